@@ -1,0 +1,50 @@
+"""The command line: `rl_nas VERB --flag=value ...`."""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+
+VERBS = {
+    "search": "search network cells on a data set",
+    "describe": "print a genotype's cells, parameters and multiply-adds",
+}
+"""Verb -> what it does. The module of the same name in rl_nas.commands runs it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a verb; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in ("--help", "-h", "help"):
+        print(_help())
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(metadata.version("rl_nas"))
+        return 0
+    verb, *rest = words
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"verbs: {', '.join(VERBS)}"
+        print(f"rl_nas: unknown verb {verb!r}; {hint}", file=sys.stderr)
+        return 2
+    code: int = importlib.import_module(f"rl_nas.commands.{verb}").main(rest)
+    return code
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    verbs = [f"  {verb:{width}}  {text}" for verb, text in VERBS.items()]
+    return "\n".join(
+        [
+            "rl_nas VERB --flag=value ...: neural architecture search",
+            "",
+            *verbs,
+            "",
+            "rl_nas VERB --help shows the flags of a verb.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Child networks in Keras: data, building, training, export."""

@@ -1,0 +1,142 @@
+"""Trains a child with our own step: Keras layers, losses, optimizers, one tf.function."""
+
+import math
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rl_nas.child.augment import augment
+from rl_nas.child.data import ImageData
+from rl_nas.child.packing import PackedModel
+from rl_nas.child.settings import AugmentSettings, TrainingSettings
+
+
+class DivergedError(ArithmeticError):
+    """The loss of a child is not finite."""
+
+
+class DeviceData:
+    """The data set of a search on the device: copied once, shared by all children.
+
+    Attributes:
+        train_images: uint8 [images, height, width, channels].
+        train_labels: int64 [images].
+        valid_images: uint8, the held-out images.
+        valid_labels: NumPy int64 [images].
+    """
+
+    def __init__(self, data: ImageData) -> None:
+        self.train_images = tf.constant(data.train_images)
+        self.train_labels = tf.constant(data.train_labels)
+        self.valid_images = tf.constant(data.valid_images)
+        self.valid_labels = data.valid_labels
+        mean, deviation = data.channel_statistics()
+        self._mean, self._deviation = tf.constant(mean), tf.constant(deviation)
+
+    def whiten(self, images: tf.Tensor) -> tf.Tensor:
+        """Brings every channel to mean 0 and deviation 1 over the training images."""
+        return (tf.cast(images, tf.float32) - self._mean) / self._deviation
+
+
+class ChildTrainer:
+    """One child's training: the compiled step, and the order of the images.
+
+    Everything random (order of images, augmentation) is a function of `seed`.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: DeviceData,
+        training: TrainingSettings,
+        augmentation: AugmentSettings,
+        seed: int,
+    ) -> None:
+        self._model, self._data = model, data
+        self._training, self._augmentation = training, augmentation
+        self._rng = np.random.default_rng(seed)
+        self._examples = int(data.train_images.shape[0])
+        self._batch = min(training.batch_size, self._examples)
+        self.steps_per_epoch = self._examples // self._batch
+        self._packed = PackedModel(model)
+        self._optimizer = self._make_optimizer()
+        self._step = tf.function(
+            self._train_step,
+            input_signature=[tf.TensorSpec([self._batch], tf.int64), tf.TensorSpec([2], tf.int64)],
+            autograph=False,
+            jit_compile=training.jit_compile,
+        )
+
+    def trace(self) -> None:
+        """Traces the step; the first step does it otherwise."""
+        self._step.get_concrete_function()
+
+    def step(self, indices: np.ndarray) -> tf.Tensor:
+        """Trains on the images of these numbers ([batch] int64); returns the loss."""
+        return self._step(tf.constant(indices), tf.constant(self._rng.integers(2**62, size=2)))
+
+    def train(self) -> float:
+        """Trains for all epochs; leaves the weights in the model; returns the mean loss of the last epoch.
+
+        Raises:
+            DivergedError: a loss was not finite at the end of an epoch.
+        """
+        loss = math.nan
+        for epoch in range(self._training.epochs):
+            order = self._rng.permutation(self._examples)[: self.steps_per_epoch * self._batch]
+            losses = [self.step(indices) for indices in order.reshape(self.steps_per_epoch, self._batch)]
+            loss = float(np.mean(losses))
+            if not math.isfinite(loss):
+                raise DivergedError(f"loss is {loss} after epoch {epoch + 1}")
+        self._packed.write_back()
+        return loss
+
+    def _make_optimizer(self) -> keras.Optimizer:
+        steps = self.steps_per_epoch * self._training.epochs
+        optimizer = keras.optimizers.SGD(
+            keras.optimizers.schedules.CosineDecay(self._training.learning_rate, steps),
+            momentum=self._training.momentum,
+            nesterov=self._training.nesterov,
+            clipnorm=self._training.clip_norm or None,  # of the one vector: the global norm
+        )
+        optimizer.build([self._packed.trainable])
+        return optimizer
+
+    def _train_step(self, indices: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        images = self._data.whiten(tf.gather(self._data.train_images, indices))
+        images = augment(images, seed, self._augmentation)
+        labels = tf.gather(self._data.train_labels, indices)
+        weights = self._packed.trainable.value
+        with tf.GradientTape() as tape:
+            logits, other = self._packed.train_call(weights, images)
+            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
+        gradient = tape.gradient(loss, weights)
+        # The gradient of the L2 term, added by hand: the loss that is reported is the cross-entropy.
+        gradient += self._training.weight_decay * self._packed.is_kernel * weights
+        self._optimizer.apply([gradient])
+        self._packed.other.assign(other)
+        return loss
+
+
+def evaluate(model: keras.Model, data: DeviceData, batch: int = 500) -> tuple[float, float]:
+    """Accuracy and mean cross-entropy on the held-out images.
+
+    Args:
+        model: from whitened images to logits.
+        data: holds the images.
+        batch: images at once.
+    """
+    logits = predict(model, data, data.valid_images, batch)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(data.valid_labels, logits)
+    return float(np.mean(np.argmax(logits, axis=-1) == data.valid_labels)), float(loss)
+
+
+def predict(model: keras.Model, data: DeviceData, images: tf.Tensor, batch: int = 500) -> np.ndarray:
+    """Logits [images, classes] of uint8 images."""
+
+    def forward(chunk: tf.Tensor) -> tf.Tensor:
+        return model(data.whiten(chunk), training=False)
+
+    signature = tf.TensorSpec([None, *images.shape[1:]], tf.uint8)
+    compiled = tf.function(forward, autograph=False).get_concrete_function(signature)
+    return np.concatenate([compiled(images[start : start + batch]) for start in range(0, len(images), batch)])

@@ -1,0 +1,26 @@
+"""The implementations that flags choose among, by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rl_nas.controller.settings import ControllerSettings
+from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.spaces.nasnet import nasnet
+from rl_nas.strategies import Strategy
+from rl_nas.strategies.random_search import RandomSearch
+
+SPACES: dict[str, Callable[[int], SearchSpace[Any]]] = {"nasnet": nasnet}
+"""Name -> function of the number of blocks."""
+
+
+def _reinforce(space: SearchSpace[Any], settings: ControllerSettings, seed: int) -> Strategy:
+    from rl_nas.controller.agent import Reinforce  # imports TensorFlow
+
+    return Reinforce(space, settings, seed)
+
+
+STRATEGIES: dict[str, Callable[[SearchSpace[Any], ControllerSettings, int], Strategy]] = {
+    "reinforce": _reinforce,
+    "random": lambda space, settings, seed: RandomSearch(space, seed),
+}
+"""Name -> function of the space, the controller's settings and the seed."""

@@ -1,0 +1,78 @@
+"""What all verbs share: help, errors in one line, exit codes, a quiet TensorFlow."""
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rl_nas.errors import StorageError, UsageError
+from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, parse
+
+DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+
+def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str]) -> int:
+    """Parses the flags, runs the verb, and turns what it raises into one line and an exit code."""
+    if any(word in ("--help", "-h", "-help") for word in argv):
+        print(help_text(command))
+        return DONE
+    debug = "--debug" in argv
+    try:
+        parsed = parse(command, argv)
+        debug = parsed.group(OutputSettings).debug
+        return body(parsed)
+    except BrokenPipeError:
+        # The reader of our output has left (`| head`): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return _report(command, "interrupted", INTERRUPTED, debug)
+    except (UsageError, StorageError) as error:
+        return _report(command, str(error), WRONG_USE, debug)
+    except Exception as error:
+        return _report(command, f"{type(error).__name__}: {error}", FAILED, debug)
+
+
+def _report(command: Command, message: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    line = " ".join(message.split())
+    hint = "" if debug or code != FAILED else " (--debug shows where)"
+    print(f"rl_nas {command.verb}: {line}{hint}", file=sys.stderr)
+    return code
+
+
+def load_tensorflow(*, debug: bool) -> None:
+    """Imports TensorFlow without its start-up chatter, which no setting of its own silences; with `debug` as is."""
+    if debug:
+        import tensorflow  # noqa: F401
+
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from absl import logging
+
+    logging.set_verbosity(logging.ERROR)
+    with _captured_stderr():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextmanager
+def _captured_stderr() -> Iterator[None]:
+    """Keeps what C++ code writes to standard error; shows it only if the body raises."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as capture:
+        saved = os.dup(2)
+        os.dup2(capture.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            capture.seek(0)
+            os.write(saved, capture.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

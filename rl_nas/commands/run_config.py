@@ -1,0 +1,62 @@
+"""What a run writes of its own settings, and how a resumed run takes them up again."""
+
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from rl_nas.errors import UsageError
+from rl_nas.flags.parsing import Parsed, flagfile_text
+
+CHANGEABLE = ("run_dir", "resume", "trials", "data_dir", "json", "debug")
+"""Flags that a resumed run may be given anew; all others are the run's own."""
+
+_NOT_REPEATED = ("run_dir", "resume", "json", "debug")
+_PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
+
+
+def config(parsed: Parsed) -> dict[str, Any]:
+    """The content of config.json: all flags, the seed, the versions, the command line."""
+    return {
+        "flags": _portable(parsed.values),
+        "seed": parsed.values["seed"],
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in _PACKAGES},
+        },
+        "command": sys.argv,
+    }
+
+
+def repeating_flagfile(parsed: Parsed) -> str:
+    """The content of flags.cfg: the run again, in another folder."""
+    values = {name: value for name, value in _portable(parsed.values).items() if name not in _NOT_REPEATED}
+    return flagfile_text(values, "Repeats the run: rl_nas search --flagfile=THIS_FILE --run_dir=NEW_FOLDER")
+
+
+def merge(parsed: Parsed, recorded: dict[str, Any]) -> Parsed:
+    """The recorded flags of a run, with those that may change taken from the command line.
+
+    Raises:
+        UsageError: another flag was given with another value than the run's.
+    """
+    values = {name: recorded.get(name, value) for name, value in parsed.values.items()}
+    given = _portable(parsed.values)
+    for name in parsed.given:
+        if name in CHANGEABLE:
+            values[name] = given[name]
+        elif given[name] != values[name]:
+            raise UsageError(
+                f"--{name}={given[name]}, but the run was started with {values[name]}; leave it out to resume,"
+                " or start another run in another folder"
+            )
+    return Parsed(values, parsed.given)
+
+
+def _portable(values: dict[str, Any]) -> dict[str, Any]:
+    """The flags, with a data folder that is found from any working folder."""
+    data_dir = values["data_dir"]
+    if data_dir is not None and "://" not in data_dir:  # buckets (gs://...) stay as they are
+        data_dir = str(Path(data_dir).expanduser().absolute())
+    return {**values, "data_dir": data_dir}

@@ -1,0 +1,160 @@
+"""`rl_nas search`: from flags to a searched cell, its picture and its SavedModel."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+
+from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
+from rl_nas.commands import frame, run_config
+from rl_nas.commands.catalog import SPACES, STRATEGIES
+from rl_nas.commands.search_flags import SEARCH, RunSettings, SpaceSettings
+from rl_nas.controller.settings import ControllerSettings
+from rl_nas.errors import RunError, UsageError
+from rl_nas.evaluation import rewards
+from rl_nas.execution.inline import InlineExecutor
+from rl_nas.flags.parsing import OutputSettings, Parsed
+from rl_nas.networks.skeleton import NetworkSettings
+from rl_nas.report.cell_picture import draw_genotype
+from rl_nas.report.progress import SearchProgress
+from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
+from rl_nas.search import search
+from rl_nas.spaces.decisions import Architecture
+from rl_nas.store.best_child import BestChild
+from rl_nas.store.files import storage_errors
+from rl_nas.store.run_folder import RunFolder
+from rl_nas.store.trials import TrialStore
+from rl_nas.trial import Trial
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the verb; returns its exit code."""
+    return frame.run(SEARCH, _run, argv)
+
+
+def _run(parsed: Parsed) -> int:
+    run = parsed.group(RunSettings)
+    if run.run_dir is None:
+        raise UsageError("--run_dir is missing; give the folder of the run, such as --run_dir=runs/first")
+    folder = RunFolder(run.run_dir)
+    if run.resume:
+        return _Search(run_config.merge(parsed, folder.reopen()["flags"]), folder).run()
+    folder.check_new()
+    started = _Search(parsed, folder)  # checks data and network before anything is written
+    folder.create(run_config.config(parsed), run_config.repeating_flagfile(parsed))
+    return started.run()
+
+
+class _Search:
+    """The parts of a search, made from its flags, and what happens to them from start to end."""
+
+    def __init__(self, parsed: Parsed, folder: RunFolder) -> None:
+        # Imported late: TensorFlow takes seconds, and wrong flags are to be told at once.
+        frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        import tensorflow as tf
+
+        from rl_nas.child.data import load_images
+        from rl_nas.child.training import DeviceData
+        from rl_nas.evaluation.trained_child import TrainedChildEvaluator
+
+        self.folder = folder
+        self.settings = parsed.group(RunSettings)
+        self.json = parsed.group(OutputSettings).json
+        if _deterministic(self.settings.determinism, bool(tf.config.list_physical_devices("GPU"))):
+            tf.config.experimental.enable_op_determinism()
+        searched = parsed.group(SpaceSettings)
+        self.space = SPACES[searched.space](searched.blocks)
+        self.data = load_images(parsed.group(DataSettings))
+        self.best = BestChild(folder, self.space.decode, rewards.accuracy)
+        self.evaluator = TrainedChildEvaluator(
+            self.space,
+            DeviceData(self.data),
+            parsed.group(NetworkSettings),
+            parsed.group(TrainingSettings),
+            parsed.group(AugmentSettings),
+            classes=self.data.classes,
+            on_child=self.best.keep,
+        )
+        self.evaluator.plan((0,) * len(self.space.decisions))  # raises where images are too small
+        controller = parsed.group(ControllerSettings)
+        self.strategy = STRATEGIES[searched.strategy](self.space, controller, self.settings.seed)
+
+    def run(self) -> int:
+        """Searches, writes the best files, prints the summary; Ctrl-C ends only the searching."""
+        with TrialStore(self.folder.trials) as store:
+            recorded = store.trials()
+            if len(recorded) > self.settings.trials:
+                raise UsageError(
+                    f"--trials={self.settings.trials}, but {len(recorded)} are recorded already; give a larger number"
+                )
+            self.best.restore(recorded)
+            try:
+                self._search(store, SearchProgress(self.settings.trials, recorded))
+            except KeyboardInterrupt:
+                return self._stop(store)
+            self._finish(store)
+        return frame.DONE
+
+    def _search(self, store: TrialStore, progress: SearchProgress) -> None:
+        from rl_nas.evaluation.trained_child import classify_failure
+
+        def watch(trial: Trial, diagnostics: Mapping[str, float]) -> None:
+            self.best.follow(trial)
+            progress.follow(trial, diagnostics)
+
+        with progress:
+            search(
+                self.strategy,
+                InlineExecutor(self.evaluator, classify_failure),
+                store,
+                reward=rewards.accuracy,
+                trials=self.settings.trials,
+                batch_size=self.settings.update_every,
+                seed=self.settings.seed,
+                watch=watch,
+            )
+
+    def _stop(self, store: TrialStore) -> int:
+        done = len(store.trials())
+        print(f"stopped after {done} children; writing the best files (Ctrl-C again: don't)", file=sys.stderr)
+        if self.best.trial is not None:
+            with contextlib.suppress(KeyboardInterrupt):
+                self._finish(store)
+        print(f"resume with: rl_nas search --resume --run_dir={self.folder.path}", file=sys.stderr)
+        return frame.INTERRUPTED
+
+    def _finish(self, store: TrialStore) -> None:
+        best, trials = self.best.trial, store.trials()
+        if best is None or best.measurement is None:
+            raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
+        genotype = self.space.decode(best.architecture)
+        title = f"trial {best.index}, held-out accuracy {best.measurement.accuracy:.4f}"
+        with storage_errors(self.folder.best):
+            draw_genotype(genotype, self.folder.best / "cell.png", title=title)
+            difference = self._export(best.architecture)
+        result = SearchResult(
+            trials=trials,
+            best=best,
+            genotype=genotype,
+            epochs=best.measurement.epochs,
+            valid_images=len(self.data.valid_labels),
+            files=self.folder.files(),
+            export_difference=difference,
+        )
+        print(json.dumps(summary_json(result)) if self.json else summary_text(result))
+
+    def _export(self, architecture: Architecture) -> float:
+        from rl_nas.child.build import build_model
+        from rl_nas.child.export import export_saved_model
+
+        model = build_model(self.evaluator.plan(architecture))
+        model.load_weights(self.best.weights)
+        return export_saved_model(model, self.data, self.folder.best / "saved_model")
+
+
+def _deterministic(wanted: str, gpu: bool) -> bool:
+    return wanted == "on" or (wanted == "auto" and not gpu)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

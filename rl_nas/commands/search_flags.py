@@ -1,0 +1,62 @@
+"""The flags of `rl_nas search`."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
+from rl_nas.commands.catalog import SPACES, STRATEGIES
+from rl_nas.controller.settings import ControllerSettings
+from rl_nas.flags.parsing import Command
+from rl_nas.networks.skeleton import NetworkSettings
+from rl_nas.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class RunSettings(Settings):
+    """One run of a search."""
+
+    title: ClassVar[str] = "Run"
+
+    run_dir: str | None = setting(None, "folder of the run, new or (with --resume) an earlier one; needed")
+    resume: bool = setting(False, "continue the run in --run_dir; only --trials and --data_dir may change")
+    trials: int = setting(100, "children to evaluate in all", minimum=1)
+    update_every: int = setting(20, "children between two updates of the controller", minimum=1)
+    seed: int = setting(0, "of everything random; same flags and seed, same run", minimum=0)
+    determinism: str = setting(
+        "auto",
+        "make TensorFlow repeat results to the bit; auto: unless a GPU is used, where some operations can't",
+        choices=("auto", "on", "off"),
+    )
+
+
+@dataclass(frozen=True)
+class SpaceSettings(Settings):
+    """What is searched, and how."""
+
+    title: ClassVar[str] = "Search"
+
+    space: str = setting("nasnet", "search space", choices=tuple(SPACES))
+    blocks: int = setting(5, "blocks of each cell (B in the papers)", minimum=1, maximum=20)
+    strategy: str = setting("reinforce", "what proposes architectures", choices=tuple(STRATEGIES))
+
+
+SEARCH = Command(
+    verb="search",
+    summary=(
+        "searches network cells: a controller proposes them, children are\n"
+        "trained on the data, their accuracy on held-out training images is the reward."
+    ),
+    examples=(
+        "rl_nas search --flagfile=flags/digits.cfg --run_dir=runs/digits",
+        "rl_nas search --resume --run_dir=runs/digits --trials=40",
+    ),
+    groups=(
+        RunSettings,
+        SpaceSettings,
+        DataSettings,
+        NetworkSettings,
+        TrainingSettings,
+        AugmentSettings,
+        ControllerSettings,
+    ),
+)

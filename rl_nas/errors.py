@@ -1,0 +1,19 @@
+"""The errors that callers need to tell apart.
+
+Each message is one line: what was met, what was expected, what to do.
+"""
+
+
+class UsageError(ValueError):
+    """Wrong use: a flag, a file or a folder is not what it must be (exit code 2)."""
+
+
+class StorageError(OSError):
+    """The run folder cannot be read or written: full disk, read-only (exit code 2).
+
+    It ends a search, as no child could be recorded any more; it is never the failure of a child.
+    """
+
+
+class RunError(RuntimeError):
+    """The work itself failed although it was asked for correctly (exit code 1)."""

@@ -1,0 +1,1 @@
+"""From an architecture to a measurement, and from a measurement to a reward."""

@@ -1,0 +1,84 @@
+"""Measures an architecture by training its child network."""
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from rl_nas.child.build import build_model
+from rl_nas.child.settings import AugmentSettings, TrainingSettings
+from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate
+from rl_nas.errors import UsageError
+from rl_nas.networks.layers import Shape
+from rl_nas.networks.plan import Plan
+from rl_nas.networks.skeleton import NetworkSettings, plan_network
+from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.trial import Job, Measurement, TrialState
+
+OnChild = Callable[[Job, Measurement, keras.Model], None]
+
+
+class TrainedChildEvaluator:
+    """Builds, trains and measures children on one data set.
+
+    `on_child` is handed every trained model before it is dropped.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace[Any],
+        data: DeviceData,
+        network: NetworkSettings,
+        training: TrainingSettings,
+        augmentation: AugmentSettings,
+        *,
+        classes: int,
+        on_child: OnChild = lambda job, measurement, model: None,
+    ) -> None:
+        self._space, self._data, self._classes = space, data, classes
+        self._network, self._training, self._augmentation = network, training, augmentation
+        self._on_child = on_child
+
+    def __call__(self, job: Job) -> Measurement:
+        """Trains the child of a job.
+
+        Raises:
+            DivergedError: its loss is not finite.
+            UsageError: it cannot be built.
+        """
+        started = time.monotonic()
+        try:
+            plan = self.plan(job.architecture)
+            model = build_model(plan, seed=job.seed)
+            trainer = ChildTrainer(model, self._data, self._training, self._augmentation, job.seed)
+            trainer.train()
+            accuracy, loss = evaluate(model, self._data)
+            cost = plan.cost()
+            seconds = time.monotonic() - started
+            epochs = self._training.epochs
+            measurement = Measurement(accuracy, loss, cost.trainable, cost.madds, epochs, seconds)
+            self._on_child(job, measurement, model)
+            return measurement
+        finally:
+            # Keras keeps a global record of every layer ever made; without this a long search leaks.
+            keras.backend.clear_session()
+            gc.collect()
+
+    def plan(self, architecture: Architecture) -> Plan:
+        """The child network of an architecture."""
+        shape: Shape = tuple(self._data.train_images.shape[1:])
+        return plan_network(self._space.decode(architecture), self._network, shape, self._classes)
+
+
+def classify_failure(error: Exception) -> TrialState:
+    """The state that an exception of a child stands for."""
+    if isinstance(error, DivergedError):
+        return TrialState.NAN
+    if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
+        return TrialState.OOM
+    if isinstance(error, UsageError):
+        return TrialState.INVALID
+    return TrialState.CRASHED

@@ -1,0 +1,1 @@
+"""How children are run."""

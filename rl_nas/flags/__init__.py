@@ -1,0 +1,1 @@
+"""absl flags, and the recipes (*.cfg) that come with rl_nas."""

@@ -1,0 +1,182 @@
+"""absl flags made from settings groups, and read back into them: the only module that knows absl.flags.
+
+Every verb has flags of its own, so that its help shows those and no others.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from absl import flags
+
+from rl_nas.errors import UsageError
+from rl_nas.settings import FieldType, Settings, declaration, expectation, field_types, setting
+
+Group = TypeVar("Group", bound=Settings)
+
+
+@dataclass(frozen=True)
+class OutputSettings(Settings):
+    """What every verb understands."""
+
+    title: ClassVar[str] = "Output"
+
+    json: bool = setting(False, "print the result as JSON on standard output")
+    debug: bool = setting(False, "show a traceback with an error, and TensorFlow's own log")
+
+
+@dataclass(frozen=True)
+class Command:
+    """The flags of a verb.
+
+    Attributes:
+        verb: the word after `rl_nas`.
+        summary: what it does, a sentence or more.
+        examples: command lines for the help text.
+        groups: its settings groups; `OutputSettings` comes with every verb.
+    """
+
+    verb: str
+    summary: str
+    examples: tuple[str, ...]
+    groups: tuple[type[Settings], ...]
+
+    @property
+    def all_groups(self) -> tuple[type[Settings], ...]:
+        """The verb's groups and the common one."""
+        return (*self.groups, OutputSettings)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A command line that was read.
+
+    Attributes:
+        values: flag name -> value, defaults included.
+        given: names of the flags that stood on the command line or in a flagfile.
+    """
+
+    values: dict[str, Any]
+    given: frozenset[str]
+
+    def group(self, cls: type[Group]) -> Group:
+        """The settings group, checked."""
+        return cls.from_flags(self.values)
+
+
+def parse(command: Command, argv: Sequence[str]) -> Parsed:
+    """Reads a command line; flags on it win over those of its `--flagfile`s, wherever these stand.
+
+    Raises:
+        UsageError: an unknown flag, a value out of range, a flagfile that cannot be read, a stray word.
+    """
+    values = _define(command)
+    try:
+        rest = values([command.verb, *_flagfiles_first(argv)])[1:]
+    except flags.Error as error:
+        raise UsageError(str(error).replace("\n", " ").removeprefix("flag ")) from error
+    except OSError as error:
+        raise UsageError(f"--flagfile={error.filename}: {error.strerror}") from error
+    if rest:
+        raise UsageError(f"unexpected word {rest[0]!r}; flags look like --name=value")
+    names = [cls.prefix + name for cls in command.all_groups for name in field_types(cls)]
+    return Parsed(
+        values={name: values[name].value for name in names},
+        given=frozenset(name for name in names if values[name].present),
+    )
+
+
+def help_text(command: Command) -> str:
+    """The verb's help: what it does, examples, its flags by group with defaults and bounds."""
+    lines = [f"rl_nas {command.verb}: {command.summary}", "", "Examples:"]
+    lines += [f"  {example}" for example in command.examples]
+    for cls in command.all_groups:
+        lines += ["", f"{cls.title}:"]
+        for name, kind in field_types(cls).items():
+            lines += _flag_help(cls, name, kind)
+    lines += ["", "Everywhere:"]
+    lines += ["  --flagfile=FILE", f"{_INDENT}read flags from a file; the command line wins over it", "  --help"]
+    return "\n".join(lines)
+
+
+def flagfile_text(values: dict[str, Any], comment: str) -> str:
+    """A flagfile that gives these values again."""
+    lines = [f"# {line}" for line in comment.splitlines()]
+    lines += [f"--{name}={_spell(value)}" for name, value in values.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+_INDENT = " " * 6
+
+
+def _flag_help(cls: type[Settings], name: str, kind: FieldType) -> list[str]:
+    field = declaration(cls, name)
+    if field.metadata["choices"]:
+        value = "|".join(field.metadata["choices"])
+    else:
+        value = {int: "N", float: "X", str: "TEXT", bool: ""}[kind.type]
+    flag = f"--[no]{cls.prefix}{name}" if kind.type is bool else f"--{cls.prefix}{name}={value}"
+    default = "" if field.default is None else f" (default: {_spell(field.default)})"
+    return [f"  {flag}", f"{_INDENT}{field.metadata['help']}{default}"]
+
+
+def _spell(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class _SettingParser(flags.ArgumentParser[Any]):
+    """Parses one setting and checks it as its group does."""
+
+    def __init__(self, cls: type[Settings], name: str, kind: FieldType) -> None:
+        super().__init__()
+        self._cls, self._name, self._kind = cls, name, kind
+
+    def parse(self, argument: Any) -> Any:
+        value: Any = argument
+        if isinstance(argument, str):
+            try:
+                value = self._kind.type(argument)
+            except ValueError:
+                value = None
+        problem = expectation(self._cls, self._name, value)
+        if problem:
+            raise ValueError(f"expected {problem}")
+        return value
+
+
+def _define(command: Command) -> flags.FlagValues:
+    values = flags.FlagValues()
+    for cls in command.all_groups:
+        for name, kind in field_types(cls).items():
+            field = declaration(cls, name)
+            flag, default, text = cls.prefix + name, field.default, field.metadata["help"]
+            if kind.type is bool:
+                flags.DEFINE_boolean(flag, default, text, flag_values=values)
+            else:
+                flags.DEFINE(_SettingParser(cls, name, kind), flag, default, text, flag_values=values)
+    return values
+
+
+def _flagfiles_first(argv: Sequence[str]) -> list[str]:
+    """Moves flagfiles to the front, so that what stands on the command line itself wins."""
+    files, others, words = [], [], iter(argv)
+    for word in words:
+        name, _, value = word.partition("=")
+        if name.lstrip("-") == "flagfile" and name.startswith("-"):
+            files.append(f"--flagfile={_find_flagfile(value or next(words, ''))}")
+        else:
+            others.append(word)
+    return files + others
+
+
+def _find_flagfile(name: str) -> str:
+    """The file itself, or the recipe of that name that comes with rl_nas."""
+    packaged = resources.files("rl_nas.flags") / Path(name).name
+    if not Path(name).exists() and packaged.is_file():
+        return str(packaged)
+    if not Path(name).is_file():
+        recipes = sorted(f.name for f in resources.files("rl_nas.flags").iterdir() if f.name.endswith(".cfg"))
+        raise UsageError(f"--flagfile={name}: no such file; recipes that come with rl_nas: {', '.join(recipes)}")
+    return name

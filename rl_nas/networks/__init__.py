@@ -1,0 +1,1 @@
+"""Networks planned from genotypes: layers, shapes, costs. No TensorFlow."""

@@ -1,0 +1,119 @@
+"""The operations of the cell spaces, planned as layers.
+
+An operation maps a state to `filters` channels, at the same size or (stride 2) at half of it. Every
+operation has a strided form. Convolutions follow the order ReLU, convolution, batch normalisation
+(Zoph et al. 2018, appendix A.4).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rl_nas.networks.layers import BatchNorm, Concat, Conv, Pair, Pool, Relu, SeparableConv, ShiftByOne
+from rl_nas.networks.plan import Plan, Tensor
+
+
+@dataclass(frozen=True)
+class Ops:
+    """Plans operations into one network: every layer of it normalises alike."""
+
+    plan: Plan
+    norm: BatchNorm
+
+    def apply(self, op: str, x: Tensor, filters: int, stride: int) -> Tensor:
+        """Plans operation `op` (a name of `rl_nas.spaces.operations`) on `x`."""
+        with self.plan.scope(op):
+            return OPERATION_PLANS[op](self, x, filters, stride)
+
+    def relu(self, x: Tensor) -> Tensor:
+        """Plans a ReLU."""
+        return self.plan.add(Relu(), x, name="relu")
+
+    def conv_bn(
+        self, x: Tensor, filters: int, kernel: Pair = (1, 1), strides: Pair = (1, 1), dilation: int = 1
+    ) -> Tensor:
+        """Plans a convolution and its normalisation."""
+        conv = Conv(filters, kernel, strides, dilation)
+        x = self.plan.add(conv, x, name="conv")
+        return self.plan.add(self.norm, x, name="bn")
+
+    def subsample(self, x: Tensor) -> Tensor:
+        """Keeps every second pixel of every second row."""
+        return self.plan.add(Pool("avg", 1, stride=2), x, name="subsample")
+
+    def factorized_reduction(self, x: Tensor, filters: int) -> Tensor:
+        """Halves the size: two 1x1 convolutions, on the even pixels and on the odd ones (shifted by one)."""
+        with self.plan.scope("factorized_reduction"):
+            even = self.plan.add(Conv(filters // 2, (1, 1)), self.subsample(x), name="conv_even")
+            shifted = self.subsample(self.plan.add(ShiftByOne(), x, name="shift"))
+            odd = self.plan.add(Conv(filters - filters // 2, (1, 1)), shifted, name="conv_odd")
+            joined = self.plan.add(Concat(), even, odd, name="concat")
+            return self.plan.add(self.norm, joined, name="bn")
+
+
+def _identity(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
+    if stride == 1 and x.channels == filters:
+        return x
+    return ops.conv_bn(ops.relu(x), filters, strides=(stride, stride))
+
+
+def _conv(kernel: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
+    def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
+        return ops.conv_bn(ops.relu(x), filters, (kernel, kernel), (stride, stride))
+
+    return plan
+
+
+def _factored_conv(kernel: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
+    """1xk then kx1, each with its own ReLU and normalisation."""
+
+    def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
+        x = ops.conv_bn(ops.relu(x), filters, (1, kernel), (1, stride))
+        return ops.conv_bn(ops.relu(x), filters, (kernel, 1), (stride, 1))
+
+    return plan
+
+
+def _dilated_conv(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
+    x = ops.relu(x)
+    if stride == 1:
+        return ops.conv_bn(x, filters, (3, 3), dilation=2)
+    # A 3x3 kernel of dilation 2 at the even pixels reads only even pixels: on those it is an
+    # ordinary 3x3 convolution, at a quarter of the cost.
+    return ops.conv_bn(ops.subsample(x), filters, (3, 3))
+
+
+def _separable_conv(kernel: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
+    """Applied twice; the stride is taken by the first one."""
+
+    def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
+        for s in (stride, 1):
+            x = ops.plan.add(SeparableConv(filters, kernel, s), ops.relu(x), name="sep")
+            x = ops.plan.add(ops.norm, x, name="bn")
+        return x
+
+    return plan
+
+
+def _pool(kind: str, size: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
+    def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
+        x = ops.plan.add(Pool("avg" if kind == "avg" else "max", size, stride), x, name="pool")
+        return x if x.channels == filters else ops.conv_bn(x, filters)
+
+    return plan
+
+
+OPERATION_PLANS: dict[str, Callable[[Ops, Tensor, int, int], Tensor]] = {
+    "identity": _identity,
+    "conv_1x3_3x1": _factored_conv(3),
+    "conv_1x7_7x1": _factored_conv(7),
+    "dil_conv_3x3": _dilated_conv,
+    "avg_pool_3x3": _pool("avg", 3),
+    "max_pool_3x3": _pool("max", 3),
+    "max_pool_5x5": _pool("max", 5),
+    "max_pool_7x7": _pool("max", 7),
+    "conv_1x1": _conv(1),
+    "conv_3x3": _conv(3),
+    "sep_3x3": _separable_conv(3),
+    "sep_5x5": _separable_conv(5),
+    "sep_7x7": _separable_conv(7),
+}

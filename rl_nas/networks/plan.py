@@ -1,0 +1,84 @@
+"""A network as a list of layers in order of computation: what is counted, and what Keras builds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rl_nas.networks.layers import Cost, Layer, Shape
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """The output of a planned layer: its number in the plan (-1: the image) and its shape."""
+
+    node: int
+    shape: Shape
+
+    @property
+    def channels(self) -> int:
+        """Number of feature maps."""
+        return self.shape[2]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.shape[:2]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One planned layer."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+
+
+class Plan:
+    """Collects the layers of a network. Only the last one's output leaves the network.
+
+    Attributes:
+        image: the network's input.
+        nodes: the layers, each after those it reads.
+    """
+
+    def __init__(self, image_shape: Shape) -> None:
+        self.image = Tensor(-1, image_shape)
+        self.nodes: list[Node] = []
+        self._scope: list[str] = []
+        self._names: set[str] = set()
+
+    def add(self, layer: Layer, *inputs: Tensor, name: str) -> Tensor:
+        """Appends a layer that reads `inputs`; returns its output."""
+        output = Tensor(len(self.nodes), layer.output_shape(*(t.shape for t in inputs)))
+        self.nodes.append(Node(self._unique(".".join([*self._scope, name])), layer, inputs, output))
+        return output
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Puts `name.` before the names of the layers added inside."""
+        self._scope.append(name)
+        try:
+            yield
+        finally:
+            self._scope.pop()
+
+    @property
+    def output(self) -> Tensor:
+        """What the network returns."""
+        return self.nodes[-1].output
+
+    def cost(self) -> Cost:
+        """Parameters and multiply-adds of the whole network."""
+        costs = (node.layer.cost(*(t.shape for t in node.inputs)) for node in self.nodes)
+        return sum(costs, start=Cost())
+
+    def _unique(self, name: str) -> str:
+        number = 1
+        unique = name
+        while unique in self._names:
+            number += 1
+            unique = f"{name}_{number}"
+        self._names.add(unique)
+        return unique

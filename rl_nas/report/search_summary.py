@@ -1,0 +1,78 @@
+"""The result of a search, as text and as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rl_nas.report.cell_text import genotype_text
+from rl_nas.report.tables import best_trials, trials_table
+from rl_nas.spaces.genotype import CellGenotype, to_json
+from rl_nas.trial import Trial
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        trials: all of them.
+        best: the one with the highest reward.
+        genotype: of the best.
+        epochs: how long each child was trained: the rewards are those of a proxy.
+        valid_images: on how many held-out images of the training split accuracies were measured.
+        files: what was written, by what it is.
+        export_difference: largest difference of a probability after reloading the SavedModel.
+    """
+
+    trials: Sequence[Trial]
+    best: Trial
+    genotype: CellGenotype
+    epochs: int
+    valid_images: int
+    files: dict[str, Path]
+    export_difference: float
+
+    @property
+    def failures(self) -> int:
+        """Children that ended without a measurement."""
+        return sum(trial.reward is None for trial in self.trials)
+
+
+def summary_text(result: SearchResult) -> str:
+    """Table of the best children, the best cell, the files, and the final line."""
+    width = max(len(name) for name in result.files)
+    measurement = result.best.measurement
+    assert measurement is not None
+    return "\n".join(
+        [
+            f"The best of {len(result.trials)} children ({result.failures} failed):",
+            trials_table(best_trials(result.trials, _SHOWN)),
+            "",
+            genotype_text(result.genotype),
+            "",
+            *(f"{name:{width}}  {path}" for name, path in result.files.items()),
+            f"The SavedModel was loaded back: largest difference of a probability {result.export_difference:.1e}.",
+            "",
+            f"Best child: trial {result.best.index}, accuracy {measurement.accuracy:.4f} on"
+            f" {result.valid_images} held-out images of the training split"
+            f" (proxy: {result.epochs} epochs, one run).",
+        ]
+    )
+
+
+def summary_json(result: SearchResult) -> dict[str, Any]:
+    """The same for programs."""
+    measurement = result.best.measurement
+    assert measurement is not None
+    return {
+        "trials": len(result.trials),
+        "failures": result.failures,
+        "best": {"trial": result.best.index, "reward": result.best.reward, **asdict(measurement)},
+        "measured_on": f"{result.valid_images} held-out images of the training split, proxy, one run",
+        "genotype": to_json(result.genotype),
+        "files": {name: str(path) for name, path in result.files.items()},
+        "export_difference": result.export_difference,
+    }

@@ -1,0 +1,26 @@
+"""Tables of trials as text."""
+
+from collections.abc import Sequence
+
+from rl_nas.trial import Trial
+
+
+def best_trials(trials: Sequence[Trial], count: int) -> list[Trial]:
+    """The `count` best successful trials, best first; the earlier one of equals."""
+    finished = [trial for trial in trials if trial.reward is not None]
+    return sorted(finished, key=lambda trial: (-(trial.reward or 0.0), trial.index))[:count]
+
+
+def trials_table(trials: Sequence[Trial]) -> str:
+    """Trials, one a line, with what was measured."""
+    lines = ["trial  reward  accuracy    loss  parameters  multiply-adds  seconds"]
+    for trial in trials:
+        m = trial.measurement
+        if m is None:
+            lines.append(f"{trial.index:5}  {trial.state}: {trial.error}")
+        else:
+            lines.append(
+                f"{trial.index:5}  {trial.reward:6.4f}  {m.accuracy:8.4f}  {m.loss:6.3f}  {m.parameters:10,}"
+                f"  {m.madds:13,}  {m.seconds:7.1f}"
+            )
+    return "\n".join(lines)

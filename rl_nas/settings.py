@@ -1,0 +1,116 @@
+"""Frozen, self-checking groups of settings; the flags are made from their fields."""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from rl_nas.errors import UsageError
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    above: float | None = None,
+    choices: Sequence[str] | None = None,
+) -> Any:
+    """Declares a field of a `Settings` class: its default, its help text and its bounds.
+
+    Args:
+        default: the value used when the user gives none; the only place where it is written.
+        help: one sentence for `--help`, with the unit.
+        minimum: smallest allowed value.
+        maximum: largest allowed value.
+        above: exclusive lower bound.
+        choices: the allowed strings.
+    """
+    bounds = {"minimum": minimum, "maximum": maximum, "above": above, "choices": choices}
+    return dataclasses.field(default=default, metadata={"help": help, **bounds})
+
+
+class Settings:
+    """Base of the frozen settings dataclasses: checks every field against its declaration.
+
+    `title` heads the group in `--help`; `prefix` is put before the field's name to make the flag's.
+    """
+
+    title: ClassVar[str] = ""
+    prefix: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for name, kind in field_types(type(self)).items():
+            value = getattr(self, name)
+            if value is None and kind.optional:
+                continue
+            problem = expectation(type(self), name, value)
+            if problem:
+                raise UsageError(f"--{self.prefix}{name}={value}: expected {problem}")
+
+    def flags(self) -> dict[str, Any]:
+        """Flag name -> value, for every field."""
+        return {self.prefix + name: getattr(self, name) for name in field_types(type(self))}
+
+    @classmethod
+    def from_flags(cls, values: Mapping[str, Any]) -> Self:
+        """The group with the values of its flags, read from a mapping that may hold other flags too."""
+        return cls(**{name: values[cls.prefix + name] for name in field_types(cls)})
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldType:
+    """The scalar type of a setting and whether it may be left out."""
+
+    type: type
+    optional: bool
+
+
+def field_types(cls: type[Settings]) -> dict[str, FieldType]:
+    """Field name -> type, in the order of declaration."""
+    hints = typing.get_type_hints(cls)
+    return {field.name: _field_type(hints[field.name]) for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+
+
+def declaration(cls: type[Settings], name: str) -> dataclasses.Field[Any]:
+    """The declaration of a field."""
+    return next(field for field in dataclasses.fields(cls) if field.name == name)  # type: ignore[arg-type]
+
+
+def _field_type(hint: Any) -> FieldType:
+    if isinstance(hint, types.UnionType):
+        (inner,) = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+        return FieldType(inner, optional=True)
+    return FieldType(hint, optional=False)
+
+
+def expectation(cls: type[Settings], name: str, value: Any) -> str | None:
+    """What a setting was expected to be, or None when `value` is as declared."""
+    kind = field_types(cls)[name].type
+    bounds = declaration(cls, name).metadata
+    noun = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+    if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
+        return noun
+    if bounds["choices"] is not None and value not in bounds["choices"]:
+        return "one of " + ", ".join(bounds["choices"])
+    if kind in (str, bool):
+        return None
+    limits, number = _limits(bounds), float(value)
+    inside = math.isfinite(number) and all(holds(number) for _, holds in limits)
+    return None if inside else " ".join([noun, " and ".join(text for text, _ in limits)]).strip()
+
+
+def _limits(bounds: Mapping[str, Any]) -> list[tuple[str, Callable[[float], bool]]]:
+    """Every declared bound in words and as a test."""
+    low, above, high = bounds["minimum"], bounds["above"], bounds["maximum"]
+    limits: list[tuple[str, Callable[[float], bool]]] = []
+    if low is not None:
+        limits.append((f">= {low:g}", lambda value: value >= low))
+    if above is not None:
+        limits.append((f"> {above:g}", lambda value: value > above))
+    if high is not None:
+        limits.append((f"<= {high:g}", lambda value: value <= high))
+    return limits

@@ -1,0 +1,1 @@
+"""Search spaces and genotypes: pure Python and NumPy."""

@@ -1,0 +1,130 @@
+"""A search space as data: an ordered list of categorical decisions."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from rl_nas.errors import UsageError
+
+Architecture = tuple[int, ...]
+"""One choice index per decision, in the space's order. Strategies handle nothing else."""
+
+Choice = str | int
+Genotype = TypeVar("Genotype")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One categorical choice.
+
+    Attributes:
+        name: unique within the space.
+        choices: what may be chosen.
+        when: for each named earlier decision, the choices under which this one is active. All must
+            hold. An inactive decision has the single legal choice 0 and counts for nothing.
+    """
+
+    name: str
+    choices: tuple[Choice, ...]
+    when: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
+class SearchSpace(Generic[Genotype]):
+    """Ordered decisions, and the two functions between their outcomes and a genotype.
+
+    Attributes:
+        name: what `--space` calls it.
+        decisions: in the order in which they are made.
+        decoder: values of the decisions by name -> genotype.
+        encoder: genotype -> values by name; raises `UsageError` for what the space does not contain.
+    """
+
+    name: str
+    decisions: tuple[Decision, ...]
+    decoder: Callable[[dict[str, Choice]], Genotype]
+    encoder: Callable[[Genotype], dict[str, Choice]]
+    _position: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        position: dict[str, int] = {}
+        for index, decision in enumerate(self.decisions):
+            if not decision.choices or decision.name in position:
+                raise UsageError(f"decision {decision.name!r} has no choices or a name that is taken")
+            for parent, values in decision.when:
+                known = self.decisions[position[parent]].choices if parent in position else ()
+                if not set(values) <= set(known):
+                    raise UsageError(
+                        f"decision {decision.name!r} depends on {parent!r} in {values};"
+                        " expected an earlier decision and some of its choices"
+                    )
+            position[decision.name] = index
+        object.__setattr__(self, "_position", position)
+
+    def conditions(self, index: int) -> tuple[tuple[int, tuple[bool, ...]], ...]:
+        """For each decision that number `index` depends on: its number, and per choice whether it allows it."""
+        tables = []
+        for parent, allowed in self.decisions[index].when:
+            number = self._position[parent]
+            tables.append((number, tuple(c in allowed for c in self.decisions[number].choices)))
+        return tuple(tables)
+
+    def is_active(self, index: int, prefix: Sequence[int]) -> bool:
+        """Whether decision `index` is active after the choices in `prefix` (all earlier decisions)."""
+        return all(table[prefix[parent]] for parent, table in self.conditions(index))
+
+    def size(self) -> int:
+        """The exact number of architectures (inactive decisions count once)."""
+        if not any(decision.when for decision in self.decisions):
+            return math.prod(len(decision.choices) for decision in self.decisions)
+        parents = {number for i in range(len(self.decisions)) for number, _ in self.conditions(i)}
+        return self._count(0, {}, parents)
+
+    def _count(self, index: int, chosen: dict[int, int], parents: set[int]) -> int:
+        """Architectures from decision `index` on, given the choices of the parents before it."""
+        if index == len(self.decisions):
+            return 1
+        active = all(table[chosen[parent]] for parent, table in self.conditions(index))
+        legal = len(self.decisions[index].choices) if active else 1
+        if index not in parents:
+            return legal * self._count(index + 1, chosen, parents)
+        return sum(self._count(index + 1, {**chosen, index: choice}, parents) for choice in range(legal))
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Draws every active decision uniformly over its choices."""
+        prefix: list[int] = []
+        for index, decision in enumerate(self.decisions):
+            active = self.is_active(index, prefix)
+            prefix.append(int(rng.integers(len(decision.choices))) if active else 0)
+        return tuple(prefix)
+
+    def validate(self, architecture: Sequence[int]) -> None:
+        """Raises `UsageError` unless the architecture belongs to the space."""
+        if len(architecture) != len(self.decisions):
+            raise UsageError(
+                f"architecture of {len(architecture)} choices; space {self.name} has {len(self.decisions)}"
+            )
+        for index, (decision, choice) in enumerate(zip(self.decisions, architecture, strict=True)):
+            legal = len(decision.choices) if self.is_active(index, architecture) else 1
+            if not 0 <= choice < legal:
+                raise UsageError(f"decision {decision.name} is {choice}; expected 0 to {legal - 1}")
+
+    def decode(self, architecture: Sequence[int]) -> Genotype:
+        """The genotype that an architecture stands for."""
+        self.validate(architecture)
+        return self.decoder({d.name: d.choices[choice] for d, choice in zip(self.decisions, architecture, strict=True)})
+
+    def encode(self, genotype: Genotype) -> Architecture:
+        """The architecture of a genotype; raises `UsageError` when it lies outside the space."""
+        values = self.encoder(genotype)
+        architecture = []
+        for decision in self.decisions:
+            value = values[decision.name]
+            if value not in decision.choices:
+                raise UsageError(f"{decision.name} is {value!r}; space {self.name} does not offer it")
+            architecture.append(decision.choices.index(value))
+        self.validate(architecture)
+        return tuple(architecture)

@@ -1,0 +1,82 @@
+"""The folder of a run: what is where, and who may write to it."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rl_nas.errors import StorageError, UsageError
+from rl_nas.store.files import storage_errors, write_text
+
+
+class RunFolder:
+    """Paths of a run folder. Nothing is read or written before `create` or `reopen`.
+
+    Attributes:
+        path: the folder.
+        config: all flags, the seed and the versions (JSON).
+        flagfile: repeats the run.
+        trials: SQLite.
+        children: weights of the best child so far.
+        best: genotype.json, cell.png, saved_model.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path).absolute()
+        self.config = self.path / "config.json"
+        self.flagfile = self.path / "flags.cfg"
+        self.trials = self.path / "trials.sqlite"
+        self.children = self.path / "children"
+        self.best = self.path / "best"
+        self._lock: Any = None
+
+    def files(self) -> dict[str, Path]:
+        """What a finished run holds, by what it is."""
+        return {
+            "best genotype": self.best / "genotype.json",
+            "its picture": self.best / "cell.png",
+            "its SavedModel": self.best / "saved_model",
+            "all trials": self.trials,
+            "settings": self.config,
+            "repeat the run": self.flagfile,
+        }
+
+    def check_new(self) -> None:
+        """Raises `UsageError` if the folder holds anything, `StorageError` if it could not be made."""
+        if self.config.exists():
+            raise UsageError(
+                f"--run_dir={self.path} already holds a run: continue it with --resume, or give another folder"
+            )
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise UsageError(f"--run_dir={self.path} holds other files; give a new or an empty folder")
+        parent = next(p for p in (self.path, *self.path.parents) if p.exists())
+        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+            raise StorageError(f"cannot make --run_dir={self.path}: {parent} is not a writable folder")
+
+    def create(self, config: dict[str, Any], flagfile: str) -> None:
+        """Makes the folder of a new run and takes its lock."""
+        with storage_errors(self.path):
+            for folder in (self.path, self.children, self.best):
+                folder.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        write_text(self.flagfile, flagfile)
+        # The config comes last: a folder with one is a run that can be resumed.
+        write_text(self.config, json.dumps(config, indent=2) + "\n")
+
+    def reopen(self) -> dict[str, Any]:
+        """Takes the lock of an existing run; returns its config."""
+        if not self.config.exists():
+            raise UsageError(f"--run_dir={self.path} holds no run to resume; start one without --resume")
+        self._take_lock()
+        config: dict[str, Any] = json.loads(self.config.read_text(encoding="utf-8"))
+        return config
+
+    def _take_lock(self) -> None:
+        """Held until the process ends, however it ends."""
+        with storage_errors(self.path):
+            self._lock = open(self.path / "lock", "w")  # noqa: SIM115  (kept open on purpose)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UsageError(f"--run_dir={self.path} is in use by another process; wait for it or stop it") from error

@@ -1,0 +1,24 @@
+"""Search strategies: what proposes architectures and learns from their rewards."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from rl_nas.spaces.decisions import Architecture
+from rl_nas.trial import Trial
+
+
+class Strategy(Protocol):
+    """A function of its seed and of the trials it observed; nothing else may influence it.
+
+    A run is resumed by asking a fresh strategy for the same proposals and showing it the recorded
+    trials, so equal histories must lead to equal proposals.
+    """
+
+    def propose(self, n: int) -> list[Architecture]:
+        """The next `n` architectures to evaluate."""
+
+    def observe(self, trials: Sequence[Trial]) -> None:
+        """Learns from finished trials of the last proposal, failed ones included."""
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """Figures of its health for the progress line, such as `baseline` and `entropy`."""

@@ -1,0 +1,50 @@
+"""Packages rl_nas and nothing else; the links at the top of the repository stay out."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="rl_nas",
+    version="0.1.0",
+    description="Neural architecture search with a reinforcement-learning controller, on TensorFlow and Keras 3",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=find_packages(include=["rl_nas", "rl_nas.*"]),
+    package_data={"rl_nas": ["py.typed"], "rl_nas.flags": ["*.cfg"]},
+    install_requires=[
+        "absl-py>=2.1",
+        "keras>=3.5",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "rich>=13.7",
+        "tensorflow>=2.17",
+        "typing_extensions>=4.5",
+        "tensorflow-datasets>=4.9.7",
+        "importlib_resources>=6",  # tensorflow-datasets imports it when it downloads, without requiring it
+    ],
+    extras_require={
+        "digits": ["scikit-learn>=1.4"],
+        "test": [
+            "rl_nas[digits]",
+            "build",
+            "hypothesis",
+            "mypy",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "setuptools",
+            "wheel",
+        ],
+    },
+    entry_points={"console_scripts": ["rl_nas = rl_nas.__main__:main"]},
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
