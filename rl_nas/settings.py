@@ -92,13 +92,15 @@ def expectation(cls: type[Settings], name: str, value: Any) -> str | None:
     kind = field_types(cls)[name].type
     bounds = declaration(cls, name).metadata
     noun = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
-    if not isinstance(value, (int, float) if kind is float else kind) or (isinstance(value, bool) and kind is not bool):
+    accepted: Any = (int, float) if kind is float else kind
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         return noun
     if bounds["choices"] is not None and value not in bounds["choices"]:
         return "one of " + ", ".join(bounds["choices"])
     if kind in (str, bool):
         return None
-    limits, number = _limits(bounds), float(value)
+    number: float = value
+    limits = _limits(bounds)
     inside = math.isfinite(number) and all(holds(number) for _, holds in limits)
     return None if inside else " ".join([noun, " and ".join(text for text, _ in limits)]).strip()
 

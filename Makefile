@@ -1,0 +1,31 @@
+# Everything happens in .venv, with the tested versions of constraints.txt.
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO_DIR ?= runs/digits-$(shell date +%Y%m%d-%H%M%S)
+
+.PHONY: demo test test-fast lint
+
+demo: .venv/demo
+	$(BIN)/rl_nas search --flagfile=flags/digits.cfg --run_dir=$(DEMO_DIR)
+
+test: lint
+	$(BIN)/pytest
+
+test-fast: .venv/test
+	$(BIN)/pytest -m "not slow"
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/demo: setup.py constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[digits]"
+	touch $@
+
+.venv/test: setup.py constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
