@@ -1,0 +1,61 @@
+"""Data flows one way: a lower layer imports no higher one, and the pure ones no TensorFlow."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "rl_nas"
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "settings": {"errors"},
+    "spaces": {"errors"},
+    "networks": {"errors", "settings", "spaces"},
+    "trial": {"spaces"},
+    "strategies": {"spaces", "trial"},
+    "search": {"strategies", "trial"},
+    "store": {"errors", "spaces", "trial"},
+    "report": {"spaces", "trial"},
+    "flags": {"errors", "settings"},
+    "child": {"errors", "settings", "networks"},
+    "controller": {"settings", "spaces", "trial"},
+    "execution": {"errors", "trial"},
+    "evaluation": {"errors", "child", "networks", "spaces", "trial"},
+}
+PURE = ("errors", "settings", "spaces", "networks", "trial", "strategies", "search", "store", "report", "flags")
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def files(layer: str) -> list[Path]:
+    return [ROOT / f"{layer}.py"] if (ROOT / f"{layer}.py").exists() else sorted((ROOT / layer).rglob("*.py"))
+
+
+@pytest.mark.parametrize("layer", MAY_IMPORT)
+def test_layer_imports_only_lower_ones(layer: str) -> None:
+    assert files(layer)
+    for path in files(layer):
+        used = {name.split(".")[1] for name in imports(path) if name.startswith("rl_nas.")}
+        assert used <= MAY_IMPORT[layer] | {layer}, path
+
+
+@pytest.mark.parametrize("layer", PURE)
+def test_pure_layer_does_not_import_tensorflow(layer: str) -> None:
+    for path in files(layer):
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & {"tensorflow", "keras", "tensorflow_datasets", "ray"}, path
+
+
+def test_every_module_is_in_a_layer() -> None:
+    known = {*MAY_IMPORT, "commands", "__init__", "__main__"}
+    found = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in ROOT.rglob("*.py")}
+    assert found <= known
