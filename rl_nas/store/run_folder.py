@@ -29,7 +29,6 @@ class RunFolder:
         self.trials = self.path / "trials.sqlite"
         self.children = self.path / "children"
         self.best = self.path / "best"
-        self._lock: Any = None
 
     def files(self) -> dict[str, Path]:
         """What a finished run holds, by what it is."""
@@ -73,10 +72,11 @@ class RunFolder:
         return config
 
     def _take_lock(self) -> None:
-        """Held until the process ends, however it ends."""
+        """Held until the process ends, however it ends: a dead process holds none."""
         with storage_errors(self.path):
-            self._lock = open(self.path / "lock", "w")  # noqa: SIM115  (kept open on purpose)
+            lock = os.open(self.path / "lock", os.O_WRONLY | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
+            os.close(lock)
             raise UsageError(f"--run_dir={self.path} is in use by another process; wait for it or stop it") from error

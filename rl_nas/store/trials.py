@@ -64,6 +64,7 @@ class TrialStore:
                     self._connection.execute(_CREATE)
                     self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
         if schema > SCHEMA:
+            self._connection.close()
             raise UsageError(f"{path} has schema {schema}, newer than {SCHEMA}; upgrade rl_nas to read it")
 
     def __enter__(self) -> Self:
