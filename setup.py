@@ -36,7 +36,7 @@ setup(
             "pytest",
             "pytest-xdist",
             "ruff",
-            "setuptools",
+            "setuptools>=77",
             "wheel",
         ],
     },
