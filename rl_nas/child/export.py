@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.data import ImageData
-from rl_nas.errors import RunError
+from rl_nas.errors import RunError, StorageError
 
 TOLERANCE = 1e-4
 """Largest allowed difference between a probability of the child and of the reloaded SavedModel."""
@@ -30,14 +30,14 @@ def export_saved_model(model: keras.Model, data: ImageData, path: Path, *, check
 
     Raises:
         RunError: the reloaded model computes something else.
+        StorageError: the folder cannot be written.
     """
     mean, deviation = data.channel_statistics()
     image = keras.Input(data.image_shape, dtype="uint8", name="image")
     whitened = keras.layers.Normalization(mean=mean, variance=deviation**2, name="whiten")(image)
     probabilities = keras.layers.Softmax(name="probabilities")(model(whitened))
     temporary = path.with_name(f".{path.name}.new")
-    shutil.rmtree(temporary, ignore_errors=True)
-    keras.Model(image, probabilities).export(temporary, format="tf_saved_model", verbose=False)
+    _write(keras.Model(image, probabilities), temporary)
     images = data.valid_images[:check_images]
     expected = tf.nn.softmax(model((images - mean) / deviation, training=False))
     reloaded = tf.saved_model.load(temporary)
@@ -50,3 +50,13 @@ def export_saved_model(model: keras.Model, data: ImageData, path: Path, *, check
     shutil.rmtree(path, ignore_errors=True)
     temporary.rename(path)
     return difference
+
+
+def _write(model: keras.Model, path: Path) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    try:
+        model.export(path, format="tf_saved_model", verbose=False)
+    except tf.errors.OpError as error:
+        shutil.rmtree(path, ignore_errors=True)
+        reason = error.message.rpartition("; ")[2]  # TensorFlow puts the path before it
+        raise StorageError(f"cannot write {path}: {reason}") from error

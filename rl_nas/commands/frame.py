@@ -15,14 +15,16 @@ DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str]) -> int:
     """Parses the flags, runs the verb, and turns what it raises into one line and an exit code."""
-    if any(word in ("--help", "-h", "-help") for word in argv):
-        print(help_text(command))
-        return DONE
     debug = "--debug" in argv
     try:
+        if any(word in ("--help", "-h", "-help") for word in argv):
+            print(help_text(command), flush=True)
+            return DONE
         parsed = parse(command, argv)
         debug = parsed.group(OutputSettings).debug
-        return body(parsed)
+        code = body(parsed)
+        sys.stdout.flush()  # what fails at exit comes too late to be told
+        return code
     except BrokenPipeError:
         # The reader of our output has left (`| head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

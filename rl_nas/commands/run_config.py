@@ -43,7 +43,7 @@ def merge(parsed: Parsed, recorded: dict[str, Any]) -> Parsed:
     """
     values = {name: recorded.get(name, value) for name, value in parsed.values.items()}
     given = _portable(parsed.values)
-    for name in parsed.given:
+    for name in sorted(parsed.given):
         if name in CHANGEABLE:
             values[name] = given[name]
         elif given[name] != values[name]:

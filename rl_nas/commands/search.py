@@ -148,7 +148,7 @@ class _Search:
         from rl_nas.child.export import export_saved_model
 
         model = build_model(self.evaluator.plan(architecture))
-        model.load_weights(self.best.weights)
+        self.best.load_weights(model)
         return export_saved_model(model, self.data, self.folder.best / "saved_model")
 
 

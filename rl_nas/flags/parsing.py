@@ -79,6 +79,8 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
         raise UsageError(str(error).replace("\n", " ").removeprefix("flag ")) from error
     except OSError as error:
         raise UsageError(f"--flagfile={error.filename}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"a --flagfile is not a text file: {error}") from error
     if rest:
         raise UsageError(f"unexpected word {rest[0]!r}; flags look like --name=value")
     names = [cls.prefix + name for cls in command.all_groups for name in field_types(cls)]

@@ -1,10 +1,13 @@
 """Keeps the best child of a run: its genotype as a file that is always valid, and its weights."""
 
+import io
 import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
 
 from rl_nas.spaces import genotype as genotypes
 from rl_nas.spaces.decisions import Architecture
@@ -12,14 +15,17 @@ from rl_nas.store.files import storage_errors, write_atomically, write_text
 from rl_nas.store.run_folder import RunFolder
 from rl_nas.trial import Job, Measurement, Trial
 
-_SUFFIX = ".weights.h5"
+_SUFFIX = ".weights.npz"
 
 
 class Model(Protocol):
     """What is needed of a Keras model."""
 
-    def save_weights(self, filepath: Path) -> None:
-        """Writes the weights."""
+    def get_weights(self) -> list[np.ndarray]:
+        """The values of its variables, in the order of its layers."""
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Takes what `get_weights` of an equally built model gave."""
 
 
 class BestChild:
@@ -48,6 +54,11 @@ class BestChild:
         """Saves the weights of a child that beats the best; called when it is trained."""
         if self.trial is None or self._reward(measurement) > self._best_reward():
             write_atomically(self._weights(job.index), lambda path: _save(model, path))
+
+    def load_weights(self, model: Model) -> None:
+        """Gives the best child's weights to a model built as it was."""
+        with np.load(self.weights) as archive:
+            model.set_weights([archive[name] for name in archive.files])
 
     def follow(self, trial: Trial) -> None:
         """Makes a recorded trial the best if it is; called when it is recorded."""
@@ -88,4 +99,7 @@ class BestChild:
 
 
 def _save(model: Model, path: Path) -> None:
-    model.save_weights(path)
+    # Made in memory, written by Python: on a full disk HDF5 raises no OSError, and may end the process.
+    content = io.BytesIO()
+    np.savez(content, *model.get_weights())
+    path.write_bytes(content.getvalue())

@@ -43,6 +43,10 @@ class RunFolder:
 
     def check_new(self) -> None:
         """Raises `UsageError` if the folder holds anything, `StorageError` if it could not be made."""
+        with storage_errors(self.path):
+            self._check_new()
+
+    def _check_new(self) -> None:
         if self.config.exists():
             raise UsageError(
                 f"--run_dir={self.path} already holds a run: continue it with --resume, or give another folder"

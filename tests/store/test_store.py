@@ -2,8 +2,10 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rl_nas.errors import StorageError, UsageError
@@ -19,8 +21,14 @@ BAD = Trial(1, (3, 4), TrialState.NAN, error="loss is nan")
 
 
 class FakeModel:
-    def save_weights(self, filepath: Path) -> None:
-        Path(filepath).write_text("weights")
+    def __init__(self, weights: Sequence[np.ndarray] = ()) -> None:
+        self.weights = list(weights)
+
+    def get_weights(self) -> list[np.ndarray]:
+        return self.weights
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        self.weights = weights
 
 
 def test_trials_come_back_as_they_were(tmp_path: Path) -> None:
@@ -102,7 +110,20 @@ def test_best_child_has_its_weights_and_a_valid_genotype_at_every_moment(tmp_pat
         document = json.loads((folder.best / "genotype.json").read_text())
         assert document["found_by"]["trial"] == best.trial.index
     assert best.trial == trials[4]
-    assert [path.name for path in folder.children.iterdir()] == ["4.weights.h5"]
+    assert [path.name for path in folder.children.iterdir()] == ["4.weights.npz"]
     restored = BestChild(folder, space.decode, lambda measurement: measurement.accuracy)
     restored.restore(trials[:4])
     assert restored.trial == trials[1]  # the earlier of equals, as following them gives
+
+
+def test_weights_come_back_in_their_order_with_their_types(tmp_path: Path) -> None:
+    folder, space = RunFolder(tmp_path / "run"), nasnet(1)
+    folder.create({}, "")
+    best = BestChild(folder, space.decode, lambda measurement: measurement.accuracy)
+    weights = [np.full((i, 2), i, np.float32 if i % 2 else np.int64) for i in range(12)]
+    architecture = (0,) * len(space.decisions)
+    best.keep(Job(0, architecture, 0), MEASUREMENT, FakeModel(weights))
+    best.follow(Trial(0, architecture, TrialState.OK, 0.5, MEASUREMENT))
+    other = FakeModel()
+    best.load_weights(other)
+    assert [(w.dtype, w.tolist()) for w in other.weights] == [(w.dtype, w.tolist()) for w in weights]
