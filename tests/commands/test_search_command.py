@@ -109,7 +109,11 @@ def hear_ctrl_c() -> None:
 
 def limit_file_size(size: int) -> Preparation:
     """A disk that is full for every file at `size` bytes; Python ignores the signal and sees an error."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, highest_limit()))
+
+
+def highest_limit() -> int:
+    return resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -416,7 +420,7 @@ def test_a_disk_that_fills_up_ends_the_search_and_keeps_the_trials(base: Path, t
     folder = base / "filled"
     with started(*tiny, f"--trials={TRIALS}", f"--run_dir={folder}") as process:
         wait_for_line(process, f"1/{TRIALS} children")
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, highest_limit()))
         code, output, errors = rest_of(process)
     assert code == 2, errors
     assert output == ""
