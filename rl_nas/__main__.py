@@ -28,7 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f"did you mean {near[0]}?" if near else f"verbs: {', '.join(VERBS)}"
         print(f"rl_nas: unknown verb {verb!r}; {hint}", file=sys.stderr)
         return 2
-    code: int = importlib.import_module(f"rl_nas.commands.{verb}").main(rest)
+    try:
+        code: int = importlib.import_module(f"rl_nas.commands.{verb}").main(rest)
+    except KeyboardInterrupt:  # while it was imported; later ones are the verb's to handle
+        print(f"rl_nas {verb}: interrupted", file=sys.stderr)
+        return 130
     return code
 
 

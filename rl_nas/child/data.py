@@ -2,12 +2,13 @@
 
 import contextlib
 import difflib
+import io
 import os
 import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import tensorflow as tf
@@ -112,10 +113,12 @@ def _prepare(builder: Any) -> None:
             f"data set {builder.name} is not prepared in {place}, and there is no network to download it;"
             " give the folder that holds it with --data_dir"
         )
+    shown: TextIO = sys.stderr  # standard output is for results
+    if builder.name == "digits":  # nothing is downloaded, and it takes a second
+        tfds.disable_progress_bar()
+        shown = io.StringIO()
     try:
-        if builder.name == "digits":
-            tfds.disable_progress_bar()
-        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+        with contextlib.redirect_stdout(shown):
             builder.download_and_prepare(file_format="tfrecord")
     except UsageError:
         raise

@@ -12,7 +12,6 @@ from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.networks.layers import Cost
 from rl_nas.networks.skeleton import NetworkSettings, plan_network
-from rl_nas.report.cell_picture import draw_genotype
 from rl_nas.report.cell_text import genotype_text
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.genotype import CellGenotype, load, to_json
@@ -34,7 +33,7 @@ class DescribeSettings(Settings):
 
 
 DESCRIBE = Command(
-    verb="describe",
+    name="rl_nas describe",
     summary="prints the cells of a genotype, and the parameters and multiply-adds of a network of them.",
     examples=(
         "rl_nas describe --genotype=NASNet-A --cells=6",
@@ -55,6 +54,8 @@ def _run(parsed: Parsed) -> int:
     shape = (settings.image_size, settings.image_size, settings.channels)
     cost = plan_network(genotype, network, shape, settings.classes).cost()
     if settings.picture:
+        from rl_nas.report.cell_picture import draw_genotype  # imports matplotlib
+
         with storage_errors(Path(settings.picture)):
             draw_genotype(genotype, settings.picture, title=settings.genotype or "")
     if parsed.group(OutputSettings).json:

@@ -42,7 +42,7 @@ def _report(command: Command, message: str, code: int, debug: bool) -> int:
         traceback.print_exc()
     line = " ".join(message.split())
     hint = "" if debug or code != FAILED else " (--debug shows where)"
-    print(f"rl_nas {command.verb}: {line}{hint}", file=sys.stderr)
+    print(f"{command.name}: {line}{hint}", file=sys.stderr)
     return code
 
 
@@ -64,14 +64,14 @@ def load_tensorflow(*, debug: bool) -> None:
 
 @contextmanager
 def _captured_stderr() -> Iterator[None]:
-    """Keeps what C++ code writes to standard error; shows it only if the body raises."""
+    """Keeps what C++ code writes to standard error; shows it only if the body fails."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as capture:
         saved = os.dup(2)
         os.dup2(capture.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             capture.seek(0)
             os.write(saved, capture.read())
             raise

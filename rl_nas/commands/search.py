@@ -15,7 +15,6 @@ from rl_nas.evaluation import rewards
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.flags.parsing import OutputSettings, Parsed
 from rl_nas.networks.skeleton import NetworkSettings
-from rl_nas.report.cell_picture import draw_genotype
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
 from rl_nas.search import search
@@ -116,14 +115,18 @@ class _Search:
 
     def _stop(self, store: TrialStore) -> int:
         done = len(store.trials())
-        print(f"stopped after {done} children; writing the best files (Ctrl-C again: don't)", file=sys.stderr)
-        if self.best.trial is not None:
+        if self.best.trial is None:
+            print(f"stopped; {done} children finished, none successfully", file=sys.stderr)
+        else:
+            print(f"stopped; {done} children finished; writing the best files (Ctrl-C again: don't)", file=sys.stderr)
             with contextlib.suppress(KeyboardInterrupt):
                 self._finish(store)
         print(f"resume with: rl_nas search --resume --run_dir={self.folder.path}", file=sys.stderr)
         return frame.INTERRUPTED
 
     def _finish(self, store: TrialStore) -> None:
+        from rl_nas.report.cell_picture import draw_genotype  # imports matplotlib
+
         best, trials = self.best.trial, store.trials()
         if best is None or best.measurement is None:
             raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")

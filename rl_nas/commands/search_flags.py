@@ -41,7 +41,7 @@ class SpaceSettings(Settings):
 
 
 SEARCH = Command(
-    verb="search",
+    name="rl_nas search",
     summary=(
         "searches network cells: a controller proposes them, children are\n"
         "trained on the data, their accuracy on held-out training images is the reward."

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_nas.report.cell_text import genotype_text
-from rl_nas.report.tables import best_trials, trials_table
+from rl_nas.report.tables import best_trials, counted, trials_table
 from rl_nas.spaces.genotype import CellGenotype, to_json
 from rl_nas.trial import Trial
 
@@ -48,7 +48,7 @@ def summary_text(result: SearchResult) -> str:
     assert measurement is not None
     return "\n".join(
         [
-            f"The best of {len(result.trials)} children ({result.failures} failed):",
+            f"The best of {counted(len(result.trials), 'child', 'children')} ({result.failures} failed):",
             trials_table(best_trials(result.trials, _SHOWN)),
             "",
             genotype_text(result.genotype),
@@ -58,7 +58,7 @@ def summary_text(result: SearchResult) -> str:
             "",
             f"Best child: trial {result.best.index}, accuracy {measurement.accuracy:.4f} on"
             f" {result.valid_images} held-out images of the training split"
-            f" (proxy: {result.epochs} epochs, one run).",
+            f" (proxy: {counted(result.epochs, 'epoch')}, one run).",
         ]
     )
 

@@ -24,3 +24,8 @@ def trials_table(trials: Sequence[Trial]) -> str:
                 f"  {m.madds:13,}  {m.seconds:7.1f}"
             )
     return "\n".join(lines)
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A count with its noun, in the singular or the plural."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

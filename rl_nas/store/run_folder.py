@@ -69,10 +69,15 @@ class RunFolder:
 
     def reopen(self) -> dict[str, Any]:
         """Takes the lock of an existing run; returns its config."""
-        if not self.config.exists():
-            raise UsageError(f"--run_dir={self.path} holds no run to resume; start one without --resume")
-        self._take_lock()
-        config: dict[str, Any] = json.loads(self.config.read_text(encoding="utf-8"))
+        with storage_errors(self.path):
+            if not self.config.exists():
+                raise UsageError(f"--run_dir={self.path} holds no run to resume; start one without --resume")
+            self._take_lock()
+            text = self.config.read_text(encoding="utf-8")
+        try:
+            config: dict[str, Any] = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"{self.config} is not JSON ({error}); the run cannot be resumed without it") from error
         return config
 
     def _take_lock(self) -> None:

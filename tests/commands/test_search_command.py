@@ -297,7 +297,7 @@ def test_ctrl_c_keeps_what_was_finished(broken: Broken, unbroken: Run) -> None:
     assert broken.run.code == 130, broken.run.stderr
     assert 1 <= len(broken.rows) < TRIALS
     assert repeatable(broken.run.folder)[:1] == repeatable(unbroken.folder)[:1]
-    assert f"stopped after {len(broken.rows)} children" in broken.run.stderr
+    assert f"stopped; {len(broken.rows)} children finished" in broken.run.stderr
     assert f"resume with: rl_nas search --resume --run_dir={broken.run.folder}" in broken.run.stderr.splitlines()
     assert "Traceback" not in broken.run.stderr
 
