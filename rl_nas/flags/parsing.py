@@ -29,16 +29,16 @@ class OutputSettings(Settings):
 
 @dataclass(frozen=True)
 class Command:
-    """The flags of a verb.
+    """The flags of a verb or of a script.
 
     Attributes:
-        verb: the word after `rl_nas`.
+        name: what is typed to run it, such as `rl_nas search`.
         summary: what it does, a sentence or more.
         examples: command lines for the help text.
         groups: its settings groups; `OutputSettings` comes with every verb.
     """
 
-    verb: str
+    name: str
     summary: str
     examples: tuple[str, ...]
     groups: tuple[type[Settings], ...]
@@ -74,7 +74,7 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
     """
     values = _define(command)
     try:
-        rest = values([command.verb, *_flagfiles_first(argv)])[1:]
+        rest = values([command.name, *_flagfiles_first(argv)])[1:]
     except flags.Error as error:
         raise UsageError(str(error).replace("\n", " ").removeprefix("flag ")) from error
     except OSError as error:
@@ -92,7 +92,7 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
 
 def help_text(command: Command) -> str:
     """The verb's help: what it does, examples, its flags by group with defaults and bounds."""
-    lines = [f"rl_nas {command.verb}: {command.summary}", "", "Examples:"]
+    lines = [f"{command.name}: {command.summary}", "", "Examples:"]
     lines += [f"  {example}" for example in command.examples]
     for cls in command.all_groups:
         lines += ["", f"{cls.title}:"]
