@@ -1,1 +1,60 @@
-"""Neural architecture search with a reinforcement-learning controller, on TensorFlow and Keras 3."""
+"""Neural architecture search with a reinforcement-learning controller, on TensorFlow and Keras 3.
+
+Importing it does not import TensorFlow: the names that need it are loaded when they are first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from rl_nas.controller.settings import ControllerSettings
+from rl_nas.execution.inline import InlineExecutor
+from rl_nas.networks.skeleton import NetworkSettings, plan_network
+from rl_nas.search import search
+from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
+from rl_nas.spaces.genotype import Block, Cell, CellGenotype
+from rl_nas.spaces.genotype import load as load_genotype
+from rl_nas.spaces.nasnet import nasnet
+from rl_nas.spaces.published import PUBLISHED
+from rl_nas.store.trials import TrialStore
+from rl_nas.strategies import Strategy
+from rl_nas.strategies.random_search import RandomSearch
+from rl_nas.trial import Job, Measurement, Trial, TrialState
+
+if TYPE_CHECKING:
+    from rl_nas.child.build import build_model
+    from rl_nas.controller.agent import Reinforce
+
+__all__ = [
+    "PUBLISHED",
+    "Architecture",
+    "Block",
+    "Cell",
+    "CellGenotype",
+    "ControllerSettings",
+    "Decision",
+    "InlineExecutor",
+    "Job",
+    "Measurement",
+    "NetworkSettings",
+    "RandomSearch",
+    "Reinforce",
+    "SearchSpace",
+    "Strategy",
+    "Trial",
+    "TrialState",
+    "TrialStore",
+    "build_model",
+    "load_genotype",
+    "nasnet",
+    "plan_network",
+    "search",
+]
+
+_LAZY = {"Reinforce": "rl_nas.controller.agent", "build_model": "rl_nas.child.build"}
+"""The names that need TensorFlow -> their modules."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'rl_nas' has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -1,6 +1,8 @@
 """Data flows one way: a lower layer imports no higher one, and the pure ones no TensorFlow."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,8 @@ def test_every_module_is_in_a_layer() -> None:
     known = {*MAY_IMPORT, "commands", "__init__", "__main__"}
     found = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in ROOT.rglob("*.py")}
     assert found <= known
+
+
+def test_importing_rl_nas_does_not_import_tensorflow() -> None:
+    probe = "import sys, rl_nas; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0

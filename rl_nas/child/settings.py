@@ -31,9 +31,7 @@ class AugmentSettings(Settings):
 
     title: ClassVar[str] = "Augmentation"
 
-    crop_margin: int = setting(
-        0, "pixels; enlarge images by this on every side, then crop them at random", minimum=0
-    )
+    crop_margin: int = setting(0, "pixels; enlarge images by this on every side, then crop them at random", minimum=0)
     crop: str = setting(
         "pad", "how images are enlarged before the crop: by zeros, or by upsampling", choices=("pad", "upsample")
     )

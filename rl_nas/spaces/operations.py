@@ -15,10 +15,7 @@ OPERATIONS: tuple[str, ...] = (
     "sep_5x5",
     "sep_7x7",
 )
-"""The 13 operations of Zoph et al. 2018, section 3, in the paper's order.
-
-`sep_KxK` is the depthwise-separable convolution applied twice, `dil_conv_3x3` has dilation rate 2.
-"""
+"""`sep_KxK` is the depthwise-separable convolution applied twice, `dil_conv_3x3` has dilation rate 2."""
 
 COMBINERS: tuple[str, ...] = ("add", "concat")
 """How a block joins its two results: element-wise addition, or concatenation along the filters."""

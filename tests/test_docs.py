@@ -1,0 +1,89 @@
+"""The documentation says what is true: its code runs, its commands parse, its files exist."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rl_nas
+from rl_nas.__main__ import VERBS
+from rl_nas.commands.describe import DESCRIBE
+from rl_nas.commands.search_flags import SEARCH
+from rl_nas.flags.parsing import parse
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = {"search": SEARCH, "describe": DESCRIBE}
+
+
+def code(page: Path) -> dict[str, Any]:
+    """Runs the Python of a page, in order; returns what it defines."""
+    names: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        exec(compile(block, str(page), "exec"), names)
+    return names
+
+
+def command_lines() -> list[str]:
+    return [
+        line.strip()
+        for page in PAGES
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if re.match(r"^    rl_nas \w+ --", line)
+    ]
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name != "README.md"], ids=lambda page: page.name)
+def test_python_of_a_page_runs(page: Path) -> None:
+    assert code(page)
+
+
+def test_strategy_of_the_readme_climbs() -> None:
+    strategy = code(ROOT / "README.md")["HillClimb"](rl_nas.nasnet(2), seed=0)
+
+    def evaluate(job: rl_nas.Job) -> rl_nas.Measurement:
+        return rl_nas.Measurement(float(np.mean(job.architecture)), 0.0, 0, 0, 0, 0.0)
+
+    with rl_nas.TrialStore(Path(":memory:")) as store:
+        executor = rl_nas.InlineExecutor(evaluate)
+        rl_nas.search(strategy, executor, store, reward=lambda m: m.accuracy, trials=500, batch_size=5, seed=0)
+        found = [trial.reward or 0.0 for trial in store.trials()]
+    assert max(found[250:]) > max(found[:50])
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_commands_parse(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    _, verb, *words = shlex.split(line, comments=True)
+    if words != ["--help"]:
+        parse(COMMANDS[verb], words)
+
+
+def test_every_verb_is_checked() -> None:
+    assert set(COMMANDS) == set(VERBS)
+    assert {shlex.split(line)[1] for line in command_lines()} == set(VERBS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+    for target in re.findall(r"`(rl_nas/[\w/.]+)`", text):
+        assert (ROOT / target).exists(), target
+
+
+def test_every_recipe_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for recipe in (ROOT / "rl_nas/flags").glob("*.cfg"):
+        assert f"`{recipe.name}`" in text
+
+
+def test_public_names_exist() -> None:
+    for name in rl_nas.__all__:
+        assert getattr(rl_nas, name) is not None
+    assert rl_nas.search is importlib.import_module("rl_nas.search").search
