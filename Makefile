@@ -11,7 +11,7 @@ demo: .venv/demo
 test: lint
 	$(BIN)/pytest
 
-test-fast: .venv/test
+test-fast: lint
 	$(BIN)/pytest -m "not slow"
 
 lint: .venv/test
