@@ -25,6 +25,8 @@ class PackedModel:
         self._model = model
         self._trainable_specs = model.trainable_variables
         self._other_specs = [v for v in model.non_trainable_variables if v.dtype == "float32"]
+        # Step counters and the state of random generators: they stay where they are.
+        self._counters = [v for v in model.non_trainable_variables if v.dtype != "float32"]
         self.trainable = keras.Variable(_flatten(self._trainable_specs), name="trainable")
         self.other = keras.Variable(_flatten(self._other_specs), name="other", trainable=False)
         self.is_kernel = np.concatenate(
@@ -32,7 +34,7 @@ class PackedModel:
         )
 
     def train_call(self, weights: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Logits in training mode, and the new value of `other`. Traced inside a tf.function.
+        """Logits in training mode, and the new value of `other`; counters are updated. Traced in a tf.function.
 
         Args:
             weights: float [trainable parameters].
@@ -44,6 +46,8 @@ class PackedModel:
         ]
         with keras.StatelessScope(state_mapping=mapping) as scope:
             logits = self._model(images, training=True)
+        for counter in self._counters:
+            counter.assign(scope.get_current_value(counter))
         updated = [scope.get_current_value(v) for v in self._other_specs]
         return logits, tf.concat([tf.reshape(v, [-1]) for v in updated], axis=0)
 

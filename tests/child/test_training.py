@@ -65,6 +65,16 @@ def test_wrong_data_is_one_line(settings: dict, message: str, tfds_dir: str, mon
     assert "\n" not in str(caught.value)
 
 
+def test_packed_dropout_differs_from_step_to_step() -> None:
+    network = NetworkSettings(cells=1, filters=4, reductions=0, dropout=0.5)
+    plan = plan_network(nasnet(1).decode((0,) * 10), network, (8, 8, 1), 10)
+    packed = PackedModel(build_model(plan, seed=1))
+    images = tf.random.stateless_normal([4, 8, 8, 1], [0, 0])
+    call = tf.function(lambda: packed.train_call(packed.trainable.value, images)[0], autograph=False)
+    first, second = call(), call()
+    assert not np.allclose(first, second)
+
+
 def test_packed_training_is_plain_keras_training(digits: ImageData) -> None:
     """Three steps with the vectors equal three steps of a plain loop over the same variables."""
     settings = TrainingSettings(epochs=1, batch_size=32, weight_decay=0.01, clip_norm=1.0)
