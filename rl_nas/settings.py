@@ -91,18 +91,18 @@ def expectation(cls: type[Settings], name: str, value: Any) -> str | None:
     """What a setting was expected to be, or None when `value` is as declared."""
     kind = field_types(cls)[name].type
     bounds = declaration(cls, name).metadata
+    if bounds["choices"] is not None:
+        return None if value in bounds["choices"] else "one of " + ", ".join(bounds["choices"])
     noun = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+    limits = _limits(bounds)
+    expected = " ".join([noun, " and ".join(text for text, _ in limits)]).strip()
     accepted: Any = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
-        return noun
-    if bounds["choices"] is not None and value not in bounds["choices"]:
-        return "one of " + ", ".join(bounds["choices"])
+        return expected
     if kind in (str, bool):
         return None
     number: float = value
-    limits = _limits(bounds)
-    inside = math.isfinite(number) and all(holds(number) for _, holds in limits)
-    return None if inside else " ".join([noun, " and ".join(text for text, _ in limits)]).strip()
+    return None if math.isfinite(number) and all(holds(number) for _, holds in limits) else expected
 
 
 def _limits(bounds: Mapping[str, Any]) -> list[tuple[str, Callable[[float], bool]]]:

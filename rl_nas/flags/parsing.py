@@ -174,11 +174,12 @@ def _flagfiles_first(argv: Sequence[str]) -> list[str]:
 
 
 def _find_flagfile(name: str) -> str:
-    """The file itself, or the recipe of that name that comes with rl_nas."""
-    packaged = resources.files("rl_nas.flags") / Path(name).name
-    if not Path(name).exists() and packaged.is_file():
+    """The file itself; for `NAME.cfg` and `flags/NAME.cfg` otherwise the recipe that comes with rl_nas."""
+    path = Path(name)
+    packaged = resources.files("rl_nas.flags") / path.name
+    if not path.exists() and path.parent in (Path(), Path("flags")) and packaged.is_file():
         return str(packaged)
-    if not Path(name).is_file():
+    if not path.is_file():
         recipes = sorted(f.name for f in resources.files("rl_nas.flags").iterdir() if f.name.endswith(".cfg"))
         raise UsageError(f"--flagfile={name}: no such file; recipes that come with rl_nas: {', '.join(recipes)}")
     return name

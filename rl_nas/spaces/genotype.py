@@ -138,7 +138,7 @@ def load(path: str | os.PathLike[str]) -> CellGenotype:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"genotype file {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"genotype file {path} is not JSON: {error}") from error
     try:
         return from_json(document)

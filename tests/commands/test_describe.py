@@ -1,0 +1,75 @@
+"""`rl_nas describe` in real processes that cannot import TensorFlow."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rl_nas.spaces.genotype import to_json
+from rl_nas.spaces.published import NASNET_A
+
+BLOCKED = """
+import sys
+for name in ("tensorflow", "keras", "tensorflow_datasets"):
+    sys.modules[name] = None  # importing it raises
+from rl_nas.__main__ import main
+sys.exit(main(["describe", *sys.argv[1:]]))
+"""
+
+
+def describe(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", BLOCKED, *words], capture_output=True, text=True, check=False)
+
+
+def test_text_and_json_agree() -> None:
+    text, document = (
+        describe("--genotype=NASNet-A", "--cells=6"),
+        describe("--genotype=NASNet-A", "--cells=6", "--json"),
+    )
+    assert (text.returncode, document.returncode, text.stderr, document.stderr) == (0, 0, "", "")
+    counts = json.loads(document.stdout)
+    assert counts["trainable_parameters"] == 3_346_538
+    for key in ("trainable_parameters", "other_parameters", "multiply_adds"):
+        assert f"{counts[key]:,}" in text.stdout
+    assert counts["genotype"] == to_json(NASNET_A)
+
+
+def test_a_file_is_described_and_drawn(tmp_path: Path) -> None:
+    file, picture = tmp_path / "mine.json", tmp_path / "mine.png"
+    file.write_text(json.dumps(to_json(NASNET_A)))
+    done = describe(f"--genotype={file}", f"--picture={picture}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split("\n\nNetwork")[0] == describe("--genotype=NASNet-A").stdout.split("\n\nNetwork")[0]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "--genotype is missing"),
+        (["--genotype=NASNET-A"], "did you mean NASNet-A"),
+        (["--genotype=nothing"], "published names: NASNet-A"),
+        (["--genotype=NASNet-A", "--image_size=3"], "too small for 2 reductions"),
+        (["--genotype=NASNet-A", "--picture=/nowhere/x.png"], "cannot write /nowhere/x.png"),
+    ],
+)
+def test_wrong_use_is_one_line(words: list[str], message: str) -> None:
+    done = describe(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_malformed_file_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    document = to_json(NASNET_A)
+    document["cells"]["normal"]["blocks"][0]["ops"][0] = "conv_9x9"
+    file.write_text(json.dumps(document))
+    done = describe(f"--genotype={file}")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        f"rl_nas describe: genotype file {file}: normal: block 0: unknown operation 'conv_9x9'"
+    )
+    assert len(done.stderr.splitlines()) == 1

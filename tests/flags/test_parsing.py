@@ -1,0 +1,77 @@
+"""Command lines: what is read, what wins, what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from rl_nas.commands.search_flags import SEARCH
+from rl_nas.errors import UsageError
+from rl_nas.flags.parsing import flagfile_text, help_text, parse
+from rl_nas.settings import declaration, field_types
+
+RECIPES = sorted(path.name for path in (Path(__file__).parents[2] / "rl_nas/flags").glob("*.cfg"))
+
+
+def test_the_command_line_wins_wherever_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "my.cfg"
+    file.write_text("# mine\n--trials=7\n\n--seed=3\n")
+    for words in (["--trials=9", f"--flagfile={file}"], ["--flagfile", str(file), "--trials=9"]):
+        parsed = parse(SEARCH, words)
+        assert (parsed.values["trials"], parsed.values["seed"]) == (9, 3)
+        assert parsed.given == {"trials", "seed"}
+
+
+def test_booleans() -> None:
+    assert parse(SEARCH, ["--flip"]).values["flip"] is True
+    assert parse(SEARCH, ["--flip", "--noflip"]).values["flip"] is False
+    assert parse(SEARCH, ["--flip=true"]).values["flip"] is True
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_recipes_are_found_from_everywhere(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    by_path, by_name = parse(SEARCH, [f"--flagfile=flags/{recipe}"]), parse(SEARCH, [f"--flagfile={recipe}"])
+    assert by_path == by_name
+    for group in SEARCH.groups:
+        by_path.group(group)  # checks itself
+    assert "dataset" in by_path.given
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_flagfile_repeats_its_flags(recipe: str, tmp_path: Path) -> None:
+    parsed = parse(SEARCH, [f"--flagfile={recipe}"])
+    file = tmp_path / "again.cfg"
+    file.write_text(flagfile_text(parsed.values, "again"))
+    assert parse(SEARCH, [f"--flagfile={file}"]).values == parsed.values
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--trails=3"], "trails"),
+        (["--trials=x"], "expected a whole number >= 1"),
+        (["--trials=0"], "expected a whole number >= 1"),
+        (["--learning_rate=nan"], "expected a number > 0"),
+        (["--strategy=magic"], "expected one of reinforce, random"),
+        (["stray"], "unexpected word 'stray'"),
+        (["--flagfile=nowhere/digits.cfg"], "no such file"),
+        (["--flagfile=digit.cfg"], "digits.cfg"),
+        (["--flagfile=."], "no such file"),
+    ],
+)
+def test_wrong_command_lines(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(SEARCH, words)
+    assert message in str(caught.value)
+
+
+def test_help_names_every_flag_and_default() -> None:
+    text = help_text(SEARCH)
+    for group in SEARCH.all_groups:
+        assert f"\n{group.title}:" in text
+        for name in field_types(group):
+            field = declaration(group, name)
+            assert f"{group.prefix}{name}" in text
+            assert field.metadata["help"] in text
+            if isinstance(field.default, int | float) and not isinstance(field.default, bool):
+                assert f"(default: {field.default})" in text

@@ -1,0 +1,48 @@
+"""Properties of plans that hold for every genotype."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rl_nas.networks.layers import Cost
+from rl_nas.networks.plan import Plan
+from rl_nas.networks.skeleton import NetworkSettings, plan_network
+from rl_nas.spaces.genotype import CellGenotype
+from rl_nas.spaces.nasnet import nasnet
+
+
+@st.composite
+def genotypes(draw: st.DrawFn) -> CellGenotype:
+    space = nasnet(draw(st.integers(1, 6)))
+    return space.decode(space.sample(np.random.default_rng(draw(st.integers(0, 2**32)))))
+
+
+def plan(genotype: CellGenotype, **settings: object) -> Plan:
+    return plan_network(genotype, NetworkSettings(**{"cells": 1, "filters": 8, **settings}), (16, 16, 3), 10)
+
+
+@given(genotypes())
+def test_costs_add_up_and_names_are_unique(genotype: CellGenotype) -> None:
+    network = plan(genotype)
+    costs = [node.layer.cost(*(t.shape for t in node.inputs)) for node in network.nodes]
+    assert network.cost() == sum(costs, start=Cost())
+    assert len({node.name for node in network.nodes}) == len(network.nodes)
+    for number, node in enumerate(network.nodes):
+        assert all(tensor.node < number for tensor in node.inputs)
+
+
+@given(genotypes(), st.integers(1, 40))
+def test_more_filters_cost_more(genotype: CellGenotype, filters: int) -> None:
+    less, more = plan(genotype, filters=filters).cost(), plan(genotype, filters=filters + 1).cost()
+    assert more.trainable > less.trainable
+    assert more.other > less.other
+    assert more.madds > less.madds
+
+
+@given(genotypes(), st.integers(0, 4))
+def test_filters_double_as_the_image_halves(genotype: CellGenotype, reductions: int) -> None:
+    network = plan(genotype, reductions=reductions)
+    squeezed = {n.name: n.output for n in network.nodes if n.name.endswith("normal1.squeeze.conv")}
+    for stage in range(reductions + 1):
+        output = squeezed[f"stage{stage + 1}.normal1.squeeze.conv"]
+        assert output.shape == (16 // 2**stage, 16 // 2**stage, 8 * 2**stage)
