@@ -18,12 +18,14 @@ import numpy as np
 
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.commands import frame
-from rl_nas.commands.catalog import SPACES
-from rl_nas.commands.search_flags import SEARCH, RunSettings, SpaceSettings
+from rl_nas.commands.search_flags import SEARCH, RunSettings
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
-from rl_nas.networks.skeleton import NetworkSettings, plan_network
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import Settings, setting
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.trial import child_seed
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def measure(
 ) -> Overhead:
     """Trains one child the way a search does, with a stopwatch between the parts."""
     from rl_nas.child.build import build_model
-    from rl_nas.child.training import ChildTrainer, evaluate
+    from rl_nas.child.training import ChildTrainer, evaluate, training_steps
 
     times = [time.perf_counter()]
     model = build_model(plan, seed=seed)
@@ -100,7 +102,7 @@ def measure(
     evaluate(model, data)
     times.append(time.perf_counter())
     build, trace, first_step, steady, evaluated = np.diff(times).tolist()
-    steps, total = trainer.steps_per_epoch * training.epochs, times[-1] - times[0]
+    steps, total = training_steps(training, len(data.train_images)), times[-1] - times[0]
     return Overhead(
         len(model.layers), steps, build, trace, first_step, steady / steps, evaluated, total, steady / total
     )
@@ -140,13 +142,9 @@ def _run(parsed: Parsed) -> int:
     from rl_nas.child.data import load_images
     from rl_nas.child.training import DeviceData
 
-    settings, searched, seed = (
-        parsed.group(OverheadSettings),
-        parsed.group(SpaceSettings),
-        parsed.group(RunSettings).seed,
-    )
+    settings, seed = parsed.group(OverheadSettings), parsed.group(RunSettings).seed
     training = parsed.group(TrainingSettings)
-    space = SPACES[searched.space](searched.blocks)
+    space = find_space(parsed.group(SpaceSettings))
     images = load_images(parsed.group(DataSettings))
     data = DeviceData(images)
     rng = np.random.default_rng(seed)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.execution.inline import InlineExecutor
-from rl_nas.networks.skeleton import NetworkSettings, plan_network
+from rl_nas.networks.network import plan_network
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.search import search
+from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
-from rl_nas.spaces.genotype import Block, Cell, CellGenotype
 from rl_nas.spaces.genotype import load as load_genotype
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.published import PUBLISHED

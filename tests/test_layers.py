@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "rl_nas"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "settings": {"errors"},
-    "spaces": {"errors"},
+    "spaces": {"errors", "settings"},
     "networks": {"errors", "settings", "spaces"},
     "trial": {"spaces"},
     "strategies": {"spaces", "trial"},

@@ -1,43 +1,65 @@
 """Builds the Keras model of a planned network."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
+from rl_nas.child.layers import ScheduledDropPath, TrainingProgress
 from rl_nas.networks import layers
 from rl_nas.networks.plan import Node, Plan
 
 
-def build_model(plan: Plan, *, seed: int = 0, name: str = "child") -> keras.Model:
-    """Builds a functional model of stock Keras layers.
+def build_model(plan: Plan, *, seed: int = 0, l2: float = 0.0, name: str = "child") -> keras.Model:
+    """Builds a functional model of stock Keras layers, and of the two of `rl_nas.child.layers`.
 
     Weights start as in the released code of Zoph et al. 2018: variance scaling by fan-out, factor 2.
 
     Args:
         plan: the network.
-        seed: the initial weights and the dropout are a function of it and of the layer's position.
+        seed: the initial weights, the dropout and the drop path are functions of it and of the layer's position.
+        l2: adds this times half the squared kernels to the model's losses; for `fit` and loops like it.
         name: name of the model.
 
     Returns:
-        A model from float images [batch, height, width, channels] to logits [batch, classes].
+        A model from float images [batch, height, width, channels] to logits [batch, classes]; with an
+        auxiliary head to a dict of two such tensors, `logits` and `auxiliary`.
     """
     image = keras.Input(plan.image.shape, name="image")
     outputs = {plan.image.node: image}
     seeds = np.random.SeedSequence(seed).generate_state(len(plan.nodes))
     for node, node_seed in zip(plan.nodes, seeds, strict=True):
         inputs = [outputs[tensor.node] for tensor in node.inputs]
-        outputs[node.output.node] = _BUILDERS[type(node.layer)](node, inputs, int(node_seed))
-    return keras.Model(image, outputs[plan.output.node], name=name)
+        outputs[node.output.node] = _BUILDERS[type(node.layer)](_Site(node, int(node_seed), l2), *inputs)
+    logits = outputs[plan.output.node]
+    if plan.auxiliary is None:
+        return keras.Model(image, logits, name=name)
+    return keras.Model(image, {"logits": logits, "auxiliary": outputs[plan.auxiliary.node]}, name=name)
 
 
-def _initializer(seed: int) -> keras.Initializer:
-    return keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal", seed=seed)
+class _Site(NamedTuple):
+    """What a builder is told beside its inputs."""
+
+    node: Node
+    seed: int
+    l2: float
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    def kernel(self, kind: str = "kernel", seed_offset: int = 0) -> dict[str, Any]:
+        """The arguments of a layer that are about its kernel."""
+        initializer = keras.initializers.VarianceScaling(
+            2.0, "fan_out", "truncated_normal", seed=self.seed + seed_offset
+        )
+        regularizer = keras.regularizers.L2(self.l2 / 2) if self.l2 else None
+        return {f"{kind}_initializer": initializer, f"{kind}_regularizer": regularizer}
 
 
-def _conv(node: Node, inputs: list[Any], seed: int) -> Any:
-    spec = node.layer
+def _conv(site: _Site, x: Any) -> Any:
+    spec = site.node.layer
     assert isinstance(spec, layers.Conv)
     return keras.layers.Conv2D(
         spec.filters,
@@ -46,66 +68,99 @@ def _conv(node: Node, inputs: list[Any], seed: int) -> Any:
         padding=spec.padding,
         dilation_rate=spec.dilation,
         use_bias=False,
-        kernel_initializer=_initializer(seed),
-        name=node.name,
-    )(*inputs)
+        name=site.name,
+        **site.kernel(),
+    )(x)
 
 
-def _separable_conv(node: Node, inputs: list[Any], seed: int) -> Any:
-    spec = node.layer
+def _separable_conv(site: _Site, x: Any) -> Any:
+    spec = site.node.layer
     assert isinstance(spec, layers.SeparableConv)
     return keras.layers.SeparableConv2D(
         spec.filters,
         spec.kernel,
         strides=spec.stride,
         padding="same",
+        dilation_rate=spec.dilation,
         use_bias=False,
-        depthwise_initializer=_initializer(seed),
-        pointwise_initializer=_initializer(seed + 1),
-        name=node.name,
-    )(*inputs)
+        name=site.name,
+        **site.kernel("depthwise"),
+        **site.kernel("pointwise", seed_offset=1),
+    )(x)
 
 
-def _batch_norm(node: Node, inputs: list[Any], seed: int) -> Any:
-    spec = node.layer
+def _batch_norm(site: _Site, x: Any) -> Any:
+    spec = site.node.layer
     assert isinstance(spec, layers.BatchNorm)
-    return keras.layers.BatchNormalization(momentum=spec.momentum, epsilon=spec.epsilon, name=node.name)(*inputs)
+    return keras.layers.BatchNormalization(momentum=spec.momentum, epsilon=spec.epsilon, name=site.name)(x)
 
 
-def _pool(node: Node, inputs: list[Any], seed: int) -> Any:
-    spec = node.layer
+def _pool(site: _Site, x: Any) -> Any:
+    spec = site.node.layer
     assert isinstance(spec, layers.Pool)
     kind = keras.layers.AveragePooling2D if spec.kind == "avg" else keras.layers.MaxPooling2D
-    return kind(spec.size, strides=spec.stride, padding=spec.padding, name=node.name)(*inputs)
+    return kind(spec.size, strides=spec.stride, padding=spec.padding, name=site.name)(x)
 
 
-def _shift_by_one(node: Node, inputs: list[Any], seed: int) -> Any:
-    padded = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{node.name}.pad")(*inputs)
-    return keras.layers.Cropping2D(((1, 0), (1, 0)), name=f"{node.name}.crop")(padded)
+def _shift_by_one(site: _Site, x: Any) -> Any:
+    padded = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{site.name}.pad")(x)
+    return keras.layers.Cropping2D(((1, 0), (1, 0)), name=f"{site.name}.crop")(padded)
 
 
-def _dropout(node: Node, inputs: list[Any], seed: int) -> Any:
-    spec = node.layer
+def _pad(site: _Site, x: Any) -> Any:
+    height, width, _ = site.node.inputs[0].shape
+    missing = ((0, site.node.output.size[0] - height), (0, site.node.output.size[1] - width))
+    return keras.layers.ZeroPadding2D(missing, name=site.name)(x)
+
+
+def _crop(site: _Site, x: Any) -> Any:
+    shape, kept = site.node.inputs[0].shape, site.node.output.shape
+    # Channels become a dimension that Keras can crop.
+    x = keras.layers.Reshape((*shape, 1), name=f"{site.name}.unfold")(x)
+    x = keras.layers.Cropping3D(((0, 0), (0, 0), (0, shape[2] - kept[2])), name=f"{site.name}.crop")(x)
+    return keras.layers.Reshape(kept, name=site.name)(x)
+
+
+def _progress(site: _Site, x: Any) -> Any:
+    spec = site.node.layer
+    assert isinstance(spec, layers.TrainingProgress)
+    return TrainingProgress(spec.steps, name=site.name)(x)
+
+
+def _drop_path(site: _Site, x: Any, progress: Any) -> Any:
+    spec = site.node.layer
+    assert isinstance(spec, layers.DropPath)
+    return ScheduledDropPath(spec.keep, seed=site.seed, name=site.name)(x, progress)
+
+
+def _dropout(site: _Site, x: Any) -> Any:
+    spec = site.node.layer
     assert isinstance(spec, layers.Dropout)
-    return keras.layers.Dropout(spec.rate, seed=seed, name=node.name)(*inputs)
+    return keras.layers.Dropout(spec.rate, seed=site.seed, name=site.name)(x)
 
 
-def _dense(node: Node, inputs: list[Any], seed: int) -> Any:
-    spec = node.layer
+def _dense(site: _Site, x: Any) -> Any:
+    spec = site.node.layer
     assert isinstance(spec, layers.Dense)
-    return keras.layers.Dense(spec.units, kernel_initializer=_initializer(seed), name=node.name)(*inputs)
+    return keras.layers.Dense(spec.units, name=site.name, **site.kernel())(x)
 
 
-_BUILDERS: dict[type[layers.Layer], Callable[[Node, list[Any], int], Any]] = {
+_BUILDERS: dict[type[layers.Layer], Callable[..., Any]] = {
     layers.Conv: _conv,
     layers.SeparableConv: _separable_conv,
     layers.BatchNorm: _batch_norm,
-    layers.Relu: lambda node, inputs, seed: keras.layers.ReLU(name=node.name)(*inputs),
+    layers.Relu: lambda site, x: keras.layers.ReLU(name=site.name)(x),
     layers.Pool: _pool,
     layers.ShiftByOne: _shift_by_one,
-    layers.Add: lambda node, inputs, seed: keras.layers.Add(name=node.name)(inputs),
-    layers.Concat: lambda node, inputs, seed: keras.layers.Concatenate(name=node.name)(inputs),
-    layers.GlobalPool: lambda node, inputs, seed: keras.layers.GlobalAveragePooling2D(name=node.name)(*inputs),
+    layers.Pad: _pad,
+    layers.Crop: _crop,
+    layers.Zero: lambda site, x: keras.layers.Rescaling(0.0, name=site.name)(x),
+    layers.Add: lambda site, *inputs: keras.layers.Add(name=site.name)(inputs),
+    layers.Concat: lambda site, *inputs: keras.layers.Concatenate(name=site.name)(inputs),
+    layers.GlobalPool: lambda site, x: keras.layers.GlobalAveragePooling2D(name=site.name)(x),
+    layers.TrainingProgress: _progress,
+    layers.DropPath: _drop_path,
     layers.Dropout: _dropout,
     layers.Dense: _dense,
 }
+"""Kind of layer -> function of the site and of the inputs that returns the output."""

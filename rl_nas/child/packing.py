@@ -33,8 +33,8 @@ class PackedModel:
             [np.full(_size(v), "kernel" in v.name, np.float32) for v in self._trainable_specs]
         )
 
-    def train_call(self, weights: tf.Tensor, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Logits in training mode, and the new value of `other`; counters are updated. Traced in a tf.function.
+    def train_call(self, weights: tf.Tensor, images: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        """The model's outputs in training mode, and the new value of `other`; counters are updated. Traced in a tf.function.
 
         Args:
             weights: float [trainable parameters].
@@ -45,11 +45,11 @@ class PackedModel:
             *zip(self._other_specs, _unflatten(self.other.value, self._other_specs), strict=True),
         ]
         with keras.StatelessScope(state_mapping=mapping) as scope:
-            logits = self._model(images, training=True)
+            outputs = self._model(images, training=True)
         for counter in self._counters:
             counter.assign(scope.get_current_value(counter))
         updated = [scope.get_current_value(v) for v in self._other_specs]
-        return logits, tf.concat([tf.reshape(v, [-1]) for v in updated], axis=0)
+        return outputs, tf.concat([tf.reshape(v, [-1]) for v in updated], axis=0)
 
     def write_back(self) -> None:
         """Copies the vectors into the model's own variables."""

@@ -51,4 +51,5 @@ class TrainingSettings(Settings):
     nesterov: bool = setting(False, "use Nesterov's momentum")
     weight_decay: float = setting(5e-4, "L2: this times half the squared kernels is added to the loss", minimum=0)
     clip_norm: float = setting(5.0, "gradients are scaled down to this global norm; 0: never", minimum=0)
+    auxiliary_weight: float = setting(0.4, "weight of the auxiliary head's loss, where there is one", minimum=0)
     jit_compile: bool = setting(False, "compile children with XLA (minutes a child on a CPU; for TPU and GPU)")

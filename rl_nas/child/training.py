@@ -1,6 +1,8 @@
 """Trains a child with our own step: Keras layers, losses, optimizers, one tf.function."""
 
 import math
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,6 +11,9 @@ from rl_nas.child.augment import augment
 from rl_nas.child.data import ImageData
 from rl_nas.child.packing import PackedModel
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
+
+
+_CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 class DivergedError(ArithmeticError):
@@ -57,7 +62,7 @@ class ChildTrainer:
         self._rng = np.random.default_rng(seed)
         self._examples = int(data.train_images.shape[0])
         self._batch = min(training.batch_size, self._examples)
-        self.steps_per_epoch = self._examples // self._batch
+        self._steps = training_steps(training, self._examples)
         self._packed = PackedModel(model)
         self._optimizer = self._make_optimizer()
         self._step = tf.function(
@@ -83,8 +88,9 @@ class ChildTrainer:
         """
         loss = math.nan
         for epoch in range(self._training.epochs):
-            order = self._rng.permutation(self._examples)[: self.steps_per_epoch * self._batch]
-            losses = [self.step(indices) for indices in order.reshape(self.steps_per_epoch, self._batch)]
+            whole = self._examples - self._examples % self._batch
+            order = self._rng.permutation(self._examples)[:whole]
+            losses = [self.step(indices) for indices in order.reshape(-1, self._batch)]
             loss = float(np.mean(losses))
             if not math.isfinite(loss):
                 raise DivergedError(f"loss is {loss} after epoch {epoch + 1}")
@@ -92,9 +98,8 @@ class ChildTrainer:
         return loss
 
     def _make_optimizer(self) -> keras.Optimizer:
-        steps = self.steps_per_epoch * self._training.epochs
         optimizer = keras.optimizers.SGD(
-            keras.optimizers.schedules.CosineDecay(self._training.learning_rate, steps),
+            keras.optimizers.schedules.CosineDecay(self._training.learning_rate, self._steps),
             momentum=self._training.momentum,
             nesterov=self._training.nesterov,
             clipnorm=self._training.clip_norm or None,  # of the one vector: the global norm
@@ -108,14 +113,26 @@ class ChildTrainer:
         labels = tf.gather(self._data.train_labels, indices)
         weights = self._packed.trainable.value
         with tf.GradientTape() as tape:
-            logits, other = self._packed.train_call(weights, images)
-            loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
-        gradient = tape.gradient(loss, weights)
-        # The gradient of the L2 term, added by hand: the loss that is reported is the cross-entropy.
+            outputs, other = self._packed.train_call(weights, images)
+            loss = total = _CROSS_ENTROPY(labels, logits_of(outputs))
+            if isinstance(outputs, dict):
+                total += self._training.auxiliary_weight * _CROSS_ENTROPY(labels, outputs["auxiliary"])
+        gradient = tape.gradient(total, weights)
+        # The gradient of the L2 term, added by hand: the loss that is reported is the cross-entropy of the head.
         gradient += self._training.weight_decay * self._packed.is_kernel * weights
         self._optimizer.apply([gradient])
         self._packed.other.assign(other)
         return loss
+
+
+def training_steps(training: TrainingSettings, examples: int) -> int:
+    """Steps of a whole training on so many images."""
+    return examples // min(training.batch_size, examples) * training.epochs
+
+
+def logits_of(outputs: Any) -> Any:
+    """The logits among the outputs of a model with or without an auxiliary head."""
+    return outputs["logits"] if isinstance(outputs, dict) else outputs
 
 
 def evaluate(model: keras.Model, data: DeviceData, batch: int = 500) -> tuple[float, float]:
@@ -127,15 +144,15 @@ def evaluate(model: keras.Model, data: DeviceData, batch: int = 500) -> tuple[fl
         batch: images at once.
     """
     logits = predict(model, data, data.valid_images, batch)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(data.valid_labels, logits)
-    return float(np.mean(np.argmax(logits, axis=-1) == data.valid_labels)), float(loss)
+    loss = float(_CROSS_ENTROPY(data.valid_labels, logits))
+    return float(np.mean(np.argmax(logits, axis=-1) == data.valid_labels)), loss
 
 
 def predict(model: keras.Model, data: DeviceData, images: tf.Tensor, batch: int = 500) -> np.ndarray:
     """Logits [images, classes] of uint8 images."""
 
     def forward(chunk: tf.Tensor) -> tf.Tensor:
-        return model(data.whiten(chunk), training=False)
+        return logits_of(model(data.whiten(chunk), training=False))
 
     signature = tf.TensorSpec([None, *images.shape[1:]], tf.uint8)
     compiled = tf.function(forward, autograph=False).get_concrete_function(signature)

@@ -1,16 +1,12 @@
-"""The implementations that flags choose among, by name."""
+"""The strategies that a flag chooses among, by name."""
 
 from collections.abc import Callable
 from typing import Any
 
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.spaces.decisions import SearchSpace
-from rl_nas.spaces.nasnet import nasnet
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.random_search import RandomSearch
-
-SPACES: dict[str, Callable[[int], SearchSpace[Any]]] = {"nasnet": nasnet}
-"""Name -> function of the number of blocks."""
 
 
 def _reinforce(space: SearchSpace[Any], settings: ControllerSettings, seed: int) -> Strategy:

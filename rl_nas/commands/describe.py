@@ -1,6 +1,5 @@
-"""`rl_nas describe`: the cells of a genotype as text, and what a network of them costs. No TensorFlow."""
+"""`rl_nas describe`: a genotype as text, and what a network of it costs. No TensorFlow."""
 
-import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,11 +9,14 @@ from typing import Any, ClassVar
 from rl_nas.commands import frame
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
-from rl_nas.networks.layers import Cost
-from rl_nas.networks.skeleton import NetworkSettings, plan_network
-from rl_nas.report.cell_text import genotype_text
+from rl_nas.networks.layers import Cost, Shape
+from rl_nas.networks.network import plan_network, size_notation, solve
+from rl_nas.networks.settings import NetworkSettings, Skeleton, skeleton_of
+from rl_nas.report.genotype_text import genotype_text
 from rl_nas.settings import Settings, setting
-from rl_nas.spaces.genotype import CellGenotype, load, to_json
+from rl_nas.spaces.cells import CellGenotype
+from rl_nas.spaces.find import find_genotype
+from rl_nas.spaces.genotype import Genotype, to_json
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import storage_errors
 
@@ -25,22 +27,43 @@ class DescribeSettings(Settings):
 
     title: ClassVar[str] = "Genotype"
 
-    genotype: str | None = setting(None, f"a genotype file, or a published name: {', '.join(PUBLISHED)}; needed")
-    picture: str | None = setting(None, "also draw both cells into this PNG file")
-    image_size: int = setting(32, "pixels of the square images the network is counted for", minimum=1)
+    genotype: str | None = setting(
+        None, f"needed; a genotype file, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}"
+    )
+    picture: str | None = setting(None, "also draw the cells into this PNG file")
+    image_size: int | None = setting(
+        None, "pixels of the square images the network is counted for; left out: the preset's", minimum=1
+    )
     channels: int = setting(3, "channels of the images", minimum=1)
-    classes: int = setting(10, "classes", minimum=1)
+    classes: int | None = setting(None, "classes; left out: the preset's", minimum=1)
 
 
 DESCRIBE = Command(
     name="rl_nas describe",
-    summary="prints the cells of a genotype, and the parameters and multiply-adds of a network of them.",
+    summary="prints a genotype, and the parameters and multiply-adds of a network of it.",
     examples=(
-        "rl_nas describe --genotype=NASNet-A --cells=6",
+        "rl_nas describe --genotype=NASNet-A --network=imagenet_mobile",
+        "rl_nas describe --genotype=AmoebaNet-A --network=cifar --target_params=3.2e6",
         "rl_nas describe --genotype=runs/digits/best/genotype.json --json",
     ),
     groups=(DescribeSettings, NetworkSettings),
 )
+
+
+@dataclass(frozen=True)
+class Description:
+    """A genotype and what was counted of its network: the trained one, without what only training needs."""
+
+    genotype: Genotype
+    skeleton: Skeleton
+    image_shape: Shape
+    classes: int
+    cost: Cost
+
+    @property
+    def size(self) -> str:
+        """N@P as in the papers, empty where there are no cells."""
+        return size_notation(self.genotype, self.skeleton)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -49,47 +72,48 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(parsed: Parsed) -> int:
-    settings, network = parsed.group(DescribeSettings), parsed.group(NetworkSettings)
-    genotype = find_genotype(settings.genotype)
-    shape = (settings.image_size, settings.image_size, settings.channels)
-    cost = plan_network(genotype, network, shape, settings.classes).cost()
+    settings = parsed.group(DescribeSettings)
+    description = describe(settings, parsed.group(NetworkSettings))
     if settings.picture:
-        from rl_nas.report.cell_picture import draw_genotype  # imports matplotlib
-
-        with storage_errors(Path(settings.picture)):
-            draw_genotype(genotype, settings.picture, title=settings.genotype or "")
-    if parsed.group(OutputSettings).json:
-        print(json.dumps(_json(settings, network, genotype, cost)))
-    else:
-        print(_text(settings, network, genotype, cost))
+        _draw(description.genotype, settings.picture, settings.genotype or "")
+    print(json.dumps(_json(description)) if parsed.group(OutputSettings).json else _text(description))
     return frame.DONE
 
 
-def find_genotype(name: str | None) -> CellGenotype:
-    """The genotype of a file or of a published name.
-
-    Raises:
-        UsageError: there is neither, or the file is no valid genotype.
-    """
-    if name is None:
+def describe(settings: DescribeSettings, network: NetworkSettings) -> Description:
+    """Finds and counts."""
+    if settings.genotype is None:
         raise UsageError(f"--genotype is missing; give a file or one of {', '.join(PUBLISHED)}")
-    if name in PUBLISHED:
-        return PUBLISHED[name]
-    if not Path(name).exists():
-        near = difflib.get_close_matches(name, PUBLISHED, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]}?" if near else f"published names: {', '.join(PUBLISHED)}"
-        raise UsageError(f"--genotype={name} is neither a file nor a published name; {hint}")
-    return load(name)
+    genotype = find_genotype(settings.genotype)
+    preset = skeleton_of(genotype, network, default="cifar")
+    size, classes = settings.image_size or preset.image_size, settings.classes or preset.classes
+    shape = (size, size, settings.channels)
+    skeleton = solve(genotype, network, shape, classes, default="cifar")
+    return Description(genotype, skeleton, shape, classes, plan_network(genotype, skeleton, shape, classes).cost())
 
 
-def _text(settings: DescribeSettings, network: NetworkSettings, genotype: CellGenotype, cost: Cost) -> str:
-    size, stages = settings.image_size, network.reductions + 1
+def _draw(genotype: Genotype, path: str, title: str) -> None:
+    from rl_nas.report.cell_picture import draw_genotype  # imports matplotlib
+
+    if not isinstance(genotype, CellGenotype):
+        raise UsageError(f"--picture draws cells; a genotype of kind {genotype.KIND} has none")
+    with storage_errors(Path(path)):
+        draw_genotype(genotype, path, title=title)
+
+
+def _text(description: Description) -> str:
+    cost, skeleton = description.cost, description.skeleton
+    height, width, channels = description.image_shape
+    network = [f"{height}x{width}x{channels} images, {description.classes} classes"]
+    if description.size:
+        network.insert(
+            0, f"{description.size}: {skeleton.cells} cells a stage, {skeleton.filters} filters in the first"
+        )
     return "\n".join(
         [
-            genotype_text(genotype),
+            genotype_text(description.genotype),
             "",
-            f"Network of {stages} stages of {network.cells} normal cells, {network.filters} filters, for"
-            f" {size}x{size}x{settings.channels} images and {settings.classes} classes:",
+            f"Network: {'; '.join(network)}",
             f"  trainable parameters  {cost.trainable:,}",
             f"  other parameters      {cost.other:,}  (moving averages of batch normalisation)",
             f"  multiply-adds         {cost.madds:,}  (convolutions and the classifier, one image)",
@@ -97,12 +121,15 @@ def _text(settings: DescribeSettings, network: NetworkSettings, genotype: CellGe
     )
 
 
-def _json(settings: DescribeSettings, network: NetworkSettings, genotype: CellGenotype, cost: Cost) -> dict[str, Any]:
+def _json(description: Description) -> dict[str, Any]:
+    cost = description.cost
     return {
-        "genotype": to_json(genotype),
-        "network": asdict(network),
-        "image": [settings.image_size, settings.image_size, settings.channels],
-        "classes": settings.classes,
+        "genotype": to_json(description.genotype),
+        "canonical_key": description.genotype.canonical_key(),
+        "network": asdict(description.skeleton),
+        "size": description.size,
+        "image": list(description.image_shape),
+        "classes": description.classes,
         "trainable_parameters": cost.trainable,
         "other_parameters": cost.other,
         "multiply_adds": cost.madds,

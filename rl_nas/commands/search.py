@@ -5,20 +5,25 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.commands import frame, run_config
-from rl_nas.commands.catalog import SPACES, STRATEGIES
-from rl_nas.commands.search_flags import SEARCH, RunSettings, SpaceSettings
+from rl_nas.commands.catalog import STRATEGIES
+from rl_nas.commands.search_flags import SEARCH, RunSettings, StrategySettings
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation import rewards
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.flags.parsing import OutputSettings, Parsed
-from rl_nas.networks.skeleton import NetworkSettings
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
 from rl_nas.search import search
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.cells import CellGenotype
 from rl_nas.spaces.decisions import Architecture
+from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.best_child import BestChild
 from rl_nas.store.files import storage_errors
 from rl_nas.store.run_folder import RunFolder
@@ -61,8 +66,7 @@ class _Search:
         self.json = parsed.group(OutputSettings).json
         if _deterministic(self.settings.determinism, bool(tf.config.list_physical_devices("GPU"))):
             tf.config.experimental.enable_op_determinism()
-        searched = parsed.group(SpaceSettings)
-        self.space = SPACES[searched.space](searched.blocks)
+        self.space = find_space(parsed.group(SpaceSettings))
         self.data = load_images(parsed.group(DataSettings))
         self.best = BestChild(folder, self.space.decode, rewards.accuracy)
         self.evaluator = TrainedChildEvaluator(
@@ -74,9 +78,11 @@ class _Search:
             classes=self.data.classes,
             on_child=self.best.keep,
         )
-        self.evaluator.plan((0,) * len(self.space.decisions))  # raises where images are too small
+        # Raises where images are too small.
+        self.evaluator.plan(self.space.sample(np.random.default_rng(0)), steps=1)
         controller = parsed.group(ControllerSettings)
-        self.strategy = STRATEGIES[searched.strategy](self.space, controller, self.settings.seed)
+        name = parsed.group(StrategySettings).strategy
+        self.strategy = STRATEGIES[name](self.space, controller, self.settings.seed)
 
     def run(self) -> int:
         """Searches, writes the best files, prints the summary; Ctrl-C ends only the searching."""
@@ -133,7 +139,8 @@ class _Search:
         genotype = self.space.decode(best.architecture)
         title = f"trial {best.index}, held-out accuracy {best.measurement.accuracy:.4f}"
         with storage_errors(self.folder.best):
-            draw_genotype(genotype, self.folder.best / "cell.png", title=title)
+            if isinstance(genotype, CellGenotype):
+                draw_genotype(genotype, self.folder.best / "cell.png", title=title)
             difference = self._export(best.architecture)
         result = SearchResult(
             trials=trials,
@@ -141,7 +148,7 @@ class _Search:
             genotype=genotype,
             epochs=best.measurement.epochs,
             valid_images=len(self.data.valid_labels),
-            files=self.folder.files(),
+            files={name: path for name, path in self.folder.files().items() if path.exists()},
             export_difference=difference,
         )
         print(json.dumps(summary_json(result)) if self.json else summary_text(result))

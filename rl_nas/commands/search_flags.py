@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
-from rl_nas.commands.catalog import SPACES, STRATEGIES
+from rl_nas.commands.catalog import STRATEGIES
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.flags.parsing import Command
-from rl_nas.networks.skeleton import NetworkSettings
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import Settings, setting
+from rl_nas.spaces.settings import SpaceSettings
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,11 @@ class RunSettings(Settings):
 
 
 @dataclass(frozen=True)
-class SpaceSettings(Settings):
-    """What is searched, and how."""
+class StrategySettings(Settings):
+    """How it is searched."""
 
-    title: ClassVar[str] = "Search"
+    title: ClassVar[str] = "Strategy"
 
-    space: str = setting("nasnet", "search space", choices=tuple(SPACES))
-    blocks: int = setting(5, "blocks of each cell (B in the papers)", minimum=1, maximum=20)
     strategy: str = setting("reinforce", "what proposes architectures", choices=tuple(STRATEGIES))
 
 
@@ -53,6 +52,7 @@ SEARCH = Command(
     groups=(
         RunSettings,
         SpaceSettings,
+        StrategySettings,
         DataSettings,
         NetworkSettings,
         TrainingSettings,

@@ -10,11 +10,12 @@ import tensorflow as tf
 
 from rl_nas.child.build import build_model
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
-from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate
+from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate, training_steps
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
+from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
-from rl_nas.networks.skeleton import NetworkSettings, plan_network
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.trial import Job, Measurement, TrialState
 
@@ -51,12 +52,12 @@ class TrainedChildEvaluator:
         """
         started = time.monotonic()
         try:
-            plan = self.plan(job.architecture)
+            cost = self.plan(job.architecture).cost()
+            plan = self.plan(job.architecture, training_steps(self._training, len(self._data.train_images)))
             model = build_model(plan, seed=job.seed)
             trainer = ChildTrainer(model, self._data, self._training, self._augmentation, job.seed)
             trainer.train()
             accuracy, loss = evaluate(model, self._data)
-            cost = plan.cost()
             seconds = time.monotonic() - started
             epochs = self._training.epochs
             measurement = Measurement(accuracy, loss, cost.trainable, cost.madds, epochs, seconds)
@@ -67,10 +68,10 @@ class TrainedChildEvaluator:
             keras.backend.clear_session()
             gc.collect()
 
-    def plan(self, architecture: Architecture) -> Plan:
-        """The child network of an architecture."""
+    def plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
+        """The child network of an architecture; with `steps` as it is while it is trained for so many."""
         shape: Shape = tuple(self._data.train_images.shape[1:])
-        return plan_network(self._space.decode(architecture), self._network, shape, self._classes)
+        return plan_network(self._space.decode(architecture), self._network, shape, self._classes, steps)
 
 
 def classify_failure(error: Exception) -> TrialState:

@@ -3,7 +3,7 @@
 from rl_nas.networks.layers import Add, Concat
 from rl_nas.networks.operations import Ops
 from rl_nas.networks.plan import Tensor
-from rl_nas.spaces.genotype import CELL_INPUTS, Block, Cell
+from rl_nas.spaces.cells import CELL_INPUTS, Block, Cell
 
 
 def plan_cell(ops: Ops, cell: Cell, h: Tensor, h_previous: Tensor | None, filters: int, stride: int) -> Tensor:

@@ -69,11 +69,15 @@ class Conv(Layer):
 
 @dataclass(frozen=True)
 class SeparableConv(Layer):
-    """Depthwise convolution, then a 1x1 convolution, nothing between them, no bias."""
+    """Depthwise convolution, then a 1x1 convolution, nothing between them, no bias.
+
+    A stride above 1 and a dilation above 1 exclude each other.
+    """
 
     filters: int
     kernel: int
     stride: int = 1
+    dilation: int = 1
 
     @override
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -126,6 +130,60 @@ class ShiftByOne(Layer):
 
     Built from a zero padding and a cropping, both parameter-free.
     """
+
+
+@dataclass(frozen=True)
+class Pad(Layer):
+    """Zeros at the bottom and on the right, up to a size."""
+
+    height: int
+    width: int
+
+    @override
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return self.height, self.width, inputs[0][2]
+
+
+@dataclass(frozen=True)
+class Crop(Layer):
+    """The first channels; the pixels stay."""
+
+    channels: int
+
+    @override
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (*inputs[0][:2], self.channels)
+
+
+@dataclass(frozen=True)
+class Zero(Layer):
+    """Everything times 0."""
+
+
+@dataclass(frozen=True)
+class TrainingProgress(Layer):
+    """The share of `steps` training steps that are done, 0 to 1, whatever the input is."""
+
+    steps: int
+
+    @override
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return 1, 1, 1
+
+    @override
+    def cost(self, *inputs: Shape) -> Cost:
+        return Cost(other=1)
+
+
+@dataclass(frozen=True)
+class DropPath(Layer):
+    """Scheduled drop path (Zoph et al. 2018): zeroes its first input for whole images, while training.
+
+    The second input is the training progress; the probability of keeping falls linearly with it, from 1
+    to `keep`, and what is kept is divided by it.
+    """
+
+    keep: float
 
 
 @dataclass(frozen=True)

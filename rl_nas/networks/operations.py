@@ -8,21 +8,36 @@ operation has a strided form. Convolutions follow the order ReLU, convolution, b
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rl_nas.networks.layers import BatchNorm, Concat, Conv, Pair, Pool, Relu, SeparableConv, ShiftByOne
+from rl_nas.networks.layers import BatchNorm, Concat, Conv, DropPath, Pair, Pool, Relu, SeparableConv, ShiftByOne
 from rl_nas.networks.plan import Plan, Tensor
 
 
 @dataclass(frozen=True)
 class Ops:
-    """Plans operations into one network: every layer of it normalises alike."""
+    """Plans operations into one network: every layer of it normalises alike.
+
+    Attributes:
+        plan: where the layers go.
+        norm: the normalisation.
+        progress: share of the training that is done; None where no path is to be dropped.
+        keep: probability of keeping a path at the end of the training.
+    """
 
     plan: Plan
     norm: BatchNorm
+    progress: Tensor | None = None
+    keep: float = 1.0
 
     def apply(self, op: str, x: Tensor, filters: int, stride: int) -> Tensor:
-        """Plans operation `op` (a name of `rl_nas.spaces.operations`) on `x`."""
+        """Plans operation `op` (a name of `rl_nas.spaces.operations`) on `x`, and its drop path.
+
+        As in the released code, the path through an identity is never dropped.
+        """
         with self.plan.scope(op):
-            return OPERATION_PLANS[op](self, x, filters, stride)
+            x = OPERATION_PLANS[op](self, x, filters, stride)
+            if self.progress is None or op == "identity":
+                return x
+            return self.plan.add(DropPath(self.keep), x, self.progress, name="drop_path")
 
     def relu(self, x: Tensor) -> Tensor:
         """Plans a ReLU."""
@@ -94,6 +109,31 @@ def _separable_conv(kernel: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
     return plan
 
 
+def _dilated_separable_conv(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
+    """Applied twice; the strided one is an ordinary one on the even pixels, as in `_dilated_conv`."""
+    for s in (stride, 1):
+        x = ops.relu(x)
+        if s == 1:
+            x = ops.plan.add(SeparableConv(filters, 3, dilation=2), x, name="sep")
+        else:
+            x = ops.plan.add(SeparableConv(filters, 3), ops.subsample(x), name="sep")
+        x = ops.plan.add(ops.norm, x, name="bn")
+    return x
+
+
+def _bottleneck(*kernels: Pair) -> Callable[[Ops, Tensor, int, int], Tensor]:
+    """Convolutions on a quarter of the filters, between two 1x1 ones (AmoebaNet's released code)."""
+
+    def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
+        x = ops.conv_bn(ops.relu(x), max(1, filters // 4))
+        for height, width in kernels:
+            strides = (stride if height > 1 else 1, stride if width > 1 else 1)
+            x = ops.conv_bn(ops.relu(x), max(1, filters // 4), (height, width), strides)
+        return ops.conv_bn(ops.relu(x), filters)
+
+    return plan
+
+
 def _pool(kind: str, size: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
     def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
         x = ops.plan.add(Pool("avg" if kind == "avg" else "max", size, stride), x, name="pool")
@@ -116,4 +156,8 @@ OPERATION_PLANS: dict[str, Callable[[Ops, Tensor, int, int], Tensor]] = {
     "sep_3x3": _separable_conv(3),
     "sep_5x5": _separable_conv(5),
     "sep_7x7": _separable_conv(7),
+    "dil_sep_3x3": _dilated_separable_conv,
+    "max_pool_2x2": _pool("max", 2),
+    "bottleneck_3x3": _bottleneck((3, 3)),
+    "bottleneck_1x7_7x1": _bottleneck((1, 7), (7, 1)),
 }

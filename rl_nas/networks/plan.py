@@ -36,16 +36,18 @@ class Node:
 
 
 class Plan:
-    """Collects the layers of a network. Only the last one's output leaves the network.
+    """Collects the layers of a network. The last one's output leaves it.
 
     Attributes:
         image: the network's input.
         nodes: the layers, each after those it reads.
+        auxiliary: logits that leave it too, where it has an auxiliary head for its training.
     """
 
     def __init__(self, image_shape: Shape) -> None:
         self.image = Tensor(-1, image_shape)
         self.nodes: list[Node] = []
+        self.auxiliary: Tensor | None = None
         self._scope: list[str] = []
         self._names: set[str] = set()
 

@@ -1,87 +1,127 @@
-"""The network around the cells: stem, stacks of cells, head (Zoph et al. 2018, figure 2, CIFAR)."""
+"""The network around cells: stem, stages of cells, auxiliary head, head (Zoph et al. 2018, figure 2)."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import NamedTuple
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.cells import plan_cell
-from rl_nas.networks.layers import BatchNorm, Conv, Dense, Dropout, GlobalPool, Shape
+from rl_nas.networks.layers import BatchNorm, Conv, Dense, Dropout, GlobalPool, Pool, TrainingProgress
 from rl_nas.networks.operations import Ops
 from rl_nas.networks.plan import Plan, Tensor
-from rl_nas.settings import Settings, setting
-from rl_nas.spaces.genotype import CellGenotype
+from rl_nas.networks.settings import Skeleton
+from rl_nas.spaces.cells import CellGenotype
+
+_IMAGENET_STEM_FILTERS = 32
+_AUXILIARY_FILTERS = (128, 768)
 
 
-@dataclass(frozen=True)
-class NetworkSettings(Settings):
-    """How cells are stacked into a network. The defaults are the proxy of the paper's search."""
+class PlacedCell(NamedTuple):
+    """One cell of a network.
 
-    title: ClassVar[str] = "Child network"
+    Attributes:
+        name: `reduction2` or `stage1.normal3`; the stem's reductions are `stem.reduction1` and 2.
+        reduces: whether it halves the image.
+        scale: its filters, as a multiple of the network's F.
+        auxiliary: whether the auxiliary head reads its output.
+    """
 
-    cells: int = setting(2, "normal cells in each of the stages (N in the papers)", minimum=1)
-    filters: int = setting(32, "filters of the first stage's cells (F); double after every reduction", minimum=1)
-    reductions: int = setting(2, "reduction cells; there is one stage more than that", minimum=0)
-    stem_multiplier: float = setting(3.0, "the stem's 3x3 convolution has this times --filters filters", above=0)
-    skip_reduction_input: bool = setting(
-        False, "the cell after a reduction takes as h[i-1] the cell before the reduction's input"
-    )
-    dropout: float = setting(0.0, "share of the features dropped before the classifier", minimum=0, maximum=0.99)
-    bn_momentum: float = setting(0.9, "decay of the moving averages of batch normalisation", minimum=0, maximum=1)
-    bn_epsilon: float = setting(1e-5, "added to the variance in batch normalisation", above=0)
+    name: str
+    reduces: bool
+    scale: Fraction
+    auxiliary: bool = False
 
 
-def plan_network(genotype: CellGenotype, settings: NetworkSettings, image_shape: Shape, classes: int) -> Plan:
-    """Plans stem, `reductions + 1` stages of `cells` normal cells with a reduction before each but the first, head.
+def placed_cells(genotype: CellGenotype, skeleton: Skeleton) -> Iterator[PlacedCell]:
+    """The cells in order. A genotype without a reduction cell strides the first normal cell of a stage instead."""
+    if skeleton.stem == "imagenet":
+        yield PlacedCell("stem.reduction1", True, Fraction(1, 4))
+        yield PlacedCell("stem.reduction2", True, Fraction(1, 2))
+    for stage in range(skeleton.reductions + 1):
+        scale = Fraction(2**stage)
+        if stage > 0:
+            yield PlacedCell(f"reduction{stage}", True, scale)
+        first = 2 if stage > 0 and genotype.reduction is None else 1
+        for number in range(first, skeleton.cells + 1):
+            # "2/3 of the way up the network": the last cell before the last reduction.
+            auxiliary = stage == skeleton.reductions - 1 and number == skeleton.cells
+            yield PlacedCell(f"stage{stage + 1}.normal{number}", False, scale, auxiliary)
+
+
+def plan_cell_network(
+    plan: Plan, genotype: CellGenotype, skeleton: Skeleton, classes: int, training_steps: int | None
+) -> None:
+    """Plans a network of cells.
 
     Args:
-        genotype: the two cells.
-        settings: how they are stacked.
-        image_shape: height, width, channels of the images.
+        plan: an empty plan for the images at hand.
+        genotype: the cells.
+        skeleton: how they are stacked.
         classes: number of logits.
+        training_steps: plan what only the training needs, auxiliary head and drop path, for so many steps.
 
     Raises:
-        UsageError: the image is too small for the reductions.
+        UsageError: the image is too small for the reductions or for the auxiliary head.
     """
-    if min(image_shape[:2]) < 2**settings.reductions:
+    _check_size(plan, skeleton)
+    ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
+    if training_steps is not None and skeleton.drop_path < 1:
+        ops = replace(ops, progress=plan.add(TrainingProgress(training_steps), plan.image, name="progress"))
+    outputs = [_plan_stem(ops, skeleton)]
+    previous: Tensor | None = None
+    cells = list(placed_cells(genotype, skeleton))
+    for number, placed in enumerate(cells, start=1):
+        cell = genotype.reduction if placed.reduces and genotype.reduction else genotype.normal
+        keep = 1 - number / len(cells) * (1 - skeleton.drop_path)
+        filters = max(1, int(skeleton.filters * placed.scale))
+        with plan.scope(placed.name):
+            stride = 2 if placed.reduces else 1
+            outputs.append(plan_cell(replace(ops, keep=keep), cell, outputs[-1], previous, filters, stride))
+            if placed.auxiliary and skeleton.auxiliary and training_steps is not None:
+                plan.auxiliary = _plan_auxiliary(ops, outputs[-1], classes)
+        # What the next cell reads beside this output: the input of this cell, or (skip) what that one read.
+        skipped = placed.reduces and skeleton.skip_reduction_input and not placed.name.startswith("stem")
+        previous = previous if skipped else outputs[-2]
+    _plan_head(ops, outputs[-1], skeleton, classes)
+
+
+def _check_size(plan: Plan, skeleton: Skeleton) -> None:
+    halvings = skeleton.reductions + (3 if skeleton.stem == "imagenet" else 0)
+    height, width = plan.image.size
+    if min(height, width) < 2**halvings:
         raise UsageError(
-            f"images of {image_shape[0]}x{image_shape[1]} pixels are too small for {settings.reductions}"
-            f" reductions; expected at least {2**settings.reductions} pixels, or fewer --reductions"
+            f"images of {height}x{width} pixels are too small for {halvings} reductions; expected at least"
+            f" {2**halvings} pixels, or fewer --reductions"
         )
-    plan = Plan(image_shape)
-    ops = Ops(plan, BatchNorm(settings.bn_momentum, settings.bn_epsilon))
-    _plan_head(plan, ops, _plan_cells(ops, genotype, settings, _plan_stem(ops, settings)), settings, classes)
-    return plan
 
 
-def _plan_stem(ops: Ops, settings: NetworkSettings) -> Tensor:
-    filters = max(1, round(settings.filters * settings.stem_multiplier))
+def _plan_stem(ops: Ops, skeleton: Skeleton) -> Tensor:
+    imagenet = skeleton.stem == "imagenet"
+    filters = max(1, round(skeleton.stem_multiplier * (_IMAGENET_STEM_FILTERS if imagenet else skeleton.filters)))
+    conv = Conv(filters, (3, 3), (2, 2), padding="valid") if imagenet else Conv(filters, (3, 3))
     with ops.plan.scope("stem"):
-        return ops.plan.add(ops.norm, ops.plan.add(Conv(filters, (3, 3)), ops.plan.image, name="conv"), name="bn")
+        return ops.plan.add(ops.norm, ops.plan.add(conv, ops.plan.image, name="conv"), name="bn")
 
 
-def _plan_cells(ops: Ops, genotype: CellGenotype, settings: NetworkSettings, stem: Tensor) -> Tensor:
-    outputs: list[Tensor | None] = [None, stem]
-    h = stem
-    filters = settings.filters
-    for stage in range(settings.reductions + 1):
-        for number in range(settings.cells):
-            h_previous = outputs[-2]
-            if stage > 0 and number == 0:
-                filters *= 2
-                with ops.plan.scope(f"reduction{stage}"):
-                    h = plan_cell(ops, genotype.reduction, h, h_previous, filters, stride=2)
-                outputs.append(h)
-                if not settings.skip_reduction_input:
-                    h_previous = outputs[-2]
-            with ops.plan.scope(f"stage{stage + 1}.normal{number + 1}"):
-                h = plan_cell(ops, genotype.normal, h, h_previous, filters, stride=1)
-            outputs.append(h)
-    return h
+def _plan_auxiliary(ops: Ops, h: Tensor, classes: int) -> Tensor:
+    if min(h.size) < 5:
+        raise UsageError(
+            f"the auxiliary head pools 5x5 pixels and meets {h.size[0]}x{h.size[1]};"
+            " give --noauxiliary or larger images"
+        )
+    plan, (narrow, wide) = ops.plan, _AUXILIARY_FILTERS
+    with plan.scope("auxiliary"):
+        h = plan.add(Pool("avg", 5, stride=3, padding="valid"), ops.relu(h), name="pool")
+        h = ops.relu(ops.conv_bn(h, narrow))
+        h = plan.add(Conv(wide, h.size, padding="valid"), h, name="conv")
+        h = ops.relu(plan.add(ops.norm, h, name="bn"))
+        return plan.add(Dense(classes), plan.add(GlobalPool(), h, name="flatten"), name="logits")
 
 
-def _plan_head(plan: Plan, ops: Ops, h: Tensor, settings: NetworkSettings, classes: int) -> None:
-    with plan.scope("head"):
-        h = plan.add(GlobalPool(), ops.relu(h), name="pool")
-        if settings.dropout:
-            h = plan.add(Dropout(settings.dropout), h, name="dropout")
-        plan.add(Dense(classes), h, name="logits")
+def _plan_head(ops: Ops, h: Tensor, skeleton: Skeleton, classes: int) -> None:
+    with ops.plan.scope("head"):
+        h = ops.plan.add(GlobalPool(), ops.relu(h), name="pool")
+        if skeleton.dropout:
+            h = ops.plan.add(Dropout(skeleton.dropout), h, name="dropout")
+        ops.plan.add(Dense(classes), h, name="logits")

@@ -14,7 +14,7 @@ import random
 from itertools import combinations, product
 from typing import NamedTuple
 
-from rl_nas.spaces.genotype import CELL_INPUTS, Cell
+from rl_nas.spaces.cells import CELL_INPUTS, Cell
 
 _STARTS = 8
 

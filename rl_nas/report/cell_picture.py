@@ -18,7 +18,7 @@ from matplotlib.transforms import Affine2D
 
 from rl_nas.report.cell_layout import Box, CellLayout, Edge, Point, layout_cell
 from rl_nas.report.cell_text import INPUT_NAMES, OUTPUT_NAME
-from rl_nas.spaces.genotype import CellGenotype
+from rl_nas.spaces.cells import CellGenotype
 
 DPI = 150
 

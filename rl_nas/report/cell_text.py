@@ -2,7 +2,7 @@
 
 import textwrap
 
-from rl_nas.spaces.genotype import CELL_INPUTS, Block, Cell, CellGenotype
+from rl_nas.spaces.cells import CELL_INPUTS, Block, Cell, CellGenotype
 
 INPUT_NAMES = ("h[i]", "h[i-1]")
 OUTPUT_NAME = "h[i+1]"
@@ -41,8 +41,8 @@ def cell_lines(cell: Cell, title: str) -> list[str]:
     return lines + _output_lines(cell.concat)
 
 
-def genotype_text(genotype: CellGenotype) -> str:
-    """Draws both cells, and a legend of the names used; no line break at the end."""
+def cells_text(genotype: CellGenotype) -> str:
+    """Draws the cells, and a legend of the names used; no line break at the end."""
     cells = ["\n".join(cell_lines(cell, f"{kind} cell")) for kind, cell in genotype.cells().items()]
     return "\n\n".join([*cells, LEGEND])
 

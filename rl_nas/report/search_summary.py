@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rl_nas.report.cell_text import genotype_text
+from rl_nas.report.genotype_text import genotype_text
 from rl_nas.report.tables import best_trials, counted, trials_table
-from rl_nas.spaces.genotype import CellGenotype, to_json
+from rl_nas.spaces.genotype import Genotype, to_json
 from rl_nas.trial import Trial
 
 _SHOWN = 5
@@ -29,7 +29,7 @@ class SearchResult:
 
     trials: Sequence[Trial]
     best: Trial
-    genotype: CellGenotype
+    genotype: Genotype
     epochs: int
     valid_images: int
     files: dict[str, Path]

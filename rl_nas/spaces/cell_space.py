@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from rl_nas.errors import UsageError
+from rl_nas.spaces.cells import CELL_INPUTS, Block, Cell, CellGenotype, unused_states
 from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
-from rl_nas.spaces.genotype import CELL_INPUTS, Block, Cell, CellGenotype, unused_states
 
 CELLS = ("normal", "reduction")
 

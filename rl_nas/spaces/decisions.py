@@ -1,9 +1,9 @@
 """A search space as data: an ordered list of categorical decisions."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,16 @@ Architecture = tuple[int, ...]
 """One choice index per decision, in the space's order. Strategies handle nothing else."""
 
 Choice = str | int
-Genotype = TypeVar("Genotype")
+
+
+class Described(Protocol):
+    """What spaces need of a genotype."""
+
+    def canonical_key(self) -> str:
+        """A name that networks share if, and only if, they are the same up to how they are written."""
+
+
+Genotype = TypeVar("Genotype", bound=Described)
 
 
 @dataclass(frozen=True)
@@ -41,12 +50,16 @@ class SearchSpace(Generic[Genotype]):
         decisions: in the order in which they are made.
         decoder: values of the decisions by name -> genotype.
         encoder: genotype -> values by name; raises `UsageError` for what the space does not contain.
+        is_valid: whether a genotype can be built; samples, mutations and neighbours all can.
+        mutator: architecture and generator -> mutated architecture; left out, one decision is changed.
     """
 
     name: str
     decisions: tuple[Decision, ...]
     decoder: Callable[[dict[str, Choice]], Genotype]
     encoder: Callable[[Genotype], dict[str, Choice]]
+    is_valid: Callable[[Genotype], bool] = lambda genotype: True
+    mutator: Callable[[Architecture, np.random.Generator], Architecture] | None = None
     _position: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +90,7 @@ class SearchSpace(Generic[Genotype]):
         return all(table[prefix[parent]] for parent, table in self.conditions(index))
 
     def size(self) -> int:
-        """The exact number of architectures (inactive decisions count once)."""
+        """The exact number of architectures (inactive decisions count once, invalid ones too)."""
         if not any(decision.when for decision in self.decisions):
             return math.prod(len(decision.choices) for decision in self.decisions)
         parents = {number for i in range(len(self.decisions)) for number, _ in self.conditions(i)}
@@ -94,12 +107,70 @@ class SearchSpace(Generic[Genotype]):
         return sum(self._count(index + 1, {**chosen, index: choice}, parents) for choice in range(legal))
 
     def sample(self, rng: np.random.Generator) -> Architecture:
-        """Draws every active decision uniformly over its choices."""
-        prefix: list[int] = []
+        """Draws every active decision uniformly over its choices, until the result is valid."""
+        while True:
+            architecture = self._drawn(rng)
+            if self.is_valid(self.decode(architecture)):
+                return architecture
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """A random change: by the space's own rule, or of one active decision to another of its choices.
+
+        Decisions that the change makes active are drawn anew.
+
+        Raises:
+            UsageError: nothing can be changed.
+        """
+        if self.mutator is not None:
+            return self.mutator(architecture, rng)
+        places = [i for i, d in enumerate(self.decisions) if len(d.choices) > 1 and self.is_active(i, architecture)]
+        if not places:
+            raise UsageError(f"space {self.name} has a single architecture; there is nothing to mutate")
+        while True:
+            index = places[rng.integers(len(places))]
+            others = [c for c in range(len(self.decisions[index].choices)) if c != architecture[index]]
+            mutated = self._changed(architecture, index, others[rng.integers(len(others))], rng)
+            if self.is_valid(self.decode(mutated)):
+                return mutated
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """All valid architectures that differ in one active decision, in the space's order.
+
+        Decisions that the change makes active take their first choice.
+        """
         for index, decision in enumerate(self.decisions):
-            active = self.is_active(index, prefix)
-            prefix.append(int(rng.integers(len(decision.choices))) if active else 0)
-        return tuple(prefix)
+            if not self.is_active(index, architecture):
+                continue
+            for choice in range(len(decision.choices)):
+                if choice != architecture[index]:
+                    neighbour = self._changed(architecture, index, choice, None)
+                    if self.is_valid(self.decode(neighbour)):
+                        yield neighbour
+
+    def canonical_key(self, architecture: Sequence[int]) -> str:
+        """A name that architectures share if they stand for the same network."""
+        return self.decode(architecture).canonical_key()
+
+    def _changed(
+        self, architecture: Architecture, index: int, choice: int, rng: np.random.Generator | None
+    ) -> Architecture:
+        """With one choice replaced; later decisions keep theirs where they stay active."""
+        changed = [*architecture[:index], choice]
+        for i in range(index + 1, len(self.decisions)):
+            if not self.is_active(i, changed):
+                changed.append(0)
+            elif self.is_active(i, architecture):
+                changed.append(architecture[i])
+            else:
+                changed.append(int(rng.integers(len(self.decisions[i].choices))) if rng else 0)
+        return tuple(changed)
+
+    def _drawn(self, rng: np.random.Generator) -> Architecture:
+        choices: list[int] = []
+        for index, decision in enumerate(self.decisions):
+            active = self.is_active(index, choices)
+            choices.append(int(rng.integers(len(decision.choices))) if active else 0)
+        return tuple(choices)
 
     def validate(self, architecture: Sequence[int]) -> None:
         """Raises `UsageError` unless the architecture belongs to the space."""

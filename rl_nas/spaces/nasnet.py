@@ -1,8 +1,8 @@
 """The NASNet search space (Zoph et al. 2018, section 3)."""
 
 from rl_nas.spaces.cell_space import cell_space
+from rl_nas.spaces.cells import CellGenotype
 from rl_nas.spaces.decisions import SearchSpace
-from rl_nas.spaces.genotype import CellGenotype
 from rl_nas.spaces.operations import COMBINERS
 
 NASNET_OPERATIONS: tuple[str, ...] = (

@@ -14,8 +14,13 @@ OPERATIONS: tuple[str, ...] = (
     "sep_3x3",
     "sep_5x5",
     "sep_7x7",
+    "dil_sep_3x3",
+    "max_pool_2x2",
+    "bottleneck_3x3",
+    "bottleneck_1x7_7x1",
 )
-"""`sep_KxK` is the depthwise-separable convolution applied twice, `dil_conv_3x3` has dilation rate 2."""
+"""`sep_KxK` is the depthwise-separable convolution applied twice, `dil_` means dilation rate 2, and
+`bottleneck_` a convolution between two 1x1 convolutions, on a quarter of the filters."""
 
 COMBINERS: tuple[str, ...] = ("add", "concat")
 """How a block joins its two results: element-wise addition, or concatenation along the filters."""

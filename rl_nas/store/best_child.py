@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,11 +21,9 @@ _SUFFIX = ".weights.npz"
 class Model(Protocol):
     """What is needed of a Keras model."""
 
-    def get_weights(self) -> list[np.ndarray]:
-        """The values of its variables, in the order of its layers."""
-
-    def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Takes what `get_weights` of an equally built model gave."""
+    @property
+    def weights(self) -> list[Any]:
+        """Its variables; each has a `path` that tells it from the others, `numpy` and `assign`."""
 
 
 class BestChild:
@@ -38,7 +36,7 @@ class BestChild:
     def __init__(
         self,
         folder: RunFolder,
-        decode: Callable[[Architecture], genotypes.CellGenotype],
+        decode: Callable[[Architecture], genotypes.Genotype],
         reward: Callable[[Measurement], float],
     ) -> None:
         self._folder, self._decode, self._reward = folder, decode, reward
@@ -56,9 +54,10 @@ class BestChild:
             write_atomically(self._weights(job.index), lambda path: _save(model, path))
 
     def load_weights(self, model: Model) -> None:
-        """Gives the best child's weights to a model built as it was."""
+        """Gives the best child's weights to a model built as it was; what only its training needed may be missing."""
         with np.load(self.weights) as archive:
-            model.set_weights([archive[name] for name in archive.files])
+            for variable in model.weights:
+                variable.assign(archive[variable.path])
 
     def follow(self, trial: Trial) -> None:
         """Makes a recorded trial the best if it is; called when it is recorded."""
@@ -101,5 +100,5 @@ class BestChild:
 def _save(model: Model, path: Path) -> None:
     # Made in memory, written by Python: on a full disk HDF5 raises no OSError, and may end the process.
     content = io.BytesIO()
-    np.savez(content, *model.get_weights())
+    np.savez(content, **{variable.path: variable.numpy() for variable in model.weights})
     path.write_bytes(content.getvalue())

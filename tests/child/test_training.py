@@ -11,9 +11,10 @@ from rl_nas.child.data import ImageData, load_images
 from rl_nas.child.export import export_saved_model
 from rl_nas.child.packing import PackedModel
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
-from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate
+from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate, training_steps
 from rl_nas.errors import UsageError
-from rl_nas.networks.skeleton import NetworkSettings, plan_network
+from rl_nas.networks.network import plan_network
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.nasnet import nasnet
 
 NETWORK = NetworkSettings(cells=1, filters=4, reductions=1)
@@ -80,7 +81,7 @@ def test_packed_training_is_plain_keras_training(digits: ImageData) -> None:
     settings = TrainingSettings(epochs=1, batch_size=32, weight_decay=0.01, clip_norm=1.0)
     data, packed, plain = DeviceData(digits), child(), child()
     trainer = ChildTrainer(packed, data, settings, AugmentSettings(), seed=0)
-    schedule = keras.optimizers.schedules.CosineDecay(0.1, trainer.steps_per_epoch)
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, training_steps(settings, 1200))
     optimizer = keras.optimizers.SGD(schedule, momentum=0.9, global_clipnorm=1.0)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     for step in range(3):

@@ -23,7 +23,8 @@ import pytest
 
 from rl_nas.commands.catalog import STRATEGIES
 from rl_nas.commands.search_flags import SEARCH
-from rl_nas.networks.skeleton import NetworkSettings, plan_network
+from rl_nas.networks.network import plan_network
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import declaration, field_types
 from rl_nas.spaces.genotype import load
 from rl_nas.spaces.nasnet import nasnet

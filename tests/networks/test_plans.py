@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rl_nas.networks.layers import Cost
+from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
-from rl_nas.networks.skeleton import NetworkSettings, plan_network
-from rl_nas.spaces.genotype import CellGenotype
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.spaces.cells import CellGenotype
 from rl_nas.spaces.nasnet import nasnet
 
 

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from rl_nas.report.cell_layout import Box, CellLayout, layout_cell
 from rl_nas.report.cell_picture import DPI, draw_genotype, genotype_figure, op_label
-from rl_nas.spaces.genotype import Block, Cell, CellGenotype
+from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.operations import OPERATIONS
 from rl_nas.spaces.published import NASNET_A

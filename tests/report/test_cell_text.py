@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from rl_nas.report.cell_text import cell_lines, genotype_text, state_name
-from rl_nas.spaces.genotype import Block, Cell, CellGenotype
+from rl_nas.report.cell_text import cell_lines, cells_text, state_name
+from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.published import NASNET_A
 
@@ -32,7 +32,7 @@ def test_a_small_cell() -> None:
 def test_a_genotype_shows_both_cells_and_explains_its_names() -> None:
     other = Cell((Block((1, 1), ("sep_3x3", "sep_7x7")),), (2,))
 
-    assert genotype_text(CellGenotype(SMALL, other)).split("\n") == [
+    assert cells_text(CellGenotype(SMALL, other)).split("\n") == [
         *cell_lines(SMALL, "normal cell"),
         "",
         "reduction cell",

@@ -1,0 +1,97 @@
+"""The network around a NAS-Bench-101 module (Ying et al. 2019, section 2.2)."""
+
+from rl_nas.errors import UsageError
+from rl_nas.networks.layers import Add, BatchNorm, Concat, Crop, Dense, GlobalPool, Pool
+from rl_nas.networks.operations import Ops
+from rl_nas.networks.plan import Plan, Tensor
+from rl_nas.networks.settings import Skeleton
+from rl_nas.spaces.nasbench101 import ModelSpec
+
+
+def plan_nasbench101_network(plan: Plan, genotype: ModelSpec, skeleton: Skeleton, classes: int) -> None:
+    """Plans stem, stacks of modules with a 2x2 max pooling and twice the channels between them, head.
+
+    Raises:
+        UsageError: the benchmark does not contain the graph, its output would have more inputs than
+            channels, or the image is too small.
+    """
+    problem, spec = genotype.problem(), genotype.pruned()
+    if problem is not None or spec is None:
+        raise UsageError(problem or "NAS-Bench-101 graph without a path from input to output")
+    height, width = plan.image.size
+    if min(height, width) < 2**skeleton.reductions:
+        raise UsageError(f"images of {height}x{width} pixels are too small for {skeleton.reductions} reductions")
+    ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
+    filters = skeleton.filters
+    with plan.scope("stem"):
+        h = _conv_bn_relu(ops, plan.image, filters, 3)
+    for stack in range(skeleton.reductions + 1):
+        if stack > 0:
+            filters *= 2
+            h = plan.add(Pool("max", 2, 2), h, name=f"reduction{stack}.pool")
+        for number in range(1, skeleton.cells + 1):
+            with plan.scope(f"stack{stack + 1}.module{number}"):
+                h = _plan_module(ops, spec, h, filters)
+    with plan.scope("head"):
+        plan.add(Dense(classes), plan.add(GlobalPool(), h, name="pool"), name="logits")
+
+
+def vertex_channels(spec: ModelSpec, channels_in: int, channels_out: int) -> list[int]:
+    """Channels of every vertex of a pruned graph.
+
+    The vertices that feed the output share its channels equally, the first ones taking what is left over;
+    every other has as many as the largest that it feeds.
+
+    Raises:
+        UsageError: there are more such vertices than channels.
+    """
+    last = len(spec.ops) - 1
+    channels = [0] * (last + 1)
+    channels[0], channels[last] = channels_in, channels_out
+    feeding = [vertex for vertex in spec.sources(last) if vertex > 0]
+    if len(feeding) > channels_out:
+        raise UsageError(f"{len(feeding)} vertices share {channels_out} channels; give more --filters")
+    for rank, vertex in enumerate(feeding):
+        share, rest = divmod(channels_out, len(feeding))
+        channels[vertex] = share + (rank < rest)
+    for vertex in reversed(range(1, last)):
+        if not channels[vertex]:
+            channels[vertex] = max(channels[target] for target in spec.targets(vertex))
+    return channels
+
+
+def _plan_module(ops: Ops, spec: ModelSpec, h: Tensor, filters: int) -> Tensor:
+    last = len(spec.ops) - 1
+    channels = vertex_channels(spec, h.channels, filters)
+    tensors = {0: h}
+    for vertex in range(1, last):
+        with ops.plan.scope(f"vertex{vertex}"):
+            terms = []
+            for source in spec.sources(vertex):
+                if source == 0:
+                    with ops.plan.scope("projection"):
+                        terms.append(_conv_bn_relu(ops, h, channels[vertex], 1))
+                else:
+                    terms.append(_truncated(ops, tensors[source], channels[vertex]))
+            x = terms[0] if len(terms) == 1 else ops.plan.add(Add(), *terms, name="add")
+            tensors[vertex] = _plan_operation(ops, spec.ops[vertex], x)
+    joined = [tensors[vertex] for vertex in spec.sources(last) if vertex > 0]
+    with ops.plan.scope("output"):
+        output = [joined[0] if len(joined) == 1 else ops.plan.add(Concat(), *joined, name="concat")] if joined else []
+        if 0 in spec.sources(last):
+            output.append(_conv_bn_relu(ops, h, filters, 1))
+        return output[0] if len(output) == 1 else ops.plan.add(Add(), *output, name="add")
+
+
+def _truncated(ops: Ops, x: Tensor, channels: int) -> Tensor:
+    return x if x.channels == channels else ops.plan.add(Crop(channels), x, name="truncate")
+
+
+def _plan_operation(ops: Ops, op: str, x: Tensor) -> Tensor:
+    if op == "maxpool3x3":
+        return ops.plan.add(Pool("max", 3), x, name="pool")
+    return _conv_bn_relu(ops, x, x.channels, 3 if op == "conv3x3-bn-relu" else 1)
+
+
+def _conv_bn_relu(ops: Ops, x: Tensor, filters: int, kernel: int) -> Tensor:
+    return ops.relu(ops.conv_bn(x, filters, (kernel, kernel)))

@@ -1,0 +1,70 @@
+"""The network around a NAS-Bench-201 cell (Dong and Yang 2020, section 2.1)."""
+
+from rl_nas.errors import UsageError
+from rl_nas.networks.layers import Add, BatchNorm, Conv, Dense, GlobalPool, Pool, Zero
+from rl_nas.networks.operations import Ops
+from rl_nas.networks.plan import Plan, Tensor
+from rl_nas.networks.settings import Skeleton
+from rl_nas.spaces.nasbench201 import EdgeCell
+
+
+def plan_nasbench201_network(plan: Plan, genotype: EdgeCell, skeleton: Skeleton, classes: int) -> None:
+    """Plans stem, stages of cells with a residual block of stride 2 between them, head.
+
+    Every operation is planned, also where only `none` follows: the benchmark counts its parameters.
+
+    Raises:
+        UsageError: the image is too small for the reductions.
+    """
+    height, width = plan.image.size
+    if min(height, width) < 2**skeleton.reductions:
+        raise UsageError(f"images of {height}x{width} pixels are too small for {skeleton.reductions} reductions")
+    ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
+    filters = skeleton.filters
+    with plan.scope("stem"):
+        h = ops.conv_bn(plan.image, filters, (3, 3))
+    for stage in range(skeleton.reductions + 1):
+        if stage > 0:
+            filters *= 2
+            with plan.scope(f"reduction{stage}"):
+                h = _plan_residual(ops, h, filters)
+        for number in range(1, skeleton.cells + 1):
+            with plan.scope(f"stage{stage + 1}.cell{number}"):
+                h = _plan_cell(ops, genotype, h, filters)
+    with plan.scope("head"):
+        h = ops.relu(plan.add(ops.norm, h, name="bn"))
+        plan.add(Dense(classes), plan.add(GlobalPool(), h, name="pool"), name="logits")
+
+
+def _plan_cell(ops: Ops, genotype: EdgeCell, h: Tensor, filters: int) -> Tensor:
+    nodes = [h]
+    for node in (1, 2, 3):
+        terms = []
+        for source, op in genotype.entering(node):
+            with ops.plan.scope(f"{source}-{node}.{op}"):
+                terms.append(_plan_operation(ops, op, nodes[source], filters))
+        nodes.append(terms[0] if len(terms) == 1 else ops.plan.add(Add(), *terms, name=f"node{node}"))
+    return nodes[-1]
+
+
+def _plan_operation(ops: Ops, op: str, x: Tensor, filters: int) -> Tensor:
+    match op:
+        case "none":
+            return ops.plan.add(Zero(), x, name="zero")
+        case "skip_connect":
+            return x
+        case "avg_pool_3x3":
+            return ops.plan.add(Pool("avg", 3), x, name="pool")
+        case _:
+            kernel = (1, 1) if op == "nor_conv_1x1" else (3, 3)
+            return ops.conv_bn(ops.relu(x), filters, kernel)
+
+
+def _plan_residual(ops: Ops, x: Tensor, filters: int) -> Tensor:
+    """Two 3x3 convolutions, the first with stride 2, beside an average pooling and a 1x1 convolution."""
+    with ops.plan.scope("long"):
+        long = ops.conv_bn(ops.relu(x), filters, (3, 3), (2, 2))
+        long = ops.conv_bn(ops.relu(long), filters, (3, 3))
+    with ops.plan.scope("short"):
+        short = ops.plan.add(Conv(filters, (1, 1)), ops.plan.add(Pool("avg", 2, 2), x, name="pool"), name="conv")
+    return ops.plan.add(Add(), long, short, name="add")

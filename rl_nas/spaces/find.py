@@ -1,0 +1,27 @@
+"""Finding the genotype that a person names."""
+
+import difflib
+from pathlib import Path
+
+from rl_nas.errors import UsageError
+from rl_nas.spaces.genotype import Genotype, load
+from rl_nas.spaces.nasbench201 import EdgeCell
+from rl_nas.spaces.published import PUBLISHED
+
+
+def find_genotype(name: str) -> Genotype:
+    """The genotype of a published name, of a NAS-Bench-201 string (`|op~0|+...`) or of a file.
+
+    Raises:
+        UsageError: it is none of these, or the file is no valid genotype.
+    """
+    if name in PUBLISHED:
+        return PUBLISHED[name]
+    if name.startswith("|"):
+        return EdgeCell.from_string(name)
+    if not Path(name).exists():
+        known = {published.lower(): published for published in PUBLISHED}
+        near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
+        hint = f"did you mean {known[near[0]]}?" if near else f"published names: {', '.join(PUBLISHED)}"
+        raise UsageError(f"{name} is neither a file nor a published name; {hint}")
+    return load(name)

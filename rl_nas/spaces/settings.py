@@ -1,0 +1,24 @@
+"""Which space is searched."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rl_nas.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class SpaceSettings(Settings):
+    """A search space by name, and what it may be told."""
+
+    title: ClassVar[str] = "Search space"
+
+    space: str = setting(
+        "nasnet",
+        "nasnet, amoebanet, enas_micro, nas_rl, nasbench101, nasbench201, or package.module:NAME for one of your own",
+    )
+    blocks: int = setting(
+        5, "blocks of each cell (B in the papers); nasnet, amoebanet, enas_micro", minimum=1, maximum=20
+    )
+    layers: int = setting(15, "layers of the chain; nas_rl", minimum=1, maximum=100)
+    strides: bool = setting(False, "decide the strides of each layer too; nas_rl")
+    skips: bool = setting(True, "decide which earlier layers each layer reads; nas_rl")
