@@ -48,6 +48,7 @@ def plan_network(
             plan_nasbench101_network(plan, genotype, skeleton, classes)
         case EdgeCell():
             plan_nasbench201_network(plan, genotype, skeleton, classes)
+    plan.prune()
     return plan
 
 

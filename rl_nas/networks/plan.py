@@ -71,6 +71,14 @@ class Plan:
         """What the network returns."""
         return self.nodes[-1].output
 
+    def prune(self) -> None:
+        """Drops the layers that no output depends on, such as those of a cell's dead blocks."""
+        needed = {self.output.node} | ({self.auxiliary.node} if self.auxiliary else set())
+        for node in reversed(self.nodes):
+            if node.output.node in needed:
+                needed |= {tensor.node for tensor in node.inputs}
+        self.nodes = [node for node in self.nodes if node.output.node in needed]
+
     def cost(self) -> Cost:
         """Parameters and multiply-adds of the whole network."""
         costs = (node.layer.cost(*(t.shape for t in node.inputs)) for node in self.nodes)

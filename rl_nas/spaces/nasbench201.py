@@ -58,9 +58,10 @@ class EdgeCell:
     def canonical_key(self) -> str:
         """The output written as an expression of the input: skips vanish, zeros propagate along operations.
 
-        The benchmark's own notion (its `to_unique_str`), with 6,466 different keys. Cells of equal keys
-        compute the same function when equal subexpressions have equal weights and normalisation does not
-        shift zeros.
+        The benchmark's own notion, in its notation, with 6,466 different keys. Cells of equal keys compute
+        the same function when equal subexpressions have equal weights and normalisation does not shift
+        zeros. Not all such cells have equal keys: terms that are zero stay in their sums, and sums inside
+        sums are merged only where the notation happens to sort alike.
         """
         nodes = ["0"]
         for node in (1, 2, 3):
@@ -93,4 +94,4 @@ def nasbench201() -> SearchSpace[EdgeCell]:
 def _term(op: str, source: str) -> str:
     if op == "none" or source == _ZERO:
         return _ZERO
-    return source if op == "skip_connect" else f"{op}({source})"
+    return source if op == "skip_connect" else f"({source})@{op}"
