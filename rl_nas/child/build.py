@@ -108,9 +108,10 @@ def _shift_by_one(site: _Site, x: Any) -> Any:
 
 
 def _pad(site: _Site, x: Any) -> Any:
-    height, width, _ = site.node.inputs[0].shape
-    missing = ((0, site.node.output.size[0] - height), (0, site.node.output.size[1] - width))
-    return keras.layers.ZeroPadding2D(missing, name=site.name)(x)
+    spec = site.node.layer
+    assert isinstance(spec, layers.Pad)
+    around = ((spec.top, spec.bottom), (spec.left, spec.right))
+    return keras.layers.ZeroPadding2D(around, name=site.name)(x)
 
 
 def _crop(site: _Site, x: Any) -> Any:

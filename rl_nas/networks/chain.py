@@ -28,5 +28,8 @@ def _joined(plan: Plan, tensors: list[Tensor]) -> Tensor:
     if len(tensors) == 1:
         return tensors[0]
     height, width = max(t.size[0] for t in tensors), max(t.size[1] for t in tensors)
-    padded = [t if t.size == (height, width) else plan.add(Pad(height, width), t, name="pad") for t in tensors]
+    padded = []
+    for t in tensors:
+        missing = Pad(0, height - t.size[0], 0, width - t.size[1])
+        padded.append(t if t.size == (height, width) else plan.add(missing, t, name="pad"))
     return plan.add(Concat(), *padded, name="concat")

@@ -134,14 +134,17 @@ class ShiftByOne(Layer):
 
 @dataclass(frozen=True)
 class Pad(Layer):
-    """Zeros at the bottom and on the right, up to a size."""
+    """Rows and columns of zeros around the image."""
 
-    height: int
-    width: int
+    top: int
+    bottom: int
+    left: int
+    right: int
 
     @override
     def output_shape(self, *inputs: Shape) -> Shape:
-        return self.height, self.width, inputs[0][2]
+        height, width, channels = inputs[0]
+        return height + self.top + self.bottom, width + self.left + self.right, channels
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,19 @@ operation has a strided form. Convolutions follow the order ReLU, convolution, b
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rl_nas.networks.layers import BatchNorm, Concat, Conv, DropPath, Pair, Pool, Relu, SeparableConv, ShiftByOne
+from rl_nas.networks.layers import (
+    BatchNorm,
+    Concat,
+    Conv,
+    DropPath,
+    Pad,
+    Padding,
+    Pair,
+    Pool,
+    Relu,
+    SeparableConv,
+    ShiftByOne,
+)
 from rl_nas.networks.plan import Plan, Tensor
 
 
@@ -21,12 +33,14 @@ class Ops:
         norm: the normalisation.
         progress: share of the training that is done; None where no path is to be dropped.
         keep: probability of keeping a path at the end of the training.
+        zero_padded_pools: whether strided pools read zeros beyond the image; otherwise they ignore it.
     """
 
     plan: Plan
     norm: BatchNorm
     progress: Tensor | None = None
     keep: float = 1.0
+    zero_padded_pools: bool = False
 
     def apply(self, op: str, x: Tensor, filters: int, stride: int) -> Tensor:
         """Plans operation `op` (a name of `rl_nas.spaces.operations`) on `x`, and its drop path.
@@ -136,10 +150,19 @@ def _bottleneck(*kernels: Pair) -> Callable[[Ops, Tensor, int, int], Tensor]:
 
 def _pool(kind: str, size: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
     def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
-        x = ops.plan.add(Pool("avg" if kind == "avg" else "max", size, stride), x, name="pool")
+        padding: Padding = "same"
+        if stride > 1 and ops.zero_padded_pools:
+            (top, bottom), (left, right) = (_around(length, size) for length in x.size)
+            x, padding = ops.plan.add(Pad(top, bottom, left, right), x, name="pad"), "valid"
+        x = ops.plan.add(Pool("avg" if kind == "avg" else "max", size, stride, padding), x, name="pool")
         return x if x.channels == filters else ops.conv_bn(x, filters)
 
     return plan
+
+
+def _around(length: int, size: int) -> tuple[int, int]:
+    """Zeros before and behind `length` pixels, so that a window of `size` with stride 2 meets as many as "same"."""
+    return size // 2 - (1 - length % 2), size // 2
 
 
 OPERATION_PLANS: dict[str, Callable[[Ops, Tensor, int, int], Tensor]] = {

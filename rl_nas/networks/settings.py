@@ -28,6 +28,7 @@ class Skeleton:
         dropout: share of the features dropped before the classifier.
         drop_path: probability of keeping the last cell's paths at the end of the training.
         auxiliary: whether the network has an auxiliary head while it is trained.
+        zero_padded_pools: whether strided pools read zeros beyond the image, as in keras.applications.
         bn_momentum: of batch normalisation.
         bn_epsilon: of batch normalisation.
         l2: weight of the published L2 term of the loss, half the squared kernels.
@@ -45,6 +46,7 @@ class Skeleton:
     dropout: float = 0.0
     drop_path: float = 1.0
     auxiliary: bool = False
+    zero_padded_pools: bool = False
     bn_momentum: float = 0.9
     bn_epsilon: float = 1e-5
     l2: float = 0.0
@@ -121,6 +123,9 @@ class NetworkSettings(Settings):
         maximum=1,
     )
     auxiliary: bool | None = setting(None, "train with an auxiliary head" + _PRESETS_WORD)
+    zero_padded_pools: bool | None = setting(
+        None, "strided pools read zeros beyond the image, as in keras.applications" + _PRESETS_WORD
+    )
     bn_momentum: float | None = setting(
         None, "decay of the moving averages of batch normalisation" + _PRESETS_WORD, minimum=0, maximum=1
     )

@@ -65,7 +65,8 @@ def plan_cell_network(
         UsageError: the image is too small for the reductions or for the auxiliary head.
     """
     _check_size(plan, skeleton)
-    ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
+    norm = BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon)
+    ops = Ops(plan, norm, zero_padded_pools=skeleton.zero_padded_pools)
     if training_steps is not None and skeleton.drop_path < 1:
         ops = replace(ops, progress=plan.add(TrainingProgress(training_steps), plan.image, name="progress"))
     outputs = [_plan_stem(ops, skeleton)]
