@@ -24,13 +24,11 @@ class PlacedCell(NamedTuple):
         name: `reduction2` or `stage1.normal3`; the stem's reductions are `stem.reduction1` and 2.
         reduces: whether it halves the image.
         scale: its filters, as a multiple of the network's F.
-        auxiliary: whether the auxiliary head reads its output.
     """
 
     name: str
     reduces: bool
     scale: Fraction
-    auxiliary: bool = False
 
 
 def placed_cells(genotype: CellGenotype, skeleton: Skeleton) -> Iterator[PlacedCell]:
@@ -44,9 +42,7 @@ def placed_cells(genotype: CellGenotype, skeleton: Skeleton) -> Iterator[PlacedC
             yield PlacedCell(f"reduction{stage}", True, scale)
         first = 2 if stage > 0 and genotype.reduction is None else 1
         for number in range(first, skeleton.cells + 1):
-            # "2/3 of the way up the network": the last cell before the last reduction.
-            auxiliary = stage == skeleton.reductions - 1 and number == skeleton.cells
-            yield PlacedCell(f"stage{stage + 1}.normal{number}", False, scale, auxiliary)
+            yield PlacedCell(f"stage{stage + 1}.normal{number}", False, scale)
 
 
 def plan_cell_network(
@@ -72,15 +68,17 @@ def plan_cell_network(
     outputs = [_plan_stem(ops, skeleton)]
     previous: Tensor | None = None
     cells = list(placed_cells(genotype, skeleton))
+    # "2/3 of the way up the network": the auxiliary head reads what the last reduction reads.
+    last_reduction = f"reduction{skeleton.reductions}"
     for number, placed in enumerate(cells, start=1):
         cell = genotype.reduction if placed.reduces and genotype.reduction else genotype.normal
         keep = 1 - number / len(cells) * (1 - skeleton.drop_path)
         filters = max(1, int(skeleton.filters * placed.scale))
+        if placed.name == last_reduction and skeleton.auxiliary and training_steps is not None:
+            plan.auxiliary = _plan_auxiliary(ops, outputs[-1], classes)
         with plan.scope(placed.name):
             stride = 2 if placed.reduces else 1
             outputs.append(plan_cell(replace(ops, keep=keep), cell, outputs[-1], previous, filters, stride))
-            if placed.auxiliary and skeleton.auxiliary and training_steps is not None:
-                plan.auxiliary = _plan_auxiliary(ops, outputs[-1], classes)
         # What the next cell reads beside this output: the input of this cell, or (skip) what that one read.
         skipped = placed.reduces and skeleton.skip_reduction_input and not placed.name.startswith("stem")
         previous = previous if skipped else outputs[-2]
