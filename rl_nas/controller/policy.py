@@ -10,6 +10,9 @@ from rl_nas.spaces.decisions import SearchSpace
 _NEVER = -1e9
 """Logit of a choice that a decision does not offer; its probability is exactly zero."""
 
+FREE = -1
+"""What a decision that the policy is to make is fixed to."""
+
 
 class Rollout(NamedTuple):
     """Architectures with their probabilities under the policy.
@@ -19,7 +22,7 @@ class Rollout(NamedTuple):
         log_probs: log-probability of each token given those before it, float [replicas, batch, decisions].
         entropies: entropy of each decision given the tokens before it, nats, same shape.
 
-    Inactive decisions have token 0, log-probability 0 and entropy 0.
+    Decisions that are inactive (token 0) or fixed have log-probability 0 and entropy 0.
     """
 
     tokens: tf.Tensor
@@ -68,10 +71,15 @@ class RNNPolicy(tf.Module):
         self.softmax_kernels = tf.Variable(tf.zeros([replicas, self._steps, units, max(sizes)]), name="softmax_kernels")
         self.softmax_biases = tf.Variable(tf.zeros([replicas, self._steps, max(sizes)]), name="softmax_biases")
 
-    def sample(self, seed: tf.Tensor, batch: tf.Tensor) -> Rollout:
-        """Draws `batch` architectures; a function of the weights and of `seed` (int [2])."""
+    def sample(self, seed: tf.Tensor, fixed: tf.Tensor) -> Rollout:
+        """Draws architectures; a function of the weights, of `seed` (int [2]) and of `fixed`.
+
+        Args:
+            seed: of the draws.
+            fixed: for each architecture the choices that are not free, int32 [batch, decisions], else FREE.
+        """
         seeds = tf.random.split(seed, self._steps)
-        x = tf.repeat(self.start, batch, axis=1)  # [replicas, batch, units]
+        x = tf.repeat(self.start, tf.shape(fixed)[0], axis=1)  # [replicas, batch, units]
         state = (tf.zeros_like(x), tf.zeros_like(x))
         tokens: list[tf.Tensor] = []
         log_probs = []
@@ -79,13 +87,14 @@ class RNNPolicy(tf.Module):
             state = self._lstm(tf.matmul(x, self.input_kernel), state)
             log_probs.append(self._log_softmax(state[0][:, :, tf.newaxis], slice(step, step + 1)))
             token = _draw(log_probs[-1][:, :, 0], seeds[step])
+            token = tf.where(fixed[:, step] == FREE, token, fixed[:, step])
             active = self._active(step, tokens)
             tokens.append(token if active is None else tf.where(active, token, 0))
             x = tf.gather(self.embeddings[:, step], tokens[-1], batch_dims=1)
-        return self._rollout(tokens, tf.concat(log_probs, axis=2))
+        return self._rollout(tokens, tf.concat(log_probs, axis=2), fixed)
 
-    def score(self, tokens: tf.Tensor) -> Rollout:
-        """Probabilities of given architectures, int [replicas, batch, decisions].
+    def score(self, tokens: tf.Tensor, fixed: tf.Tensor | None = None) -> Rollout:
+        """Probabilities of given architectures, int [replicas, batch, decisions]; `fixed` as in `sample`.
 
         The tokens being known, all but the LSTM's recurrence is computed for all decisions at once.
         """
@@ -102,7 +111,7 @@ class RNNPolicy(tf.Module):
             state = self._lstm(gate, state)
             hidden.append(state[0])
         log_probs = self._log_softmax(tf.stack(hidden, axis=2), slice(None))
-        return self._rollout(tf.unstack(tokens, num=self._steps, axis=2), log_probs)
+        return self._rollout(tf.unstack(tokens, num=self._steps, axis=2), log_probs, fixed)
 
     def _lstm(self, gates: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """One step; `gates` is the input's part of them."""
@@ -126,11 +135,13 @@ class RNNPolicy(tf.Module):
             active = allowed if active is None else active & allowed
         return active
 
-    def _rollout(self, tokens: list[tf.Tensor], log_probs: tf.Tensor) -> Rollout:
-        """Keeps the chosen tokens' log-probabilities, and only what is active."""
+    def _rollout(self, tokens: list[tf.Tensor], log_probs: tf.Tensor, fixed: tf.Tensor | None) -> Rollout:
+        """Keeps the chosen tokens' log-probabilities, and only what is active and free."""
         everywhere = tf.ones_like(tokens[0], tf.bool)
         active = [self._active(step, tokens) for step in range(self._steps)]
         counts = tf.stack([everywhere if a is None else a for a in active], axis=-1)
+        if fixed is not None:
+            counts &= fixed == FREE
         chosen = tf.stack(tokens, axis=-1)
         entropies = -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=-1)
         return Rollout(

@@ -9,9 +9,9 @@ from typing import Any
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.amoebanet import amoebanet
-from rl_nas.spaces.chain import nas_rl
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.enas_micro import enas_micro
+from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
 from rl_nas.spaces.nasbench201 import nasbench201
 from rl_nas.spaces.nasnet import nasnet
@@ -21,7 +21,9 @@ SPACES: dict[str, Callable[[SpaceSettings], SearchSpace[Any]]] = {
     "nasnet": lambda settings: nasnet(settings.blocks),
     "amoebanet": lambda settings: amoebanet(settings.blocks),
     "enas_micro": lambda settings: enas_micro(settings.blocks),
-    "nas_rl": lambda settings: nas_rl(settings.layers, settings.strides, settings.skips),
+    "nas_rl": lambda settings: nas_rl(
+        settings.layers, settings.strides, settings.skips, settings.start_layers, settings.grow_every
+    ),
     "nasbench101": lambda settings: nasbench101(),
     "nasbench201": lambda settings: nasbench201(),
 }

@@ -1,4 +1,4 @@
-"""Chains of convolutions with skip connections (Zoph and Le 2017): genotype and space."""
+"""Genotypes of chains: convolutions with skip connections (Zoph and Le 2017)."""
 
 import hashlib
 import json
@@ -8,12 +8,7 @@ from typing import Any, ClassVar, Self
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.canonical import Link, canonical_order
-from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
 from rl_nas.spaces.documents import item, items
-
-SIZES: tuple[Choice, ...] = (1, 3, 5, 7)
-FILTERS: tuple[Choice, ...] = (24, 36, 48, 64)
-STRIDES: tuple[Choice, ...] = (1, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -94,54 +89,6 @@ class ChainGenotype:
             tuple(_read_layer(layer, f"layers[{i}]") for i, layer in enumerate(layers)),
             items(item(document, "outputs", "genotype"), int, "outputs"),
         )
-
-
-def nas_rl(layers: int = 15, strides: bool = False, skips: bool = True) -> SearchSpace[ChainGenotype]:
-    """The space of Zoph and Le 2017, section 3: per layer the filters' height, width and number.
-
-    A layer that selects no earlier layer reads the image; layers that no other reads are concatenated
-    before the classifier (section 3.3).
-
-    Args:
-        layers: of the network.
-        strides: decide the strides too, vertical and horizontal, in 1, 2, 3; otherwise all are 1.
-        skips: decide for each pair of layers whether the later reads the earlier (the paper's anchor
-            points); otherwise each layer reads the one before it.
-    """
-    if layers < 1:
-        raise UsageError(f"{layers} layers; expected at least 1")
-    decisions: list[Decision] = []
-    for n in range(1, layers + 1):
-        parts = [("height", SIZES), ("width", SIZES)]
-        parts += [("stride_height", STRIDES), ("stride_width", STRIDES)] if strides else []
-        decisions += [Decision(f"{n}/{part}", choices) for part, choices in (*parts, ("filters", FILTERS))]
-        decisions += [Decision(f"{n}/from/{m}", (0, 1)) for m in range(1, n)] if skips else []
-
-    def decode(values: dict[str, Choice]) -> ChainGenotype:
-        decoded: list[ChainLayer] = []
-        for n in range(1, layers + 1):
-            kernel = (int(values[f"{n}/height"]), int(values[f"{n}/width"]))
-            steps = (int(values.get(f"{n}/stride_height", 1)), int(values.get(f"{n}/stride_width", 1)))
-            selected = tuple(m for m in range(1, n) if values.get(f"{n}/from/{m}", int(m == n - 1)))
-            decoded.append(ChainLayer(kernel, int(values[f"{n}/filters"]), steps, selected or (0,)))
-        return ChainGenotype(tuple(decoded), unread_layers(decoded))
-
-    def encode(genotype: ChainGenotype) -> dict[str, Choice]:
-        if len(genotype.layers) != layers or genotype.outputs != unread_layers(genotype.layers):
-            raise UsageError(
-                f"chain of {len(genotype.layers)} layers with outputs {list(genotype.outputs)}; expected {layers}"
-                " layers, of which those that no other reads are the outputs"
-            )
-        values: dict[str, Choice] = {}
-        for n, layer in enumerate(genotype.layers, start=1):
-            values |= {f"{n}/height": layer.kernel[0], f"{n}/width": layer.kernel[1], f"{n}/filters": layer.filters}
-            values |= {f"{n}/stride_height": layer.strides[0], f"{n}/stride_width": layer.strides[1]}
-            values |= {f"{n}/from/{m}": int(m in layer.inputs) for m in range(1, n)}
-        if decode(values) != genotype:
-            raise UsageError("chain with inputs or strides that this space does not offer")
-        return values
-
-    return SearchSpace("nas_rl", tuple(decisions), decode, encode)
 
 
 def unread_layers(layers: Sequence[ChainLayer]) -> tuple[int, ...]:

@@ -1,8 +1,9 @@
 """A search space as data: an ordered list of categorical decisions."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -52,6 +53,7 @@ class SearchSpace(Generic[Genotype]):
         encoder: genotype -> values by name; raises `UsageError` for what the space does not contain.
         is_valid: whether a genotype can be built; samples, mutations and neighbours all can.
         mutator: architecture and generator -> mutated architecture; left out, one decision is changed.
+        schedule: number of a trial -> the values of decisions that are not free in it; left out, all are.
     """
 
     name: str
@@ -60,6 +62,7 @@ class SearchSpace(Generic[Genotype]):
     encoder: Callable[[Genotype], dict[str, Choice]]
     is_valid: Callable[[Genotype], bool] = lambda genotype: True
     mutator: Callable[[Architecture, np.random.Generator], Architecture] | None = None
+    schedule: Callable[[int], dict[str, Choice]] | None = None
     _position: dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -106,10 +109,16 @@ class SearchSpace(Generic[Genotype]):
             return legal * self._count(index + 1, chosen, parents)
         return sum(self._count(index + 1, {**chosen, index: choice}, parents) for choice in range(legal))
 
-    def sample(self, rng: np.random.Generator) -> Architecture:
-        """Draws every active decision uniformly over its choices, until the result is valid."""
+    def fixed(self, trial: int) -> dict[int, int]:
+        """The decisions that are not free in a trial: number of the decision -> its choice."""
+        values = self.schedule(trial) if self.schedule else {}
+        places = {self._position[name]: value for name, value in values.items()}
+        return {place: self.decisions[place].choices.index(value) for place, value in places.items()}
+
+    def sample(self, rng: np.random.Generator, fixed: Mapping[int, int] = MappingProxyType({})) -> Architecture:
+        """Draws every active and free decision uniformly over its choices, until the result is valid."""
         while True:
-            architecture = self._drawn(rng)
+            architecture = self._drawn(rng, fixed)
             if self.is_valid(self.decode(architecture)):
                 return architecture
 
@@ -165,11 +174,15 @@ class SearchSpace(Generic[Genotype]):
                 changed.append(int(rng.integers(len(self.decisions[i].choices))) if rng else 0)
         return tuple(changed)
 
-    def _drawn(self, rng: np.random.Generator) -> Architecture:
+    def _drawn(self, rng: np.random.Generator, fixed: Mapping[int, int]) -> Architecture:
         choices: list[int] = []
         for index, decision in enumerate(self.decisions):
-            active = self.is_active(index, choices)
-            choices.append(int(rng.integers(len(decision.choices))) if active else 0)
+            if not self.is_active(index, choices):
+                choices.append(0)
+            elif index in fixed:
+                choices.append(fixed[index])
+            else:
+                choices.append(int(rng.integers(len(decision.choices))))
         return tuple(choices)
 
     def validate(self, architecture: Sequence[int]) -> None:

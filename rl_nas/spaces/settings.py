@@ -20,5 +20,9 @@ class SpaceSettings(Settings):
         5, "blocks of each cell (B in the papers); nasnet, amoebanet, enas_micro", minimum=1, maximum=20
     )
     layers: int = setting(15, "layers of the chain; nas_rl", minimum=1, maximum=100)
+    start_layers: int | None = setting(
+        None, "layers of the first networks, which grow by two and two up to --layers; nas_rl", minimum=1
+    )
+    grow_every: int = setting(1600, "trials until networks grow by two layers; nas_rl with --start_layers", minimum=1)
     strides: bool = setting(False, "decide the strides of each layer too; nas_rl")
     skips: bool = setting(True, "decide which earlier layers each layer reads; nas_rl")

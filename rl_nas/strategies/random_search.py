@@ -15,10 +15,13 @@ class RandomSearch:
     def __init__(self, space: SearchSpace[Any], seed: int) -> None:
         self._space = space
         self._rng = np.random.default_rng(seed)
+        self._proposed = 0
 
     def propose(self, n: int) -> list[Architecture]:
         """`n` independent samples of the space."""
-        return [self._space.sample(self._rng) for _ in range(n)]
+        trials = range(self._proposed, self._proposed + n)
+        self._proposed += n
+        return [self._space.sample(self._rng, self._space.fixed(trial)) for trial in trials]
 
     def observe(self, trials: Sequence[Trial]) -> None:
         """Ignores them."""

@@ -82,6 +82,21 @@ def test_random_networks_are_as_planned_and_learn(space: str, size: int) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "size"), [("cifar", 33), ("imagenet_mobile", 64), ("imagenet_large", 97), ("imagenet_large", 32)]
+)
+@pytest.mark.parametrize("space", ["nasnet", "amoebanet", "enas_micro"])
+def test_counts_hold_in_every_preset(space: str, network: str, size: int) -> None:
+    settings = NetworkSettings(network=network, cells=1 + size % 2, filters=4 + size % 7)
+    plan = plan_network(sampled(space, size), settings, (size, size, 3), 7)
+    model = build_model(plan)
+    trainable = sum(math.prod(v.shape) for v in model.trainable_variables)
+    counts = plan.cost()
+    assert (trainable, model.count_params() - trainable) == (counts.trainable, counts.other)
+    assert madds_of_keras(model) == counts.madds
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_networks_train_with_all_that_training_needs(name: str, tmp_path: Path) -> None:
     """Auxiliary head, drop path and dropout, saved and loaded without a word about our layers."""

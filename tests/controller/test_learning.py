@@ -7,7 +7,7 @@ import tensorflow as tf
 from rl_nas.controller.agent import Reinforce
 from rl_nas.controller.baseline import MovingAverageBaseline
 from rl_nas.controller.losses import clip_by_replica_norm, reinforce_loss
-from rl_nas.controller.policy import RNNPolicy
+from rl_nas.controller.policy import FREE, RNNPolicy
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.strategies import Strategy
@@ -43,7 +43,7 @@ def test_only_active_decisions_count() -> None:
     expected = -np.log([3 * 4, 3, 3 * 4 * 2])
     np.testing.assert_allclose(tf.reduce_sum(scored.log_probs, -1)[0], expected, rtol=1e-5)
     np.testing.assert_allclose(tf.reduce_sum(scored.entropies, -1)[0], -expected, rtol=1e-5)
-    sampled = policy.sample(tf.constant([0, 1], tf.int64), tf.constant(200)).tokens[0].numpy()
+    sampled = policy.sample(tf.constant([0, 1], tf.int64), tf.fill([200, 3], FREE)).tokens[0].numpy()
     for tokens in sampled:
         space.validate([int(token) for token in tokens])
     assert {int(tokens[0]) for tokens in sampled} == {0, 1, 2}

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from rl_nas.spaces.canonical import Link, canonical_order
 from rl_nas.spaces.cells import CELL_INPUTS, Block, Cell, CellGenotype
-from rl_nas.spaces.chain import ChainGenotype, ChainLayer, nas_rl
+from rl_nas.spaces.chain import ChainGenotype, ChainLayer
+from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import INPUT, NASBENCH101_OPERATIONS, OUTPUT, ModelSpec, nasbench101
 from rl_nas.spaces.nasbench201 import NASBENCH201_OPERATIONS, EdgeCell, nasbench201
 from rl_nas.spaces.nasnet import nasnet

@@ -12,15 +12,16 @@ from rl_nas.errors import UsageError
 from rl_nas.spaces.amoebanet import AMOEBANET_OPERATIONS, amoebanet
 from rl_nas.spaces.catalog import SPACES, find_space
 from rl_nas.spaces.cells import CELL_INPUTS, unused_states
-from rl_nas.spaces.chain import nas_rl
 from rl_nas.spaces.enas_micro import enas_micro
 from rl_nas.spaces.find import find_genotype
 from rl_nas.spaces.genotype import from_json, to_json
+from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
 from rl_nas.spaces.nasbench201 import EDGES, NASBENCH201_OPERATIONS, EdgeCell, nasbench201
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.strategies.random_search import RandomSearch
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -145,6 +146,20 @@ class TestChains:
     def test_without_skips_each_layer_reads_the_one_before(self) -> None:
         chain = nas_rl(3, skips=False).decode((0,) * 9)
         assert [layer.inputs for layer in chain.layers] == [(0,), (1,), (2,)]
+
+    def test_networks_grow_by_the_schedule(self) -> None:
+        """From 6 layers by two and two every so many trials (section 4.1); depth is no free decision then."""
+        space = nas_rl(10, start_layers=6, grow_every=3)
+        strategy = RandomSearch(space, seed=0)
+        depths = [len(space.decode(a).layers) for n in (2, 4, 4, 2) for a in strategy.propose(n)]
+        assert depths == [6] * 3 + [8] * 3 + [10] * 6
+        for architecture in strategy.propose(3):
+            assert space.encode(space.decode(architecture)) == architecture
+
+    @pytest.mark.parametrize(("layers", "start"), [(10, 5), (4, 6), (0, None)])
+    def test_schedules_that_lead_nowhere(self, layers: int, start: int | None) -> None:
+        with pytest.raises(UsageError, match="expected at least 1"):
+            nas_rl(layers, start_layers=start)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
