@@ -14,7 +14,6 @@ from rl_nas.networks.network import plan_network, size_notation, solve
 from rl_nas.networks.settings import NetworkSettings, Skeleton, skeleton_of
 from rl_nas.report.genotype_text import genotype_text
 from rl_nas.settings import Settings, setting
-from rl_nas.spaces.cells import CellGenotype
 from rl_nas.spaces.find import find_genotype
 from rl_nas.spaces.genotype import Genotype, to_json
 from rl_nas.spaces.published import PUBLISHED
@@ -30,7 +29,7 @@ class DescribeSettings(Settings):
     genotype: str | None = setting(
         None, f"needed; a genotype file, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}"
     )
-    picture: str | None = setting(None, "also draw the cells into this PNG file")
+    picture: str | None = setting(None, "also draw it into this PNG file")
     image_size: int | None = setting(
         None, "pixels of the square images the network is counted for; left out: the preset's", minimum=1
     )
@@ -93,10 +92,8 @@ def describe(settings: DescribeSettings, network: NetworkSettings) -> Descriptio
 
 
 def _draw(genotype: Genotype, path: str, title: str) -> None:
-    from rl_nas.report.cell_picture import draw_genotype  # imports matplotlib
+    from rl_nas.report.picture import draw_genotype  # imports matplotlib
 
-    if not isinstance(genotype, CellGenotype):
-        raise UsageError(f"--picture draws cells; a genotype of kind {genotype.KIND} has none")
     with storage_errors(Path(path)):
         draw_genotype(genotype, path, title=title)
 

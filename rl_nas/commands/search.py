@@ -21,7 +21,6 @@ from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
 from rl_nas.search import search
 from rl_nas.spaces.catalog import find_space
-from rl_nas.spaces.cells import CellGenotype
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.best_child import BestChild
@@ -131,7 +130,7 @@ class _Search:
         return frame.INTERRUPTED
 
     def _finish(self, store: TrialStore) -> None:
-        from rl_nas.report.cell_picture import draw_genotype  # imports matplotlib
+        from rl_nas.report.picture import draw_genotype  # imports matplotlib
 
         best, trials = self.best.trial, store.trials()
         if best is None or best.measurement is None:
@@ -139,8 +138,7 @@ class _Search:
         genotype = self.space.decode(best.architecture)
         title = f"trial {best.index}, held-out accuracy {best.measurement.accuracy:.4f}"
         with storage_errors(self.folder.best):
-            if isinstance(genotype, CellGenotype):
-                draw_genotype(genotype, self.folder.best / "cell.png", title=title)
+            draw_genotype(genotype, self.folder.best / "cell.png", title=title)
             difference = self._export(best.architecture)
         result = SearchResult(
             trials=trials,
@@ -148,7 +146,7 @@ class _Search:
             genotype=genotype,
             epochs=best.measurement.epochs,
             valid_images=len(self.data.valid_labels),
-            files={name: path for name, path in self.folder.files().items() if path.exists()},
+            files=self.folder.files(),
             export_difference=difference,
         )
         print(json.dumps(summary_json(result)) if self.json else summary_text(result))

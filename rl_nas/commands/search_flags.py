@@ -47,6 +47,7 @@ SEARCH = Command(
     ),
     examples=(
         "rl_nas search --flagfile=flags/digits.cfg --run_dir=runs/digits",
+        "rl_nas search --flagfile=flags/digits.cfg --space=amoebanet --run_dir=runs/amoebanet",
         "rl_nas search --resume --run_dir=runs/digits --trials=40",
     ),
     groups=(

@@ -1,11 +1,8 @@
 """Cells as a picture, in the manner of figure 4 of the NASNet paper (Zoph et al. 2018)."""
 
-import os
 import textwrap
-import uuid
 from collections.abc import Iterable
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -19,8 +16,6 @@ from matplotlib.transforms import Affine2D
 from rl_nas.report.cell_layout import Box, CellLayout, Edge, Point, layout_cell
 from rl_nas.report.cell_text import INPUT_NAMES, OUTPUT_NAME
 from rl_nas.spaces.cells import CellGenotype
-
-DPI = 150
 
 _FILLS = {
     "state": "#FFFFFF",
@@ -49,31 +44,11 @@ _FONT = "DejaVu Sans"
 _LINE_PITCH, _HALF_LETTER = 1.2, 0.33
 
 
-def draw_genotype(genotype: CellGenotype, path: str | os.PathLike[str], *, title: str = "") -> None:
-    """Writes a PNG of the normal and the reduction cell, side by side.
+def cells_figure(genotype: CellGenotype, title: str = "") -> Figure:
+    """The cells side by side, blocks with the numbers that `cell_text` gives them.
 
-    Blocks carry the numbers that `cell_text` gives them. The size follows the cells, from about 6 x 4
-    inches for one block to 28 x 15 for eight, at 150 dots per inch. A file appears whole or not at all.
-
-    Args:
-        genotype: the cells to draw.
-        path: where to write; a file there is replaced.
-        title: a heading above both cells.
-
-    Raises:
-        OSError: the file cannot be written.
+    Boxes and labels carry their layout's keys as gid.
     """
-    target = Path(path)
-    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        genotype_figure(genotype, title).savefig(draft, format="png", dpi=DPI)
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def genotype_figure(genotype: CellGenotype, title: str = "") -> Figure:
-    """The picture that `draw_genotype` writes; boxes and labels carry their layout's keys as gid."""
     layouts = {f"{kind.capitalize()} cell": layout_cell(cell) for kind, cell in genotype.cells().items()}
     width = 2 * _MARGIN + sum(layout.width for layout in layouts.values()) + _CELL_GAP
     title_lines = textwrap.wrap(title, int((width - 2 * _MARGIN) / _TITLE_CHARACTER))

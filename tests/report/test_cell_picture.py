@@ -13,7 +13,8 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 
 from rl_nas.report.cell_layout import Box, CellLayout, layout_cell
-from rl_nas.report.cell_picture import DPI, draw_genotype, genotype_figure, op_label
+from rl_nas.report.cell_picture import cells_figure, op_label
+from rl_nas.report.picture import DPI, draw_genotype
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.operations import OPERATIONS
@@ -198,7 +199,7 @@ def test_operations_are_told_apart() -> None:
 
 
 def test_labels_fit_their_boxes() -> None:
-    figure = genotype_figure(CellGenotype(flat(8), flat(8)))
+    figure = cells_figure(CellGenotype(flat(8), flat(8)))
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     frames = {}
     texts = 0
@@ -216,7 +217,7 @@ def test_labels_fit_their_boxes() -> None:
 def test_nothing_is_clipped_at_the_border() -> None:
     title = "a title that is longer than such a small picture is wide, with $ and _ in it: " + "x" * 99
     one_block = HAND_MADE["one block"]
-    figure = genotype_figure(CellGenotype(one_block, one_block), title)
+    figure = cells_figure(CellGenotype(one_block, one_block), title)
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
 
     texts = {a.get_text(): a.get_window_extent(renderer) for a in figure.get_children() if isinstance(a, Text)}
@@ -242,7 +243,7 @@ def test_a_picture_is_written_and_nothing_beside_it(tmp_path: Path) -> None:
     data = path.read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     assert data.endswith(b"IEND\xaeB`\x82")
-    inches = genotype_figure(NASNET_A, "NASNet-A").get_size_inches()
+    inches = cells_figure(NASNET_A, "NASNet-A").get_size_inches()
     assert struct.unpack(">II", data[16:24]) == pytest.approx(inches * DPI, abs=1)
 
 
@@ -275,5 +276,5 @@ def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
 
 
 def test_pyplot_stays_out_of_it() -> None:
-    code = "import sys, rl_nas.report.cell_picture; sys.exit('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, rl_nas.report.picture; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

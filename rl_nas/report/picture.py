@@ -1,0 +1,36 @@
+"""Genotypes of every kind as a PNG file."""
+
+import os
+import uuid
+from pathlib import Path
+
+from rl_nas.report.cell_picture import cells_figure
+from rl_nas.report.graph_picture import graph_figure
+from rl_nas.spaces.cells import CellGenotype
+from rl_nas.spaces.genotype import Genotype
+
+DPI = 150
+
+
+def draw_genotype(genotype: Genotype, path: str | os.PathLike[str], *, title: str = "") -> None:
+    """Writes a PNG of a genotype: of cells side by side, of other kinds their graph.
+
+    The size follows the genotype; cells take from about 6 x 4 inches for one block to 28 x 15 for eight,
+    at 150 dots per inch. A file appears whole or not at all.
+
+    Args:
+        genotype: what to draw.
+        path: where to write; a file there is replaced.
+        title: a heading.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    figure = cells_figure(genotype, title) if isinstance(genotype, CellGenotype) else graph_figure(genotype, title)
+    target = Path(path)
+    draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        figure.savefig(draft, format="png", dpi=DPI)
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)

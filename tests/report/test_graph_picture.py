@@ -1,0 +1,50 @@
+"""Pictures of chains and graphs."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from matplotlib.transforms import Bbox
+
+from rl_nas.report.graph_picture import graph_figure
+from rl_nas.report.picture import draw_genotype
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.find import find_genotype
+from rl_nas.spaces.settings import SpaceSettings
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["nas_rl", "nasbench101", "nasbench201"])
+def test_every_text_is_inside_its_box_and_the_picture(name: str, seed: int) -> None:
+    space = find_space(SpaceSettings(space=name, layers=12, strides=True))
+    genotype = space.decode(space.sample(np.random.default_rng(seed)))
+    figure = graph_figure(genotype, "trial 3")
+    FigureCanvasAgg(figure).draw()
+    (axes,) = figure.axes
+    boxes = [patch.get_window_extent() for patch in axes.patches if isinstance(patch, FancyBboxPatch)]
+    page = Bbox([[0, 0], figure.canvas.get_width_height()])
+    texts = [text.get_window_extent() for text in axes.texts if text.get_text()]
+    assert sum(any(box.x0 <= t.x0 and t.x1 <= box.x1 and box.y0 <= t.y0 for box in boxes) for t in texts) >= len(boxes)
+    for extent in [*boxes, *texts]:
+        assert page.x0 <= extent.x0 < extent.x1 <= page.x1
+        assert page.y0 <= extent.y0 < extent.y1 <= page.y1
+    for first, second in pairwise(boxes):
+        assert not first.overlaps(second)
+
+
+def test_one_arrow_per_operation_but_none() -> None:
+    text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
+    (axes,) = graph_figure(find_genotype(text)).axes  # type: ignore[arg-type]
+    assert sum(isinstance(patch, FancyArrowPatch) for patch in axes.patches) == 4
+    labels = {t.get_text() for t in axes.texts}
+    assert {"nor_conv_3x3", "skip_connect", "avg_pool_3x3", "nor_conv_1x1"} <= labels
+    assert "none" not in labels
+
+
+def test_a_png_is_written(tmp_path: Path) -> None:
+    space = find_space(SpaceSettings(space="nas_rl", layers=3))
+    draw_genotype(space.decode(space.sample(np.random.default_rng(0))), tmp_path / "chain.png")
+    assert (tmp_path / "chain.png").read_bytes().startswith(b"\x89PNG")
