@@ -18,9 +18,7 @@ def plan_nasbench101_network(plan: Plan, genotype: ModelSpec, skeleton: Skeleton
     problem, spec = genotype.problem(), genotype.pruned()
     if problem is not None or spec is None:
         raise UsageError(problem or "NAS-Bench-101 graph without a path from input to output")
-    height, width = plan.image.size
-    if min(height, width) < 2**skeleton.reductions:
-        raise UsageError(f"images of {height}x{width} pixels are too small for {skeleton.reductions} reductions")
+    plan.check_halvings(skeleton.reductions)
     ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
     filters = skeleton.filters
     with plan.scope("stem"):

@@ -1,6 +1,5 @@
 """The network around a NAS-Bench-201 cell (Dong and Yang 2020, section 2.1)."""
 
-from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Add, BatchNorm, Conv, Dense, GlobalPool, Pool, Zero
 from rl_nas.networks.operations import Ops
 from rl_nas.networks.plan import Plan, Tensor
@@ -16,9 +15,7 @@ def plan_nasbench201_network(plan: Plan, genotype: EdgeCell, skeleton: Skeleton,
     Raises:
         UsageError: the image is too small for the reductions.
     """
-    height, width = plan.image.size
-    if min(height, width) < 2**skeleton.reductions:
-        raise UsageError(f"images of {height}x{width} pixels are too small for {skeleton.reductions} reductions")
+    plan.check_halvings(skeleton.reductions)
     ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
     filters = skeleton.filters
     with plan.scope("stem"):

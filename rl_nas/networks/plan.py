@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Cost, Layer, Shape
 
 
@@ -70,6 +71,15 @@ class Plan:
     def output(self) -> Tensor:
         """What the network returns."""
         return self.nodes[-1].output
+
+    def check_halvings(self, halvings: int) -> None:
+        """Raises `UsageError` unless the image can be halved so often."""
+        height, width = self.image.size
+        if min(height, width) < 2**halvings:
+            raise UsageError(
+                f"images of {height}x{width} pixels are too small for {halvings} reductions; expected at least"
+                f" {2**halvings} pixels, or fewer --reductions"
+            )
 
     def prune(self) -> None:
         """Drops the layers that no output depends on, such as those of a cell's dead blocks."""

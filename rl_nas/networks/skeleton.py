@@ -60,7 +60,7 @@ def plan_cell_network(
     Raises:
         UsageError: the image is too small for the reductions or for the auxiliary head.
     """
-    _check_size(plan, skeleton)
+    plan.check_halvings(skeleton.reductions + (3 if skeleton.stem == "imagenet" else 0))
     norm = BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon)
     ops = Ops(plan, norm, zero_padded_pools=skeleton.zero_padded_pools)
     if training_steps is not None and skeleton.drop_path < 1:
@@ -83,16 +83,6 @@ def plan_cell_network(
         skipped = placed.reduces and skeleton.skip_reduction_input and not placed.name.startswith("stem")
         previous = previous if skipped else outputs[-2]
     _plan_head(ops, outputs[-1], skeleton, classes)
-
-
-def _check_size(plan: Plan, skeleton: Skeleton) -> None:
-    halvings = skeleton.reductions + (3 if skeleton.stem == "imagenet" else 0)
-    height, width = plan.image.size
-    if min(height, width) < 2**halvings:
-        raise UsageError(
-            f"images of {height}x{width} pixels are too small for {halvings} reductions; expected at least"
-            f" {2**halvings} pixels, or fewer --reductions"
-        )
 
 
 def _plan_stem(ops: Ops, skeleton: Skeleton) -> Tensor:
