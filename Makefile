@@ -9,10 +9,10 @@ demo: .venv/demo
 	$(BIN)/rl_nas search --flagfile=flags/digits.cfg --run_dir=$(DEMO_DIR)
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-fast: lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 lint: .venv/test
 	$(BIN)/ruff check .

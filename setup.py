@@ -21,6 +21,7 @@ setup(
         "matplotlib>=3.8",
         "numpy>=1.26",
         "rich>=13.7",
+        "tensorboard>=2.17",
         "tensorflow>=2.17",
         "typing_extensions>=4.5",
         "tensorflow-datasets>=4.9.7",

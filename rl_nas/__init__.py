@@ -7,10 +7,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from rl_nas.controller.settings import ControllerSettings
+from rl_nas.evaluation.table import load_table
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
-from rl_nas.search import search
+from rl_nas.search import Watcher, search
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.spaces.genotype import load as load_genotype
@@ -18,23 +19,33 @@ from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies import Strategy
+from rl_nas.strategies.aging_evolution import AgingEvolution
+from rl_nas.strategies.health import HealthSettings
+from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
+from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Job, Measurement, Trial, TrialState
 
 if TYPE_CHECKING:
     from rl_nas.child.build import build_model
-    from rl_nas.controller.agent import Reinforce
+    from rl_nas.controller.agent import PPO, Controller, Reinforce
 
 __all__ = [
+    "PPO",
     "PUBLISHED",
+    "AgingEvolution",
     "Architecture",
     "Block",
     "Cell",
     "CellGenotype",
+    "Controller",
     "ControllerSettings",
     "Decision",
+    "EvolutionSettings",
+    "HealthSettings",
     "InlineExecutor",
     "Job",
+    "LocalSearch",
     "Measurement",
     "NetworkSettings",
     "RandomSearch",
@@ -44,14 +55,19 @@ __all__ = [
     "Trial",
     "TrialState",
     "TrialStore",
+    "Watcher",
     "build_model",
     "load_genotype",
+    "load_table",
     "nasnet",
     "plan_network",
     "search",
 ]
 
-_LAZY = {"Reinforce": "rl_nas.controller.agent", "build_model": "rl_nas.child.build"}
+_LAZY = {
+    **dict.fromkeys(("Controller", "PPO", "Reinforce"), "rl_nas.controller.agent"),
+    "build_model": "rl_nas.child.build",
+}
 """The names that need TensorFlow -> their modules."""
 
 

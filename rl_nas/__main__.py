@@ -8,6 +8,7 @@ from importlib import metadata
 
 VERBS = {
     "search": "search network cells on a data set",
+    "bench": "compare strategies on a tabular benchmark",
     "describe": "print a genotype's cells, parameters and multiply-adds",
 }
 """Verb -> what it does. The module of the same name in rl_nas.commands runs it."""

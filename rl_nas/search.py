@@ -1,9 +1,13 @@
 """The search loop: propose, evaluate, record, observe."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
-from rl_nas.strategies import Strategy
+from rl_nas.errors import UsageError
+from rl_nas.spaces.decisions import Architecture
+from rl_nas.strategies import Recovering, Strategy
+from rl_nas.strategies.health import Health, HealthSettings
 from rl_nas.trial import Job, Measurement, Outcome, Trial, child_seed
 
 
@@ -23,9 +27,24 @@ class Store(Protocol):
     def record(self, trial: Trial) -> None:
         """Makes a finished trial durable before it returns."""
 
+    def __len__(self) -> int:
+        """The number of recorded trials."""
+
+
+class Watcher:
+    """Looks on from the side; what an earlier part of a run showed is not shown again."""
+
+    def trial(self, trial: Trial, figures: Mapping[str, float]) -> None:
+        """A trial was recorded, or, `cached`, remembered; the figures are those of the last update."""
+
+    def update(self, number: int, figures: Mapping[str, float]) -> None:
+        """The strategy has observed its batch `number`, from 0. This one is called for earlier parts too."""
+
+    def collapse(self, message: str) -> None:
+        """Proposals repeat themselves."""
+
 
 Reward = Callable[[Measurement], float]
-Watcher = Callable[[Trial, Mapping[str, float]], None]
 
 
 def search(
@@ -37,12 +56,15 @@ def search(
     trials: int,
     batch_size: int,
     seed: int,
-    watch: Watcher = lambda trial, diagnostics: None,
+    key: Callable[[Architecture], str] = str,
+    health: HealthSettings = HealthSettings(),
+    watcher: Watcher = Watcher(),
 ) -> None:
     """Runs a search until `trials` children are recorded.
 
-    Trials that the store already holds are not evaluated again: the strategy is shown their record.
-    So calling this with the store of a broken run continues it, with the proposals of an unbroken one.
+    A network that was evaluated before is not evaluated again, and does not count: the strategy is shown its
+    trial. Trials that the store already holds are not evaluated again either. So calling this with the store
+    of a broken run continues it, with the proposals of an unbroken one.
 
     Args:
         strategy: proposes architectures and learns; fresh, also when a run is continued.
@@ -50,21 +72,45 @@ def search(
         store: keeps the trials.
         reward: what the strategy maximises.
         trials: number of children in all, those of earlier calls included.
-        batch_size: children between two updates of the strategy.
+        batch_size: proposals between two updates of the strategy.
         seed: the children's seeds are a function of it and of their number.
-        watch: is shown every trial, and the strategy's diagnostics, right after it is recorded.
+        key: equal for architectures of the same network; `SearchSpace.canonical_key`.
+        health: when proposals have collapsed, and what to do then.
+        watcher: is shown every trial, update and collapse.
+
+    Raises:
+        UsageError: the strategy has no answer to a collapse, but `health` asks for one.
     """
-    for first in range(0, trials, batch_size):
+    if health.on_collapse in ("temper", "restart") and not isinstance(strategy, Recovering):
+        raise UsageError(
+            f"--on_collapse={health.on_collapse}: {type(strategy).__name__} can't do that; choose warn or stop"
+        )
+    guard, known, earlier, number = Health(health), dict[str, Trial](), len(store), 0
+    while len(known) < trials:
         # A whole batch is proposed even when fewer fit: a run that is prolonged later sees the same proposals.
-        proposals = strategy.propose(batch_size)[: trials - first]
-        jobs = [Job(i, architecture, child_seed(seed, i)) for i, architecture in enumerate(proposals, first)]
+        batch = [(key(architecture), architecture) for architecture in strategy.propose(batch_size)]
+        jobs = _new_jobs(batch, known, trials, seed)
         finished = store.recall(jobs)
         for outcome in executor.run(job for job in jobs if job.index not in finished):
             trial = finish(outcome, reward)
             store.record(trial)
             finished[trial.index] = trial
-            watch(trial, strategy.diagnostics())
-        strategy.observe([finished[job.index] for job in jobs])
+            watcher.trial(trial, {**strategy.diagnostics(), **guard.figures()})
+        known |= {key(job.architecture): finished[job.index] for job in jobs}
+        observed = list(_observed(batch, known, jobs))
+        strategy.observe(observed)
+        collapse = guard.follow([name for name, _ in batch], len(jobs))
+        figures = {**strategy.diagnostics(), **guard.figures()}
+        if len(known) >= earlier:
+            for trial in observed:
+                if trial.cached:
+                    watcher.trial(trial, figures)
+            if collapse:
+                watcher.collapse(collapse.message)
+        watcher.update(number, figures)
+        number += 1
+        if collapse and not _recovers(strategy, collapse.action):
+            return
 
 
 def finish(outcome: Outcome, reward: Reward) -> Trial:
@@ -72,3 +118,41 @@ def finish(outcome: Outcome, reward: Reward) -> Trial:
     job, measurement = outcome.job, outcome.measurement
     value = None if measurement is None else reward(measurement)
     return Trial(job.index, job.architecture, outcome.state, value, measurement, outcome.error)
+
+
+def _new_jobs(
+    batch: Sequence[tuple[str, Architecture]], known: Mapping[str, Trial], trials: int, seed: int
+) -> list[Job]:
+    """A job for each network that is not known, as far as the budget goes."""
+    new: dict[str, Architecture] = {}
+    for name, architecture in batch:
+        if name not in known:
+            new.setdefault(name, architecture)
+    numbered = list(enumerate(new.values(), len(known)))[: trials - len(known)]
+    return [Job(index, architecture, child_seed(seed, index)) for index, architecture in numbered]
+
+
+def _observed(
+    batch: Sequence[tuple[str, Architecture]], known: Mapping[str, Trial], jobs: Sequence[Job]
+) -> Iterator[Trial]:
+    """The trials of a batch in its order: those of its jobs, and for known networks what was found then."""
+    fresh = {job.index for job in jobs}
+    for name, architecture in batch:
+        if name not in known:
+            continue  # the budget ended before it
+        trial = known[name]
+        if trial.index in fresh:
+            fresh.remove(trial.index)
+            yield trial
+        else:
+            yield replace(trial, architecture=architecture, cached=True)
+
+
+def _recovers(strategy: Strategy, action: str) -> bool:
+    """Does what a collapse asks for; False: the search is to end."""
+    if isinstance(strategy, Recovering):
+        if action == "temper":
+            strategy.temper()
+        elif action == "restart":
+            strategy.restart()
+    return action != "stop"

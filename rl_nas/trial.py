@@ -44,6 +44,7 @@ class Measurement:
         madds: multiply-adds of one image's forward pass.
         epochs: passes over the training images.
         seconds: wall time, building and tracing included.
+        latency: median wall time of one image's forward pass, seconds; None unless the reward needs it.
     """
 
     accuracy: float
@@ -52,6 +53,7 @@ class Measurement:
     madds: int
     epochs: int
     seconds: float
+    latency: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Trial:
         reward: what the strategy learns from; None unless the state is ok.
         measurement: None unless the state is ok.
         error: the reason of a failure, one line.
+        cached: it was not evaluated now: an earlier trial had the same network, whose number and outcome it has.
     """
 
     index: int
@@ -83,6 +86,7 @@ class Trial:
     reward: float | None = None
     measurement: Measurement | None = None
     error: str = ""
+    cached: bool = False
 
     def __post_init__(self) -> None:
         if (self.state is TrialState.OK) != (self.reward is not None and self.measurement is not None):

@@ -11,13 +11,14 @@ import pytest
 
 import rl_nas
 from rl_nas.__main__ import VERBS
+from rl_nas.commands.bench import BENCH
 from rl_nas.commands.describe import DESCRIBE
 from rl_nas.commands.search_flags import SEARCH
 from rl_nas.flags.parsing import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMANDS = {"search": SEARCH, "describe": DESCRIBE}
+COMMANDS = {"search": SEARCH, "bench": BENCH, "describe": DESCRIBE}
 
 
 def code(page: Path) -> dict[str, Any]:

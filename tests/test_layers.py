@@ -15,15 +15,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spaces": {"errors", "settings"},
     "networks": {"errors", "settings", "spaces"},
     "trial": {"spaces"},
-    "strategies": {"spaces", "trial"},
-    "search": {"strategies", "trial"},
+    "strategies": {"settings", "spaces", "trial"},
+    "search": {"errors", "spaces", "strategies", "trial"},
     "store": {"errors", "spaces", "trial"},
-    "report": {"spaces", "trial"},
+    "report": {"bench", "spaces", "store", "trial"},
     "flags": {"errors", "settings"},
     "child": {"errors", "settings", "networks"},
     "controller": {"settings", "spaces", "trial"},
+    "bench": {"controller", "evaluation", "spaces", "strategies", "trial"},
     "execution": {"errors", "trial"},
-    "evaluation": {"errors", "child", "networks", "spaces", "trial"},
+    "evaluation": {"errors", "settings", "child", "networks", "spaces", "trial"},
 }
 PURE = ("errors", "settings", "spaces", "networks", "trial", "strategies", "search", "store", "report", "flags")
 

@@ -4,22 +4,24 @@ import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.commands import frame, run_config
-from rl_nas.commands.catalog import STRATEGIES
+from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
 from rl_nas.commands.search_flags import SEARCH, RunSettings, StrategySettings
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError
-from rl_nas.evaluation import rewards
+from rl_nas.evaluation.rewards import make_reward
+from rl_nas.evaluation.settings import RewardSettings
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.flags.parsing import OutputSettings, Parsed
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
-from rl_nas.search import search
+from rl_nas.search import Watcher, search
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.spaces.settings import SpaceSettings
@@ -27,7 +29,12 @@ from rl_nas.store.best_child import BestChild
 from rl_nas.store.files import storage_errors
 from rl_nas.store.run_folder import RunFolder
 from rl_nas.store.trials import TrialStore
+from rl_nas.strategies.health import HealthSettings
+from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Trial
+
+if TYPE_CHECKING:
+    from rl_nas.report.health_log import HealthLog
 
 
 def main(argv: Sequence[str]) -> int:
@@ -66,8 +73,10 @@ class _Search:
         if _deterministic(self.settings.determinism, bool(tf.config.list_physical_devices("GPU"))):
             tf.config.experimental.enable_op_determinism()
         self.space = find_space(parsed.group(SpaceSettings))
+        rewarding = parsed.group(RewardSettings)
+        self.reward, self.health = make_reward(rewarding), parsed.group(HealthSettings)
         self.data = load_images(parsed.group(DataSettings))
-        self.best = BestChild(folder, self.space.decode, rewards.accuracy)
+        self.best = BestChild(folder, self.space.decode, self.reward)
         self.evaluator = TrainedChildEvaluator(
             self.space,
             DeviceData(self.data),
@@ -75,13 +84,14 @@ class _Search:
             parsed.group(TrainingSettings),
             parsed.group(AugmentSettings),
             classes=self.data.classes,
+            latency=rewarding.needs_latency,
             on_child=self.best.keep,
         )
         # Raises where images are too small.
         self.evaluator.plan(self.space.sample(np.random.default_rng(0)), steps=1)
-        controller = parsed.group(ControllerSettings)
+        options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
         name = parsed.group(StrategySettings).strategy
-        self.strategy = STRATEGIES[name](self.space, controller, self.settings.seed)
+        self.strategy = STRATEGIES[name](self.space, options, self.settings.seed)
 
     def run(self) -> int:
         """Searches, writes the best files, prints the summary; Ctrl-C ends only the searching."""
@@ -101,21 +111,21 @@ class _Search:
 
     def _search(self, store: TrialStore, progress: SearchProgress) -> None:
         from rl_nas.evaluation.trained_child import classify_failure
+        from rl_nas.report.health_log import HealthLog  # imports TensorBoard
 
-        def watch(trial: Trial, diagnostics: Mapping[str, float]) -> None:
-            self.best.follow(trial)
-            progress.follow(trial, diagnostics)
-
-        with progress:
+        with progress, HealthLog(self.folder.health, self.folder.tensorboard) as log:
+            log.restore(store.trials())
             search(
                 self.strategy,
                 InlineExecutor(self.evaluator, classify_failure),
                 store,
-                reward=rewards.accuracy,
+                reward=self.reward,
                 trials=self.settings.trials,
                 batch_size=self.settings.update_every,
                 seed=self.settings.seed,
-                watch=watch,
+                key=self.space.canonical_key,
+                health=self.health,
+                watcher=_Watcher(self.best, progress, log),
             )
 
     def _stop(self, store: TrialStore) -> int:
@@ -158,6 +168,24 @@ class _Search:
         model = build_model(self.evaluator.plan(architecture))
         self.best.load_weights(model)
         return export_saved_model(model, self.data, self.folder.best / "saved_model")
+
+
+class _Watcher(Watcher):
+    """Keeps the best child, shows the progress, writes the figures."""
+
+    def __init__(self, best: BestChild, progress: SearchProgress, log: "HealthLog") -> None:
+        self._best, self._progress, self._log = best, progress, log
+
+    def trial(self, trial: Trial, figures: Mapping[str, float]) -> None:
+        self._best.follow(trial)
+        self._progress.follow(trial, figures)
+        self._log.trial(trial)
+
+    def update(self, number: int, figures: Mapping[str, float]) -> None:
+        self._log.update(number, figures)
+
+    def collapse(self, message: str) -> None:
+        self._progress.warn(message)
 
 
 def _deterministic(wanted: str, gpu: bool) -> bool:

@@ -6,10 +6,13 @@ from typing import ClassVar
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.commands.catalog import STRATEGIES
 from rl_nas.controller.settings import ControllerSettings
+from rl_nas.evaluation.settings import RewardSettings
 from rl_nas.flags.parsing import Command
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.strategies.health import HealthSettings
+from rl_nas.strategies.settings import EvolutionSettings
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class RunSettings(Settings):
     run_dir: str | None = setting(None, "folder of the run, new or (with --resume) an earlier one; needed")
     resume: bool = setting(False, "continue the run in --run_dir; only --trials and --data_dir may change")
     trials: int = setting(100, "children to evaluate in all", minimum=1)
-    update_every: int = setting(20, "children between two updates of the controller", minimum=1)
+    update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1)
     seed: int = setting(0, "of everything random; same flags and seed, same run", minimum=0)
     determinism: str = setting(
         "auto",
@@ -36,7 +39,7 @@ class StrategySettings(Settings):
 
     title: ClassVar[str] = "Strategy"
 
-    strategy: str = setting("reinforce", "what proposes architectures", choices=tuple(STRATEGIES))
+    strategy: str = setting("controller", "what proposes architectures", choices=tuple(STRATEGIES))
 
 
 SEARCH = Command(
@@ -47,17 +50,20 @@ SEARCH = Command(
     ),
     examples=(
         "rl_nas search --flagfile=flags/digits.cfg --run_dir=runs/digits",
-        "rl_nas search --flagfile=flags/digits.cfg --space=amoebanet --run_dir=runs/amoebanet",
+        "rl_nas search --flagfile=flags/digits.cfg --space=amoebanet --strategy=aging_evolution --run_dir=runs/aging",
         "rl_nas search --resume --run_dir=runs/digits --trials=40",
     ),
     groups=(
         RunSettings,
         SpaceSettings,
         StrategySettings,
+        ControllerSettings,
+        EvolutionSettings,
+        HealthSettings,
+        RewardSettings,
         DataSettings,
         NetworkSettings,
         TrainingSettings,
         AugmentSettings,
-        ControllerSettings,
     ),
 )

@@ -1,96 +1,96 @@
-"""The controller as a search strategy: samples from the RNN policy, learns by REINFORCE."""
+"""The learning strategies: a learner of a single run behind the `Strategy` protocol."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from rl_nas.controller.baseline import MovingAverageBaseline
-from rl_nas.controller.losses import clip_by_replica_norm, reinforce_loss
-from rl_nas.controller.policy import FREE, RNNPolicy
+from rl_nas.controller.learner import PolicyLearner
+from rl_nas.controller.model_based import ModelBasedLearner
+from rl_nas.controller.policy import FREE
+from rl_nas.controller.policy_gradient import PPOLearner, ReinforceLearner
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.trial import Trial
 
 
-class Reinforce:
-    """REINFORCE with a moving-average baseline of previous rewards and an entropy bonus.
+class _Agent:
+    """Proposes by an RNN policy and learns from the rewards.
 
-    A failed trial counts as the worst reward seen so far, so that the policy moves away from it.
+    Args:
+        space: what is searched.
+        settings: those that are left out come from the class's preset.
+        seed: all randomness is a function of it.
+
+    Attributes:
+        learner: with the policy.
     """
 
-    def __init__(self, space: SearchSpace[Any], settings: ControllerSettings, seed: int) -> None:
-        self._space, self._settings = space, settings
-        weights_seed, self._sample_seed = np.random.SeedSequence(seed).generate_state(2)
-        self.policy = RNNPolicy(
-            space, units=settings.units, init_scale=settings.init_scale, seed=int(weights_seed)
-        )
-        self._optimizer = keras.optimizers.Adam(settings.learning_rate)
-        self._optimizer.build(self.policy.trainable_variables)
-        self._baseline = MovingAverageBaseline(settings.baseline_decay)
-        # Signatures of any batch size: each function is traced once.
-        seed_spec, fixed_spec = tf.TensorSpec([2], tf.int64), tf.TensorSpec([None, len(space.decisions)], tf.int32)
-        tokens_spec = tf.TensorSpec([1, None, len(space.decisions)], tf.int32)
-        advantages_spec = tf.TensorSpec([1, None], tf.float32)
-        self._sample = tf.function(self.policy.sample, [seed_spec, fixed_spec], autograph=False)
-        self._update = tf.function(self._train_step, [tokens_spec, fixed_spec, advantages_spec], autograph=False)
-        self._proposals, self._proposed = 0, 0
-        self._worst: float | None = None
-        self._diagnostics: dict[str, float] = {}
+    LEARNER: ClassVar[type[PolicyLearner]]
+    PRESET: ClassVar[str] = "nasnet"
+
+    def __init__(
+        self, space: SearchSpace[Any], settings: ControllerSettings = ControllerSettings(), seed: int = 0
+    ) -> None:
+        self._space = space
+        self.learner = self.LEARNER(space, settings.config(self.PRESET), [seed])
+        self._proposed = 0
+        self._fixed: dict[Architecture, np.ndarray] = {}
 
     def propose(self, n: int) -> list[Architecture]:
-        """Samples `n` architectures from the policy, all in one call of the graph."""
-        seed = tf.constant([int(self._sample_seed), self._proposals], tf.int64)
-        fixed = self._fixed(range(self._proposed, self._proposed + n))
-        self._proposals += 1
+        """The next `n` architectures."""
+        fixed = fixed_choices(self._space, self._proposed, n)
         self._proposed += n
-        rollout = self._sample(seed, fixed)
-        self._diagnostics["entropy"] = float(tf.reduce_mean(tf.reduce_sum(rollout.entropies, -1)))
-        return [tuple(map(int, tokens)) for tokens in rollout.tokens[0].numpy()]
+        proposals = [tuple(map(int, tokens)) for tokens in self.learner.propose(n, fixed)[0]]
+        self._fixed = dict(zip(proposals, fixed[0], strict=True))
+        return proposals
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """One policy-gradient step on a batch of trials."""
-        rewards = self._rewards(trials)
-        if rewards is None:
+        """Learns from trials of the last proposal, in any order and number."""
+        if not trials:
             return
-        advantages = self._baseline.advantages(rewards)
-        tokens = tf.constant([[trial.architecture for trial in trials]], tf.int32)
-        fixed = self._fixed([trial.index for trial in trials])
-        norm = self._update(tokens, fixed, tf.constant(advantages[np.newaxis], tf.float32))
-        self._diagnostics["baseline"] = float(self._baseline.value or 0.0)
-        self._diagnostics["gradient_norm"] = float(norm)
+        trials = sorted(trials, key=lambda trial: trial.index)
+        rewards = [np.nan if trial.reward is None else trial.reward for trial in trials]
+        fixed = np.stack([self._fixed[trial.architecture] for trial in trials])
+        tokens = np.array([[trial.architecture for trial in trials]], np.int32)
+        self.learner.observe(tokens, np.array([rewards]), fixed[np.newaxis])
 
     def diagnostics(self) -> Mapping[str, float]:
-        """`entropy` of the policy over whole architectures (nats), `baseline`, `gradient_norm`."""
-        return dict(self._diagnostics)
+        """Figures of health: `PolicyLearner.figures` and those of the learner's updates."""
+        return {name: float(values[0]) for name, values in self.learner.figures().items()}
 
-    def _fixed(self, trials: Iterable[int]) -> tf.Tensor:
-        """The choices that are not free in these trials, int32 [trials, decisions]."""
-        numbers = range(len(self._space.decisions))
-        fixed = [self._space.fixed(trial) for trial in trials]
-        return tf.constant([[choices.get(number, FREE) for number in numbers] for choices in fixed], tf.int32)
+    def temper(self) -> None:
+        """Weakens the policy's preferences."""
+        self.learner.temper()
 
-    def _rewards(self, trials: Sequence[Trial]) -> np.ndarray | None:
-        """Rewards [batch], failures at the worst so far; None when no reward has been seen at all."""
-        known = [trial.reward for trial in trials if trial.reward is not None]
-        if known:
-            self._worst = min(known if self._worst is None else [self._worst, *known])
-        if self._worst is None or not trials:
-            return None
-        return np.array([self._worst if trial.reward is None else trial.reward for trial in trials])
+    def restart(self) -> None:
+        """Starts over with a fresh policy."""
+        self.learner.restart()
 
-    def _train_step(self, tokens: tf.Tensor, fixed: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
-        variables = self.policy.trainable_variables
-        with tf.GradientTape() as tape:
-            rollout = self.policy.score(tokens, fixed)
-            loss = reinforce_loss(
-                tf.reduce_sum(rollout.log_probs, -1),
-                advantages,
-                tf.reduce_sum(rollout.entropies, -1),
-                self._settings.entropy_weight,
-            )
-        gradients, norm = clip_by_replica_norm(tape.gradient(loss, variables), self._settings.clip_norm)
-        self._optimizer.apply(gradients, variables)
-        return norm[0]
+
+class Reinforce(_Agent):
+    """REINFORCE with a baseline and an entropy bonus: `ReinforceLearner`."""
+
+    LEARNER = ReinforceLearner
+
+
+class PPO(_Agent):
+    """Proximal policy optimization: `PPOLearner`."""
+
+    LEARNER = PPOLearner
+
+
+class Controller(_Agent):
+    """The policy that practises on a model of the rewards: `ModelBasedLearner`."""
+
+    LEARNER = ModelBasedLearner
+    PRESET = "controller"
+
+
+def fixed_choices(space: SearchSpace[Any], first: int, n: int) -> np.ndarray:
+    """The choices that are not free in trials from number `first` on, int32 [1, n, decisions], else `FREE`."""
+    fixed = np.full([1, n, len(space.decisions)], FREE, np.int32)
+    for trial in range(n):
+        for number, choice in space.fixed(first + trial).items():
+            fixed[0, trial, number] = choice
+    return fixed

@@ -1,8 +1,21 @@
-"""Reward baselines: what a reward is compared with."""
+"""Reward baselines: what a reward is compared with. Rewards are float [replicas, batch]."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+
+from rl_nas.controller.settings import ControllerConfig
+
+
+class Baseline(Protocol):
+    """Turns rewards into advantages."""
+
+    @property
+    def value(self) -> np.ndarray | None:
+        """What it compared with last, float [replicas]; None before the first reward."""
+
+    def advantages(self, rewards: np.ndarray) -> np.ndarray:
+        """Rewards minus the baseline, float [replicas, batch]."""
 
 
 class MovingAverageBaseline:
@@ -18,25 +31,45 @@ class MovingAverageBaseline:
 
     def __init__(self, decay: float) -> None:
         self._decay = decay
-        self._sum = 0.0
+        self._sum: Any = 0.0
         self._weight = 0.0
 
     @property
-    def value(self) -> float | None:
+    def value(self) -> np.ndarray | None:
         """The average, or None before the first reward."""
-        return self._sum / self._weight if self._weight else None
+        return np.asarray(self._sum / self._weight) if self._weight else None
 
     def advantages(self, rewards: np.ndarray) -> np.ndarray:
-        """Rewards [batch] minus the baseline; the rewards then join the average, in order."""
-        advantages: np.ndarray = rewards - self._reference(rewards)
-        for reward in rewards:
-            self._sum = self._decay * self._sum + (1 - self._decay) * float(reward)
+        """Rewards minus the baseline; the rewards then join the average, in order."""
+        reference = _mean_of_others(rewards) if self.value is None else self.value[:, np.newaxis]
+        for reward in rewards.T:
+            self._sum = self._decay * self._sum + (1 - self._decay) * reward
             self._weight = self._decay * self._weight + (1 - self._decay)
-        return advantages
+        return np.asarray(rewards - reference)
 
-    def _reference(self, rewards: np.ndarray) -> Any:
-        if self.value is not None:
-            return self.value
-        if len(rewards) == 1:
-            return rewards
-        return (rewards.sum() - rewards) / (len(rewards) - 1)
+
+class LeaveOneOutBaseline:
+    """The mean of the other rewards of the batch (Kool et al. 2019); a single reward has advantage 0."""
+
+    def __init__(self) -> None:
+        self._value: np.ndarray | None = None
+
+    @property
+    def value(self) -> np.ndarray | None:
+        """The mean of the last batch."""
+        return self._value
+
+    def advantages(self, rewards: np.ndarray) -> np.ndarray:
+        """Rewards minus the mean of the others."""
+        self._value = rewards.mean(axis=1)
+        return np.asarray(rewards - _mean_of_others(rewards))
+
+
+def make_baseline(config: ControllerConfig) -> Baseline:
+    """The baseline that is asked for."""
+    return LeaveOneOutBaseline() if config.baseline == "leave_one_out" else MovingAverageBaseline(config.baseline_decay)
+
+
+def _mean_of_others(rewards: np.ndarray) -> np.ndarray:
+    count = rewards.shape[1]
+    return (rewards.sum(axis=1, keepdims=True) - rewards) / (count - 1) if count > 1 else rewards

@@ -1,10 +1,13 @@
 """The RNN policy: emits an architecture token by token (Zoph and Le 2017; Zoph et al. 2018)."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.controller.attention import AnchorAttention, is_selection, selection_sets
+from rl_nas.controller.settings import ControllerConfig
 from rl_nas.spaces.decisions import SearchSpace
 
 _NEVER = -1e9
@@ -29,119 +32,188 @@ class Rollout(NamedTuple):
     log_probs: tf.Tensor
     entropies: tf.Tensor
 
+    @property
+    def log_prob(self) -> tf.Tensor:
+        """Log-probability of each architecture, float [replicas, batch]."""
+        return tf.reduce_sum(self.log_probs, -1)
+
+    @property
+    def entropy(self) -> tf.Tensor:
+        """Entropy of the policy along each architecture, nats, float [replicas, batch]."""
+        return tf.reduce_sum(self.entropies, -1)
+
 
 class RNNPolicy(tf.Module):
     """An LSTM with a softmax and an embedding of its own for every decision.
 
-    The embedding of each token is the input of the next step. `replicas` independent policies are
-    computed side by side: every variable, and every tensor, has them as its first axis.
+    The embedding of each token is the input of the next step. Decisions that select earlier layers are made
+    at one step by attention over the layers' anchors (Zoph and Le 2017, section 3.3); their embeddings are
+    summed. One policy per seed is computed side by side: every variable, and every tensor, has them as its
+    first axis.
 
-    All weights start uniform in +-init_scale as in the papers, except the softmax weights, which start at
-    zero: a departure that makes the fresh policy exactly the uniform one, so that a search begins as
-    random search.
+    All weights start uniform in +-init_scale as in the papers, except those right before a softmax, which
+    start at zero: a departure that makes the fresh policy exactly the uniform one, so that a search begins
+    as random search.
 
     Args:
         space: the decisions to make.
-        units: LSTM units.
-        init_scale: half-width of the initial distribution.
-        seed: the initial weights are a function of it.
-        replicas: number of independent policies.
+        config: units, layers, init_scale, temperature, tanh and pointers are read.
+        seeds: of the initial weights, one for each replica.
     """
 
-    def __init__(
-        self, space: SearchSpace[Any], *, units: int, init_scale: float, seed: int, replicas: int = 1
-    ) -> None:
+    def __init__(self, space: SearchSpace[Any], config: ControllerConfig, seeds: Sequence[int]) -> None:
         super().__init__(name="rnn_policy")
         sizes = [len(decision.choices) for decision in space.decisions]
-        self._steps = len(sizes)
-        self._offered = tf.sequence_mask(sizes, max(sizes))  # bool [decisions, choices]
-        self._conditions = [space.conditions(step) for step in range(self._steps)]
-        rng = np.random.default_rng(seed)
+        self._sizes, self._config = sizes, config
+        self._offered = np.arange(max(sizes)) < np.array(sizes)[:, np.newaxis]  # [decisions, choices]
+        self._conditions = [space.conditions(number) for number in range(len(sizes))]
+        self._steps = selection_sets(space)
+        self._step_of = [step for step, made in enumerate(self._steps) for _ in made]
+        self._pointing = [
+            i for i, d in enumerate(space.decisions) if d.points_to and (is_selection(d) or config.pointers)
+        ]
+        rngs = [np.random.default_rng(seed) for seed in seeds]
+        replicas, units = len(seeds), config.units
 
         def uniform(*shape: int, name: str) -> tf.Variable:
-            values = rng.uniform(-init_scale, init_scale, (replicas, *shape))
-            return tf.Variable(values.astype(np.float32), name=name)
+            values = [rng.uniform(-config.init_scale, config.init_scale, shape) for rng in rngs]
+            return tf.Variable(np.stack(values).astype(np.float32), name=name)
+
+        def lstm(kind: str, rows: int) -> list[tf.Variable]:
+            return [uniform(rows, 4 * units, name=f"lstm_{layer}_{kind}") for layer in range(config.layers)]
 
         self.start = uniform(1, units, name="start")
-        self.input_kernel = uniform(units, 4 * units, name="lstm_input_kernel")
-        self.recurrent_kernel = uniform(units, 4 * units, name="lstm_recurrent_kernel")
-        self.bias = uniform(1, 4 * units, name="lstm_bias")
+        self.input_kernels = lstm("input_kernel", units)
+        self.recurrent_kernels = lstm("recurrent_kernel", units)
+        self.biases = lstm("bias", 1)
         # Those of all decisions in one variable, padded to the largest number of choices.
-        self.embeddings = uniform(self._steps, max(sizes), units, name="embeddings")
-        self.softmax_kernels = tf.Variable(tf.zeros([replicas, self._steps, units, max(sizes)]), name="softmax_kernels")
-        self.softmax_biases = tf.Variable(tf.zeros([replicas, self._steps, max(sizes)]), name="softmax_biases")
+        self.embeddings = uniform(len(sizes), max(sizes), units, name="embeddings")
+        self.softmax_kernels = tf.Variable(tf.zeros([replicas, len(sizes), units, max(sizes)]), name="softmax_kernels")
+        self.softmax_biases = tf.Variable(tf.zeros([replicas, len(sizes), max(sizes)]), name="softmax_biases")
+        if self._pointing:
+            self.attention = AnchorAttention(space, self._pointing, self._step_of, uniform, replicas, units)
 
-    def sample(self, seed: tf.Tensor, fixed: tf.Tensor) -> Rollout:
-        """Draws architectures; a function of the weights, of `seed` (int [2]) and of `fixed`.
+    def sample(self, uniforms: tf.Tensor, fixed: tf.Tensor) -> Rollout:
+        """Draws architectures; a function of the weights and of its arguments, with gradients to the weights.
 
         Args:
-            seed: of the draws.
-            fixed: for each architecture the choices that are not free, int32 [batch, decisions], else FREE.
+            uniforms: what decides each draw, uniform in [0, 1), float [replicas, batch, decisions].
+            fixed: for each architecture the choices that are not free, int32 [replicas or 1, batch, decisions],
+                else FREE.
         """
-        seeds = tf.random.split(seed, self._steps)
-        x = tf.repeat(self.start, tf.shape(fixed)[0], axis=1)  # [replicas, batch, units]
-        state = (tf.zeros_like(x), tf.zeros_like(x))
+        x = tf.repeat(self.start, tf.shape(uniforms)[1], axis=1)  # [replicas, batch, units]
+        state = self._zero_state(x)
         tokens: list[tf.Tensor] = []
-        log_probs = []
-        for step in range(self._steps):
-            state = self._lstm(tf.matmul(x, self.input_kernel), state)
-            log_probs.append(self._log_softmax(state[0][:, :, tf.newaxis], slice(step, step + 1)))
-            token = _draw(log_probs[-1][:, :, 0], seeds[step])
-            token = tf.where(fixed[:, step] == FREE, token, fixed[:, step])
-            active = self._active(step, tokens)
-            tokens.append(token if active is None else tf.where(active, token, 0))
-            x = tf.gather(self.embeddings[:, step], tokens[-1], batch_dims=1)
+        hidden, log_probs = [], []
+        for made in self._steps:
+            state = self._advance(self._gates(x), state)
+            hidden.append(state[-1][0])
+            log_probs.append(self._log_softmax(hidden, made))
+            for place, number in enumerate(made):
+                token = self._draw(log_probs[-1][:, :, place], uniforms[:, :, number], self._sizes[number])
+                token = tf.where(fixed[:, :, number] == FREE, token, fixed[:, :, number])
+                active = self._active(number, tokens)
+                tokens.append(token if active is None else tf.where(active, token, 0))
+            x = tf.add_n([tf.gather(self.embeddings[:, i], tokens[i], batch_dims=1) for i in made])
         return self._rollout(tokens, tf.concat(log_probs, axis=2), fixed)
 
     def score(self, tokens: tf.Tensor, fixed: tf.Tensor | None = None) -> Rollout:
         """Probabilities of given architectures, int [replicas, batch, decisions]; `fixed` as in `sample`.
 
-        The tokens being known, all but the LSTM's recurrence is computed for all decisions at once.
+        The tokens being known, the first LSTM layer's input and all softmaxes are computed at once.
         """
-        batch = tf.shape(tokens)[1]
-        steps = tf.range(self._steps)
-        embedded = tf.gather_nd(
-            self.embeddings, tf.stack([tf.broadcast_to(steps, tf.shape(tokens)), tokens], -1), batch_dims=1
-        )
-        inputs = tf.concat([tf.repeat(self.start, batch, axis=1)[:, :, tf.newaxis], embedded[:, :, :-1]], axis=2)
-        gates = tf.einsum("rbtu,rug->rbtg", inputs, self.input_kernel)
-        state = (tf.zeros_like(inputs[:, :, 0]),) * 2
-        hidden = []
-        for gate in tf.unstack(gates, num=self._steps, axis=2):
-            state = self._lstm(gate, state)
-            hidden.append(state[0])
-        log_probs = self._log_softmax(tf.stack(hidden, axis=2), slice(None))
-        return self._rollout(tf.unstack(tokens, num=self._steps, axis=2), log_probs, fixed)
+        places = tf.broadcast_to(tf.range(len(self._sizes)), tf.shape(tokens))
+        embedded = tf.gather_nd(self.embeddings, tf.stack([places, tokens], -1), batch_dims=1)
+        if len(self._steps) < len(self._sizes):
+            parts = tf.split(embedded, [len(made) for made in self._steps], axis=2)
+            embedded = tf.stack([tf.reduce_sum(part, axis=2) for part in parts], axis=2)
+        start = tf.repeat(self.start, tf.shape(tokens)[1], axis=1)
+        inputs = tf.concat([start[:, :, tf.newaxis], embedded[:, :, :-1]], axis=2)
+        gates = tf.einsum("rbtu,rug->rbtg", inputs, self.input_kernels[0])
+        state, hidden = self._zero_state(start), []
+        for gate in tf.unstack(gates, num=len(self._steps), axis=2):
+            state = self._advance(gate, state)
+            hidden.append(state[-1][0])
+        log_probs = self._log_softmax(hidden, range(len(self._sizes)))
+        return self._rollout(tf.unstack(tokens, num=len(self._sizes), axis=2), log_probs, fixed)
 
-    def _lstm(self, gates: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """One step; `gates` is the input's part of them."""
-        hidden, cell = state
-        gates = gates + tf.matmul(hidden, self.recurrent_kernel) + self.bias
-        update, forget, candidate, output = tf.split(gates, 4, axis=-1)
-        cell = tf.sigmoid(forget) * cell + tf.sigmoid(update) * tf.tanh(candidate)
-        return tf.sigmoid(output) * tf.tanh(cell), cell
+    def _zero_state(self, x: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        return [(tf.zeros_like(x), tf.zeros_like(x))] * self._config.layers
 
-    def _log_softmax(self, hidden: tf.Tensor, steps: slice) -> tf.Tensor:
-        """Log-probabilities [replicas, batch, steps, choices] from hidden states [replicas, batch, steps, units]."""
-        kernels, biases = self.softmax_kernels[:, steps], self.softmax_biases[:, steps]
-        logits = tf.einsum("rbtu,rtun->rbtn", hidden, kernels) + biases[:, tf.newaxis]
-        return tf.nn.log_softmax(tf.where(self._offered[steps], logits, _NEVER))
+    def _gates(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.matmul(x, self.input_kernels[0])
 
-    def _active(self, step: int, tokens: list[tf.Tensor]) -> tf.Tensor | None:
+    def _advance(
+        self, gates: tf.Tensor, state: list[tuple[tf.Tensor, tf.Tensor]]
+    ) -> list[tuple[tf.Tensor, tf.Tensor]]:
+        """One step of all LSTM layers; `gates` is the input's part of the first one's. States are (hidden, cell)."""
+        advanced: list[tuple[tf.Tensor, tf.Tensor]] = []
+        for layer, (hidden, cell) in enumerate(state):
+            if layer:
+                gates = tf.matmul(advanced[-1][0], self.input_kernels[layer])
+            gates = gates + tf.matmul(hidden, self.recurrent_kernels[layer]) + self.biases[layer]
+            update, forget, candidate, output = tf.split(gates, 4, axis=-1)
+            cell = tf.sigmoid(forget) * cell + tf.sigmoid(update) * tf.tanh(candidate)
+            advanced.append((tf.sigmoid(output) * tf.tanh(cell), cell))
+        return advanced
+
+    def _log_softmax(self, hidden: list[tf.Tensor], decisions: Sequence[int]) -> tf.Tensor:
+        """Log-probabilities of consecutive decisions.
+
+        Args:
+            hidden: the RNN's state at each step up to theirs, float [replicas, batch, units].
+            decisions: their numbers.
+
+        Returns:
+            float [replicas, batch, decisions, choices].
+        """
+        span = slice(decisions[0], decisions[-1] + 1)
+        states = tf.stack(hidden, axis=2)
+        at_decisions = tf.gather(states, self._step_of[span], axis=2)
+        kernels, biases = self.softmax_kernels[:, span], self.softmax_biases[:, span]
+        logits = tf.einsum("rbtu,rtun->rbtn", at_decisions, kernels) + biases[:, tf.newaxis]
+        rows = [row for row, number in enumerate(self._pointing) if number in decisions]
+        if rows:
+            places = [self._pointing[row] - span.start for row in rows]
+            pointing = tf.gather(at_decisions, places, axis=2)
+            pointed = self.attention.logits(pointing, states, slice(rows[0], rows[-1] + 1))
+            # Each decision's row of either the softmax's logits or those of the attention.
+            order = np.arange(len(decisions))
+            order[places] = len(decisions) + np.arange(len(rows))
+            logits = tf.gather(tf.concat([logits, pointed], axis=2), order, axis=2)
+        logits = logits / self._config.temperature
+        if self._config.tanh:
+            logits = self._config.tanh * tf.tanh(logits)
+        return tf.nn.log_softmax(tf.where(self._offered[span], logits, _NEVER))
+
+    def _draw(self, log_probs: tf.Tensor, uniforms: tf.Tensor, size: int) -> tf.Tensor:
+        """Inverts the distribution function: int32 [replicas, batch] from [replicas, batch, choices]."""
+        cumulative = tf.cumsum(tf.stop_gradient(tf.exp(log_probs)), axis=-1)
+        below = tf.cast(uniforms[:, :, tf.newaxis] >= cumulative, tf.int32)
+        return tf.minimum(tf.reduce_sum(below, axis=-1), size - 1)  # where the sum is not quite 1
+
+    def active(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Which decisions are active in given architectures, bool [replicas, batch, decisions]."""
+        return self._all_active(tf.unstack(tokens, num=len(self._sizes), axis=2))
+
+    def _all_active(self, tokens: list[tf.Tensor]) -> tf.Tensor:
+        everywhere = tf.ones_like(tokens[0], tf.bool)
+        active = [self._active(number, tokens) for number in range(len(tokens))]
+        return tf.stack([everywhere if a is None else a for a in active], axis=-1)
+
+    def _active(self, number: int, tokens: list[tf.Tensor]) -> tf.Tensor | None:
         """Where the decision is active, bool [replicas, batch]; None when it always is."""
         active = None
-        for parent, table in self._conditions[step]:
+        for parent, table in self._conditions[number]:
             allowed = tf.gather(tf.constant(table), tokens[parent])
             active = allowed if active is None else active & allowed
         return active
 
     def _rollout(self, tokens: list[tf.Tensor], log_probs: tf.Tensor, fixed: tf.Tensor | None) -> Rollout:
         """Keeps the chosen tokens' log-probabilities, and only what is active and free."""
-        everywhere = tf.ones_like(tokens[0], tf.bool)
-        active = [self._active(step, tokens) for step in range(self._steps)]
-        counts = tf.stack([everywhere if a is None else a for a in active], axis=-1)
+        counts = self._all_active(tokens)
         if fixed is not None:
-            counts &= fixed == FREE
+            counts = counts & (fixed == FREE)
         chosen = tf.stack(tokens, axis=-1)
         entropies = -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=-1)
         return Rollout(
@@ -149,10 +221,3 @@ class RNNPolicy(tf.Module):
             tf.where(counts, tf.gather(log_probs, chosen, batch_dims=3), 0.0),
             tf.where(counts, entropies, 0.0),
         )
-
-
-def _draw(log_probs: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """One token, int [replicas, batch], for each distribution of `log_probs` [replicas, batch, choices]."""
-    shape = tf.shape(log_probs)
-    flat = tf.reshape(log_probs, [-1, shape[2]])
-    return tf.reshape(tf.random.stateless_categorical(flat, 1, seed, dtype=tf.int32), shape[:2])

@@ -1,8 +1,74 @@
-"""Rewards: from a measurement to the number that a strategy maximises."""
+"""Rewards: from a measurement to the number that a strategy maximises. Pure functions."""
 
+from collections.abc import Callable
+from functools import partial
+
+from rl_nas.errors import UsageError
+from rl_nas.evaluation.settings import RewardSettings
 from rl_nas.trial import Measurement
+
+Reward = Callable[[Measurement], float]
 
 
 def accuracy(measurement: Measurement) -> float:
     """Top-1 accuracy on held-out training images (Zoph et al. 2018, section 3)."""
     return measurement.accuracy
+
+
+def accuracy_cubed(measurement: Measurement) -> float:
+    """The third power of the accuracy (Zoph and Le 2017, section 4.1): good children count more."""
+    return measurement.accuracy**3
+
+
+def mnasnet(quality: float, cost: float, target: float, alpha: float, beta: float) -> float:
+    """Weighted product of Tan et al. 2019, equations 2 and 3: quality (cost/target)^w.
+
+    Args:
+        quality: accuracy.
+        cost: in the unit of `target`, above 0.
+        target: of the cost.
+        alpha: w of costs up to the target.
+        beta: w of costs above it.
+    """
+    weight: float = (cost / target) ** (alpha if cost <= target else beta)
+    return quality * weight
+
+
+def mnasnet_soft(quality: float, cost: float, target: float, beta: float = -0.07) -> float:
+    """A soft constraint: twice the cost is worth 5% relative accuracy (Tan et al. 2019, section 3)."""
+    return mnasnet(quality, cost, target, beta, beta)
+
+
+def mnasnet_hard(quality: float, cost: float, target: float, beta: float = -1.0) -> float:
+    """A hard constraint: costs up to the target are free (Tan et al. 2019, section 3)."""
+    return mnasnet(quality, cost, target, 0.0, beta)
+
+
+def tunas_absolute(quality: float, cost: float, target: float, beta: float = -0.1) -> float:
+    """The absolute reward of Bender et al. 2020, section 3: quality + beta |cost/target - 1|."""
+    return quality + beta * abs(cost / target - 1)
+
+
+WITH_COST = {"mnasnet_soft": mnasnet_soft, "mnasnet_hard": mnasnet_hard, "tunas_absolute": tunas_absolute}
+
+
+def make_reward(settings: RewardSettings) -> Reward:
+    """The reward that is asked for.
+
+    Raises:
+        UsageError: a reward with a cost has no target, or one without has.
+    """
+    name = settings.reward
+    if name not in WITH_COST:
+        for flag in ("cost_target", "cost_weight"):
+            if getattr(settings, flag) is not None:
+                raise UsageError(f"--{flag} is for the rewards {', '.join(WITH_COST)}, not for --reward={name}")
+        return {"accuracy": accuracy, "accuracy_cubed": accuracy_cubed}[name]
+    if settings.cost_target is None:
+        raise UsageError(f"--reward={name} needs --cost_target, the {settings.cost} that is aimed at")
+    weight = {} if settings.cost_weight is None else {"beta": settings.cost_weight}
+    return partial(_with_cost, partial(WITH_COST[name], target=settings.cost_target, **weight), settings.cost)
+
+
+def _with_cost(formula: Callable[..., float], cost: str, measurement: Measurement) -> float:
+    return formula(measurement.accuracy, getattr(measurement, cost))

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from rl_nas.child.build import build_model
+from rl_nas.child.latency import measure_latency
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
 from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate, training_steps
 from rl_nas.errors import UsageError
@@ -25,7 +26,8 @@ OnChild = Callable[[Job, Measurement, keras.Model], None]
 class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
-    `on_child` is handed every trained model before it is dropped.
+    `on_child` is handed every trained model before it is dropped. With `latency`, that of an image is
+    measured too.
     """
 
     def __init__(
@@ -37,11 +39,12 @@ class TrainedChildEvaluator:
         augmentation: AugmentSettings,
         *,
         classes: int,
+        latency: bool = False,
         on_child: OnChild = lambda job, measurement, model: None,
     ) -> None:
         self._space, self._data, self._classes = space, data, classes
         self._network, self._training, self._augmentation = network, training, augmentation
-        self._on_child = on_child
+        self._latency, self._on_child = latency, on_child
 
     def __call__(self, job: Job) -> Measurement:
         """Trains the child of a job.
@@ -58,9 +61,10 @@ class TrainedChildEvaluator:
             trainer = ChildTrainer(model, self._data, self._training, self._augmentation, job.seed)
             trainer.train()
             accuracy, loss = evaluate(model, self._data)
+            latency = measure_latency(model, self._data) if self._latency else None
             seconds = time.monotonic() - started
             epochs = self._training.epochs
-            measurement = Measurement(accuracy, loss, cost.trainable, cost.madds, epochs, seconds)
+            measurement = Measurement(accuracy, loss, cost.trainable, cost.madds, epochs, seconds, latency)
             self._on_child(job, measurement, model)
             return measurement
         finally:

@@ -25,7 +25,7 @@ class SearchProgress:
 
     def __init__(self, total: int, recorded: Sequence[Trial] = (), stream: TextIO = sys.stderr) -> None:
         self._total, self._stream = total, stream
-        self._done, self._failures = 0, 0
+        self._done, self._failures, self._cached = 0, 0, 0
         self._last: Trial | None = None
         self._best: float | None = None
         self._diagnostics: Mapping[str, float] = {}
@@ -46,7 +46,7 @@ class SearchProgress:
             self._live.stop()
 
     def follow(self, trial: Trial, diagnostics: Mapping[str, float]) -> None:
-        """Counts a recorded trial and shows the new state."""
+        """Counts a recorded or remembered trial and shows the new state."""
         self._count(trial)
         self._diagnostics = diagnostics
         if not self._live.is_started:
@@ -56,9 +56,19 @@ class SearchProgress:
         """The state of the search in one line."""
         return "  ".join([f"{self._done}/{self._total} children", *self._figures()])
 
+    def warn(self, message: str) -> None:
+        """Shows a warning, above the live line if there is one."""
+        if self._live.is_started:
+            self._live.console.print(f"warning: {message}", style="yellow", highlight=False)
+        else:
+            print(f"warning: {message}", file=self._stream, flush=True)
+
     def _count(self, trial: Trial) -> None:
-        self._done += 1
         self._last = trial
+        if trial.cached:
+            self._cached += 1
+            return
+        self._done += 1
         if trial.reward is None:
             self._failures += 1
         else:
@@ -68,10 +78,12 @@ class SearchProgress:
         last = self._last
         figures = [f"{_clock(self._seconds_left())} left"]
         if last is not None:
-            figures.append(f"last {last.state if last.reward is None else format(last.reward, '.4f')}")
+            outcome = last.state if last.reward is None else format(last.reward, ".4f")
+            figures.append(f"last {outcome}{' (cached)' if last.cached else ''}")
         figures.append("best " + ("-" if self._best is None else f"{self._best:.4f}"))
-        figures += [f"{name} {value:.3f}" for name, value in self._diagnostics.items() if name != "gradient_norm"]
-        return [*figures, f"failures {self._failures}"]
+        # Figures of single decisions, which have a slash in their names, are too many for a line.
+        figures += [f"{name} {value:.3g}" for name, value in self._diagnostics.items() if "/" not in name]
+        return [*figures, *([f"cached {self._cached}"] if self._cached else []), f"failures {self._failures}"]
 
     def _seconds_left(self) -> float | None:
         fresh = self._done - self._recorded

@@ -47,7 +47,10 @@ def cell_space(
 
 def _block_decisions(at: str, block: int, operations: Sequence[str], combiners: Sequence[str]) -> list[Decision]:
     states = tuple(range(CELL_INPUTS + block))
-    decisions = [Decision(f"{at}/input1", states), Decision(f"{at}/input2", states)]
+    last = "combine" if len(combiners) > 1 else "op2"
+    cell = at.rpartition("/")[0]
+    made = (None,) * CELL_INPUTS + tuple(f"{cell}/{earlier}/{last}" for earlier in range(block))
+    decisions = [Decision(f"{at}/input{i}", states, points_to=made) for i in (1, 2)]
     decisions += [Decision(f"{at}/op1", tuple(operations)), Decision(f"{at}/op2", tuple(operations))]
     if len(combiners) > 1:
         decisions.append(Decision(f"{at}/combine", tuple(combiners)))

@@ -35,11 +35,14 @@ class Decision:
         choices: what may be chosen.
         when: for each named earlier decision, the choices under which this one is active. All must
             hold. An inactive decision has the single legal choice 0 and counts for nothing.
+        points_to: for each choice the earlier decision that made what it stands for, None for what no
+            decision made; left out, choices do not point. A controller may choose by attention over them.
     """
 
     name: str
     choices: tuple[Choice, ...]
     when: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
+    points_to: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,12 @@ class SearchSpace(Generic[Genotype]):
                         f"decision {decision.name!r} depends on {parent!r} in {values};"
                         " expected an earlier decision and some of its choices"
                     )
+            unknown = {name for name in decision.points_to if name is not None} - position.keys()
+            if unknown or (decision.points_to and len(decision.points_to) != len(decision.choices)):
+                raise UsageError(
+                    f"decision {decision.name!r} points to {decision.points_to}; expected an earlier decision or"
+                    " None for each of its choices"
+                )
             position[decision.name] = index
         object.__setattr__(self, "_position", position)
 
@@ -122,8 +131,10 @@ class SearchSpace(Generic[Genotype]):
             if self.is_valid(self.decode(architecture)):
                 return architecture
 
-    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        """A random change: by the space's own rule, or of one active decision to another of its choices.
+    def mutate(
+        self, architecture: Architecture, rng: np.random.Generator, fixed: Mapping[int, int] = MappingProxyType({})
+    ) -> Architecture:
+        """A random change: by the space's own rule, or of one active, free decision to another of its choices.
 
         Decisions that the change makes active are drawn anew.
 
@@ -132,7 +143,8 @@ class SearchSpace(Generic[Genotype]):
         """
         if self.mutator is not None:
             return self.mutator(architecture, rng)
-        places = [i for i, d in enumerate(self.decisions) if len(d.choices) > 1 and self.is_active(i, architecture)]
+        architecture = self._pinned(architecture, fixed, rng)
+        places = [i for i in self._free(architecture, fixed) if len(self.decisions[i].choices) > 1]
         if not places:
             raise UsageError(f"space {self.name} has a single architecture; there is nothing to mutate")
         while True:
@@ -142,23 +154,45 @@ class SearchSpace(Generic[Genotype]):
             if self.is_valid(self.decode(mutated)):
                 return mutated
 
-    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
-        """All valid architectures that differ in one active decision, in the space's order.
+    def neighbours(
+        self,
+        architecture: Architecture,
+        rng: np.random.Generator | None = None,
+        fixed: Mapping[int, int] = MappingProxyType({}),
+    ) -> Iterator[Architecture]:
+        """All valid architectures that differ in one active, free decision.
 
-        Decisions that the change makes active take their first choice.
+        They come in random order, or without a generator in the space's. Decisions that the change makes
+        active take their first choice.
         """
-        for index, decision in enumerate(self.decisions):
-            if not self.is_active(index, architecture):
-                continue
-            for choice in range(len(decision.choices)):
-                if choice != architecture[index]:
-                    neighbour = self._changed(architecture, index, choice, None)
-                    if self.is_valid(self.decode(neighbour)):
-                        yield neighbour
+        architecture = self._pinned(architecture, fixed, None)
+        changes = [
+            (index, choice)
+            for index in self._free(architecture, fixed)
+            for choice in range(len(self.decisions[index].choices))
+            if choice != architecture[index]
+        ]
+        for number in range(len(changes)) if rng is None else rng.permutation(len(changes)):
+            neighbour = self._changed(architecture, *changes[number], None)
+            if self.is_valid(self.decode(neighbour)):
+                yield neighbour
 
     def canonical_key(self, architecture: Sequence[int]) -> str:
         """A name that architectures share if they stand for the same network."""
         return self.decode(architecture).canonical_key()
+
+    def _free(self, architecture: Architecture, fixed: Mapping[int, int]) -> list[int]:
+        """Numbers of the decisions that are active and may be made otherwise."""
+        return [i for i in range(len(self.decisions)) if i not in fixed and self.is_active(i, architecture)]
+
+    def _pinned(
+        self, architecture: Architecture, fixed: Mapping[int, int], rng: np.random.Generator | None
+    ) -> Architecture:
+        """With the fixed choices in place."""
+        for index, choice in fixed.items():
+            if architecture[index] != choice:
+                architecture = self._changed(architecture, index, choice, rng)
+        return architecture
 
     def _changed(
         self, architecture: Architecture, index: int, choice: int, rng: np.random.Generator | None

@@ -88,4 +88,5 @@ def _decisions(depths: tuple[int, ...], strides: bool, skips: bool) -> Iterator[
             yield Decision(f"{n}/stride_width", STRIDES, when)
         yield Decision(f"{n}/filters", FILTERS, when)
         for m in range(1, n) if skips else ():
-            yield Decision(f"{n}/from/{m}", (0, 1), when)
+            anchor = f"{m}/from/1" if m > 1 else "1/filters"
+            yield Decision(f"{n}/from/{m}", (0, 1), when, points_to=(None, anchor))

@@ -20,6 +20,8 @@ class RunFolder:
         trials: SQLite.
         children: weights of the best child so far.
         best: genotype.json, cell.png, saved_model.
+        health: figures of the strategy's health, a JSON line for each update.
+        tensorboard: the same, and the rewards, for TensorBoard.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -29,6 +31,8 @@ class RunFolder:
         self.trials = self.path / "trials.sqlite"
         self.children = self.path / "children"
         self.best = self.path / "best"
+        self.health = self.path / "health.jsonl"
+        self.tensorboard = self.path / "tensorboard"
 
     def files(self) -> dict[str, Path]:
         """What a finished run holds, by what it is."""
@@ -37,6 +41,7 @@ class RunFolder:
             "its picture": self.best / "cell.png",
             "its SavedModel": self.best / "saved_model",
             "all trials": self.trials,
+            "health": self.health,
             "settings": self.config,
             "repeat the run": self.flagfile,
         }

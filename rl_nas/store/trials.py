@@ -11,7 +11,7 @@ from typing import Self
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.trial import Job, Measurement, Trial, TrialState
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the tables, kept in SQLite's user_version."""
 
 _MEASURES = tuple(field.name for field in fields(Measurement))
@@ -28,6 +28,7 @@ CREATE TABLE trials (
     madds        INTEGER,              -- multiply-adds of one image
     epochs       INTEGER,
     seconds      REAL,                 -- wall time
+    latency      REAL,                 -- seconds of one image's forward pass, where it was measured
     error        TEXT NOT NULL,        -- one line, empty when ok
     recorded_at  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT
@@ -59,9 +60,9 @@ class TrialStore:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             (schema,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if schema == 0:
+            if schema < SCHEMA:
                 with self._connection:
-                    self._connection.execute(_CREATE)
+                    self._connection.execute("ALTER TABLE trials ADD COLUMN latency REAL" if schema else _CREATE)
                     self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
         if schema > SCHEMA:
             self._connection.close()
@@ -72,6 +73,11 @@ class TrialStore:
 
     def __exit__(self, *unused: object) -> None:
         self._connection.close()  # folds the write-ahead log into the file
+
+    def __len__(self) -> int:
+        with self._errors():
+            (count,) = self._connection.execute("SELECT count(*) FROM trials").fetchone()
+        return int(count)
 
     def record(self, trial: Trial) -> None:
         """Commits a finished trial.

@@ -1,7 +1,7 @@
 """Search strategies: what proposes architectures and learns from their rewards."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.trial import Trial
@@ -18,7 +18,22 @@ class Strategy(Protocol):
         """The next `n` architectures to evaluate."""
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """Learns from finished trials of the last proposal, failed ones included."""
+        """Learns from finished trials of the last proposal, failed ones included, in any order.
+
+        A trial may be repeated, and may be missing; its reward may stem from another architecture of the
+        same network.
+        """
 
     def diagnostics(self) -> Mapping[str, float]:
-        """Figures of its health for the progress line, such as `baseline` and `entropy`."""
+        """Figures of its health, such as `baseline` and `entropy`; those with a slash are too many for a line."""
+
+
+@runtime_checkable
+class Recovering(Protocol):
+    """What a strategy can do, besides, when its proposals have collapsed."""
+
+    def temper(self) -> None:
+        """Makes proposals more varied and keeps what was learned."""
+
+    def restart(self) -> None:
+        """Starts over, with randomness that was not used yet."""

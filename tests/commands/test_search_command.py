@@ -145,11 +145,14 @@ def assert_complete(folder: Path) -> None:
     """The best files are whole, belong together, and nothing half-written lies beside them."""
     best = json.loads((folder / "best/genotype.json").read_text())["found_by"]["trial"]
     found = set(contents(folder))
+    events = {name for name in found if name.startswith("tensorboard/events.out.tfevents.")}
+    assert events
     model = {f"best/saved_model/{name}" for name in ("saved_model.pb", "fingerprint.pb", "variables/variables.index")}
     model.add("best/saved_model/variables/variables.data-00000-of-00001")
-    assert found == model | {
+    assert found == events | model | {
         "config.json",
         "flags.cfg",
+        "health.jsonl",
         "lock",
         "trials.sqlite",
         f"children/{best}.weights.npz",
@@ -235,7 +238,7 @@ def test_the_command_line_wins_over_the_recipe_before_and_after_it(unbroken: Run
     assert (flags["epochs"], flags["filters"]) == (1, 2)  # stood before it
     assert (flags["update_every"], flags["trials"]) == (1, TRIALS)  # stood after it
     # What the command line leaves open is the recipe's, though no folder `flags` was near.
-    assert (flags["valid_fraction"], flags["cells"], flags["controller_learning_rate"]) == (0.2, 1, 0.005)
+    assert (flags["valid_fraction"], flags["cells"], flags["learning_rate"]) == (0.2, 1, 0.1)
 
 
 @pytest.mark.slow
@@ -294,6 +297,28 @@ def test_every_strategy_searches(base: Path, tiny: Words, unbroken: Run, strateg
 
 
 @pytest.mark.slow
+def test_health_is_written_with_every_update(unbroken: Run) -> None:
+    lines = [json.loads(line) for line in (unbroken.folder / "health.jsonl").read_text().splitlines()]
+    assert [line["update"] for line in lines] == list(range(TRIALS))
+    decisions = {f"entropy/{decision.name}" for decision in nasnet(1).decisions}
+    expected = {"entropy", "unique_share", "top_share", "gradient_norm", "advantage_std", "baseline", *decisions}
+    assert expected <= set(lines[-1])
+    assert lines[-1]["entropy"] == pytest.approx(sum(lines[-1][name] for name in decisions), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_reward_with_a_measured_cost(base: Path, tiny: Words, unbroken: Run) -> None:
+    folder = base / "latency"
+    words = ("--reward=mnasnet_soft", "--cost=latency", "--cost_target=0.001", "--strategy=random", "--trials=1")
+    done = run(*tiny, *words, f"--run_dir={folder}")
+    assert done.returncode == 0, done.stderr
+    (row,) = rows(folder)
+    assert 0 < row["latency"] < 1
+    assert row["reward"] == pytest.approx(row["accuracy"] * (row["latency"] / 0.001) ** -0.07)
+    assert rows(unbroken.folder)[0]["latency"] is None
+
+
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_finished(broken: Broken, unbroken: Run) -> None:
     assert broken.run.code == 130, broken.run.stderr
     assert 1 <= len(broken.rows) < TRIALS
@@ -329,13 +354,17 @@ def test_the_line_that_says_how_to_resume_finishes_the_run_as_if_unbroken(broken
 FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
     "out of range": (["--trials=0"], "--trials=0: expected a whole number >= 1"),
     "no number": (["--learning_rate=fast"], "--learning_rate=fast: expected a number"),
-    "no choice": (["--strategy=greedy"], "expected one of reinforce, random"),
+    "no choice": (
+        ["--strategy=greedy"],
+        "expected one of controller, reinforce, ppo, aging_evolution, local_search, random",
+    ),
     "unknown flag": (["--trails=2"], "Unknown command line flag 'trails'. Did you mean: trials"),
     "stray word": (["trials=2"], "unexpected word 'trials=2'"),
     "missing flagfile": (
         ["--flagfile=no.cfg"],
         f"--flagfile=no.cfg: no such file; recipes that come with rl_nas: {', '.join(sorted(RECIPES))}",
     ),
+    "no target": (["--reward=mnasnet_hard"], "--reward=mnasnet_hard needs --cost_target, the madds that is aimed at"),
     "nothing to resume": (["--resume"], "holds no run to resume"),
 }
 

@@ -52,7 +52,7 @@ def test_a_flagfile_repeats_its_flags(recipe: str, tmp_path: Path) -> None:
         (["--trials=x"], "expected a whole number >= 1"),
         (["--trials=0"], "expected a whole number >= 1"),
         (["--learning_rate=nan"], "expected a number > 0"),
-        (["--strategy=magic"], "expected one of reinforce, random"),
+        (["--strategy=magic"], "expected one of controller, reinforce, ppo, aging_evolution, local_search, random"),
         (["stray"], "unexpected word 'stray'"),
         (["--flagfile=nowhere/digits.cfg"], "no such file"),
         (["--flagfile=digit.cfg"], "digits.cfg"),

@@ -1,0 +1,125 @@
+"""Strategies on the NASNet space (1e28 architectures and more), with a synthetic reward of known optimum.
+
+    python benchmarks/large_space.py --strategies=controller,aging_evolution,local_search --budgets=200,1000,5000
+
+The reward is the mean of terms, each of one, two or three decisions. A term is 1 where all its decisions are
+those of a hidden target, and a random number below 0.9 elsewhere, the same for the same choices. So the target is
+the only optimum, its reward is 1, and no decision can be judged alone.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from rl_nas.bench.runs import Runs, SequentialRuns
+from rl_nas.bench.statistics import estimate
+from rl_nas.commands import frame
+from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
+from rl_nas.controller.settings import ControllerSettings
+from rl_nas.errors import UsageError
+from rl_nas.flags.parsing import Command, Parsed
+from rl_nas.settings import Settings, setting
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.strategies.settings import EvolutionSettings
+
+
+@dataclass(frozen=True)
+class LargeSpaceSettings(Settings):
+    """What is compared."""
+
+    title: ClassVar[str] = "Comparison"
+
+    strategies: str = setting("controller,aging_evolution,local_search", "with commas between")
+    budgets: str = setting("200,1000,5000", "evaluations after which results are shown")
+    runs: int = setting(10, "of each strategy", minimum=1)
+    seed: int = setting(0, "of the runs", minimum=0)
+    reward_seed: int = setting(0, "of the reward", minimum=0)
+    singles: int = setting(0, "terms of one decision", minimum=0)
+    pairs: int = setting(50, "terms of two decisions", minimum=0)
+    triples: int = setting(50, "terms of three decisions", minimum=0)
+    update_every: int | None = setting(
+        None, "proposals between two updates; left out: 5 for controller, else 1", minimum=1
+    )
+
+
+COMMAND = Command(
+    name="python benchmarks/large_space.py",
+    summary="compares strategies in a space too large to enumerate, on a synthetic reward of known optimum.",
+    examples=("python benchmarks/large_space.py --budgets=200,1000 --runs=4",),
+    groups=(LargeSpaceSettings, SpaceSettings, ControllerSettings, EvolutionSettings),
+)
+
+
+class SyntheticReward:
+    """Sum of terms over subsets of decisions, as the module says."""
+
+    def __init__(self, sizes: Sequence[int], counts: Sequence[int], seed: int) -> None:
+        rng = np.random.default_rng([seed, 1])  # not that of a run, which would draw the target first
+        self.target = np.array([rng.integers(size) for size in sizes])
+        self._terms = []
+        for order, count in enumerate(counts, start=1):
+            for _ in range(count):
+                places = np.sort(rng.choice(len(sizes), order, replace=False))
+                values = rng.uniform(0, 0.9, [sizes[place] for place in places])
+                values[tuple(self.target[places])] = 1.0
+                self._terms.append((places, values))
+
+    def __call__(self, tokens: np.ndarray) -> np.ndarray:
+        """Rewards of architectures, int [..., decisions]."""
+        total = sum(values[tuple(np.moveaxis(tokens[..., places], -1, 0))] for places, values in self._terms)
+        return np.asarray(total / len(self._terms))
+
+
+def _runs(name: str, space: SearchSpace, options: StrategyOptions, seeds: Sequence[int]) -> Runs:
+    if name not in LEARNED:
+        return SequentialRuns([STRATEGIES[name](space, options, seed) for seed in seeds])
+    from rl_nas.bench.learned import LearnerRuns
+    from rl_nas.controller import agent
+
+    strategy = getattr(agent, LEARNED[name])
+    return LearnerRuns(strategy.LEARNER(space, options.controller.config(strategy.PRESET), seeds))
+
+
+def _run(parsed: Parsed) -> int:
+    settings = parsed.group(LargeSpaceSettings)
+    space = find_space(parsed.group(SpaceSettings))
+    options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
+    budgets = sorted(int(word) for word in settings.budgets.split(","))
+    names = settings.strategies.split(",")
+    if not set(names) <= set(STRATEGIES):
+        raise UsageError(f"--strategies={settings.strategies}: expected some of {', '.join(STRATEGIES)}")
+    if set(names) & set(LEARNED):
+        frame.load_tensorflow(debug=False)
+    counts = (settings.singles, settings.pairs, settings.triples)
+    reward = SyntheticReward([len(d.choices) for d in space.decisions], counts, settings.reward_seed)
+    print(f"{space.name}, {space.size():.1e} architectures; terms of 1, 2, 3 decisions: {counts}; {settings.runs} runs")
+    print("| strategy | " + " | ".join(map(str, budgets)) + " | seconds |")
+    for name in names:
+        started, best = time.monotonic(), []
+        runs = _runs(name, space, options, [settings.seed * 1000 + run for run in range(settings.runs)])
+        batch = settings.update_every or (5 if name == "controller" else 1)
+        while sum(part.shape[1] for part in best) < budgets[-1]:
+            tokens = runs.propose(batch)
+            best.append(reward(tokens))
+            runs.observe(tokens, best[-1])
+            done = sum(part.shape[1] for part in best)
+            if done in budgets:
+                mean = np.concatenate(best, axis=1).max(axis=1).mean()
+                print(
+                    f"{name}: {mean:.4f} after {done}, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True
+                )
+        curves = np.maximum.accumulate(np.concatenate(best, axis=1), axis=1)
+        cells = [estimate(curves[:, budget - 1]) for budget in budgets]
+        texts = [f"{c.mean:.4f}±{c.std:.4f} [{c.low:.4f}, {c.high:.4f}]" for c in cells]
+        print(f"| {name} | " + " | ".join(texts) + f" | {time.monotonic() - started:.0f} |", flush=True)
+    return frame.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(frame.run(COMMAND, _run, sys.argv[1:]))

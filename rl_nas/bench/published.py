@@ -1,0 +1,35 @@
+"""Published results on tables, to stand beside our own."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """A mean and deviation from a paper.
+
+    Attributes:
+        strategy: as the paper calls it.
+        report: the table's column that it is a figure of.
+        mean: over the paper's runs.
+        std: over the same.
+        protocol: how it was searched.
+        source: the paper.
+    """
+
+    strategy: str
+    report: str
+    mean: float
+    std: float
+    protocol: str
+    source: str
+
+
+_DONG_YANG = ("about 100 evaluations", "Dong and Yang 2020, table 5")
+
+PUBLISHED_ROWS: dict[str, tuple[PublishedRow, ...]] = {
+    "nasbench201": (
+        PublishedRow("random", "ep200_cifar10_test", 93.70, 0.36, *_DONG_YANG),
+        PublishedRow("REINFORCE", "ep200_cifar10_test", 93.85, 0.37, *_DONG_YANG),
+    ),
+}
+"""Name of a table -> rows."""

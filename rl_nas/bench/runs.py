@@ -1,0 +1,114 @@
+"""Many runs of a strategy on a table."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from rl_nas.evaluation.table import Table
+from rl_nas.strategies import Strategy
+from rl_nas.trial import Measurement, Trial, TrialState
+
+
+class Runs(Protocol):
+    """Independent runs of a strategy, side by side."""
+
+    def propose(self, n: int) -> np.ndarray:
+        """The next `n` architectures of every run, int [runs, n, decisions]."""
+
+    def observe(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
+        """Their rewards, float [runs, n]; not a number where the architecture is invalid."""
+
+
+class SequentialRuns:
+    """Runs of a strategy that handles one search at a time."""
+
+    def __init__(self, strategies: Sequence[Strategy]) -> None:
+        self._strategies = strategies
+        self._done = 0
+
+    def propose(self, n: int) -> np.ndarray:
+        """See `Runs`."""
+        return np.array([strategy.propose(n) for strategy in self._strategies])
+
+    def observe(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
+        """See `Runs`."""
+        for strategy, architectures, values in zip(self._strategies, tokens.tolist(), rewards.tolist(), strict=True):
+            pairs = zip(architectures, values, strict=True)
+            strategy.observe([_trial(i, tuple(a), value) for i, (a, value) in enumerate(pairs, self._done)])
+        self._done += tokens.shape[1]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What many runs found.
+
+    Attributes:
+        best: the best reward after each evaluation, float [runs, evaluations]; not a number before the first valid one.
+        report: the report column of the architecture with that reward, same shape.
+        repeats: share of the evaluations whose architecture the run had proposed before.
+    """
+
+    best: np.ndarray
+    report: np.ndarray
+    repeats: float
+
+
+def run(
+    runs: Runs,
+    table: Table,
+    reward: np.ndarray,
+    report: np.ndarray,
+    *,
+    evaluations: int,
+    batch: int,
+    progress: Callable[[int], None] = lambda evaluations: None,
+) -> Curves:
+    """Lets runs search a table. A repeated proposal counts as an evaluation, an invalid one too.
+
+    Args:
+        runs: the strategy.
+        table: with the architectures.
+        reward: column that is maximised, float [rows].
+        report: column that is reported, float [rows].
+        evaluations: of each run.
+        batch: proposals between two updates.
+        progress: is told the number of evaluations of a run after each batch.
+    """
+    rows = []
+    for first in range(0, evaluations, batch):
+        tokens = runs.propose(batch)
+        found = table.lookup(tokens)
+        rewards = np.where(found >= 0, reward[found], np.nan)
+        runs.observe(tokens, rewards)
+        rows.append(found)
+        progress(min(first + batch, evaluations))
+    return _curves(np.concatenate(rows, axis=1)[:, :evaluations], reward, report)
+
+
+def join(parts: Sequence[Curves]) -> Curves:
+    """The curves of all runs from those of some."""
+    counts = [len(part.best) for part in parts]
+    return Curves(
+        np.concatenate([part.best for part in parts]),
+        np.concatenate([part.report for part in parts]),
+        float(np.average([part.repeats for part in parts], weights=counts)),
+    )
+
+
+def _curves(rows: np.ndarray, reward: np.ndarray, report: np.ndarray) -> Curves:
+    rewards = np.where(rows >= 0, reward[rows], -np.inf)
+    best = np.maximum.accumulate(rewards, axis=1)
+    improved = np.concatenate([np.ones_like(rows[:, :1], bool), best[:, 1:] > best[:, :-1]], axis=1)
+    holder = np.maximum.accumulate(np.where(improved, np.arange(rows.shape[1]), 0), axis=1)
+    held = np.take_along_axis(rows, holder, axis=1)
+    missing = np.isneginf(best)
+    distinct = np.mean([len(np.unique(row)) for row in rows]) / rows.shape[1]
+    return Curves(np.where(missing, np.nan, best), np.where(missing, np.nan, report[held]), float(1 - distinct))
+
+
+def _trial(index: int, architecture: tuple[int, ...], value: float) -> Trial:
+    if np.isnan(value):
+        return Trial(index, architecture, TrialState.INVALID, error="no such row")
+    return Trial(index, architecture, TrialState.OK, value, Measurement(value, 0.0, 0, 0, 0, 0.0))

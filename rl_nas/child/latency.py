@@ -1,0 +1,28 @@
+"""How long a child takes for one image, on the device that trains it."""
+
+import statistics
+import time
+
+import keras
+import tensorflow as tf
+
+from rl_nas.child.training import DeviceData, logits_of
+
+_WARM_UP, _TIMED = 5, 30
+
+
+def measure_latency(model: keras.Model, data: DeviceData) -> float:
+    """Median wall time of a forward pass of one image, seconds; tracing and first calls do not count.
+
+    Args:
+        model: from whitened images to logits.
+        data: with a held-out image.
+    """
+    image = data.valid_images[:1]
+    forward = tf.function(lambda x: logits_of(model(data.whiten(x), training=False)), autograph=False)
+    seconds = []
+    for _ in range(_WARM_UP + _TIMED):
+        started = time.perf_counter()
+        forward(image).numpy()  # waits for the device
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[_WARM_UP:])

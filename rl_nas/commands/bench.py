@@ -1,0 +1,199 @@
+"""`rl_nas bench`: strategies on a tabular benchmark, equal budgets, many runs, intervals."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from rl_nas.bench import runs as bench_runs
+from rl_nas.bench.comparison import Comparison, Protocol
+from rl_nas.bench.runs import Curves, Runs, SequentialRuns
+from rl_nas.commands import frame
+from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
+from rl_nas.controller.settings import ControllerSettings
+from rl_nas.errors import UsageError
+from rl_nas.evaluation.table import WHERE_TO_GET_ONE, Table, load_table
+from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.report.bench_text import bench_csv, bench_json, bench_text
+from rl_nas.settings import Settings, setting
+from rl_nas.store.files import storage_errors, write_text
+from rl_nas.strategies.settings import EvolutionSettings
+
+BATCHES = {"controller": 5, "ppo": 10}
+"""Proposals between two updates, for the strategies that learn better from several; 1 for the others."""
+
+_MEMORY = 2e8
+"""Numbers that the covariances of runs side by side may take."""
+
+
+@dataclass(frozen=True)
+class BenchSettings(Settings):
+    """What is compared."""
+
+    title: ClassVar[str] = "Comparison"
+
+    table: str | None = setting(None, "needed; an .npz table, or the folder of a NATS-Bench topology archive")
+    reward_column: str | None = setting(None, "needed; column that strategies maximise; several with commas between")
+    report_column: str | None = setting(
+        None, "column that is reported of the best, one for each reward column; left out: the reward column"
+    )
+    strategies: str = setting("all", f"with commas between, of {', '.join(STRATEGIES)}")
+    budgets: str = setting("50,100,200,300,500", "evaluations after which results are shown, with commas between")
+    runs: int = setting(200, "independent runs of each strategy", minimum=1)
+    seed: int = setting(0, "of all runs; every strategy gets the same", minimum=0)
+    update_every: int | None = setting(
+        None, "proposals between two updates; left out: 5 for controller, 10 for ppo, 1 for the others", minimum=1
+    )
+    out: str = setting("bench", "folder for results.md, results.csv and plot.png")
+
+
+BENCH = Command(
+    name="rl_nas bench",
+    summary=(
+        "compares strategies on a tabular benchmark, where an evaluation is a lookup:\n"
+        "the best reward so far after equal numbers of evaluations, over many runs."
+    ),
+    examples=(
+        "rl_nas bench --table=nasbench201.npz --reward_column=ep12_cifar10_valid --report_column=ep200_cifar10_test",
+        "rl_nas bench --table=nasbench201.npz --reward_column=ep12_cifar10_valid --strategies=controller,local_search"
+        " --budgets=100,300 --runs=50",
+    ),
+    groups=(BenchSettings, EvolutionSettings, ControllerSettings),
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the verb; returns its exit code."""
+    return frame.run(BENCH, _run, argv)
+
+
+def _run(parsed: Parsed) -> int:
+    settings = parsed.group(BenchSettings)
+    strategies = _names(settings.strategies, tuple(STRATEGIES), "strategies")
+    budgets = _budgets(settings.budgets)
+    if settings.table is None:
+        raise UsageError(f"--table is missing; {WHERE_TO_GET_ONE}")
+    table = load_table(settings.table)
+    pairs = _columns(settings, table)
+    out = Path(settings.out)
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+    if set(strategies) & set(LEARNED):
+        frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+    options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
+    comparisons = [_compare(table, pair, strategies, max(budgets), settings, options) for pair in pairs]
+    _write(comparisons, budgets, out)
+    if parsed.group(OutputSettings).json:
+        print(json.dumps(bench_json(comparisons, budgets)))
+    else:
+        print(bench_text(comparisons, budgets))
+        print(f"Written to {out}: results.md, results.csv, plot.png")
+    return frame.DONE
+
+
+def _compare(
+    table: Table,
+    columns: tuple[str, str],
+    strategies: Sequence[str],
+    evaluations: int,
+    settings: BenchSettings,
+    options: StrategyOptions,
+) -> Comparison:
+    reward, report = (table.column(name) for name in columns)
+    best = int(reward.argmax())
+    protocol = Protocol(table.name, *columns, settings.runs, settings.seed, float(reward[best]), float(report[best]))
+    curves, seconds, batches = {}, {}, {}
+    for name in strategies:
+        started = time.monotonic()
+        batches[name] = settings.update_every or BATCHES.get(name, 1)
+        parts: list[Curves] = []
+        for seeds in _chunks(_seeds(settings), evaluations):
+            show = _progress(f"{columns[0]}  {name}", sum(len(part.best) for part in parts), len(seeds), settings.runs)
+            parts.append(
+                bench_runs.run(
+                    _make_runs(name, table, options, seeds),
+                    table,
+                    reward,
+                    report,
+                    evaluations=evaluations,
+                    batch=batches[name],
+                    progress=show,
+                )
+            )
+        curves[name], seconds[name] = bench_runs.join(parts), time.monotonic() - started
+        print(f"{columns[0]}  {name}: {settings.runs} runs in {seconds[name]:.0f} s", file=sys.stderr)
+    return Comparison(protocol, curves, seconds, batches)
+
+
+def _make_runs(name: str, table: Table, options: StrategyOptions, seeds: Sequence[int]) -> Runs:
+    if name not in LEARNED:
+        return SequentialRuns([STRATEGIES[name](table.space, options, seed) for seed in seeds])
+    from rl_nas.bench.learned import LearnerRuns
+    from rl_nas.controller import agent
+
+    strategy = getattr(agent, LEARNED[name])
+    preset = strategy.PRESET if name == "controller" else "bench"
+    return LearnerRuns(strategy.LEARNER(table.space, options.controller.config(preset), seeds))
+
+
+def _seeds(settings: BenchSettings) -> list[int]:
+    states = np.random.SeedSequence(settings.seed).generate_state(settings.runs, np.uint32)
+    return [int(state) for state in states]
+
+
+def _chunks(seeds: Sequence[int], evaluations: int) -> list[Sequence[int]]:
+    """Runs that are made side by side: as many as memory allows."""
+    size = max(1, min(100, int(_MEMORY / evaluations**2)))
+    return [seeds[first : first + size] for first in range(0, len(seeds), size)]
+
+
+def _progress(what: str, done: int, chunk: int, runs: int) -> Callable[[int], None]:
+    def show(evaluations: int) -> None:
+        if sys.stderr.isatty():
+            text = f"\r{what}: runs {done + 1} to {done + chunk} of {runs}, {evaluations} evaluations "
+            print(text, end="", file=sys.stderr, flush=True)
+
+    return show
+
+
+def _write(comparisons: Sequence[Comparison], budgets: Sequence[int], out: Path) -> None:
+    from rl_nas.report.bench_plot import draw_bench  # imports matplotlib
+
+    write_text(out / "results.md", bench_text(comparisons, budgets))
+    write_text(out / "results.csv", bench_csv(comparisons, budgets))
+    with storage_errors(out / "plot.png"):
+        draw_bench(comparisons, out / "plot.png")
+
+
+def _columns(settings: BenchSettings, table: Table) -> list[tuple[str, str]]:
+    if settings.reward_column is None:
+        raise UsageError(f"--reward_column is missing; table {table.name} has {', '.join(table.columns)}")
+    rewards = _names(settings.reward_column, table.columns, "reward_column")
+    reports = _names(settings.report_column or settings.reward_column, table.columns, "report_column")
+    if len(rewards) != len(reports):
+        raise UsageError(f"{len(rewards)} reward columns, but {len(reports)} report columns; give as many")
+    return list(zip(rewards, reports, strict=True))
+
+
+def _names(text: str, known: Sequence[str], flag: str) -> list[str]:
+    names = list(known) if text == "all" and flag == "strategies" else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--{flag}: no {name!r}; expected some of {', '.join(known)}, with commas between")
+    return names
+
+
+def _budgets(text: str) -> list[int]:
+    words: list[Any] = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() and int(word) for word in words):
+        raise UsageError(f"--budgets={text}: expected whole numbers above 0 with commas between, such as 100,300")
+    return sorted({int(word) for word in words})
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,111 @@
+"""What REINFORCE, PPO and the model-based controller share: policies side by side, their draws, their optimizer."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rl_nas.controller.losses import clip_by_replica_norm
+from rl_nas.controller.policy import RNNPolicy
+from rl_nas.controller.settings import ControllerConfig
+from rl_nas.spaces.decisions import SearchSpace
+
+
+class PolicyLearner:
+    """Independent runs of one learning algorithm, a policy each, computed as one.
+
+    A run is a function of its seed and of what it observed, whatever runs stand beside it.
+
+    Args:
+        space: the decisions to make.
+        config: of all runs.
+        seeds: one for each run.
+    """
+
+    def __init__(self, space: SearchSpace[Any], config: ControllerConfig, seeds: Sequence[int]) -> None:
+        self.space, self.config = space, config
+        self._seeds = list(seeds)
+        self._restarts = 0
+        self.policy = RNNPolicy(space, config, self._begin())
+        self._optimizer = keras.optimizers.Adam(config.learning_rate)
+        self._optimizer.build(self.policy.trainable_variables)
+        self._worst = np.full(len(self._seeds), np.nan)
+        self._figures: dict[str, np.ndarray] = {}
+        size = len(space.decisions)
+        # Signatures of any batch size: each function is traced once.
+        self.uniform_spec = tf.TensorSpec([len(seeds), None, size], tf.float32)
+        self.tokens_spec = tf.TensorSpec([len(seeds), None, size], tf.int32)
+        self.fixed_spec = tf.TensorSpec([None, None, size], tf.int32)
+        self.values_spec = tf.TensorSpec([len(seeds), None], tf.float32)
+        self._draw = tf.function(self.policy.sample, [self.uniform_spec, self.fixed_spec], autograph=False)
+
+    def propose(self, n: int, fixed: np.ndarray) -> np.ndarray:
+        """The next `n` architectures of every run, int [runs, n, decisions]; `fixed` as in `RNNPolicy.sample`."""
+        rollout = self._draw(self.uniforms(n), fixed)
+        entropies = tf.reduce_mean(rollout.entropies, axis=1).numpy()
+        self._figures["entropy"] = entropies.sum(axis=-1)
+        self._figures |= {f"entropy/{d.name}": entropies[:, i] for i, d in enumerate(self.space.decisions)}
+        return np.asarray(rollout.tokens)
+
+    def observe(self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray) -> None:
+        """Learns from the trials of a proposal.
+
+        Args:
+            tokens: their architectures, int [runs, n, decisions].
+            rewards: float [runs, n]; not a number where the trial failed.
+            fixed: as they were proposed with.
+        """
+        raise NotImplementedError
+
+    def figures(self) -> dict[str, np.ndarray]:
+        """Figures of health, each float [runs]: `entropy` of whole architectures and of each decision, in nats."""
+        return self._figures
+
+    def temper(self) -> None:
+        """Halves all logits: the policy's preferences stay, and become weaker."""
+        variables = [self.policy.softmax_kernels, self.policy.softmax_biases]
+        if hasattr(self.policy, "attention"):
+            variables.append(self.policy.attention.vector)
+        for variable in variables:
+            variable.assign(variable / 2)
+
+    def restart(self) -> None:
+        """Makes fresh policies; what else was learned stays."""
+        fresh = RNNPolicy(self.space, self.config, self._begin())
+        for variable, start in zip(self.policy.variables, fresh.variables, strict=True):
+            variable.assign(start)
+        for variable in self._optimizer.variables:
+            if "learning_rate" not in variable.path:
+                variable.assign(tf.zeros_like(variable))
+
+    def uniforms(self, n: int) -> np.ndarray:
+        """Draws from [0, 1) for `n` architectures of every run, float [runs, n, decisions]."""
+        size = len(self.space.decisions)
+        return np.stack([rng.random((n, size), np.float32) for rng in self.rngs])
+
+    def without_failures(self, rewards: np.ndarray) -> np.ndarray:
+        """Rewards with failures at the run's worst reward so far; 0 before there is any."""
+        usable = np.where(np.isfinite(rewards), rewards, np.inf).min(axis=1, initial=np.inf)
+        self._worst = np.fmin(self._worst, np.where(np.isinf(usable), np.nan, usable))
+        worst = np.nan_to_num(self._worst)[:, np.newaxis]
+        return np.where(np.isfinite(rewards), rewards, worst)
+
+    def step(self, losses: Callable[[], tf.Tensor]) -> tf.Tensor:
+        """One step of Adam down the gradient of losses [runs]; returns its norms [runs] before clipping."""
+        variables = self.policy.trainable_variables
+        with tf.GradientTape() as tape:
+            value = losses()
+        gradients = tape.gradient(value, variables, unconnected_gradients="zero")
+        # Embeddings get sparse gradients, which can't be clipped by replica.
+        gradients, norm = clip_by_replica_norm([tf.convert_to_tensor(g) for g in gradients], self.config.clip_norm)
+        self._optimizer.apply(gradients, variables)
+        return norm
+
+    def _begin(self) -> list[int]:
+        """Sets the generators of the draws; returns the seeds of the weights."""
+        states = [np.random.SeedSequence([seed, self._restarts]).spawn(2) for seed in self._seeds]
+        self._restarts += 1
+        self.rngs = [np.random.default_rng(draws) for _, draws in states]
+        return [int(weights.generate_state(1)[0]) for weights, _ in states]

@@ -1,0 +1,88 @@
+"""The results of `rl_nas bench` as Markdown, CSV and JSON."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rl_nas.bench.comparison import Comparison, Line
+from rl_nas.bench.published import PUBLISHED_ROWS
+from rl_nas.bench.statistics import Estimate
+
+
+def bench_text(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> str:
+    """Markdown tables: the reward that strategies are compared on, then the report, then what was published."""
+    return "\n\n".join(_comparison_text(comparison, budgets) for comparison in comparisons) + "\n"
+
+
+def _comparison_text(comparison: Comparison, budgets: Sequence[int]) -> str:
+    protocol, lines = comparison.protocol, comparison.lines(budgets)
+    parts = [
+        f"## {protocol.table}: {protocol.reward_column} -> {protocol.report_column}",
+        f"{protocol.runs} runs of each strategy from seed {protocol.seed}; mean±std over runs, [95% bootstrap"
+        " interval of the mean]. A repeated proposal counts as an evaluation.",
+        f"**Reward**: best {protocol.reward_column} so far (maximum of the table {protocol.maximum:.3f}), after so"
+        " many evaluations:",
+        _grid(comparison, lines, budgets, [_interval(line.reward) for line in lines]),
+        "Runs that have found that maximum:",
+        _grid(comparison, lines, budgets, [f"{line.at_maximum:.1%}" for line in lines]),
+        f"**Report**: {protocol.report_column} of the architecture with that reward (the best reward's is"
+        f" {protocol.report_of_maximum:.3f}):",
+        _grid(comparison, lines, budgets, [_interval(line.report) for line in lines]),
+    ]
+    published = [row for row in PUBLISHED_ROWS.get(protocol.table, ()) if row.report == protocol.report_column]
+    if published:
+        parts += [
+            "Published:",
+            "\n".join(f"- {r.strategy} {r.mean:.2f}±{r.std:.2f}, {r.protocol} ({r.source})" for r in published),
+        ]
+    return "\n\n".join(parts)
+
+
+def _grid(comparison: Comparison, lines: Sequence[Line], budgets: Sequence[int], cells: Sequence[str]) -> str:
+    rows = [["strategy", "batch", *map(str, budgets), "repeats", "seconds"]]
+    for first in range(0, len(lines), len(budgets)):
+        name = lines[first].strategy
+        own = cells[first : first + len(budgets)]
+        repeats, seconds = comparison.curves[name].repeats, comparison.seconds[name]
+        rows.append([name, str(comparison.batches[name]), *own, f"{repeats:.0%}", f"{seconds:.0f}"])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rows.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in rows
+    )
+
+
+def _interval(value: Estimate) -> str:
+    return f"{value.mean:.3f}±{value.std:.3f} [{value.low:.3f}, {value.high:.3f}]"
+
+
+def bench_csv(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> str:
+    """One row for each pair of columns, strategy and budget."""
+    rows = list(_rows(comparisons, budgets))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def bench_json(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> list[dict[str, Any]]:
+    """The rows of the CSV, each with the table's maximum and what was published."""
+    published = {name: [asdict(row) for row in rows] for name, rows in PUBLISHED_ROWS.items()}
+    return [{**row, "published": published.get(row["table"], [])} for row in _rows(comparisons, budgets)]
+
+
+def _rows(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> list[dict[str, Any]]:
+    rows = []
+    for comparison in comparisons:
+        for line in comparison.lines(budgets):
+            row = {**asdict(comparison.protocol), "strategy": line.strategy, "batch": comparison.batches[line.strategy]}
+            row |= {"evaluations": line.evaluations, "at_maximum": line.at_maximum}
+            for name, value in (("reward", line.reward), ("report", line.report)):
+                row |= {f"{name}_{part}": number for part, number in asdict(value).items()}
+            row["repeats"] = comparison.curves[line.strategy].repeats
+            row["seconds"] = comparison.seconds[line.strategy]
+            rows.append(row)
+    return rows

@@ -1,0 +1,69 @@
+"""Aging evolution (Real et al. 2019), the search that found AmoebaNet."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.trial import Trial
+
+
+class AgingEvolution:
+    """Regularized evolution (Real et al. 2019, algorithm 1).
+
+    The first `population` proposals are random. Each later one mutates the best of `sample` members of the
+    population, drawn with replacement; its trial replaces the oldest member. A failed child joins and ages
+    like any other and is the worst. With batches, the children of a batch have parents of the population
+    before it.
+
+    Args:
+        space: what is searched; it says what a mutation is.
+        settings: sizes of the population and of the sample.
+        seed: all randomness is a function of it.
+    """
+
+    def __init__(
+        self, space: SearchSpace[Any], settings: EvolutionSettings = EvolutionSettings(), seed: int = 0
+    ) -> None:
+        self._space, self._settings = space, settings
+        self._rng = np.random.default_rng(seed)
+        self._population: deque[tuple[float, Architecture]] = deque(maxlen=settings.population)
+        self._random_left = settings.population
+        self._proposed = 0
+
+    def propose(self, n: int) -> list[Architecture]:
+        """The next `n` children."""
+        return [self._child() for _ in range(n)]
+
+    def observe(self, trials: Sequence[Trial]) -> None:
+        """Adds trials to the population, in the order of their numbers; the oldest members die."""
+        for trial in sorted(trials, key=lambda trial: trial.index):
+            reward = -np.inf if trial.reward is None or not np.isfinite(trial.reward) else trial.reward
+            self._population.append((reward, trial.architecture))
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """`population_mean` and `population_best`, rewards of the members that did not fail."""
+        rewards = [reward for reward, _ in self._population if np.isfinite(reward)]
+        return {"population_mean": float(np.mean(rewards)), "population_best": max(rewards)} if rewards else {}
+
+    def temper(self) -> None:
+        """The next child is random."""
+        self._random_left += 1
+
+    def restart(self) -> None:
+        """The next population is random."""
+        self._population.clear()
+        self._random_left = self._settings.population
+
+    def _child(self) -> Architecture:
+        fixed = self._space.fixed(self._proposed)
+        self._proposed += 1
+        if self._random_left or not self._population:
+            self._random_left = max(0, self._random_left - 1)
+            return self._space.sample(self._rng, fixed)
+        drawn = self._rng.integers(len(self._population), size=self._settings.sample)
+        _, parent = max((self._population[i] for i in drawn), key=lambda member: member[0])
+        return self._space.mutate(parent, self._rng, fixed)

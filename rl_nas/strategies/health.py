@@ -1,0 +1,88 @@
+"""Whether a strategy still proposes anything new, and what to do when it does not."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rl_nas.settings import Settings, setting
+
+WINDOW = 100
+"""Proposals that the shares are taken over."""
+
+
+@dataclass(frozen=True)
+class HealthSettings(Settings):
+    """The guard against collapse."""
+
+    title: ClassVar[str] = "Collapse"
+
+    on_collapse: str = setting(
+        "warn",
+        "what to do, besides a warning, when proposals repeat themselves: temper halves the policy's logits, restart"
+        " begins with a fresh policy or population, stop ends the search",
+        choices=("warn", "temper", "restart", "stop"),
+    )
+    collapse_share: float = setting(
+        0.1,
+        f"collapse is a smaller share of different networks among the last {WINDOW} proposals",
+        minimum=0,
+        maximum=1,
+    )
+    collapse_patience: int = setting(
+        1000, "collapse, too, is nothing new in so many proposals; the second time in a row ends the search", minimum=1
+    )
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """What was met and what is to be done: warn, temper, restart or stop."""
+
+    message: str
+    action: str
+
+
+class Health:
+    """Follows the networks that are proposed, by their canonical keys."""
+
+    def __init__(self, settings: HealthSettings) -> None:
+        self._settings = settings
+        self._window: deque[str] = deque(maxlen=WINDOW)
+        self._judged = 0  # proposals in the window since the last collapse
+        self._stale, self._stuck = 0, False
+
+    def follow(self, keys: Sequence[str], new: int) -> Collapse | None:
+        """Takes up the keys of a batch, of which `new` had not been met before; says whether it is a collapse."""
+        self._window.extend(keys)
+        self._judged += len(keys)
+        if new:
+            self._stale, self._stuck = 0, False
+        else:
+            self._stale += len(keys)
+        patience = self._settings.collapse_patience
+        if self._stale >= patience:
+            repeated, self._stale, self._stuck = self._stuck, 0, True
+            return self._collapse(f"nothing new in {patience} proposals", "stop" if repeated else None)
+        share = self.figures()["unique_share"]
+        if self._judged >= WINDOW and share < self._settings.collapse_share:
+            return self._collapse(f"only {share:.0%} of the last {WINDOW} proposals are different networks")
+        return None
+
+    def figures(self) -> dict[str, float]:
+        """`unique_share` and `top_share`: different networks, and the most frequent one, among the last proposals."""
+        count = len(self._window)
+        if not count:
+            return {}
+        frequencies = Counter(self._window)
+        return {"unique_share": len(frequencies) / count, "top_share": max(frequencies.values()) / count}
+
+    def _collapse(self, met: str, action: str | None = None) -> Collapse:
+        self._judged = 0  # what is done about it gets a window's time to help
+        action = action or self._settings.on_collapse
+        done = {
+            "warn": "--on_collapse=temper, restart or stop would act on it",
+            "temper": "the policy is tempered",
+            "restart": "the strategy starts over",
+            "stop": "the search ends",
+        }[action]
+        return Collapse(f"the search has collapsed: {met}; {done}", action)

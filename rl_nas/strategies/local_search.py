@@ -1,0 +1,91 @@
+"""Local search: hill climbing with restarts (White et al. 2021)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.trial import Trial
+
+_TRIES = 1000
+"""Random starts that are tried for one that is new."""
+
+
+class LocalSearch:
+    """Evaluates neighbours of the current architecture, moves to a better one, restarts where none is.
+
+    Neighbours differ in one decision and come in random order; the first better one is moved to at once, a
+    departure from White et al. 2021, who evaluate all and move to the best: it finds more in the same time.
+    With batches, the move is to the best of the batch. No network is proposed twice, however it is written,
+    unless the space seems used up.
+
+    Args:
+        space: what is searched.
+        seed: all randomness is a function of it.
+    """
+
+    def __init__(self, space: SearchSpace[Any], seed: int = 0) -> None:
+        self._space = space
+        self._rng = np.random.default_rng(seed)
+        self._known: set[str] = set()
+        self._proposed, self._climbs = 0, 0
+        self._reward = -np.inf
+        self._current: Architecture | None = None
+        self._fixed: dict[int, int] = {}
+        self._neighbours: Iterator[Architecture] = iter(())
+        self._starts: set[Architecture] = set()
+
+    def propose(self, n: int) -> list[Architecture]:
+        """New neighbours of the current architecture; when they run out, new starts."""
+        return [self._next() for _ in range(n)]
+
+    def observe(self, trials: Sequence[Trial]) -> None:
+        """Moves to the best trial if it is better than the current one, or if the climb is at its end."""
+        finished = [trial for trial in trials if trial.reward is not None and np.isfinite(trial.reward)]
+        ordered = sorted(finished, key=lambda trial: (-(trial.reward or 0.0), trial.index))
+        better = [t for t in ordered if t.architecture not in self._starts and (t.reward or 0.0) > self._reward]
+        starts = [t for t in ordered if t.architecture in self._starts]
+        self._starts.clear()
+        for trial in (better or starts)[:1]:
+            self._current, self._reward = trial.architecture, trial.reward or 0.0
+            self._look_around(self._space.fixed(self._proposed))
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """`current`, the reward where it stands, and `climbs`, how often it started."""
+        figures = {"climbs": float(self._climbs)}
+        return figures | {"current": self._reward} if np.isfinite(self._reward) else figures
+
+    def temper(self) -> None:
+        """Leaves the current climb."""
+        self.restart()
+
+    def restart(self) -> None:
+        """Leaves the current climb."""
+        self._current, self._reward, self._neighbours = None, -np.inf, iter(())
+
+    def _look_around(self, fixed: dict[int, int]) -> None:
+        self._fixed = fixed
+        if self._current is not None:
+            self._neighbours = self._space.neighbours(self._current, self._rng, fixed)
+
+    def _next(self) -> Architecture:
+        fixed = self._space.fixed(self._proposed)
+        self._proposed += 1
+        if fixed != self._fixed:
+            self._look_around(fixed)
+        neighbour = next(self._new(self._neighbours), None)
+        if neighbour is not None:
+            return neighbour
+        self._climbs += not self._starts
+        samples = (self._space.sample(self._rng, fixed) for _ in range(_TRIES))
+        start = next(self._new(samples), None) or self._space.sample(self._rng, fixed)
+        self._starts.add(start)
+        return start
+
+    def _new(self, architectures: Iterable[Architecture]) -> Iterator[Architecture]:
+        for architecture in architectures:
+            key = self._space.canonical_key(architecture)
+            if key not in self._known:
+                self._known.add(key)
+                yield architecture

@@ -1,0 +1,119 @@
+"""Aging evolution against a simulation, local search by hand, random search against its expectation."""
+
+import numpy as np
+import pytest
+
+from rl_nas.evaluation.table import make_table
+from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
+from rl_nas.spaces.nasnet import nasnet
+from rl_nas.strategies import Strategy
+from rl_nas.strategies.aging_evolution import AgingEvolution
+from rl_nas.strategies.local_search import LocalSearch
+from rl_nas.strategies.random_search import RandomSearch
+from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.trial import Measurement, Trial, TrialState
+
+
+class Cell(tuple[int, ...]):
+    def canonical_key(self) -> str:
+        return str(self)
+
+
+SPACE = SearchSpace(
+    "toy", tuple(Decision(f"d{i}", (0, 1, 2)) for i in range(5)), lambda values: Cell(values.values()), dict
+)
+
+
+def reward(architecture: Architecture) -> float:
+    """Smooth, with pairs that interact."""
+    a = architecture
+    return a[0] + 2 * (a[1] == a[2]) - abs(a[3] - a[4]) * 0.5 + 0.1 * a[4]
+
+
+def ok(index: int, architecture: Architecture, value: float) -> Trial:
+    return Trial(index, architecture, TrialState.OK, value, Measurement(value, 1.0, 1, 1, 1, 1.0))
+
+
+def play(strategy: Strategy, evaluations: int) -> list[Architecture]:
+    seen = []
+    for index in range(evaluations):
+        (architecture,) = strategy.propose(1)
+        strategy.observe([ok(index, architecture, reward(architecture))])
+        seen.append(architecture)
+    return seen
+
+
+def test_aging_evolution_is_the_published_algorithm() -> None:
+    """Algorithm 1 of Real et al. 2019, with the same draws in the same order."""
+    rng, population, history = np.random.default_rng(5), [], []
+    for _ in range(60):
+        if len(history) < 8:
+            child = SPACE.sample(rng)
+        else:
+            sample = [population[i] for i in rng.integers(8, size=3)]
+            parent = max(sample, key=reward)
+            child = SPACE.mutate(parent, rng)
+        population.append(child)
+        history.append(child)
+        if len(population) > 8:
+            population.pop(0)
+    assert play(AgingEvolution(SPACE, EvolutionSettings(population=8, sample=3), seed=5), 60) == history
+
+
+def test_children_differ_from_a_member_in_one_decision() -> None:
+    history = play(AgingEvolution(SPACE, EvolutionSettings(population=8, sample=3), seed=0), 100)
+    for number in range(8, 100):
+        alive = history[number - 8 : number]
+        assert 1 in [np.count_nonzero(np.subtract(history[number], member)) for member in alive]
+
+
+def test_a_failed_child_ages_and_is_never_a_parent_while_others_live() -> None:
+    strategy = AgingEvolution(SPACE, EvolutionSettings(population=4, sample=50), seed=0)
+    first = strategy.propose(4)
+    strategy.observe([Trial(i, a, TrialState.NAN, error="nan") for i, a in enumerate(first[:3])] + [ok(3, first[3], 0)])
+    for child in strategy.propose(20):
+        assert np.count_nonzero(np.subtract(child, first[3])) == 1
+
+
+def test_local_search_climbs_to_an_optimum_before_it_restarts() -> None:
+    history = play(LocalSearch(SPACE, seed=1), 200)
+    assert len(set(history)) == len(history)  # nothing twice
+    current, known = history[0], {history[0]}
+    for architecture in history[1:]:
+        if np.count_nonzero(np.subtract(architecture, current)) != 1:
+            assert all(n in known for n in SPACE.neighbours(current))  # a start: everything around was seen
+            current = architecture
+        elif reward(architecture) > reward(current):
+            current = architecture
+        known.add(architecture)
+
+
+def test_local_search_in_a_used_up_space_repeats_instead_of_hanging() -> None:
+    assert len(set(play(LocalSearch(SPACE, seed=0), 3**5 + 5))) == 3**5
+
+
+def test_random_search_finds_what_probability_says() -> None:
+    """The expected maximum of n uniform draws from 100 equally likely rewards 1..100 is known in closed form."""
+    values = np.arange(1.0, 101.0)[:, np.newaxis]
+    ops = np.stack([np.arange(100) // 10, np.arange(100) % 10], axis=1)
+    names = [[str(i) for i in range(10)]] * 2
+    table = make_table("hundred", ops, names, ["value"], values)
+    draws, runs = 20, 400
+    best = []
+    for seed in range(runs):
+        proposals = np.array(RandomSearch(table.space, seed).propose(draws))
+        best.append(table.column("value")[table.lookup(proposals)].max())
+    expected = sum(1 - (k / 100) ** draws for k in range(100))
+    assert np.mean(best) == pytest.approx(expected, abs=4 * np.std(best) / np.sqrt(runs))
+
+
+@pytest.mark.parametrize("name", ["evolution", "local search"])
+def test_spaces_of_cells_are_searched(name: str) -> None:
+    space = nasnet(2)
+    small = EvolutionSettings(population=10, sample=5)
+    search: Strategy = AgingEvolution(space, small, seed=0) if name == "evolution" else LocalSearch(space, seed=0)
+    for index in range(60):
+        (architecture,) = search.propose(1)
+        search.observe([ok(index, architecture, float(sum(architecture)))])
+    start = np.mean([sum(space.sample(np.random.default_rng(i))) for i in range(200)])
+    assert np.mean([sum(a) for a in search.propose(10)]) > start
