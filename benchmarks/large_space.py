@@ -15,16 +15,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from rl_nas.bench.runs import Runs, SequentialRuns
 from rl_nas.bench.statistics import estimate
 from rl_nas.commands import frame
 from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
+from rl_nas.commands.many_runs import BATCHES, budgets_of, make_runs, names_of
 from rl_nas.controller.settings import ControllerSettings
-from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.catalog import find_space
-from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.strategies.settings import EvolutionSettings
 
@@ -44,7 +42,7 @@ class LargeSpaceSettings(Settings):
     pairs: int = setting(50, "terms of two decisions", minimum=0)
     triples: int = setting(50, "terms of three decisions", minimum=0)
     update_every: int | None = setting(
-        None, "proposals between two updates; left out: 5 for controller, else 1", minimum=1
+        None, "proposals between two updates; left out: 5 for controller, 10 for ppo, 1 for the others", minimum=1
     )
 
 
@@ -76,24 +74,12 @@ class SyntheticReward:
         return np.asarray(total / len(self._terms))
 
 
-def _runs(name: str, space: SearchSpace, options: StrategyOptions, seeds: Sequence[int]) -> Runs:
-    if name not in LEARNED:
-        return SequentialRuns([STRATEGIES[name](space, options, seed) for seed in seeds])
-    from rl_nas.bench.learned import LearnerRuns
-    from rl_nas.controller import agent
-
-    strategy = getattr(agent, LEARNED[name])
-    return LearnerRuns(strategy.LEARNER(space, options.controller.config(strategy.PRESET), seeds))
-
-
 def _run(parsed: Parsed) -> int:
     settings = parsed.group(LargeSpaceSettings)
     space = find_space(parsed.group(SpaceSettings))
     options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
-    budgets = sorted(int(word) for word in settings.budgets.split(","))
-    names = settings.strategies.split(",")
-    if not set(names) <= set(STRATEGIES):
-        raise UsageError(f"--strategies={settings.strategies}: expected some of {', '.join(STRATEGIES)}")
+    budgets = budgets_of(settings.budgets)
+    names = names_of(settings.strategies, tuple(STRATEGIES), "strategies")
     if set(names) & set(LEARNED):
         frame.load_tensorflow(debug=False)
     counts = (settings.singles, settings.pairs, settings.triples)
@@ -102,8 +88,8 @@ def _run(parsed: Parsed) -> int:
     print("| strategy | " + " | ".join(map(str, budgets)) + " | seconds |")
     for name in names:
         started, best = time.monotonic(), []
-        runs = _runs(name, space, options, [settings.seed * 1000 + run for run in range(settings.runs)])
-        batch = settings.update_every or (5 if name == "controller" else 1)
+        runs = make_runs(name, space, options, [settings.seed * 1000 + run for run in range(settings.runs)])
+        batch = settings.update_every or BATCHES.get(name, 1)
         while sum(part.shape[1] for part in best) < budgets[-1]:
             tokens = runs.propose(batch)
             best.append(reward(tokens))

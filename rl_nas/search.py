@@ -81,10 +81,7 @@ def search(
     Raises:
         UsageError: the strategy has no answer to a collapse, but `health` asks for one.
     """
-    if health.on_collapse in ("temper", "restart") and not isinstance(strategy, Recovering):
-        raise UsageError(
-            f"--on_collapse={health.on_collapse}: {type(strategy).__name__} can't do that; choose warn or stop"
-        )
+    _check_recovery(strategy, health)
     guard, known, earlier, number = Health(health), dict[str, Trial](), len(store), 0
     while len(known) < trials:
         # A whole batch is proposed even when fewer fit: a run that is prolonged later sees the same proposals.
@@ -146,6 +143,13 @@ def _observed(
             yield trial
         else:
             yield replace(trial, architecture=architecture, cached=True)
+
+
+def _check_recovery(strategy: Strategy, health: HealthSettings) -> None:
+    if health.on_collapse in ("temper", "restart") and not isinstance(strategy, Recovering):
+        raise UsageError(
+            f"--on_collapse={health.on_collapse}: {type(strategy).__name__} can't do that; choose warn or stop"
+        )
 
 
 def _recovers(strategy: Strategy, action: str) -> bool:

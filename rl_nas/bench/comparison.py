@@ -72,11 +72,12 @@ class Comparison:
         return [self._line(strategy, budget) for strategy in self.curves for budget in budgets]
 
     def _line(self, strategy: str, budget: int) -> Line:
-        best = self.curves[strategy].best[:, budget - 1]
-        # Runs that met no valid architecture yet count as the worst there is to know: they are left out of the
-        # means only if all are.
-        found = np.nan_to_num(best, nan=float(np.nanmin(best)) if np.isfinite(best).any() else 0.0)
-        report = self.curves[strategy].report[:, budget - 1]
-        reported = np.nan_to_num(report, nan=float(np.nanmin(report)) if np.isfinite(report).any() else 0.0)
-        at_maximum = float(np.mean(found >= self.protocol.maximum))
-        return Line(strategy, budget, estimate(found), estimate(reported), at_maximum)
+        curves = self.curves[strategy]
+        best, report = _filled(curves.best[:, budget - 1]), _filled(curves.report[:, budget - 1])
+        at_maximum = float(np.mean(best >= self.protocol.maximum))
+        return Line(strategy, budget, estimate(best), estimate(report), at_maximum)
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """With the least of the other runs for those that met no valid architecture yet; 0 where all are such."""
+    return np.asarray(np.nan_to_num(values, nan=float(np.nanmin(values)) if np.isfinite(values).any() else 0.0))

@@ -6,15 +6,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from rl_nas.bench import runs as bench_runs
 from rl_nas.bench.comparison import Comparison, Protocol
-from rl_nas.bench.runs import Curves, Runs, SequentialRuns
+from rl_nas.bench.runs import Curves
 from rl_nas.commands import frame
 from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
+from rl_nas.commands.many_runs import BATCHES, budgets_of, make_runs, names_of
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.table import WHERE_TO_GET_ONE, Table, load_table
@@ -23,9 +24,6 @@ from rl_nas.report.bench_text import bench_csv, bench_json, bench_text
 from rl_nas.settings import Settings, setting
 from rl_nas.store.files import storage_errors, write_text
 from rl_nas.strategies.settings import EvolutionSettings
-
-BATCHES = {"controller": 5, "ppo": 10}
-"""Proposals between two updates, for the strategies that learn better from several; 1 for the others."""
 
 _MEMORY = 2e8
 """Numbers that the covariances of runs side by side may take."""
@@ -74,8 +72,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> int:
     settings = parsed.group(BenchSettings)
-    strategies = _names(settings.strategies, tuple(STRATEGIES), "strategies")
-    budgets = _budgets(settings.budgets)
+    every = tuple(STRATEGIES)
+    strategies = every if settings.strategies == "all" else names_of(settings.strategies, every, "strategies")
+    budgets = budgets_of(settings.budgets)
     if settings.table is None:
         raise UsageError(f"--table is missing; {WHERE_TO_GET_ONE}")
     table = load_table(settings.table)
@@ -116,7 +115,7 @@ def _compare(
             show = _progress(f"{columns[0]}  {name}", sum(len(part.best) for part in parts), len(seeds), settings.runs)
             parts.append(
                 bench_runs.run(
-                    _make_runs(name, table, options, seeds),
+                    make_runs(name, table.space, options, seeds, preset="bench"),
                     table,
                     reward,
                     report,
@@ -128,17 +127,6 @@ def _compare(
         curves[name], seconds[name] = bench_runs.join(parts), time.monotonic() - started
         print(f"{columns[0]}  {name}: {settings.runs} runs in {seconds[name]:.0f} s", file=sys.stderr)
     return Comparison(protocol, curves, seconds, batches)
-
-
-def _make_runs(name: str, table: Table, options: StrategyOptions, seeds: Sequence[int]) -> Runs:
-    if name not in LEARNED:
-        return SequentialRuns([STRATEGIES[name](table.space, options, seed) for seed in seeds])
-    from rl_nas.bench.learned import LearnerRuns
-    from rl_nas.controller import agent
-
-    strategy = getattr(agent, LEARNED[name])
-    preset = strategy.PRESET if name == "controller" else "bench"
-    return LearnerRuns(strategy.LEARNER(table.space, options.controller.config(preset), seeds))
 
 
 def _seeds(settings: BenchSettings) -> list[int]:
@@ -173,26 +161,11 @@ def _write(comparisons: Sequence[Comparison], budgets: Sequence[int], out: Path)
 def _columns(settings: BenchSettings, table: Table) -> list[tuple[str, str]]:
     if settings.reward_column is None:
         raise UsageError(f"--reward_column is missing; table {table.name} has {', '.join(table.columns)}")
-    rewards = _names(settings.reward_column, table.columns, "reward_column")
-    reports = _names(settings.report_column or settings.reward_column, table.columns, "report_column")
+    rewards = names_of(settings.reward_column, table.columns, "reward_column")
+    reports = names_of(settings.report_column or settings.reward_column, table.columns, "report_column")
     if len(rewards) != len(reports):
         raise UsageError(f"{len(rewards)} reward columns, but {len(reports)} report columns; give as many")
     return list(zip(rewards, reports, strict=True))
-
-
-def _names(text: str, known: Sequence[str], flag: str) -> list[str]:
-    names = list(known) if text == "all" and flag == "strategies" else [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in known:
-            raise UsageError(f"--{flag}: no {name!r}; expected some of {', '.join(known)}, with commas between")
-    return names
-
-
-def _budgets(text: str) -> list[int]:
-    words: list[Any] = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() and int(word) for word in words):
-        raise UsageError(f"--budgets={text}: expected whole numbers above 0 with commas between, such as 100,300")
-    return sorted({int(word) for word in words})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What REINFORCE, PPO and the model-based controller share: policies side by side, their draws, their optimizer."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from rl_nas.controller.settings import ControllerConfig
 from rl_nas.spaces.decisions import SearchSpace
 
 
-class PolicyLearner:
+class PolicyLearner(ABC):
     """Independent runs of one learning algorithm, a policy each, computed as one.
 
     A run is a function of its seed and of what it observed, whatever runs stand beside it.
@@ -49,6 +50,7 @@ class PolicyLearner:
         self._figures |= {f"entropy/{d.name}": entropies[:, i] for i, d in enumerate(self.space.decisions)}
         return np.asarray(rollout.tokens)
 
+    @abstractmethod
     def observe(self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray) -> None:
         """Learns from the trials of a proposal.
 
@@ -57,7 +59,6 @@ class PolicyLearner:
             rewards: float [runs, n]; not a number where the trial failed.
             fixed: as they were proposed with.
         """
-        raise NotImplementedError
 
     def figures(self) -> dict[str, np.ndarray]:
         """Figures of health, each float [runs]: `entropy` of whole architectures and of each decision, in nats."""
