@@ -21,6 +21,10 @@ SPREADS = (0.5, 0.75, 1.2, 1.7, 2.5)
 batch in turn: from nearly sure of the model to nearly all that it leaves open in a space of few decisions. In one of
 many, full draws would differ so much from each other that nothing were tried twice nearby."""
 
+_COVERED = 1_000_000
+"""In spaces of more architectures than these no uniform draws are candidates: so few of so many would not help where
+the policy is wrong, and far from all trials the best of them is mostly an error of the model."""
+
 _TARGET_SHARE = 0.88
 """The target of the entropy is at most this share of the largest one."""
 
@@ -39,9 +43,9 @@ class ModelBasedLearner(PolicyLearner):
 
     Before each proposal functions are drawn from the posterior of `PairModel`, one for each child to
     propose, and the policy takes steps of REINFORCE on what they say of architectures that it draws. Then
-    each child is the best architecture, under its function, of all that the policy drew and that no trial
-    had in its canonical form. Every batch of real trials is one step of REINFORCE too, on the normal scores
-    of the rewards, so that the policy also learns where the model is wrong.
+    each child is the best architecture, under its function, of all that the policy drew, and in a small space
+    some uniform draws, that no trial had in its canonical form. Every batch of real trials is one step of
+    REINFORCE too, on the normal scores of the rewards, so that the policy also learns where the model is wrong.
 
     Two things keep the policy from collapsing on the model's mistakes: the entropy bonus, and advantages in
     units of the scores, not divided by their deviation, which would blow up ever smaller differences.
@@ -58,6 +62,7 @@ class ModelBasedLearner(PolicyLearner):
         most = sum(np.log(size) for size in sizes)
         self._target = min(config.target_entropy, _TARGET_SHARE * most)
         self._log_weight = np.full(len(seeds), np.log(config.entropy_weight), np.float32)
+        self._random_candidates = config.random_candidates if space.size() <= _COVERED else 0
         runs, features = len(seeds), self._shape[0] * self._shape[1]
         samples = RewardSamples(
             tf.TensorSpec([runs, None, features]),
@@ -114,7 +119,18 @@ class ModelBasedLearner(PolicyLearner):
             gap = np.clip(self._target - entropy.numpy(), -1, 1)
             self._log_weight = np.clip(self._log_weight + _ENTROPY_RATE * gap, *np.log(_ENTROPY_WEIGHTS)).astype(np.float32)
         drawn.append(super().propose(self.config.candidates, _repeated(fixed, self.config.candidates)))
+        drawn.append(self._anywhere(_repeated(fixed, self._random_candidates)))
         return np.concatenate(drawn, axis=1)
+
+    def _anywhere(self, fixed: np.ndarray) -> np.ndarray:
+        """Uniform draws, so that the policy's mistakes hide no part of a small space, int [runs, n, decisions]."""
+        uniforms = self.uniforms(fixed.shape[1])
+        sizes = [len(decision.choices) for decision in self.space.decisions]
+        tokens = np.where(fixed == FREE, (uniforms * sizes).astype(np.int32), fixed)
+        for number in range(len(sizes)):
+            for parent, allowed in self.space.conditions(number):
+                tokens[:, :, number] *= np.array(allowed)[tokens[:, :, parent]]
+        return tokens
 
     def _practice_step(
         self, uniforms: tf.Tensor, fixed: tf.Tensor, samples: RewardSamples, weight: tf.Tensor

@@ -35,6 +35,7 @@ class ControllerConfig:
     practice_steps: int = 4
     practice_batch: int = 32
     candidates: int = 128
+    random_candidates: int = 512
     noise: float = 0.3
     memory: int = 2000
 
@@ -94,7 +95,14 @@ class ControllerSettings(Settings):
         None, "steps on imagined rewards for each real child; strategy controller", minimum=1
     )
     practice_batch: int | None = setting(None, "imagined children of a step; strategy controller", minimum=2)
-    candidates: int | None = setting(None, "drawn at the end, besides all imagined; strategy controller", minimum=1)
+    candidates: int | None = setting(
+        None, "for the real children, drawn after the practice, besides all imagined; strategy controller", minimum=1
+    )
+    random_candidates: int | None = setting(
+        None,
+        "for the real children, drawn uniformly, not by the policy, in spaces of up to a million; strategy controller",
+        minimum=0,
+    )
     noise: float | None = setting(None, "variance of a reward around the model; strategy controller", above=0)
     memory: int | None = setting(None, "children that the reward model remembers; strategy controller", minimum=10)
 

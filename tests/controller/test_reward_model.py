@@ -12,11 +12,19 @@ from rl_nas.controller.policy import FREE
 from rl_nas.controller.reward_model import PAIRS, SINGLE, PairModel, imagined_rewards, kernel, normal_scores
 from rl_nas.controller.settings import PRESETS, ControllerConfig
 from rl_nas.evaluation.table import make_table
+from rl_nas.spaces.decisions import Decision, SearchSpace
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
 
 DECISIONS, CHOICES, NOISE = 4, 3, 0.3
 FEATURES = DECISIONS * CHOICES
+
+
+class Named(str):
+    """A genotype that is no more than its name."""
+
+    def canonical_key(self) -> str:
+        return self
 
 
 def one_hot(architectures: np.ndarray) -> np.ndarray:
@@ -169,3 +177,42 @@ def test_the_entropy_is_led_to_its_target() -> None:
         learner.observe(tokens, table.column("valid")[table.lookup(tokens)], fixed)
     assert entropies[0] == pytest.approx(5 * np.log(4), rel=1e-4)
     assert np.mean(entropies[-10:]) == pytest.approx(3.0, abs=1.0)
+
+
+def test_a_policy_that_is_sure_of_the_wrong_hides_no_part_of_a_small_space() -> None:
+    ops = np.array(list(itertools.product(range(4), repeat=4)))
+    target = np.array([3, 1, 2, 3])
+    values = (ops == target).sum(axis=1, keepdims=True).astype(float)
+    table = make_table("distances", ops, [["a", "b", "c", "d"]] * 4, ["valid"], values)
+    config = ControllerConfig(units=4, learning_rate=1e-9, random_candidates=64)
+    learner = ModelBasedLearner(table.space, config, range(6))
+    learner.policy.softmax_biases.assign(100.0 * tf.one_hot([[0] * 4] * 6, 4))
+    fixed, best = np.full([1, 5, 4], FREE, np.int32), np.zeros(6)
+    for _ in range(14):
+        tokens = learner.propose(5, fixed)
+        rewards = table.column("valid")[table.lookup(tokens)]
+        learner.observe(tokens, rewards, fixed)
+        best = np.maximum(best, rewards.max(axis=1))
+    assert (best == 4.0).all()  # 70 random ones of 256 would do this once in 2,000 times
+
+
+def test_uniform_candidates_are_legal_and_cover_a_space_with_conditions() -> None:
+    space = SearchSpace(
+        "conditional",
+        (
+            Decision("a", (0, 1, 2)),
+            Decision("b", (0, 1), when=(("a", (1, 2)),)),
+            Decision("c", (0, 1, 2, 3), when=(("b", (1,)),)),
+        ),
+        decoder=lambda values: Named(str(values)),
+        encoder=lambda named: {},
+    )
+    learner = ModelBasedLearner(space, ControllerConfig(units=4, random_candidates=4000), [0, 1])
+    fixed = np.full([1, 4000, 3], FREE, np.int32)
+    fixed[:, ::2, 1] = 1
+    for drawn in learner._anywhere(fixed):
+        for architecture in drawn:
+            space.validate(architecture)
+        assert len(np.unique(drawn[1::2], axis=0)) == space.size() == 11
+        assert (drawn[::2, 1] == (drawn[::2, 0] > 0)).all()
+        assert np.bincount(drawn[:, 0]) / 4000 == pytest.approx([1 / 3] * 3, abs=0.04)
