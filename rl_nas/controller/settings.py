@@ -50,7 +50,7 @@ PRESETS: dict[str, ControllerConfig] = {
     ),
     # Few hundred cheap evaluations, as on tabular benchmarks: chosen on NAS-Bench-201's CIFAR-10.
     "bench": ControllerConfig(
-        units=32, learning_rate=0.007, baseline_decay=0.9, standardize=True, entropy_weight=0.15
+        units=32, learning_rate=0.01, baseline_decay=0.9, standardize=True, entropy_weight=0.2
     ),
     # The strategy `controller`: chosen on NAS-Bench-201's CIFAR-10.
     "controller": ControllerConfig(units=32, learning_rate=0.05, entropy_weight=0.5),
