@@ -61,7 +61,7 @@ class _Agent:
 
     def temper(self) -> None:
         """Weakens the policy's preferences."""
-        self.learner.temper()
+        self.learner.policy.temper()
 
     def restart(self) -> None:
         """Starts over with a fresh policy."""

@@ -64,14 +64,6 @@ class PolicyLearner(ABC):
         """Figures of health, each float [runs]: `entropy` of whole architectures and of each decision, in nats."""
         return self._figures
 
-    def temper(self) -> None:
-        """Halves all logits: the policy's preferences stay, and become weaker."""
-        variables = [self.policy.softmax_kernels, self.policy.softmax_biases]
-        if hasattr(self.policy, "attention"):
-            variables.append(self.policy.attention.vector)
-        for variable in variables:
-            variable.assign(variable / 2)
-
     def restart(self) -> None:
         """Makes fresh policies; what else was learned stays."""
         fresh = RNNPolicy(self.space, self.config, self._begin())

@@ -192,6 +192,12 @@ class RNNPolicy(tf.Module):
         below = tf.cast(uniforms[:, :, tf.newaxis] >= cumulative, tf.int32)
         return tf.minimum(tf.reduce_sum(below, axis=-1), size - 1)  # where the sum is not quite 1
 
+    def temper(self) -> None:
+        """Halves all logits: preferences stay, and become weaker."""
+        attention = [self.attention.vector] if self._pointing else []
+        for variable in [self.softmax_kernels, self.softmax_biases, *attention]:
+            variable.assign(variable / 2)
+
     def active(self, tokens: tf.Tensor) -> tf.Tensor:
         """Which decisions are active in given architectures, bool [replicas, batch, decisions]."""
         return self._all_active(tf.unstack(tokens, num=len(self._sizes), axis=2))

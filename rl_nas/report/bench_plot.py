@@ -42,7 +42,7 @@ def draw_bench(comparisons: Sequence[Comparison], path: Path) -> None:
     axes[1, -1].legend(loc="lower right", fontsize=9)
     runs = comparisons[0].protocol.runs
     figure.suptitle(
-        f"{comparisons[0].protocol.table}: mean of {runs} runs, 95% intervals; dotted: maximum", fontsize=11
+        f"{comparisons[0].protocol.table}: mean of {runs} runs, 95% normal intervals; dotted: maximum", fontsize=11
     )
     figure.savefig(path, dpi=130)
 
