@@ -35,7 +35,7 @@ class ControllerConfig:
     practice_steps: int = 4
     practice_batch: int = 32
     candidates: int = 128
-    random_candidates: int = 2048
+    random_candidates: int = 512
     noise: float = 0.3
     memory: int = 2000
 
