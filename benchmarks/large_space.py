@@ -4,7 +4,8 @@
 
 The reward is the mean of terms, each of one, two or three decisions. A term is 1 where all its decisions are
 those of a hidden target, and a random number below 0.9 elsewhere, the same for the same choices. So the target is
-the only optimum, its reward is 1, and no decision can be judged alone.
+the only optimum, its reward is 1, and no decision can be judged alone. A strategy is done when all its runs have
+found it: nothing can change after that.
 """
 
 import sys
@@ -15,6 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from rl_nas.bench.runs import Runs
 from rl_nas.bench.statistics import estimate
 from rl_nas.commands import frame
 from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
@@ -74,6 +76,23 @@ class SyntheticReward:
         return np.asarray(total / len(self._terms))
 
 
+def _best_so_far(name: str, runs: Runs, reward: SyntheticReward, batch: int, budgets: Sequence[int]) -> np.ndarray:
+    """Curves of all runs, float [runs, largest budget]; says on the way how far they are."""
+    parts: list[np.ndarray] = []
+    done, best = 0, np.zeros(1)
+    while done < budgets[-1] and best.min() < 1:
+        tokens = runs.propose(batch)
+        rewards = reward(tokens)
+        runs.observe(tokens, rewards)
+        parts.append(np.maximum.accumulate(rewards, axis=1))
+        parts[-1] = np.maximum(parts[-1], best[:, np.newaxis])
+        done, best = done + batch, parts[-1][:, -1]
+        if done in budgets or best.min() == 1:
+            print(f"{name}: {best.mean():.4f} after {done}", file=sys.stderr, flush=True)
+    curves = np.concatenate(parts, axis=1)
+    return np.pad(curves, [(0, 0), (0, max(0, budgets[-1] - done))], mode="edge")
+
+
 def _run(parsed: Parsed) -> int:
     settings = parsed.group(LargeSpaceSettings)
     space = find_space(parsed.group(SpaceSettings))
@@ -87,20 +106,9 @@ def _run(parsed: Parsed) -> int:
     print(f"{space.name}, {space.size():.1e} architectures; terms of 1, 2, 3 decisions: {counts}; {settings.runs} runs")
     print("| strategy | " + " | ".join(map(str, budgets)) + " | seconds |")
     for name in names:
-        started, best = time.monotonic(), []
+        started = time.monotonic()
         runs = make_runs(name, space, options, [settings.seed * 1000 + run for run in range(settings.runs)])
-        batch = settings.update_every or BATCHES.get(name, 1)
-        while sum(part.shape[1] for part in best) < budgets[-1]:
-            tokens = runs.propose(batch)
-            best.append(reward(tokens))
-            runs.observe(tokens, best[-1])
-            done = sum(part.shape[1] for part in best)
-            if done in budgets:
-                mean = np.concatenate(best, axis=1).max(axis=1).mean()
-                print(
-                    f"{name}: {mean:.4f} after {done}, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True
-                )
-        curves = np.maximum.accumulate(np.concatenate(best, axis=1), axis=1)
+        curves = _best_so_far(name, runs, reward, settings.update_every or BATCHES.get(name, 1), budgets)
         cells = [estimate(curves[:, budget - 1]) for budget in budgets]
         texts = [f"{c.mean:.4f}±{c.std:.4f} [{c.low:.4f}, {c.high:.4f}]" for c in cells]
         print(f"| {name} | " + " | ".join(texts) + f" | {time.monotonic() - started:.0f} |", flush=True)

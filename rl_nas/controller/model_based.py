@@ -21,9 +21,9 @@ SPREADS = (0.5, 0.75, 1.2, 1.7, 2.5)
 batch in turn: from nearly sure of the model to nearly all that it leaves open in a space of few decisions. In one of
 many, full draws would differ so much from each other that nothing were tried twice nearby."""
 
-_COVERED = 1_000_000
-"""In spaces of more architectures than these no uniform draws are candidates: so few of so many would not help where
-the policy is wrong, and far from all trials the best of them is mostly an error of the model."""
+_MUTATION = 0.5
+"""The number of decisions that a mutation makes again is geometric with this parameter: mostly one or two, as far from
+all trials the best candidate is mostly an error of the model, and now and then many."""
 
 _TARGET_SHARE = 0.88
 """The target of the entropy is at most this share of the largest one."""
@@ -43,9 +43,11 @@ class ModelBasedLearner(PolicyLearner):
 
     Before each proposal functions are drawn from the posterior of `PairModel`, one for each child to
     propose, and the policy takes steps of REINFORCE on what they say of architectures that it draws. Then
-    each child is the best architecture, under its function, of all that the policy drew, and in a small space
-    some uniform draws, that no trial had in its canonical form. Every batch of real trials is one step of
-    REINFORCE too, on the normal scores of the rewards, so that the policy also learns where the model is wrong.
+    each child is the best architecture, under its function, of all that the policy drew and of mutations of
+    these, that no trial had in its canonical form. Without mutations a choice that the policy has given up
+    would never be tried again, however much the model came to like it. Every batch of real trials is one step
+    of REINFORCE too, on the normal scores of the rewards, so that the policy also learns where the model is
+    wrong.
 
     Two things keep the policy from collapsing on the model's mistakes: the entropy bonus, and advantages in
     units of the scores, not divided by their deviation, which would blow up ever smaller differences.
@@ -62,7 +64,7 @@ class ModelBasedLearner(PolicyLearner):
         most = sum(np.log(size) for size in sizes)
         self._target = min(config.target_entropy, _TARGET_SHARE * most)
         self._log_weight = np.full(len(seeds), np.log(config.entropy_weight), np.float32)
-        self._random_candidates = config.random_candidates if space.size() <= _COVERED else 0
+        self._conditions = [space.conditions(number) for number in range(len(sizes))]
         runs, features = len(seeds), self._shape[0] * self._shape[1]
         samples = RewardSamples(
             tf.TensorSpec([runs, None, features]),
@@ -108,7 +110,7 @@ class ModelBasedLearner(PolicyLearner):
 
     def _practice(self, n: int, samples: RewardSamples, fixed: np.ndarray) -> np.ndarray:
         """Steps on imagined children; returns all that were drawn, int [runs, drawn, decisions]."""
-        drawn = []
+        drawn, fixes = [], []
         batch = _repeated(fixed, self.config.practice_batch)
         for step in range(n * self.config.practice_steps):
             one = slice(step % n, step % n + 1)
@@ -116,21 +118,35 @@ class ModelBasedLearner(PolicyLearner):
             uniforms = self.uniforms(self.config.practice_batch)
             tokens, entropy = self._practise(uniforms, batch, sample, np.exp(self._log_weight))
             drawn.append(tokens.numpy())
+            fixes.append(batch[0])
             gap = np.clip(self._target - entropy.numpy(), -1, 1)
             self._log_weight = np.clip(self._log_weight + _ENTROPY_RATE * gap, *np.log(_ENTROPY_WEIGHTS)).astype(np.float32)
-        drawn.append(super().propose(self.config.candidates, _repeated(fixed, self.config.candidates)))
-        drawn.append(self._anywhere(_repeated(fixed, self._random_candidates)))
-        return np.concatenate(drawn, axis=1)
+        fixes.append(_repeated(fixed, self.config.candidates)[0])
+        drawn.append(super().propose(self.config.candidates, fixes[-1][np.newaxis]))
+        pool, all_fixed = np.concatenate(drawn, axis=1), np.concatenate(fixes)
+        mutations = [self._mutations(rng, one, all_fixed) for rng, one in zip(self.rngs, pool, strict=True)]
+        return np.concatenate([pool, np.stack(mutations)], axis=1)
 
-    def _anywhere(self, fixed: np.ndarray) -> np.ndarray:
-        """Uniform draws, so that the policy's mistakes hide no part of a small space, int [runs, n, decisions]."""
-        uniforms = self.uniforms(fixed.shape[1])
-        sizes = [len(decision.choices) for decision in self.space.decisions]
-        tokens = np.where(fixed == FREE, (uniforms * sizes).astype(np.int32), fixed)
+    def _mutations(self, rng: np.random.Generator, drawn: np.ndarray, fixed: np.ndarray) -> np.ndarray:
+        """Some of the drawn architectures, [drawn, decisions], with free decisions made again uniformly."""
+        count, sizes = self.config.mutated_candidates, [len(decision.choices) for decision in self.space.decisions]
+        source = rng.integers(len(drawn), size=count)
+        parents, fixed = drawn[source], fixed[source]
+        again = rng.random(parents.shape).argsort(axis=1) < rng.geometric(_MUTATION, [count, 1])
+        # What was inactive is made for the case that a mutation makes it active.
+        again |= ~np.stack([self._active(number, parents) for number in range(len(sizes))], axis=1)
+        tokens = np.where(again, rng.integers(sizes, size=parents.shape), parents)
+        tokens = np.where(fixed == FREE, tokens, fixed)
         for number in range(len(sizes)):
-            for parent, allowed in self.space.conditions(number):
-                tokens[:, :, number] *= np.array(allowed)[tokens[:, :, parent]]
-        return tokens
+            tokens[:, number] *= self._active(number, tokens)
+        return tokens.astype(np.int32)
+
+    def _active(self, number: int, tokens: np.ndarray) -> np.ndarray:
+        """Where the decision is active, bool [n]; tokens of earlier inactive ones are 0."""
+        active = np.ones(len(tokens), bool)
+        for parent, allowed in self._conditions[number]:
+            active &= np.array(allowed)[tokens[:, parent]]
+        return active
 
     def _practice_step(
         self, uniforms: tf.Tensor, fixed: tf.Tensor, samples: RewardSamples, weight: tf.Tensor

@@ -35,7 +35,7 @@ class ControllerConfig:
     practice_steps: int = 4
     practice_batch: int = 32
     candidates: int = 128
-    random_candidates: int = 512
+    mutated_candidates: int = 1024
     noise: float = 0.3
     memory: int = 2000
 
@@ -98,10 +98,8 @@ class ControllerSettings(Settings):
     candidates: int | None = setting(
         None, "for the real children, drawn after the practice, besides all imagined; strategy controller", minimum=1
     )
-    random_candidates: int | None = setting(
-        None,
-        "for the real children, drawn uniformly, not by the policy, in spaces of up to a million; strategy controller",
-        minimum=0,
+    mutated_candidates: int | None = setting(
+        None, "for the real children, some of all those with few decisions made again; strategy controller", minimum=0
     )
     noise: float | None = setting(None, "variance of a reward around the model; strategy controller", above=0)
     memory: int | None = setting(None, "children that the reward model remembers; strategy controller", minimum=10)

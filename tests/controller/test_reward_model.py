@@ -179,14 +179,14 @@ def test_the_entropy_is_led_to_its_target() -> None:
     assert np.mean(entropies[-10:]) == pytest.approx(3.0, abs=1.0)
 
 
-def test_a_policy_that_is_sure_of_the_wrong_hides_no_part_of_a_small_space() -> None:
+def test_mutations_find_what_a_policy_has_given_up() -> None:
     ops = np.array(list(itertools.product(range(4), repeat=4)))
     target = np.array([3, 1, 2, 3])
     values = (ops == target).sum(axis=1, keepdims=True).astype(float)
     table = make_table("distances", ops, [["a", "b", "c", "d"]] * 4, ["valid"], values)
-    config = ControllerConfig(units=4, learning_rate=1e-9, random_candidates=64)
+    config = ControllerConfig(units=4, learning_rate=1e-9, mutated_candidates=512)
     learner = ModelBasedLearner(table.space, config, range(6))
-    learner.policy.softmax_biases.assign(100.0 * tf.one_hot([[0] * 4] * 6, 4))
+    learner.policy.softmax_biases.assign(100.0 * tf.one_hot([[0, 0, -1, -1]] * 6, 4))  # -1: all zeros
     fixed, best = np.full([1, 5, 4], FREE, np.int32), np.zeros(6)
     for _ in range(14):
         tokens = learner.propose(5, fixed)
@@ -196,7 +196,7 @@ def test_a_policy_that_is_sure_of_the_wrong_hides_no_part_of_a_small_space() -> 
     assert (best == 4.0).all()  # 70 random ones of 256 would do this once in 2,000 times
 
 
-def test_uniform_candidates_are_legal_and_cover_a_space_with_conditions() -> None:
+def test_mutations_are_legal_near_and_reach_a_whole_space_with_conditions() -> None:
     space = SearchSpace(
         "conditional",
         (
@@ -207,12 +207,28 @@ def test_uniform_candidates_are_legal_and_cover_a_space_with_conditions() -> Non
         decoder=lambda values: Named(str(values)),
         encoder=lambda named: {},
     )
-    learner = ModelBasedLearner(space, ControllerConfig(units=4, random_candidates=4000), [0, 1])
-    fixed = np.full([1, 4000, 3], FREE, np.int32)
-    fixed[:, ::2, 1] = 1
-    for drawn in learner._anywhere(fixed):
-        for architecture in drawn:
-            space.validate(architecture)
-        assert len(np.unique(drawn[1::2], axis=0)) == space.size() == 11
-        assert (drawn[::2, 1] == (drawn[::2, 0] > 0)).all()
-        assert np.bincount(drawn[:, 0]) / 4000 == pytest.approx([1 / 3] * 3, abs=0.04)
+    learner = ModelBasedLearner(space, ControllerConfig(units=4, mutated_candidates=4000), [0])
+    start = np.array([[0, 0, 0], [2, 1, 1]])
+    fixed = np.array([[FREE, FREE, FREE], [FREE, 1, FREE]])
+    mutations = learner._mutations(np.random.default_rng(0), start[:1], fixed[:1])
+    assert len(np.unique(mutations, axis=0)) == space.size() == 11
+    # Each of the three decisions is made anew with probability 7/12: (1/2 + 2/4 + 3/4) / 3.
+    assert np.mean(mutations[:, 0] != 0) == pytest.approx(7 / 12 * 2 / 3, abs=0.03)
+    mutations = learner._mutations(np.random.default_rng(0), start, fixed)
+    for architecture in mutations:
+        space.validate(architecture)
+    given = np.isin(mutations[:, 0], [1, 2]) & (mutations[:, 1] == 1)
+    assert 0.5 < given.mean() < 1.0
+
+
+def test_mutations_keep_what_is_not_free() -> None:
+    space = nas_rl()
+    learner = ModelBasedLearner(space, ControllerConfig(units=4, mutated_candidates=500), [0])
+    rng = np.random.default_rng(1)
+    drawn = np.array([space.sample(rng, {0: 1, 3: 2}) for _ in range(20)])
+    fixed = np.full(drawn.shape, FREE)
+    fixed[:, [0, 3]] = [1, 2]
+    mutations = learner._mutations(rng, drawn, fixed)
+    assert (mutations[:, [0, 3]] == [1, 2]).all()
+    nearest = (mutations[:, np.newaxis] != drawn).sum(axis=2).min(axis=1)
+    assert np.median(nearest) <= 2 and nearest.max() >= 4
