@@ -68,7 +68,7 @@ class ControllerSettings(Settings):
     preset: str | None = setting(
         None,
         "where values come from that are left out; itself left out: controller for the strategy of that name,"
-        " nasnet for the others",
+        " nasnet for the others, and bench for them in rl_nas bench",
         choices=tuple(PRESETS),
     )
     units: int | None = setting(None, "LSTM units", minimum=1)
