@@ -6,13 +6,13 @@ from rl_nas.child.settings import AugmentSettings
 
 
 def augment(images: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
-    """Crops enlarged images at random and mirrors them.
+    """Crops enlarged images at random, mirrors them and cuts squares out.
 
     The searches of Zoph and Le 2017 and Zoph et al. 2018 crop 32x32 pixels out of images upsampled to
     40x40 (`crop_margin=4, crop="upsample"`); most later work pads instead.
 
     Args:
-        images: float [batch, height, width, channels].
+        images: float [batch, height, width, channels], whitened: a square that is cut out becomes 0.
         seed: int [2]; the result is a function of it.
         settings: what to do.
 
@@ -25,6 +25,8 @@ def augment(images: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tf
     if settings.flip:
         mirrored = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], flip_seed) < 0.5
         images = tf.where(mirrored, tf.reverse(images, axis=[2]), images)
+    if settings.cutout:
+        images = _cut_out(images, tf.random.fold_in(seed, 2), settings.cutout)
     return images
 
 
@@ -39,3 +41,14 @@ def _random_crop(images: tf.Tensor, seed: tf.Tensor, margin: int, crop: str) -> 
     columns = corners[:, 1] + tf.range(width)  # [batch, width]
     cropped = tf.gather(enlarged, rows, axis=1, batch_dims=1)
     return tf.gather(cropped, columns, axis=2, batch_dims=1)
+
+
+def _cut_out(images: tf.Tensor, seed: tf.Tensor, size: int) -> tf.Tensor:
+    """Puts a square around a random pixel to 0; beyond the border it is cut off (DeVries and Taylor 2017, section 3.2)."""
+    batch, (height, width) = tf.shape(images)[0], images.shape[1:3]
+    centers = tf.random.stateless_uniform([batch, 2], seed) * [float(height), float(width)]
+    first = tf.cast(centers, tf.int32) - size // 2  # [batch, 2]
+    rows = tf.range(height) - first[:, :1]  # [batch, height], 0 in the square's first row
+    columns = tf.range(width) - first[:, 1:]
+    inside = ((rows >= 0) & (rows < size))[:, :, tf.newaxis] & ((columns >= 0) & (columns < size))[:, tf.newaxis]
+    return tf.where(inside[..., tf.newaxis], 0.0, images)

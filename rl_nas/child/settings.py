@@ -36,20 +36,41 @@ class AugmentSettings(Settings):
         "pad", "how images are enlarged before the crop: by zeros, or by upsampling", choices=("pad", "upsample")
     )
     flip: bool = setting(False, "mirror half of the images left to right")
+    cutout: int = setting(0, "pixels; put a square of this size of every image to the mean colour", minimum=0)
 
 
 @dataclass(frozen=True)
 class TrainingSettings(Settings):
-    """How a child is trained: SGD with momentum, single-period cosine (Zoph et al. 2018, appendix A.3)."""
+    """How a child is trained; by default SGD with momentum, single-period cosine (Zoph et al. 2018, appendix A.3)."""
 
     title: ClassVar[str] = "Child training"
 
     epochs: int = setting(20, "passes over the training images", minimum=1)
     batch_size: int = setting(128, "images a step; the last partial batch of an epoch is dropped", minimum=1)
-    learning_rate: float = setting(0.1, "of the first step; falls to 0 along a cosine", above=0)
-    momentum: float = setting(0.9, "of SGD", minimum=0, maximum=0.9999)
-    nesterov: bool = setting(False, "use Nesterov's momentum")
+    learning_rate: float = setting(0.1, "the largest one", above=0)
+    learning_rate_batch: int | None = setting(
+        None, "batch size that the learning rate is for: it is scaled in proportion; left out: not scaled", minimum=1
+    )
+    schedule: str = setting(
+        "cosine",
+        "how the learning rate falls: to 0 along half a cosine, or by a factor every few epochs",
+        choices=("cosine", "exponential"),
+    )
+    decay_rate: float = setting(0.97, "that factor; schedule exponential", above=0, maximum=1)
+    decay_epochs: float = setting(2.4, "those epochs; schedule exponential", above=0)
+    warmup_epochs: float = setting(0.0, "the learning rate grows linearly from 0 for so long", minimum=0)
+    optimizer: str = setting("sgd", "what follows the gradient", choices=("sgd", "rmsprop"))
+    momentum: float = setting(0.9, "of either optimizer", minimum=0, maximum=0.9999)
+    nesterov: bool = setting(False, "use Nesterov's momentum; optimizer sgd")
+    rms_decay: float = setting(0.9, "of the squares' moving average; optimizer rmsprop", minimum=0, maximum=0.9999)
+    rms_epsilon: float = setting(1.0, "added to that average under the root; optimizer rmsprop", above=0)
     weight_decay: float = setting(5e-4, "L2: this times half the squared kernels is added to the loss", minimum=0)
     clip_norm: float = setting(5.0, "gradients are scaled down to this global norm; 0: never", minimum=0)
+    label_smoothing: float = setting(
+        0.0, "share of every label that is spread over all classes", minimum=0, maximum=0.9
+    )
+    ema_decay: float = setting(
+        0.0, "measure and keep a moving average of the weights with this decay; 0: the last weights", minimum=0, maximum=0.999999
+    )
     auxiliary_weight: float = setting(0.4, "weight of the auxiliary head's loss, where there is one", minimum=0)
     jit_compile: bool = setting(False, "compile children with XLA (minutes a child on a CPU; for TPU and GPU)")

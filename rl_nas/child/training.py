@@ -9,11 +9,9 @@ import tensorflow as tf
 
 from rl_nas.child.augment import augment
 from rl_nas.child.data import ImageData
+from rl_nas.child.optimization import Average, cross_entropy, make_optimizer
 from rl_nas.child.packing import PackedModel
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
-
-
-_CROSS_ENTROPY = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
 class DivergedError(ArithmeticError):
@@ -64,7 +62,11 @@ class ChildTrainer:
         self._batch = min(training.batch_size, self._examples)
         self._steps = training_steps(training, self._examples)
         self._packed = PackedModel(model)
-        self._optimizer = self._make_optimizer()
+        self._optimizer = make_optimizer(training, self._batch, self._steps)
+        self._optimizer.build([self._packed.trainable])
+        # The moving statistics of batch normalisation are averaged as well: they belong to the averaged weights.
+        vectors = (self._packed.trainable, self._packed.other)
+        self._averages = [Average(vector, training.ema_decay) for vector in vectors] if training.ema_decay else []
         self._step = tf.function(
             self._train_step,
             input_signature=[tf.TensorSpec([self._batch], tf.int64), tf.TensorSpec([2], tf.int64)],
@@ -94,18 +96,10 @@ class ChildTrainer:
             loss = float(np.mean(losses))
             if not math.isfinite(loss):
                 raise DivergedError(f"loss is {loss} after epoch {epoch + 1}")
+        for average, vector in zip(self._averages, (self._packed.trainable, self._packed.other), strict=False):
+            vector.assign(average.value)
         self._packed.write_back()
         return loss
-
-    def _make_optimizer(self) -> keras.Optimizer:
-        optimizer = keras.optimizers.SGD(
-            keras.optimizers.schedules.CosineDecay(self._training.learning_rate, self._steps),
-            momentum=self._training.momentum,
-            nesterov=self._training.nesterov,
-            clipnorm=self._training.clip_norm or None,  # of the one vector: the global norm
-        )
-        optimizer.build([self._packed.trainable])
-        return optimizer
 
     def _train_step(self, indices: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         images = self._data.whiten(tf.gather(self._data.train_images, indices))
@@ -114,14 +108,17 @@ class ChildTrainer:
         weights = self._packed.trainable.value
         with tf.GradientTape() as tape:
             outputs, other = self._packed.train_call(weights, images)
-            loss = total = _CROSS_ENTROPY(labels, logits_of(outputs))
+            smoothing = self._training.label_smoothing
+            loss = total = cross_entropy(labels, logits_of(outputs), smoothing)
             if isinstance(outputs, dict):
-                total += self._training.auxiliary_weight * _CROSS_ENTROPY(labels, outputs["auxiliary"])
+                total += self._training.auxiliary_weight * cross_entropy(labels, outputs["auxiliary"], smoothing)
         gradient = tape.gradient(total, weights)
         # The gradient of the L2 term, added by hand: the loss that is reported is the cross-entropy of the head.
         gradient += self._training.weight_decay * self._packed.is_kernel * weights
         self._optimizer.apply([gradient])
         self._packed.other.assign(other)
+        for average in self._averages:
+            average.update(self._optimizer.iterations - 1)
         return loss
 
 
@@ -144,7 +141,7 @@ def evaluate(model: keras.Model, data: DeviceData, batch: int = 500) -> tuple[fl
         batch: images at once.
     """
     logits = predict(model, data, data.valid_images, batch)
-    loss = float(_CROSS_ENTROPY(data.valid_labels, logits))
+    loss = float(cross_entropy(data.valid_labels, tf.constant(logits)))
     return float(np.mean(np.argmax(logits, axis=-1) == data.valid_labels)), loss
 
 

@@ -122,6 +122,28 @@ def test_a_child_learns_digits_and_its_saved_model_computes_the_same(digits: Ima
     np.testing.assert_allclose(tf.reduce_sum(served, -1), 1.0, rtol=1e-5)
 
 
+def test_every_trick_at_once_learns_digits_too(digits: ImageData) -> None:
+    settings = TrainingSettings(
+        epochs=8,
+        batch_size=64,
+        optimizer="rmsprop",
+        learning_rate=0.1,
+        schedule="exponential",
+        warmup_epochs=0.5,
+        label_smoothing=0.1,
+        ema_decay=0.99,
+    )
+    data, model = DeviceData(digits), child()
+    trainer = ChildTrainer(model, data, settings, AugmentSettings(cutout=2), seed=0)
+    trainer.train()
+    accuracy, _ = evaluate(model, data)
+    assert accuracy > 0.85
+    # What is measured are the averages, of the moving statistics too.
+    averages = np.concatenate([average.value.numpy() for average in trainer._averages])
+    kept = [v for v in model.trainable_variables + model.non_trainable_variables if v.dtype == "float32"]
+    np.testing.assert_array_equal(np.concatenate([np.ravel(v) for v in kept]), averages)
+
+
 def test_a_diverging_child_says_so(digits: ImageData) -> None:
     settings = TrainingSettings(epochs=1, learning_rate=1e30, clip_norm=0)
     with pytest.raises(DivergedError, match="after epoch 1"):

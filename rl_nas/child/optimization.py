@@ -1,0 +1,99 @@
+"""Learning-rate schedules, optimizers, the loss and the averaged weights of the published recipes."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from rl_nas.child.settings import TrainingSettings
+
+
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule whose first steps are scaled from 0 up to 1 along a line; it is not shifted by them.
+
+    Args:
+        schedule: step -> learning rate.
+        steps: those of the line.
+    """
+
+    def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, steps: int) -> None:
+        self._schedule, self._steps = schedule, steps
+
+    def __call__(self, step: Any) -> Any:
+        """The learning rate of a step, the first being 0."""
+        share = tf.minimum(1.0, tf.cast(step, tf.float32) / self._steps)
+        return share * self._schedule(step)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return {"schedule": self._schedule, "steps": self._steps}
+
+
+def learning_rate(
+    settings: TrainingSettings, batch: int, steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """The learning rate as a function of the step.
+
+    Args:
+        settings: `schedule` and what belongs to it.
+        batch: images of a step, over all devices.
+        steps: those of the whole training.
+    """
+    first, per_epoch = settings.learning_rate, steps / settings.epochs
+    if settings.learning_rate_batch is not None:  # linear scaling: Goyal et al. 2017, section 2.1
+        first *= batch / settings.learning_rate_batch
+    schedule: keras.optimizers.schedules.LearningRateSchedule
+    if settings.schedule == "cosine":
+        schedule = keras.optimizers.schedules.CosineDecay(first, steps)
+    else:
+        schedule = keras.optimizers.schedules.ExponentialDecay(
+            first, settings.decay_epochs * per_epoch, settings.decay_rate, staircase=True
+        )
+    if settings.warmup_epochs:
+        schedule = WarmUp(schedule, max(1, round(settings.warmup_epochs * per_epoch)))
+    return schedule
+
+
+def make_optimizer(settings: TrainingSettings, batch: int, steps: int) -> keras.Optimizer:
+    """The optimizer of one packed vector of weights; arguments as in `learning_rate`."""
+    rate = learning_rate(settings, batch, steps)
+    clip = settings.clip_norm or None  # of the one vector: the global norm
+    if settings.optimizer == "sgd":
+        return keras.optimizers.SGD(rate, settings.momentum, settings.nesterov, clipnorm=clip)
+    # epsilon stands under the root, as in TensorFlow 1, which the recipes were written for; there the squares'
+    # average starts at 1, here at 0.
+    return keras.optimizers.RMSprop(
+        rate, settings.rms_decay, settings.momentum, settings.rms_epsilon, clipnorm=clip
+    )
+
+
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
+    """Mean cross-entropy with smoothed labels (Szegedy et al. 2016, section 7).
+
+    Args:
+        labels: int [batch].
+        logits: float [batch, classes].
+        smoothing: share of the label that is spread evenly over all classes.
+    """
+    if not smoothing:
+        return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, logits, True))
+    targets = tf.one_hot(labels, logits.shape[-1])
+    return tf.reduce_mean(keras.losses.categorical_crossentropy(targets, logits, True, smoothing))
+
+
+class Average:
+    """Exponential moving average of a vector.
+
+    The decay starts small, min(decay, (1 + n) / (10 + n)) at the n-th update, as in TensorFlow 1's
+    ExponentialMovingAverage with `num_updates`, so that short trainings do not end at their first weights.
+    """
+
+    def __init__(self, vector: keras.Variable, decay: float) -> None:
+        self._vector, self._decay = vector, decay
+        self.value = keras.Variable(vector.numpy(), name=f"{vector.name}_average", trainable=False)
+
+    def update(self, n: tf.Tensor) -> None:
+        """Takes up the vector's value after the update of that number, the first being 0; traced in a tf.function."""
+        n = tf.cast(n, tf.float32)
+        decay = tf.minimum(self._decay, (1 + n) / (10 + n))
+        self.value.assign(decay * self.value.value + (1 - decay) * self._vector.value)
