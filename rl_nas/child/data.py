@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from rl_nas.child.image_folder import PREFIX, image_folder, unreadable_image
 from rl_nas.child.settings import DataSettings
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
@@ -92,6 +93,8 @@ def _prepared_builder(settings: DataSettings) -> Any:
     from rl_nas.child import digits  # noqa: F401  (its import registers the data set)
 
     name, data_dir = settings.dataset, settings.data_dir
+    if name.startswith(PREFIX):
+        return image_folder(name)
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
@@ -208,7 +211,11 @@ def _read(
     )
     dataset = dataset.enumerate().filter(lambda index, _: role_of[index] != _UNUSED)
     dataset = dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE).batch(_READ_BATCH).prefetch(2)
-    images, labels, kept = zip(*dataset.as_numpy_iterator(), strict=True)
+    try:
+        images, labels, kept = zip(*dataset.as_numpy_iterator(), strict=True)
+    except tf.errors.InvalidArgumentError as error:
+        which = unreadable_image(builder) if isinstance(builder, tfds.ImageFolder) else f"an image of {builder.name}"
+        raise UsageError(f"{which} cannot be decoded; mend or remove it") from error
     return np.concatenate(images), np.concatenate(labels), np.concatenate(kept)
 
 

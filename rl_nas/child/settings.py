@@ -12,7 +12,7 @@ class DataSettings(Settings):
 
     title: ClassVar[str] = "Data"
 
-    dataset: str = setting("digits", "TFDS name of an image classification data set; digits needs no download")
+    dataset: str = setting("digits", "TFDS name of an image classification data set, digits needs no download; or folder:PATH of PATH/train/CLASS/NAME.jpg")
     data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
     valid_fraction: float = setting(
         0.1, "share of the training split that is held out for the reward", above=0, maximum=0.9

@@ -55,8 +55,12 @@ def merge(parsed: Parsed, recorded: dict[str, Any]) -> Parsed:
 
 
 def _portable(values: dict[str, Any]) -> dict[str, Any]:
-    """The flags, with a data folder that is found from any working folder."""
-    data_dir = values["data_dir"]
-    if data_dir is not None and "://" not in data_dir:  # buckets (gs://...) stay as they are
-        data_dir = str(Path(data_dir).expanduser().absolute())
-    return {**values, "data_dir": data_dir}
+    """The flags, with data folders that are found from any working folder."""
+    data_dir, (kind, colon, folder) = values["data_dir"], values["dataset"].partition(":")
+    if data_dir is not None:
+        data_dir = _absolute(data_dir)
+    return {**values, "data_dir": data_dir, "dataset": kind + colon + (folder and _absolute(folder))}
+
+
+def _absolute(folder: str) -> str:
+    return folder if "://" in folder else str(Path(folder).expanduser().absolute())  # buckets stay as they are

@@ -1,0 +1,36 @@
+"""Folders of images as a data set: train/CLASS/NAME.jpg, as most tools for image classification expect them."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from rl_nas.errors import UsageError
+
+PREFIX = "folder:"
+
+
+def image_folder(name: str) -> Any:
+    """The TFDS builder of `folder:PATH`; other splits beside train (test) are folders beside it.
+
+    Raises:
+        UsageError: there is no such folder, or no image in it.
+    """
+    root = Path(name.removeprefix(PREFIX)).expanduser()
+    if not (root / "train").is_dir():
+        raise UsageError(f"--dataset={name}: no folder {root / 'train'}; expected images as {root}/train/CLASS/NAME.png")
+    builder = tfds.ImageFolder(str(root))
+    if "train" not in builder.info.splits or not builder.info.splits["train"].num_examples:
+        raise UsageError(f"--dataset={name}: no .png, .jpg or .jpeg in the folders of {root / 'train'}")
+    return builder
+
+
+def unreadable_image(builder: tfds.ImageFolder) -> str:
+    """The first file of the training split that is no image."""
+    for example in builder.as_dataset(split="train", decoders={"image": tfds.decode.SkipDecoding()}):
+        try:
+            tf.io.decode_image(example["image"])
+        except tf.errors.InvalidArgumentError:
+            break
+    return str(example["image/filename"].numpy().decode())
