@@ -44,7 +44,7 @@ def _random_crop(images: tf.Tensor, seed: tf.Tensor, margin: int, crop: str) -> 
 
 
 def _cut_out(images: tf.Tensor, seed: tf.Tensor, size: int) -> tf.Tensor:
-    """Puts a square around a random pixel to 0; beyond the border it is cut off (DeVries and Taylor 2017, section 3.2)."""
+    """Puts a square around a random pixel to 0, what of it is in the image (DeVries and Taylor 2017, section 3.2)."""
     batch, (height, width) = tf.shape(images)[0], images.shape[1:3]
     centers = tf.random.stateless_uniform([batch, 2], seed) * [float(height), float(width)]
     first = tf.cast(centers, tf.int32) - size // 2  # [batch, 2]

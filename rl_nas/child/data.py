@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from rl_nas.child.image_folder import PREFIX, image_folder, unreadable_image
-from rl_nas.child.settings import DataSettings
+from rl_nas.child.image_folder import image_folder, unreadable_image
+from rl_nas.child.settings import FOLDER, DataSettings
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
 
@@ -93,7 +93,7 @@ def _prepared_builder(settings: DataSettings) -> Any:
     from rl_nas.child import digits  # noqa: F401  (its import registers the data set)
 
     name, data_dir = settings.dataset, settings.data_dir
-    if name.startswith(PREFIX):
+    if name.startswith(FOLDER):
         return image_folder(name)
     try:
         builder = tfds.builder(name, data_dir=data_dir)

@@ -6,9 +6,8 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from rl_nas.child.settings import FOLDER
 from rl_nas.errors import UsageError
-
-PREFIX = "folder:"
 
 
 def image_folder(name: str) -> Any:
@@ -17,9 +16,11 @@ def image_folder(name: str) -> Any:
     Raises:
         UsageError: there is no such folder, or no image in it.
     """
-    root = Path(name.removeprefix(PREFIX)).expanduser()
+    root = Path(name.removeprefix(FOLDER)).expanduser()
     if not (root / "train").is_dir():
-        raise UsageError(f"--dataset={name}: no folder {root / 'train'}; expected images as {root}/train/CLASS/NAME.png")
+        raise UsageError(
+            f"--dataset={name}: no folder {root / 'train'}; expected images as {root}/train/CLASS/NAME.png"
+        )
     builder = tfds.ImageFolder(str(root))
     if "train" not in builder.info.splits or not builder.info.splits["train"].num_examples:
         raise UsageError(f"--dataset={name}: no .png, .jpg or .jpeg in the folders of {root / 'train'}")

@@ -62,9 +62,7 @@ def make_optimizer(settings: TrainingSettings, batch: int, steps: int) -> keras.
         return keras.optimizers.SGD(rate, settings.momentum, settings.nesterov, clipnorm=clip)
     # epsilon stands under the root, as in TensorFlow 1, which the recipes were written for; there the squares'
     # average starts at 1, here at 0.
-    return keras.optimizers.RMSprop(
-        rate, settings.rms_decay, settings.momentum, settings.rms_epsilon, clipnorm=clip
-    )
+    return keras.optimizers.RMSprop(rate, settings.rms_decay, settings.momentum, settings.rms_epsilon, clipnorm=clip)
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:

@@ -34,7 +34,9 @@ class PackedModel:
         )
 
     def train_call(self, weights: tf.Tensor, images: tf.Tensor) -> tuple[Any, tf.Tensor]:
-        """The model's outputs in training mode, and the new value of `other`; counters are updated. Traced in a tf.function.
+        """The model's outputs in training mode, and the new value of `other`; counters are updated.
+
+        Traced in a tf.function.
 
         Args:
             weights: float [trainable parameters].

@@ -5,6 +5,9 @@ from typing import ClassVar
 
 from rl_nas.settings import Settings, setting
 
+FOLDER = "folder:"
+"""What a data set's name begins with that is a folder of images."""
+
 
 @dataclass(frozen=True)
 class DataSettings(Settings):
@@ -12,7 +15,11 @@ class DataSettings(Settings):
 
     title: ClassVar[str] = "Data"
 
-    dataset: str = setting("digits", "TFDS name of an image classification data set, digits needs no download; or folder:PATH of PATH/train/CLASS/NAME.jpg")
+    dataset: str = setting(
+        "digits",
+        "TFDS name of an image classification data set (digits needs no download); or folder:PATH, which holds"
+        " train/CLASS/NAME.jpg",
+    )
     data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
     valid_fraction: float = setting(
         0.1, "share of the training split that is held out for the reward", above=0, maximum=0.9
@@ -70,7 +77,10 @@ class TrainingSettings(Settings):
         0.0, "share of every label that is spread over all classes", minimum=0, maximum=0.9
     )
     ema_decay: float = setting(
-        0.0, "measure and keep a moving average of the weights with this decay; 0: the last weights", minimum=0, maximum=0.999999
+        0.0,
+        "measure and keep a moving average of the weights with this decay; 0: the last weights",
+        minimum=0,
+        maximum=0.999999,
     )
     auxiliary_weight: float = setting(0.4, "weight of the auxiliary head's loss, where there is one", minimum=0)
     jit_compile: bool = setting(False, "compile children with XLA (minutes a child on a CPU; for TPU and GPU)")

@@ -6,6 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from rl_nas.child.settings import FOLDER
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Parsed, flagfile_text
 
@@ -56,10 +57,12 @@ def merge(parsed: Parsed, recorded: dict[str, Any]) -> Parsed:
 
 def _portable(values: dict[str, Any]) -> dict[str, Any]:
     """The flags, with data folders that are found from any working folder."""
-    data_dir, (kind, colon, folder) = values["data_dir"], values["dataset"].partition(":")
+    data_dir, dataset = values["data_dir"], values["dataset"]
     if data_dir is not None:
         data_dir = _absolute(data_dir)
-    return {**values, "data_dir": data_dir, "dataset": kind + colon + (folder and _absolute(folder))}
+    if dataset.startswith(FOLDER):
+        dataset = FOLDER + _absolute(dataset.removeprefix(FOLDER))
+    return {**values, "data_dir": data_dir, "dataset": dataset}
 
 
 def _absolute(folder: str) -> str:

@@ -11,7 +11,7 @@ from rl_nas.controller.losses import reinforce_loss
 from rl_nas.controller.policy import FREE
 from rl_nas.controller.reward_model import PairModel, RewardSamples, imagined_rewards, normal_scores
 from rl_nas.controller.settings import ControllerConfig
-from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.spaces.decisions import SearchSpace
 
 WARM_UP = 10
 """Trials before the first practice; the fresh, uniform policy proposes them."""
@@ -114,13 +114,17 @@ class ModelBasedLearner(PolicyLearner):
         batch = _repeated(fixed, self.config.practice_batch)
         for step in range(n * self.config.practice_steps):
             one = slice(step % n, step % n + 1)
-            sample = RewardSamples(samples.single[:, one], samples.pairs[:, one], samples.points, samples.weights[:, one])
+            sample = RewardSamples(
+                samples.single[:, one], samples.pairs[:, one], samples.points, samples.weights[:, one]
+            )
             uniforms = self.uniforms(self.config.practice_batch)
             tokens, entropy = self._practise(uniforms, batch, sample, np.exp(self._log_weight))
             drawn.append(tokens.numpy())
             fixes.append(batch[0])
             gap = np.clip(self._target - entropy.numpy(), -1, 1)
-            self._log_weight = np.clip(self._log_weight + _ENTROPY_RATE * gap, *np.log(_ENTROPY_WEIGHTS)).astype(np.float32)
+            self._log_weight = np.clip(self._log_weight + _ENTROPY_RATE * gap, *np.log(_ENTROPY_WEIGHTS)).astype(
+                np.float32
+            )
         fixes.append(_repeated(fixed, self.config.candidates)[0])
         drawn.append(super().propose(self.config.candidates, fixes[-1][np.newaxis]))
         pool, all_fixed = np.concatenate(drawn, axis=1), np.concatenate(fixes)
@@ -163,9 +167,7 @@ class ModelBasedLearner(PolicyLearner):
         self.step(losses)
         return kept[0], kept[1]
 
-    def _real_step(
-        self, tokens: tf.Tensor, fixed: tf.Tensor, advantages: tf.Tensor, weight: tf.Tensor
-    ) -> tf.Tensor:
+    def _real_step(self, tokens: tf.Tensor, fixed: tf.Tensor, advantages: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
         def losses() -> tf.Tensor:
             rollout = self.policy.score(tokens, fixed)
             return reinforce_loss(rollout.log_prob, advantages, rollout.entropy, weight[:, tf.newaxis])

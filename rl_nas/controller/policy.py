@@ -143,17 +143,15 @@ class RNNPolicy(tf.Module):
     def _gates(self, x: tf.Tensor) -> tf.Tensor:
         return tf.matmul(x, self.input_kernels[0])
 
-    def _advance(
-        self, gates: tf.Tensor, state: list[tuple[tf.Tensor, tf.Tensor]]
-    ) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    def _advance(self, gates: tf.Tensor, state: list[tuple[tf.Tensor, tf.Tensor]]) -> list[tuple[tf.Tensor, tf.Tensor]]:
         """One step of all LSTM layers; `gates` is the input's part of the first one's. States are (hidden, cell)."""
         advanced: list[tuple[tf.Tensor, tf.Tensor]] = []
-        for layer, (hidden, cell) in enumerate(state):
+        for layer, (hidden, before) in enumerate(state):
             if layer:
                 gates = tf.matmul(advanced[-1][0], self.input_kernels[layer])
             gates = gates + tf.matmul(hidden, self.recurrent_kernels[layer]) + self.biases[layer]
             update, forget, candidate, output = tf.split(gates, 4, axis=-1)
-            cell = tf.sigmoid(forget) * cell + tf.sigmoid(update) * tf.tanh(candidate)
+            cell = tf.sigmoid(forget) * before + tf.sigmoid(update) * tf.tanh(candidate)
             advanced.append((tf.sigmoid(output) * tf.tanh(cell), cell))
         return advanced
 

@@ -49,9 +49,7 @@ PRESETS: dict[str, ControllerConfig] = {
         units=64, learning_rate=3.5e-3, entropy_weight=1e-4, baseline_decay=0.99, tanh=1.1, pointers=True
     ),
     # Few hundred cheap evaluations, as on tabular benchmarks: chosen on NAS-Bench-201's CIFAR-10.
-    "bench": ControllerConfig(
-        units=32, learning_rate=0.01, baseline_decay=0.9, standardize=True, entropy_weight=0.2
-    ),
+    "bench": ControllerConfig(units=32, learning_rate=0.01, baseline_decay=0.9, standardize=True, entropy_weight=0.2),
     # The strategy `controller`: chosen on NAS-Bench-201's CIFAR-10.
     "controller": ControllerConfig(units=32, learning_rate=0.05, entropy_weight=0.5),
 }

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from rl_nas.child.build import build_model
 from rl_nas.networks.layers import BatchNorm
+from rl_nas.networks.network import plan_network
 from rl_nas.networks.operations import OPERATION_PLANS, Ops
 from rl_nas.networks.plan import Plan
-from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.cells import CellGenotype
 from rl_nas.spaces.nasnet import nasnet

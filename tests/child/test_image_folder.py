@@ -37,7 +37,7 @@ def test_a_folder_gives_its_own_images_and_classes(folder: Path) -> None:
 
 
 def test_a_wrong_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="expected images as .*train/CLASS/NAME.png"):
+    with pytest.raises(UsageError, match=r"expected images as .*train/CLASS/NAME.png"):
         load_images(DataSettings(dataset=f"folder:{folder / 'train'}", image_size=4))
     with pytest.raises(UsageError, match="give one to all with --image_size"):
         load_images(DataSettings(dataset=f"folder:{folder}"))
@@ -47,5 +47,5 @@ def test_a_wrong_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
         load_images(DataSettings(dataset=f"folder:{folder}", image_size=4))
     empty = tmp_path / "empty"
     (empty / "train" / "cat").mkdir(parents=True)
-    with pytest.raises(UsageError, match="no .png, .jpg or .jpeg"):
+    with pytest.raises(UsageError, match=r"no \.png, \.jpg or .jpeg"):
         load_images(DataSettings(dataset=f"folder:{empty}", image_size=4))

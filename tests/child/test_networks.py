@@ -159,13 +159,19 @@ def matched_outputs(plan: Plan, images: np.ndarray) -> np.ndarray:
             joined = sorted(inputs) if isinstance(node.layer, layers.Concat) else inputs
             text = hashlib.md5(f"{node.layer} {joined}".encode()).hexdigest()
         expressions[node.output.node] = text
-        for variable in model.get_layer(node.name).weights if node.layer.cost(*(t.shape for t in node.inputs)).trainable else []:
+        for variable in (
+            model.get_layer(node.name).weights if node.layer.cost(*(t.shape for t in node.inputs)).trainable else []
+        ):
             rng = np.random.default_rng(list(hashlib.md5(f"{text} {variable.path.split('/')[-1]}".encode()).digest()))
             shape = tuple(variable.shape)
             if variable.path.endswith("kernel"):
                 outgoing = 1 if "depthwise" in variable.path else shape[-1]
-                values = rng.normal(size=(*shape[:-2], 1, outgoing)) / (1 if "depthwise" in variable.path else shape[-2])
-                variable.assign(np.broadcast_to(values, shape) if len(shape) > 2 else np.broadcast_to(values[-1:], shape))
+                values = rng.normal(size=(*shape[:-2], 1, outgoing)) / (
+                    1 if "depthwise" in variable.path else shape[-2]
+                )
+                variable.assign(
+                    np.broadcast_to(values, shape) if len(shape) > 2 else np.broadcast_to(values[-1:], shape)
+                )
             elif variable.path.endswith("gamma"):
                 variable.assign(rng.uniform(0.5, 1.5, shape))
     return np.asarray(model(images))

@@ -15,7 +15,7 @@ from rl_nas.flags.parsing import parse
         ("dataset", "folder:mine/pets", "folder:{here}/mine/pets"),
         ("dataset", "folder:/data/pets", "folder:/data/pets"),
         ("dataset", "folder:gs://bucket/pets", "folder:gs://bucket/pets"),
-        ("dataset", "cifar10", "cifar10"),
+        ("dataset", "cifar10:3.*.*", "cifar10:3.*.*"),
         ("data_dir", "sets", "{here}/sets"),
         ("data_dir", "gs://bucket/sets", "gs://bucket/sets"),
     ],

@@ -16,7 +16,6 @@ from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.trial import Measurement, Trial, TrialState
 
-
 UNITS = 8
 
 

@@ -231,4 +231,5 @@ def test_mutations_keep_what_is_not_free() -> None:
     mutations = learner._mutations(rng, drawn, fixed)
     assert (mutations[:, [0, 3]] == [1, 2]).all()
     nearest = (mutations[:, np.newaxis] != drawn).sum(axis=2).min(axis=1)
-    assert np.median(nearest) <= 2 and nearest.max() >= 4
+    assert np.median(nearest) <= 2
+    assert nearest.max() >= 4
