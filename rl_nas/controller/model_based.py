@@ -55,7 +55,7 @@ class ModelBasedLearner(PolicyLearner):
 
     def __init__(self, space: SearchSpace[Any], config: ControllerConfig, seeds: Sequence[int]) -> None:
         super().__init__(space, config, seeds)
-        sizes = [len(decision.choices) for decision in space.decisions]
+        self._sizes = sizes = [len(decision.choices) for decision in space.decisions]
         self._shape = (len(sizes), max(sizes))
         self._model = PairModel(self._shape, config.noise, config.memory, len(seeds))
         self._known: list[set[str]] = [set() for _ in seeds]
@@ -133,15 +133,15 @@ class ModelBasedLearner(PolicyLearner):
 
     def _mutations(self, rng: np.random.Generator, drawn: np.ndarray, fixed: np.ndarray) -> np.ndarray:
         """Some of the drawn architectures, [drawn, decisions], with free decisions made again uniformly."""
-        count, sizes = self.config.mutated_candidates, [len(decision.choices) for decision in self.space.decisions]
+        count, numbers = self.config.mutated_candidates, range(len(self._sizes))
         source = rng.integers(len(drawn), size=count)
         parents, fixed = drawn[source], fixed[source]
         again = rng.random(parents.shape).argsort(axis=1) < rng.geometric(_MUTATION, [count, 1])
         # What was inactive is made for the case that a mutation makes it active.
-        again |= ~np.stack([self._active(number, parents) for number in range(len(sizes))], axis=1)
-        tokens = np.where(again, rng.integers(sizes, size=parents.shape), parents)
+        again |= ~np.stack([self._active(number, parents) for number in numbers], axis=1)
+        tokens = np.where(again, rng.integers(self._sizes, size=parents.shape), parents)
         tokens = np.where(fixed == FREE, tokens, fixed)
-        for number in range(len(sizes)):
+        for number in numbers:
             tokens[:, number] *= self._active(number, tokens)
         return tokens.astype(np.int32)
 
