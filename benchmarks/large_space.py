@@ -84,8 +84,7 @@ def _best_so_far(name: str, runs: Runs, reward: SyntheticReward, batch: int, bud
         tokens = runs.propose(batch)
         rewards = reward(tokens)
         runs.observe(tokens, rewards)
-        parts.append(np.maximum.accumulate(rewards, axis=1))
-        parts[-1] = np.maximum(parts[-1], best[:, np.newaxis])
+        parts.append(np.maximum.accumulate(np.maximum(rewards, best[:, np.newaxis]), axis=1))
         done, best = done + batch, parts[-1][:, -1]
         if done in budgets or best.min() == 1:
             print(f"{name}: {best.mean():.4f} after {done}", file=sys.stderr, flush=True)

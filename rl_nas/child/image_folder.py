@@ -1,6 +1,6 @@
 """Folders of images as a data set: train/CLASS/NAME.jpg, as most tools for image classification expect them."""
 
-from pathlib import Path
+import os
 from typing import Any
 
 import tensorflow as tf
@@ -16,14 +16,12 @@ def image_folder(name: str) -> Any:
     Raises:
         UsageError: there is no such folder, or no image in it.
     """
-    root = Path(name.removeprefix(FOLDER)).expanduser()
-    if not (root / "train").is_dir():
-        raise UsageError(
-            f"--dataset={name}: no folder {root / 'train'}; expected images as {root}/train/CLASS/NAME.png"
-        )
-    builder = tfds.ImageFolder(str(root))
+    root = os.path.expanduser(name.removeprefix(FOLDER))
+    if not tf.io.gfile.isdir(f"{root}/train"):  # of a bucket, too
+        raise UsageError(f"--dataset={name}: no folder {root}/train; expected images as {root}/train/CLASS/NAME.png")
+    builder = tfds.ImageFolder(root)
     if "train" not in builder.info.splits or not builder.info.splits["train"].num_examples:
-        raise UsageError(f"--dataset={name}: no .png, .jpg or .jpeg in the folders of {root / 'train'}")
+        raise UsageError(f"--dataset={name}: no .png, .jpg or .jpeg in the folders of {root}/train")
     return builder
 
 

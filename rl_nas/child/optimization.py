@@ -95,3 +95,7 @@ class Average:
         n = tf.cast(n, tf.float32)
         decay = tf.minimum(self._decay, (1 + n) / (10 + n))
         self.value.assign(decay * self.value.value + (1 - decay) * self._vector.value)
+
+    def write_back(self) -> None:
+        """Puts the average in the vector's place."""
+        self._vector.assign(self.value)

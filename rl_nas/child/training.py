@@ -96,8 +96,8 @@ class ChildTrainer:
             loss = float(np.mean(losses))
             if not math.isfinite(loss):
                 raise DivergedError(f"loss is {loss} after epoch {epoch + 1}")
-        for average, vector in zip(self._averages, (self._packed.trainable, self._packed.other), strict=False):
-            vector.assign(average.value)
+        for average in self._averages:
+            average.write_back()
         self._packed.write_back()
         return loss
 

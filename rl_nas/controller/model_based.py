@@ -109,10 +109,10 @@ class ModelBasedLearner(PolicyLearner):
         self._figures["gradient_norm"] = self._update(tokens, fixed, advantages, np.exp(self._log_weight)).numpy()
 
     def _practice(self, n: int, samples: RewardSamples, fixed: np.ndarray) -> np.ndarray:
-        """Steps on imagined children; returns all that were drawn, int [runs, drawn, decisions]."""
-        drawn, fixes = [], []
-        batch = _repeated(fixed, self.config.practice_batch)
-        for step in range(n * self.config.practice_steps):
+        """Steps on imagined children; returns all that were drawn, and mutations, int [runs, n, decisions]."""
+        batch, candidates = (_repeated(fixed, count) for count in (self.config.practice_batch, self.config.candidates))
+        steps, drawn = n * self.config.practice_steps, []
+        for step in range(steps):
             one = slice(step % n, step % n + 1)
             sample = RewardSamples(
                 samples.single[:, one], samples.pairs[:, one], samples.points, samples.weights[:, one]
@@ -120,14 +120,12 @@ class ModelBasedLearner(PolicyLearner):
             uniforms = self.uniforms(self.config.practice_batch)
             tokens, entropy = self._practise(uniforms, batch, sample, np.exp(self._log_weight))
             drawn.append(tokens.numpy())
-            fixes.append(batch[0])
             gap = np.clip(self._target - entropy.numpy(), -1, 1)
-            self._log_weight = np.clip(self._log_weight + _ENTROPY_RATE * gap, *np.log(_ENTROPY_WEIGHTS)).astype(
-                np.float32
-            )
-        fixes.append(_repeated(fixed, self.config.candidates)[0])
-        drawn.append(super().propose(self.config.candidates, fixes[-1][np.newaxis]))
-        pool, all_fixed = np.concatenate(drawn, axis=1), np.concatenate(fixes)
+            log_weight = np.clip(self._log_weight + _ENTROPY_RATE * gap, *np.log(_ENTROPY_WEIGHTS))
+            self._log_weight = log_weight.astype(np.float32)
+        drawn.append(super().propose(self.config.candidates, candidates))
+        pool = np.concatenate(drawn, axis=1)
+        all_fixed = np.concatenate([batch[0]] * steps + [candidates[0]])
         mutations = [self._mutations(rng, one, all_fixed) for rng, one in zip(self.rngs, pool, strict=True)]
         return np.concatenate([pool, np.stack(mutations)], axis=1)
 

@@ -97,7 +97,7 @@ class ControllerSettings(Settings):
         None, "for the real children, drawn after the practice, besides all imagined; strategy controller", minimum=1
     )
     mutated_candidates: int | None = setting(
-        None, "for the real children, some of all those with few decisions made again; strategy controller", minimum=0
+        None, "for the real children, made of all those by making few decisions again; strategy controller", minimum=0
     )
     noise: float | None = setting(None, "variance of a reward around the model; strategy controller", above=0)
     memory: int | None = setting(None, "children that the reward model remembers; strategy controller", minimum=10)

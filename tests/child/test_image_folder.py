@@ -47,5 +47,5 @@ def test_a_wrong_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
         load_images(DataSettings(dataset=f"folder:{folder}", image_size=4))
     empty = tmp_path / "empty"
     (empty / "train" / "cat").mkdir(parents=True)
-    with pytest.raises(UsageError, match=r"no \.png, \.jpg or .jpeg"):
+    with pytest.raises(UsageError, match=r"no \.png, \.jpg or \.jpeg"):
         load_images(DataSettings(dataset=f"folder:{empty}", image_size=4))
