@@ -29,8 +29,9 @@ setup(
     ],
     extras_require={
         "digits": ["scikit-learn>=1.4"],
+        "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
         "test": [
-            "rl_nas[digits]",
+            "rl_nas[digits,onnx]",
             "build",
             "hypothesis",
             "mypy",

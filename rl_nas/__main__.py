@@ -8,6 +8,9 @@ from importlib import metadata
 
 VERBS = {
     "search": "search network cells on a data set",
+    "train": "train the network of a genotype in full",
+    "export": "write a trained network as SavedModel, TFLite, Keras or ONNX",
+    "predict": "classify image files with an exported network",
     "bench": "compare strategies on a tabular benchmark",
     "describe": "print a genotype's cells, parameters and multiply-adds",
 }

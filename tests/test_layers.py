@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"errors", "spaces", "trial"},
     "report": {"bench", "spaces", "store", "trial"},
     "flags": {"errors", "settings"},
-    "child": {"errors", "settings", "networks"},
+    "child": {"errors", "settings", "networks", "store"},
     "controller": {"settings", "spaces", "trial"},
     "bench": {"controller", "evaluation", "spaces", "strategies", "trial"},
     "execution": {"errors", "trial"},

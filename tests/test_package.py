@@ -27,7 +27,7 @@ def test_wheel_holds_rl_nas_alone(built: Path) -> None:
         top_level = wheel.read(next(name for name in names if name.endswith("top_level.txt"))).decode().split()
     assert top_level == ["rl_nas"]
     assert {name.split("/")[0].split("-")[0] for name in names} == {"rl_nas"}
-    for recipe in ("digits.cfg", "cifar10_smoke.cfg", "cifar10_nasnet.cfg"):
+    for recipe in ("digits.cfg", "cifar10_nasnet.cfg", "imagenet_mobile.cfg"):
         assert f"rl_nas/flags/{recipe}" in names
 
 

@@ -30,6 +30,26 @@ def augment(images: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tf
     return images
 
 
+def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mixes every image and its label with another one's of the batch (Zhang et al. 2018, section 2).
+
+    Args:
+        images: float [batch, height, width, channels].
+        labels: float [batch, classes], each the share of a class.
+        seed: int [2]; the result is a function of it.
+        alpha: the share of the image itself is drawn from Beta(alpha, alpha), one for the batch as in the paper's code.
+
+    Returns:
+        Images and labels of the same shapes.
+    """
+    # Of two Gamma variables a, b with the same scale, a / (a + b) is a Beta variable.
+    gammas = tf.random.stateless_gamma([2], seed, alpha)
+    share = gammas[0] / tf.reduce_sum(gammas)
+    others = tf.random.experimental.stateless_shuffle(tf.range(tf.shape(images)[0]), tf.random.fold_in(seed, 1))
+    mixed = [share * x + (1 - share) * tf.gather(x, others) for x in (images, labels)]
+    return mixed[0], mixed[1]
+
+
 def _random_crop(images: tf.Tensor, seed: tf.Tensor, margin: int, crop: str) -> tf.Tensor:
     batch, (height, width) = tf.shape(images)[0], images.shape[1:3]
     if crop == "pad":

@@ -16,7 +16,7 @@ def image_folder(name: str) -> Any:
     Raises:
         UsageError: there is no such folder, or no image in it.
     """
-    root = os.path.expanduser(name.removeprefix(FOLDER))
+    root = _root(name)
     if not tf.io.gfile.isdir(f"{root}/train"):  # of a bucket, too
         raise UsageError(f"--dataset={name}: no folder {root}/train; expected images as {root}/train/CLASS/NAME.png")
     builder = tfds.ImageFolder(root)
@@ -33,3 +33,12 @@ def unreadable_image(builder: tfds.ImageFolder) -> str:
         except tf.errors.InvalidArgumentError:
             break
     return str(example["image/filename"].numpy().decode())
+
+
+def folder_bytes(name: str, split: str) -> int:
+    """Size of the files of a split of `folder:PATH`."""
+    return sum(tf.io.gfile.stat(file).length for file in tf.io.gfile.glob(f"{_root(name)}/{split}/*/*"))
+
+
+def _root(name: str) -> str:
+    return os.path.expanduser(name.removeprefix(FOLDER))

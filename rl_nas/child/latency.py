@@ -6,7 +6,8 @@ import time
 import keras
 import tensorflow as tf
 
-from rl_nas.child.training import DeviceData, logits_of
+from rl_nas.child.step import logits_of
+from rl_nas.child.training import DeviceData
 
 _WARM_UP, _TIMED = 5, 30
 

@@ -55,27 +55,27 @@ def learning_rate(
 
 
 def make_optimizer(settings: TrainingSettings, batch: int, steps: int) -> keras.Optimizer:
-    """The optimizer of one packed vector of weights; arguments as in `learning_rate`."""
+    """The optimizer of one packed vector of weights; arguments as in `learning_rate`. It does not clip."""
     rate = learning_rate(settings, batch, steps)
-    clip = settings.clip_norm or None  # of the one vector: the global norm
     if settings.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, settings.momentum, settings.nesterov, clipnorm=clip)
+        return keras.optimizers.SGD(rate, settings.momentum, settings.nesterov)
     # epsilon stands under the root, as in TensorFlow 1, which the recipes were written for; there the squares'
     # average starts at 1, here at 0.
-    return keras.optimizers.RMSprop(rate, settings.rms_decay, settings.momentum, settings.rms_epsilon, clipnorm=clip)
+    return keras.optimizers.RMSprop(rate, settings.rms_decay, settings.momentum, settings.rms_epsilon)
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
     """Mean cross-entropy with smoothed labels (Szegedy et al. 2016, section 7).
 
     Args:
-        labels: int [batch].
+        labels: int [batch], or floats [batch, classes], each the share of a class.
         logits: float [batch, classes].
         smoothing: share of the label that is spread evenly over all classes.
     """
-    if not smoothing:
+    logits, labels = tf.cast(logits, tf.float32), tf.convert_to_tensor(labels)
+    if labels.dtype.is_integer and not smoothing:
         return tf.reduce_mean(keras.losses.sparse_categorical_crossentropy(labels, logits, True))
-    targets = tf.one_hot(labels, logits.shape[-1])
+    targets = tf.one_hot(labels, logits.shape[-1]) if labels.dtype.is_integer else labels
     return tf.reduce_mean(keras.losses.categorical_crossentropy(targets, logits, True, smoothing))
 
 
@@ -94,7 +94,15 @@ class Average:
         """Takes up the vector's value after the update of that number, the first being 0; traced in a tf.function."""
         n = tf.cast(n, tf.float32)
         decay = tf.minimum(self._decay, (1 + n) / (10 + n))
-        self.value.assign(decay * self.value.value + (1 - decay) * self._vector.value)
+
+        def assign(value: tf.Variable, vector: tf.Tensor) -> None:
+            value.assign(decay * value + (1 - decay) * vector)
+
+        def on_all(strategy: tf.distribute.Strategy) -> None:
+            # Every device averages its own copy.
+            strategy.extended.update(self.value.value, assign, args=(self._vector.value,), group=False)
+
+        tf.__internal__.distribute.interim.maybe_merge_call(on_all, tf.distribute.get_strategy())
 
     def write_back(self) -> None:
         """Puts the average in the vector's place."""

@@ -11,7 +11,7 @@ FOLDER = "folder:"
 
 @dataclass(frozen=True)
 class DataSettings(Settings):
-    """Which images children are trained on and measured with. The test split is never read."""
+    """Which images children are trained on and measured with."""
 
     title: ClassVar[str] = "Data"
 
@@ -22,9 +22,9 @@ class DataSettings(Settings):
     )
     data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
     valid_fraction: float = setting(
-        0.1, "share of the training split that is held out for the reward", above=0, maximum=0.9
+        0.1, "share of the training split that is held out, in a search for the reward", above=0, maximum=0.9
     )
-    valid_images: int | None = setting(None, "images held out for the reward, instead of a share", minimum=1)
+    valid_images: int | None = setting(None, "images held out, instead of a share; 0, for train only: none", minimum=0)
     train_images: int | None = setting(None, "train on this many random images; left out: on all", minimum=1)
     image_size: int | None = setting(
         None, "pixels; resize images to this square (needed where their sizes differ)", minimum=1
@@ -84,3 +84,57 @@ class TrainingSettings(Settings):
     )
     auxiliary_weight: float = setting(0.4, "weight of the auxiliary head's loss, where there is one", minimum=0)
     jit_compile: bool = setting(False, "compile children with XLA (minutes a child on a CPU; for TPU and GPU)")
+
+
+@dataclass(frozen=True)
+class StreamSettings(Settings):
+    """How images reach a training in full, which need not hold them in memory."""
+
+    title: ClassVar[str] = "Images of a full training"
+
+    whiten: str = setting(
+        "dataset",
+        "how pixels become numbers: mean 0 and deviation 1 of every channel over (at most 50,000) training images,"
+        " or -1 to 1 whatever they show",
+        choices=("dataset", "unit"),
+    )
+    inception_crop: bool = setting(
+        False, "train on random parts of 8 to 100 % of the image, measure on its middle (Szegedy et al. 2015)"
+    )
+    color: float = setting(
+        0.0,
+        "vary brightness, saturation, hue and contrast, so strongly (1: as Inception's preprocessing)",
+        minimum=0,
+        maximum=1,
+    )
+    rand_augment: int = setting(0, "random operations on every image (Cubuk et al. 2020); 0: none", minimum=0)
+    rand_augment_magnitude: float = setting(0.3, "their strength", minimum=0, maximum=1)
+    mixup: float = setting(
+        0.0, "mix pairs of images, shares from Beta(this, this) (Zhang et al. 2018); 0: no", minimum=0
+    )
+    memory_gib: float = setting(
+        4.0, "keep encoded images in memory up to so many GiB and order them by one permutation", minimum=0
+    )
+    shuffle_buffer: int = setting(20000, "images among which the next one is drawn where they are not kept", minimum=1)
+
+
+@dataclass(frozen=True)
+class DeviceSettings(Settings):
+    """On which devices."""
+
+    title: ClassVar[str] = "Devices"
+
+    distribute: str = setting(
+        "auto",
+        "one device; all GPUs (mirrored); all GPUs of the workers in TF_CONFIG; a TPU; auto: what there is on this"
+        " machine",
+        choices=("auto", "one", "mirrored", "multiworker", "tpu"),
+    )
+    tpu: str | None = setting(None, "name or address of a TPU; local: that of this machine")
+    precision: str = setting(
+        "float32", "what layers compute in; weights are float32", choices=("float32", "bfloat16", "float16")
+    )
+    steps_per_loop: int = setting(
+        20, "steps between two looks at the loss: without a way back to Python on TPUs and GPUs", minimum=1
+    )
+    logical_cpus: int = setting(1, "split the CPU into so many devices, to try distribution without GPUs", minimum=1)

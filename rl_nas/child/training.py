@@ -1,7 +1,6 @@
 """Trains a child with our own step: Keras layers, losses, optimizers, one tf.function."""
 
 import math
-from typing import Any
 
 import keras
 import numpy as np
@@ -9,9 +8,9 @@ import tensorflow as tf
 
 from rl_nas.child.augment import augment
 from rl_nas.child.data import ImageData
-from rl_nas.child.optimization import Average, cross_entropy, make_optimizer
-from rl_nas.child.packing import PackedModel
+from rl_nas.child.optimization import cross_entropy
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
+from rl_nas.child.step import TrainingStep, logits_of
 
 
 class DivergedError(ArithmeticError):
@@ -60,13 +59,8 @@ class ChildTrainer:
         self._rng = np.random.default_rng(seed)
         self._examples = int(data.train_images.shape[0])
         self._batch = min(training.batch_size, self._examples)
-        self._steps = training_steps(training, self._examples)
-        self._packed = PackedModel(model)
-        self._optimizer = make_optimizer(training, self._batch, self._steps)
-        self._optimizer.build([self._packed.trainable])
-        # The moving statistics of batch normalisation are averaged as well: they belong to the averaged weights.
-        vectors = (self._packed.trainable, self._packed.other)
-        self._averages = [Average(vector, training.ema_decay) for vector in vectors] if training.ema_decay else []
+        steps = training_steps(training, self._examples)
+        self._update = TrainingStep(model, training, self._batch, steps)
         self._step = tf.function(
             self._train_step,
             input_signature=[tf.TensorSpec([self._batch], tf.int64), tf.TensorSpec([2], tf.int64)],
@@ -96,40 +90,21 @@ class ChildTrainer:
             loss = float(np.mean(losses))
             if not math.isfinite(loss):
                 raise DivergedError(f"loss is {loss} after epoch {epoch + 1}")
-        for average in self._averages:
+        for average in self._update.averages:
             average.write_back()
-        self._packed.write_back()
+        self._update.packed.write_back()
         return loss
 
     def _train_step(self, indices: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         images = self._data.whiten(tf.gather(self._data.train_images, indices))
         images = augment(images, seed, self._augmentation)
-        labels = tf.gather(self._data.train_labels, indices)
-        weights = self._packed.trainable.value
-        with tf.GradientTape() as tape:
-            outputs, other = self._packed.train_call(weights, images)
-            smoothing = self._training.label_smoothing
-            loss = total = cross_entropy(labels, logits_of(outputs), smoothing)
-            if isinstance(outputs, dict):
-                total += self._training.auxiliary_weight * cross_entropy(labels, outputs["auxiliary"], smoothing)
-        gradient = tape.gradient(total, weights)
-        # The gradient of the L2 term, added by hand: the loss that is reported is the cross-entropy of the head.
-        gradient += self._training.weight_decay * self._packed.is_kernel * weights
-        self._optimizer.apply([gradient])
-        self._packed.other.assign(other)
-        for average in self._averages:
-            average.update(self._optimizer.iterations - 1)
+        loss, _ = self._update(images, tf.gather(self._data.train_labels, indices))
         return loss
 
 
 def training_steps(training: TrainingSettings, examples: int) -> int:
     """Steps of a whole training on so many images."""
     return examples // min(training.batch_size, examples) * training.epochs
-
-
-def logits_of(outputs: Any) -> Any:
-    """The logits among the outputs of a model with or without an auxiliary head."""
-    return outputs["logits"] if isinstance(outputs, dict) else outputs
 
 
 def evaluate(model: keras.Model, data: DeviceData, batch: int = 500) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rl_nas.errors import StorageError, UsageError
+from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, parse
 
 DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
@@ -33,6 +33,8 @@ def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str]) ->
         return _report(command, "interrupted", INTERRUPTED, debug)
     except (UsageError, StorageError) as error:
         return _report(command, str(error), WRONG_USE, debug)
+    except RunError as error:
+        return _report(command, str(error), FAILED, debug)
     except Exception as error:
         return _report(command, f"{type(error).__name__}: {error}", FAILED, debug)
 
@@ -56,14 +58,23 @@ def load_tensorflow(*, debug: bool) -> None:
     from absl import logging
 
     logging.set_verbosity(logging.ERROR)
-    with _captured_stderr():
+    with captured_stderr():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+        tf.get_logger().setLevel("ERROR")  # TFDS calls what is deprecated
+
+
+def settle_determinism(wanted: str) -> None:
+    """Makes TensorFlow repeat results to the bit: `on`, `off`, or `auto`, which is on unless there is a GPU."""
+    import tensorflow as tf
+
+    if wanted == "on" or (wanted == "auto" and not tf.config.list_physical_devices("GPU")):
+        tf.config.experimental.enable_op_determinism()
 
 
 @contextmanager
-def _captured_stderr() -> Iterator[None]:
+def captured_stderr() -> Iterator[None]:
     """Keeps what C++ code writes to standard error; shows it only if the body fails."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as capture:

@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,6 @@ from typing import Any
 from rl_nas.child.settings import FOLDER
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Parsed, flagfile_text
-
-CHANGEABLE = ("run_dir", "resume", "trials", "data_dir", "json", "debug")
-"""Flags that a resumed run may be given anew; all others are the run's own."""
 
 _NOT_REPEATED = ("run_dir", "resume", "json", "debug")
 _PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
@@ -30,14 +28,19 @@ def config(parsed: Parsed) -> dict[str, Any]:
     }
 
 
-def repeating_flagfile(parsed: Parsed) -> str:
-    """The content of flags.cfg: the run again, in another folder."""
+def repeating_flagfile(parsed: Parsed, command: str) -> str:
+    """The content of flags.cfg: the run again, by the same command, in another folder."""
     values = {name: value for name, value in _portable(parsed.values).items() if name not in _NOT_REPEATED}
-    return flagfile_text(values, "Repeats the run: rl_nas search --flagfile=THIS_FILE --run_dir=NEW_FOLDER")
+    return flagfile_text(values, f"Repeats the run: {command} --flagfile=THIS_FILE --run_dir=NEW_FOLDER")
 
 
-def merge(parsed: Parsed, recorded: dict[str, Any]) -> Parsed:
+def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str]) -> Parsed:
     """The recorded flags of a run, with those that may change taken from the command line.
+
+    Args:
+        parsed: the command line.
+        recorded: the run's flags.
+        changeable: flags that a resumed run may be given anew; all others are the run's own.
 
     Raises:
         UsageError: another flag was given with another value than the run's.
@@ -45,7 +48,7 @@ def merge(parsed: Parsed, recorded: dict[str, Any]) -> Parsed:
     values = {name: recorded.get(name, value) for name, value in parsed.values.items()}
     given = _portable(parsed.values)
     for name in sorted(parsed.given):
-        if name in CHANGEABLE:
+        if name in changeable:
             values[name] = given[name]
         elif given[name] != values[name]:
             raise UsageError(

@@ -11,7 +11,7 @@ import numpy as np
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.commands import frame, run_config
 from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
-from rl_nas.commands.search_flags import SEARCH, RunSettings, StrategySettings
+from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, RunSettings, StrategySettings
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.rewards import make_reward
@@ -27,7 +27,7 @@ from rl_nas.spaces.decisions import Architecture
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.best_child import BestChild
 from rl_nas.store.files import storage_errors
-from rl_nas.store.run_folder import RunFolder
+from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
@@ -35,6 +35,9 @@ from rl_nas.trial import Trial
 
 if TYPE_CHECKING:
     from rl_nas.report.health_log import HealthLog
+
+_CHECKED_IMAGES = 64
+"""Held-out images on which the exported SavedModel is compared with the child."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -46,23 +49,21 @@ def _run(parsed: Parsed) -> int:
     run = parsed.group(RunSettings)
     if run.run_dir is None:
         raise UsageError("--run_dir is missing; give the folder of the run, such as --run_dir=runs/first")
-    folder = RunFolder(run.run_dir)
+    folder = SearchFolder(run.run_dir)
     if run.resume:
-        return _Search(run_config.merge(parsed, folder.reopen()["flags"]), folder).run()
+        return _Search(run_config.merge(parsed, folder.reopen()["flags"], CHANGEABLE), folder).run()
     folder.check_new()
     started = _Search(parsed, folder)  # checks data and network before anything is written
-    folder.create(run_config.config(parsed), run_config.repeating_flagfile(parsed))
+    folder.create(run_config.config(parsed), run_config.repeating_flagfile(parsed, SEARCH.name))
     return started.run()
 
 
 class _Search:
     """The parts of a search, made from its flags, and what happens to them from start to end."""
 
-    def __init__(self, parsed: Parsed, folder: RunFolder) -> None:
+    def __init__(self, parsed: Parsed, folder: SearchFolder) -> None:
         # Imported late: TensorFlow takes seconds, and wrong flags are to be told at once.
         frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
-        import tensorflow as tf
-
         from rl_nas.child.data import load_images
         from rl_nas.child.training import DeviceData
         from rl_nas.evaluation.trained_child import TrainedChildEvaluator
@@ -70,8 +71,7 @@ class _Search:
         self.folder = folder
         self.settings = parsed.group(RunSettings)
         self.json = parsed.group(OutputSettings).json
-        if _deterministic(self.settings.determinism, bool(tf.config.list_physical_devices("GPU"))):
-            tf.config.experimental.enable_op_determinism()
+        frame.settle_determinism(self.settings.determinism)
         self.space = find_space(parsed.group(SpaceSettings))
         rewarding = parsed.group(RewardSettings)
         self.reward, self.health = make_reward(rewarding), parsed.group(HealthSettings)
@@ -163,11 +163,15 @@ class _Search:
 
     def _export(self, architecture: Architecture) -> float:
         from rl_nas.child.build import build_model
-        from rl_nas.child.export import export_saved_model
+        from rl_nas.child.export import write_checked_saved_model
+        from rl_nas.child.inference import Classifier
 
-        model = build_model(self.evaluator.plan(architecture))
-        self.best.load_weights(model)
-        return export_saved_model(model, self.data, self.folder.best / "saved_model")
+        network = build_model(self.evaluator.plan(architecture))
+        self.best.load_weights(network)
+        mean, deviation = self.data.channel_statistics()
+        classifier = Classifier(network, mean.tolist(), deviation.tolist(), self.data.class_names)
+        images = self.data.valid_images[:_CHECKED_IMAGES]
+        return write_checked_saved_model(classifier, images, self.folder.best / "saved_model")
 
 
 class _Watcher(Watcher):
@@ -186,10 +190,6 @@ class _Watcher(Watcher):
 
     def collapse(self, message: str) -> None:
         self._progress.warn(message)
-
-
-def _deterministic(wanted: str, gpu: bool) -> bool:
-    return wanted == "on" or (wanted == "auto" and not gpu)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,9 @@ from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
 
+CHANGEABLE = ("run_dir", "resume", "trials", "data_dir", "json", "debug")
+"""Flags that a resumed run may be given anew."""
+
 
 @dataclass(frozen=True)
 class RunSettings(Settings):

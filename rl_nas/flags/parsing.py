@@ -36,12 +36,14 @@ class Command:
         summary: what it does, a sentence or more.
         examples: command lines for the help text.
         groups: its settings groups; `OutputSettings` comes with every verb.
+        words: what words without dashes stand for; empty where there are none.
     """
 
     name: str
     summary: str
     examples: tuple[str, ...]
     groups: tuple[type[Settings], ...]
+    words: str = ""
 
     @property
     def all_groups(self) -> tuple[type[Settings], ...]:
@@ -56,10 +58,12 @@ class Parsed:
     Attributes:
         values: flag name -> value, defaults included.
         given: names of the flags that stood on the command line or in a flagfile.
+        words: those without dashes.
     """
 
     values: dict[str, Any]
     given: frozenset[str]
+    words: tuple[str, ...] = ()
 
     def group(self, cls: type[Group]) -> Group:
         """The settings group, checked."""
@@ -81,12 +85,13 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
         raise UsageError(f"--flagfile={error.filename}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"a --flagfile is not a text file: {error}") from error
-    if rest:
+    if rest and not command.words:
         raise UsageError(f"unexpected word {rest[0]!r}; flags look like --name=value")
     names = [cls.prefix + name for cls in command.all_groups for name in field_types(cls)]
     return Parsed(
         values={name: values[name].value for name in names},
         given=frozenset(name for name in names if values[name].present),
+        words=tuple(rest),
     )
 
 
@@ -94,6 +99,8 @@ def help_text(command: Command) -> str:
     """The verb's help: what it does, examples, its flags by group with defaults and bounds."""
     lines = [f"{command.name}: {command.summary}", "", "Examples:"]
     lines += [f"  {example}" for example in command.examples]
+    if command.words:
+        lines += ["", "Words:", f"  {command.words}"]
     for cls in command.all_groups:
         lines += ["", f"{cls.title}:"]
         for name, kind in field_types(cls).items():

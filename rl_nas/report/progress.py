@@ -76,7 +76,7 @@ class SearchProgress:
 
     def _figures(self) -> list[str]:
         last = self._last
-        figures = [f"{_clock(self._seconds_left())} left"]
+        figures = [f"{clock(self._seconds_left())} left"]
         if last is not None:
             outcome = last.state if last.reward is None else format(last.reward, ".4f")
             figures.append(f"last {outcome}{' (cached)' if last.cached else ''}")
@@ -102,7 +102,8 @@ class SearchProgress:
         return row
 
 
-def _clock(seconds: float | None) -> str:
+def clock(seconds: float | None) -> str:
+    """A time as H:MM:SS or M:SS."""
     if seconds is None:
         return "-:--"
     hours, rest = divmod(round(seconds), 3600)

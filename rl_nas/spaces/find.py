@@ -10,7 +10,7 @@ from rl_nas.spaces.published import PUBLISHED
 
 
 def find_genotype(name: str) -> Genotype:
-    """The genotype of a published name, of a NAS-Bench-201 string (`|op~0|+...`) or of a file.
+    """The genotype of a published name, of a NAS-Bench-201 string (`|op~0|+...`), of a file or of a run's folder.
 
     Raises:
         UsageError: it is none of these, or the file is no valid genotype.
@@ -24,4 +24,14 @@ def find_genotype(name: str) -> Genotype:
         near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
         hint = f"did you mean {known[near[0]]}?" if near else f"published names: {', '.join(PUBLISHED)}"
         raise UsageError(f"{name} is neither a file nor a published name; {hint}")
+    if Path(name).is_dir():
+        return load(_in_run(Path(name)))
     return load(name)
+
+
+def _in_run(folder: Path) -> Path:
+    """The best genotype of a search, or the one that was trained."""
+    for path in (folder / "best" / "genotype.json", folder / "genotype.json"):
+        if path.exists():
+            return path
+    raise UsageError(f"{folder} holds no best/genotype.json and no genotype.json; give a run's folder or a file")

@@ -12,7 +12,7 @@ import numpy as np
 from rl_nas.spaces import genotype as genotypes
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.store.files import storage_errors, write_atomically, write_text
-from rl_nas.store.run_folder import RunFolder
+from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job, Measurement, Trial
 
 _SUFFIX = ".weights.npz"
@@ -35,7 +35,7 @@ class BestChild:
 
     def __init__(
         self,
-        folder: RunFolder,
+        folder: SearchFolder,
         decode: Callable[[Architecture], genotypes.Genotype],
         reward: Callable[[Measurement], float],
     ) -> None:

@@ -17,34 +17,19 @@ class RunFolder:
         path: the folder.
         config: all flags, the seed and the versions (JSON).
         flagfile: repeats the run.
-        trials: SQLite.
-        children: weights of the best child so far.
-        best: genotype.json, cell.png, saved_model.
-        health: figures of the strategy's health, a JSON line for each update.
-        tensorboard: the same, and the rewards, for TensorBoard.
+        tensorboard: figures for TensorBoard.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
         self.config = self.path / "config.json"
         self.flagfile = self.path / "flags.cfg"
-        self.trials = self.path / "trials.sqlite"
-        self.children = self.path / "children"
-        self.best = self.path / "best"
-        self.health = self.path / "health.jsonl"
         self.tensorboard = self.path / "tensorboard"
 
-    def files(self) -> dict[str, Path]:
-        """What a finished run holds, by what it is."""
-        return {
-            "best genotype": self.best / "genotype.json",
-            "its picture": self.best / "cell.png",
-            "its SavedModel": self.best / "saved_model",
-            "all trials": self.trials,
-            "health": self.health,
-            "settings": self.config,
-            "repeat the run": self.flagfile,
-        }
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders inside that a new run begins with."""
+        return ()
 
     def check_new(self) -> None:
         """Raises `UsageError` if the folder holds anything, `StorageError` if it could not be made."""
@@ -65,7 +50,7 @@ class RunFolder:
     def create(self, config: dict[str, Any], flagfile: str) -> None:
         """Makes the folder of a new run and takes its lock."""
         with storage_errors(self.path):
-            for folder in (self.path, self.children, self.best):
+            for folder in (self.path, *self.folders):
                 folder.mkdir(parents=True, exist_ok=True)
         self._take_lock()
         write_text(self.flagfile, flagfile)
@@ -78,7 +63,14 @@ class RunFolder:
             if not self.config.exists():
                 raise UsageError(f"--run_dir={self.path} holds no run to resume; start one without --resume")
             self._take_lock()
+        return self.read_config()
+
+    def read_config(self) -> dict[str, Any]:
+        """The config of a run, which another process may be at."""
+        try:
             text = self.config.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{self.config}: {error.strerror}; expected a run in its folder") from error
         try:
             config: dict[str, Any] = json.loads(text)
         except ValueError as error:
@@ -94,3 +86,72 @@ class RunFolder:
         except OSError as error:
             os.close(lock)
             raise UsageError(f"--run_dir={self.path} is in use by another process; wait for it or stop it") from error
+
+
+class SearchFolder(RunFolder):
+    """The folder of a search.
+
+    Attributes:
+        trials: SQLite.
+        children: weights of the best child so far.
+        best: genotype.json, cell.png, saved_model.
+        health: figures of the strategy's health, a JSON line for each update.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        self.trials = self.path / "trials.sqlite"
+        self.children = self.path / "children"
+        self.best = self.path / "best"
+        self.health = self.path / "health.jsonl"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Those of the children and of the best one."""
+        return (self.children, self.best)
+
+    def files(self) -> dict[str, Path]:
+        """What a finished run holds, by what it is."""
+        return {
+            "best genotype": self.best / "genotype.json",
+            "its picture": self.best / "cell.png",
+            "its SavedModel": self.best / "saved_model",
+            "all trials": self.trials,
+            "health": self.health,
+            "settings": self.config,
+            "repeat the run": self.flagfile,
+        }
+
+
+class TrainingFolder(RunFolder):
+    """The folder of a training in full.
+
+    Attributes:
+        genotype: what is trained (JSON).
+        checkpoints: the states of the training that are kept.
+        history: a JSON line for each epoch.
+        data: class names, whitening and numbers of images (JSON).
+        model: the trained network with its whitening, for Keras.
+        results: what was measured, at the end (JSON).
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(path)
+        self.genotype = self.path / "genotype.json"
+        self.checkpoints = self.path / "checkpoints"
+        self.history = self.path / "history.jsonl"
+        self.data = self.path / "data.json"
+        self.model = self.path / "model.keras"
+        self.results = self.path / "results.json"
+
+    def files(self) -> dict[str, Path]:
+        """What a finished run holds, by what it is."""
+        return {
+            "results": self.results,
+            "trained model": self.model,
+            "genotype": self.genotype,
+            "every epoch": self.history,
+            "checkpoints": self.checkpoints,
+            "settings": self.config,
+            "repeat the run": self.flagfile,
+        }

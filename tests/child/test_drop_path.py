@@ -82,7 +82,7 @@ def test_packed_steps_are_those_of_a_plain_loop_with_drop_path() -> None:
     plan = plan_network(NASNET_A, NetworkSettings(cells=1, filters=4, reductions=0, drop_path=0.5), (8, 8, 1), 4, 10)
     packed, plain = PackedModel(build_model(plan, seed=3)), build_model(plan, seed=3)
     images = tf.random.stateless_normal([4, 8, 8, 1], [0, 0])
-    call = tf.function(lambda: packed.train_call(packed.trainable.value, images)[0], autograph=False)
+    call = tf.function(lambda: packed.train_call(packed.trainable.vector.value, images)[0], autograph=False)
     for _ in range(3):
         np.testing.assert_allclose(call(), plain(images, training=True), rtol=1e-3, atol=1e-4)
 

@@ -56,15 +56,6 @@ def test_rmsprop_is_that_of_the_papers() -> None:
     np.testing.assert_allclose(weights.numpy(), expected, rtol=1e-5)
 
 
-def test_gradients_are_clipped_to_the_norm() -> None:
-    settings = TrainingSettings(learning_rate=1.0, momentum=0.0, clip_norm=5.0)
-    optimizer = make_optimizer(settings, batch=1, steps=100)
-    weights = keras.Variable(np.zeros(2, np.float32))
-    optimizer.build([weights])
-    optimizer.apply([tf.constant([30.0, 40.0])])
-    np.testing.assert_allclose(weights.numpy(), [-3.0, -4.0], rtol=1e-5)
-
-
 def test_smoothed_labels() -> None:
     logits = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
     labels = np.array([0, 1, 2, 3, 0, 1])

@@ -8,7 +8,8 @@ import tensorflow as tf
 from rl_nas.child.augment import augment
 from rl_nas.child.build import build_model
 from rl_nas.child.data import ImageData, load_images
-from rl_nas.child.export import export_saved_model
+from rl_nas.child.export import write_checked_saved_model
+from rl_nas.child.inference import Classifier
 from rl_nas.child.packing import PackedModel
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate, training_steps
@@ -60,7 +61,7 @@ def test_held_out_images_are_disjoint_and_repeatable(digits: ImageData, tfds_dir
     ],
 )
 def test_wrong_data_is_one_line(settings: dict, message: str, tfds_dir: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rl_nas.child.data._network_reachable", lambda: False)
+    monkeypatch.setattr("rl_nas.child.source._network_reachable", lambda: False)
     with pytest.raises(UsageError, match=message) as caught:
         load_images(DataSettings(**{"data_dir": tfds_dir, **settings}))
     assert "\n" not in str(caught.value)
@@ -71,7 +72,7 @@ def test_packed_dropout_differs_from_step_to_step() -> None:
     plan = plan_network(nasnet(1).decode((0,) * 10), network, (8, 8, 1), 10)
     packed = PackedModel(build_model(plan, seed=1))
     images = tf.random.stateless_normal([4, 8, 8, 1], [0, 0])
-    call = tf.function(lambda: packed.train_call(packed.trainable.value, images)[0], autograph=False)
+    call = tf.function(lambda: packed.train_call(packed.trainable.vector.value, images)[0], autograph=False)
     first, second = call(), call()
     assert not np.allclose(first, second)
 
@@ -94,7 +95,7 @@ def test_packed_training_is_plain_keras_training(digits: ImageData) -> None:
             total = expected + 0.01 * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
         optimizer.apply(tape.gradient(total, [v.value for v in plain.trainable_variables]), plain.trainable_variables)
         assert float(loss) == pytest.approx(float(expected), rel=1e-4)
-    trainer._packed.write_back()
+    trainer._update.packed.write_back()
     for ours, theirs in zip(packed.variables, plain.variables, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=2e-3, atol=2e-4)
 
@@ -115,9 +116,11 @@ def test_a_child_learns_digits_and_its_saved_model_computes_the_same(digits: Ima
     assert before < 0.3
     assert after > 0.85
     assert 0 < loss < 0.6
-    assert export_saved_model(model, digits, tmp_path / "saved_model") < 1e-5
+    mean, deviation = digits.channel_statistics()
+    classifier = Classifier(model, mean.tolist(), deviation.tolist(), digits.class_names)
+    assert write_checked_saved_model(classifier, digits.valid_images, tmp_path / "saved_model") < 1e-5
     reloaded = tf.saved_model.load(tmp_path / "saved_model")
-    served = reloaded.serve(digits.valid_images)
+    served = reloaded.serve(digits.valid_images)["probabilities"]
     assert np.mean(np.argmax(served, -1) == digits.valid_labels) == pytest.approx(after)
     np.testing.assert_allclose(tf.reduce_sum(served, -1), 1.0, rtol=1e-5)
 
@@ -139,7 +142,7 @@ def test_every_trick_at_once_learns_digits_too(digits: ImageData) -> None:
     accuracy, _ = evaluate(model, data)
     assert accuracy > 0.85
     # What is measured are the averages, of the moving statistics too.
-    averages = np.concatenate([average.value.numpy() for average in trainer._averages])
+    averages = np.concatenate([average.value.numpy() for average in trainer._update.averages])
     kept = [v for v in model.trainable_variables + model.non_trainable_variables if v.dtype == "float32"]
     np.testing.assert_array_equal(np.concatenate([np.ravel(v) for v in kept]), averages)
 

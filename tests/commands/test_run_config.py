@@ -27,4 +27,4 @@ def test_data_is_found_from_any_working_folder(
     parsed = parse(SEARCH, [f"--{flag}={value}", "--run_dir=run"])
     expected = expected.format(here=tmp_path)
     assert config(parsed)["flags"][flag] == expected
-    assert f"--{flag}={expected}" in repeating_flagfile(parsed).splitlines()
+    assert f"--{flag}={expected}" in repeating_flagfile(parsed, "rl_nas search").splitlines()

@@ -1,5 +1,6 @@
 """`rl_nas search` in real processes: what a run leaves, repeats, survives and refuses."""
 
+import functools
 import importlib.metadata
 import json
 import math
@@ -12,14 +13,14 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import TIMEOUT, Preparation, Words, command, environment, rest_of, run, started, wait_for_line
 
 from rl_nas.commands.catalog import STRATEGIES
 from rl_nas.commands.search_flags import SEARCH
@@ -30,82 +31,13 @@ from rl_nas.spaces.genotype import load
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.trials import TrialStore
 
-TIMEOUT = 300
 TINY = ("--epochs=1", "--filters=2", "--blocks=1", "--update_every=1", "--seed=3")
 TRIALS = 3
+ALL_RECIPES = sorted(path.name for path in (Path(__file__).parents[2] / "rl_nas/flags").glob("*.cfg"))
 RECIPES = ("digits.cfg", "cifar10_smoke.cfg", "cifar10_nasnet.cfg")
 KIB = 1024
 
-Words = Sequence[str | Path]
-Preparation = Callable[[], None]
-
-
-def command(*words: str | Path) -> list[str]:
-    return [sys.executable, "-m", "rl_nas", "search", *map(str, words)]
-
-
-def environment(**variables: str) -> dict[str, str]:
-    """The environment without proxies, which would be trusted to reach the network."""
-    inherited = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    return inherited | variables
-
-
-def run(
-    *words: str | Path, cwd: Path | None = None, prepare: Preparation | None = None, **variables: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(*words),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-        env=environment(**variables),
-        preexec_fn=prepare,
-        timeout=TIMEOUT,
-    )
-
-
-@contextmanager
-def started(*words: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """A search at work."""
-    with subprocess.Popen(
-        command(*words),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-        preexec_fn=hear_ctrl_c,
-    ) as process:
-        watchdog = threading.Timer(TIMEOUT, process.kill)
-        watchdog.start()
-        try:
-            yield process
-        finally:
-            process.kill()
-            watchdog.cancel()
-
-
-def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if line.startswith(beginning):
-            return
-    raise AssertionError("".join(lines))
-
-
-def rest_of(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Exit code, standard output, what was not read yet of standard error."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    errors, output = process.stderr.read(), process.stdout.read()
-    return process.wait(), output, errors
-
-
-def hear_ctrl_c() -> None:
-    """Undoes what a shell does to what it starts in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+command, run, started = (functools.partial(function, "search") for function in (command, run, started))
 
 
 def limit_file_size(size: int) -> Preparation:
@@ -148,7 +80,7 @@ def assert_complete(folder: Path) -> None:
     events = {name for name in found if name.startswith("tensorboard/events.out.tfevents.")}
     assert events
     model = {f"best/saved_model/{name}" for name in ("saved_model.pb", "fingerprint.pb", "variables/variables.index")}
-    model.add("best/saved_model/variables/variables.data-00000-of-00001")
+    model |= {"best/saved_model/variables/variables.data-00000-of-00001", "best/saved_model/assets.extra/labels.txt"}
     assert found == events | model | {
         "config.json",
         "flags.cfg",
@@ -362,7 +294,7 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
     "stray word": (["trials=2"], "unexpected word 'trials=2'"),
     "missing flagfile": (
         ["--flagfile=no.cfg"],
-        f"--flagfile=no.cfg: no such file; recipes that come with rl_nas: {', '.join(sorted(RECIPES))}",
+        f"--flagfile=no.cfg: no such file; recipes that come with rl_nas: {', '.join(ALL_RECIPES)}",
     ),
     "no target": (["--reward=mnasnet_hard"], "--reward=mnasnet_hard needs --cost_target, the madds that is aimed at"),
     "nothing to resume": (["--resume"], "holds no run to resume"),

@@ -5,11 +5,16 @@ from pathlib import Path
 import pytest
 
 from rl_nas.commands.search_flags import SEARCH
+from rl_nas.commands.train_flags import TRAIN
 from rl_nas.errors import UsageError
-from rl_nas.flags.parsing import flagfile_text, help_text, parse
+from rl_nas.flags.parsing import Command, flagfile_text, help_text, parse
 from rl_nas.settings import declaration, field_types
 
-RECIPES = sorted(path.name for path in (Path(__file__).parents[2] / "rl_nas/flags").glob("*.cfg"))
+FOLDER = Path(__file__).parents[2] / "rl_nas/flags"
+RECIPES = [
+    (SEARCH if "--trials" in path.read_text(encoding="utf-8") else TRAIN, path.name)
+    for path in sorted(FOLDER.glob("*.cfg"))
+]
 
 
 def test_the_command_line_wins_wherever_it_stands(tmp_path: Path) -> None:
@@ -27,22 +32,24 @@ def test_booleans() -> None:
     assert parse(SEARCH, ["--flip=true"]).values["flip"] is True
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_recipes_are_found_from_everywhere(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("command", "recipe"), RECIPES)
+def test_recipes_are_found_from_everywhere(
+    command: Command, recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    by_path, by_name = parse(SEARCH, [f"--flagfile=flags/{recipe}"]), parse(SEARCH, [f"--flagfile={recipe}"])
+    by_path, by_name = parse(command, [f"--flagfile=flags/{recipe}"]), parse(command, [f"--flagfile={recipe}"])
     assert by_path == by_name
-    for group in SEARCH.groups:
+    for group in command.groups:
         by_path.group(group)  # checks itself
     assert "dataset" in by_path.given
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_flagfile_repeats_its_flags(recipe: str, tmp_path: Path) -> None:
-    parsed = parse(SEARCH, [f"--flagfile={recipe}"])
+@pytest.mark.parametrize(("command", "recipe"), RECIPES)
+def test_a_flagfile_repeats_its_flags(command: Command, recipe: str, tmp_path: Path) -> None:
+    parsed = parse(command, [f"--flagfile={recipe}"])
     file = tmp_path / "again.cfg"
     file.write_text(flagfile_text(parsed.values, "again"))
-    assert parse(SEARCH, [f"--flagfile={file}"]).values == parsed.values
+    assert parse(command, [f"--flagfile={file}"]).values == parsed.values
 
 
 @pytest.mark.parametrize(

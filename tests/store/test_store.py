@@ -11,7 +11,7 @@ import pytest
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.best_child import BestChild
-from rl_nas.store.run_folder import RunFolder
+from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.trial import Job, Measurement, Trial, TrialState
 
@@ -81,27 +81,27 @@ def test_later_schema_and_no_database(tmp_path: Path) -> None:
 
 
 def test_run_folder_refuses_what_is_there(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "run")
+    folder = SearchFolder(tmp_path / "run")
     folder.check_new()
     folder.create({"flags": {}}, "")
     with pytest.raises(UsageError, match="--resume"):
-        RunFolder(tmp_path / "run").check_new()
+        SearchFolder(tmp_path / "run").check_new()
     with pytest.raises(UsageError, match="in use"):
-        RunFolder(tmp_path / "run").reopen()
+        SearchFolder(tmp_path / "run").reopen()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").touch()
     with pytest.raises(UsageError, match="other files"):
-        RunFolder(tmp_path / "other").check_new()
+        SearchFolder(tmp_path / "other").check_new()
     with pytest.raises(UsageError, match="no run to resume"):
-        RunFolder(tmp_path / "absent").reopen()
+        SearchFolder(tmp_path / "absent").reopen()
     assert not (tmp_path / "absent").exists()
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="not a writable folder"):
-        RunFolder(tmp_path / "file" / "run").check_new()
+        SearchFolder(tmp_path / "file" / "run").check_new()
 
 
 def test_best_child_has_its_weights_and_a_valid_genotype_at_every_moment(tmp_path: Path) -> None:
-    folder, space = RunFolder(tmp_path / "run"), nasnet(1)
+    folder, space = SearchFolder(tmp_path / "run"), nasnet(1)
     folder.create({}, "")
     best = BestChild(folder, space.decode, lambda measurement: measurement.accuracy)
     trials = []
@@ -122,7 +122,7 @@ def test_best_child_has_its_weights_and_a_valid_genotype_at_every_moment(tmp_pat
 
 
 def test_weights_come_back_by_name_with_their_types(tmp_path: Path) -> None:
-    folder, space = RunFolder(tmp_path / "run"), nasnet(1)
+    folder, space = SearchFolder(tmp_path / "run"), nasnet(1)
     folder.create({}, "")
     best = BestChild(folder, space.decode, lambda measurement: measurement.accuracy)
     weights = [np.full((i, 2), i, np.float32 if i % 2 else np.int64) for i in range(12)]

@@ -1,0 +1,54 @@
+"""The states of a training on the disk: written aside and moved into place by tf.train.CheckpointManager."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from rl_nas.errors import StorageError, UsageError
+
+
+class Checkpoints:
+    """Saves a state and takes the last one up again.
+
+    Args:
+        state: what a checkpoint holds, by name; variables and lists of variables.
+        folder: local or in a bucket.
+        keep: so many of the last states stay.
+        writes: whether this process writes; one of several does.
+    """
+
+    def __init__(self, state: dict[str, Any], folder: str, *, keep: int, writes: bool = True) -> None:
+        self._checkpoint = tf.train.Checkpoint(**state)
+        self._manager = tf.train.CheckpointManager(self._checkpoint, folder, max_to_keep=keep)
+        self._folder, self._writes = folder, writes
+
+    @property
+    def last(self) -> str | None:
+        """The last state's path, if there is one."""
+        path: str | None = tf.train.latest_checkpoint(self._folder)
+        return path
+
+    def restore(self) -> bool:
+        """Takes up the last state; returns whether there is one.
+
+        Raises:
+            UsageError: it is another network's.
+        """
+        latest = self.last
+        if latest is None:
+            return False
+        try:
+            self._checkpoint.restore(latest).assert_consumed()
+        except (ValueError, AssertionError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UsageError(f"{latest} is no checkpoint of this training: {reason}") from error
+        return True
+
+    def save(self, step: int) -> None:
+        """Saves the state after a step."""
+        if not self._writes:
+            return
+        try:
+            self._manager.save(checkpoint_number=step)
+        except tf.errors.OpError as error:
+            raise StorageError(f"cannot write {self._folder}: {error.message.rpartition('; ')[2]}") from error

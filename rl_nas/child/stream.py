@@ -1,0 +1,161 @@
+"""Images for a training in full as tf.data streams, each a function of the seed, the epoch and the position."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from rl_nas.child.host_augment import HostAugmenter, middle
+from rl_nas.child.settings import StreamSettings
+from rl_nas.child.source import TRAIN, VALID, ImageSource
+from rl_nas.errors import UsageError
+
+_STATISTICS_IMAGES = 50_000
+_GIB = 2**30
+
+
+class Whitening(NamedTuple):
+    """How pixels of 0 to 255 become numbers: (pixel - mean) / deviation, for every channel."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        """Float images of uint8 ones."""
+        return (tf.cast(images, tf.float32) - tf.constant(self.mean)) / tf.constant(self.deviation)
+
+
+class Share(NamedTuple):
+    """The part of every batch that one process reads.
+
+    Attributes:
+        replicas: a batch is cut into so many pieces, one for each device of all processes.
+        workers: the images are dealt to so many processes.
+        worker: the number of this one.
+    """
+
+    replicas: int = 1
+    workers: int = 1
+    worker: int = 0
+
+    def of(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """This process's elements."""
+        return dataset.shard(self.workers, self.worker)
+
+
+WHOLE = Share()
+
+
+class ImageStream:
+    """The images of a source, in the order of an epoch or for measuring.
+
+    Encoded images that fit into memory are kept there, and every epoch's order is a permutation; otherwise files
+    are read in a random order through a shuffle buffer. Both orders are functions of the seed and the epoch.
+    """
+
+    def __init__(self, source: ImageSource, settings: StreamSettings, seed: int) -> None:
+        self._source, self._settings, self._seed = source, settings, seed
+        self._augmenter = HostAugmenter(source, settings)
+        self._kept: tuple[tf.Tensor, tf.Tensor] | None = None
+        if source.bytes("train") <= settings.memory_gib * _GIB:
+            self._kept = _read(self._of_role(TRAIN))
+
+    @property
+    def train_images(self) -> int:
+        """Images of an epoch."""
+        return self._source.count(TRAIN)
+
+    def train(self, epoch: int, batch: int, start: int = 0, share: Share = WHOLE) -> tf.data.Dataset:
+        """Batches (uint8 images, int64 labels) of an epoch; the last partial one is dropped.
+
+        Args:
+            epoch: its number from 0.
+            batch: images of a whole batch.
+            start: images of the epoch that were seen already.
+            share: what of it is wanted, as pieces of batches.
+        """
+        ordered = self._permuted(epoch) if self._kept else self._streamed(epoch)
+        dataset = share.of(ordered.enumerate().skip(start))
+        # Every image's augmentation hangs on its own place in the training, whoever computes it.
+        key = tf.constant([self._seed, epoch], tf.int64)
+        dataset = dataset.map(
+            lambda place, example: (self._augmenter(example[0], tf.random.fold_in(key, place)), example[1]),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        return dataset.batch(batch // share.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+    def measured(self, split: str, batch: int, share: Share = WHOLE) -> tf.data.Dataset:
+        """Batches (uint8 images, int64 labels, float weights) of the held-out images or of another split.
+
+        The batches are full, and as many in every share; what fills them up has weight 0.
+
+        Args:
+            split: `valid` or a split of the source.
+            batch: images of a whole batch.
+            share: what of it is wanted, as pieces of batches.
+        """
+        dataset = self._of_role(VALID) if split == "valid" else _without_number(self._source.encoded(split))
+        missing = -self.size(split) % batch
+        weighed = dataset.map(lambda encoded, label: (encoded, label, 1.0))
+        filling = dataset.take(1).repeat(missing).map(lambda encoded, label: (encoded, label, 0.0))
+        dataset = share.of(weighed.concatenate(filling)).map(
+            lambda encoded, label, weight: (middle(self._source, self._settings, encoded), label, weight),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        return dataset.batch(batch // share.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+    def size(self, split: str) -> int:
+        """Images of a split, or those held out."""
+        return self._source.count(VALID) if split == "valid" else self._source.size(split)
+
+    def whitening(self) -> Whitening:
+        """As the settings say; reads training images for their statistics."""
+        channels = self._source.shape[2]
+        if self._settings.whiten == "unit":
+            return Whitening((127.5,) * channels, (127.5,) * channels)
+        first = self._of_role(TRAIN).take(_STATISTICS_IMAGES)
+        images = first.map(lambda encoded, _: middle(self._source, self._settings, encoded), tf.data.AUTOTUNE)
+        count, total, squares = 0, np.zeros(channels), np.zeros(channels)
+        with self._source.decoding_errors():
+            for chunk in images.batch(500).as_numpy_iterator():
+                pixels = chunk.reshape(-1, channels).astype(np.float64)
+                count += len(pixels)
+                total += pixels.sum(axis=0)
+                squares += np.square(pixels).sum(axis=0)
+        mean = total / count
+        deviation = np.maximum(np.sqrt(squares / count - mean**2), 1.0)
+        return Whitening(tuple(mean.tolist()), tuple(deviation.tolist()))
+
+    def check_labels(self, split: str) -> None:
+        """Raises `UsageError` if a split has secret labels."""
+        for _, label in _without_number(self._source.encoded(split)).take(1).as_numpy_iterator():
+            if label < 0:
+                raise UsageError(
+                    f"split {split} of {self._source.name} has no labels; leave it out with --nofinal_test"
+                )
+
+    def _of_role(self, role: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
+        """Encoded images and labels of the training split with a role."""
+        role_of = tf.constant(self._source.roles)
+        examples = self._source.encoded("train", shuffle_seed).filter(lambda number, *_: role_of[number] == role)
+        return _without_number(examples)
+
+    def _permuted(self, epoch: int) -> tf.data.Dataset:
+        assert self._kept is not None
+        encoded, labels = self._kept
+        order = np.random.default_rng([self._seed, epoch]).permutation(len(labels))
+        return tf.data.Dataset.from_tensor_slices(order).map(lambda i: (encoded[i], labels[i]))
+
+    def _streamed(self, epoch: int) -> tf.data.Dataset:
+        seed = int(np.random.default_rng([self._seed, epoch]).integers(2**31))
+        return self._of_role(TRAIN, shuffle_seed=seed).shuffle(self._settings.shuffle_buffer, seed=seed)
+
+
+def _without_number(examples: tf.data.Dataset) -> tf.data.Dataset:
+    return examples.map(lambda _, encoded, label: (encoded, label))
+
+
+def _read(examples: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor]:
+    encoded, labels = zip(*examples.batch(1000).as_numpy_iterator(), strict=True)
+    with tf.device("CPU"):
+        return tf.constant(np.concatenate(encoded)), tf.constant(np.concatenate(labels))

@@ -1,0 +1,219 @@
+"""One training in full: its parts, made from flags, and what happens to them from start to end."""
+
+import contextlib
+import json
+import tempfile
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rl_nas.child.cluster import worker_index
+from rl_nas.child.settings import AugmentSettings, DataSettings, DeviceSettings, StreamSettings, TrainingSettings
+from rl_nas.commands import frame
+from rl_nas.commands.train_flags import TrainSettings
+from rl_nas.errors import RunError, UsageError
+from rl_nas.flags.parsing import OutputSettings, Parsed
+from rl_nas.networks.network import plan_network, size_notation, solve
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.report.training_progress import TrainingProgress
+from rl_nas.spaces import genotype as genotypes
+from rl_nas.store.files import write_atomically, write_text
+from rl_nas.store.run_folder import TrainingFolder
+
+if TYPE_CHECKING:
+    from rl_nas.child.stream import Whitening
+    from rl_nas.report.training_log import TrainingLog
+
+_SHOWN_IMAGES = 8
+
+
+class TrainingRun:
+    """The parts of a training, made from its flags, and what happens to them from start to end."""
+
+    def __init__(self, parsed: Parsed, folder: TrainingFolder, genotype: genotypes.Genotype) -> None:
+        # Imported late: TensorFlow takes seconds, and wrong flags are to be told at once.
+        frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        from rl_nas.child.devices import make_strategy
+        from rl_nas.child.source import ImageSource
+        from rl_nas.child.stream import ImageStream
+        from rl_nas.child.trainer import global_batch
+
+        self.settings, self.parsed, self.genotype = parsed.group(TrainSettings), parsed, genotype
+        self.training = parsed.group(TrainingSettings)
+        self.devices = parsed.group(DeviceSettings)
+        frame.settle_determinism(self.settings.determinism)
+        self.first = worker_index(self.devices) == 0
+        # Other workers than the first do the same, and write where nobody looks.
+        self.folder = folder
+        self.written = folder if self.first else TrainingFolder(tempfile.mkdtemp())
+        self.strategy = make_strategy(self.devices)
+        self.source = ImageSource(parsed.group(DataSettings))
+        self.test_split = self.source.test_split if self.settings.final_test else None
+        self.stream = ImageStream(self.source, parsed.group(StreamSettings), self.settings.seed)
+        if self.test_split:
+            self.stream.check_labels(self.test_split)
+        self.batch = global_batch(self.training, self.stream.train_images, self.strategy)
+        self.shape, self.classes = self.source.shape, len(self.source.class_names)
+        network = parsed.group(NetworkSettings)
+        self.skeleton = solve(genotype, network, self.shape, self.classes, default="cifar")
+        plan_network(genotype, self.skeleton, self.shape, self.classes, training_steps=1)  # raises where they don't fit
+
+    def run(self) -> dict[str, Any]:
+        """Trains, measures and writes; returns the results, those on the disk where they are.
+
+        Raises:
+            RunError: the training diverged.
+        """
+        if self.folder.results.exists():
+            recorded: dict[str, Any] = json.loads(self.folder.results.read_text(encoding="utf-8"))
+            return recorded
+        from rl_nas.child.checkpoints import Checkpoints
+        from rl_nas.report.training_log import TrainingLog  # imports TensorBoard
+
+        self._make_trainer()
+        trainer, settings = self.trainer, self.settings
+        place = settings.checkpoint_dir or str(self.folder.checkpoints)
+        self.checkpoints = Checkpoints(trainer.state, place, keep=settings.keep, writes=self.first)
+        if settings.resume:
+            self.checkpoints.restore()
+        shown: Any = contextlib.nullcontext()
+        self.progress = TrainingProgress(trainer.steps, self.training.epochs, trainer.batch, trainer.step)
+        if self.first:
+            shown = self.progress
+        with TrainingLog(self.written.history, self.written.tensorboard, trainer.epoch) as log, shown:
+            if not trainer.step:
+                log.images("training images", trainer.varied_images(_SHOWN_IMAGES))
+            while trainer.epoch < self.training.epochs:
+                self._train_epoch(log)
+        return self._finish(log.history)
+
+    def _make_trainer(self) -> None:
+        from rl_nas.child.build import build_model
+        from rl_nas.child.devices import precision
+        from rl_nas.child.trainer import Trainer
+
+        whitening = self._whitening()
+        steps = self.stream.train_images // self.batch * self.training.epochs
+        plan = plan_network(self.genotype, self.skeleton, self.shape, self.classes, steps)
+        with precision(self.devices.precision):
+            model = build_model(plan, seed=self.settings.seed)
+        self.trainer = Trainer(
+            model,
+            self.stream,
+            whitening,
+            self.training,
+            self.parsed.group(AugmentSettings),
+            self.devices,
+            strategy=self.strategy,
+            classes=self.classes,
+            mixup=self.parsed.group(StreamSettings).mixup,
+            seed=self.settings.seed,
+        )
+
+    def _whitening(self) -> "Whitening":
+        """That of the data; a resumed training takes up its own, and checks that the data are still the same."""
+        from rl_nas.child.stream import Whitening
+
+        data = {
+            "classes": list(self.source.class_names),
+            "train_images": self.stream.train_images,
+            "valid_images": self.stream.size("valid"),
+        }
+        if self.settings.resume and self.folder.data.exists():
+            recorded = json.loads(self.folder.data.read_text(encoding="utf-8"))
+            whitening = Whitening(tuple(recorded.pop("mean")), tuple(recorded.pop("deviation")))
+            if recorded != data:
+                changed = ", ".join(name for name in data if recorded.get(name) != data[name])
+                raise UsageError(f"--dataset={self.source.name} is not what the training began with: other {changed}")
+            return whitening
+        whitening = self.stream.whitening()
+        write_text(self.written.data, json.dumps({**data, **whitening._asdict()}, indent=2) + "\n")
+        return whitening
+
+    def _train_epoch(self, log: "TrainingLog") -> None:
+        """Trains for an epoch, or the rest of one, measures, writes figures and checkpoint."""
+        from rl_nas.child.training import DivergedError
+
+        trainer, every = self.trainer, self.settings.checkpoint_steps
+        began, images_before = time.monotonic(), trainer.step
+        seconds_before = log.history[-1]["seconds"] if log.history else 0.0
+        last_saved = trainer.step
+        try:
+            for now in trainer.train_epoch():
+                self.progress.follow(*now)
+                if every and now.step - last_saved >= every and now.step % trainer.steps_per_epoch:
+                    self._save()
+                    last_saved = now.step
+            trainer.check_finite()
+        except DivergedError as error:
+            last = self.checkpoints.last
+            kept = f"the last good checkpoint stays, {last}" if last else "before the first checkpoint"
+            raise RunError(
+                f"training diverged: {error}; {kept}; start another run with a lower --learning_rate or --clip_norm"
+            ) from error
+        seconds = time.monotonic() - began
+        figures = {
+            "epoch": trainer.epoch,
+            "step": trainer.step,
+            "learning_rate": trainer.learning_rate,
+            "loss": now.loss,
+            "accuracy": now.accuracy,
+            "images_per_second": (trainer.step - images_before) * trainer.batch / seconds,
+        }
+        if self.stream.size("valid") and self._measures(trainer.epoch):
+            valid = trainer.measure("valid")
+            figures |= {"valid_loss": valid.loss, "valid_accuracy": valid.accuracy}
+        figures["seconds"] = seconds_before + time.monotonic() - began
+        log.epoch(figures)
+        self.progress.epoch(figures)
+        self._save()
+
+    def _measures(self, epoch: int) -> bool:
+        return epoch % self.settings.valid_every == 0 or epoch == self.training.epochs
+
+    def _save(self) -> None:
+        self.trainer.check_finite()
+        self.checkpoints.save(self.trainer.step)
+
+    def _finish(self, history: list[dict[str, float]]) -> dict[str, Any]:
+        """Measures on the test split, writes the model and the results."""
+        from rl_nas.child.build import build_model
+        from rl_nas.child.inference import Classifier, copy_weights
+
+        trainer, last = self.trainer, history[-1]
+        valid = trainer.measure("valid") if self.stream.size("valid") else None
+        final = trainer.measure(self.test_split) if self.test_split else None
+        trainer.write_back()
+        plan = plan_network(self.genotype, self.skeleton, self.shape, self.classes)
+        network = build_model(plan, name="network")
+        copy_weights(trainer.model, network)
+        classifier = Classifier(network, *trainer.whitening, self.source.class_names)
+        write_atomically(self.written.model, classifier.keras_model().save)
+        cost = plan.cost()
+        results = {
+            "genotype_name": self.settings.genotype,
+            "genotype": genotypes.to_json(self.genotype),
+            "network": {
+                **asdict(self.skeleton),
+                "size": size_notation(self.genotype, self.skeleton),
+                "image": list(self.shape),
+                "trainable_parameters": cost.trainable,
+                "other_parameters": cost.other,
+                "multiply_adds": cost.madds,
+            },
+            "dataset": self.source.name,
+            "classes": list(self.source.class_names),
+            "train": {"images": self.stream.train_images, "loss": last["loss"], "accuracy": last["accuracy"]},
+            "valid": valid and valid._asdict(),
+            "final_test": final and final._asdict(),
+            "epochs": self.training.epochs,
+            "steps": trainer.steps,
+            "batch_size": trainer.batch,
+            "devices": int(self.strategy.num_replicas_in_sync),
+            "precision": self.devices.precision,
+            "seed": self.settings.seed,
+            "split_seed": self.source.settings.split_seed,
+            "seconds": last["seconds"],
+        }
+        write_text(self.written.results, json.dumps(results, indent=2) + "\n")
+        return results

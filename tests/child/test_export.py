@@ -1,0 +1,89 @@
+"""Exports that are not what was trained, or that need rl_nas, are found out; images of any size are resized."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rl_nas.child.export import write_saved_model
+from rl_nas.child.inference import Classifier
+from rl_nas.child.layers import ScheduledDropPath, TrainingProgress
+from rl_nas.child.verification import verify
+from rl_nas.errors import RunError, UsageError
+
+IMAGES = np.random.default_rng(0).integers(0, 255, (20, 8, 8, 3), np.uint8)
+LABELS = np.arange(20) % 4
+NAMES = ("a", "b", "c", "d")
+
+
+def network(seed: int, size: int = 8) -> keras.Model:
+    return keras.Sequential(
+        [
+            keras.Input((size, size, 3)),
+            keras.layers.Conv2D(4, 3, kernel_initializer=keras.initializers.HeNormal(seed=seed)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4, kernel_initializer=keras.initializers.HeNormal(seed=seed + 1)),
+        ],
+        name="network",
+    )
+
+
+def classifier(seed: int = 0, *, size: int = 8, middle: bool = False) -> Classifier:
+    return Classifier(network(seed, size), (120.0, 100.0, 90.0), (60.0, 50.0, 70.0), NAMES, middle)
+
+
+def test_another_network_is_found_out(tmp_path: Path) -> None:
+    ours, other = classifier(0), classifier(5)
+    write_saved_model(other, tmp_path / "model")
+    right = verify("saved_model", tmp_path / "model", IMAGES, LABELS, np.asarray(other.probabilities(IMAGES)))
+    assert right.max_difference < 1e-5
+    assert right.top1_agreement == 1.0
+    with pytest.raises(RunError, match="differs from the network by"):
+        verify("saved_model", tmp_path / "model", IMAGES, LABELS, np.asarray(ours.probabilities(IMAGES)))
+
+
+def test_what_needs_rl_nas_is_found_out(tmp_path: Path) -> None:
+    image = keras.Input((8, 8, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1.0)(image)
+    x = ScheduledDropPath(0.5)(x, TrainingProgress(5)(x))
+    model = keras.Model(image, keras.layers.Softmax()(keras.layers.Flatten()(x)))
+    model.save(tmp_path / "model.keras")
+    expected = np.asarray(model(IMAGES))
+    with pytest.raises(RunError, match="cannot be used without rl_nas"):
+        verify("keras", tmp_path / "model.keras", IMAGES, LABELS, expected)
+
+
+def test_a_model_is_taken_apart_into_what_it_was_made_of(tmp_path: Path) -> None:
+    ours = classifier()
+    ours.keras_model().save(tmp_path / "model.keras")
+    again = Classifier.from_keras_model(keras.models.load_model(tmp_path / "model.keras"), NAMES)
+    np.testing.assert_allclose(again.mean, ours.mean, rtol=1e-6)
+    np.testing.assert_allclose(again.deviation, ours.deviation, rtol=1e-6)
+    np.testing.assert_allclose(again.probabilities(IMAGES), ours.probabilities(IMAGES), atol=1e-6)
+    with pytest.raises(UsageError, match="4 classes; 2 names"):
+        Classifier.from_keras_model(ours.keras_model(), ("a", "b"))
+    with pytest.raises(UsageError, match=r"expected the model\.keras of a training"):
+        Classifier.from_keras_model(network(0), NAMES)
+
+
+def test_images_of_any_size_are_resized_as_in_the_training() -> None:
+    ours = classifier()
+    np.testing.assert_array_equal(ours.pixels(tf.constant(IMAGES)), IMAGES)  # of its own size: as they are
+    large = np.random.default_rng(1).integers(0, 255, (2, 37, 21, 3), np.uint8)
+    resized = tf.cast(tf.round(tf.image.resize(large, (8, 8), antialias=True)), tf.uint8)
+    np.testing.assert_array_equal(ours.pixels(tf.constant(large)), resized)
+
+
+def test_after_inceptions_crops_the_middle_is_served(tmp_path: Path) -> None:
+    ours = classifier(size=7, middle=True)
+    images = np.zeros((1, 8, 8, 3), np.uint8)
+    images[:, 1:-1, 1:-1] = 200
+    # The middle 87.5 % of 8 pixels are 7 or 8 of them: the frame shrinks.
+    assert float(tf.reduce_mean(ours.pixels(images))) >= images.mean()
+    write_saved_model(ours, tmp_path / "model")
+    loaded = tf.saved_model.load(tmp_path / "model")
+    served = loaded.serve(np.repeat(images, 3, axis=0))
+    np.testing.assert_allclose(served["probabilities"][1:], served["probabilities"][:-1], atol=1e-6)
+    assert served["label"].numpy()[0].decode() in NAMES

@@ -1,0 +1,123 @@
+"""The recipes that come with rl_nas against the published figures."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rl_nas.child.optimization import learning_rate, make_optimizer
+from rl_nas.child.settings import DataSettings, TrainingSettings
+from rl_nas.commands.train_flags import TRAIN, TrainSettings
+from rl_nas.flags.parsing import Parsed, parse
+from rl_nas.networks.layers import DropPath
+from rl_nas.networks.network import plan_network, size_notation, solve
+from rl_nas.networks.plan import Plan
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.spaces.find import find_genotype
+
+CIFAR_IMAGES, IMAGENET_IMAGES = 50_000, 1_281_167
+IMAGENET = ("imagenet_mobile", "imagenet_large", "imagenet_amoebanet_a")
+CIFAR = ("cifar10_nasnet_a", "cifar10_amoebanet_a")
+
+
+def recipe(name: str) -> Parsed:
+    return parse(TRAIN, [f"--flagfile=flags/{name}.cfg"])
+
+
+def network(parsed: Parsed, steps: int | None = None) -> tuple[str, Plan]:
+    """The network that the recipe trains, and its size in the papers' notation."""
+    genotype = find_genotype(parsed.group(TrainSettings).genotype or "")
+    data = parsed.group(DataSettings)
+    size, classes = (32, 10) if data.dataset == "cifar10" else (data.image_size or 0, 1000)
+    if data.dataset != "cifar10" and parsed.group(TrainSettings).genotype == "AmoebaNet-A":
+        classes = 1001
+    skeleton = solve(genotype, parsed.group(NetworkSettings), (size, size, 3), classes, default="cifar")
+    return size_notation(genotype, skeleton), plan_network(genotype, skeleton, (size, size, 3), classes, steps)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "parameters"),
+    [
+        ("cifar10_nasnet_a", "6@768", 3_346_538),
+        ("cifar10_amoebanet_a", None, 3_218_266),
+        ("imagenet_mobile", "4@1056", 5_289_978),
+        ("imagenet_large", "6@4032", 88_753_150),
+        # With the 1,001 classes of its released code; see test_counts on the 32.
+        ("imagenet_amoebanet_a", None, 86_721_806 + 32),
+    ],
+)
+def test_recipes_train_the_published_networks(name: str, size: str | None, parameters: int) -> None:
+    notation, plan = network(recipe(name))
+    assert plan.cost().trainable == parameters
+    assert size in (None, notation)
+
+
+def rates(name: str, images: int, steps: list[int]) -> list[float]:
+    training = recipe(name).group(TrainingSettings)
+    per_epoch = images // training.batch_size
+    rate = learning_rate(training, training.batch_size, per_epoch * training.epochs)
+    return [float(rate(step)) for step in steps]
+
+
+def test_cifar_follows_one_cosine_over_all_steps() -> None:
+    training = recipe("cifar10_nasnet_a").group(TrainingSettings)
+    # The released code's 937,500 steps at batch 32; here every epoch drops its last 16 images.
+    assert training.epochs * CIFAR_IMAGES / training.batch_size == 937_500
+    steps = training.epochs * (CIFAR_IMAGES // training.batch_size)
+    wanted = [0.025, 0.025 * (1 + np.cos(np.pi / 4)) / 2, 0.0125, 0.0]
+    assert rates("cifar10_nasnet_a", CIFAR_IMAGES, [0, steps // 4, steps // 2, steps]) == pytest.approx(
+        wanted, abs=1e-8
+    )
+    assert rates("cifar10_amoebanet_a", CIFAR_IMAGES, [0]) == pytest.approx([0.024])
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "epochs"),
+    [("imagenet_mobile", 0.04 * 50, 2.4), ("imagenet_large", 0.015 * 100, 2.4), ("imagenet_amoebanet_a", 0.001, 2.0)],
+)
+def test_imagenet_follows_a_staircase_from_the_rate_of_all_workers(name: str, first: float, epochs: float) -> None:
+    per_epoch = IMAGENET_IMAGES // 1600
+    stair = epochs * per_epoch
+    steps = [0, int(stair) - 1, int(stair) + 1, int(10 * stair) + 1, int(100.5 * stair)]
+    wanted = [first * 0.97**power for power in (0, 0, 1, 10, 100)]
+    assert rates(name, IMAGENET_IMAGES, steps) == pytest.approx(wanted, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [*CIFAR, *IMAGENET])
+def test_other_published_figures(name: str) -> None:
+    parsed = recipe(name)
+    training = parsed.group(TrainingSettings)
+    common: dict[str, Any] = {"momentum": 0.9, "clip_norm": 5.0 if name in CIFAR else 10.0}
+    published = {
+        "cifar10_nasnet_a": {"auxiliary_weight": 0.4, "weight_decay": 5e-4, "optimizer": "sgd", "ema_decay": 0},
+        "cifar10_amoebanet_a": {"auxiliary_weight": 0.5, "weight_decay": 5e-4, "optimizer": "sgd", "ema_decay": 0},
+        "imagenet_mobile": {"weight_decay": 4e-5, "rms_epsilon": 1.0},
+        "imagenet_large": {"weight_decay": 5e-5, "rms_epsilon": 1.0},
+        "imagenet_amoebanet_a": {"weight_decay": 4e-5, "rms_epsilon": 0.1},
+    }[name]
+    if name in IMAGENET:
+        common |= {"label_smoothing": 0.1, "ema_decay": 0.9999, "auxiliary_weight": 0.4, "rms_decay": 0.9}
+        assert make_optimizer(training, 1600, 100).rho == 0.9
+    for field, value in {**common, **published}.items():
+        assert getattr(training, field) == pytest.approx(value), field
+
+
+@pytest.mark.parametrize(
+    ("name", "final"),
+    [("cifar10_nasnet_a", 0.6), ("cifar10_amoebanet_a", 0.7), ("imagenet_large", 0.7), ("imagenet_mobile", 1.0)],
+)
+def test_drop_path_ends_at_the_published_probability(name: str, final: float) -> None:
+    parsed = recipe(name)
+    steps = 1000
+    _, plan = network(parsed, steps)
+    keeps = {
+        node.name.rpartition(".block")[0]: node.layer.keep for node in plan.nodes if isinstance(node.layer, DropPath)
+    }
+    if final == 1.0:
+        assert not keeps
+        return
+    # p of the last cell at the end is the published one; it falls in equal parts from cell to cell.
+    cells = list(keeps)
+    assert keeps[cells[-1]] == pytest.approx(final)
+    for number, cell in enumerate(cells, start=1):
+        assert keeps[cell] == pytest.approx(1 - number / len(cells) * (1 - final))

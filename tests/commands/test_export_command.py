@@ -1,0 +1,150 @@
+"""`rl_nas export` and `rl_nas predict` in real processes: what others get, and that it is what was trained."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from processes import run
+from test_train_command import TINY
+
+from rl_nas.child.settings import DataSettings
+from rl_nas.child.source import ImageSource
+
+EXACT = ("saved_model", "keras", "tflite_float32", "onnx")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("export") / "run"
+    done = run("train", *TINY, f"--run_dir={folder}")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Path) -> Path:
+    folder = trained.parent / "exported"
+    done = run("export", f"--model={trained}", "--format=saved_model,keras,tflite,onnx", f"--out={folder}")
+    assert done.returncode == 0, done.stderr
+    assert "in a process without rl_nas, on 150 held-out images of the training split" in done.stdout
+    return folder
+
+
+def metadata(folder: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((folder / "metadata.json").read_text())
+    return document
+
+
+@pytest.mark.slow
+def test_every_format_is_the_network(trained: Path, exported: Path) -> None:
+    document, results = metadata(exported), json.loads((trained / "results.json").read_text())
+    assert set(document["formats"]) == {*EXACT, "tflite_float16", "tflite_int8"}
+    for name, one in document["formats"].items():
+        assert one["images"] == 150, name
+        assert one["network_accuracy"] == pytest.approx(results["valid"]["accuracy"]), name
+        assert one["latency_ms"] > 0, name
+        if name in EXACT:
+            assert one["max_difference"] < 1e-4, name
+            assert one["accuracy"] == one["network_accuracy"], name
+    sizes = {kind: document["formats"][f"tflite_{kind}"]["bytes"] for kind in ("float32", "float16", "int8")}
+    assert sizes["int8"] < sizes["float32"]
+    assert sizes["float16"] < sizes["float32"]
+    assert document["final_test"] == results["final_test"]
+    for place in (exported, exported / "saved_model/assets.extra"):
+        assert (place / "labels.txt").read_text().split() == [str(digit) for digit in range(10)]
+        card = (place / "model_card.md").read_text()
+        assert f"accuracy {results['final_test']['accuracy']:.4f} on 297 images of split test" in card
+        assert f"{results['network']['trainable_parameters']:,} trainable parameters" in card
+
+
+@pytest.mark.slow
+def test_the_signatures_say_what_they_take(exported: Path) -> None:
+    loaded = tf.saved_model.load(exported / "saved_model")
+    assert {"serving_default", "normalized"} <= set(loaded.signatures)
+    document = metadata(exported)
+    images = np.random.default_rng(0).integers(0, 255, (3, 8, 8, 1), np.uint8)
+    served = loaded.signatures["serving_default"](images=tf.constant(images))
+    floats = (images.astype(np.float32) - document["mean"]) / document["deviation"]
+    normalized = loaded.signatures["normalized"](images=tf.constant(floats, tf.float32))
+    np.testing.assert_allclose(served["probabilities"], normalized["probabilities"], atol=1e-5)
+    assert [name.decode() for name in served["label"].numpy()] == [
+        document["classes"][i] for i in np.argmax(served["probabilities"], -1)
+    ]
+    # No training-only part is left.
+    names = {variable.name for variable in loaded.variables} if hasattr(loaded, "variables") else set()
+    assert not any("auxiliary" in name or "progress" in name for name in names)
+
+
+@pytest.mark.slow
+def test_predict_needs_the_exported_folder_alone(exported: Path, tmp_path: Path) -> None:
+    shutil.copytree(exported, tmp_path / "elsewhere")
+    source = ImageSource(DataSettings(dataset="digits"))
+    examples = list(source.encoded("test").take(30).as_numpy_iterator())
+    images = [source.decode(encoded).numpy() for _, encoded, _ in examples]
+    for number, image in enumerate(images):
+        keras.utils.array_to_img(image, scale=False).save(tmp_path / f"{number}.png")
+    words = [f"{number}.png" for number in range(len(images))]
+    done = run("predict", "--model=elsewhere", "--json", "--top=2", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    predictions = json.loads(done.stdout)
+    model = keras.models.load_model(exported / "model.keras", compile=False)
+    expected = np.asarray(model(np.stack(images)))
+    for word, probabilities in zip(words, expected, strict=True):
+        first, second = predictions[word]
+        assert first["class"] == str(probabilities.argmax())
+        assert first["probability"] == pytest.approx(probabilities.max(), abs=1e-5)
+        assert second["probability"] <= first["probability"]
+    text = run("predict", "--model=elsewhere/saved_model", "0.png", cwd=tmp_path).stdout
+    assert text.startswith(f"0.png  {predictions['0.png'][0]['class']} ")
+
+
+@pytest.mark.slow
+def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
+    shutil.copy(trained / "model.keras", tmp_path / "alone.keras")
+    refused = run("export", "--model=alone.keras", "--out=out", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "give the data set it is for with --dataset" in refused.stderr
+    done = run("export", "--model=alone.keras", "--dataset=digits", "--json", "--out=out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document == metadata(tmp_path / "out")
+    assert document["formats"]["saved_model"]["top1_agreement"] == 1.0
+    assert document["recipe"] == {}
+
+
+@pytest.mark.parametrize(
+    ("verb", "words", "message"),
+    [
+        ("export", ["--out=out"], "--model is missing"),
+        ("export", ["--model={run}"], "--out is missing"),
+        ("export", ["--model={run}", "--format=pb", "--out=out"], "--format=pb: expected some of saved_model, tflite"),
+        ("export", ["--model=absent", "--out=out"], "--model=absent: no absent; no such file"),
+        ("export", ["--model={run}", "--out={run}"], "holds other files; give a new or an empty folder"),
+        ("export", ["--model={run}", "--out=/proc/out"], "cannot write /proc/out"),
+        ("predict", ["a.png"], "--model is missing"),
+        ("predict", ["--model={run}", "a.png"], "holds no SavedModel"),
+        ("predict", ["--model={run}"], "no image; give the files"),
+    ],
+)
+def test_wrong_use_is_one_line(verb: str, words: list[str], message: str, trained: Path, tmp_path: Path) -> None:
+    done = run(verb, *[word.format(run=trained) for word in words], cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_data_of_other_classes_or_images_are_refused(trained: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / "train" / name).mkdir(parents=True)
+        for number in range(2):
+            keras.utils.array_to_img(np.zeros((8, 8, 3))).save(tmp_path / "photos/train" / name / f"{number}.png")
+    words = ["--dataset=folder:photos", "--valid_fraction=0.5", "--image_size=8"]
+    done = run("export", f"--model={trained / 'model.keras'}", *words, "--out=out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the model has 10 classes; 2 names were given" in done.stderr
