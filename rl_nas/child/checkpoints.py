@@ -22,19 +22,13 @@ class Checkpoints:
         self._manager = tf.train.CheckpointManager(self._checkpoint, folder, max_to_keep=keep)
         self._folder, self._writes = folder, writes
 
-    @property
-    def last(self) -> str | None:
-        """The last state's path, if there is one."""
-        path: str | None = tf.train.latest_checkpoint(self._folder)
-        return path
-
     def restore(self) -> bool:
         """Takes up the last state; returns whether there is one.
 
         Raises:
             UsageError: it is another network's.
         """
-        latest = self.last
+        latest = last_checkpoint(self._folder)
         if latest is None:
             return False
         try:
@@ -52,3 +46,9 @@ class Checkpoints:
             self._manager.save(checkpoint_number=step)
         except tf.errors.OpError as error:
             raise StorageError(f"cannot write {self._folder}: {error.message.rpartition('; ')[2]}") from error
+
+
+def last_checkpoint(folder: str) -> str | None:
+    """The path of the last state in a folder, if there is one."""
+    path: str | None = tf.train.latest_checkpoint(folder)
+    return path

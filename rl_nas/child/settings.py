@@ -138,3 +138,27 @@ class DeviceSettings(Settings):
         20, "steps between two looks at the loss: without a way back to Python on TPUs and GPUs", minimum=1
     )
     logical_cpus: int = setting(1, "split the CPU into so many devices, to try distribution without GPUs", minimum=1)
+
+
+@dataclass(frozen=True)
+class InitSettings(Settings):
+    """What a training starts from."""
+
+    title: ClassVar[str] = "Start"
+
+    init: str | None = setting(
+        None,
+        "start from trained weights: the folder of a training, its model.keras, or keras_applications (NASNet-A from"
+        " ImageNet); images are whitened as they were there",
+    )
+    head: str = setting(
+        "auto",
+        "with --init, the classifier: its weights too, new ones, or (auto) new ones where the classes' number differs",
+        choices=("auto", "keep", "new"),
+    )
+    freeze: str = setting(
+        "none",
+        "what stays as it is: nothing, batch normalisation with its averages (for short trainings), or all but the"
+        " classifier",
+        choices=("none", "norm", "backbone"),
+    )

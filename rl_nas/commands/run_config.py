@@ -60,12 +60,15 @@ def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str])
 
 def _portable(values: dict[str, Any]) -> dict[str, Any]:
     """The flags, with data folders that are found from any working folder."""
-    data_dir, dataset = values["data_dir"], values["dataset"]
+    data_dir, dataset, init = values["data_dir"], values["dataset"], values.get("init")
     if data_dir is not None:
         data_dir = _absolute(data_dir)
     if dataset.startswith(FOLDER):
         dataset = FOLDER + _absolute(dataset.removeprefix(FOLDER))
-    return {**values, "data_dir": data_dir, "dataset": dataset}
+    portable = {**values, "data_dir": data_dir, "dataset": dataset}
+    if init is not None and Path(init).exists():
+        portable["init"] = _absolute(init)
+    return portable
 
 
 def _absolute(folder: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from rl_nas.child.cluster import check_places, worker_index
 from rl_nas.child.settings import DataSettings, DeviceSettings
@@ -52,6 +53,8 @@ def _resume(parsed: Parsed, folder: TrainingFolder) -> int:
     name = parsed.group(TrainSettings).genotype
     if "genotype" in parsed.given and find_genotype(name or "").canonical_key() != genotype.canonical_key():
         raise UsageError(f"--genotype={name} is not what {folder.path} trains; leave it out, or give another --run_dir")
+    if folder.results.exists():
+        return _show(json.loads(folder.results.read_text(encoding="utf-8")), folder, parsed)
     return _train(TrainingRun(parsed, folder, genotype), parsed)
 
 
@@ -62,9 +65,11 @@ def _train(training: TrainingRun, parsed: Parsed) -> int:
     except KeyboardInterrupt:
         print(f"stopped; continue with: rl_nas train --resume --run_dir={training.folder.path}", file=sys.stderr)
         return frame.INTERRUPTED
-    if training.first:
-        as_json = parsed.group(OutputSettings).json
-        print(json.dumps(results) if as_json else training_text(results, training.folder.files()))
+    return _show(results, training.folder, parsed) if training.first else frame.DONE
+
+
+def _show(results: dict[str, Any], folder: TrainingFolder, parsed: Parsed) -> int:
+    print(json.dumps(results) if parsed.group(OutputSettings).json else training_text(results, folder.files()))
     return frame.DONE
 
 

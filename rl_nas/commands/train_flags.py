@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rl_nas.child.settings import AugmentSettings, DataSettings, DeviceSettings, StreamSettings, TrainingSettings
+from rl_nas.child.settings import (
+    AugmentSettings,
+    DataSettings,
+    DeviceSettings,
+    InitSettings,
+    StreamSettings,
+    TrainingSettings,
+)
 from rl_nas.flags.parsing import Command
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import Settings, setting
@@ -61,10 +68,13 @@ TRAIN = Command(
     examples=(
         "rl_nas train --genotype=runs/digits --flagfile=flags/digits_final.cfg --run_dir=runs/digits-final",
         "rl_nas train --genotype=NASNet-A --flagfile=flags/cifar10_nasnet_a.cfg --run_dir=runs/nasnet-a",
+        "rl_nas train --init=runs/nasnet-a --flagfile=flags/finetune.cfg --dataset=folder:photos --image_size=32"
+        " --genotype=NASNet-A --run_dir=runs/photos",
         "rl_nas train --resume --run_dir=runs/nasnet-a",
     ),
     groups=(
         TrainSettings,
+        InitSettings,
         NetworkSettings,
         DataSettings,
         TrainingSettings,

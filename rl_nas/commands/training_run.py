@@ -5,10 +5,18 @@ import json
 import tempfile
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl_nas.child.cluster import worker_index
-from rl_nas.child.settings import AugmentSettings, DataSettings, DeviceSettings, StreamSettings, TrainingSettings
+from rl_nas.child.settings import (
+    AugmentSettings,
+    DataSettings,
+    DeviceSettings,
+    InitSettings,
+    StreamSettings,
+    TrainingSettings,
+)
 from rl_nas.commands import frame
 from rl_nas.commands.train_flags import TrainSettings
 from rl_nas.errors import RunError, UsageError
@@ -27,6 +35,14 @@ if TYPE_CHECKING:
 _SHOWN_IMAGES = 8
 
 
+def check_same_genotype(init: str, genotype: genotypes.Genotype) -> None:
+    """Raises `UsageError` if the folder that a training starts from trained another genotype."""
+    path = Path(init) if Path(init).is_dir() else Path(init).parent
+    other = path / "genotype.json"
+    if other.exists() and genotypes.load(other).canonical_key() != genotype.canonical_key():
+        raise UsageError(f"--init={init} is a network of another genotype; give --genotype={other}")
+
+
 class TrainingRun:
     """The parts of a training, made from its flags, and what happens to them from start to end."""
 
@@ -40,12 +56,15 @@ class TrainingRun:
 
         self.settings, self.parsed, self.genotype = parsed.group(TrainSettings), parsed, genotype
         self.training = parsed.group(TrainingSettings)
-        self.devices = parsed.group(DeviceSettings)
+        self.devices, self.start = parsed.group(DeviceSettings), parsed.group(InitSettings)
+        if self.start.init is not None:
+            check_same_genotype(self.start.init, genotype)
         frame.settle_determinism(self.settings.determinism)
         self.first = worker_index(self.devices) == 0
         # Other workers than the first do the same, and write where nobody looks.
         self.folder = folder
         self.written = folder if self.first else TrainingFolder(tempfile.mkdtemp())
+        self.place = self.settings.checkpoint_dir or str(folder.checkpoints)
         self.strategy = make_strategy(self.devices)
         self.source = ImageSource(parsed.group(DataSettings))
         self.test_split = self.source.test_split if self.settings.final_test else None
@@ -56,24 +75,20 @@ class TrainingRun:
         self.shape, self.classes = self.source.shape, len(self.source.class_names)
         network = parsed.group(NetworkSettings)
         self.skeleton = solve(genotype, network, self.shape, self.classes, default="cifar")
-        plan_network(genotype, self.skeleton, self.shape, self.classes, training_steps=1)  # raises where they don't fit
+        self._make_trainer()
 
     def run(self) -> dict[str, Any]:
-        """Trains, measures and writes; returns the results, those on the disk where they are.
+        """Trains, measures and writes; returns the results.
 
         Raises:
             RunError: the training diverged.
         """
-        if self.folder.results.exists():
-            recorded: dict[str, Any] = json.loads(self.folder.results.read_text(encoding="utf-8"))
-            return recorded
         from rl_nas.child.checkpoints import Checkpoints
         from rl_nas.report.training_log import TrainingLog  # imports TensorBoard
 
-        self._make_trainer()
         trainer, settings = self.trainer, self.settings
-        place = settings.checkpoint_dir or str(self.folder.checkpoints)
-        self.checkpoints = Checkpoints(trainer.state, place, keep=settings.keep, writes=self.first)
+        write_text(self.written.data, json.dumps({**self._data(), **trainer.whitening._asdict()}, indent=2) + "\n")
+        self.checkpoints = Checkpoints(trainer.state, self.place, keep=settings.keep, writes=self.first)
         if settings.resume:
             self.checkpoints.restore()
         shown: Any = contextlib.nullcontext()
@@ -91,12 +106,14 @@ class TrainingRun:
         from rl_nas.child.build import build_model
         from rl_nas.child.devices import precision
         from rl_nas.child.trainer import Trainer
+        from rl_nas.child.transfer import freeze
 
-        whitening = self._whitening()
         steps = self.stream.train_images // self.batch * self.training.epochs
         plan = plan_network(self.genotype, self.skeleton, self.shape, self.classes, steps)
         with precision(self.devices.precision):
             model = build_model(plan, seed=self.settings.seed)
+        freeze(model, self.start.freeze)
+        whitening = self._whitening(model)
         self.trainer = Trainer(
             model,
             self.stream,
@@ -110,28 +127,38 @@ class TrainingRun:
             seed=self.settings.seed,
         )
 
-    def _whitening(self) -> "Whitening":
-        """That of the data; a resumed training takes up its own, and checks that the data are still the same."""
-        from rl_nas.child.stream import Whitening
+    def _whitening(self, model: Any) -> "Whitening":
+        """That of the data, or of the network whose weights the model gets.
 
-        data = {
+        A resumed training takes up its own, and checks that the data are still the same.
+        """
+        from rl_nas.child.checkpoints import last_checkpoint
+        from rl_nas.child.stream import Whitening
+        from rl_nas.child.transfer import start_from
+
+        if self.settings.resume and self.folder.data.exists():
+            data, recorded = self._data(), json.loads(self.folder.data.read_text(encoding="utf-8"))
+            changed = ", ".join(name for name in data if recorded.get(name) != data[name])
+            if changed:
+                raise UsageError(f"--dataset={self.source.name} is not what the training began with: other {changed}")
+            if self.start.init is not None and last_checkpoint(self.place) is None:  # it was stopped before the first
+                start_from(self.start, model, self.skeleton)
+            return Whitening(tuple(recorded["mean"]), tuple(recorded["deviation"]))
+        if self.start.init is not None:
+            return start_from(self.start, model, self.skeleton).whitening
+        return self.stream.whitening()
+
+    def _data(self) -> dict[str, Any]:
+        """What must be the same when a training goes on."""
+        return {
             "classes": list(self.source.class_names),
             "train_images": self.stream.train_images,
             "valid_images": self.stream.size("valid"),
         }
-        if self.settings.resume and self.folder.data.exists():
-            recorded = json.loads(self.folder.data.read_text(encoding="utf-8"))
-            whitening = Whitening(tuple(recorded.pop("mean")), tuple(recorded.pop("deviation")))
-            if recorded != data:
-                changed = ", ".join(name for name in data if recorded.get(name) != data[name])
-                raise UsageError(f"--dataset={self.source.name} is not what the training began with: other {changed}")
-            return whitening
-        whitening = self.stream.whitening()
-        write_text(self.written.data, json.dumps({**data, **whitening._asdict()}, indent=2) + "\n")
-        return whitening
 
     def _train_epoch(self, log: "TrainingLog") -> None:
         """Trains for an epoch, or the rest of one, measures, writes figures and checkpoint."""
+        from rl_nas.child.checkpoints import last_checkpoint
         from rl_nas.child.training import DivergedError
 
         trainer, every = self.trainer, self.settings.checkpoint_steps
@@ -146,7 +173,7 @@ class TrainingRun:
                     last_saved = now.step
             trainer.check_finite()
         except DivergedError as error:
-            last = self.checkpoints.last
+            last = last_checkpoint(self.place)
             kept = f"the last good checkpoint stays, {last}" if last else "before the first checkpoint"
             raise RunError(
                 f"training diverged: {error}; {kept}; start another run with a lower --learning_rate or --clip_norm"

@@ -187,3 +187,29 @@ def test_a_diverged_training_names_its_last_good_checkpoint(tmp_path: Path) -> N
     done = run("train", *TINY, *words, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 1
     assert "training diverged: the loss is nan" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.slow
+def test_a_training_starts_from_another(unbroken: Path, tmp_path: Path) -> None:
+    words = [*TINY, f"--init={unbroken}", "--freeze=backbone", "--nofinal_test", f"--run_dir={tmp_path / 'run'}"]
+    done = run("train", *words, "--epochs=1", "--learning_rate=0.001")
+    assert done.returncode == 0, done.stderr
+    before, after = results(unbroken), results(tmp_path / "run")
+    assert after["valid"]["accuracy"] == pytest.approx(before["valid"]["accuracy"], abs=0.03)
+    ours, theirs = (keras.models.load_model(f / "model.keras", compile=False) for f in (tmp_path / "run", unbroken))
+    for one, other in zip(ours.weights, theirs.weights, strict=True):
+        same = np.array_equal(one.numpy(), other.numpy())
+        assert same != ("logits" in one.path), one.path
+    data = [json.loads((f / "data.json").read_text()) for f in (tmp_path / "run", unbroken)]
+    assert data[0]["mean"] == pytest.approx(data[1]["mean"])
+
+
+def test_starts_from_what_does_not_fit_are_one_line(unbroken: Path, tmp_path: Path) -> None:
+    words = ["--genotype=NASNet-A", "--network=proxy", "--dataset=digits", f"--init={unbroken}"]
+    done = run("train", *words, f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 2
+    assert f"--init={unbroken} is a network of another genotype; give --genotype={unbroken}" in done.stderr
+    other = run("train", *TINY, "--cells=2", f"--init={unbroken}", f"--run_dir={tmp_path / 'run'}")
+    assert other.returncode == 2
+    assert "give the --genotype, --network, --cells and --filters that it was trained with" in other.stderr
+    assert not (tmp_path / "run").exists()

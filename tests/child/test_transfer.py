@@ -1,0 +1,208 @@
+"""Trainings that start from a trained network: what is copied, what is new, what is frozen, and that it helps."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn.datasets import load_digits
+
+from rl_nas.child.build import build_model
+from rl_nas.child.inference import Classifier
+from rl_nas.child.settings import (
+    AugmentSettings,
+    DataSettings,
+    DeviceSettings,
+    InitSettings,
+    StreamSettings,
+    TrainingSettings,
+)
+from rl_nas.child.source import ImageSource
+from rl_nas.child.stream import ImageStream
+from rl_nas.child.trainer import Trainer
+from rl_nas.child.transfer import freeze, start_from
+from rl_nas.errors import UsageError
+from rl_nas.networks.network import plan_network
+from rl_nas.networks.settings import NetworkSettings, skeleton_of
+from rl_nas.spaces.nasbench201 import EdgeCell
+from rl_nas.spaces.published import NASNET_A
+
+EDGES = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_3x3~1|+|nor_conv_3x3~0|none~1|skip_connect~2|"
+NETWORK = NetworkSettings(cells=1, filters=4, reductions=1)
+SKELETON = skeleton_of(NASNET_A, NETWORK)
+
+
+def network(classes: int, seed: int = 0, auxiliary: bool = False, filters: int = 4) -> keras.Model:
+    settings = NetworkSettings(cells=1, filters=filters, reductions=1, auxiliary=auxiliary)
+    size = 20 if auxiliary else 8
+    plan = plan_network(NASNET_A, settings, (size, size, 1), classes, 10 if auxiliary else None)
+    return build_model(plan, seed=seed, name="network")
+
+
+def small_network(classes: int, seed: int) -> keras.Model:
+    plan = plan_network(EdgeCell.from_string(EDGES), NetworkSettings(cells=1, filters=8), (8, 8, 3), classes)
+    return build_model(plan, seed=seed, name="network")
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The digits 0 to 5, many, and 6 to 9, few to train on, as folders of images."""
+    root, data, counts = tmp_path_factory.mktemp("digits"), load_digits(), dict.fromkeys(range(10), 0)
+    for image, label in zip(data.images, data.target.tolist(), strict=True):
+        number = counts[label]
+        counts[label] += 1
+        place = root / "many" / "train" if label < 6 else root / "few" / ("train" if number < 10 else "test")
+        folder = place / str(label)
+        folder.mkdir(parents=True, exist_ok=True)
+        keras.utils.array_to_img(image[..., np.newaxis] * 255 / 16, scale=False).save(folder / f"{number}.png")
+    return root
+
+
+def stream_of(folder: Path) -> ImageStream:
+    source = ImageSource(DataSettings(dataset=f"folder:{folder}", image_size=8, valid_images=0))
+    return ImageStream(source, StreamSettings(), seed=0)
+
+
+def train(model: keras.Model, stream: ImageStream, whitening: object, epochs: int, rate: float) -> Trainer:
+    trainer = Trainer(
+        model,
+        stream,
+        whitening,  # type: ignore[arg-type]
+        TrainingSettings(epochs=epochs, batch_size=20, learning_rate=rate),
+        AugmentSettings(crop_margin=1),
+        DeviceSettings(),
+        strategy=tf.distribute.get_strategy(),
+        classes=model.output_shape[-1],
+    )
+    while trainer.epoch < epochs:
+        for _ in trainer.train_epoch():
+            pass
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def pretrained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network that knows the digits 0 to 5 (images are read with three channels)."""
+    stream = stream_of(digits / "many")
+    whitening = stream.whitening()
+    trainer = train(small_network(6, seed=1), stream, whitening, epochs=12, rate=0.1)
+    trainer.write_back()
+    folder = tmp_path_factory.mktemp("pretrained")
+    Classifier(trainer.model, *whitening, "012345").keras_model().save(folder / "model.keras")
+    return folder
+
+
+@pytest.mark.slow
+def test_fine_tuning_beats_training_from_scratch_at_the_same_budget(digits: Path, pretrained: Path) -> None:
+    """40 images of four other digits, fifteen epochs, three seeds each."""
+    stream = stream_of(digits / "few")
+    assert stream.train_images == 40
+    frozen = {"scratch": "none", "tuned": "none", "norm": "norm", "head": "backbone"}
+    found: dict[str, float] = {}
+    for name, what in frozen.items():
+        accuracies = []
+        for seed in range(3):
+            model, whitening = small_network(4, seed=10 + seed), stream.whitening()
+            if name != "scratch":
+                start = start_from(InitSettings(init=str(pretrained)), model, SKELETON)
+                assert start.new == ("head.logits",)
+                whitening = start.whitening
+                freeze(model, what)
+            measured = train(model, stream, whitening, epochs=15, rate=0.05).measure("test")
+            assert measured.images == 674
+            accuracies.append(measured.accuracy)
+        found[name] = sum(accuracies) / 3
+    assert found["tuned"] > found["scratch"] + 0.1, found
+    assert found["norm"] > found["scratch"] + 0.1, found
+    assert found["head"] > 0.5, found  # a straight line through features of other digits
+
+
+def save(model: keras.Model, folder: Path) -> str:
+    names = [str(number) for number in range(model.output_shape[-1])]
+    Classifier(model, (100.0,), (50.0,), names).keras_model().save(folder / "model.keras")
+    return str(folder)
+
+
+def test_what_fits_is_copied_and_the_rest_is_new(tmp_path: Path) -> None:
+    trained = network(6, seed=1)
+    init = save(trained, tmp_path)
+    same, other = network(6, seed=2), network(4, seed=2)
+    start = start_from(InitSettings(init=init), same, SKELETON)
+    assert start.new == ()
+    np.testing.assert_allclose(start.whitening.mean, [100.0])
+    np.testing.assert_allclose(start.whitening.deviation, [50.0])
+    images = np.random.default_rng(0).normal(size=(3, 8, 8, 1)).astype(np.float32)
+    np.testing.assert_allclose(same(images), trained(images), atol=1e-6)
+    assert start_from(InitSettings(init=f"{init}/model.keras"), other, SKELETON).new == ("head.logits",)
+    fresh = network(4, seed=2)
+    for ours, theirs, new in zip(other.weights, trained.weights, fresh.weights, strict=True):
+        expected = new if ours.path.startswith("head") else theirs
+        np.testing.assert_array_equal(ours.numpy(), expected.numpy(), err_msg=ours.path)
+    assert start_from(InitSettings(init=init, head="new"), network(6, seed=2), SKELETON).new == ("head.logits",)
+
+
+def test_an_auxiliary_head_is_new(tmp_path: Path) -> None:
+    model = network(6, auxiliary=True)
+    init = save(build_model(plan_network(NASNET_A, NETWORK, (20, 20, 1), 6), seed=1, name="network"), tmp_path)
+    new = start_from(InitSettings(init=init), model, SKELETON).new
+    assert new
+    assert all(name.startswith("auxiliary.") for name in new)
+
+
+def test_frozen_layers_stay_and_normalisation_uses_its_averages(tmp_path: Path) -> None:
+    model = network(4)
+    freeze(model, "backbone")
+    assert {v.path for v in model.trainable_variables} == {"head.logits/kernel", "head.logits/bias"}
+    model = network(4)
+    freeze(model, "norm")
+    assert not any("gamma" in v.path or "beta" in v.path for v in model.trainable_variables)
+    images = np.random.default_rng(0).normal(3.0, size=(5, 8, 8, 1)).astype(np.float32)
+    np.testing.assert_allclose(model(images, training=True), model(images, training=False), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("init", "head", "message"),
+    [
+        ("absent", "auto", "--init=absent: no absent; expected a training's folder"),
+        ("{trained}", "keep", "has 6 classes, the data 4: --head=keep needs the same"),
+        ("{wide}", "auto", "for stem.conv/kernel, expected (3, 3, 1, 12): give the --genotype, --network, --cells"),
+        ("{text}", "auto", "is not the model.keras of a training"),
+        ("keras_applications", "auto", "give --genotype=NASNet-A --zero_padded_pools and --network=imagenet_mobile"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(init: str, head: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "trained").mkdir()
+    (tmp_path / "wide").mkdir()
+    (tmp_path / "text.keras").write_text("no model")
+    places = {
+        "trained": save(network(6), tmp_path / "trained"),
+        "wide": save(network(6, filters=6), tmp_path / "wide"),
+        "text": str(tmp_path / "text.keras"),
+    }
+    with pytest.raises(UsageError) as error:
+        start_from(InitSettings(init=init.format(**places), head=head), network(4), SKELETON)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_keras_applications_give_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a network their weights cannot be had: a NASNetMobile of chance stands for them."""
+    made = []
+
+    def stand_in(weights: str, input_shape: tuple[int, int, int]) -> keras.Model:
+        assert weights == "imagenet"
+        made.append(original(weights=None, input_shape=input_shape, classifier_activation=None))
+        return made[0]
+
+    original = keras.applications.NASNetMobile
+    monkeypatch.setattr(keras.applications, "NASNetMobile", stand_in)
+    settings = NetworkSettings(network="imagenet_mobile", zero_padded_pools=True)
+    skeleton = skeleton_of(NASNET_A, settings)
+    model = build_model(plan_network(NASNET_A, skeleton, (96, 96, 3), 7, training_steps=10))
+    start = start_from(InitSettings(init="keras_applications"), model, skeleton)
+    assert start.new == ("head.logits",)
+    assert start.whitening.mean == (127.5,) * 3
+    ours, theirs = model.get_layer("stem.conv"), made[0].get_layer("stem_conv1")
+    np.testing.assert_array_equal(ours.kernel.numpy(), theirs.kernel.numpy())
