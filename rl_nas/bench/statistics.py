@@ -39,3 +39,18 @@ def estimate(values: np.ndarray) -> Estimate:
     low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
     std = values.std(ddof=1) if len(values) > 1 else 0.0
     return Estimate(float(values.mean()), float(std), float(low), float(high))
+
+
+def spearman(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's rank correlation; equal values share their mean rank. NaN where all values of a side are equal."""
+    first, second = _ranks(one), _ranks(other)
+    first, second = first - first.mean(), second - second.mean()
+    scale = float(np.sqrt(np.sum(first**2) * np.sum(second**2)))
+    return float(np.sum(first * second)) / scale if scale else float("nan")
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    below = (values[:, np.newaxis] > values).sum(axis=1)
+    equal = (values[:, np.newaxis] == values).sum(axis=1)
+    ranks: np.ndarray = below + (equal - 1) / 2
+    return ranks

@@ -11,7 +11,8 @@ import numpy as np
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.commands import frame, run_config
 from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
-from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, RunSettings, StrategySettings
+from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, RunSettings, SecondStageSettings, StrategySettings
+from rl_nas.commands.second_stage import SecondStage, candidates, check
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.rewards import make_reward
@@ -21,6 +22,7 @@ from rl_nas.flags.parsing import OutputSettings, Parsed
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
+from rl_nas.report.second_stage import second_stage_text
 from rl_nas.search import Watcher, search
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Architecture
@@ -50,6 +52,7 @@ def _run(parsed: Parsed) -> int:
     if run.run_dir is None:
         raise UsageError("--run_dir is missing; give the folder of the run, such as --run_dir=runs/first")
     folder = SearchFolder(run.run_dir)
+    check(parsed.group(SecondStageSettings))
     if run.resume:
         return _Search(run_config.merge(parsed, folder.reopen()["flags"], CHANGEABLE), folder).run()
     folder.check_new()
@@ -68,7 +71,8 @@ class _Search:
         from rl_nas.child.training import DeviceData
         from rl_nas.evaluation.trained_child import TrainedChildEvaluator
 
-        self.folder = folder
+        self.folder, self.parsed = folder, parsed
+        self.then = parsed.group(SecondStageSettings)
         self.settings = parsed.group(RunSettings)
         self.json = parsed.group(OutputSettings).json
         frame.settle_determinism(self.settings.determinism)
@@ -106,8 +110,13 @@ class _Search:
                 self._search(store, SearchProgress(self.settings.trials, recorded))
             except KeyboardInterrupt:
                 return self._stop(store)
-            self._finish(store)
-        return frame.DONE
+            result = self._finish(store)
+            if self.then.train is None:
+                self._print(result)
+                return frame.DONE
+            if not self.json:
+                self._print(result)
+            return self._retrain(result)
 
     def _search(self, store: TrialStore, progress: SearchProgress) -> None:
         from rl_nas.evaluation.trained_child import classify_failure
@@ -135,11 +144,24 @@ class _Search:
         else:
             print(f"stopped; {done} children finished; writing the best files (Ctrl-C again: don't)", file=sys.stderr)
             with contextlib.suppress(KeyboardInterrupt):
-                self._finish(store)
+                self._print(self._finish(store))
         print(f"resume with: rl_nas search --resume --run_dir={self.folder.path}", file=sys.stderr)
         return frame.INTERRUPTED
 
-    def _finish(self, store: TrialStore) -> None:
+    def _retrain(self, result: SearchResult) -> int:
+        stage = SecondStage(self.then, self.folder, self.parsed)
+        try:
+            document = stage.run(list(candidates(self.then, self.space, result.trials, self.settings.seed)))
+        except KeyboardInterrupt:
+            print(f"stopped; continue with: rl_nas search --resume --run_dir={self.folder.path}", file=sys.stderr)
+            return frame.INTERRUPTED
+        print(json.dumps({**summary_json(result), "then": document}) if self.json else second_stage_text(document))
+        return frame.DONE
+
+    def _print(self, result: SearchResult) -> None:
+        print(json.dumps(summary_json(result)) if self.json else summary_text(result), flush=True)
+
+    def _finish(self, store: TrialStore) -> SearchResult:
         from rl_nas.report.picture import draw_genotype  # imports matplotlib
 
         best, trials = self.best.trial, store.trials()
@@ -150,7 +172,7 @@ class _Search:
         with storage_errors(self.folder.best):
             draw_genotype(genotype, self.folder.best / "cell.png", title=title)
             difference = self._export(best.architecture)
-        result = SearchResult(
+        return SearchResult(
             trials=trials,
             best=best,
             genotype=genotype,
@@ -159,7 +181,6 @@ class _Search:
             files=self.folder.files(),
             export_difference=difference,
         )
-        print(json.dumps(summary_json(result)) if self.json else summary_text(result))
 
     def _export(self, architecture: Architecture) -> float:
         from rl_nas.child.build import build_model

@@ -1,6 +1,6 @@
 """The flags of `rl_nas search`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
@@ -14,9 +14,6 @@ from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
 
-CHANGEABLE = ("run_dir", "resume", "trials", "data_dir", "json", "debug")
-"""Flags that a resumed run may be given anew."""
-
 
 @dataclass(frozen=True)
 class RunSettings(Settings):
@@ -25,7 +22,7 @@ class RunSettings(Settings):
     title: ClassVar[str] = "Run"
 
     run_dir: str | None = setting(None, "folder of the run, new or (with --resume) an earlier one; needed")
-    resume: bool = setting(False, "continue the run in --run_dir; only --trials and --data_dir may change")
+    resume: bool = setting(False, "continue the run in --run_dir; only --trials, --data_dir and --then_... may change")
     trials: int = setting(100, "children to evaluate in all", minimum=1)
     update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1)
     seed: int = setting(0, "of everything random; same flags and seed, same run", minimum=0)
@@ -45,6 +42,25 @@ class StrategySettings(Settings):
     strategy: str = setting("controller", "what proposes architectures", choices=tuple(STRATEGIES))
 
 
+@dataclass(frozen=True)
+class SecondStageSettings(Settings):
+    """What happens with the best networks of a search that is over."""
+
+    title: ClassVar[str] = "Then"
+    prefix: ClassVar[str] = "then_"
+
+    train: str | None = setting(None, "recipe of `rl_nas train` by which the best networks are trained longer")
+    top: int = setting(5, "so many of the best are", minimum=1)
+    random: int = setting(0, "networks of chance that are too, for comparison", minimum=0)
+    also: str | None = setting(None, "published networks that are too, with commas between, such as NASNet-A")
+    seeds: int = setting(1, "trainings of each, with the seeds 0, 1, ...", minimum=1)
+    full: str | None = setting(None, "recipe by which the best of the found ones is then trained in full")
+
+    def names(self) -> list[str]:
+        """Those of `also`."""
+        return [name.strip() for name in self.also.split(",")] if self.also else []
+
+
 SEARCH = Command(
     name="rl_nas search",
     summary=(
@@ -55,6 +71,7 @@ SEARCH = Command(
         "rl_nas search --flagfile=flags/digits.cfg --run_dir=runs/digits",
         "rl_nas search --flagfile=flags/digits.cfg --space=amoebanet --strategy=aging_evolution --run_dir=runs/aging",
         "rl_nas search --resume --run_dir=runs/digits --trials=40",
+        "rl_nas search --resume --run_dir=runs/digits --then_train=flags/digits_final.cfg --then_random=3",
     ),
     groups=(
         RunSettings,
@@ -64,9 +81,16 @@ SEARCH = Command(
         EvolutionSettings,
         HealthSettings,
         RewardSettings,
+        SecondStageSettings,
         DataSettings,
         NetworkSettings,
         TrainingSettings,
         AugmentSettings,
     ),
 )
+
+CHANGEABLE = (
+    *("run_dir", "resume", "trials", "data_dir", "json", "debug"),
+    *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
+)
+"""Flags that a resumed run may be given anew."""

@@ -96,6 +96,7 @@ class SearchFolder(RunFolder):
         children: weights of the best child so far.
         best: genotype.json, cell.png, saved_model.
         health: figures of the strategy's health, a JSON line for each update.
+        then: the longer trainings of the best networks, a folder for each, and then.json.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -104,6 +105,7 @@ class SearchFolder(RunFolder):
         self.children = self.path / "children"
         self.best = self.path / "best"
         self.health = self.path / "health.jsonl"
+        self.then = self.path / "then"
 
     @property
     def folders(self) -> tuple[Path, ...]:

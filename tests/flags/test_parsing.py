@@ -41,7 +41,7 @@ def test_recipes_are_found_from_everywhere(
     assert by_path == by_name
     for group in command.groups:
         by_path.group(group)  # checks itself
-    assert "dataset" in by_path.given
+    assert "epochs" in by_path.given
 
 
 @pytest.mark.parametrize(("command", "recipe"), RECIPES)

@@ -1,0 +1,130 @@
+"""The papers' second stage: the best cells of a search trained longer, ranked again, the best one trained in full.
+
+Each training is `rl_nas train` in a process of its own, with a folder of its own under the search's: one that fails
+ends no other, and one that is finished is not repeated.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from rl_nas.commands import frame
+from rl_nas.commands.search_flags import SecondStageSettings
+from rl_nas.commands.train_flags import TRAIN
+from rl_nas.errors import RunError, UsageError
+from rl_nas.flags.parsing import Parsed, parse
+from rl_nas.report.second_stage import Candidate, Retrained
+from rl_nas.report.tables import best_trials
+from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.spaces.genotype import to_json
+from rl_nas.spaces.published import PUBLISHED
+from rl_nas.store.files import storage_errors, write_text
+from rl_nas.store.run_folder import SearchFolder, TrainingFolder
+from rl_nas.trial import Trial
+
+_FULL = "full"
+_PASSED = ("data_dir", "split_seed")
+"""Flags that trainings get from the search: the images that it held out stay held out."""
+
+
+def check(settings: SecondStageSettings) -> None:
+    """Raises `UsageError` for recipes that `rl_nas train` cannot read and for unknown names, before a search."""
+    for flag, recipe in (("then_train", settings.train), ("then_full", settings.full)):
+        if recipe is not None:
+            try:
+                given = parse(TRAIN, [f"--flagfile={recipe}"]).given
+            except UsageError as error:
+                raise UsageError(f"--{flag}={recipe}: {error}") from error
+            if "genotype" in given:
+                raise UsageError(f"--{flag}={recipe} gives a --genotype; the search gives it here: take it out")
+    for name in settings.names():
+        if name not in PUBLISHED:
+            raise UsageError(f"--then_also: no {name!r}; expected some of {', '.join(PUBLISHED)}, with commas between")
+    if settings.full is not None and settings.train is None:
+        raise UsageError("--then_full trains the best of the cells that --then_train compares; give that too")
+
+
+def candidates(
+    settings: SecondStageSettings, space: SearchSpace[Any], trials: Sequence[Trial], seed: int
+) -> Iterator[Candidate]:
+    """The best networks of a search, as many of chance that it did not train, and published ones."""
+    known = {space.canonical_key(trial.architecture) for trial in trials}
+    for trial in best_trials(trials, settings.top):
+        yield Candidate(f"trial{trial.index}", space.decode(trial.architecture), trial.reward)
+    rng = np.random.default_rng([seed, 1])
+    for number in range(settings.random):
+        yield Candidate(f"random{number}", space.decode(_unknown(space, rng, known)), None)
+    for name in settings.names():
+        yield Candidate(name, PUBLISHED[name], None)
+
+
+class SecondStage:
+    """Trains candidates by `--then_train`, and the best of them by `--then_full`."""
+
+    def __init__(self, settings: SecondStageSettings, folder: SearchFolder, parsed: Parsed) -> None:
+        self._settings, self._folder = settings, folder
+        self._flags = [f"--{name}={parsed.values[name]}" for name in _PASSED if parsed.values[name] is not None]
+
+    def run(self, compared: Sequence[Candidate]) -> dict[str, Any]:
+        """Returns, and writes, what then.json holds: every training's results, and the final one's.
+
+        Raises:
+            RunError: all trainings failed.
+        """
+        assert self._settings.train is not None
+        seeds = range(self._settings.seeds)
+        retrained = []
+        for number, candidate in enumerate(compared, start=1):
+            print(f"training {candidate.name} longer, {number} of {len(compared)}", file=sys.stderr, flush=True)
+            results = [self._train(candidate, self._settings.train, seed, f"seed{seed}") for seed in seeds]
+            retrained.append(Retrained(candidate.name, candidate.proxy, [one for one in results if one is not None]))
+        finished = [one for one in retrained if one.results]
+        if not finished:
+            raise RunError(f"all trainings of --then_train={self._settings.train} failed; see the lines above")
+        document: dict[str, Any] = {"compared": [asdict(one) for one in retrained], "full": None}
+        if self._settings.full is not None:
+            found = [one for one in finished if one.name.startswith("trial")] or finished
+            best = max(found, key=lambda one: one.accuracy)
+            print(f"training {best.name}, the best found, in full", file=sys.stderr, flush=True)
+            chosen = next(candidate for candidate in compared if candidate.name == best.name)
+            document["full"] = {"name": best.name, "results": self._train(chosen, self._settings.full, 0, _FULL)}
+        write_text(self._folder.then / "then.json", json.dumps(document, indent=2) + "\n")
+        return document
+
+    def _train(self, candidate: Candidate, recipe: str, seed: int, name: str) -> dict[str, Any] | None:
+        """The results of a training, made, continued or found; None if it failed."""
+        home = self._folder.then / candidate.name
+        folder = TrainingFolder(home / name)
+        if not folder.results.exists():
+            if folder.config.exists():
+                words = ["--resume"]
+            else:
+                with storage_errors(home):
+                    home.mkdir(parents=True, exist_ok=True)
+                write_text(home / "genotype.json", json.dumps(to_json(candidate.genotype), indent=2) + "\n")
+                words = [f"--genotype={home / 'genotype.json'}", f"--flagfile={recipe}", f"--seed={seed}", *self._flags]
+            words.append(f"--run_dir={folder.path}")
+            done = subprocess.run(
+                [sys.executable, "-m", "rl_nas", "train", *words], stdout=subprocess.DEVNULL, check=False
+            )
+            if done.returncode == frame.INTERRUPTED:
+                raise KeyboardInterrupt
+            if done.returncode:
+                return None
+        results: dict[str, Any] = json.loads(folder.results.read_text(encoding="utf-8"))
+        return results
+
+
+def _unknown(space: SearchSpace[Any], rng: np.random.Generator, known: set[str]) -> Architecture:
+    """An architecture whose network is not known yet; makes it known."""
+    while True:
+        architecture = space.sample(rng)
+        key = space.canonical_key(architecture)
+        if key not in known:
+            known.add(key)
+            return architecture

@@ -1,0 +1,87 @@
+"""`rl_nas search --then_train`: cells trained longer, in processes of their own, once each."""
+
+import json
+from pathlib import Path
+
+import pytest
+from processes import run, started, wait_for_line
+
+FLAGS = ("--dataset=digits", "--blocks=1", "--filters=2", "--epochs=1", "--trials=3", "--strategy=random", "--seed=3")
+RECIPE = "--dataset=digits\n--network=proxy\n--cells=1\n--filters=2\n--reductions=0\n--epochs=2\n--batch_size=100\n"
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "longer.cfg"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.mark.slow
+def test_the_best_cells_are_trained_longer_and_the_best_of_them_in_full(recipe: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    words = [
+        f"--then_train={recipe}",
+        f"--then_full={recipe}",
+        "--then_top=2",
+        "--then_random=1",
+        "--then_also=NASNet-A",
+    ]
+    with started("search", *FLAGS, *words, f"--run_dir={folder}") as process:
+        wait_for_line(process, "training trial")
+        wait_for_line(process, "training trial")  # the first one is done
+        process.kill()
+        process.wait()
+    done_already = sorted(path for path in (folder / "then").rglob("results.json"))
+    assert len(done_already) == 1
+    before = done_already[0].stat().st_mtime_ns
+    done = run("search", "--resume", f"--run_dir={folder}", "--json")
+    assert done.returncode == 0, done.stderr
+    assert done_already[0].stat().st_mtime_ns == before  # not trained again
+    document = json.loads(done.stdout)["then"]
+    assert document == json.loads((folder / "then" / "then.json").read_text())
+    names = [one["name"] for one in document["compared"]]
+    assert [name.rstrip("0123456789") for name in names] == ["trial", "trial", "random", "NASNet-A"]
+    for one in document["compared"]:
+        (result,) = one["results"]
+        home = folder / "then" / one["name"]
+        assert json.loads((home / "seed0" / "results.json").read_text()) == result
+        assert result["genotype"] == json.loads((home / "genotype.json").read_text())
+        assert result["epochs"] == 2
+        assert (one["proxy"] is None) == (not one["name"].startswith("trial"))
+    found = [one for one in document["compared"] if one["name"].startswith("trial")]
+    best = max(found, key=lambda one: one["results"][0]["valid"]["accuracy"])
+    assert document["full"]["name"] == best["name"]
+    text = run("search", "--resume", f"--run_dir={folder}").stdout
+    assert "Trained longer, 2 epochs of" in text
+    assert text.rstrip().splitlines()[-1].startswith(f"In full: {best['name']}, 2 epochs, accuracy")
+
+
+@pytest.mark.slow
+def test_a_training_that_fails_ends_no_other(recipe: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "large.cfg"
+    recipe.write_text(RECIPE.replace("--reductions=0", "--reductions=4"))  # 8x8 images cannot be halved so often
+    done = run(
+        "search", *FLAGS, "--trials=1", f"--then_train={recipe}", "--then_top=1", f"--run_dir={tmp_path / 'run'}"
+    )
+    assert done.returncode == 1
+    assert f"all trainings of --then_train={recipe} failed" in done.stderr.splitlines()[-1]
+    assert (tmp_path / "run/best/genotype.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--then_train=absent.cfg"], "--then_train=absent.cfg: --flagfile=absent.cfg: no such file"),
+        (["--then_train=flags/digits.cfg"], "--then_train=flags/digits.cfg: "),
+        (["--then_train=flags/cifar10_nasnet_a.cfg"], "gives a --genotype; the search gives it here"),
+        (["--then_train=flags/digits_final.cfg", "--then_also=NASNet-Z"], "--then_also: no 'NASNet-Z'"),
+        (["--then_full=flags/digits_final.cfg"], "give that too"),
+    ],
+)
+def test_wrong_use_is_one_line_before_anything_is_searched(words: list[str], message: str, tmp_path: Path) -> None:
+    done = run("search", *FLAGS, *words, f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "run").exists()

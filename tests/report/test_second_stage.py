@@ -1,0 +1,56 @@
+"""The table of the second stage: order, means and correlation from known results."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rl_nas.bench.statistics import spearman
+from rl_nas.report.second_stage import second_stage_text
+
+
+def results(valid: float, test: float | None = None) -> dict[str, Any]:
+    measured = {"top5_accuracy": None, "loss": 0.1, "images": 500}
+    return {
+        "epochs": 7,
+        "train": {"images": 1000, "loss": 0.1, "accuracy": 0.9},
+        "valid": {"split": "valid", "accuracy": valid, **measured},
+        "final_test": None if test is None else {"split": "test", "accuracy": test, **measured},
+        "network": {"trainable_parameters": 12_345, "multiply_adds": 67_890},
+        "seconds": 10.0,
+    }
+
+
+DOCUMENT = {
+    "compared": [
+        {"name": "trial4", "proxy": 0.7, "results": [results(0.80, 0.79), results(0.82, 0.81)]},
+        {"name": "trial1", "proxy": 0.6, "results": [results(0.90, 0.89), results(0.92, 0.91)]},
+        {"name": "trial2", "proxy": 0.5, "results": [results(0.70), results(0.72)]},
+        {"name": "random0", "proxy": None, "results": [results(0.60), results(0.60)]},
+        {"name": "random1", "proxy": None, "results": []},
+    ],
+    "full": {"name": "trial1", "results": {**results(0.95, 0.94), "epochs": 99}},
+}
+
+
+def test_the_best_stands_first_and_test_images_do_not_choose() -> None:
+    lines = second_stage_text(DOCUMENT).splitlines()
+    assert "7 epochs of 1,000 images, 2 seeds each" in lines[0]
+    names = [line.split()[0] for line in lines[2:7]]
+    assert names == ["trial1", "trial4", "trial2", "random0", "random1"]
+    assert lines[2].split()[1:7] == ["0.6000", "0.9100", "±", "0.0141", "0.9000", "±"]
+    assert lines[6] == "random1  failed"
+    text = "\n".join(lines)
+    assert "mean of the 3 found cells: 0.8100 ± 0.1000 on the held-out images" in text
+    assert "mean of the 1 cells of chance: 0.6000 on the held-out images" in text
+    assert "rank correlation (Spearman) of proxy and longer training: 0.50 over 3 cells" in text
+    assert lines[-1] == "In full: trial1, 99 epochs, accuracy 0.9400 on 500 images of split test: final"
+
+
+def test_spearman_is_that_of_scipy() -> None:
+    rng = np.random.default_rng(0)
+    for size in (3, 10, 50):
+        one, other = rng.integers(0, 8, size).astype(float), rng.normal(size=size)
+        assert spearman(one, other) == pytest.approx(stats.spearmanr(one, other).statistic)
+    assert np.isnan(spearman(np.ones(4), np.arange(4.0)))
