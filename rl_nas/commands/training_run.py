@@ -30,6 +30,7 @@ from rl_nas.store.run_folder import TrainingFolder
 
 if TYPE_CHECKING:
     from rl_nas.child.stream import Whitening
+    from rl_nas.child.trainer import Measured
     from rl_nas.report.training_log import TrainingLog
 
 _SHOWN_IMAGES = 8
@@ -75,6 +76,7 @@ class TrainingRun:
         self.shape, self.classes = self.source.shape, len(self.source.class_names)
         network = parsed.group(NetworkSettings)
         self.skeleton = solve(genotype, network, self.shape, self.classes, default="cifar")
+        self.valid: Measured | None = None
         self._make_trainer()
 
     def run(self) -> dict[str, Any]:
@@ -100,7 +102,7 @@ class TrainingRun:
                 log.images("training images", trainer.varied_images(_SHOWN_IMAGES))
             while trainer.epoch < self.training.epochs:
                 self._train_epoch(log)
-        return self._finish(log.history)
+        return self._finish(log.written)
 
     def _make_trainer(self) -> None:
         from rl_nas.child.build import build_model
@@ -163,7 +165,7 @@ class TrainingRun:
 
         trainer, every = self.trainer, self.settings.checkpoint_steps
         began, images_before = time.monotonic(), trainer.step
-        seconds_before = log.history[-1]["seconds"] if log.history else 0.0
+        seconds_before = log.written[-1]["seconds"] if log.written else 0.0
         last_saved = trainer.step
         try:
             for now in trainer.train_epoch():
@@ -188,8 +190,8 @@ class TrainingRun:
             "images_per_second": (trainer.step - images_before) * trainer.batch / seconds,
         }
         if self.stream.size("valid") and self._measures(trainer.epoch):
-            valid = trainer.measure("valid")
-            figures |= {"valid_loss": valid.loss, "valid_accuracy": valid.accuracy}
+            self.valid = trainer.measure("valid")
+            figures |= {"valid_loss": self.valid.loss, "valid_accuracy": self.valid.accuracy}
         figures["seconds"] = seconds_before + time.monotonic() - began
         log.epoch(figures)
         self.progress.epoch(figures)
@@ -208,7 +210,9 @@ class TrainingRun:
         from rl_nas.child.inference import Classifier, copy_weights
 
         trainer, last = self.trainer, history[-1]
-        valid = trainer.measure("valid") if self.stream.size("valid") else None
+        valid = self.valid  # that of the last epoch, unless it was another process that measured it
+        if valid is None and self.stream.size("valid"):
+            valid = trainer.measure("valid")
         final = trainer.measure(self.test_split) if self.test_split else None
         trainer.write_back()
         plan = plan_network(self.genotype, self.skeleton, self.shape, self.classes)

@@ -3,18 +3,14 @@
 import sys
 import time
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self, TextIO
+from typing import TextIO
 
-from rich.console import Console
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rl_nas.report.live_line import LiveLine, clock
 
-from rl_nas.report.progress import clock
+_SHOWN = ("loss", "accuracy", "valid_loss", "valid_accuracy")
 
 
-class TrainingProgress:
+class TrainingProgress(LiveLine):
     """Follows a training and shows it on standard error. Use it as a context.
 
     Args:
@@ -26,51 +22,45 @@ class TrainingProgress:
     """
 
     def __init__(self, steps: int, epochs: int, batch: int, start: int = 0, stream: TextIO = sys.stderr) -> None:
-        self._steps, self._epochs, self._batch, self._stream = steps, epochs, batch, stream
+        super().__init__(stream)
+        self._steps, self._epochs, self._batch = steps, epochs, batch
         self._step, self._start, self._began = start, start, time.monotonic()
+        self._last: float | None = None  # when the step before was taken, if nothing else came between
+        self._timed_steps, self._timed_seconds = 0, 0.0
         self._figures: dict[str, float] = {}
-        self._live = Live(console=Console(file=stream), get_renderable=self._render, refresh_per_second=2)
 
-    def __enter__(self) -> Self:
-        if self._stream.isatty():
-            self._live.start(refresh=True)
-        return self
+    @property
+    def total(self) -> int:
+        """Steps of the whole training."""
+        return self._steps
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live.is_started:
-            self._live.stop()
+    @property
+    def done(self) -> int:
+        """Steps that were taken."""
+        return self._step
 
     def follow(self, step: int, loss: float, accuracy: float) -> None:
         """Takes up where the training is, and loss and accuracy on the epoch's images so far."""
-        self._step = step
+        now = time.monotonic()
+        if self._last is not None:
+            self._timed_steps += step - self._step
+            self._timed_seconds += now - self._last
+        self._step, self._last = step, now
         self._figures |= {"loss": loss, "accuracy": accuracy}
 
     def epoch(self, figures: Mapping[str, float]) -> None:
-        """Takes up the figures of an epoch that is over."""
-        self._figures = {name: figures[name] for name in ("loss", "accuracy") if name in figures}
-        self._figures |= {name: figures[name] for name in ("valid_loss", "valid_accuracy") if name in figures}
-        if not self._live.is_started:
-            print(self.line(), file=self._stream, flush=True)
+        """Takes up the figures of an epoch that is over and shows the new state."""
+        self._last = None
+        self._figures |= {name: figures[name] for name in _SHOWN if name in figures}
+        self.show()
 
-    def line(self) -> str:
-        """The state of the training in one line."""
-        done = self._epochs * self._step // self._steps
-        return "  ".join([f"epoch {done}/{self._epochs}", *self._words()])
-
-    def _words(self) -> list[str]:
-        words = []
+    def words(self) -> list[str]:
+        """Epoch, speed, time left, losses and accuracies."""
+        words = [f"epoch {self._epochs * self._step // self._steps}/{self._epochs}"]
         steps, seconds = self._step - self._start, time.monotonic() - self._began
         if steps:
-            words += [
-                f"{steps * self._batch / seconds:,.0f} images/s",
-                f"{clock(seconds / steps * (self._steps - self._step))} left",
-            ]
+            left = clock(seconds / steps * (self._steps - self._step))
+            # Without tracing and measuring, once there are steps that follow another.
+            timed, took = (self._timed_steps, self._timed_seconds) if self._timed_steps else (steps, seconds)
+            words += [f"{timed * self._batch / took:,.0f} images/s", f"{left} left"]
         return words + [f"{name.replace('_', ' ')} {value:.4f}" for name, value in self._figures.items()]
-
-    def _render(self) -> Table:
-        row = Table.grid(padding=(0, 2))
-        bar = ProgressBar(total=self._steps, completed=self._step, width=20)
-        row.add_row(bar, f"epoch {self._epochs * self._step // self._steps}/{self._epochs}", *self._words())
-        return row

@@ -1,0 +1,83 @@
+"""A file of JSON lines and TensorBoard, side by side."""
+
+import io
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+from rl_nas.store.files import storage_errors, write_text
+
+
+class FigureLog:
+    """Appends lines to a file and figures to TensorBoard. Use it as a context.
+
+    Attributes:
+        written: what the lines said when it was opened.
+    """
+
+    def __init__(self, lines: Path, events: Path) -> None:
+        """Opens both.
+
+        Args:
+            lines: file of JSON lines; one that a kill cut short is dropped.
+            events: folder for TensorBoard.
+        """
+        self._path = lines
+        with storage_errors(lines):
+            text = lines.read_text(encoding="utf-8") if lines.exists() else ""
+            whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+            if "".join(whole) != text:
+                lines.write_text("".join(whole), encoding="utf-8")
+            self.written: list[dict[str, Any]] = [json.loads(line) for line in whole]
+            self._file = lines.open("a", encoding="utf-8")
+            self._events = EventFileWriter(str(events))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with storage_errors(self._path), self._file:
+            self._events.close()
+
+    def _keep(self, count: int) -> None:
+        """Drops the lines after the first `count`."""
+        self._file.close()
+        self.written = self.written[:count]
+        write_text(self._path, "".join(json.dumps(line) + "\n" for line in self.written))
+        with storage_errors(self._path):
+            self._file = self._path.open("a", encoding="utf-8")
+
+    def _line(self, figures: Mapping[str, float]) -> None:
+        self.written.append(dict(figures))
+        with storage_errors(self._path):
+            self._file.write(json.dumps(dict(figures)) + "\n")
+            self._file.flush()
+
+    def _scalars(self, figures: Mapping[str, float], step: int) -> None:
+        finite = {name: value for name, value in figures.items() if math.isfinite(value)}
+        self._event([Summary.Value(tag=name, simple_value=value) for name, value in finite.items()], step)
+
+    def _image(self, name: str, row: np.ndarray) -> None:
+        """Shows an image, float [height, width, 3] of 0 to 1."""
+        from matplotlib import image as matplotlib_image  # takes a second
+
+        png = io.BytesIO()
+        matplotlib_image.imsave(png, row)
+        height, width = row.shape[:2]
+        shown = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png.getvalue())
+        self._event([Summary.Value(tag=name, image=shown)], 0)
+
+    def _event(self, values: list[Summary.Value], step: int) -> None:
+        with storage_errors(self._path):
+            self._events.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
