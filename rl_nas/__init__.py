@@ -28,6 +28,8 @@ from rl_nas.trial import Job, Measurement, Trial, TrialState
 
 if TYPE_CHECKING:
     from rl_nas.child.build import build_model
+    from rl_nas.commands.export import export
+    from rl_nas.commands.train import train
     from rl_nas.controller.agent import PPO, Controller, Reinforce
 
 __all__ = [
@@ -57,18 +59,22 @@ __all__ = [
     "TrialStore",
     "Watcher",
     "build_model",
+    "export",
     "load_genotype",
     "load_table",
     "nasnet",
     "plan_network",
     "search",
+    "train",
 ]
 
 _LAZY = {
     **dict.fromkeys(("Controller", "PPO", "Reinforce"), "rl_nas.controller.agent"),
     "build_model": "rl_nas.child.build",
+    "export": "rl_nas.commands.export",
+    "train": "rl_nas.commands.train",
 }
-"""The names that need TensorFlow -> their modules."""
+"""The names that need TensorFlow or the command line -> their modules."""
 
 
 def __getattr__(name: str) -> Any:

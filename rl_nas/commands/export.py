@@ -1,6 +1,7 @@
 """`rl_nas export`: a trained network in formats that need no rl_nas, each compared with the network elsewhere."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from rl_nas.child.settings import DataSettings, StreamSettings
 from rl_nas.commands import frame
 from rl_nas.errors import UsageError
-from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
 from rl_nas.report.model_card import export_text, model_card
 from rl_nas.settings import Settings, setting
 from rl_nas.store.files import storage_errors, write_text
@@ -61,7 +62,33 @@ def main(argv: Sequence[str]) -> int:
     return frame.run(EXPORT, _run, argv)
 
 
+def export(model: str | os.PathLike[str], out: str | os.PathLike[str], **flags: Any) -> dict[str, Any]:
+    """Exports a trained network, as `rl_nas export` does.
+
+    Args:
+        model: the folder of a training, or its model.keras.
+        out: the folder to write.
+        **flags: others of `rl_nas export`, such as `format="saved_model,tflite"`.
+
+    Returns:
+        The content of metadata.json.
+
+    Raises:
+        UsageError: a flag, the model or the folder is not what it must be.
+        RunError: what was written computes something else than the network.
+    """
+    return _exported(parse(EXPORT, flag_words({**flags, "model": model, "out": out})))
+
+
 def _run(parsed: Parsed) -> int:
+    document = _exported(parsed)
+    as_json = parsed.group(OutputSettings).json
+    print(json.dumps(document) if as_json else export_text(document, Path(parsed.values["out"])))
+    return frame.DONE
+
+
+def _exported(parsed: Parsed) -> dict[str, Any]:
+    """Checks the flags, exports, returns the content of metadata.json."""
     settings = parsed.group(ExportSettings)
     formats = [name.strip() for name in settings.format.split(",")]
     for name in formats:
@@ -77,9 +104,7 @@ def _run(parsed: Parsed) -> int:
             raise UsageError(f"--out={out} holds other files; give a new or an empty folder")
         out.mkdir(parents=True, exist_ok=True)
     frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
-    document = _export(source, formats, out, settings.images)
-    print(json.dumps(document) if parsed.group(OutputSettings).json else export_text(document, out))
-    return frame.DONE
+    return _export(source, formats, out, settings.images)
 
 
 class _Source:

@@ -11,10 +11,10 @@ from rl_nas.commands import frame, run_config
 from rl_nas.commands.train_flags import CHANGEABLE, TRAIN, TrainSettings
 from rl_nas.commands.training_run import TrainingRun
 from rl_nas.errors import UsageError
-from rl_nas.flags.parsing import OutputSettings, Parsed
+from rl_nas.flags.parsing import OutputSettings, Parsed, flag_words, parse
 from rl_nas.report.training_summary import training_text
-from rl_nas.spaces import genotype as genotypes
 from rl_nas.spaces.find import find_genotype
+from rl_nas.spaces.genotype import Genotype, load, to_json
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import write_text
 from rl_nas.store.run_folder import TrainingFolder
@@ -25,7 +25,40 @@ def main(argv: Sequence[str]) -> int:
     return frame.run(TRAIN, _run, argv)
 
 
+def train(genotype: Genotype | str | None = None, **flags: Any) -> dict[str, Any]:
+    """Trains the network of a genotype in full, as `rl_nas train` does.
+
+    Args:
+        genotype: what to train; a name, file or folder, or the genotype itself. Left out with `resume=True`.
+        **flags: those of `rl_nas train`, `run_dir` among them; `flagfile` may be a list.
+
+    Returns:
+        The content of results.json; nothing in other workers than the first.
+
+    Raises:
+        UsageError: a flag, the data or the folder is not what it must be.
+        RunError: the training diverged.
+    """
+    if isinstance(genotype, str):
+        flags["genotype"] = genotype
+    given = None if isinstance(genotype, str) else genotype
+    return _train(parse(TRAIN, flag_words(flags)), given) or {}
+
+
 def _run(parsed: Parsed) -> int:
+    try:
+        results = _train(parsed)
+    except KeyboardInterrupt:
+        folder = TrainingFolder(parsed.values["run_dir"])
+        if not folder.config.exists():
+            raise
+        print(f"stopped; continue with: rl_nas train --resume --run_dir={folder.path}", file=sys.stderr)
+        return frame.INTERRUPTED
+    return frame.DONE if results is None else _show(results, TrainingFolder(parsed.values["run_dir"]), parsed)
+
+
+def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] | None:
+    """The results of a new or a continued training; None in other workers than the first."""
     run = parsed.group(TrainSettings)
     if run.run_dir is None:
         raise UsageError("--run_dir is missing; give the folder of the training, such as --run_dir=runs/final")
@@ -34,38 +67,33 @@ def _run(parsed: Parsed) -> int:
         first = worker_index(parsed.group(DeviceSettings)) == 0
         recorded = folder.reopen() if first else folder.read_config()
         return _resume(run_config.merge(parsed, recorded["flags"], CHANGEABLE), folder)
-    if run.genotype is None:
-        raise UsageError(f"--genotype is missing; give a file, a run's folder or one of {', '.join(PUBLISHED)}")
-    genotype = find_genotype(run.genotype)
+    if genotype is None:
+        if run.genotype is None:
+            raise UsageError(f"--genotype is missing; give a file, a run's folder or one of {', '.join(PUBLISHED)}")
+        genotype = find_genotype(run.genotype)
     devices = parsed.group(DeviceSettings)
     check_places(devices, data_dir=parsed.group(DataSettings).data_dir, checkpoint_dir=run.checkpoint_dir)
     if worker_index(devices):  # the first worker makes the folder
-        return _train(TrainingRun(parsed, folder, genotype), parsed)
+        TrainingRun(parsed, folder, genotype).run()
+        return None
     folder.check_new()
-    started = TrainingRun(parsed, folder, genotype)  # checks data and network before anything is written
+    started = TrainingRun(parsed, folder, genotype)  # checks everything before anything is written
     folder.create(run_config.config(parsed), run_config.repeating_flagfile(parsed, TRAIN.name))
-    write_text(folder.genotype, json.dumps(genotypes.to_json(genotype), indent=2) + "\n")
-    return _train(started, parsed)
+    write_text(folder.genotype, json.dumps(to_json(genotype), indent=2) + "\n")
+    return started.run()
 
 
-def _resume(parsed: Parsed, folder: TrainingFolder) -> int:
-    genotype = genotypes.load(folder.genotype)
+def _resume(parsed: Parsed, folder: TrainingFolder) -> dict[str, Any] | None:
+    genotype = load(folder.genotype)
     name = parsed.group(TrainSettings).genotype
     if "genotype" in parsed.given and find_genotype(name or "").canonical_key() != genotype.canonical_key():
         raise UsageError(f"--genotype={name} is not what {folder.path} trains; leave it out, or give another --run_dir")
     if folder.results.exists():
-        return _show(json.loads(folder.results.read_text(encoding="utf-8")), folder, parsed)
-    return _train(TrainingRun(parsed, folder, genotype), parsed)
-
-
-def _train(training: TrainingRun, parsed: Parsed) -> int:
-    """Trains and prints the results; Ctrl-C ends it, and the last checkpoint stays."""
-    try:
-        results = training.run()
-    except KeyboardInterrupt:
-        print(f"stopped; continue with: rl_nas train --resume --run_dir={training.folder.path}", file=sys.stderr)
-        return frame.INTERRUPTED
-    return _show(results, training.folder, parsed) if training.first else frame.DONE
+        results: dict[str, Any] = json.loads(folder.results.read_text(encoding="utf-8"))
+        return results
+    training = TrainingRun(parsed, folder, genotype)
+    results = training.run()
+    return results if training.first else None
 
 
 def _show(results: dict[str, Any], folder: TrainingFolder, parsed: Parsed) -> int:

@@ -3,7 +3,7 @@
 Every verb has flags of its own, so that its help shows those and no others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -93,6 +93,16 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
         given=frozenset(name for name in names if values[name].present),
         words=tuple(rest),
     )
+
+
+def flag_words(flags: Mapping[str, Any]) -> list[str]:
+    """The words of a command line with these flags; one with a list for its value is given several times."""
+    words = []
+    for name, value in flags.items():
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if one is not None:
+                words.append(f"--{name}={_spell(one)}")
+    return words
 
 
 def help_text(command: Command) -> str:
