@@ -25,14 +25,15 @@ def image_folder(name: str) -> Any:
     return builder
 
 
-def unreadable_image(builder: tfds.ImageFolder) -> str:
-    """The first file of the training split that is no image."""
-    for example in builder.as_dataset(split="train", decoders={"image": tfds.decode.SkipDecoding()}):
-        try:
-            tf.io.decode_image(example["image"])
-        except tf.errors.InvalidArgumentError:
-            break
-    return str(example["image/filename"].numpy().decode())
+def unreadable_image(builder: tfds.ImageFolder) -> str | None:
+    """The first file that is no image, if there is one."""
+    for split in builder.info.splits:
+        for example in builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()}):
+            try:
+                tf.io.decode_image(example["image"])
+            except tf.errors.InvalidArgumentError:
+                return str(example["image/filename"].numpy().decode())
+    return None
 
 
 def folder_bytes(name: str, split: str) -> int:

@@ -132,13 +132,14 @@ class ImageSource:
 
     @contextlib.contextmanager
     def decoding_errors(self) -> Iterator[None]:
-        """Turns the error of an image that cannot be decoded into one line with the file's name, where it has one."""
+        """Turns the error of an image file that cannot be decoded into one line with its name."""
         try:
             yield
         except tf.errors.InvalidArgumentError as error:
-            folder = isinstance(self._builder, tfds.ImageFolder)
-            which = unreadable_image(self._builder) if folder else f"an image of {self.name}"
-            raise UsageError(f"{which} cannot be decoded; mend or remove it") from error
+            file = unreadable_image(self._builder) if isinstance(self._builder, tfds.ImageFolder) else None
+            if file is None:
+                raise
+            raise UsageError(f"{file} cannot be decoded; mend or remove it") from error
 
 
 def _prepared_builder(settings: DataSettings) -> Any:

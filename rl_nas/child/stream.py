@@ -56,9 +56,8 @@ class ImageStream:
     def __init__(self, source: ImageSource, settings: StreamSettings, seed: int) -> None:
         self._source, self._settings, self._seed = source, settings, seed
         self._augmenter = HostAugmenter(source, settings)
-        self._kept: tuple[tf.Tensor, tf.Tensor] | None = None
-        if source.bytes("train") <= settings.memory_gib * _GIB:
-            self._kept = _read(self._of_role(TRAIN))
+        self._kept: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+        self._in_memory = {role: self._fits(role) for role in (TRAIN, VALID)}
 
     @property
     def train_images(self) -> int:
@@ -74,7 +73,7 @@ class ImageStream:
             start: images of the epoch that were seen already.
             share: what of it is wanted, as pieces of batches.
         """
-        ordered = self._permuted(epoch) if self._kept else self._streamed(epoch)
+        ordered = self._permuted(epoch) if self._in_memory[TRAIN] else self._streamed(epoch)
         dataset = share.of(ordered.enumerate().skip(start))
         # Every image's augmentation hangs on its own place in the training, whoever computes it.
         key = tf.constant([self._seed, epoch], tf.int64)
@@ -94,7 +93,7 @@ class ImageStream:
             batch: images of a whole batch.
             share: what of it is wanted, as pieces of batches.
         """
-        dataset = self._of_role(VALID) if split == "valid" else _without_number(self._source.encoded(split))
+        dataset = self._held_out() if split == "valid" else _without_number(self._source.encoded(split))
         missing = -self.size(split) % batch
         weighed = dataset.map(lambda encoded, label: (encoded, label, 1.0))
         filling = dataset.take(1).repeat(missing).map(lambda encoded, label: (encoded, label, 0.0))
@@ -103,6 +102,13 @@ class ImageStream:
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         return dataset.batch(batch // share.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+    def examples(self, count: int) -> tf.Tensor:
+        """The first training images, varied as in the first epoch: uint8 [count, height, width, channels]."""
+        first = self._of_role(TRAIN).take(count).enumerate()
+        key = tf.constant([self._seed, 0], tf.int64)
+        varied = first.map(lambda place, example: self._augmenter(example[0], tf.random.fold_in(key, place)))
+        return next(iter(varied.batch(count)))
 
     def size(self, split: str) -> int:
         """Images of a split, or those held out."""
@@ -140,11 +146,27 @@ class ImageStream:
         examples = self._source.encoded("train", shuffle_seed).filter(lambda number, *_: role_of[number] == role)
         return _without_number(examples)
 
-    def _permuted(self, epoch: int) -> tf.data.Dataset:
-        assert self._kept is not None
-        encoded, labels = self._kept
-        order = np.random.default_rng([self._seed, epoch]).permutation(len(labels))
+    def _fits(self, role: int) -> bool:
+        """Whether the encoded images of a role fit into memory."""
+        share = self._source.count(role) / self._source.size("train")
+        return share * self._source.bytes("train") <= self._settings.memory_gib * _GIB
+
+    def _in_order(self, role: int, order: np.ndarray) -> tf.data.Dataset:
+        """The images of a role that are kept in memory, read when they are first needed, in an order."""
+        if role not in self._kept:
+            self._kept[role] = _read(self._of_role(role))
+        encoded, labels = self._kept[role]
         return tf.data.Dataset.from_tensor_slices(order).map(lambda i: (encoded[i], labels[i]))
+
+    def _held_out(self) -> tf.data.Dataset:
+        """The held-out images, always in the same order."""
+        if self._in_memory[VALID]:
+            return self._in_order(VALID, np.arange(self._source.count(VALID)))
+        return self._of_role(VALID)
+
+    def _permuted(self, epoch: int) -> tf.data.Dataset:
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._source.count(TRAIN))
+        return self._in_order(TRAIN, order)
 
     def _streamed(self, epoch: int) -> tf.data.Dataset:
         seed = int(np.random.default_rng([self._seed, epoch]).integers(2**31))

@@ -162,8 +162,9 @@ class Trainer:
 
     def varied_images(self, count: int) -> np.ndarray:
         """Some training images as the network sees them, scaled to 0 to 1: float [images, height, width, channels]."""
-        batch = next(iter(self._stream.train(0, min(count, self.batch))))[0]
-        images = augment(self.whitening(batch), tf.constant([self._seed, 0], tf.int64), self._augmentation)
+        images = augment(
+            self.whitening(self._stream.examples(count)), tf.constant([self._seed, 0], tf.int64), self._augmentation
+        )
         low, high = (tf.reduce_min(images), tf.reduce_max(images))
         return np.asarray((images - low) / tf.maximum(high - low, 1e-6))
 

@@ -93,16 +93,15 @@ class TrainingRun:
         self.checkpoints = Checkpoints(trainer.state, self.place, keep=settings.keep, writes=self.first)
         if settings.resume:
             self.checkpoints.restore()
-        shown: Any = contextlib.nullcontext()
         self.progress = TrainingProgress(trainer.steps, self.training.epochs, trainer.batch, trainer.step)
-        if self.first:
-            shown = self.progress
-        with TrainingLog(self.written.history, self.written.tensorboard, trainer.epoch) as log, shown:
+        shown = self.progress if self.first else contextlib.nullcontext()
+        log = TrainingLog(self.written.history, self.written.tensorboard, trainer.epoch)
+        with self.source.decoding_errors(), log, shown:
             if not trainer.step:
                 log.images("training images", trainer.varied_images(_SHOWN_IMAGES))
             while trainer.epoch < self.training.epochs:
                 self._train_epoch(log)
-        return self._finish(log.written)
+            return self._finish(log.written)
 
     def _make_trainer(self) -> None:
         from rl_nas.child.build import build_model

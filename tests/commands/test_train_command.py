@@ -213,3 +213,19 @@ def test_starts_from_what_does_not_fit_are_one_line(unbroken: Path, tmp_path: Pa
     assert other.returncode == 2
     assert "give the --genotype, --network, --cells and --filters that it was trained with" in other.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for split, name in (("train", "a"), ("train", "b"), ("test", "a"), ("test", "b")):
+        (tmp_path / "photos" / split / name).mkdir(parents=True)
+        for number in range(6):
+            image = np.full((8, 8, 3), 20 * number)
+            keras.utils.array_to_img(image, scale=False).save(tmp_path / "photos" / split / name / f"{number}.png")
+    broken = tmp_path / "photos" / "test" / "b" / "3.png"
+    broken.write_bytes(broken.read_bytes()[:40])
+    words = [word for word in TINY if not word.startswith("--dataset")]
+    photos = [f"--dataset=folder:{tmp_path / 'photos'}", "--image_size=8", "--epochs=1", "--valid_images=2"]
+    done = run("train", *words, *photos, f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == f"rl_nas train: {broken} cannot be decoded; mend or remove it"
