@@ -1,8 +1,11 @@
 """Random changes of training images, in the graph, a whole batch at once."""
 
+import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.settings import AugmentSettings
+
+_BETA_DRAWS = 2**16
 
 
 def augment(images: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tf.Tensor:
@@ -42,10 +45,11 @@ def mix_up(images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, alpha: float) 
     Returns:
         Images and labels of the same shapes.
     """
-    # Of two Gamma variables a, b with the same scale, a / (a + b) is a Beta variable.
-    gammas = tf.random.stateless_gamma([2], seed, alpha)
-    share = gammas[0] / tf.reduce_sum(gammas)
-    others = tf.random.experimental.stateless_shuffle(tf.range(tf.shape(images)[0]), tf.random.fold_in(seed, 1))
+    # XLA has no Gamma variables to make a Beta variable of: one of many draws is taken.
+    draws = tf.constant(np.random.default_rng(0).beta(alpha, alpha, _BETA_DRAWS), tf.float32)
+    # gather: a slice with an index of chance would be compiled anew for every step.
+    share = tf.gather(draws, tf.random.stateless_uniform([], seed, 0, _BETA_DRAWS, tf.int32))
+    others = tf.argsort(tf.random.stateless_uniform([tf.shape(images)[0]], tf.random.fold_in(seed, 1)))
     mixed = [share * x + (1 - share) * tf.gather(x, others) for x in (images, labels)]
     return mixed[0], mixed[1]
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from rl_nas.child.settings import DataSettings
 from rl_nas.child.source import TRAIN, UNUSED, VALID, ImageSource
+from rl_nas.child.whitening import Whitening
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
 
@@ -14,6 +15,7 @@ MEMORY_LIMIT = 8 * 2**30
 """Bytes of decoded images that a search keeps in memory at most."""
 
 _READ_BATCH = 512
+_PART = 1000
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,10 @@ class ImageData:
         """Number of classes."""
         return len(self.class_names)
 
-    def channel_statistics(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of every channel over the training images, in 0 to 255."""
-        pixels = self.train_images.reshape(-1, self.train_images.shape[-1])
-        mean = pixels.mean(axis=0, dtype=np.float64)
-        deviation = np.sqrt(np.mean(np.square(pixels, dtype=np.float64), axis=0) - mean**2)
-        return mean.astype(np.float32), np.maximum(deviation, 1.0).astype(np.float32)
+    def whitening(self) -> Whitening:
+        """Mean 0 and deviation 1 of every channel over the training images."""
+        parts = range(0, len(self.train_images), _PART)
+        return Whitening.measured(self.train_images[start : start + _PART] for start in parts)
 
 
 def load_images(settings: DataSettings) -> ImageData:

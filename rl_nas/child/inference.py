@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.child.whitening import Whitening
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
 
@@ -21,15 +22,13 @@ class Classifier:
 
     Attributes:
         network: from whitened images to logits.
-        mean: of every channel, in 0 to 255.
-        deviation: of every channel.
+        whitening: how pixels become what it reads.
         class_names: one per class.
         middle: whether only the middle of an image is looked at.
     """
 
     network: keras.Model
-    mean: Sequence[float]
-    deviation: Sequence[float]
+    whitening: Whitening
     class_names: Sequence[str]
     middle: bool = False
 
@@ -49,13 +48,9 @@ class Classifier:
         resized = tf.image.resize(images, self.image_shape[:2], antialias=True)
         return tf.round(tf.clip_by_value(resized, 0, 255))
 
-    def normalized(self, pixels: tf.Tensor) -> tf.Tensor:
-        """Whitened images, what the network reads."""
-        return (tf.cast(pixels, tf.float32) - tf.constant(self.mean)) / tf.constant(self.deviation)
-
     def probabilities(self, pixels: tf.Tensor) -> tf.Tensor:
         """Probabilities [batch, classes] of images of the network's size, of 0 to 255."""
-        return tf.nn.softmax(self.network(self.normalized(pixels), training=False))
+        return tf.nn.softmax(self.network(self.whitening(pixels), training=False))
 
     def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Probabilities and the name of the likeliest class of uint8 images of any size."""
@@ -71,8 +66,8 @@ class Classifier:
     def keras_model(self) -> keras.Model:
         """A model of stock layers: uint8 images of the network's size in, probabilities out."""
         image = keras.Input(self.image_shape, dtype="uint8", name="image")
-        variance = np.square(np.asarray(self.deviation))
-        whitened = keras.layers.Normalization(mean=np.asarray(self.mean), variance=variance, name="whiten")(image)
+        mean, variance = np.asarray(self.whitening.mean), np.square(self.whitening.deviation)
+        whitened = keras.layers.Normalization(mean=mean, variance=variance, name="whiten")(image)
         return keras.Model(image, keras.layers.Softmax(name="probabilities")(self.network(whitened)))
 
     @classmethod
@@ -91,8 +86,13 @@ class Classifier:
         classes = network.output_shape[-1]
         if len(class_names) != classes:
             raise UsageError(f"the model has {classes} classes; {len(class_names)} names were given")
-        mean, deviation = np.ravel(whiten.mean), np.sqrt(np.ravel(whiten.variance))
-        return cls(network, mean.tolist(), deviation.tolist(), class_names, middle)
+        return cls(network, whitening_of(whiten), class_names, middle)
+
+
+def whitening_of(layer: keras.layers.Normalization) -> Whitening:
+    """What a Keras layer does."""
+    deviation = np.sqrt(np.ravel(layer.variance))
+    return Whitening(tuple(np.ravel(layer.mean).tolist()), tuple(deviation.tolist()))
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:

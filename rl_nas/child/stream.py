@@ -8,21 +8,11 @@ import tensorflow as tf
 from rl_nas.child.host_augment import HostAugmenter, middle
 from rl_nas.child.settings import StreamSettings
 from rl_nas.child.source import TRAIN, VALID, ImageSource
+from rl_nas.child.whitening import Whitening
 from rl_nas.errors import UsageError
 
 _STATISTICS_IMAGES = 50_000
 _GIB = 2**30
-
-
-class Whitening(NamedTuple):
-    """How pixels of 0 to 255 become numbers: (pixel - mean) / deviation, for every channel."""
-
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
-
-    def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """Float images of uint8 ones."""
-        return (tf.cast(images, tf.float32) - tf.constant(self.mean)) / tf.constant(self.deviation)
 
 
 class Share(NamedTuple):
@@ -116,21 +106,12 @@ class ImageStream:
 
     def whitening(self) -> Whitening:
         """As the settings say; reads training images for their statistics."""
-        channels = self._source.shape[2]
         if self._settings.whiten == "unit":
-            return Whitening((127.5,) * channels, (127.5,) * channels)
+            return Whitening.unit(self._source.shape[2])
         first = self._of_role(TRAIN).take(_STATISTICS_IMAGES)
         images = first.map(lambda encoded, _: middle(self._source, self._settings, encoded), tf.data.AUTOTUNE)
-        count, total, squares = 0, np.zeros(channels), np.zeros(channels)
         with self._source.decoding_errors():
-            for chunk in images.batch(500).as_numpy_iterator():
-                pixels = chunk.reshape(-1, channels).astype(np.float64)
-                count += len(pixels)
-                total += pixels.sum(axis=0)
-                squares += np.square(pixels).sum(axis=0)
-        mean = total / count
-        deviation = np.maximum(np.sqrt(squares / count - mean**2), 1.0)
-        return Whitening(tuple(mean.tolist()), tuple(deviation.tolist()))
+            return Whitening.measured(images.batch(500).as_numpy_iterator())
 
     def check_labels(self, split: str) -> None:
         """Raises `UsageError` if a split has secret labels."""

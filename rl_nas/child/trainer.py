@@ -11,8 +11,9 @@ import tensorflow as tf
 from rl_nas.child.augment import augment, mix_up
 from rl_nas.child.settings import AugmentSettings, DeviceSettings, TrainingSettings
 from rl_nas.child.step import TrainingStep, logits_of
-from rl_nas.child.stream import ImageStream, Share, Whitening
+from rl_nas.child.stream import ImageStream, Share
 from rl_nas.child.training import DivergedError
+from rl_nas.child.whitening import Whitening
 from rl_nas.errors import UsageError
 
 
@@ -220,9 +221,11 @@ def global_batch(training: TrainingSettings, images: int, strategy: tf.distribut
     """The batch size, at most all images, and the same for every replica.
 
     Raises:
-        UsageError: it cannot be divided by the number of replicas.
+        UsageError: it cannot be divided by the number of replicas, or they are to be compiled.
     """
     batch, replicas = min(training.batch_size, images), int(strategy.num_replicas_in_sync)
+    if training.jit_compile and replicas > 1:
+        raise UsageError(f"--jit_compile is for one device, not for {replicas}; leave it out (TPUs compile anyway)")
     if batch % replicas:
         raise UsageError(f"--batch_size={batch} cannot be dealt to {replicas} devices; give a multiple of {replicas}")
     return batch

@@ -25,6 +25,7 @@ class DeviceData:
         train_labels: int64 [images].
         valid_images: uint8, the held-out images.
         valid_labels: NumPy int64 [images].
+        whiten: brings every channel to mean 0 and deviation 1 over the training images.
     """
 
     def __init__(self, data: ImageData) -> None:
@@ -32,12 +33,7 @@ class DeviceData:
         self.train_labels = tf.constant(data.train_labels)
         self.valid_images = tf.constant(data.valid_images)
         self.valid_labels = data.valid_labels
-        mean, deviation = data.channel_statistics()
-        self._mean, self._deviation = tf.constant(mean), tf.constant(deviation)
-
-    def whiten(self, images: tf.Tensor) -> tf.Tensor:
-        """Brings every channel to mean 0 and deviation 1 over the training images."""
-        return (tf.cast(images, tf.float32) - self._mean) / self._deviation
+        self.whiten = data.whitening()
 
 
 class ChildTrainer:

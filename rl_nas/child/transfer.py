@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from rl_nas.child.inference import whitening_of
 from rl_nas.child.keras_applications import copy_nasnet_weights
 from rl_nas.child.settings import InitSettings
-from rl_nas.child.stream import Whitening
+from rl_nas.child.whitening import Whitening
 from rl_nas.errors import UsageError
 from rl_nas.networks.settings import PRESETS, Skeleton
 
@@ -49,9 +50,7 @@ def start_from(settings: InitSettings, model: keras.Model, skeleton: Skeleton) -
     trained = _load(settings.init, file)
     weights = {variable.path: variable.numpy() for variable in trained.get_layer("network").weights}
     new = _copy(settings, weights, model)
-    whiten = trained.get_layer("whiten")
-    deviation = np.sqrt(np.ravel(whiten.variance))
-    return Start(Whitening(tuple(np.ravel(whiten.mean).tolist()), tuple(deviation.tolist())), new)
+    return Start(whitening_of(trained.get_layer("whiten")), new)
 
 
 def freeze(model: keras.Model, what: str) -> None:
@@ -141,8 +140,7 @@ def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Ske
         _check_head(settings, preset.classes, model)
     keep = same and settings.head != "new"
     copy_nasnet_weights(trained, _without_auxiliary(model), cells=skeleton.cells, head=keep)
-    unit = Whitening((127.5,) * 3, (127.5,) * 3)
-    return Start(unit, () if keep else (HEAD,))
+    return Start(Whitening.unit(3), () if keep else (HEAD,))
 
 
 def _without_auxiliary(model: keras.Model) -> keras.Model:

@@ -189,8 +189,7 @@ class _Search:
 
         network = build_model(self.evaluator.plan(architecture))
         self.best.load_weights(network)
-        mean, deviation = self.data.channel_statistics()
-        classifier = Classifier(network, mean.tolist(), deviation.tolist(), self.data.class_names)
+        classifier = Classifier(network, self.data.whitening(), self.data.class_names)
         images = self.data.valid_images[:_CHECKED_IMAGES]
         return write_checked_saved_model(classifier, images, self.folder.best / "saved_model")
 

@@ -29,8 +29,8 @@ from rl_nas.store.files import write_atomically, write_text
 from rl_nas.store.run_folder import TrainingFolder
 
 if TYPE_CHECKING:
-    from rl_nas.child.stream import Whitening
     from rl_nas.child.trainer import Measured
+    from rl_nas.child.whitening import Whitening
     from rl_nas.report.training_log import TrainingLog
 
 _SHOWN_IMAGES = 8
@@ -134,8 +134,8 @@ class TrainingRun:
         A resumed training takes up its own, and checks that the data are still the same.
         """
         from rl_nas.child.checkpoints import last_checkpoint
-        from rl_nas.child.stream import Whitening
         from rl_nas.child.transfer import start_from
+        from rl_nas.child.whitening import Whitening
 
         if self.settings.resume and self.folder.data.exists():
             data, recorded = self._data(), json.loads(self.folder.data.read_text(encoding="utf-8"))
@@ -217,7 +217,7 @@ class TrainingRun:
         plan = plan_network(self.genotype, self.skeleton, self.shape, self.classes)
         network = build_model(plan, name="network")
         copy_weights(trainer.model, network)
-        classifier = Classifier(network, *trainer.whitening, self.source.class_names)
+        classifier = Classifier(network, trainer.whitening, self.source.class_names)
         write_atomically(self.written.model, classifier.keras_model().save)
         cost = plan.cost()
         results = {

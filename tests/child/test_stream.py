@@ -69,10 +69,11 @@ def test_the_measured_are_all_held_out_images_and_weightless_filling(stream: Ima
 
 
 def test_whitening_is_that_of_a_search(stream: ImageStream) -> None:
-    mean, deviation = load_images(DIGITS).channel_statistics()
-    whitening = stream.whitening()
-    np.testing.assert_allclose(whitening.mean, mean, rtol=1e-5)
-    np.testing.assert_allclose(whitening.deviation, deviation, rtol=1e-5)
+    searched, whitening = load_images(DIGITS), stream.whitening()
+    np.testing.assert_allclose(whitening, searched.whitening(), rtol=1e-6)
+    whitened = whitening(searched.train_images)
+    assert float(tf.reduce_mean(whitened)) == pytest.approx(0.0, abs=1e-5)
+    assert float(tf.math.reduce_std(whitened)) == pytest.approx(1.0, rel=1e-5)
 
 
 def folder_of_photos(tmp_path: Path, width: int = 60, height: int = 40) -> DataSettings:

@@ -116,8 +116,7 @@ def test_a_child_learns_digits_and_its_saved_model_computes_the_same(digits: Ima
     assert before < 0.3
     assert after > 0.85
     assert 0 < loss < 0.6
-    mean, deviation = digits.channel_statistics()
-    classifier = Classifier(model, mean.tolist(), deviation.tolist(), digits.class_names)
+    classifier = Classifier(model, digits.whitening(), digits.class_names)
     assert write_checked_saved_model(classifier, digits.valid_images, tmp_path / "saved_model") < 1e-5
     reloaded = tf.saved_model.load(tmp_path / "saved_model")
     served = reloaded.serve(digits.valid_images)["probabilities"]

@@ -22,6 +22,7 @@ from rl_nas.child.source import ImageSource
 from rl_nas.child.stream import ImageStream
 from rl_nas.child.trainer import Trainer
 from rl_nas.child.transfer import freeze, start_from
+from rl_nas.child.whitening import Whitening
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings, skeleton_of
@@ -89,7 +90,7 @@ def pretrained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     trainer = train(small_network(6, seed=1), stream, whitening, epochs=12, rate=0.1)
     trainer.write_back()
     folder = tmp_path_factory.mktemp("pretrained")
-    Classifier(trainer.model, *whitening, "012345").keras_model().save(folder / "model.keras")
+    Classifier(trainer.model, whitening, "012345").keras_model().save(folder / "model.keras")
     return folder
 
 
@@ -120,7 +121,7 @@ def test_fine_tuning_beats_training_from_scratch_at_the_same_budget(digits: Path
 
 def save(model: keras.Model, folder: Path) -> str:
     names = [str(number) for number in range(model.output_shape[-1])]
-    Classifier(model, (100.0,), (50.0,), names).keras_model().save(folder / "model.keras")
+    Classifier(model, Whitening((100.0,), (50.0,)), names).keras_model().save(folder / "model.keras")
     return str(folder)
 
 
