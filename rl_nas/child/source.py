@@ -76,17 +76,18 @@ class ImageSource:
 
     @property
     def test_split(self) -> str:
-        """The split for the final measurement: `test`, or `validation` where the test labels are secret or absent.
+        """The split for the final measurement: `test`; `validation` or `val` where that is absent or its labels secret.
 
         Raises:
             UsageError: the data set has neither.
         """
         splits = self._builder.info.splits
-        for name in ("validation", "test") if self._builder.name == "imagenet2012" else ("test", "validation"):
+        names = ("test", "validation", "val")
+        for name in reversed(names) if self._builder.name == "imagenet2012" else names:
             if name in splits and splits[name].num_examples:
                 return name
         raise UsageError(
-            f"--dataset={self.name} has no split test or validation for the final measurement; it has"
+            f"--dataset={self.name} has no split {', '.join(names)} for the final measurement; it has"
             f" {', '.join(splits)}: leave it out with --nofinal_test"
         )
 

@@ -50,6 +50,7 @@ class TrainingRun:
     def __init__(self, parsed: Parsed, folder: TrainingFolder, genotype: genotypes.Genotype) -> None:
         # Imported late: TensorFlow takes seconds, and wrong flags are to be told at once.
         frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        from rl_nas.child.checkpoints import last_checkpoint
         from rl_nas.child.devices import make_strategy
         from rl_nas.child.source import ImageSource
         from rl_nas.child.stream import ImageStream
@@ -66,6 +67,8 @@ class TrainingRun:
         self.folder = folder
         self.written = folder if self.first else TrainingFolder(tempfile.mkdtemp())
         self.place = self.settings.checkpoint_dir or str(folder.checkpoints)
+        if not self.settings.resume and last_checkpoint(self.place) is not None:
+            raise UsageError(f"--checkpoint_dir={self.place} holds another training's checkpoints; give another one")
         self.strategy = make_strategy(self.devices)
         self.source = ImageSource(parsed.group(DataSettings))
         self.test_split = self.source.test_split if self.settings.final_test else None

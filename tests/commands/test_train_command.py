@@ -212,6 +212,10 @@ def test_starts_from_what_does_not_fit_are_one_line(unbroken: Path, tmp_path: Pa
     other = run("train", *TINY, "--cells=2", f"--init={unbroken}", f"--run_dir={tmp_path / 'run'}")
     assert other.returncode == 2
     assert "give the --genotype, --network, --cells and --filters that it was trained with" in other.stderr
+    place = f"--checkpoint_dir={unbroken / 'checkpoints'}"
+    taken = run("train", *TINY, place, f"--run_dir={tmp_path / 'run'}")
+    assert taken.returncode == 2
+    assert f"{place} holds another training's checkpoints" in taken.stderr
     assert not (tmp_path / "run").exists()
 
 
