@@ -33,10 +33,10 @@ class Pack:
         """The vector's value that stands for these of the variables."""
         return tf.concat([tf.zeros([0], self.vector.dtype), *(tf.reshape(v, [-1]) for v in values)], axis=0)
 
-    def write_back(self, value: Any = None) -> None:
-        """Copies the vector, or another value of it, into the variables."""
+    def write_back(self) -> None:
+        """Copies the vector into the variables."""
         offset = 0
-        values = np.asarray(self.vector if value is None else value)
+        values = np.asarray(self.vector)
         for variable in self.specs:
             variable.assign(values[offset : offset + _size(variable)].reshape(variable.shape))
             offset += _size(variable)

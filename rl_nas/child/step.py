@@ -73,6 +73,12 @@ class TrainingStep:
         right = tf.reduce_sum(tf.cast(tf.argmax(logits, axis=-1, output_type=classes.dtype) == classes, tf.float32))
         return loss, right
 
+    def write_back(self) -> None:
+        """Puts the trained weights, the averages where there are any, into the model's own variables."""
+        for average in self.averages:
+            average.write_back()
+        self.packed.write_back()
+
     def _update(self, gradient: tf.Tensor, scale: Any, replicas: int) -> None:
         weights = self.packed.trainable.vector
         if replicas > 1:

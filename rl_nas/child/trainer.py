@@ -157,9 +157,7 @@ class Trainer:
 
     def write_back(self) -> None:
         """Puts the trained weights, the averages where there are any, into the model's own variables."""
-        for average in self._update.averages:
-            average.write_back()
-        self._update.packed.write_back()
+        self._update.write_back()
 
     def varied_images(self, count: int) -> np.ndarray:
         """Some training images as the network sees them, scaled to 0 to 1: float [images, height, width, channels]."""

@@ -86,9 +86,7 @@ class ChildTrainer:
             loss = float(np.mean(losses))
             if not math.isfinite(loss):
                 raise DivergedError(f"loss is {loss} after epoch {epoch + 1}")
-        for average in self._update.averages:
-            average.write_back()
-        self._update.packed.write_back()
+        self._update.write_back()
         return loss
 
     def _train_step(self, indices: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -56,10 +56,6 @@ class SecondStageSettings(Settings):
     seeds: int = setting(1, "trainings of each, with the seeds 0, 1, ...", minimum=1)
     full: str | None = setting(None, "recipe by which the best of the found ones is then trained in full")
 
-    def names(self) -> list[str]:
-        """Those of `also`."""
-        return [name.strip() for name in self.also.split(",")] if self.also else []
-
 
 SEARCH = Command(
     name="rl_nas search",

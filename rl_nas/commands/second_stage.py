@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rl_nas.commands import frame
+from rl_nas.commands.many_runs import names_of
 from rl_nas.commands.search_flags import SecondStageSettings
 from rl_nas.commands.train_flags import TRAIN
 from rl_nas.errors import RunError, UsageError
@@ -42,9 +43,7 @@ def check(settings: SecondStageSettings) -> None:
                 raise UsageError(f"--{flag}={recipe}: {error}") from error
             if "genotype" in given:
                 raise UsageError(f"--{flag}={recipe} gives a --genotype; the search gives it here: take it out")
-    for name in settings.names():
-        if name not in PUBLISHED:
-            raise UsageError(f"--then_also: no {name!r}; expected some of {', '.join(PUBLISHED)}, with commas between")
+    _published(settings)
     if settings.full is not None and settings.train is None:
         raise UsageError("--then_full trains the best of the cells that --then_train compares; give that too")
 
@@ -59,7 +58,7 @@ def candidates(
     rng = np.random.default_rng([seed, 1])
     for number in range(settings.random):
         yield Candidate(f"random{number}", space.decode(_unknown(space, rng, known)), None)
-    for name in settings.names():
+    for name in _published(settings):
         yield Candidate(name, PUBLISHED[name], None)
 
 
@@ -118,6 +117,10 @@ class SecondStage:
                 return None
         results: dict[str, Any] = json.loads(folder.results.read_text(encoding="utf-8"))
         return results
+
+
+def _published(settings: SecondStageSettings) -> list[str]:
+    return names_of(settings.also, list(PUBLISHED), "then_also") if settings.also else []
 
 
 def _unknown(space: SearchSpace[Any], rng: np.random.Generator, known: set[str]) -> Architecture:
