@@ -27,7 +27,7 @@ def make_strategy(settings: DeviceSettings) -> tf.distribute.Strategy:
         raise UsageError(f"--tpu={settings.tpu} with --distribute={kind}; leave one of them out")
     match kind:
         case "mirrored":
-            gpus = tf.config.list_logical_devices("GPU")
+            gpus = [] if settings.logical_cpus > 1 else tf.config.list_logical_devices("GPU")
             return tf.distribute.MirroredStrategy([d.name for d in gpus or tf.config.list_logical_devices("CPU")])
         case "multiworker":
             worker_index(settings)  # raises where the cluster is unknown

@@ -6,6 +6,7 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, parse
@@ -51,8 +52,9 @@ def _report(command: Command, message: str, code: int, debug: bool) -> int:
 def load_tensorflow(*, debug: bool) -> None:
     """Imports TensorFlow without its start-up chatter, which no setting of its own silences; with `debug` as is."""
     if debug:
-        import tensorflow  # noqa: F401
+        import tensorflow as tf
 
+        _grow_memory(tf)
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from absl import logging
@@ -61,8 +63,14 @@ def load_tensorflow(*, debug: bool) -> None:
     with captured_stderr():
         import tensorflow as tf
 
-        tf.config.list_physical_devices()
+        _grow_memory(tf)
         tf.get_logger().setLevel("ERROR")  # TFDS calls what is deprecated
+
+
+def _grow_memory(tf: Any) -> None:
+    """Takes of a GPU's memory what is needed, not all of it: others use it too."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def settle_determinism(wanted: str) -> None:
