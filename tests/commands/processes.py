@@ -1,5 +1,6 @@
 """Commands in real processes, for the tests of the verbs."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,8 +9,24 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 TIMEOUT = 300
+
+EDGES = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|skip_connect~2|"
+TINY_TRAINING = (
+    f"--genotype={EDGES}",
+    "--dataset=digits",
+    "--cells=1",
+    "--filters=4",
+    "--epochs=4",
+    "--batch_size=60",
+    "--weight_decay=0.0001",
+    "--crop_margin=1",
+    "--seed=3",
+    "--steps_per_loop=5",
+)
+"""Flags of `rl_nas train` for seconds."""
 
 Words = Sequence[str | Path]
 Preparation = Callable[[], None]
@@ -81,3 +98,10 @@ def rest_of(process: subprocess.Popen[str]) -> tuple[int, str, str]:
 def hear_ctrl_c() -> None:
     """Undoes what a shell does to what it starts in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """The results of a training but for wall time."""
+    found = json.loads((folder / "results.json").read_text())
+    assert found.pop("seconds") > 0
+    return found

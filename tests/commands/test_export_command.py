@@ -9,8 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from processes import run
-from test_train_command import TINY
+from processes import TINY_TRAINING, run
 
 from rl_nas.child.settings import DataSettings
 from rl_nas.child.source import ImageSource
@@ -21,7 +20,7 @@ EXACT = ("saved_model", "keras", "tflite_float32", "onnx")
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("export") / "run"
-    done = run("train", *TINY, f"--run_dir={folder}")
+    done = run("train", *TINY_TRAINING, f"--run_dir={folder}")
     assert done.returncode == 0, done.stderr
     return folder
 
