@@ -16,4 +16,12 @@ class StorageError(OSError):
 
 
 class RunError(RuntimeError):
-    """The work itself failed although it was asked for correctly (exit code 1)."""
+    """The work itself failed although it was asked for correctly (exit code 1).
+
+    Attributes:
+        log: what the part that failed had printed, if that helps; many lines.
+    """
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log

@@ -7,6 +7,7 @@ from typing import Protocol
 from rl_nas.errors import UsageError
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Recovering, Strategy
+from rl_nas.strategies.failures import FailureRule, worst
 from rl_nas.strategies.health import Health, HealthSettings
 from rl_nas.trial import Job, Measurement, Outcome, Trial, child_seed
 
@@ -58,6 +59,7 @@ def search(
     seed: int,
     key: Callable[[Architecture], str] = str,
     health: HealthSettings = HealthSettings(),
+    failures: FailureRule = worst,
     watcher: Watcher = Watcher(),
 ) -> None:
     """Runs a search until `trials` children are recorded.
@@ -76,6 +78,7 @@ def search(
         seed: the children's seeds are a function of it and of their number.
         key: equal for architectures of the same network; `SearchSpace.canonical_key`.
         health: when proposals have collapsed, and what to do then.
+        failures: what the strategy is shown of children that failed.
         watcher: is shown every trial, update and collapse.
 
     Raises:
@@ -95,7 +98,7 @@ def search(
             watcher.trial(trial, {**strategy.diagnostics(), **guard.figures()})
         known |= {key(job.architecture): finished[job.index] for job in jobs}
         observed = list(_observed(batch, known, jobs))
-        strategy.observe(observed)
+        strategy.observe(failures(observed))
         collapse = guard.follow([name for name, _ in batch], len(jobs))
         figures = {**strategy.diagnostics(), **guard.figures()}
         if len(known) >= earlier:
@@ -114,7 +117,7 @@ def finish(outcome: Outcome, reward: Reward) -> Trial:
     """The trial that an outcome ends in."""
     job, measurement = outcome.job, outcome.measurement
     value = None if measurement is None else reward(measurement)
-    return Trial(job.index, job.architecture, outcome.state, value, measurement, outcome.error)
+    return Trial(job.index, job.architecture, outcome.state, value, measurement, outcome.failures)
 
 
 def _new_jobs(

@@ -15,7 +15,21 @@ class TrialState(enum.StrEnum):
     INVALID = "invalid"  # cannot be built
     NAN = "nan"  # its loss or accuracy is not finite
     OOM = "oom"  # ran out of memory
-    CRASHED = "crashed"  # anything else that it raised
+    TIMEOUT = "timeout"  # took longer than it may
+    CRASHED = "crashed"  # a signal, or anything else that it raised
+    INTERRUPTED = "interrupted"  # the machine that it was on went away
+
+
+class ChildError(Exception):
+    """What an evaluator raises where it knows how a child failed; any other exception stands for a crash.
+
+    Attributes:
+        state: the kind of failure.
+    """
+
+    def __init__(self, state: TrialState, message: str) -> None:
+        super().__init__(message)
+        self.state = state
 
 
 @dataclass(frozen=True)
@@ -57,13 +71,38 @@ class Measurement:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """How an attempt at a child failed.
+
+    Attributes:
+        state: the kind; not ok.
+        error: the reason, one line.
+        log: the last lines that the child wrote.
+    """
+
+    state: TrialState
+    error: str
+    log: str = ""
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """How a job ended: a measurement, or a failure and its reason in one line."""
+    """How a job ended.
+
+    Attributes:
+        job: what was asked for.
+        measurement: None if all attempts failed.
+        failures: the failed attempts, in order.
+    """
 
     job: Job
-    state: TrialState
     measurement: Measurement | None = None
-    error: str = ""
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def state(self) -> TrialState:
+        """How the last attempt ended."""
+        return TrialState.OK if self.measurement is not None else self.failures[-1].state
 
 
 @dataclass(frozen=True)
@@ -74,9 +113,9 @@ class Trial:
         index: number in the run, from 0.
         architecture: what was built.
         state: how it ended.
-        reward: what the strategy learns from; None unless the state is ok.
+        reward: what the strategy learns from; None unless the state is ok, or failures count as something.
         measurement: None unless the state is ok.
-        error: the reason of a failure, one line.
+        failures: the failed attempts, in order; an ok child may have some.
         cached: it was not evaluated now: an earlier trial had the same network, whose number and outcome it has.
     """
 
@@ -85,12 +124,18 @@ class Trial:
     state: TrialState
     reward: float | None = None
     measurement: Measurement | None = None
-    error: str = ""
+    failures: tuple[Failure, ...] = ()
     cached: bool = False
 
     def __post_init__(self) -> None:
-        if (self.state is TrialState.OK) != (self.reward is not None and self.measurement is not None):
+        ok = self.state is TrialState.OK
+        if ok != (self.measurement is not None) or (ok and self.reward is None):
             raise ValueError(f"trial {self.index} is {self.state} with reward {self.reward}")
+
+    @property
+    def error(self) -> str:
+        """The reason of a failure, one line; empty when ok."""
+        return "" if self.state is TrialState.OK or not self.failures else self.failures[-1].error
 
 
 def child_seed(run_seed: int, index: int) -> int:

@@ -37,13 +37,13 @@ class Climber:
 
 def evaluate(job: Job) -> Measurement:
     if sum(job.architecture) % 7 == 3:
-        raise ValueError("cannot be built")
+        raise UsageError("cannot be built")
     return Measurement(sum(job.architecture) / 20 + job.seed % 100 / 1e4, 1.0, 1, 1, 1, 1.0)
 
 
 def run(path: Path, trials: int, evaluator=evaluate) -> list[Trial]:
     with TrialStore(path) as store:
-        executor = InlineExecutor(evaluator, lambda error: TrialState.INVALID)
+        executor = InlineExecutor(evaluator)
         search(Climber(), executor, store, reward=accuracy, trials=trials, batch_size=4, seed=1)
         return store.trials()
 
@@ -118,7 +118,7 @@ def repeat(
 ) -> tuple[list[Trial], Notes]:
     notes = Notes()
     with TrialStore(path) as store:
-        executor = InlineExecutor(evaluator, lambda error: TrialState.INVALID)
+        executor = InlineExecutor(evaluator)
         search(
             strategy,
             executor,

@@ -8,7 +8,7 @@ import numpy as np
 
 from rl_nas.evaluation.table import Table
 from rl_nas.strategies import Strategy
-from rl_nas.trial import Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Measurement, Trial, TrialState
 
 
 class Runs(Protocol):
@@ -110,5 +110,5 @@ def _curves(rows: np.ndarray, reward: np.ndarray, report: np.ndarray) -> Curves:
 
 def _trial(index: int, architecture: tuple[int, ...], value: float) -> Trial:
     if np.isnan(value):
-        return Trial(index, architecture, TrialState.INVALID, error="no such row")
+        return Trial(index, architecture, TrialState.INVALID, failures=(Failure(TrialState.INVALID, "no such row"),))
     return Trial(index, architecture, TrialState.OK, value, Measurement(value, 0.0, 0, 0, 0, 0.0))

@@ -6,7 +6,6 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, parse
@@ -35,6 +34,8 @@ def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str]) ->
     except (UsageError, StorageError) as error:
         return _report(command, str(error), WRONG_USE, debug)
     except RunError as error:
+        if error.log:
+            print(error.log, file=sys.stderr)
         return _report(command, str(error), FAILED, debug)
     except Exception as error:
         return _report(command, f"{type(error).__name__}: {error}", FAILED, debug)
@@ -53,23 +54,18 @@ def load_tensorflow(*, debug: bool) -> None:
     """Imports TensorFlow without its start-up chatter, which no setting of its own silences; with `debug` as is."""
     if debug:
         import tensorflow as tf
+    else:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        from absl import logging
 
-        _grow_memory(tf)
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from absl import logging
+        logging.set_verbosity(logging.ERROR)
+        with captured_stderr():
+            import tensorflow as tf
 
-    logging.set_verbosity(logging.ERROR)
-    with captured_stderr():
-        import tensorflow as tf
-
-        _grow_memory(tf)
-        tf.get_logger().setLevel("ERROR")  # TFDS calls what is deprecated
-
-
-def _grow_memory(tf: Any) -> None:
-    """Takes of a GPU's memory what is needed, not all of it: others use it too."""
+            tf.config.list_physical_devices()
+            tf.get_logger().setLevel("ERROR")  # TFDS calls what is deprecated
     for gpu in tf.config.list_physical_devices("GPU"):
+        # Of its memory what is needed, not all of it: others use it too.
         tf.config.experimental.set_memory_growth(gpu, True)
 
 

@@ -18,7 +18,7 @@ _PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
 def config(parsed: Parsed) -> dict[str, Any]:
     """The content of config.json: all flags, the seed, the versions, the command line."""
     return {
-        "flags": _portable(parsed.values),
+        "flags": portable(parsed.values),
         "seed": parsed.values["seed"],
         "versions": {
             "python": platform.python_version(),
@@ -30,7 +30,7 @@ def config(parsed: Parsed) -> dict[str, Any]:
 
 def repeating_flagfile(parsed: Parsed, command: str) -> str:
     """The content of flags.cfg: the run again, by the same command, in another folder."""
-    values = {name: value for name, value in _portable(parsed.values).items() if name not in _NOT_REPEATED}
+    values = {name: value for name, value in portable(parsed.values).items() if name not in _NOT_REPEATED}
     return flagfile_text(values, f"Repeats the run: {command} --flagfile=THIS_FILE --run_dir=NEW_FOLDER")
 
 
@@ -46,7 +46,7 @@ def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str])
         UsageError: another flag was given with another value than the run's.
     """
     values = {name: recorded.get(name, value) for name, value in parsed.values.items()}
-    given = _portable(parsed.values)
+    given = portable(parsed.values)
     for name in sorted(parsed.given):
         if name in changeable:
             values[name] = given[name]
@@ -58,7 +58,7 @@ def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str])
     return Parsed(values, parsed.given)
 
 
-def _portable(values: dict[str, Any]) -> dict[str, Any]:
+def portable(values: dict[str, Any]) -> dict[str, Any]:
     """The flags, with data folders that are found from any working folder."""
     data_dir, dataset, init = values["data_dir"], values["dataset"], values.get("init")
     if data_dir is not None:

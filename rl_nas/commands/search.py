@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
+from rl_nas.child.settings import DataSettings
 from rl_nas.commands import frame, run_config
 from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
+from rl_nas.commands.children import Children
 from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, RunSettings, SecondStageSettings, StrategySettings
 from rl_nas.commands.second_stage import SecondStage, candidates, check
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.settings import RewardSettings
-from rl_nas.execution.inline import InlineExecutor
+from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.flags.parsing import OutputSettings, Parsed
+from rl_nas.networks.network import plan_network
+from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
@@ -31,9 +34,10 @@ from rl_nas.store.best_child import BestChild
 from rl_nas.store.files import storage_errors
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
+from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
-from rl_nas.trial import Trial
+from rl_nas.trial import Job, Trial, child_seed
 
 if TYPE_CHECKING:
     from rl_nas.report.health_log import HealthLog
@@ -68,31 +72,19 @@ class _Search:
         # Imported late: TensorFlow takes seconds, and wrong flags are to be told at once.
         frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
         from rl_nas.child.data import load_images
-        from rl_nas.child.training import DeviceData
-        from rl_nas.evaluation.trained_child import TrainedChildEvaluator
 
         self.folder, self.parsed = folder, parsed
         self.then = parsed.group(SecondStageSettings)
         self.settings = parsed.group(RunSettings)
         self.json = parsed.group(OutputSettings).json
+        self.children = Children(run_config.portable(parsed.values), folder)
         frame.settle_determinism(self.settings.determinism)
         self.space = find_space(parsed.group(SpaceSettings))
-        rewarding = parsed.group(RewardSettings)
-        self.reward, self.health = make_reward(rewarding), parsed.group(HealthSettings)
+        self.reward, self.health = make_reward(parsed.group(RewardSettings)), parsed.group(HealthSettings)
         self.data = load_images(parsed.group(DataSettings))
-        self.best = BestChild(folder, self.space.decode, self.reward)
-        self.evaluator = TrainedChildEvaluator(
-            self.space,
-            DeviceData(self.data),
-            parsed.group(NetworkSettings),
-            parsed.group(TrainingSettings),
-            parsed.group(AugmentSettings),
-            classes=self.data.classes,
-            latency=rewarding.needs_latency,
-            on_child=self.best.keep,
-        )
+        self.best = BestChild(folder, self.space.decode)
         # Raises where images are too small.
-        self.evaluator.plan(self.space.sample(np.random.default_rng(0)), steps=1)
+        self._plan(self.space.sample(np.random.default_rng(0)), steps=1)
         options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
         name = parsed.group(StrategySettings).strategy
         self.strategy = STRATEGIES[name](self.space, options, self.settings.seed)
@@ -107,7 +99,7 @@ class _Search:
                 )
             self.best.restore(recorded)
             try:
-                self._search(store, SearchProgress(self.settings.trials, recorded))
+                self._search(store, recorded)
             except KeyboardInterrupt:
                 return self._stop(store)
             result = self._finish(store)
@@ -118,24 +110,26 @@ class _Search:
                 self._print(result)
             return self._retrain(result)
 
-    def _search(self, store: TrialStore, progress: SearchProgress) -> None:
-        from rl_nas.evaluation.trained_child import classify_failure
+    def _search(self, store: TrialStore, recorded: Sequence[Trial]) -> None:
         from rl_nas.report.health_log import HealthLog  # imports TensorBoard
 
-        with progress, HealthLog(self.folder.health, self.folder.tensorboard) as log:
-            log.restore(store.trials())
-            search(
-                self.strategy,
-                InlineExecutor(self.evaluator, classify_failure),
-                store,
-                reward=self.reward,
-                trials=self.settings.trials,
-                batch_size=self.settings.update_every,
-                seed=self.settings.seed,
-                key=self.space.canonical_key,
-                health=self.health,
-                watcher=_Watcher(self.best, progress, log),
-            )
+        with self.children.executor() as executor:
+            progress = SearchProgress(self.settings.trials, recorded, workers=lambda: executor.workers)
+            with progress, HealthLog(self.folder.health, self.folder.tensorboard) as log:
+                log.restore(recorded)
+                search(
+                    self.strategy,
+                    SupervisedExecutor(executor, self.children.settings),
+                    store,
+                    reward=self.reward,
+                    trials=self.settings.trials,
+                    batch_size=self.settings.update_every,
+                    seed=self.settings.seed,
+                    key=self.space.canonical_key,
+                    health=self.health,
+                    failures=FAILURE_RULES[self.parsed.group(StrategySettings).failure_reward],
+                    watcher=_Watcher(self.best, progress, log),
+                )
 
     def _stop(self, store: TrialStore) -> int:
         done = len(store.trials())
@@ -171,7 +165,7 @@ class _Search:
         title = f"trial {best.index}, held-out accuracy {best.measurement.accuracy:.4f}"
         with storage_errors(self.folder.best):
             draw_genotype(genotype, self.folder.best / "cell.png", title=title)
-            difference = self._export(best.architecture)
+            difference = self._export(best)
         return SearchResult(
             trials=trials,
             best=best,
@@ -182,16 +176,23 @@ class _Search:
             export_difference=difference,
         )
 
-    def _export(self, architecture: Architecture) -> float:
+    def _export(self, best: Trial) -> float:
         from rl_nas.child.build import build_model
         from rl_nas.child.export import write_checked_saved_model
         from rl_nas.child.inference import Classifier
 
-        network = build_model(self.evaluator.plan(architecture))
+        if not self.best.weights.exists():
+            print(f"training trial {best.index} again: its weights are on another machine", file=sys.stderr)
+            self.children.repeat(Job(best.index, best.architecture, child_seed(self.settings.seed, best.index)))
+        network = build_model(self._plan(best.architecture))
         self.best.load_weights(network)
         classifier = Classifier(network, self.data.whitening(), self.data.class_names)
         images = self.data.valid_images[:_CHECKED_IMAGES]
         return write_checked_saved_model(classifier, images, self.folder.best / "saved_model")
+
+    def _plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
+        network, shape = self.parsed.group(NetworkSettings), self.data.image_shape
+        return plan_network(self.space.decode(architecture), network, shape, self.data.classes, steps)
 
 
 class _Watcher(Watcher):

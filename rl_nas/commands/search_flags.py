@@ -6,11 +6,14 @@ from typing import ClassVar
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.commands.catalog import STRATEGIES
 from rl_nas.controller.settings import ControllerSettings
+from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import RewardSettings
+from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.flags.parsing import Command
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
 
@@ -40,6 +43,11 @@ class StrategySettings(Settings):
     title: ClassVar[str] = "Strategy"
 
     strategy: str = setting("controller", "what proposes architectures", choices=tuple(STRATEGIES))
+    failure_reward: str = setting(
+        "worst",
+        "what a failed child counts as: the worst reward so far, 0, or nothing: the strategy is not shown it",
+        choices=tuple(FAILURE_RULES),
+    )
 
 
 @dataclass(frozen=True)
@@ -71,12 +79,14 @@ SEARCH = Command(
     ),
     groups=(
         RunSettings,
+        ExecutionSettings,
         SpaceSettings,
         StrategySettings,
         ControllerSettings,
         EvolutionSettings,
         HealthSettings,
         RewardSettings,
+        LimitSettings,
         SecondStageSettings,
         DataSettings,
         NetworkSettings,

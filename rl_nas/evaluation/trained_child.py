@@ -12,13 +12,13 @@ from rl_nas.child.build import build_model
 from rl_nas.child.latency import measure_latency
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
 from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate, training_steps
-from rl_nas.errors import UsageError
+from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.networks.layers import Shape
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
-from rl_nas.trial import Job, Measurement, TrialState
+from rl_nas.trial import ChildError, Job, Measurement, TrialState
 
 OnChild = Callable[[Job, Measurement, keras.Model], None]
 
@@ -27,7 +27,7 @@ class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
     `on_child` is handed every trained model before it is dropped. With `latency`, that of an image is
-    measured too.
+    measured too. Children over the `limits` are not built.
     """
 
     def __init__(
@@ -40,33 +40,26 @@ class TrainedChildEvaluator:
         *,
         classes: int,
         latency: bool = False,
+        limits: LimitSettings = LimitSettings(),
         on_child: OnChild = lambda job, measurement, model: None,
     ) -> None:
         self._space, self._data, self._classes = space, data, classes
         self._network, self._training, self._augmentation = network, training, augmentation
-        self._latency, self._on_child = latency, on_child
+        self._latency, self._limits, self._on_child = latency, limits, on_child
 
     def __call__(self, job: Job) -> Measurement:
         """Trains the child of a job.
 
         Raises:
-            DivergedError: its loss is not finite.
+            ChildError: its loss is not finite, or it ran out of memory, or it is larger than it may be.
             UsageError: it cannot be built.
         """
-        started = time.monotonic()
         try:
-            cost = self.plan(job.architecture).cost()
-            plan = self.plan(job.architecture, training_steps(self._training, len(self._data.train_images)))
-            model = build_model(plan, seed=job.seed)
-            trainer = ChildTrainer(model, self._data, self._training, self._augmentation, job.seed)
-            trainer.train()
-            accuracy, loss = evaluate(model, self._data)
-            latency = measure_latency(model, self._data) if self._latency else None
-            seconds = time.monotonic() - started
-            epochs = self._training.epochs
-            measurement = Measurement(accuracy, loss, cost.trainable, cost.madds, epochs, seconds, latency)
-            self._on_child(job, measurement, model)
-            return measurement
+            return self._train(job)
+        except DivergedError as error:
+            raise ChildError(TrialState.NAN, str(error)) from error
+        except tf.errors.ResourceExhaustedError as error:
+            raise ChildError(TrialState.OOM, error.message) from error
         finally:
             # Keras keeps a global record of every layer ever made; without this a long search leaks.
             keras.backend.clear_session()
@@ -77,13 +70,18 @@ class TrainedChildEvaluator:
         shape: Shape = tuple(self._data.train_images.shape[1:])
         return plan_network(self._space.decode(architecture), self._network, shape, self._classes, steps)
 
-
-def classify_failure(error: Exception) -> TrialState:
-    """The state that an exception of a child stands for."""
-    if isinstance(error, DivergedError):
-        return TrialState.NAN
-    if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
-        return TrialState.OOM
-    if isinstance(error, UsageError):
-        return TrialState.INVALID
-    return TrialState.CRASHED
+    def _train(self, job: Job) -> Measurement:
+        started = time.monotonic()
+        cost = self.plan(job.architecture).cost()
+        plan = self.plan(job.architecture, training_steps(self._training, len(self._data.train_images)))
+        self._limits.check(plan, self._training.batch_size)
+        model = build_model(plan, seed=job.seed)
+        trainer = ChildTrainer(model, self._data, self._training, self._augmentation, job.seed)
+        trainer.train()
+        accuracy, loss = evaluate(model, self._data)
+        latency = measure_latency(model, self._data) if self._latency else None
+        seconds = time.monotonic() - started
+        epochs = self._training.epochs
+        measurement = Measurement(accuracy, loss, cost.trainable, cost.madds, epochs, seconds, latency)
+        self._on_child(job, measurement, model)
+        return measurement

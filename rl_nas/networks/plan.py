@@ -1,5 +1,6 @@
 """A network as a list of layers in order of computation: what is counted, and what Keras builds."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,6 +94,10 @@ class Plan:
         """Parameters and multiply-adds of the whole network."""
         costs = (node.layer.cost(*(t.shape for t in node.inputs)) for node in self.nodes)
         return sum(costs, start=Cost())
+
+    def activations(self) -> int:
+        """Numbers that all layers put out for one image."""
+        return sum(math.prod(node.output.shape) for node in self.nodes)
 
     def _unique(self, name: str) -> str:
         number = 1

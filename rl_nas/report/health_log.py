@@ -1,7 +1,7 @@
 """The figures of a strategy's health, update by update: a file of JSON lines, and TensorBoard."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rl_nas.report.figure_log import FigureLog
@@ -38,7 +38,7 @@ class HealthLog(FigureLog):
             self._best = max(self._best, trial.reward)
             self._group("trials", {"reward": trial.reward, "best": self._best}, trial.index)
 
-    def restore(self, trials: list[Trial]) -> None:
+    def restore(self, trials: Sequence[Trial]) -> None:
         """Takes up the best of the trials of a run that is continued."""
         self._best = max((t.reward for t in trials if t.reward is not None), default=-math.inf)
 

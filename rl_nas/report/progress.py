@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
 
 from rl_nas.report.live_line import LiveLine, clock
-from rl_nas.trial import Trial
+from rl_nas.trial import Trial, TrialState
 
 
 class SearchProgress(LiveLine):
@@ -16,12 +17,20 @@ class SearchProgress(LiveLine):
         total: children of the whole run.
         recorded: trials of earlier parts of the run.
         stream: where to show it.
+        workers: tells how many workers are busy, of how many.
     """
 
-    def __init__(self, total: int, recorded: Sequence[Trial] = (), stream: TextIO = sys.stderr) -> None:
+    def __init__(
+        self,
+        total: int,
+        recorded: Sequence[Trial] = (),
+        stream: TextIO = sys.stderr,
+        workers: Callable[[], tuple[int, int]] | None = None,
+    ) -> None:
         super().__init__(stream)
-        self._total = total
-        self._done, self._failures, self._cached = 0, 0, 0
+        self._total, self._workers = total, workers
+        self._done, self._cached = 0, 0
+        self._failures: Counter[TrialState] = Counter()
         self._last: Trial | None = None
         self._best: float | None = None
         self._diagnostics: Mapping[str, float] = {}
@@ -46,16 +55,25 @@ class SearchProgress(LiveLine):
         self.show()
 
     def words(self) -> list[str]:
-        """Children, time left, last and best reward, the strategy's figures, failures."""
+        """Children, time left, their rate, workers, last and best reward, the strategy's figures, failures by kind."""
         last = self._last
         words = [f"{self._done}/{self._total} children", f"{clock(self._seconds_left())} left"]
+        seconds = self._seconds_per_child()
+        if seconds:
+            words.append(f"{3600 / seconds:,.0f}/hour")
+        if self._workers is not None:
+            busy, workers = self._workers()
+            words.append(f"busy {busy}/{workers}")
         if last is not None:
             outcome = last.state if last.reward is None else format(last.reward, ".4f")
             words.append(f"last {outcome}{' (cached)' if last.cached else ''}")
         words.append("best " + ("-" if self._best is None else f"{self._best:.4f}"))
         # Figures of single decisions, which have a slash in their names, are too many for a line.
         words += [f"{name} {value:.3g}" for name, value in self._diagnostics.items() if "/" not in name]
-        return [*words, *([f"cached {self._cached}"] if self._cached else []), f"failures {self._failures}"]
+        if self._cached:
+            words.append(f"cached {self._cached}")
+        kinds = ", ".join(f"{count} {state}" for state, count in sorted(self._failures.items()))
+        return [*words, f"failures {self._failures.total()}{f' ({kinds})' if kinds else ''}"]
 
     def _count(self, trial: Trial) -> None:
         self._last = trial
@@ -64,12 +82,14 @@ class SearchProgress(LiveLine):
             return
         self._done += 1
         if trial.reward is None:
-            self._failures += 1
+            self._failures[trial.state] += 1
         else:
             self._best = trial.reward if self._best is None else max(self._best, trial.reward)
 
-    def _seconds_left(self) -> float | None:
+    def _seconds_per_child(self) -> float | None:
         fresh = self._done - self._recorded
-        if not fresh:
-            return None
-        return (time.monotonic() - self._started) / fresh * (self._total - self._done)
+        return (time.monotonic() - self._started) / fresh if fresh else None
+
+    def _seconds_left(self) -> float | None:
+        seconds = self._seconds_per_child()
+        return None if seconds is None else seconds * (self._total - self._done)

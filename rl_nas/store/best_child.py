@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,6 +27,25 @@ class Model(Protocol):
         """Its variables; each has a `path` that tells it from the others, `numpy` and `assign`."""
 
 
+class ChildWeights:
+    """Saves the weights of children that may be the run's best: those that beat all that this process has trained.
+
+    Whatever number of processes train children of a run, its best one is among these. `BestChild` deletes the others
+    when they are recorded.
+    """
+
+    def __init__(self, folder: SearchFolder, reward: Callable[[Measurement], float]) -> None:
+        self._folder, self._reward = folder, reward
+        self._best = -math.inf
+
+    def keep(self, job: Job, measurement: Measurement, model: Model) -> None:
+        """Saves a child's weights if they are worth it; called when it is trained."""
+        reward = self._reward(measurement)
+        if reward > self._best:
+            write_atomically(_weights(self._folder, job.index), lambda path: _save(model, path))
+            self._best = reward
+
+
 class BestChild:
     """Follows a search and keeps its best trial so far.
 
@@ -33,25 +53,15 @@ class BestChild:
     that a kill at any instant leaves every recorded best with its weights.
     """
 
-    def __init__(
-        self,
-        folder: SearchFolder,
-        decode: Callable[[Architecture], genotypes.Genotype],
-        reward: Callable[[Measurement], float],
-    ) -> None:
-        self._folder, self._decode, self._reward = folder, decode, reward
+    def __init__(self, folder: SearchFolder, decode: Callable[[Architecture], genotypes.Genotype]) -> None:
+        self._folder, self._decode = folder, decode
         self.trial: Trial | None = None
 
     @property
     def weights(self) -> Path:
-        """The best child's weights."""
+        """The best child's weights; absent if it was trained on a machine that does not share the folder."""
         assert self.trial is not None
-        return self._weights(self.trial.index)
-
-    def keep(self, job: Job, measurement: Measurement, model: Model) -> None:
-        """Saves the weights of a child that beats the best; called when it is trained."""
-        if self.trial is None or self._reward(measurement) > self._best_reward():
-            write_atomically(self._weights(job.index), lambda path: _save(model, path))
+        return _weights(self._folder, self.trial.index)
 
     def load_weights(self, model: Model) -> None:
         """Gives the best child's weights to a model built as it was; what only its training needed may be missing."""
@@ -60,16 +70,24 @@ class BestChild:
                 variable.assign(archive[variable.path])
 
     def follow(self, trial: Trial) -> None:
-        """Makes a recorded trial the best if it is; called when it is recorded."""
-        if trial.reward is not None and trial.reward > self._best_reward():
+        """Makes a recorded trial the best if it is; deletes the weights of the one that is not."""
+        if trial.reward is not None and (self.trial is None or _rank(trial) > _rank(self.trial)):
+            former = self.trial
             self._crown(trial)
+            trial = former or trial
+        if trial is not self.trial:
+            with storage_errors(self._folder.children):
+                _weights(self._folder, trial.index).unlink(missing_ok=True)
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Takes up the trials of a run that is continued."""
+        """Takes up the trials of a run that is continued; nothing of it is being trained."""
         successful = [trial for trial in trials if trial.reward is not None]
         if successful:
-            # max returns the earliest of equals, as follow keeps it.
-            self._crown(max(successful, key=lambda trial: trial.reward or 0.0))
+            self._crown(max(successful, key=_rank))
+        with storage_errors(self._folder.children):
+            for path in self._folder.children.glob(f"*{_SUFFIX}"):
+                if self.trial is None or path != self.weights:
+                    path.unlink()
 
     def _crown(self, trial: Trial) -> None:
         self.trial = trial
@@ -86,15 +104,15 @@ class BestChild:
             (self._folder.best / "cell.png").unlink(missing_ok=True)
             shutil.rmtree(self._folder.best / "saved_model", ignore_errors=True)
         write_text(path, text)
-        for other in self._folder.children.glob(f"*{_SUFFIX}"):
-            if other != self.weights:
-                other.unlink()
 
-    def _best_reward(self) -> float:
-        return float("-inf") if self.trial is None or self.trial.reward is None else self.trial.reward
 
-    def _weights(self, index: int) -> Path:
-        return self._folder.children / f"{index}{_SUFFIX}"
+def _rank(trial: Trial) -> tuple[float, int]:
+    """What the best trial has most of; the earlier of equals, in whatever order they are recorded."""
+    return (-math.inf if trial.reward is None else trial.reward), -trial.index
+
+
+def _weights(folder: SearchFolder, index: int) -> Path:
+    return folder.children / f"{index}{_SUFFIX}"
 
 
 def _save(model: Model, path: Path) -> None:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Self
 
 from rl_nas.errors import StorageError, UsageError
-from rl_nas.trial import Job, Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the tables, kept in SQLite's user_version."""
 
 _MEASURES = tuple(field.name for field in fields(Measurement))
 
-_CREATE = """
+_TRIALS = """
 CREATE TABLE trials (
     number       INTEGER PRIMARY KEY,  -- of the trial in the run, from 0
     architecture TEXT NOT NULL,        -- JSON list, one choice per decision of the space
@@ -29,17 +29,38 @@ CREATE TABLE trials (
     epochs       INTEGER,
     seconds      REAL,                 -- wall time
     latency      REAL,                 -- seconds of one image's forward pass, where it was measured
-    error        TEXT NOT NULL,        -- one line, empty when ok
     recorded_at  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT
 """
+_FAILURES = """
+CREATE TABLE failures (
+    trial   INTEGER NOT NULL REFERENCES trials (number),
+    attempt INTEGER NOT NULL,          -- from 1; an ok trial may have failed before
+    state   TEXT NOT NULL,             -- invalid, nan, oom, timeout, crashed, interrupted
+    error   TEXT NOT NULL,             -- one line
+    log     TEXT NOT NULL,             -- the last lines that the child printed
+    PRIMARY KEY (trial, attempt)
+) STRICT
+"""
+_MIGRATIONS = {
+    0: (_TRIALS, _FAILURES),
+    1: ("ALTER TABLE trials ADD COLUMN latency REAL",),
+    2: (
+        _FAILURES,
+        "INSERT INTO failures SELECT number, 1, state, error, '' FROM trials WHERE state != 'ok'",
+        "ALTER TABLE trials DROP COLUMN error",
+    ),
+}
+"""What makes tables of the next schema, 0 an empty file's, whose next is the present one."""
 
 _INSERT = f"""
-INSERT INTO trials (number, architecture, state, reward, error, {", ".join(_MEASURES)})
-VALUES ({", ".join("?" * (5 + len(_MEASURES)))})
+INSERT INTO trials (number, architecture, state, reward, {", ".join(_MEASURES)})
+VALUES ({", ".join("?" * (4 + len(_MEASURES)))})
 """
+_INSERT_FAILURE = "INSERT INTO failures (trial, attempt, state, error, log) VALUES (?, ?, ?, ?, ?)"
 
-_SELECT = f"SELECT number, architecture, state, reward, error, {', '.join(_MEASURES)} FROM trials"
+_SELECT = f"SELECT number, architecture, state, reward, {', '.join(_MEASURES)} FROM trials"
+_SELECT_FAILURES = "SELECT trial, state, error, log FROM failures"
 
 
 class TrialStore:
@@ -59,11 +80,10 @@ class TrialStore:
             self._connection = sqlite3.connect(path)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
             (schema,) = self._connection.execute("PRAGMA user_version").fetchone()
             if schema < SCHEMA:
-                with self._connection:
-                    self._connection.execute("ALTER TABLE trials ADD COLUMN latency REAL" if schema else _CREATE)
-                    self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
+                self._migrate(schema)
         if schema > SCHEMA:
             self._connection.close()
             raise UsageError(f"{path} has schema {schema}, newer than {SCHEMA}; upgrade rl_nas to read it")
@@ -86,9 +106,14 @@ class TrialStore:
             StorageError: it could not be written; the earlier trials are safe.
         """
         measures = (None,) * len(_MEASURES) if trial.measurement is None else astuple(trial.measurement)
-        row = (trial.index, json.dumps(trial.architecture), trial.state, trial.reward, trial.error, *measures)
+        row = (trial.index, json.dumps(trial.architecture), trial.state, trial.reward, *measures)
+        failures = [
+            (trial.index, attempt, failure.state, failure.error, failure.log)
+            for attempt, failure in enumerate(trial.failures, start=1)
+        ]
         with self._errors(), self._connection:
             self._connection.execute(_INSERT, row)
+            self._connection.executemany(_INSERT_FAILURE, failures)
 
     def recall(self, jobs: Sequence[Job]) -> dict[int, Trial]:
         """The recorded trials among these jobs, by index.
@@ -98,8 +123,7 @@ class TrialStore:
                 another version of rl_nas or of TensorFlow, and its proposals can't be repeated.
         """
         numbers = [job.index for job in jobs]
-        marks = ", ".join("?" * len(numbers))
-        found = {t.index: t for t in self._select(f"{_SELECT} WHERE number IN ({marks})", numbers)}
+        found = {trial.index: trial for trial in self._select(f"IN ({', '.join('?' * len(numbers))})", numbers)}
         for job in jobs:
             if job.index in found and found[job.index].architecture != job.architecture:
                 raise UsageError(
@@ -110,11 +134,25 @@ class TrialStore:
 
     def trials(self) -> list[Trial]:
         """All recorded trials, in the order of their numbers."""
-        return self._select(f"{_SELECT} ORDER BY number", [])
+        return self._select(">= 0", [])
 
-    def _select(self, query: str, parameters: Sequence[int]) -> list[Trial]:
+    def _select(self, numbers: str, parameters: Sequence[int]) -> list[Trial]:
+        failures: dict[int, list[Failure]] = {}
         with self._errors():
-            return [_read(row) for row in self._connection.execute(query, parameters)]
+            query = f"{_SELECT_FAILURES} WHERE trial {numbers} ORDER BY trial, attempt"
+            for trial, state, error, log in self._connection.execute(query, parameters):
+                failures.setdefault(trial, []).append(Failure(TrialState(state), error, log))
+            query = f"{_SELECT} WHERE number {numbers} ORDER BY number"
+            return [_read(row, failures.get(row[0], ())) for row in self._connection.execute(query, parameters)]
+
+    def _migrate(self, schema: int) -> None:
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")  # Python begins none before what defines tables
+            while schema < SCHEMA:
+                for statement in _MIGRATIONS[schema]:
+                    self._connection.execute(statement)
+                schema = schema + 1 if schema else SCHEMA
+            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -124,13 +162,13 @@ class TrialStore:
             raise StorageError(f"trials of the run, {self._path}: {error}") from error
 
 
-def _read(row: tuple[int, str, str, float | None, str, *tuple[float | None, ...]]) -> Trial:
-    number, architecture, state, reward, error, *measures = row
+def _read(row: tuple[int, str, str, float | None, *tuple[float | None, ...]], failures: Sequence[Failure]) -> Trial:
+    number, architecture, state, reward, *measures = row
     return Trial(
         index=number,
         architecture=tuple(json.loads(architecture)),
         state=TrialState(state),
         reward=reward,
         measurement=None if reward is None else Measurement(*measures),  # type: ignore[arg-type]
-        error=error,
+        failures=tuple(failures),
     )

@@ -15,7 +15,7 @@ from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
 from rl_nas.strategies import Recovering, Strategy
 from rl_nas.strategies.settings import EvolutionSettings
-from rl_nas.trial import Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Measurement, Trial, TrialState
 
 OPTIONS = StrategyOptions(
     ControllerSettings(units=6, practice_steps=1, practice_batch=4, candidates=16, ppo_epochs=2),
@@ -62,7 +62,7 @@ def trials(architectures: Sequence[Architecture], rewards: Sequence[float | None
 
 def _trial(index: int, architecture: Architecture, reward: float | None) -> Trial:
     if reward is None:
-        return Trial(index, architecture, TrialState.CRASHED, error="crashed")
+        return Trial(index, architecture, TrialState.CRASHED, failures=(Failure(TrialState.CRASHED, "crashed"),))
     return Trial(index, architecture, TrialState.OK, reward, Measurement(0.5, 1.0, 1, 1, 1, 1.0))
 
 

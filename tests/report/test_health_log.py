@@ -6,7 +6,7 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rl_nas.report.health_log import HealthLog
-from rl_nas.trial import Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Measurement, Trial, TrialState
 
 
 def write(folder: Path, updates: range) -> None:
@@ -46,6 +46,6 @@ def test_rewards_are_shown_by_trial(tmp_path: Path) -> None:
         for index, reward in enumerate((0.5, 0.75, 0.25)):
             log.trial(Trial(index, (0,), TrialState.OK, reward, measurement))
         log.trial(Trial(1, (0,), TrialState.OK, 0.75, measurement, cached=True))
-        log.trial(Trial(3, (0,), TrialState.NAN, error="nan"))
+        log.trial(Trial(3, (0,), TrialState.NAN, failures=(Failure(TrialState.NAN, "nan"),)))
     assert scalars(tmp_path, "trials/reward") == [(0, 0.5), (1, 0.75), (2, 0.25)]
     assert scalars(tmp_path, "trials/best") == [(0, 0.5), (1, 0.75), (2, 0.75)]

@@ -10,14 +10,19 @@ import pytest
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.spaces.nasnet import nasnet
-from rl_nas.store.best_child import BestChild
+from rl_nas.store import trials
+from rl_nas.store.best_child import BestChild, ChildWeights
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
-from rl_nas.trial import Job, Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
 
 MEASUREMENT = Measurement(accuracy=0.5, loss=1.25, parameters=10, madds=20, epochs=3, seconds=1.5)
 GOOD = Trial(0, (1, 2), TrialState.OK, 0.5, MEASUREMENT)
-BAD = Trial(1, (3, 4), TrialState.NAN, error="loss is nan")
+BAD = Trial(1, (3, 4), TrialState.NAN, failures=(Failure(TrialState.NAN, "loss is nan"),))
+
+
+def reward(measurement: Measurement) -> float:
+    return measurement.accuracy
 
 
 class FakeVariable:
@@ -103,32 +108,83 @@ def test_run_folder_refuses_what_is_there(tmp_path: Path) -> None:
 def test_best_child_has_its_weights_and_a_valid_genotype_at_every_moment(tmp_path: Path) -> None:
     folder, space = SearchFolder(tmp_path / "run"), nasnet(1)
     folder.create({}, "")
-    best = BestChild(folder, space.decode, lambda measurement: measurement.accuracy)
-    trials = []
-    for index, accuracy in enumerate([0.3, 0.7, 0.5, 0.7, 0.9]):
+    best, architecture = BestChild(folder, space.decode), (0,) * len(space.decisions)
+    workers = [ChildWeights(folder, reward) for _ in range(2)]
+    recorded = []
+    for index, accuracy in enumerate([0.3, 0.7, 0.5, 0.7, 0.9, 0.9, 0.8]):
         measurement = Measurement(accuracy, 1.0, 1, 1, 1, 1.0)
-        architecture = (0,) * len(space.decisions)
-        best.keep(Job(index, architecture, 0), measurement, FakeModel())
-        trials.append(Trial(index, architecture, TrialState.OK, accuracy, measurement))
-        best.follow(trials[-1])
+        workers[index % 2].keep(Job(index, architecture, 0), measurement, FakeModel())
+        recorded.append(Trial(index, architecture, TrialState.OK, accuracy, measurement))
+    seen: list[Trial] = []
+    for trial in [recorded[i] for i in (1, 0, 3, 2, 5, 4, 6)]:  # as they happen to arrive
+        best.follow(trial)
+        seen.append(trial)
+        assert best.trial == max(seen, key=lambda t: (t.reward, -t.index))
         assert best.weights.exists()
         document = json.loads((folder.best / "genotype.json").read_text())
         assert document["found_by"]["trial"] == best.trial.index
-    assert best.trial == trials[4]
+    assert best.trial == recorded[4]  # the earlier of equals
     assert [path.name for path in folder.children.iterdir()] == ["4.weights.npz"]
-    restored = BestChild(folder, space.decode, lambda measurement: measurement.accuracy)
-    restored.restore(trials[:4])
-    assert restored.trial == trials[1]  # the earlier of equals, as following them gives
+    (folder.children / "9.weights.npz").touch()  # of a child that was being trained when the run was killed
+    restored = BestChild(folder, space.decode)
+    restored.restore(recorded[:4])
+    assert restored.trial == recorded[1]
+    assert not any(folder.children.glob("9.*"))
 
 
 def test_weights_come_back_by_name_with_their_types(tmp_path: Path) -> None:
     folder, space = SearchFolder(tmp_path / "run"), nasnet(1)
     folder.create({}, "")
-    best = BestChild(folder, space.decode, lambda measurement: measurement.accuracy)
+    best = BestChild(folder, space.decode)
     weights = [np.full((i, 2), i, np.float32 if i % 2 else np.int64) for i in range(12)]
     architecture = (0,) * len(space.decisions)
-    best.keep(Job(0, architecture, 0), MEASUREMENT, FakeModel(weights))
+    ChildWeights(folder, reward).keep(Job(0, architecture, 0), MEASUREMENT, FakeModel(weights))
     best.follow(Trial(0, architecture, TrialState.OK, 0.5, MEASUREMENT))
     other = FakeModel([np.zeros(1)] * 11)  # one weight fewer, as a model without its auxiliary head
     best.load_weights(other)
     assert [(w.value.dtype, w.value.tolist()) for w in other.weights] == [(w.dtype, w.tolist()) for w in weights[:11]]
+
+
+COLUMNS = (
+    "number INTEGER PRIMARY KEY, architecture TEXT NOT NULL, state TEXT NOT NULL, reward REAL, accuracy REAL,"
+    " loss REAL, parameters INTEGER, madds INTEGER, epochs INTEGER, seconds REAL{latency}, error TEXT NOT NULL,"
+    " recorded_at TEXT NOT NULL DEFAULT ''"
+)
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_tables_of_earlier_versions_are_read_and_go_on(tmp_path: Path, schema: int) -> None:
+    with sqlite3.connect(tmp_path / "t.sqlite") as connection:
+        latency = ", latency REAL" if schema == 2 else ""
+        connection.execute(f"CREATE TABLE trials ({COLUMNS.format(latency=latency)}) STRICT")
+        names = "number, architecture, state, reward, accuracy, loss, parameters, madds, epochs, seconds, error"
+        for row in (
+            (0, "[1, 2]", "ok", 0.5, 0.5, 1.25, 10, 20, 3, 1.5, ""),
+            (1, "[3, 4]", "nan", *7 * [None], "loss is nan"),
+        ):
+            connection.execute(f"INSERT INTO trials ({names}) VALUES ({', '.join('?' * 11)})", row)
+        connection.execute(f"PRAGMA user_version = {schema}")
+    connection.close()
+    for _ in range(2):
+        with TrialStore(tmp_path / "t.sqlite") as store:
+            assert store.trials()[:2] == [GOOD, BAD]
+            if len(store) == 2:
+                store.record(Trial(2, (5, 6), TrialState.OK, 0.5, MEASUREMENT, BAD.failures))
+            assert store.trials()[2].failures == BAD.failures
+
+
+def test_a_migration_happens_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "t.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"CREATE TABLE trials ({COLUMNS.format(latency='')}) STRICT")
+        connection.execute("PRAGMA user_version = 1")
+    before = connection.execute("SELECT sql FROM sqlite_schema").fetchall()
+    connection.close()
+    broken = {**trials._MIGRATIONS, 2: (*trials._MIGRATIONS[2][:2], "no SQL")}
+    monkeypatch.setattr(trials, "_MIGRATIONS", broken)
+    with pytest.raises(StorageError, match="syntax error"):
+        TrialStore(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT sql FROM sqlite_schema").fetchall() == before
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    connection.close()

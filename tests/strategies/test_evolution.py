@@ -11,7 +11,7 @@ from rl_nas.strategies.aging_evolution import AgingEvolution
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
-from rl_nas.trial import Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Measurement, Trial, TrialState
 
 
 class Cell(tuple[int, ...]):
@@ -70,7 +70,9 @@ def test_children_differ_from_a_member_in_one_decision() -> None:
 def test_a_failed_child_ages_and_is_never_a_parent_while_others_live() -> None:
     strategy = AgingEvolution(SPACE, EvolutionSettings(population=4, sample=50), seed=0)
     first = strategy.propose(4)
-    strategy.observe([Trial(i, a, TrialState.NAN, error="nan") for i, a in enumerate(first[:3])] + [ok(3, first[3], 0)])
+    failed = (Failure(TrialState.NAN, "nan"),)
+    failures = [Trial(i, a, TrialState.NAN, failures=failed) for i, a in enumerate(first[:3])]
+    strategy.observe([*failures, ok(3, first[3], 0)])
     for child in strategy.propose(20):
         assert np.count_nonzero(np.subtract(child, first[3])) == 1
 

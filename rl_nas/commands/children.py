@@ -1,0 +1,119 @@
+"""The children of a search: what evaluates them, made from its flags in whatever process, and what runs that."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
+from rl_nas.commands import frame
+from rl_nas.commands.search_flags import RunSettings
+from rl_nas.errors import RunError, UsageError
+from rl_nas.evaluation.limits import LimitSettings
+from rl_nas.evaluation.rewards import make_reward
+from rl_nas.evaluation.settings import RewardSettings
+from rl_nas.execution.attempt import Evaluator
+from rl_nas.execution.devices import environment_of, worker_devices
+from rl_nas.execution.inline import InlineExecutor
+from rl_nas.execution.memory import GIB
+from rl_nas.execution.processes import ProcessExecutor
+from rl_nas.execution.settings import ExecutionSettings
+from rl_nas.execution.worker_process import EvaluatorSpec
+from rl_nas.flags.parsing import OutputSettings
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.store.best_child import ChildWeights
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.trial import Job
+
+_FACTORY = "rl_nas.commands.children:make_evaluator"
+
+Executor = InlineExecutor | ProcessExecutor
+
+
+class Children:
+    """Where the children of a search are trained. TensorFlow is imported, and has not computed yet.
+
+    Args:
+        flags: all flags of `rl_nas search`.
+        folder: of the run.
+
+    Raises:
+        UsageError: there are no such devices.
+    """
+
+    def __init__(self, flags: Mapping[str, Any], folder: SearchFolder) -> None:
+        import tensorflow as tf
+
+        self.settings = ExecutionSettings.from_flags(flags)
+        self._arguments: dict[str, Any] = {"flags": dict(flags), "run_dir": str(folder.path)}
+        self._devices = worker_devices(self.settings, len(tf.config.list_physical_devices("GPU")))
+        # As many in this process as in workers: the numbers of a run then depend neither on where it runs ...
+        tf.config.threading.set_intra_op_parallelism_threads(self.settings.threads_per_worker)
+        tf.config.threading.set_inter_op_parallelism_threads(self.settings.threads_per_worker)
+        if self.settings.executor != "inline":
+            tf.config.set_visible_devices([], "GPU")  # ... and GPUs are the workers'
+
+    def executor(self) -> Executor:
+        """What runs them; a context."""
+        if self.settings.executor == "inline":
+            if self.settings.child_timeout is not None:
+                raise UsageError("--child_timeout needs a process that can be ended; leave --executor=inline out")
+            return InlineExecutor(make_evaluator(**self._arguments))
+        return self._processes(self._devices)
+
+    def repeat(self, job: Job) -> None:
+        """Trains a child once more on this machine, so that its weights are in the run's folder.
+
+        Raises:
+            RunError: it failed.
+        """
+        with self._processes(self._devices[:1]) as executor:
+            (outcome,) = executor.run([job])
+        if outcome.measurement is None:
+            reason = outcome.failures[-1]
+            met = f"trial {job.index}, trained again for its weights: {reason.state}, {reason.error}"
+            raise RunError(met, reason.log)
+
+    def _processes(self, devices: Sequence[str]) -> ProcessExecutor:
+        settings, visible = self.settings, os.environ.get("CUDA_VISIBLE_DEVICES")
+        gib = settings.worker_memory_gib
+        return ProcessExecutor(
+            EvaluatorSpec(_FACTORY, self._arguments),
+            len(devices),
+            environments=[environment_of(device, settings.threads_per_worker, visible) for device in devices],
+            children_per_worker=settings.children_per_worker,
+            memory=None if gib is None else int(gib * GIB),
+            timeout=settings.child_timeout,
+        )
+
+
+def make_evaluator(flags: Mapping[str, Any], run_dir: str) -> Evaluator:
+    """An evaluator that trains children as the flags of a search say, and keeps the best ones' weights.
+
+    Args:
+        flags: all flags of `rl_nas search`.
+        run_dir: folder of the run.
+
+    Raises:
+        UsageError: the data set is missing.
+    """
+    frame.load_tensorflow(debug=OutputSettings.from_flags(flags).debug)
+    from rl_nas.child.data import load_images
+    from rl_nas.child.training import DeviceData
+    from rl_nas.evaluation.trained_child import TrainedChildEvaluator
+
+    frame.settle_determinism(RunSettings.from_flags(flags).determinism)
+    rewarding = RewardSettings.from_flags(flags)
+    data = load_images(DataSettings.from_flags(flags))
+    return TrainedChildEvaluator(
+        find_space(SpaceSettings.from_flags(flags)),
+        DeviceData(data),
+        NetworkSettings.from_flags(flags),
+        TrainingSettings.from_flags(flags),
+        AugmentSettings.from_flags(flags),
+        classes=data.classes,
+        latency=rewarding.needs_latency,
+        limits=LimitSettings.from_flags(flags),
+        on_child=ChildWeights(SearchFolder(run_dir), make_reward(rewarding)).keep,
+    )

@@ -1,0 +1,40 @@
+"""How large a child may be: estimated from its plan, before anything is built."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rl_nas.networks.plan import Plan
+from rl_nas.settings import Settings, setting
+from rl_nas.trial import ChildError, TrialState
+
+GIB = 2**30
+_FLOAT = 4
+
+
+@dataclass(frozen=True)
+class LimitSettings(Settings):
+    """Children over these are `invalid` without being built."""
+
+    title: ClassVar[str] = "Limits of children"
+
+    max_params: int | None = setting(None, "trainable parameters of a child", minimum=1)
+    max_memory_gib: float | None = setting(None, "GiB that the training of a child needs, by estimate", above=0)
+
+    def check(self, plan: Plan, batch: int) -> None:
+        """Raises `ChildError` if the network of a plan, trained by such batches, is too large."""
+        parameters, memory = plan.cost().trainable, training_bytes(plan, batch) / GIB
+        if self.max_params is not None and parameters > self.max_params:
+            raise ChildError(TrialState.INVALID, f"{parameters:,} parameters; --max_params={self.max_params}")
+        if self.max_memory_gib is not None and memory > self.max_memory_gib:
+            raise ChildError(
+                TrialState.INVALID, f"needs about {memory:.3g} GiB; --max_memory_gib={self.max_memory_gib:g}"
+            )
+
+
+def training_bytes(plan: Plan, batch: int) -> int:
+    """Memory that a training step needs, in bytes, by estimate.
+
+    What every layer puts out for a batch is kept until the backward pass, and about as much is at work at once; of
+    every parameter there are the weight, its copy in the model, its gradient and its momentum.
+    """
+    return _FLOAT * (2 * batch * plan.activations() + 4 * plan.cost().trainable)

@@ -1,0 +1,45 @@
+"""One attempt at a child: whatever happens to it becomes an outcome."""
+
+import math
+from collections.abc import Callable
+
+from rl_nas.errors import StorageError, UsageError
+from rl_nas.trial import ChildError, Failure, Job, Measurement, Outcome, TrialState
+
+Evaluator = Callable[[Job], Measurement]
+"""Measures the child of a job; what it raises becomes the child's failure."""
+
+_LONGEST = 500
+
+
+def attempt(evaluator: Evaluator, job: Job) -> Outcome:
+    """Evaluates a job. Only interrupts pass through, and `StorageError`: no later child could be kept either."""
+    try:
+        measurement = evaluator(job)
+    except StorageError:
+        raise
+    except Exception as error:
+        return Outcome(job, failures=(Failure(_state(error), describe(error)),))
+    if not math.isfinite(measurement.accuracy) or not math.isfinite(measurement.loss):
+        met = f"accuracy {measurement.accuracy}, loss {measurement.loss}; expected finite numbers"
+        return Outcome(job, failures=(Failure(TrialState.NAN, met),))
+    return Outcome(job, measurement)
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line."""
+    if isinstance(error, ChildError):
+        return _first_line(error)[:_LONGEST]
+    return f"{type(error).__name__}: {_first_line(error)}"[:_LONGEST]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0]
+
+
+def _state(error: Exception) -> TrialState:
+    if isinstance(error, ChildError):
+        return error.state
+    if isinstance(error, MemoryError):
+        return TrialState.OOM
+    return TrialState.INVALID if isinstance(error, UsageError) else TrialState.CRASHED

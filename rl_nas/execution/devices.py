@@ -1,0 +1,60 @@
+"""How many workers there are, and which devices and threads each of them sees."""
+
+import os
+import re
+
+from rl_nas.errors import UsageError
+from rl_nas.execution.memory import GIB, machine_memory
+from rl_nas.execution.settings import ExecutionSettings
+
+_WORKER_MEMORY = 2 * GIB
+"""What a worker with TensorFlow and small images holds at most."""
+
+
+def worker_devices(settings: ExecutionSettings, gpus: int) -> list[str]:
+    """The device of every worker: `cpu`, or `gpu:` and its number.
+
+    Args:
+        settings: `workers` and `devices`, where they are given.
+        gpus: how many this machine has.
+
+    Raises:
+        UsageError: no such device.
+    """
+    if settings.devices is not None:
+        devices = [_device(word.strip(), gpus) for word in settings.devices.split(",")]
+    else:
+        devices = [f"gpu:{number}" for number in range(gpus)] or ["cpu"]
+    count = settings.workers
+    if count is None:
+        count = len(devices) if "cpu" not in devices else max(len(devices), _cpu_workers(settings.threads_per_worker))
+    return [devices[number % len(devices)] for number in range(count)]
+
+
+def environment_of(device: str, threads: int, visible: str | None = None) -> dict[str, str]:
+    """The variables by which a worker's TensorFlow sees this device alone.
+
+    Args:
+        device: of `worker_devices`.
+        threads: of a worker on the CPU.
+        visible: CUDA_VISIBLE_DEVICES of this process, in which the numbers of GPUs count.
+    """
+    if device == "cpu":
+        names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+        return {**dict.fromkeys(names, str(threads)), "CUDA_VISIBLE_DEVICES": "-1"}
+    place = int(device.removeprefix("gpu:"))
+    return {"CUDA_VISIBLE_DEVICES": visible.split(",")[place] if visible else str(place)}
+
+
+def _device(word: str, gpus: int) -> str:
+    match = re.fullmatch(r"gpu:(\d+)", word)
+    if word != "cpu" and match is None:
+        raise UsageError(f"--devices={word}: expected cpu or gpu:NUMBER, several with commas between")
+    if match is not None and int(match[1]) >= gpus:
+        raise UsageError(f"--devices={word}: TensorFlow sees {gpus} GPUs here, numbered from 0")
+    return word
+
+
+def _cpu_workers(threads: int) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores // threads, machine_memory() // _WORKER_MEMORY))

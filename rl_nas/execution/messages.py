@@ -1,0 +1,35 @@
+"""What drivers and workers tell each other, as JSON: architectures there, measurements back."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rl_nas.trial import Failure, Job, Measurement, Outcome, TrialState
+
+
+def job_to_json(job: Job) -> dict[str, Any]:
+    """A job as a JSON value."""
+    return asdict(job)
+
+
+def job_from_json(document: dict[str, Any]) -> Job:
+    """The job of a JSON value."""
+    return Job(document["index"], tuple(document["architecture"]), document["seed"])
+
+
+def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
+    """What an outcome adds to its job, as a JSON value."""
+    measurement = outcome.measurement
+    return {
+        "measurement": None if measurement is None else asdict(measurement),
+        "failures": [asdict(failure) for failure in outcome.failures],
+    }
+
+
+def outcome_from_json(job: Job, document: dict[str, Any], log: str = "") -> Outcome:
+    """The outcome of a job from a JSON value; `log` is what its child printed."""
+    measurement = document["measurement"]
+    return Outcome(
+        job,
+        None if measurement is None else Measurement(**measurement),
+        tuple(Failure(TrialState(f["state"]), f["error"], f["log"] or log) for f in document["failures"]),
+    )

@@ -1,0 +1,73 @@
+"""What is done about failures of children, whichever executor runs them: another attempt, or the end of the search."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from rl_nas.errors import RunError
+from rl_nas.execution.settings import ExecutionSettings
+from rl_nas.search import Executor
+from rl_nas.trial import Failure, Job, Outcome, TrialState
+
+TRANSIENT = frozenset({TrialState.CRASHED, TrialState.OOM, TrialState.INTERRUPTED})
+"""Failures that another attempt may not meet: the machine's or the worker's, not surely the network's."""
+
+
+class SupervisedExecutor:
+    """Gives children that failed other attempts, with the same seeds, and stops when nothing works any more.
+
+    Args:
+        executor: runs the attempts.
+        settings: `max_attempts` and `max_consecutive_failures`.
+    """
+
+    def __init__(self, executor: Executor, settings: ExecutionSettings) -> None:
+        self._executor, self._settings = executor, settings
+        self._failed: list[Outcome] = []
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Yields the last outcome of every job, with the failures of all attempts.
+
+        Raises:
+            RunError: after too many failures in a row, the last of them yielded before; with the first one's log.
+        """
+        again: deque[Job] = deque()
+        failures: dict[int, tuple[Failure, ...]] = {}
+        source: Iterable[Job] = jobs
+        while True:
+            for outcome in self._executor.run(_repeats_first(source, again)):
+                index = outcome.job.index
+                failed = failures.pop(index, ()) + outcome.failures
+                if outcome.state in TRANSIENT and len(failed) < self._settings.max_attempts:
+                    failures[index] = failed
+                    again.append(outcome.job)
+                    continue
+                whole = replace(outcome, failures=failed)
+                yield whole
+                self._count(whole)
+            if not again:
+                return
+            source = ()
+
+    def _count(self, outcome: Outcome) -> None:
+        if outcome.state is TrialState.OK:
+            self._failed.clear()
+        elif outcome.state is not TrialState.INVALID:  # that is what the architecture is, not what went wrong
+            self._failed.append(outcome)
+        if len(self._failed) >= self._settings.max_consecutive_failures:
+            first = self._failed[0]
+            reason = first.failures[-1]
+            raise RunError(
+                f"{len(self._failed)} children in a row failed, the first one trial {first.job.index}: {reason.state},"
+                f" {reason.error}; its log is above. --resume goes on, --max_consecutive_failures allows more",
+                reason.log,
+            )
+
+
+def _repeats_first(jobs: Iterable[Job], again: deque[Job]) -> Iterator[Job]:
+    for job in jobs:
+        while again:
+            yield again.popleft()
+        yield job
+    while again:
+        yield again.popleft()

@@ -1,0 +1,107 @@
+"""A worker: a process that evaluates one child after the other.
+
+`ProcessExecutor` starts it:
+
+    python -m rl_nas.execution.worker SOCKET PARENT
+
+It speaks JSON lines over the inherited socket. The first line names the factory of its evaluator, every later one is a
+job. What children print goes to standard output and is read by the driver.
+"""
+
+import ctypes
+import importlib
+import json
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rl_nas.errors import RunError, StorageError, UsageError
+from rl_nas.execution.attempt import Evaluator, attempt
+from rl_nas.execution.messages import job_from_json, outcome_to_json
+from rl_nas.trial import Job, Measurement
+
+_PR_SET_PDEATHSIG = 1
+_TOLD = {kind.__name__: kind for kind in (UsageError, StorageError, RunError)}
+"""Errors that are the search's, not a child's."""
+
+
+def main(descriptor: int, parent: int) -> None:
+    """Serves the driver at the other end of the socket until that closes it, or is gone."""
+    _die_with(parent)
+    connection = socket.socket(fileno=descriptor)
+    lines = connection.makefile("r", encoding="utf-8")
+
+    def tell(document: dict[str, Any]) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        connection.sendall(json.dumps(document).encode() + b"\n")
+
+    start = json.loads(next(lines))
+    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(lines, jobs), daemon=True).start()
+    try:
+        evaluator = find_factory(start["factory"])(**start["arguments"])
+        tell({"ready": True})
+        while True:
+            tell(outcome_to_json(attempt(_loud(evaluator), jobs.get())))
+    except tuple(_TOLD.values()) as error:
+        tell({"error": type(error).__name__, "message": str(error)})
+
+
+def find_factory(name: str) -> Callable[..., Evaluator]:
+    """The function of `module:name` that makes an evaluator.
+
+    Raises:
+        UsageError: there is none.
+    """
+    module, _, function = name.partition(":")
+    try:
+        found: Callable[..., Evaluator] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UsageError(f"no evaluator {name} ({error}); expected MODULE:FUNCTION that Python can import") from error
+    return found
+
+
+def told(document: dict[str, Any]) -> Exception | None:
+    """The error that a message tells of, if it does."""
+    kind = _TOLD.get(document.get("error", ""))
+    return None if kind is None else kind(document["message"])
+
+
+def _loud(evaluator: Evaluator) -> Evaluator:
+    """Prints what an evaluator raises, for the log of the child."""
+
+    def evaluate(job: Job) -> Measurement:
+        try:
+            return evaluator(job)
+        except Exception:
+            traceback.print_exc()
+            raise
+
+    return evaluate
+
+
+def _listen(lines: Iterable[str], jobs: "queue.SimpleQueue[Job]") -> None:
+    for line in lines:
+        jobs.put(job_from_json(json.loads(line)))
+    os.killpg(0, signal.SIGKILL)  # and what children have started
+
+
+def _die_with(parent: int) -> None:
+    """Ends this process when the driver ends, however hung it is by then; where Linux offers that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")  # if memory runs out on the machine, not the driver is killed
+    if os.getppid() != parent:
+        sys.exit("the driver is gone")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
