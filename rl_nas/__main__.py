@@ -11,6 +11,7 @@ VERBS = {
     "train": "train the network of a genotype in full",
     "export": "write a trained network as SavedModel, TFLite, Keras or ONNX",
     "predict": "classify image files with an exported network",
+    "runs": "list the trials of a search, best first",
     "bench": "compare strategies on a tabular benchmark",
     "describe": "print a genotype's cells, parameters and multiply-adds",
 }

@@ -1,22 +1,17 @@
 """The search loop: propose, evaluate, record, observe."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from rl_nas.checkpoint import Checkpoint
 from rl_nas.errors import UsageError
+from rl_nas.execution import Executor
 from rl_nas.spaces.decisions import Architecture
-from rl_nas.strategies import Recovering, Strategy
+from rl_nas.strategies import Recovering, Resumable, Strategy
 from rl_nas.strategies.failures import FailureRule, worst
 from rl_nas.strategies.health import Health, HealthSettings
 from rl_nas.trial import Job, Measurement, Outcome, Trial, child_seed
-
-
-class Executor(Protocol):
-    """Runs children. Whatever happens to a child, it ends in an outcome, never in an exception."""
-
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        """Yields the outcome of every job, as they finish."""
 
 
 class Store(Protocol):
@@ -28,8 +23,14 @@ class Store(Protocol):
     def record(self, trial: Trial) -> None:
         """Makes a finished trial durable before it returns."""
 
-    def __len__(self) -> int:
-        """The number of recorded trials."""
+    def trials(self) -> Sequence[Trial]:
+        """All recorded trials, in the order of their numbers."""
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Makes a checkpoint durable in the place of the last one."""
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The last one."""
 
 
 class Watcher:
@@ -39,7 +40,10 @@ class Watcher:
         """A trial was recorded, or, `cached`, remembered; the figures are those of the last update."""
 
     def update(self, number: int, figures: Mapping[str, float]) -> None:
-        """The strategy has observed its batch `number`, from 0. This one is called for earlier parts too."""
+        """The strategy has observed its batch `number`, from 0.
+
+        Called for earlier parts, too, where the strategy goes through these again.
+        """
 
     def collapse(self, message: str) -> None:
         """Proposals repeat themselves."""
@@ -66,7 +70,8 @@ def search(
 
     A network that was evaluated before is not evaluated again, and does not count: the strategy is shown its
     trial. Trials that the store already holds are not evaluated again either. So calling this with the store
-    of a broken run continues it, with the proposals of an unbroken one.
+    of a broken run continues it, with the proposals of an unbroken one: from its last checkpoint if the strategy
+    is `Resumable`, and else by showing it all trials again.
 
     Args:
         strategy: proposes architectures and learns; fresh, also when a run is continued.
@@ -85,7 +90,9 @@ def search(
         UsageError: the strategy has no answer to a collapse, but `health` asks for one.
     """
     _check_recovery(strategy, health)
-    guard, known, earlier, number = Health(health), dict[str, Trial](), len(store), 0
+    guard, recorded = Health(health), store.trials()
+    number, count = _restore(strategy, guard, store.checkpoint())
+    known = {key(trial.architecture): trial for trial in recorded[:count]}
     while len(known) < trials:
         # A whole batch is proposed even when fewer fit: a run that is prolonged later sees the same proposals.
         batch = [(key(architecture), architecture) for architecture in strategy.propose(batch_size)]
@@ -101,7 +108,7 @@ def search(
         strategy.observe(failures(observed))
         collapse = guard.follow([name for name, _ in batch], len(jobs))
         figures = {**strategy.diagnostics(), **guard.figures()}
-        if len(known) >= earlier:
+        if len(known) >= len(recorded):
             for trial in observed:
                 if trial.cached:
                     watcher.trial(trial, figures)
@@ -111,6 +118,18 @@ def search(
         number += 1
         if collapse and not _recovers(strategy, collapse.action):
             return
+        if isinstance(strategy, Resumable) and all(name in known for name, _ in batch):
+            # Not after a batch that the budget has cut: a run that is prolonged goes on before it.
+            store.save(Checkpoint(number, len(known), {"strategy": strategy.state(), "health": guard.state()}))
+
+
+def _restore(strategy: Strategy, guard: Health, checkpoint: Checkpoint | None) -> tuple[int, int]:
+    """Takes up a checkpoint; returns the updates and the trials so far, 0 where everything is gone through again."""
+    if checkpoint is None or not isinstance(strategy, Resumable):
+        return 0, 0
+    strategy.restore(checkpoint.state["strategy"])
+    guard.restore(checkpoint.state["health"])
+    return checkpoint.updates, checkpoint.trials
 
 
 def finish(outcome: Outcome, reward: Reward) -> Trial:

@@ -1,6 +1,7 @@
 """Data flows one way: a lower layer imports no higher one, and the pure ones no TensorFlow."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,18 +16,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "spaces": {"errors", "settings"},
     "networks": {"errors", "settings", "spaces"},
     "trial": {"spaces"},
-    "strategies": {"settings", "spaces", "trial"},
-    "search": {"errors", "spaces", "strategies", "trial"},
-    "store": {"errors", "spaces", "trial"},
+    "checkpoint": set(),
+    "strategies": {"checkpoint", "settings", "spaces", "trial"},
+    "execution": {"errors", "settings", "trial"},
+    "search": {"checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
+    "store": {"checkpoint", "errors", "spaces", "trial"},
     "report": {"bench", "spaces", "store", "trial"},
     "flags": {"errors", "settings"},
     "child": {"errors", "settings", "networks", "store"},
-    "controller": {"settings", "spaces", "trial"},
+    "controller": {"checkpoint", "settings", "spaces", "trial"},
     "bench": {"controller", "evaluation", "spaces", "strategies", "trial"},
-    "execution": {"errors", "trial"},
     "evaluation": {"errors", "settings", "child", "networks", "spaces", "trial"},
 }
-PURE = ("errors", "settings", "spaces", "networks", "trial", "strategies", "search", "store", "report", "flags")
+PURE = (
+    *("errors", "settings", "spaces", "networks", "trial", "checkpoint", "strategies", "search", "store", "report"),
+    "flags",
+)
 
 
 def imports(path: Path) -> set[str]:
@@ -67,3 +72,16 @@ def test_every_module_is_in_a_layer() -> None:
 def test_importing_rl_nas_does_not_import_tensorflow() -> None:
     probe = "import sys, rl_nas; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
+
+
+UNSAFE = re.compile(
+    r"\b(pickle|cPickle|cloudpickle|dill|joblib|marshal|shelve)\b|allow_pickle=True|safe_mode=False|\beval\(|\bexec\("
+)
+
+
+def test_nothing_that_a_stranger_wrote_can_execute_code() -> None:
+    """What is read of run folders is JSON, SQLite, arrays without objects, and Keras files in safe mode."""
+    for path in ROOT.rglob("*.py"):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            assert not UNSAFE.search(line), f"{path}: {line}"
+            assert "load_model(" not in line or "safe_mode=True" in line, f"{path}: {line}"

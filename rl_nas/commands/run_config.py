@@ -3,6 +3,7 @@
 import platform
 import sys
 from collections.abc import Collection
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,20 @@ def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str])
                 " or start another run in another folder"
             )
     return Parsed(values, parsed.given)
+
+
+def changed(recorded: dict[str, Any], parsed: Parsed) -> dict[str, Any]:
+    """The config of a run that is continued: its flags as they are now, and what changed when, in a list."""
+    now = portable(parsed.values)
+    differ = {name: now[name] for name in now if name not in _NOT_REPEATED and recorded["flags"].get(name) != now[name]}
+    if not differ:
+        return recorded
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    entries = [
+        {"at": at, "flag": name, "before": recorded["flags"].get(name), "now": value} for name, value in differ.items()
+    ]
+    flags = {**recorded["flags"], **differ}
+    return {**recorded, "flags": flags, "changes": [*recorded.get("changes", []), *entries]}
 
 
 def portable(values: dict[str, Any]) -> dict[str, Any]:

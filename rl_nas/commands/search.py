@@ -58,7 +58,11 @@ def _run(parsed: Parsed) -> int:
     folder = SearchFolder(run.run_dir)
     check(parsed.group(SecondStageSettings))
     if run.resume:
-        return _Search(run_config.merge(parsed, folder.reopen()["flags"], CHANGEABLE), folder).run()
+        recorded = folder.reopen()
+        merged = run_config.merge(parsed, recorded["flags"], CHANGEABLE)
+        continued = _Search(merged, folder)
+        folder.write_config(run_config.changed(recorded, merged))
+        return continued.run()
     folder.check_new()
     started = _Search(parsed, folder)  # checks data and network before anything is written
     folder.create(run_config.config(parsed), run_config.repeating_flagfile(parsed, SEARCH.name))

@@ -25,7 +25,11 @@ class RunSettings(Settings):
     title: ClassVar[str] = "Run"
 
     run_dir: str | None = setting(None, "folder of the run, new or (with --resume) an earlier one; needed")
-    resume: bool = setting(False, "continue the run in --run_dir; only --trials, --data_dir and --then_... may change")
+    resume: bool = setting(
+        False,
+        "continue the run in --run_dir; --trials, --data_dir, --then_... and where children run may change, and"
+        " config.json then tells when",
+    )
     trials: int = setting(100, "children to evaluate in all", minimum=1)
     update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1)
     seed: int = setting(0, "of everything random; same flags and seed, same run", minimum=0)
@@ -97,6 +101,7 @@ SEARCH = Command(
 
 CHANGEABLE = (
     *("run_dir", "resume", "trials", "data_dir", "json", "debug"),
+    *(field.name for field in fields(ExecutionSettings) if field.name != "threads_per_worker"),
     *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
 )
 """Flags that a resumed run may be given anew."""

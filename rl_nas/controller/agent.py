@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rl_nas.checkpoint import State
 from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.model_based import ModelBasedLearner
 from rl_nas.controller.policy import FREE
@@ -42,11 +43,11 @@ class _Agent:
         fixed = fixed_choices(self._space, self._proposed, n)
         self._proposed += n
         proposals = [tuple(map(int, tokens)) for tokens in self.learner.propose(n, fixed)[0]]
-        self._fixed = dict(zip(proposals, fixed[0], strict=True))
+        self._fixed |= zip(proposals, fixed[0], strict=True)
         return proposals
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """Learns from trials of the last proposal, in any order and number."""
+        """Learns from trials of its proposals, in any order and number."""
         if not trials:
             return
         trials = sorted(trials, key=lambda trial: trial.index)
@@ -54,6 +55,24 @@ class _Agent:
         fixed = np.stack([self._fixed[trial.architecture] for trial in trials])
         tokens = np.array([[trial.architecture for trial in trials]], np.int32)
         self.learner.observe(tokens, np.array([rewards]), fixed[np.newaxis])
+        for trial in trials:
+            self._fixed.pop(trial.architecture, None)
+
+    def state(self) -> State:
+        """See `Resumable`."""
+        return {
+            "proposed": self._proposed,
+            "waiting": list(self._fixed),
+            "fixed": [choices.tolist() for choices in self._fixed.values()],
+            "learner": self.learner.state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """See `Resumable`."""
+        self._proposed = state["proposed"]
+        waiting = zip(map(tuple, state["waiting"]), state["fixed"], strict=True)
+        self._fixed = {architecture: np.array(choices, np.int32) for architecture, choices in waiting}
+        self.learner.restore(state["learner"])
 
     def diagnostics(self) -> Mapping[str, float]:
         """Figures of health: `PolicyLearner.figures` and those of the learner's updates."""

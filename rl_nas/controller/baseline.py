@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from rl_nas.checkpoint import State
 from rl_nas.controller.settings import ControllerConfig
 
 
@@ -16,6 +17,12 @@ class Baseline(Protocol):
 
     def advantages(self, rewards: np.ndarray) -> np.ndarray:
         """Rewards minus the baseline, float [replicas, batch]."""
+
+    def state(self) -> State:
+        """What it keeps of earlier rewards."""
+
+    def restore(self, state: State) -> None:
+        """Takes that up."""
 
 
 class MovingAverageBaseline:
@@ -47,6 +54,14 @@ class MovingAverageBaseline:
             self._weight = self._decay * self._weight + (1 - self._decay)
         return np.asarray(rewards - reference)
 
+    def state(self) -> State:
+        """The sum of rewards and that of their weights."""
+        return {"sum": self._sum, "weight": self._weight}
+
+    def restore(self, state: State) -> None:
+        """Takes that up."""
+        self._sum, self._weight = state["sum"], state["weight"]
+
 
 class LeaveOneOutBaseline:
     """The mean of the other rewards of the batch (Kool et al. 2019); a single reward has advantage 0."""
@@ -63,6 +78,14 @@ class LeaveOneOutBaseline:
         """Rewards minus the mean of the others."""
         self._value = rewards.mean(axis=1)
         return np.asarray(rewards - _mean_of_others(rewards))
+
+    def state(self) -> State:
+        """The last mean, for the figures."""
+        return {"value": self._value}
+
+    def restore(self, state: State) -> None:
+        """Takes that up."""
+        self._value = state["value"]
 
 
 def make_baseline(config: ControllerConfig) -> Baseline:

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.checkpoint import State
 from rl_nas.controller.losses import clip_by_replica_norm
 from rl_nas.controller.policy import RNNPolicy
 from rl_nas.controller.settings import ControllerConfig
@@ -72,6 +73,26 @@ class PolicyLearner(ABC):
         for variable in self._optimizer.variables:
             if "learning_rate" not in variable.path:
                 variable.assign(tf.zeros_like(variable))
+
+    def state(self) -> State:
+        """All that later proposals depend on."""
+        return {
+            "rngs": [rng.bit_generator.state for rng in self.rngs],
+            "restarts": self._restarts,
+            "policy": [variable.numpy() for variable in self.policy.variables],
+            "optimizer": [variable.numpy() for variable in self._optimizer.variables],
+            "worst": self._worst,
+            "figures": dict(self._figures),
+        }
+
+    def restore(self, state: State) -> None:
+        """Makes a fresh learner of the same space, config and seeds the one whose state it was."""
+        for rng, generator in zip(self.rngs, state["rngs"], strict=True):
+            rng.bit_generator.state = generator
+        variables = [*self.policy.variables, *self._optimizer.variables]
+        for variable, value in zip(variables, [*state["policy"], *state["optimizer"]], strict=True):
+            variable.assign(value)
+        self._restarts, self._worst, self._figures = state["restarts"], state["worst"], dict(state["figures"])
 
     def uniforms(self, n: int) -> np.ndarray:
         """Draws from [0, 1) for `n` architectures of every run, float [runs, n, decisions]."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.checkpoint import State
 from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.losses import reinforce_loss
 from rl_nas.controller.policy import FREE
@@ -107,6 +108,24 @@ class ModelBasedLearner(PolicyLearner):
         self._figures["baseline"] = baseline
         self._figures["advantage_std"] = advantages.std(axis=1)
         self._figures["gradient_norm"] = self._update(tokens, fixed, advantages, np.exp(self._log_weight)).numpy()
+
+    def state(self) -> State:
+        """See `PolicyLearner.state`."""
+        return {
+            **super().state(),
+            "model": self._model.state(),
+            "known": [sorted(known) for known in self._known],
+            "hashes": [np.array(sorted(hashes), np.int64) for hashes in self._hashes],
+            "log_weight": self._log_weight,
+        }
+
+    def restore(self, state: State) -> None:
+        """See `PolicyLearner.restore`."""
+        super().restore(state)
+        self._model.restore(state["model"])
+        self._known = list(map(set, state["known"]))
+        self._hashes = [set(hashes.tolist()) for hashes in state["hashes"]]
+        self._log_weight = state["log_weight"]
 
     def _practice(self, n: int, samples: RewardSamples, fixed: np.ndarray) -> np.ndarray:
         """Steps on imagined children; returns all that were drawn, and mutations, int [runs, n, decisions]."""

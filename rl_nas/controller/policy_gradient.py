@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.checkpoint import State
 from rl_nas.controller.baseline import make_baseline
 from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.losses import ppo_loss, reinforce_loss
@@ -38,6 +39,16 @@ class ReinforceLearner(PolicyLearner):
             self._figures["baseline"] = self._baseline.value
         self._figures["advantage_std"] = advantages.std(axis=1)
         self._learn(tokens.astype(np.int32), fixed, advantages.astype(np.float32))
+
+    def state(self) -> State:
+        """See `PolicyLearner.state`."""
+        return {**super().state(), "moments": list(self._moments), "baseline": self._baseline.state()}
+
+    def restore(self, state: State) -> None:
+        """See `PolicyLearner.restore`."""
+        super().restore(state)
+        self._moments = list(state["moments"])
+        self._baseline.restore(state["baseline"])
 
     def _deviation(self, rewards: np.ndarray) -> np.ndarray:
         """Of all rewards so far, float [runs, 1]; 1 where there is none."""

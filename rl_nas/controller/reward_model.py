@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.checkpoint import State
+
 SINGLE, PAIRS = 6.0, 7.35
 """Prior variance of a reward's part that is a sum over decisions, and of that over pairs of decisions."""
 
@@ -68,6 +70,14 @@ class PairModel:
         self.rewards = np.concatenate([self.rewards, rewards], axis=1)
         if len(self) > 1.25 * self._memory:
             self._forget()
+
+    def state(self) -> State:
+        """The trials, and the factor as their order of arrival made it: another order rounds otherwise."""
+        return {"points": self._points, "rewards": self.rewards, "factor": self._factor}
+
+    def restore(self, state: State) -> None:
+        """Takes up the trials of a model of the same shape."""
+        self._points, self.rewards, self._factor = state["points"], state["rewards"], state["factor"]
 
     def sample(self, rngs: Sequence[np.random.Generator], spreads: Sequence[float]) -> RewardSamples:
         """Draws functions by Matheron's rule: a draw from the prior, corrected by what it misses at the trials.

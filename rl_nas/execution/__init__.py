@@ -1,1 +1,13 @@
 """How children are run."""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from rl_nas.trial import Job, Outcome
+
+
+class Executor(Protocol):
+    """Runs children. Whatever happens to a child, it ends in an outcome, never in an exception."""
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Yields the outcome of every job, as they finish."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from rl_nas.errors import RunError
+from rl_nas.execution import Executor
 from rl_nas.execution.settings import ExecutionSettings
-from rl_nas.search import Executor
 from rl_nas.trial import Failure, Job, Outcome, TrialState
 
 TRANSIENT = frozenset({TrialState.CRASHED, TrialState.OOM, TrialState.INTERRUPTED})

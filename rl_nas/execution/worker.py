@@ -24,7 +24,7 @@ from typing import Any
 from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.execution.attempt import Evaluator, attempt
 from rl_nas.execution.messages import job_from_json, outcome_to_json
-from rl_nas.trial import Job, Measurement
+from rl_nas.trial import ChildError, Job, Measurement
 
 _PR_SET_PDEATHSIG = 1
 _TOLD = {kind.__name__: kind for kind in (UsageError, StorageError, RunError)}
@@ -75,11 +75,13 @@ def told(document: dict[str, Any]) -> Exception | None:
 
 
 def _loud(evaluator: Evaluator) -> Evaluator:
-    """Prints what an evaluator raises, for the log of the child."""
+    """Prints what an evaluator raises, for the log of the child; what it knows of is told by its message."""
 
     def evaluate(job: Job) -> Measurement:
         try:
             return evaluator(job)
+        except ChildError:
+            raise
         except Exception:
             traceback.print_exc()
             raise

@@ -5,6 +5,12 @@ from collections.abc import Sequence
 from rl_nas.trial import Trial
 
 
+def best_first(trials: Sequence[Trial]) -> list[Trial]:
+    """Trials by reward, the earlier one of equals first; then the failed ones by number."""
+    failed = [trial for trial in trials if trial.reward is None]
+    return [*best_trials(trials, len(trials)), *sorted(failed, key=lambda trial: trial.index)]
+
+
 def best_trials(trials: Sequence[Trial], count: int) -> list[Trial]:
     """The `count` best successful trials, best first; the earlier one of equals."""
     finished = [trial for trial in trials if trial.reward is not None]
@@ -24,6 +30,16 @@ def trials_table(trials: Sequence[Trial]) -> str:
                 f"  {m.madds:13,}  {m.seconds:7.1f}"
             )
     return "\n".join(lines)
+
+
+def failures_table(trials: Sequence[Trial]) -> str:
+    """The failed attempts at trials, each with what it printed last."""
+    parts = []
+    for trial in trials:
+        for attempt, failure in enumerate(trial.failures, start=1):
+            head = f"trial {trial.index}, attempt {attempt}: {failure.state}: {failure.error}"
+            parts += ["", head, *(f"    {line}" for line in failure.log.splitlines())]
+    return "\n".join(parts)
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:

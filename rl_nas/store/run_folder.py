@@ -55,6 +55,10 @@ class RunFolder:
         self._take_lock()
         write_text(self.flagfile, flagfile)
         # The config comes last: a folder with one is a run that can be resumed.
+        self.write_config(config)
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Writes, or replaces, the run's config."""
         write_text(self.config, json.dumps(config, indent=2) + "\n")
 
     def reopen(self) -> dict[str, Any]:

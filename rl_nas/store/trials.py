@@ -1,14 +1,19 @@
 """The trials of a run in SQLite: each is on the disk before the search goes on."""
 
 import json
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Self
 
+from rl_nas.checkpoint import Checkpoint
 from rl_nas.errors import StorageError, UsageError
+from rl_nas.store.files import storage_errors
+from rl_nas.store.states import pack, unpack
 from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
 
 SCHEMA = 3
@@ -42,11 +47,21 @@ CREATE TABLE failures (
     PRIMARY KEY (trial, attempt)
 ) STRICT
 """
+_CHECKPOINT = """
+CREATE TABLE checkpoint (
+    id      INTEGER PRIMARY KEY CHECK (id = 1),  -- there is one at most
+    updates INTEGER NOT NULL,          -- of the strategy
+    trials  INTEGER NOT NULL,          -- that it knows
+    state   BLOB NOT NULL,             -- rl_nas.store.states
+    saved_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
+) STRICT
+"""
 _MIGRATIONS = {
-    0: (_TRIALS, _FAILURES),
+    0: (_TRIALS, _FAILURES, _CHECKPOINT),
     1: ("ALTER TABLE trials ADD COLUMN latency REAL",),
     2: (
         _FAILURES,
+        _CHECKPOINT,
         "INSERT INTO failures SELECT number, 1, state, error, '' FROM trials WHERE state != 'ok'",
         "ALTER TABLE trials DROP COLUMN error",
     ),
@@ -58,6 +73,8 @@ INSERT INTO trials (number, architecture, state, reward, {", ".join(_MEASURES)})
 VALUES ({", ".join("?" * (4 + len(_MEASURES)))})
 """
 _INSERT_FAILURE = "INSERT INTO failures (trial, attempt, state, error, log) VALUES (?, ?, ?, ?, ?)"
+
+_SAVE = "INSERT OR REPLACE INTO checkpoint (id, updates, trials, state) VALUES (1, ?, ?, ?)"
 
 _SELECT = f"SELECT number, architecture, state, reward, {', '.join(_MEASURES)} FROM trials"
 _SELECT_FAILURES = "SELECT trial, state, error, log FROM failures"
@@ -132,6 +149,29 @@ class TrialStore:
                 )
         return found
 
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Commits a checkpoint in the place of the last one.
+
+        Raises:
+            StorageError: it could not be written; the last one is safe.
+        """
+        row = (checkpoint.updates, checkpoint.trials, pack(checkpoint.state))
+        with self._errors(), self._connection:
+            self._connection.execute(_SAVE, row)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The last checkpoint of the run.
+
+        Raises:
+            StorageError: it is damaged.
+        """
+        with self._errors():
+            row = self._connection.execute("SELECT updates, trials, state FROM checkpoint").fetchone()
+        try:
+            return None if row is None else Checkpoint(row[0], row[1], unpack(row[2]))
+        except ValueError as error:
+            raise StorageError(f"checkpoint of the run, {self._path}: {error}") from error
+
     def trials(self) -> list[Trial]:
         """All recorded trials, in the order of their numbers."""
         return self._select(">= 0", [])
@@ -160,6 +200,30 @@ class TrialStore:
             yield
         except sqlite3.Error as error:
             raise StorageError(f"trials of the run, {self._path}: {error}") from error
+
+
+def read_trials(path: Path) -> list[Trial]:
+    """The trials of a run that may be at work, or in a folder that may not be written; nothing is changed.
+
+    Raises:
+        StorageError: the file cannot be read, or is no database.
+        UsageError: it was written by a later rl_nas.
+    """
+    # A copy with its write-ahead log, as SQLite must write beside a file to read its log.
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(scratch) / path.name
+        try:
+            address = f"{path.absolute().as_uri()}?mode=ro"
+            with closing(sqlite3.connect(address, uri=True)) as source, closing(sqlite3.connect(copy)) as target:
+                source.backup(target)
+        except sqlite3.Error:
+            copy.unlink(missing_ok=True)
+            with storage_errors(path):
+                for file in (path, path.with_name(f"{path.name}-wal")):
+                    if file.exists():
+                        shutil.copyfile(file, copy.with_name(file.name))
+        with TrialStore(copy) as store:
+            return store.trials()
 
 
 def _read(row: tuple[int, str, str, float | None, *tuple[float | None, ...]], failures: Sequence[Failure]) -> Trial:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.trial import Trial
 
@@ -37,3 +38,14 @@ class Recovering(Protocol):
 
     def restart(self) -> None:
         """Starts over, with randomness that was not used yet."""
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """What a strategy can do, besides, so that a run is continued without going through its updates again."""
+
+    def state(self) -> State:
+        """All that later proposals depend on."""
+
+    def restore(self, state: State) -> None:
+        """Makes a fresh strategy of the same space, settings and seed the one whose state it was."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Trial
@@ -57,6 +58,23 @@ class AgingEvolution:
         """The next population is random."""
         self._population.clear()
         self._random_left = self._settings.population
+
+    def state(self) -> State:
+        """See `Resumable`."""
+        return {
+            "rng": self._rng.bit_generator.state,
+            "rewards": np.array([reward for reward, _ in self._population]),
+            "population": [architecture for _, architecture in self._population],
+            "random_left": self._random_left,
+            "proposed": self._proposed,
+        }
+
+    def restore(self, state: State) -> None:
+        """See `Resumable`."""
+        self._rng.bit_generator.state = state["rng"]
+        members = zip(state["rewards"].tolist(), map(tuple, state["population"]), strict=True)
+        self._population = deque(members, maxlen=self._settings.population)
+        self._random_left, self._proposed = state["random_left"], state["proposed"]
 
     def _child(self) -> Architecture:
         fixed = self._space.fixed(self._proposed)

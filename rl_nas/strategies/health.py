@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rl_nas.checkpoint import State
 from rl_nas.settings import Settings, setting
 
 WINDOW = 100
@@ -75,6 +76,20 @@ class Health:
             return {}
         frequencies = Counter(self._window)
         return {"unique_share": len(frequencies) / count, "top_share": max(frequencies.values()) / count}
+
+    def state(self) -> State:
+        """What later verdicts depend on."""
+        return {
+            "window": list(self._window),
+            "judged": self._judged,
+            "stale": self._stale,
+            "stuck": self._stuck,
+        }
+
+    def restore(self, state: State) -> None:
+        """Takes up the state of a run that is continued."""
+        self._window.extend(state["window"])
+        self._judged, self._stale, self._stuck = state["judged"], state["stale"], state["stuck"]
 
     def _collapse(self, met: str, action: str | None = None) -> Collapse:
         self._judged = 0  # what is done about it gets a window's time to help

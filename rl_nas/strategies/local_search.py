@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.trial import Trial
 
@@ -34,6 +35,8 @@ class LocalSearch:
         self._current: Architecture | None = None
         self._fixed: dict[int, int] = {}
         self._neighbours: Iterator[Architecture] = iter(())
+        self._met = 0  # neighbours that were taken from the iterator
+        self._order: dict[str, Any] | None = None  # state of the generator before their order was drawn
         self._starts: set[Architecture] = set()
 
     def propose(self, n: int) -> list[Architecture]:
@@ -56,18 +59,54 @@ class LocalSearch:
         figures = {"climbs": float(self._climbs)}
         return figures | {"current": self._reward} if np.isfinite(self._reward) else figures
 
+    def state(self) -> State:
+        """See `Resumable`."""
+        return {
+            "rng": self._rng.bit_generator.state,
+            "known": sorted(self._known),
+            "proposed": self._proposed,
+            "climbs": self._climbs,
+            "reward": self._reward if np.isfinite(self._reward) else None,
+            "current": self._current,
+            "fixed": list(self._fixed.items()),
+            "order": self._order,
+            "met": self._met,
+            "starts": sorted(self._starts),
+        }
+
+    def restore(self, state: State) -> None:
+        """See `Resumable`."""
+        self._known, self._proposed, self._climbs = set(state["known"]), state["proposed"], state["climbs"]
+        self._reward = -np.inf if state["reward"] is None else state["reward"]
+        self._current = None if state["current"] is None else tuple(state["current"])
+        self._starts = set(map(tuple, state["starts"]))
+        self._look_around(dict(state["fixed"]))
+        if state["order"] is not None:
+            self._rng.bit_generator.state = state["order"]
+            for _ in range(state["met"]):
+                next(self._neighbours)
+        self._rng.bit_generator.state = state["rng"]
+
     def temper(self) -> None:
         """Leaves the current climb."""
         self.restart()
 
     def restart(self) -> None:
         """Leaves the current climb."""
-        self._current, self._reward, self._neighbours = None, -np.inf, iter(())
+        self._current, self._reward = None, -np.inf
+        self._neighbours, self._met, self._order = iter(()), 0, None
 
     def _look_around(self, fixed: dict[int, int]) -> None:
-        self._fixed = fixed
+        self._fixed, self._met, self._order = fixed, 0, None
         if self._current is not None:
-            self._neighbours = self._space.neighbours(self._current, self._rng, fixed)
+            self._neighbours = self._count(self._space.neighbours(self._current, self._rng, fixed))
+
+    def _count(self, neighbours: Iterator[Architecture]) -> Iterator[Architecture]:
+        """Notes how far it is, from which `restore` goes on; the order is drawn with the first one."""
+        self._order = dict(self._rng.bit_generator.state)
+        for neighbour in neighbours:
+            self._met += 1
+            yield neighbour
 
     def _next(self) -> Architecture:
         fixed = self._space.fixed(self._proposed)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.trial import Trial
 
@@ -25,6 +26,14 @@ class RandomSearch:
 
     def observe(self, trials: Sequence[Trial]) -> None:
         """Ignores them."""
+
+    def state(self) -> State:
+        """See `Resumable`."""
+        return {"rng": self._rng.bit_generator.state, "proposed": self._proposed}
+
+    def restore(self, state: State) -> None:
+        """See `Resumable`."""
+        self._rng.bit_generator.state, self._proposed = state["rng"], state["proposed"]
 
     def diagnostics(self) -> Mapping[str, float]:
         """None: there is nothing that could go wrong."""

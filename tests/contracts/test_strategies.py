@@ -13,6 +13,7 @@ from rl_nas.spaces.amoebanet import amoebanet
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
+from rl_nas.store.states import pack, unpack
 from rl_nas.strategies import Recovering, Strategy
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Failure, Measurement, Trial, TrialState
@@ -105,6 +106,22 @@ def test_equal_histories_lead_to_equal_proposals(name: str) -> None:
         resumed.observe(trials(part, [reward(a) for a in part], first)[::-1])
     assert resumed.propose(6) == unbroken.propose(6)
     assert make(name, space, 2).propose(18) != make(name, space, 1).propose(18)
+
+
+@pytest.mark.parametrize("space_name", SPACES)
+def test_a_state_continues_as_if_there_had_been_no_break(name: str, space_name: str) -> None:
+    """Whenever it is taken, also between a proposal and its trials, and through bytes."""
+    space = SPACES[space_name]()
+    unbroken = make(name, space, 1)
+    play(unbroken, [5, 3, 8])
+    waiting = unbroken.propose(4)
+    resumed = make(name, space, 1)
+    resumed.restore(unpack(pack(unbroken.state())))
+    assert resumed.diagnostics() == unbroken.diagnostics()
+    for strategy in (resumed, unbroken):
+        strategy.observe(trials(waiting, [reward(a) for a in waiting], 16))
+    assert play(resumed, [5, 3]) == play(unbroken, [5, 3])
+    assert pack(resumed.state()) == pack(unbroken.state())
 
 
 def test_odd_trials_harm_nothing(name: str) -> None:

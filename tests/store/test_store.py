@@ -1,19 +1,24 @@
 """The trials table and the run folder."""
 
+import io
 import json
+import os
+import shutil
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rl_nas.checkpoint import Checkpoint
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store import trials
 from rl_nas.store.best_child import BestChild, ChildWeights
 from rl_nas.store.run_folder import SearchFolder
-from rl_nas.store.trials import TrialStore
+from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
 
 MEASUREMENT = Measurement(accuracy=0.5, loss=1.25, parameters=10, madds=20, epochs=3, seconds=1.5)
@@ -64,6 +69,91 @@ def test_other_proposals_than_recorded_are_told(tmp_path: Path) -> None:
         store.record(GOOD)
         with pytest.raises(UsageError, match="another architecture"):
             store.recall([Job(0, (9, 9), 0)])
+
+
+def test_what_a_log_that_was_cut_still_holds_is_kept(tmp_path: Path) -> None:
+    """As after a machine that lost its power: a prefix of the trials, and the run goes on."""
+    recorded = [Trial(i, (i,), TrialState.OK, 0.5, MEASUREMENT) for i in range(6)]
+    kept = set()
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        for trial in recorded:
+            store.record(trial)
+        log = (tmp_path / "t.sqlite-wal").read_bytes()
+        for cut in range(0, len(log), 1500):
+            folder = tmp_path / str(cut)
+            folder.mkdir()
+            shutil.copyfile(tmp_path / "t.sqlite", folder / "t.sqlite")
+            (folder / "t.sqlite-wal").write_bytes(log[:cut])
+            with TrialStore(folder / "t.sqlite") as broken:
+                found = broken.trials()
+                assert found == recorded[: len(found)]
+                broken.record(Trial(len(found), (9,), TrialState.OK, 0.5, MEASUREMENT))
+            kept.add(len(found))
+    assert {0, 3, 5} <= kept
+
+
+@pytest.mark.skipif(os.name != "posix", reason="about permissions of POSIX")
+def test_a_folder_that_may_not_be_written_is_told_and_still_read(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with TrialStore(tmp_path / "run" / "t.sqlite") as store:
+        store.record(GOOD)
+        store.record(BAD)
+        # A copy made while the run was at work: its last trials are in the log alone.
+        shutil.copytree(tmp_path / "run", tmp_path / "at_work")
+    for folder in (tmp_path / "run", tmp_path / "at_work"):
+        with nobody(folder):
+            assert read_trials(folder / "t.sqlite") == [GOOD, BAD]
+            with pytest.raises(StorageError, match=r"t\.sqlite: (attempt to write a readonly|unable to open)"):
+                write(folder / "t.sqlite")
+        assert read_trials(folder / "t.sqlite") == [GOOD, BAD]
+
+
+def write(path: Path) -> None:
+    with TrialStore(path) as store:
+        store.record(Trial(2, (5, 6), TrialState.OK, 0.5, MEASUREMENT))
+
+
+@contextmanager
+def nobody(folder: Path) -> Iterator[None]:
+    """A user who may read a folder, and not write to it; permissions do not hold back root."""
+    for path in (*folder.iterdir(), folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_uid == os.geteuid() and not parent.stat().st_mode & 0o005:
+            parent.chmod(0o755)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+def test_checkpoints_replace_each_other(tmp_path: Path) -> None:
+    states = [{"rng": np.random.default_rng(i).bit_generator.state, "x": [np.arange(i), (1, None)]} for i in range(3)]
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        assert store.checkpoint() is None
+        for number, state in enumerate(states):
+            store.save(Checkpoint(number, 4 * number, state))
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        found = store.checkpoint()
+        assert (found.updates, found.trials) == (2, 8)
+        assert found.state["rng"] == states[2]["rng"]
+        assert found.state["x"][0].tolist() == [0, 1]
+        assert found.state["x"][1] == [1, None]
+
+
+def test_a_checkpoint_executes_nothing(tmp_path: Path) -> None:
+    content = io.BytesIO()
+    np.savez(content, **{"state.json": np.array([print], object)})  # pickled
+    for state in (content.getvalue(), b"noise", b""):
+        with TrialStore(tmp_path / "t.sqlite") as store:
+            store._connection.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, 0, 0, ?, '')", [state])
+            with pytest.raises(StorageError, match="checkpoint of the run"):
+                store.checkpoint()
 
 
 def test_a_trial_is_never_overwritten(tmp_path: Path) -> None:

@@ -1,0 +1,58 @@
+"""States of strategies as bytes: JSON, with the arrays beside it. Reading them executes nothing."""
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from rl_nas.checkpoint import State
+
+_ARRAY = "$array"
+_DOCUMENT = "state.json"
+
+
+def pack(state: State) -> bytes:
+    """The bytes of a state: a NumPy archive of its arrays and of a JSON text."""
+    arrays: dict[str, np.ndarray] = {}
+
+    def flat(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: flat(part) for key, part in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [flat(part) for part in value]
+        if isinstance(value, np.generic):
+            return value.item()
+        if isinstance(value, np.ndarray):
+            name = f"{len(arrays)}"
+            arrays[name] = value
+            return {_ARRAY: name}
+        return value
+
+    text = json.dumps(flat(state))
+    content = io.BytesIO()
+    np.savez(content, **arrays, **{_DOCUMENT: np.frombuffer(text.encode(), np.uint8)})  # type: ignore[arg-type]
+    return content.getvalue()
+
+
+def unpack(content: bytes) -> State:
+    """The state that was packed; tuples have become lists.
+
+    Raises:
+        ValueError: it is no packed state.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        document = json.loads(arrays.pop(_DOCUMENT).tobytes())
+    except (zipfile.BadZipFile, EOFError, KeyError, AttributeError) as error:
+        raise ValueError(f"no state of a strategy ({type(error).__name__}: {error})") from error
+
+    def whole(value: Any) -> Any:
+        if isinstance(value, dict):
+            return arrays[value[_ARRAY]] if _ARRAY in value else {key: whole(part) for key, part in value.items()}
+        return [whole(part) for part in value] if isinstance(value, list) else value
+
+    state: State = whole(document)
+    return state
