@@ -31,6 +31,7 @@ setup(
     extras_require={
         "digits": ["scikit-learn>=1.4"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
+        "ray": ["ray>=2.40"],
         "test": [
             "rl_nas[digits,onnx]",
             "build",
@@ -39,6 +40,7 @@ setup(
             "types-psutil",
             "pytest",
             "pytest-xdist",
+            "ray>=2.40",
             "ruff",
             "setuptools>=77",
             "wheel",

@@ -7,8 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "execution"))
-
 from hostile import make
 
 from rl_nas.evaluation.rewards import accuracy

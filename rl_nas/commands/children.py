@@ -16,6 +16,7 @@ from rl_nas.execution.devices import environment_of, worker_devices
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.memory import GIB
 from rl_nas.execution.processes import ProcessExecutor
+from rl_nas.execution.ray_cluster import RayExecutor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.flags.parsing import OutputSettings
@@ -28,7 +29,7 @@ from rl_nas.trial import Job
 
 _FACTORY = "rl_nas.commands.children:make_evaluator"
 
-Executor = InlineExecutor | ProcessExecutor
+Executor = InlineExecutor | ProcessExecutor | RayExecutor
 
 
 class Children:
@@ -46,7 +47,7 @@ class Children:
         import tensorflow as tf
 
         self.settings = ExecutionSettings.from_flags(flags)
-        self._arguments: dict[str, Any] = {"flags": dict(flags), "run_dir": str(folder.path)}
+        self._spec = EvaluatorSpec(_FACTORY, {"flags": dict(flags), "run_dir": str(folder.path)})
         self._devices = worker_devices(self.settings, len(tf.config.list_physical_devices("GPU")))
         # As many in this process as in workers: the numbers of a run then depend neither on where it runs ...
         tf.config.threading.set_intra_op_parallelism_threads(self.settings.threads_per_worker)
@@ -59,7 +60,9 @@ class Children:
         if self.settings.executor == "inline":
             if self.settings.child_timeout is not None:
                 raise UsageError("--child_timeout needs a process that can be ended; leave --executor=inline out")
-            return InlineExecutor(make_evaluator(**self._arguments))
+            return InlineExecutor(make_evaluator(**self._spec.arguments))
+        if self.settings.executor == "ray":
+            return self._cluster()
         return self._processes(self._devices)
 
     def repeat(self, job: Job) -> None:
@@ -75,17 +78,31 @@ class Children:
             met = f"trial {job.index}, trained again for its weights: {reason.state}, {reason.error}"
             raise RunError(met, reason.log)
 
-    def _processes(self, devices: Sequence[str]) -> ProcessExecutor:
-        settings, visible = self.settings, os.environ.get("CUDA_VISIBLE_DEVICES")
-        gib = settings.worker_memory_gib
-        return ProcessExecutor(
-            EvaluatorSpec(_FACTORY, self._arguments),
-            len(devices),
-            environments=[environment_of(device, settings.threads_per_worker, visible) for device in devices],
-            children_per_worker=settings.children_per_worker,
-            memory=None if gib is None else int(gib * GIB),
-            timeout=settings.child_timeout,
+    def _cluster(self) -> RayExecutor:
+        settings = self.settings
+        threads = {} if settings.gpus_per_child else environment_of("cpu", settings.threads_per_worker)
+        return RayExecutor(
+            self._spec,
+            settings.workers,
+            address=settings.ray_address,
+            cpus=settings.threads_per_worker,
+            gpus=settings.gpus_per_child,
+            environment=threads,
+            options=self._options(),
         )
+
+    def _processes(self, devices: Sequence[str]) -> ProcessExecutor:
+        threads, visible = self.settings.threads_per_worker, os.environ.get("CUDA_VISIBLE_DEVICES")
+        environments = [environment_of(device, threads, visible) for device in devices]
+        return ProcessExecutor(self._spec, len(devices), environments=environments, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        gib = self.settings.worker_memory_gib
+        return {
+            "children_per_worker": self.settings.children_per_worker,
+            "memory": None if gib is None else int(gib * GIB),
+            "timeout": self.settings.child_timeout,
+        }
 
 
 def make_evaluator(flags: Mapping[str, Any], run_dir: str) -> Evaluator:

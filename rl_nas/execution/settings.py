@@ -46,3 +46,7 @@ class ExecutionSettings(Settings):
         20, "children in a row that fail, other than as invalid, until the search stops and shows the first's log",
         minimum=1,
     )  # fmt: skip
+    ray_address: str | None = setting(
+        None, "address of a running Ray cluster, auto for the one of this machine; left out: one is started here"
+    )
+    gpus_per_child: float = setting(0.0, "GPUs of a child on a Ray cluster; may be a part of one", minimum=0)

@@ -1,0 +1,176 @@
+"""Runs children on the machines of a Ray cluster: one worker process in each of as many actors as there is room for."""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self
+
+from rl_nas.errors import RunError, StorageError, UsageError
+from rl_nas.execution.memory import share_of
+from rl_nas.execution.messages import job_from_json, job_to_json, outcome_from_json, outcome_to_json
+from rl_nas.execution.processes import ProcessExecutor
+from rl_nas.execution.worker import told
+from rl_nas.execution.worker_process import EvaluatorSpec
+from rl_nas.trial import Failure, Job, Outcome, TrialState
+
+_LOOK = 0.5
+"""Seconds that finished children are waited for at most before the cluster is looked at."""
+_GROW = 2.0
+"""Seconds between two looks for more room."""
+_ANSWER = 10.0
+"""Seconds within which a cluster must answer."""
+_PATIENCE = 120.0
+"""Seconds without room for a single child, after which the search is given up."""
+
+
+class RayExecutor:
+    """Actors on a Ray cluster, each with one worker process of its own. Use it as a context.
+
+    Jobs travel there and outcomes back, as JSON; rl_nas and the data are there already. When a machine is lost its
+    children end as interrupted, and the actors that were on it are made anew wherever there is room; so are further
+    ones when machines join.
+
+    Args:
+        spec: how a worker makes its evaluator.
+        workers: how many at most; None: as many as there is room for.
+        address: of a running cluster, `auto` for the one that this machine belongs to; None: one on this machine.
+        cpus: cores of a worker.
+        gpus: of a worker; may be a part of one.
+        environment: variables of the workers.
+        options: of the `ProcessExecutor` in each actor.
+
+    Raises:
+        UsageError: Ray is not installed, or there is no such cluster.
+    """
+
+    def __init__(
+        self,
+        spec: EvaluatorSpec,
+        workers: int | None = None,
+        *,
+        address: str | None = None,
+        cpus: int = 1,
+        gpus: float = 0.0,
+        environment: Mapping[str, str] = {},
+        options: Mapping[str, Any] = {},
+    ) -> None:
+        self._ray = _connected(address)
+        self._most, self._needs = workers, {"CPU": float(cpus), "GPU": gpus}
+        self._make = self._ray.remote(_Host).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0).remote
+        self._arguments = (spec.factory, dict(spec.arguments), dict(environment), dict(options), cpus)
+        self._idle: list[Any] = []
+        self._working: dict[Any, tuple[Any, Job]] = {}
+        self._looked, self._roomless = -_GROW, time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        for actor in [*self._idle, *(actor for actor, _ in self._working.values())]:
+            self._ray.kill(actor)
+        self._ray.shutdown()
+
+    @property
+    def workers(self) -> tuple[int, int]:
+        """How many are at work, of how many that there is room for."""
+        return len(self._working), len(self._working) + len(self._idle)
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Yields the outcome of every job as they finish; takes a job only when a worker is free for it.
+
+        Raises:
+            UsageError, StorageError, RunError: workers cannot make their evaluator, or cannot keep what they find.
+        """
+        jobs = iter(jobs)
+        try:
+            while True:
+                self._grow()
+                while self._idle and (job := next(jobs, None)) is not None:
+                    actor = self._idle.pop()
+                    self._working[actor.run.remote(job_to_json(job))] = actor, job
+                if self._working:
+                    done, _ = self._ray.wait(list(self._working), timeout=_LOOK)
+                    yield from map(self._outcome, done)
+                elif self._idle:
+                    return
+                else:
+                    time.sleep(_LOOK)
+        finally:
+            for actor, _ in self._working.values():  # the caller has left
+                self._ray.kill(actor)
+            self._working.clear()
+
+    def _outcome(self, reference: Any) -> Outcome:
+        actor, job = self._working.pop(reference)
+        try:
+            document = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            self._looked = -_GROW
+            reason = (str(error).strip().splitlines() or [""])[0]
+            met = f"its machine or its actor was lost ({type(error).__name__}: {reason})"
+            return Outcome(job, failures=(Failure(TrialState.INTERRUPTED, met[:500]),))
+        self._idle.append(actor)
+        wrong = told(document)
+        if wrong is not None:
+            raise wrong
+        return outcome_from_json(job, document)
+
+    def _grow(self) -> None:
+        """Makes actors where there is room for them."""
+        now, count = time.monotonic(), len(self._idle) + len(self._working)
+        if count:
+            self._roomless = now
+        elif now - self._roomless > _PATIENCE:
+            needs = ", ".join(f"{amount:g} {name}" for name, amount in self._needs.items() if amount)
+            raise RunError(f"no machine of the Ray cluster has {needs} free for a child since {_PATIENCE:.0f} s")
+        if now - self._looked < _GROW or count == self._most:
+            return
+        self._looked = now
+        free = self._ray.available_resources()
+        room = min(int(free.get(name, 0.0) / amount) for name, amount in self._needs.items() if amount)
+        wanted = room if self._most is None else min(room, self._most - count)
+        self._idle += [self._make(*self._arguments) for _ in range(wanted)]
+
+
+class _Host:
+    """The actor: a pool of one worker process, so that no child can end the actor."""
+
+    def __init__(
+        self,
+        factory: str,
+        arguments: dict[str, Any],
+        environment: dict[str, str],
+        options: dict[str, Any],
+        cpus: int,
+    ) -> None:
+        if options.get("memory") is None:
+            options = {**options, "memory": share_of(max(1, (os.cpu_count() or 1) // cpus))}
+        self._pool = ProcessExecutor(EvaluatorSpec(factory, arguments), 1, environments=[environment], **options)
+
+    def run(self, job: dict[str, Any]) -> dict[str, Any]:
+        """Evaluates a job; errors that are the search's are told as a worker tells them."""
+        try:
+            (outcome,) = self._pool.run([job_from_json(job)])
+        except (UsageError, StorageError, RunError) as error:
+            return {"error": type(error).__name__, "message": str(error)}
+        return outcome_to_json(outcome)
+
+
+def _connected(address: str | None) -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("--executor=ray needs Ray: pip install 'rl_nas[ray]'") from error
+    where: dict[str, Any] = {"include_dashboard": False} if address is None else {"address": address}
+    try:
+        if address is not None and ":" in address:
+            # Ray itself tries for minutes, and then ends the process.
+            host, _, port = address.removeprefix("ray://").rpartition(":")
+            socket.create_connection((host, int(port)), timeout=_ANSWER).close()
+        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = (str(error).strip().splitlines() or [""])[0]
+        raise UsageError(f"--ray_address={address}: no Ray cluster there ({reason})") from error
+    return ray

@@ -1,0 +1,69 @@
+"""Children on a Ray cluster; two machines are simulated on this one."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hostile import DEEDS, measurement
+
+from rl_nas.errors import UsageError
+from rl_nas.execution.ray_cluster import RayExecutor
+from rl_nas.execution.settings import ExecutionSettings
+from rl_nas.execution.supervision import SupervisedExecutor
+from rl_nas.execution.worker_process import EvaluatorSpec
+from rl_nas.trial import Job
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+HERE = {"PYTHONPATH": ":".join(filter(None, sys.path))}
+
+
+def jobs(*deeds: str) -> list[Job]:
+    return [Job(index, (DEEDS.index(deed), index), 100 + index) for index, deed in enumerate(deeds)]
+
+
+@pytest.fixture
+def cluster() -> Iterator[object]:
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80 * 2**20})
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+def executor(cluster: object, **arguments: object) -> RayExecutor:
+    spec = EvaluatorSpec("hostile:make", arguments)
+    return RayExecutor(spec, address=cluster.address, environment=HERE, options={"timeout": 20.0})
+
+
+def test_a_machine_that_is_lost_costs_no_trial(cluster: object, tmp_path: Path) -> None:
+    nodes = [cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20) for _ in range(2)]
+    work = jobs("good", "abort", *["good"] * 26)
+    with executor(cluster, seconds=0.4, folder=str(tmp_path)) as pool:
+        found = []
+        for outcome in SupervisedExecutor(pool, ExecutionSettings(max_attempts=3)).run(work):
+            found.append(outcome)
+            if len(found) == 4:
+                assert pool.workers[1] == 2
+                cluster.remove_node(nodes[0], allow_graceful=False)
+            if len(found) == 12:
+                assert pool.workers[1] == 1
+                cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+        assert pool.workers[1] == 2  # the machine that joined is used
+    found.sort(key=lambda outcome: outcome.job.index)
+    assert [outcome.job for outcome in found] == work
+    for outcome in found:
+        if outcome.job.index == 1:
+            assert [failure.state for failure in outcome.failures] == ["crashed"] * 3
+            assert outcome.failures[0].log == "about to abort"
+        else:
+            assert outcome.measurement == measurement(outcome.job)
+    lost = [failure for outcome in found for failure in outcome.failures if failure.state == "interrupted"]
+    assert len(lost) == 1
+
+
+def test_no_cluster_where_one_was_said_to_be() -> None:
+    with pytest.raises(UsageError, match=r"--ray_address=127\.0\.0\.1:1: no Ray cluster there"):
+        RayExecutor(EvaluatorSpec("hostile:make"), address="127.0.0.1:1")
