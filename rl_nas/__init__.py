@@ -11,7 +11,7 @@ from rl_nas.evaluation.table import load_table
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
-from rl_nas.search import Watcher, search
+from rl_nas.search import search
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.spaces.genotype import load as load_genotype
@@ -25,6 +25,7 @@ from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Job, Measurement, Trial, TrialState
+from rl_nas.updates import Watcher
 
 if TYPE_CHECKING:
     from rl_nas.child.build import build_model

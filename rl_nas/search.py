@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Protocol
 
 from rl_nas.checkpoint import Checkpoint
-from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
 from rl_nas.spaces.decisions import Architecture
-from rl_nas.strategies import Recovering, Resumable, Strategy
+from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FailureRule, worst
-from rl_nas.strategies.health import Health, HealthSettings
+from rl_nas.strategies.health import HealthSettings
 from rl_nas.trial import Job, Measurement, Outcome, Trial, child_seed
+from rl_nas.updates import Updates, Watcher
 
 
 class Store(Protocol):
@@ -31,22 +31,6 @@ class Store(Protocol):
 
     def checkpoint(self) -> Checkpoint | None:
         """The last one."""
-
-
-class Watcher:
-    """Looks on from the side; what an earlier part of a run showed is not shown again."""
-
-    def trial(self, trial: Trial, figures: Mapping[str, float]) -> None:
-        """A trial was recorded, or, `cached`, remembered; the figures are those of the last update."""
-
-    def update(self, number: int, figures: Mapping[str, float]) -> None:
-        """The strategy has observed its batch `number`, from 0.
-
-        Called for earlier parts, too, where the strategy goes through these again.
-        """
-
-    def collapse(self, message: str) -> None:
-        """Proposals repeat themselves."""
 
 
 Reward = Callable[[Measurement], float]
@@ -89,10 +73,8 @@ def search(
     Raises:
         UsageError: the strategy has no answer to a collapse, but `health` asks for one.
     """
-    _check_recovery(strategy, health)
-    guard, recorded = Health(health), store.trials()
-    number, count = _restore(strategy, guard, store.checkpoint())
-    known = {key(trial.architecture): trial for trial in recorded[:count]}
+    updates, recorded = Updates(strategy, store, health, failures, watcher), store.trials()
+    known = {key(trial.architecture): trial for trial in recorded[: updates.restore(store.checkpoint())]}
     while len(known) < trials:
         # A whole batch is proposed even when fewer fit: a run that is prolonged later sees the same proposals.
         batch = [(key(architecture), architecture) for architecture in strategy.propose(batch_size)]
@@ -102,34 +84,14 @@ def search(
             trial = finish(outcome, reward)
             store.record(trial)
             finished[trial.index] = trial
-            watcher.trial(trial, {**strategy.diagnostics(), **guard.figures()})
+            watcher.trial(trial, updates.figures())
         known |= {key(job.architecture): finished[job.index] for job in jobs}
-        observed = list(_observed(batch, known, jobs))
-        strategy.observe(failures(observed))
-        collapse = guard.follow([name for name, _ in batch], len(jobs))
-        figures = {**strategy.diagnostics(), **guard.figures()}
-        if len(known) >= len(recorded):
-            for trial in observed:
-                if trial.cached:
-                    watcher.trial(trial, figures)
-            if collapse:
-                watcher.collapse(collapse.message)
-        watcher.update(number, figures)
-        number += 1
-        if collapse and not _recovers(strategy, collapse.action):
+        observed, names = list(_observed(batch, known, jobs)), [name for name, _ in batch]
+        if not updates.learn(observed, names, len(jobs), shown=len(known) >= len(recorded)):
             return
-        if isinstance(strategy, Resumable) and all(name in known for name, _ in batch):
+        if all(name in known for name in names):
             # Not after a batch that the budget has cut: a run that is prolonged goes on before it.
-            store.save(Checkpoint(number, len(known), {"strategy": strategy.state(), "health": guard.state()}))
-
-
-def _restore(strategy: Strategy, guard: Health, checkpoint: Checkpoint | None) -> tuple[int, int]:
-    """Takes up a checkpoint; returns the updates and the trials so far, 0 where everything is gone through again."""
-    if checkpoint is None or not isinstance(strategy, Resumable):
-        return 0, 0
-    strategy.restore(checkpoint.state["strategy"])
-    guard.restore(checkpoint.state["health"])
-    return checkpoint.updates, checkpoint.trials
+            updates.save(len(known))
 
 
 def finish(outcome: Outcome, reward: Reward) -> Trial:
@@ -165,20 +127,3 @@ def _observed(
             yield trial
         else:
             yield replace(trial, architecture=architecture, cached=True)
-
-
-def _check_recovery(strategy: Strategy, health: HealthSettings) -> None:
-    if health.on_collapse in ("temper", "restart") and not isinstance(strategy, Recovering):
-        raise UsageError(
-            f"--on_collapse={health.on_collapse}: {type(strategy).__name__} can't do that; choose warn or stop"
-        )
-
-
-def _recovers(strategy: Strategy, action: str) -> bool:
-    """Does what a collapse asks for; False: the search is to end."""
-    if isinstance(strategy, Recovering):
-        if action == "temper":
-            strategy.temper()
-        elif action == "restart":
-            strategy.restart()
-    return action != "stop"

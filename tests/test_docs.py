@@ -15,6 +15,7 @@ from rl_nas.commands.bench import BENCH
 from rl_nas.commands.describe import DESCRIBE
 from rl_nas.commands.export import EXPORT
 from rl_nas.commands.predict import PREDICT
+from rl_nas.commands.runs import RUNS
 from rl_nas.commands.search_flags import SEARCH
 from rl_nas.commands.train_flags import TRAIN
 from rl_nas.flags.parsing import parse
@@ -26,6 +27,7 @@ COMMANDS = {
     "train": TRAIN,
     "export": EXPORT,
     "predict": PREDICT,
+    "runs": RUNS,
     "bench": BENCH,
     "describe": DESCRIBE,
 }
@@ -44,7 +46,7 @@ def command_lines() -> list[str]:
         line.strip()
         for page in PAGES
         for line in page.read_text(encoding="utf-8").splitlines()
-        if re.match(r"^    rl_nas \w+ --", line)
+        if re.match(r"^    rl_nas \w+ [-\w]", line)
     ]
 
 

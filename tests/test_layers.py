@@ -19,7 +19,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "checkpoint": set(),
     "strategies": {"checkpoint", "settings", "spaces", "trial"},
     "execution": {"errors", "settings", "trial"},
-    "search": {"checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
+    "updates": {"checkpoint", "errors", "strategies", "trial"},
+    "search": {"checkpoint", "execution", "spaces", "strategies", "trial", "updates"},
+    "async_search": {"errors", "execution", "search", "spaces", "strategies", "trial", "updates"},
     "store": {"checkpoint", "errors", "spaces", "trial"},
     "report": {"bench", "spaces", "store", "trial"},
     "flags": {"errors", "settings"},
@@ -29,8 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": {"errors", "settings", "child", "networks", "spaces", "trial"},
 }
 PURE = (
-    *("errors", "settings", "spaces", "networks", "trial", "checkpoint", "strategies", "search", "store", "report"),
-    "flags",
+    *("errors", "settings", "spaces", "networks", "trial", "checkpoint", "strategies", "updates", "search", "store"),
+    *("async_search", "report", "flags"),
 )
 
 

@@ -9,11 +9,12 @@ import pytest
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.evaluation.rewards import accuracy
 from rl_nas.execution.inline import InlineExecutor
-from rl_nas.search import Watcher, search
+from rl_nas.search import search
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.trial import Job, Measurement, Trial, TrialState
+from rl_nas.updates import Watcher
 
 SPACE = SearchSpace("toy", tuple(Decision(f"d{i}", tuple(range(5))) for i in range(4)), decoder=dict, encoder=dict)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rl_nas.async_search import search_async
 from rl_nas.child.settings import DataSettings
 from rl_nas.commands import frame, run_config
 from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
@@ -26,7 +27,7 @@ from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
 from rl_nas.report.second_stage import second_stage_text
-from rl_nas.search import Watcher, search
+from rl_nas.search import search
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.spaces.settings import SpaceSettings
@@ -38,6 +39,7 @@ from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Job, Trial, child_seed
+from rl_nas.updates import Watcher
 
 if TYPE_CHECKING:
     from rl_nas.report.health_log import HealthLog
@@ -121,7 +123,8 @@ class _Search:
             progress = SearchProgress(self.settings.trials, recorded, workers=lambda: executor.workers)
             with progress, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
-                search(
+                loop = search_async if self.children.settings.async_updates else search
+                loop(
                     self.strategy,
                     SupervisedExecutor(executor, self.children.settings),
                     store,

@@ -101,7 +101,7 @@ SEARCH = Command(
 
 CHANGEABLE = (
     *("run_dir", "resume", "trials", "data_dir", "json", "debug"),
-    *(field.name for field in fields(ExecutionSettings) if field.name != "threads_per_worker"),
+    *(field.name for field in fields(ExecutionSettings) if field.name not in ("threads_per_worker", "async_updates")),
     *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
 )
 """Flags that a resumed run may be given anew."""

@@ -1,7 +1,7 @@
 """The learning strategies: a learner of a single run behind the `Strategy` protocol."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,20 @@ from rl_nas.controller.policy_gradient import PPOLearner, ReinforceLearner
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.trial import Trial
+
+
+class _Proposal(NamedTuple):
+    """What is remembered of an architecture until its trial is there.
+
+    Attributes:
+        fixed: the choices that were not free in it.
+        log_prob: under the policy that made it; None where it was not the policy alone.
+        update: how many the policy had had.
+    """
+
+    fixed: list[int]
+    log_prob: float | None
+    update: int
 
 
 class _Agent:
@@ -35,15 +49,17 @@ class _Agent:
     ) -> None:
         self._space = space
         self.learner = self.LEARNER(space, settings.config(self.PRESET), [seed])
-        self._proposed = 0
-        self._fixed: dict[Architecture, np.ndarray] = {}
+        self._proposed, self._updates = 0, 0
+        self._waiting: dict[Architecture, _Proposal] = {}
 
     def propose(self, n: int) -> list[Architecture]:
         """The next `n` architectures."""
         fixed = fixed_choices(self._space, self._proposed, n)
         self._proposed += n
         proposals = [tuple(map(int, tokens)) for tokens in self.learner.propose(n, fixed)[0]]
-        self._fixed |= zip(proposals, fixed[0], strict=True)
+        log_probs = [None] * n if self.learner.log_prob is None else self.learner.log_prob[0].tolist()
+        for architecture, choices, log_prob in zip(proposals, fixed[0].tolist(), log_probs, strict=True):
+            self._waiting[architecture] = _Proposal(choices, log_prob, self._updates)
         return proposals
 
     def observe(self, trials: Sequence[Trial]) -> None:
@@ -51,28 +67,37 @@ class _Agent:
         if not trials:
             return
         trials = sorted(trials, key=lambda trial: trial.index)
-        rewards = [np.nan if trial.reward is None else trial.reward for trial in trials]
-        fixed = np.stack([self._fixed[trial.architecture] for trial in trials])
-        tokens = np.array([[trial.architecture for trial in trials]], np.int32)
-        self.learner.observe(tokens, np.array([rewards]), fixed[np.newaxis])
+        proposals = [self._waiting[trial.architecture] for trial in trials]
+        self.learner.observe(
+            np.array([[trial.architecture for trial in trials]], np.int32),
+            np.array([[np.nan if trial.reward is None else trial.reward for trial in trials]]),
+            np.array([[proposal.fixed for proposal in proposals]], np.int32),
+            self._behaviour(proposals),
+        )
+        self._updates += 1
         for trial in trials:
-            self._fixed.pop(trial.architecture, None)
+            self._waiting.pop(trial.architecture, None)
 
     def state(self) -> State:
         """See `Resumable`."""
         return {
             "proposed": self._proposed,
-            "waiting": list(self._fixed),
-            "fixed": [choices.tolist() for choices in self._fixed.values()],
+            "updates": self._updates,
+            "waiting": [[architecture, *proposal] for architecture, proposal in self._waiting.items()],
             "learner": self.learner.state(),
         }
 
     def restore(self, state: State) -> None:
         """See `Resumable`."""
-        self._proposed = state["proposed"]
-        waiting = zip(map(tuple, state["waiting"]), state["fixed"], strict=True)
-        self._fixed = {architecture: np.array(choices, np.int32) for architecture, choices in waiting}
+        self._proposed, self._updates = state["proposed"], state["updates"]
+        self._waiting = {tuple(architecture): _Proposal(*rest) for architecture, *rest in state["waiting"]}
         self.learner.restore(state["learner"])
+
+    def _behaviour(self, proposals: "Sequence[_Proposal]") -> np.ndarray | None:
+        """Log-probabilities under the policies that made proposals, where some are of an earlier one."""
+        log_probs = [proposal.log_prob for proposal in proposals]
+        current = all(proposal.update == self._updates for proposal in proposals)
+        return None if current or None in log_probs else np.array([log_probs], np.float32)
 
     def diagnostics(self) -> Mapping[str, float]:
         """Figures of health: `PolicyLearner.figures` and those of the learner's updates."""

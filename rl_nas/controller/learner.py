@@ -20,6 +20,10 @@ class PolicyLearner(ABC):
 
     A run is a function of its seed and of what it observed, whatever runs stand beside it.
 
+    Attributes:
+        policy: what proposes.
+        log_prob: of the last proposals, float [runs, n]; None where it was not the policy alone that made them.
+
     Args:
         space: the decisions to make.
         config: of all runs.
@@ -35,6 +39,7 @@ class PolicyLearner(ABC):
         self._optimizer.build(self.policy.trainable_variables)
         self._worst = np.full(len(self._seeds), np.nan)
         self._figures: dict[str, np.ndarray] = {}
+        self.log_prob: np.ndarray | None = None
         size = len(space.decisions)
         # Signatures of any batch size: each function is traced once.
         self.uniform_spec = tf.TensorSpec([len(seeds), None, size], tf.float32)
@@ -46,19 +51,24 @@ class PolicyLearner(ABC):
     def propose(self, n: int, fixed: np.ndarray) -> np.ndarray:
         """The next `n` architectures of every run, int [runs, n, decisions]; `fixed` as in `RNNPolicy.sample`."""
         rollout = self._draw(self.uniforms(n), fixed)
+        self.log_prob = np.asarray(rollout.log_prob)
         entropies = tf.reduce_mean(rollout.entropies, axis=1).numpy()
         self._figures["entropy"] = entropies.sum(axis=-1)
         self._figures |= {f"entropy/{d.name}": entropies[:, i] for i, d in enumerate(self.space.decisions)}
         return np.asarray(rollout.tokens)
 
     @abstractmethod
-    def observe(self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray) -> None:
-        """Learns from the trials of a proposal.
+    def observe(
+        self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behaviour: np.ndarray | None = None
+    ) -> None:
+        """Learns from the trials of proposals.
 
         Args:
             tokens: their architectures, int [runs, n, decisions].
             rewards: float [runs, n]; not a number where the trial failed.
             fixed: as they were proposed with.
+            behaviour: log-probabilities under the policies that proposed them, float [runs, n], where these were
+                earlier ones; None: it was the present one.
         """
 
     def figures(self) -> dict[str, np.ndarray]:

@@ -93,9 +93,12 @@ class ModelBasedLearner(PolicyLearner):
             samples = self._model.sample(self.rngs, spreads)
             pool = self._practice(n, samples, fixed)
             ratings = self._rate(pool, samples).numpy()
+        self.log_prob = None  # the model chose among what the policy drew
         return np.stack([self._choose(run, pool[run], ratings[run], n, fixed) for run in range(len(pool))])
 
-    def observe(self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray) -> None:
+    def observe(
+        self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behaviour: np.ndarray | None = None
+    ) -> None:
         """Tells the model, and takes one step on the real rewards; see `PolicyLearner.observe`."""
         for run, architectures in enumerate(tokens):
             for architecture in architectures:

@@ -29,7 +29,9 @@ class ReinforceLearner(PolicyLearner):
         self._moments: list[Any] = [0, np.zeros(len(seeds)), np.zeros(len(seeds))]
         self._make_functions()
 
-    def observe(self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray) -> None:
+    def observe(
+        self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behaviour: np.ndarray | None = None
+    ) -> None:
         """One update; see `PolicyLearner.observe`. `figures` then has `baseline`, `advantage_std`, `gradient_norm`."""
         rewards = self.without_failures(rewards)
         advantages = self._baseline.advantages(rewards)
@@ -38,7 +40,7 @@ class ReinforceLearner(PolicyLearner):
         if self._baseline.value is not None:
             self._figures["baseline"] = self._baseline.value
         self._figures["advantage_std"] = advantages.std(axis=1)
-        self._learn(tokens.astype(np.int32), fixed, advantages.astype(np.float32))
+        self._learn(tokens.astype(np.int32), fixed, advantages.astype(np.float32), behaviour)
 
     def state(self) -> State:
         """See `PolicyLearner.state`."""
@@ -60,8 +62,17 @@ class ReinforceLearner(PolicyLearner):
     def _make_functions(self) -> None:
         signature = [self.tokens_spec, self.fixed_spec, self.values_spec]
         self._update = tf.function(self._reinforce_step, signature, autograph=False)
+        self._score = tf.function(self._log_prob, [self.tokens_spec, self.fixed_spec], autograph=False)
 
-    def _learn(self, tokens: np.ndarray, fixed: np.ndarray, advantages: np.ndarray) -> None:
+    def _log_prob(self, tokens: tf.Tensor, fixed: tf.Tensor) -> tf.Tensor:
+        return self.policy.score(tokens, fixed).log_prob
+
+    def _learn(
+        self, tokens: np.ndarray, fixed: np.ndarray, advantages: np.ndarray, behaviour: np.ndarray | None
+    ) -> None:
+        if behaviour is not None:
+            # Truncated importance weights (Espeholt et al. 2018, section 4.1): trials of earlier policies count less.
+            advantages = advantages * np.minimum(1, np.exp(self._score(tokens, fixed).numpy() - behaviour))
         self._figures["gradient_norm"] = self._update(tokens, fixed, advantages).numpy()
 
     def _reinforce_step(self, tokens: tf.Tensor, fixed: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
@@ -80,12 +91,14 @@ class PPOLearner(ReinforceLearner):
     """
 
     def _make_functions(self) -> None:
+        super()._make_functions()
         signature = [self.tokens_spec, self.fixed_spec, self.values_spec, self.values_spec]
         self._update = tf.function(self._ppo_step, signature, autograph=False)
-        self._score = tf.function(self._log_prob, [self.tokens_spec, self.fixed_spec], autograph=False)
 
-    def _learn(self, tokens: np.ndarray, fixed: np.ndarray, advantages: np.ndarray) -> None:
-        old = self._score(tokens, fixed).numpy()
+    def _learn(
+        self, tokens: np.ndarray, fixed: np.ndarray, advantages: np.ndarray, behaviour: np.ndarray | None
+    ) -> None:
+        old = self._score(tokens, fixed).numpy() if behaviour is None else behaviour
         count, fixed = tokens.shape[1], np.broadcast_to(fixed, tokens.shape)
         size, steps = min(self.config.ppo_minibatch, count), []
         for _ in range(self.config.ppo_epochs):
@@ -98,9 +111,6 @@ class PPOLearner(ReinforceLearner):
                 steps.append(self._update(*batch, *pair))
         norm, kl, clipped = (np.stack(values) for values in zip(*steps, strict=True))
         self._figures |= {"gradient_norm": norm[-1], "approximate_kl": kl[-1], "clip_fraction": clipped.mean(axis=0)}
-
-    def _log_prob(self, tokens: tf.Tensor, fixed: tf.Tensor) -> tf.Tensor:
-        return self.policy.score(tokens, fixed).log_prob
 
     def _ppo_step(
         self, tokens: tf.Tensor, fixed: tf.Tensor, old: tf.Tensor, advantages: tf.Tensor

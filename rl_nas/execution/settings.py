@@ -38,6 +38,11 @@ class ExecutionSettings(Settings):
         " is replaced; left out: an equal share of 90% of the machine's memory",
         above=0,
     )
+    async_updates: bool = setting(
+        False,
+        "keep every worker busy: the strategy learns from what has arrived, so that its proposals depend on how long"
+        " children take; for large clusters",
+    )
     child_timeout: float | None = setting(
         None, "seconds a child may take, building included; then it is ended (timeout); left out: any", above=0
     )
