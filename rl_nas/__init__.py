@@ -6,9 +6,12 @@ Importing it does not import TensorFlow: the names that need it are loaded when 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from rl_nas.async_search import search_async
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.evaluation.table import load_table
 from rl_nas.execution.inline import InlineExecutor
+from rl_nas.execution.processes import ProcessExecutor
+from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.search import search
@@ -44,6 +47,7 @@ __all__ = [
     "Controller",
     "ControllerSettings",
     "Decision",
+    "EvaluatorSpec",
     "EvolutionSettings",
     "HealthSettings",
     "InlineExecutor",
@@ -51,6 +55,7 @@ __all__ = [
     "LocalSearch",
     "Measurement",
     "NetworkSettings",
+    "ProcessExecutor",
     "RandomSearch",
     "Reinforce",
     "SearchSpace",
@@ -66,6 +71,7 @@ __all__ = [
     "nasnet",
     "plan_network",
     "search",
+    "search_async",
     "train",
 ]
 

@@ -74,6 +74,7 @@ class _Flight:
         waiting = checkpoint.state.get("flying", []) if checkpoint else []
         repeats = checkpoint.state.get("repeats", []) if checkpoint else []
         self._flying = {int(index): tuple(architecture) for index, architecture in waiting}
+        self._flying_names = {key(architecture) for architecture in self._flying.values()}
         self._repeats = [tuple(architecture) for architecture in repeats]
         arrived = [t for t in recorded.values() if t.index < self._planned and t.index not in self._flying]
         self._known = {key(trial.architecture): trial for trial in arrived}
@@ -99,6 +100,7 @@ class _Flight:
         """Takes up a trial, and has the strategy learn when there are enough."""
         name = self._key(trial.architecture)
         del self._flying[trial.index]
+        self._flying_names.remove(name)
         self._known[name] = trial
         self._arrived.append(trial)
         again = [architecture for architecture in self._repeats if self._key(architecture) == name]
@@ -123,12 +125,13 @@ class _Flight:
             self._arrived.append(replace(self._known[name], architecture=architecture, cached=True))
             self._learn()
             return None
-        if any(self._key(other) == name for other in self._flying.values()):
+        if name in self._flying_names:
             self._repeats.append(architecture)
             return None
         index, self._planned = self._planned, self._planned + 1
         self._new += 1
         self._flying[index] = architecture
+        self._flying_names.add(name)
         return self._job(index, architecture)
 
     def _job(self, index: int, architecture: Architecture) -> Job:

@@ -91,7 +91,7 @@ def search(
             return
         if all(name in known for name in names):
             # Not after a batch that the budget has cut: a run that is prolonged goes on before it.
-            updates.save(len(known))
+            updates.save(len(known), spare=len(known) < trials)
 
 
 def finish(outcome: Outcome, reward: Reward) -> Trial:

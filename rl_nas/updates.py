@@ -1,5 +1,6 @@
 """The updates of a strategy: what happens when a batch of trials is there, however it was gathered."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -9,6 +10,9 @@ from rl_nas.strategies import Recovering, Resumable, Strategy
 from rl_nas.strategies.failures import FailureRule
 from rl_nas.strategies.health import Health, HealthSettings
 from rl_nas.trial import Trial
+
+_SPARED = 100
+"""Seconds without a state for each second that the last one took."""
 
 
 class Watcher:
@@ -58,6 +62,7 @@ class Updates:
         self._strategy, self._keeper, self._failures, self._watcher = strategy, keeper, failures, watcher
         self._guard = Health(health)
         self._number = 0
+        self._next_save = 0.0
 
     def restore(self, checkpoint: Checkpoint | None) -> int:
         """Takes up a checkpoint; returns the trials so far, 0 where all are to be gone through again."""
@@ -97,11 +102,21 @@ class Updates:
         self._number += 1
         return collapse is None or self._recovers(collapse.action)
 
-    def save(self, trials: int, **more: Any) -> None:
-        """Keeps the state of the strategy if it has one, with the number of trials it knows, and more."""
-        if isinstance(self._strategy, Resumable):
+    def save(self, trials: int, *, spare: bool = False, **more: Any) -> None:
+        """Keeps the state of the strategy if it has one.
+
+        Args:
+            trials: that it knows.
+            spare: not again where that would take more than a hundredth of the time; a run goes on from an earlier
+                state as well.
+            more: to be kept with it.
+        """
+        started = time.monotonic()
+        if isinstance(self._strategy, Resumable) and not (spare and started < self._next_save):
             state = {"strategy": self._strategy.state(), "health": self._guard.state(), **more}
             self._keeper.save(Checkpoint(self._number, trials, state))
+            ended = time.monotonic()
+            self._next_save = ended + _SPARED * (ended - started)
 
     def _recovers(self, action: str) -> bool:
         """Does what a collapse asks for; False: the search is to end."""

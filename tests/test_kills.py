@@ -54,12 +54,12 @@ def test_twenty_kills_at_random_instants(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_an_end_before_any_statement_of_the_store(tmp_path: Path) -> None:
     """Statements begin, fill and commit transactions: there is no other place between two operations of the store."""
-    killed_search.run(tmp_path, 20, "inline")
+    killed_search.run(tmp_path, 24, "inline")
     unbroken = ending(tmp_path)
     folder, statement, ends = tmp_path / "killed", 0, 0
     while True:
         statement = statement % 23 + 1
-        code = subprocess.run(words(folder, 20, "inline", statement), check=False).returncode
+        code = subprocess.run(words(folder, 24, "inline", statement), check=False).returncode
         if code == 0:
             break
         assert code == 9

@@ -9,6 +9,8 @@ from rl_nas.trial import ChildError, TrialState
 
 GIB = 2**30
 _FLOAT = 4
+_KEPT = 0.7
+"""Share of what layers put out that is in memory at once; benchmarks/child_memory.py compares."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class LimitSettings(Settings):
 def training_bytes(plan: Plan, batch: int) -> int:
     """Memory that a training step needs, in bytes, by estimate.
 
-    What every layer puts out for a batch is kept until the backward pass, and about as much is at work at once; of
-    every parameter there are the weight, its copy in the model, its gradient and its momentum.
+    Most of what layers put out for a batch is kept until the backward pass; of every parameter there are the weight,
+    its copy in the model, its gradient and its momentum. TensorFlow itself needs half a GiB more.
     """
-    return _FLOAT * (2 * batch * plan.activations() + 4 * plan.cost().trainable)
+    return round(_FLOAT * (_KEPT * batch * plan.activations() + 4 * plan.cost().trainable))

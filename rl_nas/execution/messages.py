@@ -8,7 +8,7 @@ from rl_nas.trial import Failure, Job, Measurement, Outcome, TrialState
 
 def job_to_json(job: Job) -> dict[str, Any]:
     """A job as a JSON value."""
-    return asdict(job)
+    return {"index": job.index, "architecture": job.architecture, "seed": job.seed}
 
 
 def job_from_json(document: dict[str, Any]) -> Job:
