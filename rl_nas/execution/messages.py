@@ -3,7 +3,11 @@
 from dataclasses import asdict
 from typing import Any
 
+from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.trial import Failure, Job, Measurement, Outcome, TrialState
+
+SEARCH_ERRORS = (UsageError, StorageError, RunError)
+"""Errors that are the search's, not a child's: they travel as such."""
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
@@ -33,3 +37,15 @@ def outcome_from_json(job: Job, document: dict[str, Any], log: str = "") -> Outc
         None if measurement is None else Measurement(**measurement),
         tuple(Failure(TrialState(f["state"]), f["error"], f["log"] or log) for f in document["failures"]),
     )
+
+
+def error_to_json(error: Exception) -> dict[str, Any]:
+    """One of `SEARCH_ERRORS` as a JSON value."""
+    return {"error": type(error).__name__, "message": str(error)}
+
+
+def error_from_json(document: dict[str, Any]) -> Exception | None:
+    """The error that a JSON value tells of; None if it is another message."""
+    kinds = {kind.__name__: kind for kind in SEARCH_ERRORS}
+    kind = kinds.get(str(document.get("error")))
+    return None if kind is None else kind(str(document.get("message")))

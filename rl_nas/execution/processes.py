@@ -8,8 +8,7 @@ from typing import Self
 
 from rl_nas.errors import RunError
 from rl_nas.execution.memory import GIB, share_of
-from rl_nas.execution.messages import outcome_from_json
-from rl_nas.execution.worker import told
+from rl_nas.execution.messages import error_from_json, outcome_from_json
 from rl_nas.execution.worker_process import EvaluatorSpec, WorkerProcess
 from rl_nas.trial import Failure, Job, Outcome, TrialState
 
@@ -158,7 +157,7 @@ class _Slot:
         except ValueError:
             return self._garbled()
         for message in messages:
-            error = told(message)
+            error = error_from_json(message)
             if error is not None:
                 raise error
             if "ready" not in message:

@@ -7,11 +7,18 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from rl_nas.errors import RunError, StorageError, UsageError
+from rl_nas.errors import RunError, UsageError
 from rl_nas.execution.memory import share_of
-from rl_nas.execution.messages import job_from_json, job_to_json, outcome_from_json, outcome_to_json
+from rl_nas.execution.messages import (
+    SEARCH_ERRORS,
+    error_from_json,
+    error_to_json,
+    job_from_json,
+    job_to_json,
+    outcome_from_json,
+    outcome_to_json,
+)
 from rl_nas.execution.processes import ProcessExecutor
-from rl_nas.execution.worker import told
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.trial import Failure, Job, Outcome, TrialState
 
@@ -112,7 +119,7 @@ class RayExecutor:
             met = f"its machine or its actor was lost ({type(error).__name__}: {reason})"
             return Outcome(job, failures=(Failure(TrialState.INTERRUPTED, met[:500]),))
         self._idle.append(actor)
-        wrong = told(document)
+        wrong = error_from_json(document)
         if wrong is not None:
             raise wrong
         return outcome_from_json(job, document)
@@ -153,8 +160,8 @@ class _Host:
         """Evaluates a job; errors that are the search's are told as a worker tells them."""
         try:
             (outcome,) = self._pool.run([job_from_json(job)])
-        except (UsageError, StorageError, RunError) as error:
-            return {"error": type(error).__name__, "message": str(error)}
+        except SEARCH_ERRORS as error:
+            return error_to_json(error)
         return outcome_to_json(outcome)
 
 

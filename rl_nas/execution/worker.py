@@ -21,14 +21,12 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rl_nas.errors import RunError, StorageError, UsageError
+from rl_nas.errors import UsageError
 from rl_nas.execution.attempt import Evaluator, attempt
-from rl_nas.execution.messages import job_from_json, outcome_to_json
+from rl_nas.execution.messages import SEARCH_ERRORS, error_to_json, job_from_json, outcome_to_json
 from rl_nas.trial import ChildError, Job, Measurement
 
 _PR_SET_PDEATHSIG = 1
-_TOLD = {kind.__name__: kind for kind in (UsageError, StorageError, RunError)}
-"""Errors that are the search's, not a child's."""
 
 
 def main(descriptor: int, parent: int) -> None:
@@ -50,8 +48,8 @@ def main(descriptor: int, parent: int) -> None:
         tell({"ready": True})
         while True:
             tell(outcome_to_json(attempt(_loud(evaluator), jobs.get())))
-    except tuple(_TOLD.values()) as error:
-        tell({"error": type(error).__name__, "message": str(error)})
+    except SEARCH_ERRORS as error:
+        tell(error_to_json(error))
 
 
 def find_factory(name: str) -> Callable[..., Evaluator]:
@@ -66,12 +64,6 @@ def find_factory(name: str) -> Callable[..., Evaluator]:
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(f"no evaluator {name} ({error}); expected MODULE:FUNCTION that Python can import") from error
     return found
-
-
-def told(document: dict[str, Any]) -> Exception | None:
-    """The error that a message tells of, if it does."""
-    kind = _TOLD.get(document.get("error", ""))
-    return None if kind is None else kind(document["message"])
 
 
 def _loud(evaluator: Evaluator) -> Evaluator:

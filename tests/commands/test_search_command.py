@@ -222,7 +222,7 @@ def test_every_strategy_searches(base: Path, tiny: Words, unbroken: Run, strateg
     folder = unbroken.folder
     if strategy != json.loads((folder / "config.json").read_text())["flags"]["strategy"]:
         folder = base / strategy
-        done = run(*tiny, f"--strategy={strategy}", "--trials=1", f"--run_dir={folder}")
+        done = run(*tiny, f"--strategy={strategy}", "--trials=1", "--executor=inline", f"--run_dir={folder}")
         assert done.returncode == 0, done.stderr
     assert {row["state"] for row in rows(folder)} == {"ok"}
     assert_complete(folder)
@@ -241,7 +241,14 @@ def test_health_is_written_with_every_update(unbroken: Run) -> None:
 @pytest.mark.slow
 def test_a_reward_with_a_measured_cost(base: Path, tiny: Words, unbroken: Run) -> None:
     folder = base / "latency"
-    words = ("--reward=mnasnet_soft", "--cost=latency", "--cost_target=0.001", "--strategy=random", "--trials=1")
+    words = (
+        "--reward=mnasnet_soft",
+        "--cost=latency",
+        "--cost_target=0.001",
+        "--strategy=random",
+        "--trials=1",
+        "--executor=inline",
+    )
     done = run(*tiny, *words, f"--run_dir={folder}")
     assert done.returncode == 0, done.stderr
     (row,) = rows(folder)
