@@ -111,7 +111,7 @@ class _Flight:
 
     def _continue(self, recorded: dict[int, Trial]) -> None:
         """Proposes what was proposed after the checkpoint again, then takes up the trials of it that were recorded."""
-        while self._planned <= max(recorded, default=-1):
+        while self._planned <= max(recorded, default=-1) and not self._collapsed:
             self._propose()
         for index in sorted(set(self._flying) & set(recorded)):
             self.arrive(recorded[index])

@@ -173,6 +173,7 @@ def test_a_strategy_without_a_state_cannot_go_on(tmp_path: Path) -> None:
         run(tmp_path / "t", Plain(), RandomOrder(2), 9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["reinforce", "ppo", "controller", "aging_evolution"])
 def test_strategies_learn_from_what_arrives(tmp_path: Path, name: str) -> None:
     options = StrategyOptions(
@@ -183,6 +184,7 @@ def test_strategies_learn_from_what_arrives(tmp_path: Path, name: str) -> None:
     assert np.mean([trial.reward for trial in trials[-40:]]) > 0.4  # chance: 0.25, five standard errors: 0.14
 
 
+@pytest.mark.slow
 def test_trials_of_an_earlier_policy_count_by_their_ratio() -> None:
     from rl_nas.controller.policy_gradient import PPOLearner, ReinforceLearner
 

@@ -40,13 +40,15 @@ class Children:
         folder: of the run.
 
     Raises:
-        UsageError: there are no such devices.
+        UsageError: there are no such devices, or no process that a timeout could end.
     """
 
     def __init__(self, flags: Mapping[str, Any], folder: SearchFolder) -> None:
         import tensorflow as tf
 
         self.settings = ExecutionSettings.from_flags(flags)
+        if self.settings.executor == "inline" and self.settings.child_timeout is not None:
+            raise UsageError("--child_timeout needs a process that can be ended; leave --executor=inline out")
         self._spec = EvaluatorSpec(_FACTORY, {"flags": dict(flags), "run_dir": str(folder.path)})
         self._devices = worker_devices(self.settings, len(tf.config.list_physical_devices("GPU")))
         # As many in this process as in workers: the numbers of a run then depend neither on where it runs ...
@@ -58,8 +60,6 @@ class Children:
     def executor(self) -> Executor:
         """What runs them; a context."""
         if self.settings.executor == "inline":
-            if self.settings.child_timeout is not None:
-                raise UsageError("--child_timeout needs a process that can be ended; leave --executor=inline out")
             return InlineExecutor(make_evaluator(**self._spec.arguments))
         if self.settings.executor == "ray":
             return self._cluster()

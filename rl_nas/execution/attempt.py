@@ -29,11 +29,12 @@ def attempt(evaluator: Evaluator, job: Job) -> Outcome:
 def describe(error: BaseException) -> str:
     """An exception in one line."""
     if isinstance(error, ChildError):
-        return _first_line(error)[:_LONGEST]
-    return f"{type(error).__name__}: {_first_line(error)}"[:_LONGEST]
+        return first_line(error)[:_LONGEST]
+    return f"{type(error).__name__}: {first_line(error)}"[:_LONGEST]
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an exception says first."""
     return (str(error).strip().splitlines() or [""])[0]
 
 

@@ -41,11 +41,14 @@ def outcome_from_json(job: Job, document: dict[str, Any], log: str = "") -> Outc
 
 def error_to_json(error: Exception) -> dict[str, Any]:
     """One of `SEARCH_ERRORS` as a JSON value."""
-    return {"error": type(error).__name__, "message": str(error)}
+    return {"error": type(error).__name__, "message": str(error), "log": getattr(error, "log", "")}
 
 
 def error_from_json(document: dict[str, Any]) -> Exception | None:
     """The error that a JSON value tells of; None if it is another message."""
     kinds = {kind.__name__: kind for kind in SEARCH_ERRORS}
     kind = kinds.get(str(document.get("error")))
-    return None if kind is None else kind(str(document.get("message")))
+    if kind is None:
+        return None
+    message = str(document.get("message"))
+    return RunError(message, str(document.get("log"))) if kind is RunError else kind(message)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from rl_nas.errors import RunError, UsageError
+from rl_nas.execution.attempt import describe, first_line
 from rl_nas.execution.memory import share_of
 from rl_nas.execution.messages import (
     SEARCH_ERRORS,
@@ -115,9 +116,8 @@ class RayExecutor:
             document = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             self._looked = -_GROW
-            reason = (str(error).strip().splitlines() or [""])[0]
-            met = f"its machine or its actor was lost ({type(error).__name__}: {reason})"
-            return Outcome(job, failures=(Failure(TrialState.INTERRUPTED, met[:500]),))
+            met = f"its machine or its actor was lost ({describe(error)})"
+            return Outcome(job, failures=(Failure(TrialState.INTERRUPTED, met),))
         self._idle.append(actor)
         wrong = error_from_json(document)
         if wrong is not None:
@@ -178,6 +178,5 @@ def _connected(address: str | None) -> Any:
             socket.create_connection((host, int(port)), timeout=_ANSWER).close()
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
-        raise UsageError(f"--ray_address={address}: no Ray cluster there ({reason})") from error
+        raise UsageError(f"--ray_address={address}: no Ray cluster there ({first_line(error)})") from error
     return ray

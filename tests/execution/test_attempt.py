@@ -8,11 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_nas.errors import StorageError, UsageError
+from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.execution.attempt import attempt
 from rl_nas.execution.devices import environment_of, worker_devices
 from rl_nas.execution.inline import InlineExecutor
-from rl_nas.execution.messages import job_from_json, job_to_json, outcome_from_json, outcome_to_json
+from rl_nas.execution.messages import (
+    error_from_json,
+    error_to_json,
+    job_from_json,
+    job_to_json,
+    outcome_from_json,
+    outcome_to_json,
+)
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.trial import ChildError, Failure, Job, Measurement, Outcome, TrialState
 
@@ -71,6 +78,14 @@ def test_messages_lose_nothing(measurement, failures, architecture, seed) -> Non
     assert job_from_json(json.loads(json.dumps(job_to_json(job)))) == job
     outcome = Outcome(job, measurement, tuple(failures))
     assert outcome_from_json(job, json.loads(json.dumps(outcome_to_json(outcome)))) == outcome
+
+
+@pytest.mark.parametrize("error", [UsageError("no data"), StorageError("full"), RunError("died", "its last lines")])
+def test_errors_of_the_search_travel_whole(error: Exception) -> None:
+    found = error_from_json(json.loads(json.dumps(error_to_json(error))))
+    assert (type(found), str(found)) == (type(error), str(error))
+    assert getattr(found, "log", None) == getattr(error, "log", None)
+    assert error_from_json({"measurement": None, "failures": []}) is None
 
 
 @pytest.mark.parametrize(
