@@ -1,8 +1,10 @@
 """What all verbs share: help, errors in one line, exit codes, a quiet TensorFlow."""
 
 import os
+import signal
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +24,8 @@ def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str]) ->
             return DONE
         parsed = parse(command, argv)
         debug = parsed.group(OutputSettings).debug
-        code = body(parsed)
+        with _sigterm_like_ctrl_c():
+            code = body(parsed)
         sys.stdout.flush()  # what fails at exit comes too late to be told
         return code
     except BrokenPipeError:
@@ -48,6 +51,23 @@ def _report(command: Command, message: str, code: int, debug: bool) -> int:
     hint = "" if debug or code != FAILED else " (--debug shows where)"
     print(f"{command.name}: {line}{hint}", file=sys.stderr)
     return code
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """What a cluster sends before it kills ends a verb as Ctrl-C does: with what it has, and how to go on."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # only there are signals handled
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def load_tensorflow(*, debug: bool) -> None:

@@ -68,10 +68,13 @@ def test_killed_trainings_end_as_the_unbroken_one(unbroken: Path, tmp_path: Path
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-def test_ctrl_c_tells_how_to_go_on_and_a_finished_run_is_shown_again(unbroken: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_tells_how_to_go_on_and_a_finished_run_is_shown_again(
+    unbroken: Path, tmp_path: Path, stop: signal.Signals
+) -> None:
     with started("train", *TINY_TRAINING, f"--run_dir={tmp_path / 'run'}") as process:
         wait_for_line(process, "epoch 1/4")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(stop)
         code, _, errors = rest_of(process)
     assert code == 130
     assert errors.splitlines()[-1] == f"stopped; continue with: rl_nas train --resume --run_dir={tmp_path / 'run'}"
