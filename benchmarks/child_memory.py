@@ -80,11 +80,11 @@ def _peak(plan: Plan, batch: int) -> int:
     frame.load_tensorflow(debug=False)
     import tensorflow as tf
 
-    from rl_nas.child.build import build_model
+    from rl_nas.child.planned_model import PlannedModel
     from rl_nas.child.settings import TrainingSettings
     from rl_nas.child.step import TrainingStep
 
-    step = TrainingStep(build_model(plan, seed=0), TrainingSettings(batch_size=batch), batch, 2)
+    step = TrainingStep(PlannedModel(plan, seed=0), TrainingSettings(batch_size=batch), batch, 2)
     train = tf.function(step, autograph=False)
     for _ in range(2):
         train(tf.random.normal([batch, *IMAGE]), tf.zeros([batch], tf.int64))

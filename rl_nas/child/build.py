@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
 from rl_nas.child.layers import ScheduledDropPath, TrainingProgress
+from rl_nas.child.parameters import kernel_initializer, node_seeds
 from rl_nas.networks import layers
 from rl_nas.networks.plan import Node, Plan
 
@@ -28,10 +28,9 @@ def build_model(plan: Plan, *, seed: int = 0, l2: float = 0.0, name: str = "chil
     """
     image = keras.Input(plan.image.shape, name="image")
     outputs = {plan.image.node: image}
-    seeds = np.random.SeedSequence(seed).generate_state(len(plan.nodes))
-    for node, node_seed in zip(plan.nodes, seeds, strict=True):
+    for node, node_seed in zip(plan.nodes, node_seeds(plan, seed), strict=True):
         inputs = [outputs[tensor.node] for tensor in node.inputs]
-        outputs[node.output.node] = _BUILDERS[type(node.layer)](_Site(node, int(node_seed), l2), *inputs)
+        outputs[node.output.node] = _BUILDERS[type(node.layer)](_Site(node, node_seed, l2), *inputs)
     logits = outputs[plan.output.node]
     if plan.auxiliary is None:
         return keras.Model(image, logits, name=name)
@@ -51,9 +50,7 @@ class _Site(NamedTuple):
 
     def kernel(self, kind: str = "kernel", seed_offset: int = 0) -> dict[str, Any]:
         """The arguments of a layer that are about its kernel."""
-        initializer = keras.initializers.VarianceScaling(
-            2.0, "fan_out", "truncated_normal", seed=self.seed + seed_offset
-        )
+        initializer = kernel_initializer(self.seed + seed_offset)
         regularizer = keras.regularizers.L2(self.l2 / 2) if self.l2 else None
         return {f"{kind}_initializer": initializer, f"{kind}_regularizer": regularizer}
 

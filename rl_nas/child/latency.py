@@ -2,8 +2,9 @@
 
 import statistics
 import time
+from collections.abc import Callable
+from typing import Any
 
-import keras
 import tensorflow as tf
 
 from rl_nas.child.step import logits_of
@@ -12,15 +13,15 @@ from rl_nas.child.training import DeviceData
 _WARM_UP, _TIMED = 5, 30
 
 
-def measure_latency(model: keras.Model, data: DeviceData) -> float:
+def measure_latency(infer: Callable[[tf.Tensor], Any], data: DeviceData) -> float:
     """Median wall time of a forward pass of one image, seconds; tracing and first calls do not count.
 
     Args:
-        model: from whitened images to logits.
+        infer: from whitened images to logits.
         data: with a held-out image.
     """
     image = data.valid_images[:1]
-    forward = tf.function(lambda x: logits_of(model(data.whiten(x), training=False)), autograph=False)
+    forward = tf.function(lambda x: logits_of(infer(data.whiten(x))), autograph=False)
     seconds = []
     for _ in range(_WARM_UP + _TIMED):
         started = time.perf_counter()

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from rl_nas.child.optimization import Average, cross_entropy, make_optimizer
-from rl_nas.child.packing import PackedModel
+from rl_nas.child.packing import Packed
 from rl_nas.child.settings import TrainingSettings
 
 
@@ -23,19 +23,19 @@ class TrainingStep:
     """
 
     def __init__(
-        self, model: keras.Model, training: TrainingSettings, batch: int, steps: int, *, scale_loss: bool = False
+        self, packed: Packed, training: TrainingSettings, batch: int, steps: int, *, scale_loss: bool = False
     ) -> None:
-        """Packs the model.
+        """Makes the optimizer.
 
         Args:
-            model: from whitened images to logits.
+            packed: the network, from whitened images to logits.
             training: optimizer, schedule and losses.
             batch: images of a step, over all replicas.
             steps: those of the whole training.
             scale_loss: scale the loss so that gradients of 16-bit floats do not vanish, for float16.
         """
         self._training = training
-        self.packed = PackedModel(model)
+        self.packed = packed
         self.optimizer = make_optimizer(training, batch, steps)
         if scale_loss:
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
@@ -57,15 +57,16 @@ class TrainingStep:
         weights = self.packed.trainable.vector.value
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         scale = self.optimizer.scale_loss(1.0)
+        outputs, pullback, other = self.packed.train_call(weights, images)
         with tf.GradientTape() as tape:
-            outputs, other = self.packed.train_call(weights, images)
+            tape.watch(outputs)
             smoothing = self._training.label_smoothing
             logits = logits_of(outputs)
             loss = total = cross_entropy(labels, logits, smoothing)
             if isinstance(outputs, dict):
                 total += self._training.auxiliary_weight * cross_entropy(labels, outputs["auxiliary"], smoothing)
             total *= scale / replicas
-        self._update(tape.gradient(total, weights), scale, replicas)
+        self._update(pullback(tape.gradient(total, outputs)), scale, replicas)
         self.packed.other.vector.assign(other)
         for average in self.averages:
             average.update(self.optimizer.iterations - 1)
@@ -82,14 +83,13 @@ class TrainingStep:
     def _update(self, gradient: tf.Tensor, scale: Any, replicas: int) -> None:
         weights = self.packed.trainable.vector
         if replicas > 1:
-            # Before the clipping, so that it is by the norm of the whole gradient. Keras's apply adds up what the
-            # replicas give it once more: hence the division below.
+            # Before the clipping, so that it is by the norm of the whole gradient.
             gradient = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradient)
         # The gradient of the L2 term, added by hand: the loss that is reported is the cross-entropy of the head.
         gradient = gradient / scale + self._training.weight_decay * self.packed.is_kernel * weights.value
         if self._training.clip_norm:
             gradient = tf.clip_by_norm(gradient, self._training.clip_norm)
-        self.optimizer.apply([gradient * scale / replicas], [weights])
+        self.optimizer.apply([gradient * scale], [weights])
 
 
 def logits_of(outputs: Any) -> Any:

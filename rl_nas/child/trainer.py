@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.augment import augment, mix_up
+from rl_nas.child.packing import PackedModel
 from rl_nas.child.settings import AugmentSettings, DeviceSettings, TrainingSettings
 from rl_nas.child.step import TrainingStep, logits_of
 from rl_nas.child.stream import ImageStream, Share
@@ -79,7 +80,7 @@ class Trainer:
         self.steps = self.steps_per_epoch * training.epochs
         with strategy.scope():
             scale_loss = devices.precision == "float16"
-            self._update = TrainingStep(model, training, self.batch, self.steps, scale_loss=scale_loss)
+            self._update = TrainingStep(PackedModel(model), training, self.batch, self.steps, scale_loss=scale_loss)
         self._step = tf.Variable(0, dtype=tf.int64)
         self._sums = tf.Variable([0.0, 0.0], dtype=tf.float64)  # of the epoch: loss over steps, right images
         self._on_replica: Any = self._train_batch

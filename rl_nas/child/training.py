@@ -1,14 +1,17 @@
-"""Trains a child with our own step: Keras layers, losses, optimizers, one tf.function."""
+"""Trains a child: the whole step is one tf.function."""
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.augment import augment
 from rl_nas.child.data import ImageData
 from rl_nas.child.optimization import cross_entropy
+from rl_nas.child.packing import Packed
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
 from rl_nas.child.step import TrainingStep, logits_of
 
@@ -44,19 +47,19 @@ class ChildTrainer:
 
     def __init__(
         self,
-        model: keras.Model,
+        packed: Packed,
         data: DeviceData,
         training: TrainingSettings,
         augmentation: AugmentSettings,
         seed: int,
     ) -> None:
-        self._model, self._data = model, data
+        self._data = data
         self._training, self._augmentation = training, augmentation
         self._rng = np.random.default_rng(seed)
         self._examples = int(data.train_images.shape[0])
         self._batch = min(training.batch_size, self._examples)
         steps = training_steps(training, self._examples)
-        self._update = TrainingStep(model, training, self._batch, steps)
+        self._update = TrainingStep(packed, training, self._batch, steps)
         self._step = tf.function(
             self._train_step,
             input_signature=[tf.TensorSpec([self._batch], tf.int64), tf.TensorSpec([2], tf.int64)],
@@ -73,7 +76,7 @@ class ChildTrainer:
         return self._step(tf.constant(indices), tf.constant(self._rng.integers(2**62, size=2)))
 
     def train(self) -> float:
-        """Trains for all epochs; leaves the weights in the model; returns the mean loss of the last epoch.
+        """Trains for all epochs; leaves the weights in the network; returns the mean loss of the last epoch.
 
         Raises:
             DivergedError: a loss was not finite at the end of an epoch.
@@ -101,25 +104,32 @@ def training_steps(training: TrainingSettings, examples: int) -> int:
     return examples // min(training.batch_size, examples) * training.epochs
 
 
-def evaluate(model: keras.Model, data: DeviceData, batch: int = 500) -> tuple[float, float]:
+@contextmanager
+def quick_start() -> Iterator[None]:
+    """Functions that are first called inside start sooner: on CPUs without TensorFlow's graph optimizer.
+
+    It takes longer than all else that a small child's graph needs, and its steps are no faster by it
+    (`benchmarks/child_overhead.py`). On GPUs it settles the layout of convolutions.
+    """
+    before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
+    quick = before or not tf.config.list_logical_devices("GPU")
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": quick})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
+
+
+def evaluate(infer: Callable[[tf.Tensor], Any], data: DeviceData, batch: int = 500) -> tuple[float, float]:
     """Accuracy and mean cross-entropy on the held-out images.
 
     Args:
-        model: from whitened images to logits.
+        infer: from whitened images to logits; not traced: that takes longer than a few calls.
         data: holds the images.
         batch: images at once.
     """
-    logits = predict(model, data, data.valid_images, batch)
-    loss = float(cross_entropy(data.valid_labels, tf.constant(logits)))
+    images = data.valid_images
+    starts = range(0, len(images), batch)
+    logits = tf.concat([logits_of(infer(data.whiten(images[start : start + batch]))) for start in starts], axis=0)
+    loss = float(cross_entropy(data.valid_labels, logits))
     return float(np.mean(np.argmax(logits, axis=-1) == data.valid_labels)), loss
-
-
-def predict(model: keras.Model, data: DeviceData, images: tf.Tensor, batch: int = 500) -> np.ndarray:
-    """Logits [images, classes] of uint8 images."""
-
-    def forward(chunk: tf.Tensor) -> tf.Tensor:
-        return logits_of(model(data.whiten(chunk), training=False))
-
-    signature = tf.TensorSpec([None, *images.shape[1:]], tf.uint8)
-    compiled = tf.function(forward, autograph=False).get_concrete_function(signature)
-    return np.concatenate([compiled(images[start : start + batch]) for start in range(0, len(images), batch)])

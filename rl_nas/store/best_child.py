@@ -20,7 +20,7 @@ _SUFFIX = ".weights.npz"
 
 
 class Model(Protocol):
-    """What is needed of a Keras model."""
+    """What is needed of a Keras model, or of what is trained in its place."""
 
     @property
     def weights(self) -> list[Any]:

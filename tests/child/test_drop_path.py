@@ -9,6 +9,7 @@ from rl_nas.child.build import build_model
 from rl_nas.child.data import ImageData
 from rl_nas.child.layers import ScheduledDropPath, TrainingProgress
 from rl_nas.child.packing import PackedModel
+from rl_nas.child.planned_model import PlannedModel
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
 from rl_nas.child.training import ChildTrainer, DeviceData
 from rl_nas.networks import layers
@@ -68,12 +69,12 @@ def test_children_train_with_auxiliary_head_and_drop_path() -> None:
     settings = TrainingSettings(epochs=2, batch_size=16)
     network = NetworkSettings(network="cifar", cells=1, filters=4, reductions=1)
     plan = plan_network(NASNET_A, network, (20, 20, 1), 4, training_steps=8)
-    model = build_model(plan, seed=0)
-    before = {v.path: v.numpy() for v in model.trainable_variables}
-    trainer = ChildTrainer(model, data, settings, AugmentSettings(), seed=0)
+    child = PlannedModel(plan, seed=0)
+    before = {v.path: v.numpy() for v in child.trainable.specs}
+    trainer = ChildTrainer(child, data, settings, AugmentSettings(), seed=0)
     assert np.isfinite(trainer.train())
-    assert int(model.get_layer("progress").step) == 8
-    for variable in model.trainable_variables:
+    assert child.counters[0].vector.numpy() == [8]
+    for variable in child.trainable.specs:
         assert not np.array_equal(variable.numpy(), before[variable.path]), variable.path
 
 

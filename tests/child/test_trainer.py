@@ -29,6 +29,7 @@ import sys
 import keras, numpy as np, tensorflow as tf
 from rl_nas.child.devices import make_strategy
 from rl_nas.child.settings import DeviceSettings, TrainingSettings
+from rl_nas.child.packing import PackedModel
 from rl_nas.child.step import TrainingStep
 
 replicas, scale, path = int(sys.argv[1]), sys.argv[2] == "scaled", sys.argv[3]
@@ -47,7 +48,7 @@ images, labels = rng.normal(size=(1, 12, 6, 6, 1)).astype("float32"), rng.intege
 images, labels = (np.repeat(x, 6, axis=0) for x in (images, labels))
 training = TrainingSettings(epochs=1, batch_size=12, clip_norm=0.5, ema_decay=0.9, weight_decay=0.01)
 with strategy.scope():
-    step = TrainingStep(model, training, 12, 6, scale_loss=scale)
+    step = TrainingStep(PackedModel(model), training, 12, 6, scale_loss=scale)
 
 @tf.function(autograph=False)
 def train(images, labels):

@@ -1,9 +1,12 @@
 """Data, augmentation and training of children on real digits."""
 
+import gc
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from rl_nas.child.augment import augment
 from rl_nas.child.build import build_model
@@ -11,10 +14,12 @@ from rl_nas.child.data import ImageData, load_images
 from rl_nas.child.export import write_checked_saved_model
 from rl_nas.child.inference import Classifier
 from rl_nas.child.packing import PackedModel
+from rl_nas.child.planned_model import PlannedModel
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate, training_steps
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network
+from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.nasnet import nasnet
 
@@ -31,10 +36,14 @@ def digits(tfds_dir: str) -> ImageData:
     return load_images(DataSettings(data_dir=tfds_dir, valid_fraction=0.2))
 
 
-def child(seed: int = 0) -> keras.Model:
+def plan() -> Plan:
     space = nasnet(1)
     genotype = space.decode(space.sample(np.random.default_rng(3)))
-    return build_model(plan_network(genotype, NETWORK, (8, 8, 1), 10), seed=seed)
+    return plan_network(genotype, NETWORK, (8, 8, 1), 10)
+
+
+def accuracy_of(child: PlannedModel, data: DeviceData) -> float:
+    return evaluate(child.infer, data)[0]
 
 
 def test_held_out_images_are_disjoint_and_repeatable(digits: ImageData, tfds_dir: str) -> None:
@@ -69,18 +78,20 @@ def test_wrong_data_is_one_line(settings: dict, message: str, tfds_dir: str, mon
 
 def test_packed_dropout_differs_from_step_to_step() -> None:
     network = NetworkSettings(cells=1, filters=4, reductions=0, dropout=0.5)
-    plan = plan_network(nasnet(1).decode((0,) * 10), network, (8, 8, 1), 10)
-    packed = PackedModel(build_model(plan, seed=1))
+    with_dropout = plan_network(nasnet(1).decode((0,) * 10), network, (8, 8, 1), 10)
+    packed = PackedModel(build_model(with_dropout, seed=1))
     images = tf.random.stateless_normal([4, 8, 8, 1], [0, 0])
     call = tf.function(lambda: packed.train_call(packed.trainable.vector.value, images)[0], autograph=False)
     first, second = call(), call()
     assert not np.allclose(first, second)
 
 
-def test_packed_training_is_plain_keras_training(digits: ImageData) -> None:
-    """Three steps with the vectors equal three steps of a plain loop over the same variables."""
+@pytest.mark.parametrize("fast", [False, True])
+def test_packed_training_is_plain_keras_training(digits: ImageData, fast: bool) -> None:
+    """Three steps with the vectors equal three steps of a plain loop over the variables of a Keras model."""
     settings = TrainingSettings(epochs=1, batch_size=32, weight_decay=0.01, clip_norm=1.0)
-    data, packed, plain = DeviceData(digits), child(), child()
+    data, plain, model = DeviceData(digits), build_model(plan()), build_model(plan())
+    packed = PlannedModel(plan()) if fast else PackedModel(model)
     trainer = ChildTrainer(packed, data, settings, AugmentSettings(), seed=0)
     schedule = keras.optimizers.schedules.CosineDecay(0.1, training_steps(settings, 1200))
     optimizer = keras.optimizers.SGD(schedule, momentum=0.9, global_clipnorm=1.0)
@@ -95,27 +106,34 @@ def test_packed_training_is_plain_keras_training(digits: ImageData) -> None:
             total = expected + 0.01 * tf.add_n([tf.nn.l2_loss(kernel) for kernel in kernels])
         optimizer.apply(tape.gradient(total, [v.value for v in plain.trainable_variables]), plain.trainable_variables)
         assert float(loss) == pytest.approx(float(expected), rel=1e-4)
-    trainer._update.packed.write_back()
-    for ours, theirs in zip(packed.variables, plain.variables, strict=True):
-        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=2e-3, atol=2e-4)
+    packed.write_back()
+    ours = {v.path: v.numpy() for v in (packed.weights if isinstance(packed, PlannedModel) else model.weights)}
+    assert set(ours) == {v.path for v in plain.weights}
+    for theirs in plain.weights:
+        np.testing.assert_allclose(ours[theirs.path], theirs.numpy(), rtol=2e-3, atol=2e-4)
 
 
-def test_weight_decay_applies_to_kernels_alone() -> None:
-    model = child()
-    packed = PackedModel(model)
+@pytest.mark.parametrize("fast", [False, True])
+def test_weight_decay_applies_to_kernels_alone(fast: bool) -> None:
+    model = build_model(plan())
+    packed = PlannedModel(plan()) if fast else PackedModel(model)
     kernels = sum(int(np.prod(v.shape)) for v in model.trainable_variables if "kernel" in v.name)
     assert packed.is_kernel.sum() == kernels > 0
 
 
 def test_a_child_learns_digits_and_its_saved_model_computes_the_same(digits: ImageData, tmp_path) -> None:
-    data, model = DeviceData(digits), child()
-    before, _ = evaluate(model, data)
+    data, child = DeviceData(digits), PlannedModel(plan())
+    before = accuracy_of(child, data)
     settings = TrainingSettings(epochs=6, batch_size=64)
-    ChildTrainer(model, data, settings, AugmentSettings(), seed=0).train()
-    after, loss = evaluate(model, data)
+    ChildTrainer(child, data, settings, AugmentSettings(), seed=0).train()
+    after, loss = evaluate(child.infer, data)
     assert before < 0.3
     assert after > 0.85
     assert 0 < loss < 0.6
+    model, weights = build_model(plan(), seed=1), {v.path: v.numpy() for v in child.weights}
+    for variable in model.weights:
+        variable.assign(weights[variable.path])
+    assert evaluate(model, data) == pytest.approx((after, loss), rel=1e-4)
     classifier = Classifier(model, digits.whitening(), digits.class_names)
     assert write_checked_saved_model(classifier, digits.valid_images, tmp_path / "saved_model") < 1e-5
     reloaded = tf.saved_model.load(tmp_path / "saved_model")
@@ -135,21 +153,31 @@ def test_every_trick_at_once_learns_digits_too(digits: ImageData) -> None:
         label_smoothing=0.1,
         ema_decay=0.99,
     )
-    data, model = DeviceData(digits), child()
-    trainer = ChildTrainer(model, data, settings, AugmentSettings(cutout=2), seed=0)
+    data, child = DeviceData(digits), PlannedModel(plan())
+    trainer = ChildTrainer(child, data, settings, AugmentSettings(cutout=2), seed=0)
     trainer.train()
-    accuracy, _ = evaluate(model, data)
-    assert accuracy > 0.85
+    assert accuracy_of(child, data) > 0.85
     # What is measured are the averages, of the moving statistics too.
     averages = np.concatenate([average.value.numpy() for average in trainer._update.averages])
-    kept = [v for v in model.trainable_variables + model.non_trainable_variables if v.dtype == "float32"]
-    np.testing.assert_array_equal(np.concatenate([np.ravel(v) for v in kept]), averages)
+    np.testing.assert_array_equal(np.concatenate([np.ravel(v.numpy()) for v in child.weights]), averages)
 
 
 def test_a_diverging_child_says_so(digits: ImageData) -> None:
     settings = TrainingSettings(epochs=1, learning_rate=1e30, clip_norm=0)
     with pytest.raises(DivergedError, match="after epoch 1"):
-        ChildTrainer(child(), DeviceData(digits), settings, AugmentSettings(), seed=0).train()
+        ChildTrainer(PlannedModel(plan()), DeviceData(digits), settings, AugmentSettings(), seed=0).train()
+
+
+def test_functions_of_finished_children_are_forgotten(digits: ImageData) -> None:
+    """Optimizers of Keras have TensorFlow keep the graph of every child for ever."""
+    data, settings = DeviceData(digits), TrainingSettings(epochs=1, batch_size=600)
+
+    def graphs() -> int:
+        ChildTrainer(PlannedModel(plan()), data, settings, AugmentSettings(), seed=0).train()
+        gc.collect()
+        return sum(isinstance(thing, FuncGraph) for thing in gc.get_objects())
+
+    assert graphs() == graphs()
 
 
 @pytest.mark.parametrize("crop", ["pad", "upsample"])

@@ -1,0 +1,192 @@
+"""Children trained without Keras layers compute, learn and draw what their Keras models do."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rl_nas.child.build import build_model
+from rl_nas.child.functions import FUNCTIONS
+from rl_nas.child.packing import Packed, PackedModel
+from rl_nas.child.planned_model import PlannedModel
+from rl_nas.child.settings import TrainingSettings
+from rl_nas.child.step import TrainingStep
+from rl_nas.networks.layers import BatchNorm, Conv, Dense, GlobalPool, Layer, TrainingProgress
+from rl_nas.networks.network import plan_network
+from rl_nas.networks.operations import OPERATION_PLANS, Ops
+from rl_nas.networks.plan import Plan
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.spaces.catalog import SPACES, find_space
+from rl_nas.spaces.published import PUBLISHED
+from rl_nas.spaces.settings import SpaceSettings
+
+BATCH, CLASSES = 8, 4
+SMALL = NetworkSettings(cells=1, filters=4, reductions=1)
+
+
+def operation_plan(op: str, stride: int, filters: int, drop_path: bool) -> Plan:
+    """A convolution, the operation, a classifier."""
+    plan = Plan((9, 9, 2))
+    ops = Ops(plan, BatchNorm(0.9, 1e-5))
+    x = plan.add(Conv(4, (3, 3)), plan.image, name="stem")
+    if drop_path:
+        ops = Ops(plan, BatchNorm(0.9, 1e-5), plan.add(TrainingProgress(4), plan.image, name="progress"), keep=0.5)
+    x = ops.apply(op, x, filters, stride)
+    plan.add(Dense(CLASSES), plan.add(GlobalPool(), x, name="pool"), name="logits")
+    return plan
+
+
+def batch(plan: Plan, seed: int = 0, size: int = BATCH) -> tuple[tf.Tensor, tf.Tensor]:
+    rng = np.random.default_rng(seed)
+    images = rng.normal(size=(size, *plan.image.shape)).astype(np.float32)
+    return tf.constant(images), tf.constant(rng.integers(0, CLASSES, size))
+
+
+def by_path(packed: Packed, vector: Any, trainable: bool = True) -> dict[str, np.ndarray]:
+    pack = packed.trainable if trainable else packed.other
+    return {variable.path: np.asarray(value) for variable, value in pack.mapping(tf.convert_to_tensor(vector))}
+
+
+def assert_close(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], rtol: float) -> None:
+    """Relative to the largest of all: what is 0 but for rounding has no digit to compare."""
+    assert set(ours) == set(theirs)
+    scale = max(np.abs(value).max() for value in theirs.values())
+    for path, value in theirs.items():
+        np.testing.assert_allclose(ours[path], value, rtol=rtol, atol=rtol * scale, err_msg=path)
+
+
+def one_pass(packed: Packed, images: tf.Tensor, labels: tf.Tensor) -> tuple[Any, ...]:
+    """Logits in training mode, gradient, moving statistics, logits in inference mode."""
+    weights = packed.trainable.vector.value
+    logits, pullback, other = packed.train_call(weights, images)
+    gradient = pullback((tf.nn.softmax(logits) - tf.one_hot(labels, CLASSES)) / BATCH)
+    inferred = packed.call(weights, other, images)
+    return logits, by_path(packed, gradient), by_path(packed, other, trainable=False), inferred
+
+
+@pytest.mark.parametrize("drop_path", [False, True])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("op", OPERATION_PLANS)
+def test_every_operation_computes_and_learns_as_its_keras_layers(op: str, stride: int, drop_path: bool) -> None:
+    plan = operation_plan(op, stride, 6, drop_path)
+    ours, theirs = PlannedModel(plan, seed=5), PackedModel(build_model(plan, seed=5))
+    assert_close(by_path(ours, ours.trainable.vector), by_path(theirs, theirs.trainable.vector), rtol=0)
+    for number in range(3 if drop_path else 1):  # masks go on from step to step
+        mine, keras = (one_pass(packed, *batch(plan, number)) for packed in (ours, theirs))
+        np.testing.assert_allclose(mine[0], keras[0], rtol=1e-4, atol=1e-5)
+        assert_close(mine[1], keras[1], rtol=1e-4)
+        assert_close(mine[2], keras[2], rtol=1e-5)
+        np.testing.assert_allclose(mine[3], keras[3], rtol=1e-4, atol=1e-5)
+
+
+def network_plan(name: str, settings: NetworkSettings = SMALL) -> Plan:
+    """A random network of a space, or one of published cells."""
+    if name in PUBLISHED:
+        return plan_network(PUBLISHED[name], settings, (12, 12, 2), CLASSES, training_steps=12)
+    space = find_space(SpaceSettings(space=name, layers=5))
+    genotype = space.decode(space.sample(np.random.default_rng(1)))
+    return plan_network(genotype, settings, (12, 12, 2), CLASSES, training_steps=12)
+
+
+def losses(packed: Packed, plan: Plan, training: TrainingSettings, steps: int = 4) -> list[float]:
+    step = TrainingStep(packed, training, BATCH, 12)
+    return [float(step(*batch(plan, seed=number))[0]) for number in range(steps)]
+
+
+# Small steps: large ones blow the rounding of floats up, between two runs of Keras on other machines just as much.
+GENTLE = TrainingSettings(epochs=1, learning_rate=0.001, weight_decay=0.01)
+
+
+@pytest.mark.parametrize("name", [*SPACES, "NASNet-A", "AmoebaNet-A", "ENAS-micro"])
+def test_loss_curves_are_those_of_the_keras_model(name: str) -> None:
+    plan = network_plan(name)
+    curve = losses(PlannedModel(plan, seed=2), plan, GENTLE)
+    assert curve == pytest.approx(losses(PackedModel(build_model(plan, seed=2)), plan, GENTLE), rel=1e-3)
+    assert len(set(curve)) == len(curve)
+
+
+@pytest.mark.parametrize("combine", ["add", "concat"])
+@pytest.mark.parametrize("decay", [0.0, 0.05])
+def test_both_combiners_with_drop_path_dropout_and_l2(combine: str, decay: float) -> None:
+    space = find_space(SpaceSettings(blocks=2))
+    rng = np.random.default_rng(0)
+    genotypes = (space.decode(space.sample(rng)) for _ in range(1000))
+    genotype = next(g for g in genotypes if {b.combine for c in (g.normal, g.reduction) for b in c.blocks} == {combine})
+    settings = NetworkSettings(cells=1, filters=4, reductions=1, drop_path=0.5, dropout=0.3)
+    plan = plan_network(genotype, settings, (12, 12, 2), CLASSES, training_steps=12)
+    training = TrainingSettings(epochs=1, learning_rate=0.001, weight_decay=decay)
+    ours, theirs = PlannedModel(plan, seed=2), PackedModel(build_model(plan, seed=2))
+    assert losses(ours, plan, training) == pytest.approx(losses(theirs, plan, training), rel=1e-3)
+    assert_close(by_path(ours, ours.trainable.vector), by_path(theirs, theirs.trainable.vector), rtol=1e-3)
+
+
+def test_auxiliary_heads_and_averages() -> None:
+    settings = NetworkSettings(network="cifar", cells=1, filters=4, reductions=1)
+    plan = plan_network(PUBLISHED["NASNet-A"], settings, (20, 20, 2), CLASSES, training_steps=12)
+    training = TrainingSettings(epochs=1, optimizer="rmsprop", learning_rate=0.0003, ema_decay=0.9)
+    curves = []
+    for packed in (PlannedModel(plan, seed=2), PackedModel(build_model(plan, seed=2))):
+        step = TrainingStep(packed, training, BATCH, 12)
+        curves.append([float(step(*batch(plan, seed=number))[0]) for number in range(3)])
+        step.write_back()
+        curves[-1].append(float(np.abs(packed.trainable.vector.numpy()).sum()))
+    assert curves[0] == pytest.approx(curves[1], rel=1e-3)
+
+
+def test_every_kind_of_layer_has_its_function() -> None:
+    def kinds(kind: type[Layer]) -> set[type[Layer]]:
+        return {kind, *(below for child in kind.__subclasses__() for below in kinds(child))}
+
+    assert set(FUNCTIONS) == kinds(Layer) - {Layer}
+
+
+@pytest.mark.slow
+def test_xla_computes_the_same() -> None:
+    plan = network_plan("ENAS-micro")
+    curves = []
+    for compiled in (False, True):
+        step = TrainingStep(PlannedModel(plan, seed=2), GENTLE, BATCH, 12)
+        train = tf.function(step, autograph=False, jit_compile=compiled)
+        curves.append([float(train(*batch(plan, seed=number))[0]) for number in range(3)])
+    assert curves[0] == pytest.approx(curves[1], rel=1e-3)
+
+
+REPLICAS = """
+import sys, json
+import tensorflow as tf
+sys.path.insert(0, sys.argv[2])
+from test_planned_model import BATCH, GENTLE, batch, network_plan
+from rl_nas.child.devices import make_strategy
+from rl_nas.child.planned_model import PlannedModel
+from rl_nas.child.settings import DeviceSettings
+from rl_nas.child.step import TrainingStep
+
+replicas = int(sys.argv[1])
+strategy = make_strategy(DeviceSettings(distribute="mirrored" if replicas > 1 else "one", logical_cpus=replicas))
+assert strategy.num_replicas_in_sync == replicas
+curves = []
+for name in ("nasnet", "ENAS-micro", "nasbench201"):
+    plan = network_plan(name)
+    with strategy.scope():
+        step = TrainingStep(PlannedModel(plan, seed=2), GENTLE, replicas * BATCH, 12)
+    train = tf.function(lambda *batch: strategy.reduce("MEAN", strategy.run(step, args=batch)[0], axis=None), autograph=False)
+    curves.append([float(train(*batch(plan, seed=number))) for number in range(3)])
+print(json.dumps(curves))
+"""
+
+
+@pytest.mark.slow
+def test_two_devices_with_a_batch_each_are_one_device_with_it() -> None:
+    words = [sys.executable, "-c", REPLICAS]
+    here = str(Path(__file__).parent)
+    curves = [
+        subprocess.run([*words, count, here], check=True, capture_output=True, text=True, timeout=300).stdout
+        for count in ("1", "2")
+    ]
+    one, two = (np.array(json.loads(curve.splitlines()[-1])) for curve in curves)
+    np.testing.assert_allclose(two, one, rtol=1e-3)
