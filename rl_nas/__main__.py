@@ -12,6 +12,7 @@ VERBS = {
     "export": "write a trained network as SavedModel, TFLite, Keras or ONNX",
     "predict": "classify image files with an exported network",
     "runs": "list the trials of a search, best first",
+    "proxy": "tell how well cheaper trainings rank networks",
     "bench": "compare strategies on a tabular benchmark",
     "describe": "print a genotype's cells, parameters and multiply-adds",
 }

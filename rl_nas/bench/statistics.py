@@ -1,6 +1,8 @@
-"""Means, deviations and intervals of runs."""
+"""Means, deviations, rank correlations and their intervals."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,6 +49,39 @@ def spearman(one: np.ndarray, other: np.ndarray) -> float:
     first, second = first - first.mean(), second - second.mean()
     scale = float(np.sqrt(np.sum(first**2) * np.sum(second**2)))
     return float(np.sum(first * second)) / scale if scale else float("nan")
+
+
+def kendall(one: np.ndarray, other: np.ndarray) -> float:
+    """Kendall's rank correlation, tau-b: pairs in the same order less pairs in the other one, equal ones left out.
+
+    NaN where all values of a side are equal.
+    """
+    first, second = (np.sign(values[:, np.newaxis] - values) for values in (one, other))
+    scale = float(np.sqrt(np.sum(first**2) * np.sum(second**2)))
+    return float(np.sum(first * second)) / scale if scale else float("nan")
+
+
+class Correlation(NamedTuple):
+    """A rank correlation with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def correlation(one: np.ndarray, other: np.ndarray, measure: Callable[[np.ndarray, np.ndarray], float]) -> Correlation:
+    """A rank correlation with a 95% bootstrap percentile interval over the pairs (Efron 1979).
+
+    Args:
+        one: float [pairs].
+        other: float [pairs].
+        measure: `spearman` or `kendall`.
+    """
+    drawn = np.random.default_rng(0).integers(len(one), size=(RESAMPLES, len(one)))
+    values = [measure(one[pairs], other[pairs]) for pairs in drawn]
+    finite = [value for value in values if np.isfinite(value)]
+    low, high = np.percentile(finite, [2.5, 97.5]) if finite else (float("nan"), float("nan"))
+    return Correlation(measure(one, other), float(low), float(high))
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:

@@ -92,6 +92,10 @@ class Packed(ABC):
         """All state of the model."""
         return [pack.vector for pack in (self.trainable, self.other, *self.counters)]
 
+    def infer(self, images: tf.Tensor) -> Any:
+        """The outputs of the network as it is, not in training mode; images float [batch, height, width, channels]."""
+        return self.call(self.trainable.vector.value, self.other.vector.value, images)
+
     @abstractmethod
     def call(self, weights: tf.Tensor, other: tf.Tensor, images: tf.Tensor) -> Any:
         """The outputs, not in training mode.

@@ -13,6 +13,7 @@ from rl_nas.child.functions import FUNCTIONS, Call, Moved, Pullback
 from rl_nas.child.packing import Packed, replica_shift
 from rl_nas.child.packing import Pullback as PullbackToWeights
 from rl_nas.child.parameters import Parameter, initial_parameters, is_random, node_seeds
+from rl_nas.networks.layers import Layer
 from rl_nas.networks.plan import Node, Plan
 
 
@@ -48,14 +49,6 @@ class PlannedModel(Packed):
         """Those of its layers, with the paths that they have in the Keras model."""
         return [*self.trainable.specs, *self.other.specs]
 
-    def infer(self, images: tf.Tensor) -> Any:
-        """The outputs, not in training mode.
-
-        Args:
-            images: float [batch, height, width, channels].
-        """
-        return self.call(self.trainable.vector.value, self.other.vector.value, images)
-
     @override
     def call(self, weights: tf.Tensor, other: tf.Tensor, images: tf.Tensor) -> Any:
         values = {self.plan.image.node: images}
@@ -71,12 +64,7 @@ class PlannedModel(Packed):
 
     @override
     def train_call(self, weights: tf.Tensor, images: tf.Tensor) -> tuple[Any, PullbackToWeights, tf.Tensor]:
-        values = {self.plan.image.node: images}
-        moved: list[Moved] = []
-        pullbacks = []
-        for run in self._runs(weights, self.other.vector.value, training=True, moved=moved):
-            values[run.node.output.node], pullback = run(values)
-            pullbacks.append((run, pullback))
+        values, pullbacks, moved = self._forward(weights, images)
         for counter in self.counters:
             counter.vector.assign_add([1])
 
@@ -84,6 +72,28 @@ class PlannedModel(Packed):
             return self.trainable.join(_pull_back(pullbacks, self._by_node(gradients)))
 
         return self._structured(values), pull, self._moved(moved)
+
+    def activations(self, images: tf.Tensor, kind: type[Layer]) -> list[tf.Tensor]:
+        """What all layers of a kind put out in training mode; counters stay.
+
+        Args:
+            images: float [batch, height, width, channels].
+            kind: of layer.
+        """
+        values, _, _ = self._forward(self.trainable.vector.value, images)
+        return [values[node.output.node] for node in self.plan.nodes if isinstance(node.layer, kind)]
+
+    def _forward(
+        self, weights: tf.Tensor, images: tf.Tensor
+    ) -> tuple[dict[int, tf.Tensor], list[tuple["_Run", Pullback]], list[Moved]]:
+        """Outputs by node, pullbacks in order, and where the moving statistics go; in training mode."""
+        values = {self.plan.image.node: images}
+        moved: list[Moved] = []
+        pullbacks = []
+        for run in self._runs(weights, self.other.vector.value, training=True, moved=moved):
+            values[run.node.output.node], pullback = run(values)
+            pullbacks.append((run, pullback))
+        return values, pullbacks, moved
 
     def _runs(
         self, weights: tf.Tensor, other: tf.Tensor, *, training: bool, moved: list[Moved] | None = None

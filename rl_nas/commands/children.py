@@ -10,7 +10,7 @@ from rl_nas.commands.search_flags import RunSettings
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.rewards import make_reward
-from rl_nas.evaluation.settings import RewardSettings
+from rl_nas.evaluation.settings import FilterSettings, RewardSettings
 from rl_nas.execution.attempt import Evaluator
 from rl_nas.execution.devices import environment_of, worker_devices
 from rl_nas.execution.inline import InlineExecutor
@@ -117,12 +117,14 @@ def make_evaluator(flags: Mapping[str, Any], run_dir: str) -> Evaluator:
     """
     frame.load_tensorflow(debug=OutputSettings.from_flags(flags).debug)
     from rl_nas.child.data import load_images
+    from rl_nas.child.kept_images import kept_images
     from rl_nas.child.training import DeviceData
     from rl_nas.evaluation.trained_child import TrainedChildEvaluator
 
     frame.settle_determinism(RunSettings.from_flags(flags).determinism)
     rewarding = RewardSettings.from_flags(flags)
-    data = load_images(DataSettings.from_flags(flags))
+    folder = SearchFolder(run_dir)
+    data = kept_images(folder.images) or load_images(DataSettings.from_flags(flags))
     return TrainedChildEvaluator(
         find_space(SpaceSettings.from_flags(flags)),
         DeviceData(data),
@@ -132,5 +134,6 @@ def make_evaluator(flags: Mapping[str, Any], run_dir: str) -> Evaluator:
         classes=data.classes,
         latency=rewarding.needs_latency,
         limits=LimitSettings.from_flags(flags),
-        on_child=ChildWeights(SearchFolder(run_dir), make_reward(rewarding)).keep,
+        filtering=FilterSettings.from_flags(flags),
+        on_child=ChildWeights(folder, make_reward(rewarding)).keep,
     )

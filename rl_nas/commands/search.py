@@ -117,9 +117,10 @@ class _Search:
             return self._retrain(result)
 
     def _search(self, store: TrialStore, recorded: Sequence[Trial]) -> None:
+        from rl_nas.child.kept_images import images_kept
         from rl_nas.report.health_log import HealthLog  # imports TensorBoard
 
-        with self.children.executor() as executor:
+        with images_kept(self.data, self.folder.images), self.children.executor() as executor:
             progress = SearchProgress(self.settings.trials, recorded, workers=lambda: executor.workers)
             with progress, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)

@@ -7,7 +7,7 @@ from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSetting
 from rl_nas.commands.catalog import STRATEGIES
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.evaluation.limits import LimitSettings
-from rl_nas.evaluation.settings import RewardSettings
+from rl_nas.evaluation.settings import FilterSettings, RewardSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.flags.parsing import Command
 from rl_nas.networks.settings import NetworkSettings
@@ -91,6 +91,7 @@ SEARCH = Command(
         HealthSettings,
         RewardSettings,
         LimitSettings,
+        FilterSettings,
         SecondStageSettings,
         DataSettings,
         NetworkSettings,

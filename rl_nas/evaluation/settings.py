@@ -1,4 +1,4 @@
-"""Settings of rewards."""
+"""Settings of rewards, and of what is refused before it is trained."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -34,3 +34,21 @@ class RewardSettings(Settings):
     def needs_latency(self) -> bool:
         """Whether children's latency is to be measured."""
         return self.cost_target is not None and self.cost == "latency"
+
+
+@dataclass(frozen=True)
+class FilterSettings(Settings):
+    """Children that are not trained, as a score of the untrained network is too low."""
+
+    title: ClassVar[str] = "Filter of children"
+
+    filter: str | None = setting(
+        None,
+        "score of the untrained network; children that are low in it are `invalid`",
+        choices=("parameters", "gradient_norm", "synflow", "naswot"),
+    )
+    filter_share: float = setting(
+        0.5, "share of random networks of the space that would be trained", above=0, maximum=1
+    )
+    filter_sample: int = setting(50, "random networks that settle the threshold", minimum=2)
+    filter_images: int = setting(32, "training images that a score looks at", minimum=2)

@@ -1,18 +1,23 @@
 """Measures an architecture by training its child network."""
 
+import contextlib
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.latency import measure_latency
 from rl_nas.child.planned_model import PlannedModel
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
 from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate, quick_start, training_steps
+from rl_nas.errors import UsageError
 from rl_nas.evaluation.limits import LimitSettings
+from rl_nas.evaluation.settings import FilterSettings
+from rl_nas.evaluation.zero_cost import Filter
 from rl_nas.networks.layers import Shape
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
@@ -27,7 +32,7 @@ class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
     `on_child` is handed every trained child before it is dropped. With `latency`, that of an image is
-    measured too. Children over the `limits` are not built.
+    measured too. Children over the `limits` are not built, those that the filter refuses not trained.
     """
 
     def __init__(
@@ -41,11 +46,16 @@ class TrainedChildEvaluator:
         classes: int,
         latency: bool = False,
         limits: LimitSettings = LimitSettings(),
+        filtering: FilterSettings = FilterSettings(),
         on_child: OnChild = lambda job, measurement, child: None,
     ) -> None:
         self._space, self._data, self._classes = space, data, classes
         self._network, self._training, self._augmentation = network, training, augmentation
         self._latency, self._limits, self._on_child = latency, limits, on_child
+        images, labels = data.train_images[: filtering.filter_images], data.train_labels
+        self._filter = (
+            Filter(filtering, self._random_plans(), data.whiten(images), labels) if filtering.filter else None
+        )
         # What lives now lives on; the collections after children need not look at it: 0.4 s each otherwise.
         gc.collect()
         gc.freeze()
@@ -54,7 +64,8 @@ class TrainedChildEvaluator:
         """Trains the child of a job.
 
         Raises:
-            ChildError: its loss is not finite, or it ran out of memory, or it is larger than it may be.
+            ChildError: its loss is not finite, or it ran out of memory, or it is larger than it may be, or refused by
+                the filter.
             UsageError: it cannot be built.
         """
         try:
@@ -73,11 +84,21 @@ class TrainedChildEvaluator:
         shape: Shape = tuple(self._data.train_images.shape[1:])
         return plan_network(self._space.decode(architecture), self._network, shape, self._classes, steps)
 
+    def _random_plans(self) -> Iterator[Plan]:
+        """Networks that the space can be judged by; without end, and always the same."""
+        rng = np.random.default_rng(0)
+        while True:
+            with contextlib.suppress(UsageError):  # some spaces hold networks that cannot be built
+                yield self.plan(self._space.sample(rng))
+
     def _train(self, job: Job) -> Measurement:
         started = time.monotonic()
-        cost = self.plan(job.architecture).cost()
+        bare = self.plan(job.architecture)
+        cost = bare.cost()
         plan = self.plan(job.architecture, training_steps(self._training, len(self._data.train_images)))
         self._limits.check(plan, self._training.batch_size)
+        if self._filter is not None:
+            self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
         with quick_start():
             ChildTrainer(child, self._data, self._training, self._augmentation, job.seed).train()

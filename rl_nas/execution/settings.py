@@ -30,7 +30,7 @@ class ExecutionSettings(Settings):
         minimum=1,
     )
     children_per_worker: int = setting(
-        50, "children after which a worker is replaced by a fresh one, as TensorFlow leaks memory", minimum=1
+        500, "children after which a worker is replaced by a fresh one, whatever memory it holds", minimum=1
     )
     worker_memory_gib: float | None = setting(
         None,

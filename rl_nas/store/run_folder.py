@@ -99,6 +99,7 @@ class SearchFolder(RunFolder):
         trials: SQLite.
         children: weights of the best child so far.
         best: genotype.json, cell.png, saved_model.
+        images: decoded, while the search runs.
         health: figures of the strategy's health, a JSON line for each update.
         then: the longer trainings of the best networks, a folder for each, and then.json.
     """
@@ -108,6 +109,7 @@ class SearchFolder(RunFolder):
         self.trials = self.path / "trials.sqlite"
         self.children = self.path / "children"
         self.best = self.path / "best"
+        self.images = self.path / "images"
         self.health = self.path / "health.jsonl"
         self.then = self.path / "then"
 

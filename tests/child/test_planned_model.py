@@ -174,7 +174,8 @@ for name in ("nasnet", "ENAS-micro", "nasbench201"):
     plan = network_plan(name)
     with strategy.scope():
         step = TrainingStep(PlannedModel(plan, seed=2), GENTLE, replicas * BATCH, 12)
-    train = tf.function(lambda *batch: strategy.reduce("MEAN", strategy.run(step, args=batch)[0], axis=None), autograph=False)
+    mean = lambda *batch: strategy.reduce("MEAN", strategy.run(step, args=batch)[0], axis=None)
+    train = tf.function(mean, autograph=False)
     curves.append([float(train(*batch(plan, seed=number))) for number in range(3)])
 print(json.dumps(curves))
 """
