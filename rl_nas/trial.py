@@ -40,11 +40,13 @@ class Job:
         index: number of the trial in the run, from 0.
         architecture: what to build.
         seed: everything random in the child is a function of it.
+        bars: the accuracy that it must have after its first, second, ... epoch to be trained on.
     """
 
     index: int
     architecture: Architecture
     seed: int
+    bars: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,10 @@ class Measurement:
         loss: mean cross-entropy on the same images, nats.
         parameters: trainable parameters.
         madds: multiply-adds of one image's forward pass.
-        epochs: passes over the training images.
+        epochs: passes over the training images; fewer where the child was stopped.
         seconds: wall time, building and tracing included.
         latency: median wall time of one image's forward pass, seconds; None unless the reward needs it.
+        curve: accuracy after each epoch; empty unless children may be stopped by it.
     """
 
     accuracy: float
@@ -68,6 +71,7 @@ class Measurement:
     epochs: int
     seconds: float
     latency: float | None = None
+    curve: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from rl_nas.commands.bench import BENCH
 from rl_nas.commands.describe import DESCRIBE
 from rl_nas.commands.export import EXPORT
 from rl_nas.commands.predict import PREDICT
+from rl_nas.commands.proxy import PROXY
 from rl_nas.commands.runs import RUNS
 from rl_nas.commands.search_flags import SEARCH
 from rl_nas.commands.train_flags import TRAIN
@@ -28,6 +29,7 @@ COMMANDS = {
     "export": EXPORT,
     "predict": PREDICT,
     "runs": RUNS,
+    "proxy": PROXY,
     "bench": BENCH,
     "describe": DESCRIBE,
 }

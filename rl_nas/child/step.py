@@ -74,6 +74,14 @@ class TrainingStep:
         right = tf.reduce_sum(tf.cast(tf.argmax(logits, axis=-1, output_type=classes.dtype) == classes, tf.float32))
         return loss, right
 
+    def infer(self, images: tf.Tensor) -> Any:
+        """The outputs of the network as it would be written back, not in training mode."""
+        vectors = [average.value for average in self.averages] or [
+            self.packed.trainable.vector,
+            self.packed.other.vector,
+        ]
+        return self.packed.call(vectors[0].value, vectors[1].value, images)
+
     def write_back(self) -> None:
         """Puts the trained weights, the averages where there are any, into the model's own variables."""
         for average in self.averages:

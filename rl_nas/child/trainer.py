@@ -207,9 +207,7 @@ class Trainer:
         return [self._strategy.reduce(tf.distribute.ReduceOp.SUM, one, axis=None) for one in sums]
 
     def _measure_on_replica(self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        packed, averages = self._update.packed, self._update.averages
-        vectors = [average.value for average in averages] or [packed.trainable.vector, packed.other.vector]
-        logits = logits_of(packed.call(vectors[0].value, vectors[1].value, self.whitening(images)))
+        logits = logits_of(self._update.infer(self.whitening(images)))
         right = tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32)
         among5 = tf.cast(tf.math.in_top_k(labels, logits, min(5, self._classes)), tf.float32)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)

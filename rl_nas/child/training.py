@@ -75,8 +75,16 @@ class ChildTrainer:
         """Trains on the images of these numbers ([batch] int64); returns the loss."""
         return self._step(tf.constant(indices), tf.constant(self._rng.integers(2**62, size=2)))
 
-    def train(self) -> float:
+    @property
+    def infer(self) -> Callable[[tf.Tensor], Any]:
+        """From whitened images to the outputs of the network as it is now, its averages where there are any."""
+        return self._update.infer
+
+    def train(self, stop: Callable[[], bool] = lambda: False) -> float:
         """Trains for all epochs; leaves the weights in the network; returns the mean loss of the last epoch.
+
+        Args:
+            stop: is asked after every epoch whether it is to be the last.
 
         Raises:
             DivergedError: a loss was not finite at the end of an epoch.
@@ -89,6 +97,8 @@ class ChildTrainer:
             loss = float(np.mean(losses))
             if not math.isfinite(loss):
                 raise DivergedError(f"loss is {loss} after epoch {epoch + 1}")
+            if stop():
+                break
         self._update.write_back()
         return loss
 

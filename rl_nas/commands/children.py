@@ -8,6 +8,7 @@ from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSetting
 from rl_nas.commands import frame
 from rl_nas.commands.search_flags import RunSettings
 from rl_nas.errors import RunError, UsageError
+from rl_nas.evaluation.early_stopping import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.settings import FilterSettings, RewardSettings
@@ -135,5 +136,6 @@ def make_evaluator(flags: Mapping[str, Any], run_dir: str) -> Evaluator:
         latency=rewarding.needs_latency,
         limits=LimitSettings.from_flags(flags),
         filtering=FilterSettings.from_flags(flags),
+        early_stop=EarlyStopSettings.from_flags(flags),
         on_child=ChildWeights(folder, make_reward(rewarding)).keep,
     )

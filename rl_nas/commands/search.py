@@ -17,8 +17,10 @@ from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, RunSettings, Second
 from rl_nas.commands.second_stage import SecondStage, candidates, check
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError
+from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, bars_again
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.settings import RewardSettings
+from rl_nas.execution.early_stopping import EarlyStoppingExecutor
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.flags.parsing import OutputSettings, Parsed
 from rl_nas.networks.network import plan_network
@@ -125,9 +127,15 @@ class _Search:
             with progress, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
                 loop = search_async if self.children.settings.async_updates else search
+                stopping = EarlyStoppingExecutor(
+                    executor,
+                    lambda curves: bars(curves, self.parsed.group(EarlyStopSettings)),
+                    recorded,
+                    lag=self.settings.update_every,
+                )
                 loop(
                     self.strategy,
-                    SupervisedExecutor(executor, self.children.settings),
+                    SupervisedExecutor(stopping, self.children.settings),
                     store,
                     reward=self.reward,
                     trials=self.settings.trials,
@@ -191,7 +199,8 @@ class _Search:
 
         if not self.best.weights.exists():
             print(f"training trial {best.index} again: its weights are on another machine", file=sys.stderr)
-            self.children.repeat(Job(best.index, best.architecture, child_seed(self.settings.seed, best.index)))
+            seed, measured = child_seed(self.settings.seed, best.index), best.measurement
+            self.children.repeat(Job(best.index, best.architecture, seed, bars_again(measured) if measured else ()))
         network = build_model(self._plan(best.architecture))
         self.best.load_weights(network)
         classifier = Classifier(network, self.data.whitening(), self.data.class_names)

@@ -6,6 +6,7 @@ from typing import ClassVar
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.commands.catalog import STRATEGIES
 from rl_nas.controller.settings import ControllerSettings
+from rl_nas.evaluation.early_stopping import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import FilterSettings, RewardSettings
 from rl_nas.execution.settings import ExecutionSettings
@@ -92,6 +93,7 @@ SEARCH = Command(
         RewardSettings,
         LimitSettings,
         FilterSettings,
+        EarlyStopSettings,
         SecondStageSettings,
         DataSettings,
         NetworkSettings,

@@ -15,6 +15,7 @@ from rl_nas.child.planned_model import PlannedModel
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
 from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate, quick_start, training_steps
 from rl_nas.errors import UsageError
+from rl_nas.evaluation.early_stopping import EarlyStopSettings, falls_short
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.evaluation.zero_cost import Filter
@@ -32,7 +33,8 @@ class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
     `on_child` is handed every trained child before it is dropped. With `latency`, that of an image is
-    measured too. Children over the `limits` are not built, those that the filter refuses not trained.
+    measured too. Children over the `limits` are not built, those that the filter refuses not trained, those that fall
+    short of their job's bars stopped.
     """
 
     def __init__(
@@ -47,11 +49,13 @@ class TrainedChildEvaluator:
         latency: bool = False,
         limits: LimitSettings = LimitSettings(),
         filtering: FilterSettings = FilterSettings(),
+        early_stop: EarlyStopSettings = EarlyStopSettings(),
         on_child: OnChild = lambda job, measurement, child: None,
     ) -> None:
         self._space, self._data, self._classes = space, data, classes
         self._network, self._training, self._augmentation = network, training, augmentation
         self._latency, self._limits, self._on_child = latency, limits, on_child
+        self._early_stop = early_stop
         images, labels = data.train_images[: filtering.filter_images], data.train_labels
         self._filter = (
             Filter(filtering, self._random_plans(), data.whiten(images), labels) if filtering.filter else None
@@ -101,11 +105,26 @@ class TrainedChildEvaluator:
             self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
         with quick_start():
-            ChildTrainer(child, self._data, self._training, self._augmentation, job.seed).train()
+            curve = self._train_by_epochs(child, job)
         accuracy, loss = evaluate(child.infer, self._data)
         latency = measure_latency(child.infer, self._data) if self._latency else None
         seconds = time.monotonic() - started
-        epochs = self._training.epochs
-        measurement = Measurement(accuracy, loss, cost.trainable, cost.madds, epochs, seconds, latency)
+        epochs = len(curve) or self._training.epochs
+        measurement = Measurement(accuracy, loss, cost.trainable, cost.madds, epochs, seconds, latency, curve)
         self._on_child(job, measurement, child)
         return measurement
+
+    def _train_by_epochs(self, child: PlannedModel, job: Job) -> tuple[float, ...]:
+        """Trains to the end, or until the accuracies after the epochs fall short; returns them if they are measured."""
+        trainer = ChildTrainer(child, self._data, self._training, self._augmentation, job.seed)
+        curve: list[float] = []
+
+        def stop() -> bool:
+            curve.append(evaluate(trainer.infer, self._data)[0])
+            return falls_short(curve, job.bars, self._early_stop.rule)
+
+        if self._early_stop.measures:
+            trainer.train(stop)
+        else:
+            trainer.train()
+        return tuple(curve)

@@ -12,12 +12,12 @@ SEARCH_ERRORS = (UsageError, StorageError, RunError)
 
 def job_to_json(job: Job) -> dict[str, Any]:
     """A job as a JSON value."""
-    return {"index": job.index, "architecture": job.architecture, "seed": job.seed}
+    return {"index": job.index, "architecture": job.architecture, "seed": job.seed, "bars": job.bars}
 
 
 def job_from_json(document: dict[str, Any]) -> Job:
     """The job of a JSON value."""
-    return Job(document["index"], tuple(document["architecture"]), document["seed"])
+    return Job(document["index"], tuple(document["architecture"]), document["seed"], tuple(document["bars"]))
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def outcome_from_json(job: Job, document: dict[str, Any], log: str = "") -> Outc
     measurement = document["measurement"]
     return Outcome(
         job,
-        None if measurement is None else Measurement(**measurement),
+        None if measurement is None else Measurement(**{**measurement, "curve": tuple(measurement["curve"])}),
         tuple(Failure(TrialState(f["state"]), f["error"], f["log"] or log) for f in document["failures"]),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from rl_nas.checkpoint import Checkpoint
 from rl_nas.errors import StorageError, UsageError
@@ -16,7 +16,7 @@ from rl_nas.store.files import storage_errors
 from rl_nas.store.states import pack, unpack
 from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of the tables, kept in SQLite's user_version."""
 
 _MEASURES = tuple(field.name for field in fields(Measurement))
@@ -34,6 +34,7 @@ CREATE TABLE trials (
     epochs       INTEGER,
     seconds      REAL,                 -- wall time
     latency      REAL,                 -- seconds of one image's forward pass, where it was measured
+    curve        TEXT,                 -- JSON list, accuracy after each epoch, where it was measured
     recorded_at  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT
 """
@@ -65,6 +66,7 @@ _MIGRATIONS = {
         "INSERT INTO failures SELECT number, 1, state, error, '' FROM trials WHERE state != 'ok'",
         "ALTER TABLE trials DROP COLUMN error",
     ),
+    3: ("ALTER TABLE trials ADD COLUMN curve TEXT",),
 }
 """What makes tables of the next schema, 0 an empty file's, whose next is the present one."""
 
@@ -122,7 +124,7 @@ class TrialStore:
         Raises:
             StorageError: it could not be written; the earlier trials are safe.
         """
-        measures = (None,) * len(_MEASURES) if trial.measurement is None else astuple(trial.measurement)
+        measures = (None,) * len(_MEASURES) if trial.measurement is None else _row(trial.measurement)
         row = (trial.index, json.dumps(trial.architecture), trial.state, trial.reward, *measures)
         failures = [
             (trial.index, attempt, failure.state, failure.error, failure.log)
@@ -226,13 +228,19 @@ def read_trials(path: Path) -> list[Trial]:
             return store.trials()
 
 
-def _read(row: tuple[int, str, str, float | None, *tuple[float | None, ...]], failures: Sequence[Failure]) -> Trial:
+def _row(measurement: Measurement) -> tuple[Any, ...]:
+    *measures, curve = astuple(measurement)
+    return (*measures, json.dumps(curve) if curve else None)
+
+
+def _read(row: tuple[Any, ...], failures: Sequence[Failure]) -> Trial:
     number, architecture, state, reward, *measures = row
+    curve = tuple(json.loads(measures.pop() or "[]"))
     return Trial(
         index=number,
         architecture=tuple(json.loads(architecture)),
         state=TrialState(state),
         reward=reward,
-        measurement=None if reward is None else Measurement(*measures),  # type: ignore[arg-type]
+        measurement=None if reward is None else Measurement(**dict(zip(_MEASURES, (*measures, curve), strict=True))),
         failures=tuple(failures),
     )

@@ -160,7 +160,7 @@ REPLICAS = """
 import sys, json
 import tensorflow as tf
 sys.path.insert(0, sys.argv[2])
-from test_planned_model import BATCH, GENTLE, batch, network_plan
+from test_planned_model import BATCH, GENTLE, NetworkSettings, batch, network_plan
 from rl_nas.child.devices import make_strategy
 from rl_nas.child.planned_model import PlannedModel
 from rl_nas.child.settings import DeviceSettings
@@ -177,7 +177,16 @@ for name in ("nasnet", "ENAS-micro", "nasbench201"):
     mean = lambda *batch: strategy.reduce("MEAN", strategy.run(step, args=batch)[0], axis=None)
     train = tf.function(mean, autograph=False)
     curves.append([float(train(*batch(plan, seed=number))) for number in range(3)])
-print(json.dumps(curves))
+plan = network_plan("ENAS-micro", NetworkSettings(cells=1, filters=4, reductions=1, drop_path=0.5))
+with strategy.scope():
+    dropping = PlannedModel(plan, seed=2)
+    step = TrainingStep(dropping, GENTLE, replicas * BATCH, 12)
+outputs = tf.function(lambda images: dropping.train_call(dropping.trainable.vector.value, images)[0], autograph=False)
+first = strategy.experimental_local_results(strategy.run(outputs, args=(batch(plan)[0],)))
+for _ in range(8):  # masks fall more and more often
+    later = strategy.experimental_local_results(strategy.run(outputs, args=(batch(plan)[0],)))
+same = [bool(tf.reduce_all(one == values[0])) for values in (first, later) for one in values[1:]]
+print(json.dumps({"curves": curves, "same": same, "steps": int(dropping.counters[0].vector.numpy()[0])}))
 """
 
 
@@ -185,9 +194,11 @@ print(json.dumps(curves))
 def test_two_devices_with_a_batch_each_are_one_device_with_it() -> None:
     words = [sys.executable, "-c", REPLICAS]
     here = str(Path(__file__).parent)
-    curves = [
+    printed = [
         subprocess.run([*words, count, here], check=True, capture_output=True, text=True, timeout=300).stdout
         for count in ("1", "2")
     ]
-    one, two = (np.array(json.loads(curve.splitlines()[-1])) for curve in curves)
-    np.testing.assert_allclose(two, one, rtol=1e-3)
+    one, two = (json.loads(text.splitlines()[-1]) for text in printed)
+    np.testing.assert_allclose(two["curves"], one["curves"], rtol=1e-3)
+    assert one["steps"] == two["steps"] == 9
+    assert two["same"] == [True, False]  # at first no path is dropped; later each device drops its own

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -261,6 +262,20 @@ def test_tables_of_earlier_versions_are_read_and_go_on(tmp_path: Path, schema: i
             if len(store) == 2:
                 store.record(Trial(2, (5, 6), TrialState.OK, 0.5, MEASUREMENT, BAD.failures))
             assert store.trials()[2].failures == BAD.failures
+
+
+def test_curves_are_kept_and_tables_without_them_go_on(tmp_path: Path) -> None:
+    drawn = Trial(2, (5,), TrialState.OK, 0.5, replace(MEASUREMENT, curve=(0.25, 0.5)))
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        store.record(GOOD)
+        store.record(BAD)
+    with sqlite3.connect(tmp_path / "t.sqlite") as connection:
+        connection.execute("ALTER TABLE trials DROP COLUMN curve")
+        connection.execute("PRAGMA user_version = 3")
+    connection.close()
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        store.record(drawn)
+        assert store.trials() == [GOOD, BAD, drawn]
 
 
 def test_a_migration_happens_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,92 @@
+"""What early stopping saves, and what it does to the order of the networks.
+
+    rl_nas search --flagfile=flags/digits.cfg --strategy=random --trials=60 --early_stop_rule=record --run_dir=curves
+    python benchmarks/early_stopping.py --run_dir=curves
+
+The rules are replayed over the recorded curves of a search that stopped nobody, trial by trial in their order, each
+told of the trials before it. Saved: share of the epochs. Spearman: between the accuracies that the search would have
+seen, those of stopped children at their last epoch, and the full ones.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+
+from rl_nas.bench.statistics import correlation, spearman
+from rl_nas.commands import frame
+from rl_nas.errors import UsageError
+from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, falls_short
+from rl_nas.flags.parsing import Command, Parsed
+from rl_nas.settings import Settings, setting
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.trials import read_trials
+
+Curve = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class ReplaySettings(Settings):
+    """What is replayed."""
+
+    title: ClassVar[str] = "Replay"
+
+    run_dir: str = setting("curves", "search with --early_stop_rule=record")
+
+
+COMMAND = Command(
+    name="python benchmarks/early_stopping.py",
+    summary="replays the rules of early stopping over recorded curves.",
+    examples=("python benchmarks/early_stopping.py --run_dir=curves --early_stop_trials=5",),
+    groups=(ReplaySettings, EarlyStopSettings),
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the benchmark; returns its exit code."""
+    return frame.run(COMMAND, _run, argv)
+
+
+def _run(parsed: Parsed) -> int:
+    trials = read_trials(SearchFolder(parsed.group(ReplaySettings).run_dir).trials)
+    curves = [trial.measurement.curve for trial in trials if trial.measurement]
+    if not curves or len({len(curve) for curve in curves}) > 1 or not curves[0]:
+        raise UsageError("the trials have no curves of one length; expected a search with --early_stop_rule=record")
+    print(f"{len(curves)} children of {len(curves[0])} epochs\n")
+    print("| rule | stopped | epochs saved | Spearman (95%) | of the best 10%, stopped | best kept |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    settings = parsed.group(EarlyStopSettings)
+    for rule, quantile in (("median", 0.5), ("extrapolation", 0.5), ("extrapolation", 0.75), ("extrapolation", 0.9)):
+        chosen = replace(settings, rule=rule, quantile=quantile)
+        name = rule if rule == "median" else f"{rule}, quantile {quantile:g}"
+        print(f"| {name} | {_row(curves, _replay(curves, chosen))} |")
+    return frame.DONE
+
+
+def _replay(curves: Sequence[Curve], settings: EarlyStopSettings) -> list[Curve]:
+    """The curves as far as the rule lets them come."""
+    seen: list[Curve] = []
+    for curve in curves:
+        limits = bars(seen, settings)
+        length = next(
+            (n for n in range(1, len(curve) + 1) if falls_short(curve[:n], limits, settings.rule)), len(curve)
+        )
+        seen.append(curve[:length])
+    return seen
+
+
+def _row(curves: Sequence[Curve], seen: Sequence[Curve]) -> str:
+    full, met = np.array([curve[-1] for curve in curves]), np.array([curve[-1] for curve in seen])
+    stopped = np.array([len(curve) < len(curves[0]) for curve in seen])
+    saved = 1 - sum(map(len, seen)) / sum(map(len, curves))
+    found = correlation(met, full, spearman)
+    best = np.argsort(-full, kind="stable")[: max(1, len(full) // 10)]
+    kept = "yes" if full[np.argmax(met)] == full.max() else f"no, {full[np.argmax(met)]:.4f} of {full.max():.4f}"
+    interval = f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    return f"{stopped.mean():.0%} | {saved:.0%} | {interval} | {stopped[best].sum()} of {len(best)} | {kept}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
