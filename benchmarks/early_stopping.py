@@ -1,6 +1,6 @@
 """What early stopping saves, and what it does to the order of the networks.
 
-    rl_nas search --flagfile=flags/digits.cfg --strategy=random --trials=60 --early_stop_rule=record --run_dir=curves
+    rl_nas search --flagfile=flags/digits.cfg --strategy=random --early_stop_rule=record --run_dir=curves
     python benchmarks/early_stopping.py --run_dir=curves
 
 The rules are replayed over the recorded curves of a search that stopped nobody, trial by trial in their order, each
