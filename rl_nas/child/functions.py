@@ -77,31 +77,52 @@ def _conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
     return _dilated(x, spec.kernel, spec.dilation, lambda grids: _convolved(call, grids, kernel, padding="valid"))
 
 
+class _Operations(NamedTuple):
+    """A convolution, and its gradients to its input and to its kernel."""
+
+    forward: Callable[..., tf.Tensor]
+    to_input: Callable[..., tf.Tensor]
+    to_kernel: Callable[..., tf.Tensor]
+
+
+_FULL = _Operations(tf.raw_ops.Conv2D, tf.raw_ops.Conv2DBackpropInput, tf.raw_ops.Conv2DBackpropFilter)
+_BY_CHANNEL = _Operations(
+    tf.raw_ops.DepthwiseConv2dNative,
+    tf.raw_ops.DepthwiseConv2dNativeBackpropInput,
+    tf.raw_ops.DepthwiseConv2dNativeBackpropFilter,
+)
+
+
 def _convolved(
-    call: Call, x: tf.Tensor, kernel: tf.Tensor, strides: layers.Pair = (1, 1), padding: layers.Padding = "same"
+    call: Call,
+    x: tf.Tensor,
+    kernel: tf.Tensor,
+    strides: layers.Pair = (1, 1),
+    padding: layers.Padding = "same",
+    operations: _Operations = _FULL,
 ) -> tuple[tf.Tensor, Pullback]:
     how: dict[str, Any] = {"strides": [1, *strides, 1], "padding": padding.upper()}
 
     def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        to_x = tf.raw_ops.Conv2DBackpropInput(
-            input_sizes=call.shape(x.shape), filter=kernel, out_backprop=gradient, **how
-        )
-        to_kernel = tf.raw_ops.Conv2DBackpropFilter(
-            input=x, filter_sizes=call.shape(kernel.shape), out_backprop=gradient, **how
-        )
+        to_x = operations.to_input(input_sizes=call.shape(x.shape), filter=kernel, out_backprop=gradient, **how)
+        to_kernel = operations.to_kernel(input=x, filter_sizes=call.shape(kernel.shape), out_backprop=gradient, **how)
         return [to_x], [to_kernel]
 
-    return tf.raw_ops.Conv2D(input=x, filter=kernel, **how), pullback
+    return operations.forward(input=x, filter=kernel, **how), pullback
 
 
 def _separable_conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
     depthwise, pointwise = call.weights
-    spec, square = call.layer, (call.layer.kernel, call.layer.kernel)
+    spec = call.layer
     if spec.dilation == 1:
-        middle, pull_to_x = _convolved_by_channel(call, x, depthwise, spec.stride, "SAME")
+        strides = (spec.stride, spec.stride)
+        middle, pull_to_x = _convolved(call, x, depthwise, strides, operations=_BY_CHANNEL)
     else:
         middle, pull_to_x = _dilated(
-            x, square, spec.dilation, lambda grids: _convolved_by_channel(call, grids, depthwise, 1, "VALID")
+            x,
+            (spec.kernel, spec.kernel),
+            spec.dilation,
+            lambda grids: _convolved(call, grids, depthwise, padding="valid", operations=_BY_CHANNEL),
         )
     output, pull_to_middle = _convolved(call, middle, pointwise)
 
@@ -111,23 +132,6 @@ def _separable_conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
         return to_x, [*to_depthwise, *to_pointwise]
 
     return output, pullback
-
-
-def _convolved_by_channel(
-    call: Call, x: tf.Tensor, kernel: tf.Tensor, stride: int, padding: str
-) -> tuple[tf.Tensor, Pullback]:
-    how: dict[str, Any] = {"strides": [1, stride, stride, 1], "padding": padding}
-
-    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        to_x = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-            input_sizes=call.shape(x.shape), filter=kernel, out_backprop=gradient, **how
-        )
-        to_kernel = tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-            input=x, filter_sizes=call.shape(kernel.shape), out_backprop=gradient, **how
-        )
-        return [to_x], [to_kernel]
-
-    return tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, **how), pullback
 
 
 def _dilated(

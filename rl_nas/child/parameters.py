@@ -1,6 +1,6 @@
 """The weights of a planned network with the values that they start from: those of its Keras model."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -91,6 +91,6 @@ def initial_parameters(node: Node, seed: int) -> NodeParameters:
             return NodeParameters([], [])
 
 
-def is_random(node: Node) -> Any:
+def is_random(node: Node) -> bool:
     """Whether the layer's output differs from step to step."""
     return isinstance(node.layer, layers.DropPath | layers.Dropout | layers.TrainingProgress)

@@ -105,8 +105,7 @@ class TrainedChildEvaluator:
             self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
         with quick_start():
-            curve = self._train_by_epochs(child, job)
-        accuracy, loss = evaluate(child.infer, self._data)
+            curve, (accuracy, loss) = self._train_and_evaluate(child, job)
         latency = measure_latency(child.infer, self._data) if self._latency else None
         seconds = time.monotonic() - started
         epochs = len(curve) or self._training.epochs
@@ -114,17 +113,21 @@ class TrainedChildEvaluator:
         self._on_child(job, measurement, child)
         return measurement
 
-    def _train_by_epochs(self, child: PlannedModel, job: Job) -> tuple[float, ...]:
-        """Trains to the end, or until the accuracies after the epochs fall short; returns them if they are measured."""
+    def _train_and_evaluate(self, child: PlannedModel, job: Job) -> tuple[tuple[float, ...], tuple[float, float]]:
+        """Trains to the end, or until the accuracies after the epochs fall short.
+
+        Returns:
+            These accuracies if they are measured; accuracy and loss at the end.
+        """
         trainer = ChildTrainer(child, self._data, self._training, self._augmentation, job.seed)
-        curve: list[float] = []
+        if not self._early_stop.measures:
+            trainer.train()
+            return (), evaluate(child.infer, self._data)
+        measured: list[tuple[float, float]] = []
 
         def stop() -> bool:
-            curve.append(evaluate(trainer.infer, self._data)[0])
-            return falls_short(curve, job.bars, self._early_stop.rule)
+            measured.append(evaluate(trainer.infer, self._data))
+            return falls_short([accuracy for accuracy, _ in measured], job.bars, self._early_stop.rule)
 
-        if self._early_stop.measures:
-            trainer.train(stop)
-        else:
-            trainer.train()
-        return tuple(curve)
+        trainer.train(stop)
+        return tuple(accuracy for accuracy, _ in measured), measured[-1]

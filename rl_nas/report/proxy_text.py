@@ -36,7 +36,7 @@ class Ranking:
         cost: share of the full training's seconds.
         kendall: tau-b.
         spearman: rho.
-        best_kept: place that the proxy's best network has in the full training, the first being 1.
+        best_place: place that the proxy's best network has in the full training, the first being 1.
     """
 
     name: str
