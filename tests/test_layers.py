@@ -22,17 +22,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "updates": {"checkpoint", "errors", "strategies", "trial"},
     "search": {"checkpoint", "execution", "spaces", "strategies", "trial", "updates"},
     "async_search": {"errors", "execution", "search", "spaces", "strategies", "trial", "updates"},
+    "shared_search": {"checkpoint", "errors", "spaces", "strategies", "trial"},
     "store": {"checkpoint", "errors", "spaces", "trial"},
     "report": {"bench", "spaces", "store", "trial"},
     "flags": {"errors", "settings"},
-    "child": {"errors", "settings", "networks", "store"},
+    "child": {"checkpoint", "errors", "settings", "networks", "store"},
     "controller": {"checkpoint", "settings", "spaces", "trial"},
     "bench": {"controller", "evaluation", "spaces", "strategies", "trial"},
-    "evaluation": {"errors", "settings", "child", "networks", "spaces", "trial"},
+    "evaluation": {"checkpoint", "errors", "settings", "child", "networks", "spaces", "trial"},
 }
 PURE = (
     *("errors", "settings", "spaces", "networks", "trial", "checkpoint", "strategies", "updates", "search", "store"),
-    *("async_search", "report", "flags"),
+    *("async_search", "shared_search", "report", "flags"),
 )
 
 

@@ -22,11 +22,22 @@ class Pack:
         vector: variable [all their elements].
     """
 
-    def __init__(self, specs: Sequence[Any], name: str, dtype: str = "float32", **kwargs: Any) -> None:
-        """Takes up the variables' values; made under a tf.distribute strategy, the vector is the strategy's."""
+    def __init__(
+        self, specs: Sequence[Any], name: str, dtype: str = "float32", value: np.ndarray | None = None, **kwargs: Any
+    ) -> None:
+        """Takes up the variables' values; made under a tf.distribute strategy, the vector is the strategy's.
+
+        Args:
+            specs: the variables.
+            name: of the vector.
+            dtype: of the variables.
+            value: of the vector, where it is not that of the variables.
+            **kwargs: as `keras.Variable` takes them.
+        """
         self.specs = specs
-        flat = np.concatenate([np.zeros(0, dtype), *(np.ravel(v.numpy()) for v in specs)])
-        self.vector = keras.Variable(flat, dtype=dtype, name=name, **kwargs)
+        if value is None:
+            value = np.concatenate([np.zeros(0, dtype), *(np.ravel(v.numpy()) for v in specs)])
+        self.vector = keras.Variable(value, dtype=dtype, name=name, **kwargs)
 
     def mapping(self, value: tf.Tensor) -> list[tuple[Any, tf.Tensor]]:
         """What a value of the vector means for each variable."""
@@ -69,9 +80,15 @@ class Packed(ABC):
             layers, 0 for biases, scales and offsets: what weight decay applies to.
     """
 
-    def __init__(self, trainable: Sequence[Any], other: Sequence[Any], counters: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        trainable: Sequence[Any],
+        other: Sequence[Any],
+        counters: Sequence[Any],
+        weights: np.ndarray | None = None,
+    ) -> None:
         # How the values of several devices become one: mean of the moving averages, counters of the first.
-        self.trainable = Pack(trainable, "trainable")
+        self.trainable = Pack(trainable, "trainable", value=weights)
         self.other = Pack(other, "other", trainable=False, aggregation="mean")
         self.counters = [
             Pack(

@@ -1,5 +1,6 @@
 """The weights of a planned network with the values that they start from: those of its Keras model."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
@@ -8,36 +9,35 @@ import numpy as np
 from rl_nas.networks import layers
 from rl_nas.networks.plan import Node, Plan
 
+Initial = Callable[[tuple[int, ...], int], np.ndarray]
+"""Shape, seed -> the value that a parameter starts from."""
+
 
 class Parameter:
     """What is needed of a Keras variable: its path in the model, its shape and its value.
 
-    Args:
+    Attributes:
         path: as in the Keras model of the plan, such as `stem.conv/kernel`.
-        value: array of its initial value.
+        shape: of the value.
+        initial: makes the first value, and that of a part of it, when it is asked for.
+        dtype: of the value.
     """
 
-    def __init__(self, path: str, value: np.ndarray) -> None:
-        self.path, self._value = path, value
+    def __init__(
+        self, path: str, shape: tuple[int, ...], initial: Initial, seed: int = 0, dtype: str = "float32"
+    ) -> None:
+        self.path, self.shape, self.initial, self.dtype = path, shape, initial, dtype
+        self._seed = seed
+        self._value: np.ndarray | None = None
 
     @property
     def name(self) -> str:
         """The last part of the path."""
         return self.path.rpartition("/")[2]
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """That of the value."""
-        return self._value.shape
-
-    @property
-    def dtype(self) -> str:
-        """That of the value."""
-        return str(self._value.dtype)
-
     def numpy(self) -> np.ndarray:
         """The value."""
-        return self._value
+        return self.initial(self.shape, self._seed) if self._value is None else self._value
 
     def assign(self, value: np.ndarray) -> None:
         """Changes the value."""
@@ -71,10 +71,10 @@ def initial_parameters(node: Node, seed: int) -> NodeParameters:
     spec, channels = node.layer, node.inputs[0].channels
 
     def kernel(name: str, *shape: int, offset: int = 0) -> Parameter:
-        return Parameter(f"{node.name}/{name}", np.asarray(kernel_initializer(seed + offset)(shape)))
+        return Parameter(f"{node.name}/{name}", shape, _random, seed + offset)
 
-    def constant(name: str, value: float, size: int) -> Parameter:
-        return Parameter(f"{node.name}/{name}", np.full(size, value, np.float32))
+    def constant(name: str, initial: Initial, size: int) -> Parameter:
+        return Parameter(f"{node.name}/{name}", (size,), initial)
 
     match spec:
         case layers.Conv():
@@ -83,12 +83,25 @@ def initial_parameters(node: Node, seed: int) -> NodeParameters:
             depthwise = kernel("depthwise_kernel", spec.kernel, spec.kernel, channels, 1)
             return NodeParameters([depthwise, kernel("pointwise_kernel", 1, 1, channels, spec.filters, offset=1)], [])
         case layers.BatchNorm():
-            moving = [constant("moving_mean", 0, channels), constant("moving_variance", 1, channels)]
-            return NodeParameters([constant("gamma", 1, channels), constant("beta", 0, channels)], moving)
+            moving = [constant("moving_mean", zeros, channels), constant("moving_variance", _ones, channels)]
+            return NodeParameters([constant("gamma", _ones, channels), constant("beta", zeros, channels)], moving)
         case layers.Dense():
-            return NodeParameters([kernel("kernel", channels, spec.units), constant("bias", 0, spec.units)], [])
+            return NodeParameters([kernel("kernel", channels, spec.units), constant("bias", zeros, spec.units)], [])
         case _:
             return NodeParameters([], [])
+
+
+def zeros(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """An `Initial`."""
+    return np.zeros(shape, np.float32)
+
+
+def _ones(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    return np.ones(shape, np.float32)
+
+
+def _random(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    return np.asarray(kernel_initializer(seed)(shape))
 
 
 def is_random(node: Node) -> bool:

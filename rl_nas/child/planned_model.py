@@ -12,7 +12,7 @@ from typing_extensions import override
 from rl_nas.child.functions import FUNCTIONS, Call, Moved, Pullback
 from rl_nas.child.packing import Packed, replica_shift
 from rl_nas.child.packing import Pullback as PullbackToWeights
-from rl_nas.child.parameters import Parameter, initial_parameters, is_random, node_seeds
+from rl_nas.child.parameters import Parameter, initial_parameters, is_random, node_seeds, zeros
 from rl_nas.networks.layers import Layer
 from rl_nas.networks.plan import Node, Plan
 
@@ -27,21 +27,23 @@ class PlannedModel(Packed):
         plan: the network.
     """
 
-    def __init__(self, plan: Plan, *, seed: int = 0) -> None:
+    def __init__(self, plan: Plan, *, seed: int = 0, weights: np.ndarray | None = None) -> None:
         """Makes the initial weights.
 
         Args:
             plan: the network.
             seed: initial weights, dropout and drop path are functions of it and of the layer's position.
+            weights: float [trainable parameters], other ones to start from.
         """
         self.plan, self._seeds = plan, node_seeds(plan, seed)
         parameters = [initial_parameters(*pair) for pair in zip(plan.nodes, self._seeds, strict=True)]
         self._counts = [(len(own.trainable), len(own.moving)) for own in parameters]
-        steps = [Parameter("step", np.zeros([], np.int64))] if any(map(is_random, plan.nodes)) else []
+        steps = [Parameter("step", (), zeros, dtype="int64")] if any(map(is_random, plan.nodes)) else []
         super().__init__(
             [parameter for own in parameters for parameter in own.trainable],
             [parameter for own in parameters for parameter in own.moving],
             steps,
+            weights,
         )
 
     @property
@@ -50,11 +52,12 @@ class PlannedModel(Packed):
         return [*self.trainable.specs, *self.other.specs]
 
     @override
-    def call(self, weights: tf.Tensor, other: tf.Tensor, images: tf.Tensor) -> Any:
+    def call(self, weights: tf.Tensor, other: tf.Tensor, images: tf.Tensor, *, of_batch: bool = False) -> Any:
+        """See `Packed.call`; with `of_batch`, normalised by the statistics of these images."""
         values = {self.plan.image.node: images}
         readers = Counter(tensor.node for node in self.plan.nodes for tensor in node.inputs)
         readers.update(tensor.node for tensor in self._outputs())
-        for run in self._runs(weights, other, training=False):
+        for run in self._runs(weights, other, training=False, of_batch=of_batch):
             values[run.node.output.node], _ = run(values)
             for tensor in run.node.inputs:
                 readers[tensor.node] -= 1
@@ -90,13 +93,19 @@ class PlannedModel(Packed):
         values = {self.plan.image.node: images}
         moved: list[Moved] = []
         pullbacks = []
-        for run in self._runs(weights, self.other.vector.value, training=True, moved=moved):
+        for run in self._runs(weights, self.other.vector.value, training=True, of_batch=True, moved=moved):
             values[run.node.output.node], pullback = run(values)
             pullbacks.append((run, pullback))
         return values, pullbacks, moved
 
     def _runs(
-        self, weights: tf.Tensor, other: tf.Tensor, *, training: bool, moved: list[Moved] | None = None
+        self,
+        weights: tf.Tensor,
+        other: tf.Tensor,
+        *,
+        training: bool,
+        of_batch: bool,
+        moved: list[Moved] | None = None,
     ) -> Iterator["_Run"]:
         """What is to be run for every layer, in order."""
         trainable = iter([part for _, part in self.trainable.mapping(weights)])
@@ -110,6 +119,7 @@ class PlannedModel(Packed):
                 moving=[next(moving) for _ in range(moves)],
                 moved=[] if moved is None else moved,
                 training=training,
+                of_batch=of_batch,
                 seed=_seed_of_step(node_seed, step) if training and is_random(node) else None,
                 step=step,
                 shape=shape,

@@ -39,12 +39,13 @@ class Children:
     Args:
         flags: all flags of `rl_nas search`.
         folder: of the run.
+        hide_gpus: where workers have them, keep this process off them.
 
     Raises:
         UsageError: there are no such devices, or no process that a timeout could end.
     """
 
-    def __init__(self, flags: Mapping[str, Any], folder: SearchFolder) -> None:
+    def __init__(self, flags: Mapping[str, Any], folder: SearchFolder, *, hide_gpus: bool = True) -> None:
         import tensorflow as tf
 
         self.settings = ExecutionSettings.from_flags(flags)
@@ -55,7 +56,7 @@ class Children:
         # As many in this process as in workers: the numbers of a run then depend neither on where it runs ...
         tf.config.threading.set_intra_op_parallelism_threads(self.settings.threads_per_worker)
         tf.config.threading.set_inter_op_parallelism_threads(self.settings.threads_per_worker)
-        if self.settings.executor != "inline":
+        if self.settings.executor != "inline" and hide_gpus:
             tf.config.set_visible_devices([], "GPU")  # ... and GPUs are the workers'
 
     def executor(self) -> Executor:

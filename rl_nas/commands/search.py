@@ -10,7 +10,7 @@ import numpy as np
 
 from rl_nas.async_search import search_async
 from rl_nas.child.settings import DataSettings
-from rl_nas.commands import frame, run_config
+from rl_nas.commands import frame, run_config, shared
 from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
 from rl_nas.commands.children import Children
 from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, RunSettings, SecondStageSettings, StrategySettings
@@ -19,7 +19,7 @@ from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, bars_again
 from rl_nas.evaluation.rewards import make_reward
-from rl_nas.evaluation.settings import RewardSettings
+from rl_nas.evaluation.settings import EstimatorSettings, RewardSettings
 from rl_nas.execution.early_stopping import EarlyStoppingExecutor
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.flags.parsing import OutputSettings, Parsed
@@ -30,6 +30,7 @@ from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
 from rl_nas.report.second_stage import second_stage_text
 from rl_nas.search import search
+from rl_nas.shared_search import Listed
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.spaces.settings import SpaceSettings
@@ -61,9 +62,12 @@ def _run(parsed: Parsed) -> int:
         raise UsageError("--run_dir is missing; give the folder of the run, such as --run_dir=runs/first")
     folder = SearchFolder(run.run_dir)
     check(parsed.group(SecondStageSettings))
+    if not run.resume:
+        _check_estimator(parsed)
     if run.resume:
         recorded = folder.reopen()
         merged = run_config.merge(parsed, recorded["flags"], CHANGEABLE)
+        _check_estimator(merged)
         continued = _Search(merged, folder)
         folder.write_config(run_config.changed(recorded, merged))
         return continued.run()
@@ -71,6 +75,11 @@ def _run(parsed: Parsed) -> int:
     started = _Search(parsed, folder)  # checks data and network before anything is written
     folder.create(run_config.config(parsed), run_config.repeating_flagfile(parsed, SEARCH.name))
     return started.run()
+
+
+def _check_estimator(parsed: Parsed) -> None:
+    if parsed.group(EstimatorSettings).estimator == "shared":
+        shared.check(parsed)
 
 
 class _Search:
@@ -85,7 +94,8 @@ class _Search:
         self.then = parsed.group(SecondStageSettings)
         self.settings = parsed.group(RunSettings)
         self.json = parsed.group(OutputSettings).json
-        self.children = Children(run_config.portable(parsed.values), folder)
+        sharing = parsed.group(EstimatorSettings).estimator == "shared"
+        self.children = Children(run_config.portable(parsed.values), folder, hide_gpus=not sharing)
         frame.settle_determinism(self.settings.determinism)
         self.space = find_space(parsed.group(SpaceSettings))
         self.reward, self.health = make_reward(parsed.group(RewardSettings)), parsed.group(HealthSettings)
@@ -96,6 +106,7 @@ class _Search:
         options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
         name = parsed.group(StrategySettings).strategy
         self.strategy = STRATEGIES[name](self.space, options, self.settings.seed)
+        self.shared = shared.SharedStage(parsed, folder, self.strategy, self.space, self.reward) if sharing else None
 
     def run(self) -> int:
         """Searches, writes the best files, prints the summary; Ctrl-C ends only the searching."""
@@ -122,8 +133,12 @@ class _Search:
         from rl_nas.child.kept_images import images_kept
         from rl_nas.report.health_log import HealthLog  # imports TensorBoard
 
+        strategy, trials, batch = self.strategy, self.settings.trials, self.settings.update_every
+        if self.shared is not None:
+            ranked = self.shared.architectures(self.data, self._plan)
+            strategy, trials, batch = Listed(ranked), min(trials, len(ranked)), len(ranked)
         with images_kept(self.data, self.folder.images), self.children.executor() as executor:
-            progress = SearchProgress(self.settings.trials, recorded, workers=lambda: executor.workers)
+            progress = SearchProgress(trials, recorded, workers=lambda: executor.workers)
             with progress, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
                 loop = search_async if self.children.settings.async_updates else search
@@ -134,12 +149,12 @@ class _Search:
                     lag=self.settings.update_every,
                 )
                 loop(
-                    self.strategy,
+                    strategy,
                     SupervisedExecutor(stopping, self.children.settings),
                     store,
                     reward=self.reward,
-                    trials=self.settings.trials,
-                    batch_size=self.settings.update_every,
+                    trials=trials,
+                    batch_size=batch,
                     seed=self.settings.seed,
                     key=self.space.canonical_key,
                     health=self.health,
@@ -190,6 +205,7 @@ class _Search:
             valid_images=len(self.data.valid_labels),
             files=self.folder.files(),
             export_difference=difference,
+            shared=None if self.shared is None else self.shared.result(trials),
         )
 
     def _export(self, best: Trial) -> float:

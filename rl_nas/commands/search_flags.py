@@ -8,7 +8,7 @@ from rl_nas.commands.catalog import STRATEGIES
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.evaluation.early_stopping import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
-from rl_nas.evaluation.settings import FilterSettings, RewardSettings
+from rl_nas.evaluation.settings import EstimatorSettings, FilterSettings, RewardSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.flags.parsing import Command
 from rl_nas.networks.settings import NetworkSettings
@@ -31,7 +31,7 @@ class RunSettings(Settings):
         "continue the run in --run_dir; --trials, --data_dir, --then_... and where children run may change, and"
         " config.json then tells when",
     )
-    trials: int = setting(100, "children to evaluate in all", minimum=1)
+    trials: int = setting(100, "children to train in all", minimum=1)
     update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1)
     seed: int = setting(0, "of everything random; same flags and seed, same run", minimum=0)
     determinism: str = setting(
@@ -90,6 +90,7 @@ SEARCH = Command(
         ControllerSettings,
         EvolutionSettings,
         HealthSettings,
+        EstimatorSettings,
         RewardSettings,
         LimitSettings,
         FilterSettings,

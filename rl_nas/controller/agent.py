@@ -112,13 +112,22 @@ class _Agent:
         self.learner.restart()
 
 
-class Reinforce(_Agent):
+class _PolicyAgent(_Agent):
+    """An agent whose proposals are its policy's."""
+
+    def sample(self, n: int) -> list[Architecture]:
+        """See `Sampling`."""
+        fixed = np.repeat(fixed_choices(self._space, self._proposed, 1), n, axis=1)
+        return [tuple(map(int, tokens)) for tokens in self.learner.propose(n, fixed)[0]]
+
+
+class Reinforce(_PolicyAgent):
     """REINFORCE with a baseline and an entropy bonus: `ReinforceLearner`."""
 
     LEARNER = ReinforceLearner
 
 
-class PPO(_Agent):
+class PPO(_PolicyAgent):
     """Proximal policy optimization: `PPOLearner`."""
 
     LEARNER = PPOLearner

@@ -1,4 +1,4 @@
-"""Settings of rewards, and of what is refused before it is trained."""
+"""Settings of estimators and rewards, and of what is refused before it is trained."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -34,6 +34,32 @@ class RewardSettings(Settings):
     def needs_latency(self) -> bool:
         """Whether children's latency is to be measured."""
         return self.cost_target is not None and self.cost == "latency"
+
+
+@dataclass(frozen=True)
+class EstimatorSettings(Settings):
+    """How the strategy gets to know what a network is worth."""
+
+    title: ClassVar[str] = "Estimator"
+
+    estimator: str = setting(
+        "trained",
+        "train each network as a child of its own; or (shared) train weights that all have in common, measure networks"
+        " with these, and train --trials of a sample alone: the best, and some of chance that tell how well that ranks"
+        " (ENAS; Pham et al. 2018)",
+        choices=("trained", "shared"),
+    )
+    shared_epochs: int = setting(150, "passes of the shared weights over the training images", minimum=1)
+    shared_warmup: int = setting(0, "of these, epochs before the first update of the strategy", minimum=0)
+    shared_updates: int = setting(
+        30,
+        "updates of the strategy after every epoch, each from --update_every networks that are measured on a batch of"
+        " held-out images",
+        minimum=0,
+    )
+    shared_samples: int = setting(
+        100, "networks that are drawn at the end and ranked on all held-out images", minimum=2
+    )
 
 
 @dataclass(frozen=True)

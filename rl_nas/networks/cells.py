@@ -45,7 +45,7 @@ def _match_previous(ops: Ops, h: Tensor, h_previous: Tensor | None, filters: int
 def _plan_block(ops: Ops, block: Block, states: list[Tensor], filters: int, stride: int) -> Tensor:
     results = []
     for side, state, op in zip(("left", "right"), block.inputs, block.ops, strict=True):
-        with ops.plan.scope(side):
+        with ops.plan.scope(side, variant=state):
             results.append(ops.apply(op, states[state], filters, stride if state < CELL_INPUTS else 1))
     joiner = Add() if block.combine == "add" else Concat()
     return ops.plan.add(joiner, *results, name=block.combine)
@@ -62,4 +62,4 @@ def _concatenate(ops: Ops, cell: Cell, states: list[Tensor], filters: int) -> Te
             elif state < CELL_INPUTS and x.channels != filters:
                 x = ops.conv_bn(x, filters)
         joined.append(x)
-    return joined[0] if len(joined) == 1 else ops.plan.add(Concat(), *joined, name="concat")
+    return joined[0] if len(joined) == 1 else ops.plan.add(Concat(chosen=True), *joined, name="concat")

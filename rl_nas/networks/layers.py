@@ -196,7 +196,13 @@ class Add(Layer):
 
 @dataclass(frozen=True)
 class Concat(Layer):
-    """Concatenation along the channels."""
+    """Concatenation along the channels.
+
+    Attributes:
+        chosen: which tensors are joined is part of the architecture.
+    """
+
+    chosen: bool = False
 
     @override
     def output_shape(self, *inputs: Shape) -> Shape:

@@ -63,7 +63,7 @@ def _plan_module(ops: Ops, spec: ModelSpec, h: Tensor, filters: int) -> Tensor:
     channels = vertex_channels(spec, h.channels, filters)
     tensors = {0: h}
     for vertex in range(1, last):
-        with ops.plan.scope(f"vertex{vertex}"):
+        with ops.plan.scope(f"vertex{vertex}", variant=spec.ops[vertex]):
             terms = []
             for source in spec.sources(vertex):
                 if source == 0:
@@ -75,7 +75,7 @@ def _plan_module(ops: Ops, spec: ModelSpec, h: Tensor, filters: int) -> Tensor:
             tensors[vertex] = _plan_operation(ops, spec.ops[vertex], x)
     joined = [tensors[vertex] for vertex in spec.sources(last) if vertex > 0]
     with ops.plan.scope("output"):
-        output = [joined[0] if len(joined) == 1 else ops.plan.add(Concat(), *joined, name="concat")] if joined else []
+        output = joined[:1] if len(joined) < 2 else [ops.plan.add(Concat(chosen=True), *joined, name="concat")]
         if 0 in spec.sources(last):
             output.append(_conv_bn_relu(ops, h, filters, 1))
         return output[0] if len(output) == 1 else ops.plan.add(Add(), *output, name="add")

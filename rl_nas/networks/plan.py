@@ -29,12 +29,22 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Node:
-    """One planned layer."""
+    """One planned layer.
+
+    Attributes:
+        name: unlike those of the others.
+        layer: what it does.
+        inputs: what it reads.
+        output: what it makes.
+        key: the name with what of the architecture it does not tell, such as the state that an operation reads: where
+            networks share weights, their layers of equal keys do.
+    """
 
     name: str
     layer: Layer
     inputs: tuple[Tensor, ...]
     output: Tensor
+    key: str
 
 
 class Plan:
@@ -51,22 +61,27 @@ class Plan:
         self.nodes: list[Node] = []
         self.auxiliary: Tensor | None = None
         self._scope: list[str] = []
+        self._keys: list[str] = []
         self._names: set[str] = set()
 
     def add(self, layer: Layer, *inputs: Tensor, name: str) -> Tensor:
         """Appends a layer that reads `inputs`; returns its output."""
         output = Tensor(len(self.nodes), layer.output_shape(*(t.shape for t in inputs)))
-        self.nodes.append(Node(self._unique(".".join([*self._scope, name])), layer, inputs, output))
+        unique = self._unique(".".join([*self._scope, name]))
+        key = ".".join([*self._keys, unique.removeprefix(".".join([*self._scope, ""]))])
+        self.nodes.append(Node(unique, layer, inputs, output, key))
         return output
 
     @contextmanager
-    def scope(self, name: str) -> Iterator[None]:
-        """Puts `name.` before the names of the layers added inside."""
+    def scope(self, name: str, variant: object = None) -> Iterator[None]:
+        """Puts `name.` before the names of the layers added inside, and `name(variant).` before their keys."""
         self._scope.append(name)
+        self._keys.append(name if variant is None else f"{name}({variant})")
         try:
             yield
         finally:
             self._scope.pop()
+            self._keys.pop()
 
     @property
     def output(self) -> Tensor:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_nas.report.genotype_text import genotype_text
+from rl_nas.report.shared_text import SharedResult, shared_json, shared_text
 from rl_nas.report.tables import best_trials, counted, trials_table
 from rl_nas.spaces.genotype import Genotype, to_json
 from rl_nas.trial import Trial
@@ -25,6 +26,7 @@ class SearchResult:
         valid_images: on how many held-out images of the training split accuracies were measured.
         files: what was written, by what it is.
         export_difference: largest difference of a probability after reloading the SavedModel.
+        shared: how shared weights ranked, if there are any.
     """
 
     trials: Sequence[Trial]
@@ -34,6 +36,7 @@ class SearchResult:
     valid_images: int
     files: dict[str, Path]
     export_difference: float
+    shared: SharedResult | None = None
 
     @property
     def failures(self) -> int:
@@ -51,6 +54,7 @@ def summary_text(result: SearchResult) -> str:
             f"The best of {counted(len(result.trials), 'child', 'children')} ({result.failures} failed):",
             trials_table(best_trials(result.trials, _SHOWN)),
             "",
+            *([] if result.shared is None else [shared_text(result.shared), ""]),
             genotype_text(result.genotype),
             "",
             *(f"{name:{width}}  {path}" for name, path in result.files.items()),
@@ -73,6 +77,7 @@ def summary_json(result: SearchResult) -> dict[str, Any]:
         "best": {"trial": result.best.index, "reward": result.best.reward, **asdict(measurement)},
         "measured_on": f"{result.valid_images} held-out images of the training split, proxy, one run",
         "genotype": to_json(result.genotype),
+        **({} if result.shared is None else {"shared": shared_json(result.shared)}),
         "files": {name: str(path) for name, path in result.files.items()},
         "export_difference": result.export_difference,
     }

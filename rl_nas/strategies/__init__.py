@@ -30,6 +30,14 @@ class Strategy(Protocol):
 
 
 @runtime_checkable
+class Sampling(Protocol):
+    """What a strategy can do, besides, if its proposals are draws from a distribution."""
+
+    def sample(self, n: int) -> list[Architecture]:
+        """`n` draws that no trials will be observed of."""
+
+
+@runtime_checkable
 class Recovering(Protocol):
     """What a strategy can do, besides, when its proposals have collapsed."""
 

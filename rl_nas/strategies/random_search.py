@@ -24,6 +24,10 @@ class RandomSearch:
         self._proposed += n
         return [self._space.sample(self._rng, self._space.fixed(trial)) for trial in trials]
 
+    def sample(self, n: int) -> list[Architecture]:
+        """See `Sampling`."""
+        return [self._space.sample(self._rng, self._space.fixed(self._proposed)) for _ in range(n)]
+
     def observe(self, trials: Sequence[Trial]) -> None:
         """Ignores them."""
 
