@@ -44,7 +44,12 @@ def learning_rate(
         first *= batch / settings.learning_rate_batch
     schedule: keras.optimizers.schedules.LearningRateSchedule
     if settings.schedule == "cosine":
-        schedule = keras.optimizers.schedules.CosineDecay(first, steps)
+        schedule = keras.optimizers.schedules.CosineDecay(first, steps, alpha=settings.final_rate)
+    elif settings.schedule == "cosine_restarts":
+        length = max(1, round(settings.restart_epochs * per_epoch))
+        schedule = keras.optimizers.schedules.CosineDecayRestarts(
+            first, length, t_mul=settings.restart_growth, alpha=settings.final_rate
+        )
     else:
         schedule = keras.optimizers.schedules.ExponentialDecay(
             first, settings.decay_epochs * per_epoch, settings.decay_rate, staircase=True

@@ -60,8 +60,16 @@ class TrainingSettings(Settings):
     )
     schedule: str = setting(
         "cosine",
-        "how the learning rate falls: to 0 along half a cosine, or by a factor every few epochs",
-        choices=("cosine", "exponential"),
+        "how the learning rate falls: along half a cosine, along several of growing length (Loshchilov and Hutter"
+        " 2017), or by a factor every few epochs",
+        choices=("cosine", "cosine_restarts", "exponential"),
+    )
+    final_rate: float = setting(
+        0.0, "share of the learning rate that a half cosine ends at; both cosine schedules", minimum=0, maximum=1
+    )
+    restart_epochs: float = setting(10.0, "length of the first half cosine; schedule cosine_restarts", above=0)
+    restart_growth: float = setting(
+        2.0, "each half cosine is so many times the one before; schedule cosine_restarts", minimum=1
     )
     decay_rate: float = setting(0.97, "that factor; schedule exponential", above=0, maximum=1)
     decay_epochs: float = setting(2.4, "those epochs; schedule exponential", above=0)

@@ -74,6 +74,12 @@ class TrainingStep:
         right = tf.reduce_sum(tf.cast(tf.argmax(logits, axis=-1, output_type=classes.dtype) == classes, tf.float32))
         return loss, right
 
+    @property
+    def variables(self) -> list[Any]:
+        """All that later steps depend on."""
+        averages = [average.value for average in self.averages]
+        return [*self.packed.vectors, *self.optimizer.variables, *averages]
+
     def infer(self, images: tf.Tensor) -> Any:
         """The outputs of the network as it would be written back, not in training mode."""
         vectors = [average.value for average in self.averages] or [

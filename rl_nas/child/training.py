@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.checkpoint import State
 from rl_nas.child.augment import augment
 from rl_nas.child.data import ImageData
 from rl_nas.child.optimization import cross_entropy
@@ -59,6 +60,7 @@ class ChildTrainer:
         self._examples = int(data.train_images.shape[0])
         self._batch = min(training.batch_size, self._examples)
         steps = training_steps(training, self._examples)
+        self._epoch, self._loss = 0, math.nan
         self._update = TrainingStep(packed, training, self._batch, steps)
         self._step = tf.function(
             self._train_step,
@@ -81,7 +83,7 @@ class ChildTrainer:
         return self._update.infer
 
     def train(self, stop: Callable[[], bool] = lambda: False) -> float:
-        """Trains for all epochs; leaves the weights in the network; returns the mean loss of the last epoch.
+        """Trains for all epochs that are left; leaves the weights in the network; returns the last one's mean loss.
 
         Args:
             stop: is asked after every epoch whether it is to be the last.
@@ -89,18 +91,34 @@ class ChildTrainer:
         Raises:
             DivergedError: a loss was not finite at the end of an epoch.
         """
-        loss = math.nan
-        for epoch in range(self._training.epochs):
+        while self._epoch < self._training.epochs:
             whole = self._examples - self._examples % self._batch
             order = self._rng.permutation(self._examples)[:whole]
             losses = [self.step(indices) for indices in order.reshape(-1, self._batch)]
-            loss = float(np.mean(losses))
-            if not math.isfinite(loss):
-                raise DivergedError(f"loss is {loss} after epoch {epoch + 1}")
+            self._loss = float(np.mean(losses))
+            self._epoch += 1
+            if not math.isfinite(self._loss):
+                raise DivergedError(f"loss is {self._loss} after epoch {self._epoch}")
             if stop():
                 break
         self._update.write_back()
-        return loss
+        return self._loss
+
+    def state(self) -> State:
+        """All that the epochs that are left depend on; before `train` has ended, such as when it asks to stop."""
+        return {
+            "epoch": self._epoch,
+            "loss": self._loss,
+            "rng": self._rng.bit_generator.state,
+            "variables": [variable.numpy() for variable in self._update.variables],
+        }
+
+    def restore(self, state: State) -> None:
+        """Takes that up."""
+        self._epoch, self._loss = state["epoch"], state["loss"]
+        self._rng.bit_generator.state = state["rng"]
+        for variable, value in zip(self._update.variables, state["variables"], strict=True):
+            variable.assign(value)
 
     def _train_step(self, indices: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         images = self._data.whiten(tf.gather(self._data.train_images, indices))

@@ -25,6 +25,7 @@ from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.best_child import ChildWeights
+from rl_nas.store.child_states import ChildStates
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job
 
@@ -127,6 +128,7 @@ def make_evaluator(flags: Mapping[str, Any], run_dir: str) -> Evaluator:
     rewarding = RewardSettings.from_flags(flags)
     folder = SearchFolder(run_dir)
     data = kept_images(folder.images) or load_images(DataSettings.from_flags(flags))
+    early_stop = EarlyStopSettings.from_flags(flags)
     return TrainedChildEvaluator(
         find_space(SpaceSettings.from_flags(flags)),
         DeviceData(data),
@@ -137,6 +139,7 @@ def make_evaluator(flags: Mapping[str, Any], run_dir: str) -> Evaluator:
         latency=rewarding.needs_latency,
         limits=LimitSettings.from_flags(flags),
         filtering=FilterSettings.from_flags(flags),
-        early_stop=EarlyStopSettings.from_flags(flags),
+        early_stop=early_stop,
+        states=ChildStates(folder.states) if early_stop.rule == "halving" else None,
         on_child=ChildWeights(folder, make_reward(rewarding)).keep,
     )

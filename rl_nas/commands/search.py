@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rl_nas.async_search import search_async
-from rl_nas.child.settings import DataSettings
+from rl_nas.child.settings import DataSettings, TrainingSettings
 from rl_nas.commands import frame, run_config, shared
 from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
 from rl_nas.commands.children import Children
@@ -17,10 +17,13 @@ from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, RunSettings, Second
 from rl_nas.commands.second_stage import SecondStage, candidates, check
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError
-from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, bars_again
+from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, rungs
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.settings import EstimatorSettings, RewardSettings
+from rl_nas.execution import Executor
 from rl_nas.execution.early_stopping import EarlyStoppingExecutor
+from rl_nas.execution.halving import HalvingExecutor
+from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.flags.parsing import OutputSettings, Parsed
 from rl_nas.networks.network import plan_network
@@ -35,6 +38,7 @@ from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.best_child import BestChild
+from rl_nas.store.child_states import ChildStates
 from rl_nas.store.files import storage_errors
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
@@ -63,11 +67,11 @@ def _run(parsed: Parsed) -> int:
     folder = SearchFolder(run.run_dir)
     check(parsed.group(SecondStageSettings))
     if not run.resume:
-        _check_estimator(parsed)
+        _check_together(parsed)
     if run.resume:
         recorded = folder.reopen()
         merged = run_config.merge(parsed, recorded["flags"], CHANGEABLE)
-        _check_estimator(merged)
+        _check_together(merged)
         continued = _Search(merged, folder)
         folder.write_config(run_config.changed(recorded, merged))
         return continued.run()
@@ -77,9 +81,12 @@ def _run(parsed: Parsed) -> int:
     return started.run()
 
 
-def _check_estimator(parsed: Parsed) -> None:
+def _check_together(parsed: Parsed) -> None:
+    """Raises `UsageError` for flags that exclude each other."""
     if parsed.group(EstimatorSettings).estimator == "shared":
         shared.check(parsed)
+    if parsed.group(EarlyStopSettings).rule == "halving" and parsed.group(ExecutionSettings).async_updates:
+        raise UsageError("--early_stop_rule=halving compares the children of a batch; leave --async_updates out")
 
 
 class _Search:
@@ -122,6 +129,7 @@ class _Search:
             except KeyboardInterrupt:
                 return self._stop(store)
             result = self._finish(store)
+            ChildStates(self.folder.states).clear()
             if self.then.train is None:
                 self._print(result)
                 return frame.DONE
@@ -142,15 +150,9 @@ class _Search:
             with progress, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
                 loop = search_async if self.children.settings.async_updates else search
-                stopping = EarlyStoppingExecutor(
-                    executor,
-                    lambda curves: bars(curves, self.parsed.group(EarlyStopSettings)),
-                    recorded,
-                    lag=self.settings.update_every,
-                )
                 loop(
                     strategy,
-                    SupervisedExecutor(stopping, self.children.settings),
+                    self._stopping(executor, recorded),
                     store,
                     reward=self.reward,
                     trials=trials,
@@ -162,9 +164,28 @@ class _Search:
                     watcher=_Watcher(self.best, progress, log),
                 )
 
+    def _stopping(self, executor: Executor, recorded: Sequence[Trial]) -> Executor:
+        """Children that are repeated where they fail, and stopped where they are hopeless."""
+        settings = self.parsed.group(EarlyStopSettings)
+        if settings.rule == "halving":
+            states = ChildStates(self.folder.states)
+            states.forget_all([trial.index for trial in recorded])
+            return HalvingExecutor(
+                SupervisedExecutor(executor, self.children.settings),
+                rungs(settings, self.parsed.group(TrainingSettings).epochs),
+                settings.factor,
+                self.reward,
+                states,
+            )
+        lag = self.settings.update_every
+        stopping = EarlyStoppingExecutor(executor, lambda curves: bars(curves, settings), recorded, lag=lag)
+        return SupervisedExecutor(stopping, self.children.settings)
+
     def _stop(self, store: TrialStore) -> int:
         done = len(store.trials())
-        if self.best.trial is None:
+        if self.shared is not None and not done:
+            print(f"stopped; the shared weights after {self.shared.epochs} epochs are kept", file=sys.stderr)
+        elif self.best.trial is None:
             print(f"stopped; {done} children finished, none successfully", file=sys.stderr)
         else:
             print(f"stopped; {done} children finished; writing the best files (Ctrl-C again: don't)", file=sys.stderr)
@@ -215,8 +236,9 @@ class _Search:
 
         if not self.best.weights.exists():
             print(f"training trial {best.index} again: its weights are on another machine", file=sys.stderr)
-            seed, measured = child_seed(self.settings.seed, best.index), best.measurement
-            self.children.repeat(Job(best.index, best.architecture, seed, bars_again(measured) if measured else ()))
+            job = Job(best.index, best.architecture, child_seed(self.settings.seed, best.index))
+            curve = best.measurement.curve if best.measurement else ()
+            self.children.repeat(job.until(len(curve)) if curve else job)
         network = build_model(self._plan(best.architecture))
         self.best.load_weights(network)
         classifier = Classifier(network, self.data.whitening(), self.data.class_names)

@@ -74,6 +74,12 @@ class SharedStage:
         self._settings, self._run = parsed.group(EstimatorSettings), parsed.group(RunSettings)
         self._store = SharedState(folder.shared)
 
+    @property
+    def epochs(self) -> int:
+        """Epochs whose weights are kept."""
+        last = self._store.checkpoint()
+        return last.updates if last else 0
+
     def architectures(self, data: "ImageData", plan: Callable[[Architecture, int | None], Plan]) -> list[Architecture]:
         """What is to be trained alone, in this order; trains and ranks where that is not done yet.
 
@@ -120,8 +126,7 @@ class SharedStage:
             limits=parsed.group(LimitSettings),
             seed=self._run.seed,
         )
-        last = self._store.checkpoint()
-        progress = SharedProgress(settings.shared_epochs, start=last.updates if last else 0)
+        progress = SharedProgress(settings.shared_epochs, start=self.epochs)
         with progress, HealthLog(self._folder.health, self._folder.tensorboard) as log:
 
             def on_epoch(epoch: int, figures: Any) -> None:

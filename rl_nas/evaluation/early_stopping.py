@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 
 from rl_nas.settings import Settings, setting
-from rl_nas.trial import Measurement
 
 _CHANCE = 1.645
 """Standard deviations above which a normal variable is with a probability of 5 %."""
@@ -24,10 +23,13 @@ class EarlyStopSettings(Settings):
         "none",
         "stop a child whose best accuracy so far is under the median of the mean accuracies that finished ones had by"
         " then (Golovin et al. 2017), or whose last one, extended by a straight line, leaves it a chance of 5 % to end"
-        " above --early_stop_quantile of them; record: stop none, but measure after every epoch",
-        choices=("none", "record", "median", "extrapolation"),
+        " above --early_stop_quantile of them; halving: train the --update_every children between two updates for"
+        " --early_stop_epochs, the best on for --early_stop_factor times as many, and so on (Jamieson and Talwalkar"
+        " 2016); record: stop none, but measure after every epoch",
+        choices=("none", "record", "median", "extrapolation", "halving"),
     )
     epochs: int = setting(1, "no child is stopped before so many", minimum=1)
+    factor: float = setting(3.0, "one child in so many is trained on; rule halving", minimum=1.1)
     trials: int = setting(10, "children that must have come so far", minimum=3)
     quantile: float = setting(0.5, "of the final accuracies; rule extrapolation", minimum=0, maximum=1)
 
@@ -83,6 +85,10 @@ def falls_short(curve: Sequence[float], bars: Sequence[float], rule: str) -> boo
     return reached < bars[len(curve) - 1]
 
 
-def bars_again(measurement: Measurement) -> tuple[float, ...]:
-    """Bars by which a child that is trained once more ends where it ended before."""
-    return (*[0.0] * (len(measurement.curve) - 1), 2.0) if measurement.curve else ()
+def rungs(settings: EarlyStopSettings, epochs: int) -> list[int]:
+    """Epochs of the rungs of a training of so many epochs; rule halving."""
+    found, reached = [], settings.epochs
+    while reached < epochs:
+        found.append(reached)
+        reached = max(reached + 1, round(reached * settings.factor))
+    return [*found, epochs]

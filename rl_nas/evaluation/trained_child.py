@@ -3,13 +3,14 @@
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.checkpoint import State
 from rl_nas.child.latency import measure_latency
 from rl_nas.child.planned_model import PlannedModel
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
@@ -29,12 +30,22 @@ from rl_nas.trial import ChildError, Job, Measurement, TrialState
 OnChild = Callable[[Job, Measurement, PlannedModel], None]
 
 
+class States(Protocol):
+    """Keeps the states of children that were stopped and may be trained on."""
+
+    def load(self, index: int) -> State | None:
+        """That of a trial, if it is there."""
+
+    def save(self, index: int, state: State) -> None:
+        """Keeps that of a trial."""
+
+
 class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
     `on_child` is handed every trained child before it is dropped. With `latency`, that of an image is
     measured too. Children over the `limits` are not built, those that the filter refuses not trained, those that fall
-    short of their job's bars stopped.
+    short of their job's bars stopped. With `states`, these go on where they stopped when they are evaluated again.
     """
 
     def __init__(
@@ -50,12 +61,13 @@ class TrainedChildEvaluator:
         limits: LimitSettings = LimitSettings(),
         filtering: FilterSettings = FilterSettings(),
         early_stop: EarlyStopSettings = EarlyStopSettings(),
+        states: States | None = None,
         on_child: OnChild = lambda job, measurement, child: None,
     ) -> None:
         self._space, self._data, self._classes = space, data, classes
         self._network, self._training, self._augmentation = network, training, augmentation
         self._latency, self._limits, self._on_child = latency, limits, on_child
-        self._early_stop = early_stop
+        self._early_stop, self._states = early_stop, states
         images, labels = data.train_images[: filtering.filter_images], data.train_labels
         self._filter = (
             Filter(filtering, self._random_plans(), data.whiten(images), labels) if filtering.filter else None
@@ -101,11 +113,17 @@ class TrainedChildEvaluator:
         cost = bare.cost()
         plan = self.plan(job.architecture, training_steps(self._training, len(self._data.train_images)))
         self._limits.check(plan, self._training.batch_size)
-        if self._filter is not None:
+        kept = self._states.load(job.index) if self._states is not None else None
+        if kept is not None:
+            started -= kept["seconds"]
+            if 0 < len(job.bars) <= len(kept["measured"]):  # it has come so far before
+                curve, (accuracy, loss) = _curve(kept["measured"][: len(job.bars)])
+                return Measurement(accuracy, loss, cost.trainable, cost.madds, len(curve), kept["seconds"], None, curve)
+        elif self._filter is not None:
             self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
         with quick_start():
-            curve, (accuracy, loss) = self._train_and_evaluate(child, job)
+            curve, (accuracy, loss) = self._train_and_evaluate(child, job, kept, started)
         latency = measure_latency(child.infer, self._data) if self._latency else None
         seconds = time.monotonic() - started
         epochs = len(curve) or self._training.epochs
@@ -113,8 +131,10 @@ class TrainedChildEvaluator:
         self._on_child(job, measurement, child)
         return measurement
 
-    def _train_and_evaluate(self, child: PlannedModel, job: Job) -> tuple[tuple[float, ...], tuple[float, float]]:
-        """Trains to the end, or until the accuracies after the epochs fall short.
+    def _train_and_evaluate(
+        self, child: PlannedModel, job: Job, kept: State | None, started: float
+    ) -> tuple[tuple[float, ...], tuple[float, float]]:
+        """Trains to the end, or until the accuracies after the epochs fall short; from a state that was kept.
 
         Returns:
             These accuracies if they are measured; accuracy and loss at the end.
@@ -124,10 +144,23 @@ class TrainedChildEvaluator:
             trainer.train()
             return (), evaluate(child.infer, self._data)
         measured: list[tuple[float, float]] = []
+        if kept is not None:
+            trainer.restore(kept["trainer"])
+            measured += kept["measured"]
 
         def stop() -> bool:
             measured.append(evaluate(trainer.infer, self._data))
-            return falls_short([accuracy for accuracy, _ in measured], job.bars, self._early_stop.rule)
+            ends = falls_short([accuracy for accuracy, _ in measured], job.bars, self._early_stop.rule)
+            if ends and self._states is not None:
+                seconds = time.monotonic() - started
+                state = {"trainer": trainer.state(), "measured": measured, "seconds": seconds}
+                self._states.save(job.index, state)
+            return ends
 
         trainer.train(stop)
-        return tuple(accuracy for accuracy, _ in measured), measured[-1]
+        return _curve(measured)
+
+
+def _curve(measured: Sequence[tuple[float, float]]) -> tuple[tuple[float, ...], tuple[float, float]]:
+    """From accuracy and loss after every epoch: the accuracies; and the last of both."""
+    return tuple(accuracy for accuracy, _ in measured), measured[-1]

@@ -100,6 +100,7 @@ class SearchFolder(RunFolder):
         children: weights of the best child so far.
         best: genotype.json, cell.png, saved_model.
         images: decoded, while the search runs.
+        states: of children that may be trained on, while the search runs.
         shared: state and ranking of a search with shared weights.
         health: figures of the strategy's health, a JSON line for each update.
         then: the longer trainings of the best networks, a folder for each, and then.json.
@@ -111,6 +112,7 @@ class SearchFolder(RunFolder):
         self.children = self.path / "children"
         self.best = self.path / "best"
         self.images = self.path / "images"
+        self.states = self.path / "states"
         self.shared = self.path / "shared"
         self.health = self.path / "health.jsonl"
         self.then = self.path / "then"

@@ -21,6 +21,19 @@ def test_the_cosine_of_nasnet_on_cifar() -> None:
         assert float(rate(step)) == pytest.approx(expected, rel=1e-4, abs=1e-8)
 
 
+def test_the_restarts_of_enas() -> None:
+    """0.05 to 0.0005 along 10, 20, 40 and 80 epochs, 150 in all (Pham et al. 2018, section 3.2)."""
+    settings = TrainingSettings(
+        epochs=150, learning_rate=0.05, schedule="cosine_restarts", final_rate=0.01, restart_epochs=10, restart_growth=2
+    )
+    rate = learning_rate(settings, batch=160, steps=150 * 281)
+    for start, length in ((0, 10), (10, 20), (30, 40), (70, 80)):
+        for share in (0.0, 0.25, 0.5, 0.999):
+            step = round((start + share * length) * 281)
+            cosine = (1 + np.cos(np.pi * (step / 281 - start) / length)) / 2
+            assert float(rate(step)) == pytest.approx(0.0005 + (0.05 - 0.0005) * cosine, rel=1e-3)
+
+
 def test_the_staircase_of_nasnet_on_imagenet() -> None:
     settings = TrainingSettings(
         epochs=300, learning_rate=0.04, learning_rate_batch=32, batch_size=1600, schedule="exponential"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, bars_again, falls_short
-from rl_nas.trial import Measurement
+from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, falls_short, rungs
+from rl_nas.trial import Job
 
 MEDIAN = EarlyStopSettings(rule="median", epochs=1, trials=3)
 LINE = EarlyStopSettings(rule="extrapolation", epochs=1, trials=3)
@@ -52,8 +52,23 @@ def test_one_in_twenty_of_the_good_children_is_stopped() -> None:
     assert np.mean(final[2000:][stopped] > target) < 0.05
 
 
-def test_a_child_that_is_trained_again_ends_where_it_ended() -> None:
-    measurement = Measurement(0.5, 1.0, 1, 1, 2, 1.0, curve=(0.4, 0.5))
-    again = bars_again(measurement)
-    assert [falls_short(measurement.curve[:n], again, "median") for n in (1, 2)] == [False, True]
-    assert bars_again(Measurement(0.5, 1.0, 1, 1, 2, 1.0)) == ()
+def test_a_child_that_is_to_end_after_some_epochs_does() -> None:
+    job = Job(3, (1,), 4).until(2)
+    for rule in ("median", "extrapolation", "halving"):
+        assert [falls_short([1.0, 1.0, 1.0][:n], job.bars, rule) for n in (1, 2)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("first", "factor", "epochs", "expected"),
+    [
+        (1, 3, 27, [1, 3, 9, 27]),
+        (1, 3, 20, [1, 3, 9, 20]),
+        (2, 2, 7, [2, 4, 7]),
+        (5, 3, 4, [4]),
+        (1, 1.5, 4, [1, 2, 3, 4]),
+    ],
+)
+def test_rungs_grow_by_the_factor_to_the_whole_training(
+    first: int, factor: float, epochs: int, expected: list[int]
+) -> None:
+    assert rungs(EarlyStopSettings(rule="halving", epochs=first, factor=factor), epochs) == expected

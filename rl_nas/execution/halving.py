@@ -1,0 +1,78 @@
+"""Successive halving: of the children of a batch, the better ones are trained on, again and again."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from rl_nas.execution import Executor
+from rl_nas.trial import Job, Measurement, Outcome
+
+
+class Decisions(Protocol):
+    """Remembers how the last batch ended, also when the process does."""
+
+    def read(self) -> dict[int, int]:
+        """Number of a trial -> its epochs."""
+
+    def write(self, epochs: Mapping[int, int]) -> None:
+        """Makes those of a batch durable in the place of the last ones."""
+
+    def forget(self, index: int) -> None:
+        """The trial is recorded: nothing of its training is needed any more."""
+
+
+class HalvingExecutor:
+    """Trains all children of a batch for the epochs of the first rung, the best of them to the next one, and so on.
+
+    Jamieson and Talwalkar 2016, section 3, in each batch of proposals. A child ends where it is left behind; the last
+    of them are trained in full. Children go on from the states that their evaluator keeps. Outcomes are told when the
+    whole batch is decided, so that a run that is continued decides as the unbroken one.
+
+    Args:
+        executor: runs the children, and repeats them where they fail.
+        rungs: epochs of each, growing; the last is the whole training.
+        factor: one in so many reaches the next rung.
+        reward: by which they are compared.
+        decisions: of the last batch.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        rungs: Sequence[int],
+        factor: float,
+        reward: Callable[[Measurement], float],
+        decisions: Decisions,
+    ) -> None:
+        self._executor, self._rungs, self._factor = executor, rungs, factor
+        self._reward, self._decisions = reward, decisions
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Yields the outcomes in the order of their numbers."""
+        batch = sorted(jobs, key=lambda job: job.index)
+        outcomes: dict[int, Outcome] = {}
+        epochs = self._decisions.read()
+        if not all(job.index in epochs for job in batch):
+            epochs = dict(self._compete(batch, outcomes))
+            self._decisions.write(epochs)
+        unknown = [job.until(epochs[job.index]) for job in batch if job.index not in outcomes]
+        outcomes |= {outcome.job.index: outcome for outcome in self._executor.run(unknown)}
+        for job in batch:
+            yield outcomes[job.index]
+            self._decisions.forget(job.index)
+
+    def _compete(self, batch: Sequence[Job], outcomes: dict[int, Outcome]) -> Iterator[tuple[int, int]]:
+        """Trains all as far as they come; gives number and epochs of each, and puts the outcomes into `outcomes`."""
+        left = list(batch)
+        for epochs in self._rungs:
+            outcomes |= {o.job.index: o for o in self._executor.run([job.until(epochs) for job in left])}
+            succeeded = [job for job in left if outcomes[job.index].measurement is not None]
+            succeeded.sort(key=lambda job: (-self._value(outcomes[job.index]), job.index))
+            best = succeeded[: math.ceil(len(left) / self._factor)]
+            left_behind = [job for job in left if job not in best] if epochs != self._rungs[-1] else left
+            yield from ((job.index, epochs) for job in left_behind)
+            left = best
+
+    def _value(self, outcome: Outcome) -> float:
+        assert outcome.measurement is not None
+        return self._reward(outcome.measurement)

@@ -1,0 +1,74 @@
+"""States of children that may be trained on, and how far each of the last batch was trained."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rl_nas.checkpoint import State
+from rl_nas.store.files import storage_errors, write_atomically, write_text
+from rl_nas.store.states import pack, unpack
+
+
+class ChildStates:
+    """The files of a folder.
+
+    Args:
+        folder: made when something is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._epochs = folder, folder / "epochs.json"
+
+    def load(self, index: int) -> State | None:
+        """The state of a child; None if there is none, or what is there is broken: it can be trained again."""
+        try:
+            return unpack(self._path(index).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def save(self, index: int, state: State) -> None:
+        """Keeps the state of a child in the place of its last one.
+
+        Raises:
+            StorageError: the disk is full or may not be written.
+        """
+        content = pack(state)
+        self._make_folder()
+        write_atomically(self._path(index), lambda path: _write(path, content))
+
+    def read(self) -> dict[int, int]:
+        """See `rl_nas.execution.halving.Decisions`."""
+        if not self._epochs.exists():
+            return {}
+        return {int(index): epochs for index, epochs in json.loads(self._epochs.read_text(encoding="utf-8")).items()}
+
+    def write(self, epochs: Mapping[int, int]) -> None:
+        """See `rl_nas.execution.halving.Decisions`."""
+        self._make_folder()
+        write_text(self._epochs, json.dumps(dict(epochs)) + "\n")
+
+    def forget(self, index: int) -> None:
+        """Deletes the state of a child."""
+        with storage_errors(self._folder):
+            self._path(index).unlink(missing_ok=True)
+
+    def forget_all(self, recorded: Sequence[int]) -> None:
+        """Deletes those of children that are recorded; a run that was killed may have left them."""
+        for index in recorded:
+            self.forget(index)
+
+    def clear(self) -> None:
+        """Deletes the folder: the search is over."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _path(self, index: int) -> Path:
+        return self._folder / f"{index}.npz"
+
+    def _make_folder(self) -> None:
+        with storage_errors(self._folder):
+            self._folder.mkdir(exist_ok=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)

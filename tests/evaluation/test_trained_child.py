@@ -1,0 +1,83 @@
+"""Real children that are stopped, and go on from where they stopped."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rl_nas.checkpoint import State
+from rl_nas.child.data import ImageData, load_images
+from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
+from rl_nas.child.training import DeviceData
+from rl_nas.evaluation.early_stopping import EarlyStopSettings
+from rl_nas.evaluation.trained_child import TrainedChildEvaluator
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.spaces.nasbench201 import nasbench201
+from rl_nas.store.states import pack, unpack
+from rl_nas.trial import Job
+
+SPACE = nasbench201()
+JOB = Job(0, SPACE.sample(np.random.default_rng(1)), 7)
+
+
+class Memory:
+    """Keeps states as a folder does: as bytes."""
+
+    def __init__(self) -> None:
+        self.kept: dict[int, bytes] = {}
+
+    def load(self, index: int) -> State | None:
+        return unpack(self.kept[index]) if index in self.kept else None
+
+    def save(self, index: int, state: State) -> None:
+        self.kept[index] = pack(state)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> DeviceData:
+    images: ImageData = load_images(DataSettings(data_dir=str(tmp_path_factory.mktemp("tfds")), train_images=300))
+    return DeviceData(images)
+
+
+def evaluator(
+    data: DeviceData, rule: str, weights: dict[int, np.ndarray], states: Memory | None = None, **training: Any
+) -> TrainedChildEvaluator:
+    return TrainedChildEvaluator(
+        SPACE,
+        data,
+        NetworkSettings(cells=1, filters=4, reductions=1),
+        TrainingSettings(epochs=4, batch_size=60, **training),
+        AugmentSettings(crop_margin=1),
+        classes=10,
+        early_stop=EarlyStopSettings(rule=rule),
+        states=states,
+        on_child=lambda job, measurement, child: weights.update({measurement.epochs: child.trainable.vector.numpy()}),
+    )
+
+
+def test_a_child_is_stopped_after_the_epoch_in_which_it_falls_short(data: DeviceData) -> None:
+    whole = evaluator(data, "record", {})(JOB)
+    assert len(whole.curve) == whole.epochs == 4
+    assert whole.curve[-1] == whole.accuracy
+    stopping = evaluator(data, "extrapolation", {})
+    for bars, epochs in (((2.0,), 1), ((0.0, 2.0), 2), ((0.0, 0.0, 0.0), 4)):
+        ended = stopping(Job(0, JOB.architecture, JOB.seed, bars))
+        assert ended.curve == whole.curve[:epochs]
+        assert ended.epochs == epochs
+        assert ended.accuracy == whole.curve[epochs - 1]
+
+
+@pytest.mark.parametrize("training", [{}, {"ema_decay": 0.9, "optimizer": "rmsprop", "learning_rate": 0.01}])
+def test_a_child_that_goes_on_ends_as_one_that_did_not_stop(data: DeviceData, training: dict[str, Any]) -> None:
+    unbroken: dict[int, np.ndarray] = {}
+    whole = evaluator(data, "halving", unbroken, **training)(JOB.until(4))
+    states, weights = Memory(), dict[int, np.ndarray]()
+    for epochs in (1, 3, 4):
+        # Another evaluator, as in another process.
+        rung = evaluator(data, "halving", weights, states, **training)(JOB.until(epochs))
+        assert rung.curve == whole.curve[:epochs]
+    assert (rung.accuracy, rung.loss) == (whole.accuracy, whole.loss)
+    np.testing.assert_array_equal(weights[4], unbroken[4])
+    again = evaluator(data, "halving", {}, states, **training)
+    assert again(JOB.until(3)).curve == whole.curve[:3]  # what it had then, though it is further now
+    assert again(JOB.until(4)).loss == rung.loss
