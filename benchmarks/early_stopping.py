@@ -4,13 +4,16 @@
     python benchmarks/early_stopping.py --run_dir=curves
 
 The rules are replayed over the recorded curves of a search that stopped nobody, trial by trial in their order, each
-told of the trials before it. Saved: share of the epochs. Spearman: between the accuracies that the search would have
+told of the trials before it, and those of successive halving batch by batch. Saved: share of the epochs. Spearman:
+between the accuracies that the search would have
 seen, those of stopped children at their last epoch, and the full ones.
 """
 
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -18,11 +21,16 @@ import numpy as np
 from rl_nas.bench.statistics import correlation, spearman
 from rl_nas.commands import frame
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, falls_short
+from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, falls_short, rungs
+from rl_nas.evaluation.rewards import accuracy
+from rl_nas.execution.halving import HalvingExecutor
+from rl_nas.execution.inline import InlineExecutor
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
+from rl_nas.store.child_states import ChildStates
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
+from rl_nas.trial import Job, Measurement
 
 Curve = tuple[float, ...]
 
@@ -34,6 +42,7 @@ class ReplaySettings(Settings):
     title: ClassVar[str] = "Replay"
 
     run_dir: str = setting("curves", "search with --early_stop_rule=record")
+    batch: int = setting(20, "children that halving compares", minimum=1)
 
 
 COMMAND = Command(
@@ -62,7 +71,28 @@ def _run(parsed: Parsed) -> int:
         chosen = replace(settings, rule=rule, quantile=quantile)
         name = rule if rule == "median" else f"{rule}, quantile {quantile:g}"
         print(f"| {name} | {_row(curves, _replay(curves, chosen))} |")
+    for factor in (2.0, 3.0):
+        chosen = replace(settings, rule="halving", factor=factor)
+        halved = _halve(curves, chosen, parsed.group(ReplaySettings).batch)
+        print(f"| halving, factor {factor:g} | {_row(curves, halved)} |")
     return frame.DONE
+
+
+def _halve(curves: Sequence[Curve], settings: EarlyStopSettings, batch: int) -> list[Curve]:
+    """The curves as far as successive halving lets them come."""
+
+    def train(job: Job) -> Measurement:
+        curve = curves[job.index][: len(job.bars)]
+        return Measurement(curve[-1], 0.0, 1, 1, len(curve), 1.0, curve=curve)
+
+    jobs = [Job(index, (), 0) for index in range(len(curves))]
+    with tempfile.TemporaryDirectory() as folder:
+        states = ChildStates(Path(folder))
+        whole = rungs(settings, len(curves[0]))
+        executor = HalvingExecutor(InlineExecutor(train), whole, settings.factor, accuracy, states)
+        batches = (jobs[first : first + batch] for first in range(0, len(jobs), batch))
+        outcomes = [outcome for jobs in batches for outcome in executor.run(jobs)]
+    return [outcome.measurement.curve for outcome in outcomes if outcome.measurement]
 
 
 def _replay(curves: Sequence[Curve], settings: EarlyStopSettings) -> list[Curve]:

@@ -1,5 +1,6 @@
 """The recipes that come with rl_nas against the published figures."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 
 from rl_nas.child.optimization import learning_rate, make_optimizer
 from rl_nas.child.settings import DataSettings, TrainingSettings
+from rl_nas.commands.search_flags import SEARCH, RunSettings
 from rl_nas.commands.train_flags import TRAIN, TrainSettings
+from rl_nas.controller.settings import ControllerSettings
+from rl_nas.evaluation.settings import EstimatorSettings
 from rl_nas.flags.parsing import Parsed, parse
 from rl_nas.networks.layers import DropPath
 from rl_nas.networks.network import plan_network, size_notation, solve
@@ -121,3 +125,23 @@ def test_drop_path_ends_at_the_published_probability(name: str, final: float) ->
     assert keeps[cells[-1]] == pytest.approx(final)
     for number, cell in enumerate(cells, start=1):
         assert keeps[cell] == pytest.approx(1 - number / len(cells) * (1 - final))
+
+
+def test_the_micro_search_of_enas() -> None:
+    parsed = parse(SEARCH, ["--flagfile=flags/cifar10_enas.cfg"])
+    estimator, run = parsed.group(EstimatorSettings), parsed.group(RunSettings)
+    assert (estimator.estimator, estimator.shared_epochs, estimator.shared_updates) == ("shared", 150, 30)
+    assert run.update_every == 10
+    training = parsed.group(TrainingSettings)
+    assert (training.batch_size, training.weight_decay) == (160, 1e-4)
+    steps = 45_000 // 160
+    rate = learning_rate(replace(training, epochs=150), 160, 150 * steps)
+    for epoch in (0, 10, 30, 70):  # periods of 10, 20, 40 and 80 epochs: 150
+        assert float(rate(epoch * steps)) == pytest.approx(0.05)
+        assert float(rate((epoch or 150) * steps - 1)) == pytest.approx(0.0005, rel=1e-2)
+    controller = parsed.group(ControllerSettings).config("nasnet")
+    assert (controller.units, controller.layers, controller.learning_rate) == (64, 1, 0.0035)
+    assert (controller.entropy_weight, controller.baseline_decay, controller.tanh) == (1e-4, 0.99, 1.1)
+    skeleton = solve(find_genotype("ENAS-micro"), parsed.group(NetworkSettings), (32, 32, 3), 10)
+    assert (skeleton.cells * (skeleton.reductions + 1), skeleton.filters) == (6, 20)
+    assert (1 - skeleton.dropout, skeleton.drop_path) == (0.9, 0.6)
