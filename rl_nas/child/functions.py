@@ -28,7 +28,8 @@ class Call(NamedTuple):
         of_batch: whether normalised by the statistics of the batch, in training mode as out of it.
         seed: int [2]; what is random is a function of it.
         step: number of the training step.
-        shape: makes a tensor of a shape, one for all layers that ask for it: constants take most of a trace's time.
+        constant: makes an int32 tensor of nested tuples, one for all layers that ask for it: a third of a graph's
+            operations would be constants otherwise.
     """
 
     layer: Any
@@ -39,7 +40,7 @@ class Call(NamedTuple):
     of_batch: bool
     seed: tf.Tensor | None
     step: tf.Tensor | None
-    shape: Callable[[Sequence[int]], tf.Tensor]
+    constant: Callable[[Any], tf.Tensor]
 
 
 class Moved(NamedTuple):
@@ -76,7 +77,7 @@ def _conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
     spec = call.layer
     if spec.dilation == 1:
         return _convolved(call, x, kernel, spec.strides, spec.padding)
-    return _dilated(x, spec.kernel, spec.dilation, lambda grids: _convolved(call, grids, kernel, padding="valid"))
+    return _dilated(call, x, spec.kernel, lambda grids: _convolved(call, grids, kernel, padding="valid"))
 
 
 class _Operations(NamedTuple):
@@ -106,8 +107,9 @@ def _convolved(
     how: dict[str, Any] = {"strides": [1, *strides, 1], "padding": padding.upper()}
 
     def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        to_x = operations.to_input(input_sizes=call.shape(x.shape), filter=kernel, out_backprop=gradient, **how)
-        to_kernel = operations.to_kernel(input=x, filter_sizes=call.shape(kernel.shape), out_backprop=gradient, **how)
+        x_shape, kernel_shape = (call.constant(tuple(tensor.shape)) for tensor in (x, kernel))
+        to_x = operations.to_input(input_sizes=x_shape, filter=kernel, out_backprop=gradient, **how)
+        to_kernel = operations.to_kernel(input=x, filter_sizes=kernel_shape, out_backprop=gradient, **how)
         return [to_x], [to_kernel]
 
     return operations.forward(input=x, filter=kernel, **how), pullback
@@ -121,9 +123,9 @@ def _separable_conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
         middle, pull_to_x = _convolved(call, x, depthwise, strides, operations=_BY_CHANNEL)
     else:
         middle, pull_to_x = _dilated(
+            call,
             x,
             (spec.kernel, spec.kernel),
-            spec.dilation,
             lambda grids: _convolved(call, grids, depthwise, padding="valid", operations=_BY_CHANNEL),
         )
     output, pull_to_middle = _convolved(call, middle, pointwise)
@@ -137,14 +139,15 @@ def _separable_conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
 
 
 def _dilated(
-    x: tf.Tensor, size: layers.Pair, dilation: int, convolve: Callable[[tf.Tensor], tuple[tf.Tensor, Pullback]]
+    call: Call, x: tf.Tensor, size: layers.Pair, convolve: Callable[[tf.Tensor], tuple[tf.Tensor, Pullback]]
 ) -> tuple[tf.Tensor, Pullback]:
     """Convolves the grids that every `dilation`-th pixel makes: CPUs have no gradient of dilated convolutions."""
+    dilation = call.layer.dilation
     margins = [(kernel - 1) * dilation for kernel in size]
     rest = [-(pixels + margin) % dilation for pixels, margin in zip(x.shape[1:3], margins, strict=True)]
-    block = [dilation, dilation]
-    around = [[margin // 2, margin - margin // 2 + more] for margin, more in zip(margins, rest, strict=True)]
-    behind = [[0, more] for more in rest]
+    block = call.constant((dilation, dilation))
+    sides = tuple((margin // 2, margin - margin // 2 + more) for margin, more in zip(margins, rest, strict=True))
+    around, behind = call.constant(sides), call.constant(tuple((0, more) for more in rest))
     grids, pull = convolve(tf.raw_ops.SpaceToBatchND(input=x, block_shape=block, paddings=around))
 
     def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], Sequence[tf.Tensor]]:
@@ -204,7 +207,7 @@ def _pool(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
     if call.layer.kind == "avg":
         output = tf.raw_ops.AvgPool(value=x, **how)
         return output, lambda gradient: (
-            [tf.raw_ops.AvgPoolGrad(orig_input_shape=call.shape(x.shape), grad=gradient, **how)],
+            [tf.raw_ops.AvgPoolGrad(orig_input_shape=call.constant(tuple(x.shape)), grad=gradient, **how)],
             [],
         )
     output = tf.raw_ops.MaxPool(input=x, **how)
@@ -231,8 +234,15 @@ def _add(call: Call, *inputs: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
 
 
 def _concat(call: Call, *inputs: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
-    channels = [x.shape[-1] for x in inputs]
-    return tf.concat(inputs, axis=-1), lambda gradient: (tf.split(gradient, channels, axis=-1), [])
+    channels, axis = tuple(x.shape[-1] for x in inputs), call.constant(-1)
+
+    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        if len(set(channels)) == 1:
+            return tf.raw_ops.Split(axis=axis, value=gradient, num_split=len(inputs)), []
+        sizes = call.constant(channels)
+        return tf.raw_ops.SplitV(value=gradient, size_splits=sizes, axis=axis, num_split=len(inputs)), []
+
+    return tf.raw_ops.ConcatV2(values=inputs, axis=axis), pullback
 
 
 def _shift_by_one(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:

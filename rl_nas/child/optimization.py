@@ -90,17 +90,24 @@ def make_optimizer(settings: TrainingSettings, batch: int, steps: int) -> keras.
     return _RMSprop(rate, settings.rms_decay, settings.momentum, settings.rms_epsilon, name="rmsprop")
 
 
-def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tf.Tensor:
-    """Mean cross-entropy with smoothed labels (Szegedy et al. 2016, section 7).
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean cross-entropy with smoothed labels (Szegedy et al. 2016, section 7), and its gradient.
 
     Args:
         labels: int [batch], or floats [batch, classes], each the share of a class.
         logits: float [batch, classes].
         smoothing: share of the label that is spread evenly over all classes.
+
+    Returns:
+        The mean, and what it changes by with the logits, float32 [batch, classes].
     """
     logits, labels = tf.cast(logits, tf.float32), tf.convert_to_tensor(labels)
-    targets = tf.one_hot(labels, logits.shape[-1]) if labels.dtype.is_integer else labels
-    return tf.reduce_mean(keras.losses.categorical_crossentropy(targets, logits, True, smoothing))
+    batch, classes = logits.shape
+    targets = tf.one_hot(labels, classes) if labels.dtype.is_integer else labels
+    if smoothing:
+        targets = targets * (1 - smoothing) + smoothing / classes
+    losses, gradient = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits, labels=targets)
+    return tf.reduce_mean(losses), gradient / batch
 
 
 class Average:

@@ -111,7 +111,7 @@ class PlannedModel(Packed):
         trainable = iter([part for _, part in self.trainable.mapping(weights)])
         moving = iter([part for _, part in self.other.mapping(other)])
         step = self.counters[0].vector.value[0] if self.counters else None
-        shape = cache(lambda size: tf.constant(tuple(size), tf.int32))
+        constant = cache(lambda value: tf.constant(value, tf.int32))
         for node, node_seed, (own, moves) in zip(self.plan.nodes, self._seeds, self._counts, strict=True):
             call = Call(
                 node.layer,
@@ -122,7 +122,7 @@ class PlannedModel(Packed):
                 of_batch=of_batch,
                 seed=_seed_of_step(node_seed, step) if training and is_random(node) else None,
                 step=step,
-                shape=shape,
+                constant=constant,
             )
             yield _Run(node, call)
 

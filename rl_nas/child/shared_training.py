@@ -101,7 +101,8 @@ class SharedTrainer:
             images = self._data.whiten(tf.gather(self._data.valid_images, part))
             logits.append(logits_of(child.call(weights, other, images, of_batch=True)))
         labels, values = self._data.valid_labels[indices], tf.concat(logits, axis=0)
-        return float(np.mean(np.argmax(values, axis=-1) == labels)), float(cross_entropy(labels, values))
+        loss, _ = cross_entropy(labels, values)
+        return float(np.mean(np.argmax(values, axis=-1) == labels)), float(loss)
 
     def state(self) -> State:
         """All that later steps depend on."""

@@ -58,15 +58,14 @@ class TrainingStep:
         replicas = tf.distribute.get_replica_context().num_replicas_in_sync
         scale = self.optimizer.scale_loss(1.0)
         outputs, pullback, other = self.packed.train_call(weights, images)
-        with tf.GradientTape() as tape:
-            tape.watch(outputs)
-            smoothing = self._training.label_smoothing
-            logits = logits_of(outputs)
-            loss = total = cross_entropy(labels, logits, smoothing)
-            if isinstance(outputs, dict):
-                total += self._training.auxiliary_weight * cross_entropy(labels, outputs["auxiliary"], smoothing)
-            total *= scale / replicas
-        self._update(pullback(tape.gradient(total, outputs)), scale, replicas)
+        logits, smoothing = logits_of(outputs), self._training.label_smoothing
+        loss, gradient = cross_entropy(labels, logits, smoothing)
+        gradients = gradient
+        if isinstance(outputs, dict):
+            _, auxiliary = cross_entropy(labels, outputs["auxiliary"], smoothing)
+            gradients = {"logits": gradient, "auxiliary": self._training.auxiliary_weight * auxiliary}
+        scaled = tf.nest.map_structure(lambda g, o: tf.cast(g * (scale / replicas), o.dtype), gradients, outputs)
+        self._update(pullback(scaled), scale, replicas)
         self.packed.other.vector.assign(other)
         for average in self.averages:
             average.update(self.optimizer.iterations - 1)

@@ -159,5 +159,5 @@ def evaluate(infer: Callable[[tf.Tensor], Any], data: DeviceData, batch: int = 5
     images = data.valid_images
     starts = range(0, len(images), batch)
     logits = tf.concat([logits_of(infer(data.whiten(images[start : start + batch]))) for start in starts], axis=0)
-    loss = float(cross_entropy(data.valid_labels, logits))
-    return float(np.mean(np.argmax(logits, axis=-1) == data.valid_labels)), loss
+    loss, _ = cross_entropy(data.valid_labels, logits)
+    return float(np.mean(np.argmax(logits, axis=-1) == data.valid_labels)), float(loss)
