@@ -6,8 +6,9 @@ tuner: Keras Tuner (pip install keras-tuner). fit: a loop around Keras' `fit` an
 model with our step. fast: what `rl_nas search` does (`PlannedModel`). workers: that in two processes.
 All have one thread; with more, such small children are no faster.
 
-A child's steady training is its number of steps times the median of their durations: what it would take if nothing had
-to be made, traced, compiled, measured and cleaned up. The overhead is the rest of its wall time.
+A child's steady training is its number of steps times the mean duration of all but the first: what it would take if
+nothing had to be made, traced, compiled, measured and cleaned up. The overhead is the rest of its wall time; what of it
+the accuracy on the held-out images takes stands beside it.
 """
 
 import json
@@ -45,8 +46,9 @@ def _run(parsed: Parsed) -> int:
     children = parsed.group(WaySettings).children
     marks = [mark for mark in MARKS if mark <= children]
     print("| way | " + " | ".join(f"s a child, first {mark}" for mark in marks), end=" | ")
-    print("s a child, after the first | steady training, s | share | overhead, s | memory, MiB: first, last child |")
-    print("|" + " --- |" * (len(marks) + 6))
+    print("s a child, after the first | steady training, s | share", end=" | ")
+    print("overhead, s | of which accuracy | memory, MiB: first, last child |")
+    print("|" + " --- |" * (len(marks) + 7))
     for way in ways:
         print(f"| {way} | {_row(_lines({**parsed.values, 'way': way}), marks)} |", flush=True)
     return frame.DONE
@@ -62,10 +64,11 @@ def _lines(flags: Mapping[str, Any]) -> list[dict[str, float]]:
 def _row(lines: list[dict[str, float]], marks: list[int]) -> str:
     at = [line["at"] for line in lines]
     later = (at[-1] - at[1]) / (len(at) - 2) if len(at) > 2 else float("nan")
-    steady = mean(line["steady"] for line in lines[2:]) if len(lines) > 2 else 0.0
+    steady, measuring = (mean([line[part] for line in lines[2:]] or [0.0]) for part in ("steady", "measuring"))
     cells = [f"{(at[mark] - at[0]) / mark:.2f}" for mark in marks]
     cells += [f"{later:.2f}"]
-    cells += [f"{steady:.2f}", f"{steady / later:.0%}", f"{later - steady:.2f}"] if steady else ["-", "-", "-"]
+    known = [f"{steady:.2f}", f"{steady / later:.0%}", f"{later - steady:.2f}", f"{measuring:.2f}"]
+    cells += known if steady else ["-"] * len(known)
     cells += [f"{lines[1]['mib']:.0f}, {lines[-1]['mib']:.0f}"]
     return " | ".join(cells)
 

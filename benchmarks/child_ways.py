@@ -5,14 +5,13 @@ python benchmarks/child_ways.py --flagfile=flags/digits.cfg --way=fast --childre
 
 import gc
 import json
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import psutil
@@ -38,6 +37,18 @@ if TYPE_CHECKING:
 
 WAYS = ("tuner", "fit", "plain", "fast", "workers")
 MIB = 2**20
+
+
+class Parts(NamedTuple):
+    """What a child's time went into, in seconds.
+
+    Attributes:
+        steady: its steps, each as long as the mean of all but the first.
+        measuring: its accuracy.
+    """
+
+    steady: float = 0.0
+    measuring: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,8 +125,8 @@ class Bench:
         )
 
 
-def by_fit(bench: Bench) -> Iterator[float]:
-    """A loop around Keras' `fit` that forgets every child before the next; yields seconds of steady training."""
+def by_fit(bench: Bench) -> Iterator[Parts]:
+    """A loop around Keras' `fit` that forgets every child before the next."""
     import keras
 
     (images, labels), valid = bench.arrays()
@@ -123,14 +134,16 @@ def by_fit(bench: Bench) -> Iterator[float]:
         model = bench.compiled(number)
         clock = _batch_clock()
         model.fit(images, labels, bench.training.batch_size, bench.training.epochs, verbose=0, callbacks=[clock])
+        trained = time.perf_counter()
         model.evaluate(*valid, batch_size=500, verbose=0)
+        measuring = time.perf_counter() - trained
         del model
         keras.backend.clear_session()
         gc.collect()
-        yield clock.median * bench.steps
+        yield Parts(clock.mean * bench.steps, measuring)
 
 
-def by_tuner(bench: Bench) -> Iterator[float]:
+def by_tuner(bench: Bench) -> Iterator[Parts]:
     """Keras Tuner, whose hyperparameter is the number of the child; it trains them all before it returns."""
     import keras_tuner
 
@@ -143,7 +156,7 @@ def by_tuner(bench: Bench) -> Iterator[float]:
     class Tuner(keras_tuner.GridSearch):
         def on_trial_end(self, trial: Any) -> None:
             super().on_trial_end(trial)
-            say(0.0)
+            say(Parts())
 
     with tempfile.TemporaryDirectory() as folder:
         tuner = Tuner(Cells(), objective="val_accuracy", max_trials=bench.children, directory=folder)
@@ -152,7 +165,7 @@ def by_tuner(bench: Bench) -> Iterator[float]:
     return iter(())
 
 
-def by_ours(bench: Bench, make: Callable[[Plan, int], "Packed"]) -> Iterator[float]:
+def by_ours(bench: Bench, make: Callable[[Plan, int], "Packed"]) -> Iterator[Parts]:
     """Our own step, with a stopwatch."""
     import keras
 
@@ -176,15 +189,16 @@ def by_ours(bench: Bench, make: Callable[[Plan, int], "Packed"]) -> Iterator[flo
         trainer.times = []
         with quick_start():
             trainer.train()
+        trained = time.perf_counter()
         evaluate(packed.infer, data)
-        steady = statistics.median(trainer.times) * bench.steps
+        parts = Parts(float(np.mean(trainer.times[1:])) * bench.steps, time.perf_counter() - trained)
         del packed, trainer
         keras.backend.clear_session()
         gc.collect()
-        yield steady
+        yield parts
 
 
-def by_workers(bench: Bench) -> Iterator[float]:
+def by_workers(bench: Bench) -> Iterator[Parts]:
     """What `rl_nas search` does, with two workers of one thread."""
     from rl_nas.commands.children import Children
     from rl_nas.store.run_folder import SearchFolder
@@ -200,7 +214,7 @@ def by_workers(bench: Bench) -> Iterator[float]:
         ]
         with Children(flags, run_folder).executor() as executor:
             for _ in executor.run(jobs):
-                yield 0.0
+                yield Parts()
 
 
 def _batch_clock() -> Any:
@@ -215,17 +229,17 @@ def _batch_clock() -> Any:
             self._times.append(time.perf_counter())
 
         @property
-        def median(self) -> float:
-            return float(np.median(np.diff(self._times)))
+        def mean(self) -> float:
+            return float(np.mean(np.diff(self._times)))
 
     return Clock()
 
 
-def say(steady: float) -> None:
-    """One child is over: prints when, how long its steps would take without a first one, and the memory."""
+def say(parts: Parts) -> None:
+    """One child is over: prints when, what its time went into, and the memory."""
     me = psutil.Process()
     memory = max([me.memory_info().rss, *(p.memory_info().rss for p in me.children(recursive=True))])
-    print(json.dumps({"at": time.monotonic(), "steady": steady, "mib": memory / MIB}), flush=True)
+    print(json.dumps({"at": time.monotonic(), **parts._asdict(), "mib": memory / MIB}), flush=True)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -246,7 +260,7 @@ def _run(parsed: Parsed) -> int:
     if way != "workers":
         tf.config.threading.set_intra_op_parallelism_threads(settings.threads)
         tf.config.threading.set_inter_op_parallelism_threads(settings.threads)
-    ways: dict[str, Callable[[Bench], Iterator[float]]] = {
+    ways: dict[str, Callable[[Bench], Iterator[Parts]]] = {
         "fit": by_fit,
         "tuner": by_tuner,
         "plain": lambda bench: by_ours(bench, lambda plan, seed: PackedModel(build_model(plan, seed=seed))),
@@ -256,9 +270,9 @@ def _run(parsed: Parsed) -> int:
     bench = Bench(parsed)
     if way != "workers":
         _ = bench.images  # theirs is part of what they take
-    say(0.0)
-    for steady in ways[way](bench):
-        say(steady)
+    say(Parts())
+    for parts in ways[way](bench):
+        say(parts)
     return frame.DONE
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 
 from rl_nas.child.layers import ScheduledDropPath, TrainingProgress
-from rl_nas.child.parameters import kernel_initializer, node_seeds
+from rl_nas.child.parameters import initial_parameters, node_seeds
 from rl_nas.networks import layers
 from rl_nas.networks.plan import Node, Plan
 
@@ -31,10 +31,19 @@ def build_model(plan: Plan, *, seed: int = 0, l2: float = 0.0, name: str = "chil
     for node, node_seed in zip(plan.nodes, node_seeds(plan, seed), strict=True):
         inputs = [outputs[tensor.node] for tensor in node.inputs]
         outputs[node.output.node] = _BUILDERS[type(node.layer)](_Site(node, node_seed, l2), *inputs)
-    logits = outputs[plan.output.node]
-    if plan.auxiliary is None:
-        return keras.Model(image, logits, name=name)
-    return keras.Model(image, {"logits": logits, "auxiliary": outputs[plan.auxiliary.node]}, name=name)
+    ends = outputs[plan.output.node]
+    if plan.auxiliary is not None:
+        ends = {"logits": ends, "auxiliary": outputs[plan.auxiliary.node]}
+    model = keras.Model(image, ends, name=name)
+    _initialize(model, plan, seed)
+    return model
+
+
+def _initialize(model: keras.Model, plan: Plan, seed: int) -> None:
+    variables = {variable.path: variable for variable in model.trainable_variables}
+    for node, node_seed in zip(plan.nodes, node_seeds(plan, seed), strict=True):
+        for parameter in initial_parameters(node, node_seed).trainable:
+            variables[parameter.path].assign(parameter.numpy())
 
 
 class _Site(NamedTuple):
@@ -48,11 +57,10 @@ class _Site(NamedTuple):
     def name(self) -> str:
         return self.node.name
 
-    def kernel(self, kind: str = "kernel", seed_offset: int = 0) -> dict[str, Any]:
-        """The arguments of a layer that are about its kernel."""
-        initializer = kernel_initializer(self.seed + seed_offset)
+    def kernel(self, kind: str = "kernel") -> dict[str, Any]:
+        """The arguments of a layer that are about its kernel, whose values come later."""
         regularizer = keras.regularizers.L2(self.l2 / 2) if self.l2 else None
-        return {f"{kind}_initializer": initializer, f"{kind}_regularizer": regularizer}
+        return {f"{kind}_initializer": "zeros", f"{kind}_regularizer": regularizer}
 
 
 def _conv(site: _Site, x: Any) -> Any:
@@ -82,7 +90,7 @@ def _separable_conv(site: _Site, x: Any) -> Any:
         use_bias=False,
         name=site.name,
         **site.kernel("depthwise"),
-        **site.kernel("pointwise", seed_offset=1),
+        **site.kernel("pointwise"),
     )(x)
 
 

@@ -233,6 +233,16 @@ def _add(call: Call, *inputs: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
     return tf.raw_ops.AddN(inputs=inputs), lambda gradient: ([gradient] * len(inputs), [])
 
 
+def _global_pool(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
+    batch, height, width, channels = x.shape
+
+    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        pixel = tf.reshape(gradient / (height * width), call.constant((batch, 1, 1, channels)))
+        return [tf.broadcast_to(pixel, call.constant((batch, height, width, channels)))], []
+
+    return tf.reduce_mean(x, call.constant((1, 2))), pullback
+
+
 def _concat(call: Call, *inputs: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
     channels, axis = tuple(x.shape[-1] for x in inputs), call.constant(-1)
 
@@ -258,10 +268,15 @@ def _pad(call: Call, x: tf.Tensor) -> tf.Tensor:
     return tf.pad(x, [[0, 0], [spec.top, spec.bottom], [spec.left, spec.right], [0, 0]])
 
 
-@_taped
-def _dense(call: Call, x: tf.Tensor) -> tf.Tensor:
+def _dense(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
     kernel, bias = call.weights
-    return tf.matmul(x, kernel) + bias
+
+    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        to_x = tf.raw_ops.MatMul(a=gradient, b=kernel, transpose_b=True)
+        to_kernel = tf.raw_ops.MatMul(a=x, b=gradient, transpose_a=True)
+        return [to_x], [to_kernel, tf.raw_ops.BiasAddGrad(out_backprop=gradient)]
+
+    return tf.raw_ops.BiasAdd(value=tf.raw_ops.MatMul(a=x, b=kernel), bias=bias), pullback
 
 
 @_taped
@@ -297,7 +312,7 @@ FUNCTIONS: dict[type[layers.Layer], Function] = {
     layers.Zero: lambda call, x: (tf.zeros_like(x), lambda gradient: ([None], [])),
     layers.Add: _add,
     layers.Concat: _concat,
-    layers.GlobalPool: _taped(lambda call, x: tf.reduce_mean(x, axis=[1, 2])),
+    layers.GlobalPool: _global_pool,
     layers.TrainingProgress: _progress,
     layers.DropPath: _drop_path,
     layers.Dropout: _dropout,

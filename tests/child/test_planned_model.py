@@ -73,7 +73,7 @@ def one_pass(packed: Packed, images: tf.Tensor, labels: tf.Tensor) -> tuple[Any,
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("op", OPERATION_PLANS)
 def test_every_operation_computes_and_learns_as_its_keras_layers(op: str, stride: int, drop_path: bool) -> None:
-    plan = operation_plan(op, stride, 6, drop_path)
+    plan = operation_plan(op, stride, 8, drop_path)
     ours, theirs = PlannedModel(plan, seed=5), PackedModel(build_model(plan, seed=5))
     assert_close(by_path(ours, ours.trainable.vector), by_path(theirs, theirs.trainable.vector), rtol=0)
     for number in range(3 if drop_path else 1):  # masks go on from step to step

@@ -1,0 +1,44 @@
+"""The values that weights start from."""
+
+import keras
+import numpy as np
+import pytest
+
+from rl_nas.child.build import build_model
+from rl_nas.child.parameters import initial_kernel
+from rl_nas.child.planned_model import PlannedModel
+from rl_nas.networks.network import plan_network
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.spaces.published import PUBLISHED
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 64, 64), (5, 5, 800, 1), (1, 1, 128, 256), (300, 100)])
+def test_kernels_are_distributed_as_by_keras(shape: tuple[int, ...]) -> None:
+    keras_values = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal", seed=1)(shape)
+    ours, theirs = np.ravel(initial_kernel(shape, 1)), np.ravel(keras_values)
+    assert ours.dtype == np.float32
+    deviation = np.sqrt(2 / (np.prod(shape[:-2]) * shape[-1]))
+    assert np.mean(ours) == pytest.approx(0, abs=5 * deviation / np.sqrt(len(ours)))
+    assert np.std(ours) == pytest.approx(deviation, rel=0.02)
+    assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=0.01)
+    # Largest distance of the two distributions (Kolmogorov and Smirnov), against that of chance at 1 in 1,000.
+    both = np.sort(np.concatenate([ours, theirs]))
+    below = [np.searchsorted(np.sort(values), both, side="right") / len(values) for values in (ours, theirs)]
+    assert np.abs(below[0] - below[1]).max() < 1.95 * np.sqrt(2 / len(ours))
+
+
+def test_kernels_are_functions_of_their_seed() -> None:
+    first, again, other = (initial_kernel((3, 3, 4, 4), seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).mean() > 0.99
+
+
+def test_keras_models_and_children_start_alike() -> None:
+    settings = NetworkSettings(network="cifar", cells=1, filters=4)
+    plan = plan_network(PUBLISHED["NASNet-A"], settings, (32, 32, 3), 10, training_steps=10)
+    model, child = build_model(plan, seed=3), PlannedModel(plan, seed=3)
+    values = {variable.path: variable.numpy() for variable in model.trainable_variables}
+    assert set(values) == {parameter.path for parameter in child.trainable.specs}
+    for parameter in child.trainable.specs:
+        np.testing.assert_array_equal(parameter.numpy(), values[parameter.path])
+    assert np.std(values["head.logits/kernel"]) > 0
