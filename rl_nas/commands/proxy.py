@@ -75,9 +75,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> int:
     run = parsed.group(RunSettings)
-    if run.run_dir is None:
-        raise UsageError("--run_dir is missing; give the folder of the run, such as --run_dir=runs/proxy")
-    folder = SearchFolder(run.run_dir)
+    folder = run.folder
     if run.resume:
         parsed = run_config.merge(parsed, folder.reopen()["flags"], _MAY_CHANGE)
     settings = parsed.group(ProxySettings)
@@ -114,6 +112,9 @@ def _with(parsed: Parsed, name: str) -> Parsed:
 
 def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Proxy:
     """The networks trained in one way; what an earlier call has finished is taken from its store."""
+    from rl_nas.child.data import load_images
+    from rl_nas.child.kept_images import images_kept
+
     run, part = parsed.group(RunSettings), SearchFolder(folder.path / name)
     for path in (part.path, *part.folders):
         path.mkdir(exist_ok=True)
@@ -122,7 +123,7 @@ def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Pr
     print(f"{name}:", file=sys.stderr)
     with TrialStore(part.trials) as store:
         recorded = store.trials()
-        with children.executor() as executor:
+        with images_kept(load_images(way.group(DataSettings)), part.images), children.executor() as executor:
             progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
             with progress:
                 search(

@@ -61,10 +61,10 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(parsed: Parsed) -> int:
+    if parsed.group(EstimatorSettings).estimator == "shared":
+        parsed = shared.with_defaults(parsed)
     run = parsed.group(RunSettings)
-    if run.run_dir is None:
-        raise UsageError("--run_dir is missing; give the folder of the run, such as --run_dir=runs/first")
-    folder = SearchFolder(run.run_dir)
+    folder = run.folder
     check(parsed.group(SecondStageSettings))
     if not run.resume:
         _check_together(parsed)

@@ -6,6 +6,7 @@ from typing import ClassVar
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.commands.catalog import STRATEGIES
 from rl_nas.controller.settings import ControllerSettings
+from rl_nas.errors import UsageError
 from rl_nas.evaluation.early_stopping import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import EstimatorSettings, FilterSettings, RewardSettings
@@ -14,6 +15,7 @@ from rl_nas.flags.parsing import Command
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.store.run_folder import SearchFolder
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
@@ -39,6 +41,13 @@ class RunSettings(Settings):
         "make TensorFlow repeat results to the bit; auto: unless a GPU is used, where some operations can't",
         choices=("auto", "on", "off"),
     )
+
+    @property
+    def folder(self) -> SearchFolder:
+        """The run's; raises `UsageError` where none is given."""
+        if self.run_dir is None:
+            raise UsageError("--run_dir is missing; give the folder of the run, such as --run_dir=runs/first")
+        return SearchFolder(self.run_dir)
 
 
 @dataclass(frozen=True)

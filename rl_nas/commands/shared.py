@@ -31,6 +31,12 @@ _STRATEGIES = ("reinforce", "ppo", "random")
 _SPACES = ("nasnet", "amoebanet", "enas_micro", "nasbench101", "nasbench201")
 
 
+def with_defaults(parsed: Parsed) -> Parsed:
+    """The flags with those that shared weights need where they were left out."""
+    unset = {"output_conv": True} if parsed.values["output_conv"] is None else {}
+    return Parsed({**parsed.values, **unset}, parsed.given)
+
+
 def check(parsed: Parsed) -> None:
     """Raises `UsageError` for flags that shared weights have no use for."""
     strategy, space = parsed.group(StrategySettings).strategy, parsed.group(SpaceSettings).space

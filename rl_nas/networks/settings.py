@@ -24,6 +24,8 @@ class Skeleton:
         reductions: how often cells halve the image; there is one stage more.
         stem: `cifar`, a 3x3 convolution, or `imagenet`, the same with stride 2 and two more reduction cells.
         stem_multiplier: the stem's convolution has this times F (imagenet: times 32) filters.
+        output_conv: whether a 1x1 convolution and a normalisation stand behind the last cell, as ENAS has them behind
+            every cell; those behind the others are the next cell's first ones.
         skip_reduction_input: whether the cell after a reduction reads what was before the reduction's input.
         dropout: share of the features dropped before the classifier.
         drop_path: probability of keeping the last cell's paths at the end of the training.
@@ -42,6 +44,7 @@ class Skeleton:
     reductions: int = 2
     stem: Literal["cifar", "imagenet"] = "cifar"
     stem_multiplier: float = 1.0
+    output_conv: bool = False
     skip_reduction_input: bool = False
     dropout: float = 0.0
     drop_path: float = 1.0
@@ -109,6 +112,11 @@ class NetworkSettings(Settings):
     reductions: int | None = setting(None, "halvings of the image by cells; one stage more" + _PRESETS_WORD, minimum=0)
     stem_multiplier: float | None = setting(
         None, "filters of the stem's 3x3 convolution, in F (imagenet: in 32)" + _PRESETS_WORD, above=0
+    )
+    output_conv: bool | None = setting(
+        None,
+        "put a 1x1 convolution and a normalisation behind the last cell, so that the head reads the same whatever a"
+        " cell concatenates; left out: with --estimator=shared, else the preset's",
     )
     skip_reduction_input: bool | None = setting(
         None, "the cell after a reduction takes as h[i-1] the cell before the reduction's input" + _PRESETS_WORD

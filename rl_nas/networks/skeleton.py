@@ -82,7 +82,11 @@ def plan_cell_network(
         # What the next cell reads beside this output: the input of this cell, or (skip) what that one read.
         skipped = placed.reduces and skeleton.skip_reduction_input and not placed.name.startswith("stem")
         previous = previous if skipped else outputs[-2]
-    _plan_head(ops, outputs[-1], skeleton, classes)
+    output = outputs[-1]
+    if skeleton.output_conv:
+        with plan.scope("output"):
+            output = ops.conv_bn(ops.relu(output), filters)
+    _plan_head(ops, output, skeleton, classes)
 
 
 def _plan_stem(ops: Ops, skeleton: Skeleton) -> Tensor:

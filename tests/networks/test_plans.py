@@ -27,13 +27,24 @@ def test_costs_add_up_and_names_are_unique(genotype: CellGenotype) -> None:
     network = plan(genotype)
     costs = [node.layer.cost(*(t.shape for t in node.inputs)) for node in network.nodes]
     assert network.cost() == sum(costs, start=Cost())
-    assert len({node.name for node in network.nodes}) == len(network.nodes)
+    for names in ({node.name for node in network.nodes}, {node.key for node in network.nodes}):
+        assert len(names) == len(network.nodes)
     seen = {network.image.node}
     for node in network.nodes:
         assert {tensor.node for tensor in node.inputs} <= seen
         seen.add(node.output.node)
     # Nothing is planned that does not lead to the logits.
     assert seen - {network.output.node} <= {tensor.node for node in network.nodes for tensor in node.inputs}
+
+
+@given(genotypes())
+def test_behind_an_output_convolution_the_head_reads_the_last_filters(genotype: CellGenotype) -> None:
+    without, network = plan(genotype), plan(genotype, output_conv=True)
+    last, read = 8 * 2**2, without.nodes[-2].output.channels
+    more = last * read + 2 * last  # the convolution, the normalisation
+    assert network.nodes[-1].inputs[0].channels == last
+    assert network.cost().trainable == without.cost().trainable + more + 10 * (last - read)
+    assert network.cost().madds == without.cost().madds + last * read * 4 * 4 + 10 * (last - read)
 
 
 @given(genotypes(), st.integers(1, 40))

@@ -1,0 +1,55 @@
+"""`rl_nas search --early_stop_rule=halving` in real processes."""
+
+import functools
+import time
+from pathlib import Path
+
+import pytest
+from processes import run, started
+
+from rl_nas.store.trials import read_trials
+
+TINY = (
+    "--flagfile=flags/digits.cfg",
+    "--space=nasbench201",
+    "--strategy=random",
+    "--filters=4",
+    "--epochs=4",
+    "--batch_size=240",
+    "--early_stop_rule=halving",
+    "--early_stop_factor=2",
+    "--update_every=4",
+    "--trials=8",
+    "--seed=2",
+)
+search = functools.partial(run, "search")
+
+
+def trials(folder: Path) -> list[tuple[object, ...]]:
+    """All but the seconds."""
+    measured = [(t.index, t.architecture, t.measurement) for t in read_trials(folder / "trials.sqlite")]
+    return [(index, architecture, m.curve, m.loss) for index, architecture, m in measured if m is not None]
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_while_a_batch_competes_ends_as_unbroken(tmp_path: Path) -> None:
+    whole, folder = tmp_path / "whole", tmp_path / "killed"
+    assert search(*TINY, f"--run_dir={whole}").returncode == 0
+    unbroken = trials(whole)
+    lengths = [len(curve) for _, _, curve, _ in unbroken]  # type: ignore[arg-type]
+    assert [sorted(lengths[first : first + 4]) for first in (0, 4)] == [[1, 1, 2, 4]] * 2
+    assert not (whole / "states").exists()
+    with started("search", *TINY, f"--run_dir={folder}") as process:
+        while len(list((folder / "states").glob("*.npz"))) < 3:
+            time.sleep(0.05)
+            assert process.poll() is None
+        process.kill()
+    assert trials(folder) == []
+    assert search("--resume", f"--run_dir={folder}").returncode == 0
+    assert trials(folder) == unbroken
+
+
+def test_batches_that_never_end_are_refused(tmp_path: Path) -> None:
+    done = search(*TINY, "--async_updates", f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 2
+    assert "--early_stop_rule=halving compares the children of a batch; leave --async_updates out" in done.stderr
