@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
 from rl_nas.commands.search_flags import RunSettings, StrategySettings
 from rl_nas.errors import UsageError
@@ -15,6 +17,8 @@ from rl_nas.networks.plan import Plan
 from rl_nas.report.shared_progress import SharedProgress
 from rl_nas.report.shared_text import Confirmed, SharedResult
 from rl_nas.shared_search import Ranked, SampledStrategy, order_of_confirmation, places_of_chance, rank, train_shared
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.chain import ChainGenotype
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.run_folder import SearchFolder
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     from rl_nas.child.data import ImageData
 
 _STRATEGIES = ("reinforce", "ppo", "random")
-_SPACES = ("nasnet", "amoebanet", "enas_micro", "nasbench101", "nasbench201")
 
 
 def with_defaults(parsed: Parsed) -> Parsed:
@@ -39,14 +42,14 @@ def with_defaults(parsed: Parsed) -> Parsed:
 
 def check(parsed: Parsed) -> None:
     """Raises `UsageError` for flags that shared weights have no use for."""
-    strategy, space = parsed.group(StrategySettings).strategy, parsed.group(SpaceSettings).space
+    strategy, space = parsed.group(StrategySettings).strategy, find_space(parsed.group(SpaceSettings))
     if strategy not in _STRATEGIES:
         raise UsageError(
             f"--strategy={strategy}: shared weights need one that draws from a policy; give --strategy="
             f"{', '.join(_STRATEGIES)}, or leave out --estimator=shared"
         )
-    if space not in _SPACES:
-        raise UsageError(f"--space={space}: its networks have too little in common to share weights; leave that out")
+    if isinstance(space.decode(space.sample(np.random.default_rng(0))), ChainGenotype):
+        raise UsageError(f"--space={space.name}: chains have too little in common to share weights; search cells")
     trials, samples = parsed.group(RunSettings).trials, parsed.group(EstimatorSettings).shared_samples
     if trials > samples:
         raise UsageError(f"--trials={trials} to be trained alone, of --shared_samples={samples}; give more samples")
