@@ -10,6 +10,7 @@ import numpy as np
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
 from rl_nas.commands.search_flags import RunSettings, StrategySettings
 from rl_nas.errors import UsageError
+from rl_nas.evaluation.early_stopping import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import EstimatorSettings, RewardSettings
 from rl_nas.flags.parsing import Parsed
@@ -55,6 +56,9 @@ def check(parsed: Parsed) -> None:
         raise UsageError(f"--trials={trials} to be trained alone, of --shared_samples={samples}; give more samples")
     if parsed.group(RewardSettings).needs_latency:
         raise UsageError("--cost=latency is measured of children; with --estimator=shared, give --cost=madds")
+    rule = parsed.group(EarlyStopSettings).rule
+    if rule not in ("none", "record"):
+        raise UsageError(f"--early_stop_rule={rule}: what shared weights chose is trained in full; leave that out")
     if parsed.group(HealthSettings).on_collapse != "warn":
         raise UsageError("--on_collapse is for --estimator=trained: shared weights may meet a network again; drop it")
 

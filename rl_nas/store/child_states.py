@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rl_nas.checkpoint import State
-from rl_nas.store.files import storage_errors, write_atomically, write_text
+from rl_nas.store.files import storage_errors, write_bytes, write_text
 from rl_nas.store.states import pack, unpack
 
 
@@ -33,9 +33,8 @@ class ChildStates:
         Raises:
             StorageError: the disk is full or may not be written.
         """
-        content = pack(state)
         self._make_folder()
-        write_atomically(self._path(index), lambda path: _write(path, content))
+        write_bytes(self._path(index), pack(state))
 
     def read(self) -> dict[int, int]:
         """See `rl_nas.execution.halving.Decisions`."""
@@ -68,7 +67,3 @@ class ChildStates:
     def _make_folder(self) -> None:
         with storage_errors(self._folder):
             self._folder.mkdir(exist_ok=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rl_nas.checkpoint import Checkpoint
 from rl_nas.errors import UsageError
-from rl_nas.store.files import storage_errors, write_atomically, write_text
+from rl_nas.store.files import storage_errors, write_bytes, write_text
 from rl_nas.store.states import pack, unpack
 
 
@@ -30,7 +30,7 @@ class SharedState:
         """
         content = pack({"updates": checkpoint.updates, "trials": checkpoint.trials, "state": checkpoint.state})
         self._make_folder()
-        write_atomically(self._state, lambda path: _write(path, content))
+        write_bytes(self._state, content)
 
     def checkpoint(self) -> Checkpoint | None:
         """The last one.
@@ -60,7 +60,3 @@ class SharedState:
     def _make_folder(self) -> None:
         with storage_errors(self._folder):
             self._folder.mkdir(exist_ok=True)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)

@@ -94,6 +94,7 @@ def test_killed_in_both_phases_it_ends_as_unbroken(whole: tuple[Path, str], tmp_
         (("--space=nas_rl",), "--space=nas_rl: chains have too little in common"),
         (("--trials=9",), "--trials=9 to be trained alone, of --shared_samples=8"),
         (("--reward=mnasnet_soft", "--cost=latency", "--cost_target=0.1"), "--cost=latency is measured of children"),
+        (("--early_stop_rule=halving",), "--early_stop_rule=halving: what shared weights chose is trained in full"),
         (("--on_collapse=stop",), "--on_collapse is for --estimator=trained"),
     ],
 )
