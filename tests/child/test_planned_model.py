@@ -169,14 +169,17 @@ from rl_nas.child.step import TrainingStep
 replicas = int(sys.argv[1])
 strategy = make_strategy(DeviceSettings(distribute="mirrored" if replicas > 1 else "one", logical_cpus=replicas))
 assert strategy.num_replicas_in_sync == replicas
-curves = []
-for name in ("nasnet", "ENAS-micro", "nasbench201"):
+
+def curve(name, traced):
     plan = network_plan(name)
     with strategy.scope():
         step = TrainingStep(PlannedModel(plan, seed=2), GENTLE, replicas * BATCH, 12)
     mean = lambda *batch: strategy.reduce("MEAN", strategy.run(step, args=batch)[0], axis=None)
-    train = tf.function(mean, autograph=False)
-    curves.append([float(train(*batch(plan, seed=number))) for number in range(3)])
+    train = tf.function(mean, autograph=False) if traced else mean
+    return [float(train(*batch(plan, seed=number))) for number in range(3)]
+
+names = ("nasnet", "ENAS-micro", "nasbench201")
+curves, untraced = ([curve(name, traced) for name in names] for traced in (True, False))
 plan = network_plan("ENAS-micro", NetworkSettings(cells=1, filters=4, reductions=1, drop_path=0.5))
 with strategy.scope():
     dropping = PlannedModel(plan, seed=2)
@@ -186,7 +189,8 @@ first = strategy.experimental_local_results(strategy.run(outputs, args=(batch(pl
 for _ in range(8):  # masks fall more and more often
     later = strategy.experimental_local_results(strategy.run(outputs, args=(batch(plan)[0],)))
 same = [bool(tf.reduce_all(one == values[0])) for values in (first, later) for one in values[1:]]
-print(json.dumps({"curves": curves, "same": same, "steps": int(dropping.counters[0].vector.numpy()[0])}))
+steps = int(dropping.counters[0].vector.numpy()[0])
+print(json.dumps({"curves": curves, "untraced": untraced, "same": same, "steps": steps}))
 """
 
 
@@ -200,5 +204,7 @@ def test_two_devices_with_a_batch_each_are_one_device_with_it() -> None:
     ]
     one, two = (json.loads(text.splitlines()[-1]) for text in printed)
     np.testing.assert_allclose(two["curves"], one["curves"], rtol=1e-3)
+    for run in (one, two):  # one architecture after the other, as an input like the images
+        np.testing.assert_allclose(run["untraced"], run["curves"], rtol=1e-3)
     assert one["steps"] == two["steps"] == 9
     assert two["same"] == [True, False]  # at first no path is dropped; later each device drops its own
