@@ -5,53 +5,14 @@ compute the same (`tests/child/test_planned_model.py`), with batch normalisation
 The layers of which children have many bring their own gradient, which spares the tape; the others leave it to that.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
+from rl_nas.child.call import Call, Function, Moved, Pullback
+from rl_nas.child.convolutions import conv, separable_conv
 from rl_nas.networks import layers
-
-Pullback = Callable[[tf.Tensor], tuple[Sequence[tf.Tensor | None], Sequence[tf.Tensor]]]
-"""The gradient of the output -> those of the inputs (None: does not matter) and of the weights."""
-
-
-class Call(NamedTuple):
-    """What a layer is called with, beside its inputs.
-
-    Attributes:
-        layer: the planned layer.
-        weights: its trainable weights.
-        moving: moving mean and variance of a batch normalisation.
-        moved: receives, in training mode, what they are moved towards.
-        training: whether in training mode.
-        of_batch: whether normalised by the statistics of the batch, in training mode as out of it.
-        seed: int [2]; what is random is a function of it.
-        step: number of the training step.
-        constant: makes an int32 tensor of nested tuples, one for all layers that ask for it: a third of a graph's
-            operations would be constants otherwise.
-    """
-
-    layer: Any
-    weights: Sequence[tf.Tensor]
-    moving: Sequence[tf.Tensor]
-    moved: list["Moved"]
-    training: bool
-    of_batch: bool
-    seed: tf.Tensor | None
-    step: tf.Tensor | None
-    constant: Callable[[Any], tf.Tensor]
-
-
-class Moved(NamedTuple):
-    """Where a moving average goes: `decay` times itself and `rest` times the value."""
-
-    decay: float
-    rest: float
-    value: tf.Tensor
-
-
-Function = Callable[..., tuple[tf.Tensor, Pullback]]
 
 
 def _taped(compute: Callable[..., tf.Tensor]) -> Function:
@@ -70,91 +31,6 @@ def _taped(compute: Callable[..., tf.Tensor]) -> Function:
         return output, pullback
 
     return function
-
-
-def _conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
-    (kernel,) = call.weights
-    spec = call.layer
-    if spec.dilation == 1:
-        return _convolved(call, x, kernel, spec.strides, spec.padding)
-    return _dilated(call, x, spec.kernel, lambda grids: _convolved(call, grids, kernel, padding="valid"))
-
-
-class _Operations(NamedTuple):
-    """A convolution, and its gradients to its input and to its kernel."""
-
-    forward: Callable[..., tf.Tensor]
-    to_input: Callable[..., tf.Tensor]
-    to_kernel: Callable[..., tf.Tensor]
-
-
-_FULL = _Operations(tf.raw_ops.Conv2D, tf.raw_ops.Conv2DBackpropInput, tf.raw_ops.Conv2DBackpropFilter)
-_BY_CHANNEL = _Operations(
-    tf.raw_ops.DepthwiseConv2dNative,
-    tf.raw_ops.DepthwiseConv2dNativeBackpropInput,
-    tf.raw_ops.DepthwiseConv2dNativeBackpropFilter,
-)
-
-
-def _convolved(
-    call: Call,
-    x: tf.Tensor,
-    kernel: tf.Tensor,
-    strides: layers.Pair = (1, 1),
-    padding: layers.Padding = "same",
-    operations: _Operations = _FULL,
-) -> tuple[tf.Tensor, Pullback]:
-    how: dict[str, Any] = {"strides": [1, *strides, 1], "padding": padding.upper()}
-
-    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        x_shape, kernel_shape = (call.constant(tuple(tensor.shape)) for tensor in (x, kernel))
-        to_x = operations.to_input(input_sizes=x_shape, filter=kernel, out_backprop=gradient, **how)
-        to_kernel = operations.to_kernel(input=x, filter_sizes=kernel_shape, out_backprop=gradient, **how)
-        return [to_x], [to_kernel]
-
-    return operations.forward(input=x, filter=kernel, **how), pullback
-
-
-def _separable_conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
-    depthwise, pointwise = call.weights
-    spec = call.layer
-    if spec.dilation == 1:
-        strides = (spec.stride, spec.stride)
-        middle, pull_to_x = _convolved(call, x, depthwise, strides, operations=_BY_CHANNEL)
-    else:
-        middle, pull_to_x = _dilated(
-            call,
-            x,
-            (spec.kernel, spec.kernel),
-            lambda grids: _convolved(call, grids, depthwise, padding="valid", operations=_BY_CHANNEL),
-        )
-    output, pull_to_middle = _convolved(call, middle, pointwise)
-
-    def pullback(gradient: tf.Tensor) -> tuple[Sequence[tf.Tensor | None], list[tf.Tensor]]:
-        (to_middle,), to_pointwise = pull_to_middle(gradient)
-        to_x, to_depthwise = pull_to_x(to_middle)
-        return to_x, [*to_depthwise, *to_pointwise]
-
-    return output, pullback
-
-
-def _dilated(
-    call: Call, x: tf.Tensor, size: layers.Pair, convolve: Callable[[tf.Tensor], tuple[tf.Tensor, Pullback]]
-) -> tuple[tf.Tensor, Pullback]:
-    """Convolves the grids that every `dilation`-th pixel makes: CPUs have no gradient of dilated convolutions."""
-    dilation = call.layer.dilation
-    margins = [(kernel - 1) * dilation for kernel in size]
-    rest = [-(pixels + margin) % dilation for pixels, margin in zip(x.shape[1:3], margins, strict=True)]
-    block = call.constant((dilation, dilation))
-    sides = tuple((margin // 2, margin - margin // 2 + more) for margin, more in zip(margins, rest, strict=True))
-    around, behind = call.constant(sides), call.constant(tuple((0, more) for more in rest))
-    grids, pull = convolve(tf.raw_ops.SpaceToBatchND(input=x, block_shape=block, paddings=around))
-
-    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], Sequence[tf.Tensor]]:
-        (to_grids,), to_weights = pull(tf.raw_ops.SpaceToBatchND(input=gradient, block_shape=block, paddings=behind))
-        return [tf.raw_ops.BatchToSpaceND(input=to_grids, block_shape=block, crops=around)], to_weights
-
-    return tf.raw_ops.BatchToSpaceND(input=grids, block_shape=block, crops=behind), pullback
 
 
 def _batch_norm(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
@@ -301,8 +177,8 @@ def _drop_path(call: Call, x: tf.Tensor, progress: tf.Tensor) -> tuple[tf.Tensor
 
 
 FUNCTIONS: dict[type[layers.Layer], Function] = {
-    layers.Conv: _conv,
-    layers.SeparableConv: _separable_conv,
+    layers.Conv: conv,
+    layers.SeparableConv: separable_conv,
     layers.BatchNorm: _batch_norm,
     layers.Relu: _relu,
     layers.Pool: _pool,

@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-from rl_nas.child.functions import FUNCTIONS, Call, Moved, Pullback
+from rl_nas.child.call import Call, Moved, Pullback
+from rl_nas.child.functions import FUNCTIONS
 from rl_nas.child.packing import Packed, replica_shift
 from rl_nas.child.packing import Pullback as PullbackToWeights
 from rl_nas.child.parameters import Parameter, initial_parameters, is_random, node_seeds, zeros

@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rl_nas.async_search import search_async
-from rl_nas.child.settings import DataSettings, TrainingSettings
+from rl_nas.child.settings import DataSettings
 from rl_nas.commands import frame, run_config, shared
 from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
 from rl_nas.commands.children import Children
 from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, RunSettings, SecondStageSettings, StrategySettings
 from rl_nas.commands.second_stage import SecondStage, candidates, check
+from rl_nas.commands.stopping import supervised
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError
-from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, rungs
+from rl_nas.evaluation.early_stopping import EarlyStopSettings
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.settings import EstimatorSettings, RewardSettings
-from rl_nas.execution import Executor
-from rl_nas.execution.early_stopping import EarlyStoppingExecutor
-from rl_nas.execution.halving import HalvingExecutor
 from rl_nas.execution.settings import ExecutionSettings
-from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.flags.parsing import OutputSettings, Parsed
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
@@ -32,6 +29,7 @@ from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
 from rl_nas.report.second_stage import second_stage_text
+from rl_nas.report.tables import counted
 from rl_nas.search import search
 from rl_nas.shared_search import Listed
 from rl_nas.spaces.catalog import find_space
@@ -152,7 +150,7 @@ class _Search:
                 loop = search_async if self.children.settings.async_updates else search
                 loop(
                     strategy,
-                    self._stopping(executor, recorded),
+                    supervised(executor, self.parsed, self.folder, recorded, self.reward),
                     store,
                     reward=self.reward,
                     trials=trials,
@@ -164,27 +162,11 @@ class _Search:
                     watcher=_Watcher(self.best, progress, log),
                 )
 
-    def _stopping(self, executor: Executor, recorded: Sequence[Trial]) -> Executor:
-        """Children that are repeated where they fail, and stopped where they are hopeless."""
-        settings = self.parsed.group(EarlyStopSettings)
-        if settings.rule == "halving":
-            states = ChildStates(self.folder.states)
-            states.forget_all([trial.index for trial in recorded])
-            return HalvingExecutor(
-                SupervisedExecutor(executor, self.children.settings),
-                rungs(settings, self.parsed.group(TrainingSettings).epochs),
-                settings.factor,
-                self.reward,
-                states,
-            )
-        lag = self.settings.update_every
-        stopping = EarlyStoppingExecutor(executor, lambda curves: bars(curves, settings), recorded, lag=lag)
-        return SupervisedExecutor(stopping, self.children.settings)
-
     def _stop(self, store: TrialStore) -> int:
         done = len(store.trials())
         if self.shared is not None and not done:
-            print(f"stopped; the shared weights after {self.shared.epochs} epochs are kept", file=sys.stderr)
+            epochs = counted(self.shared.epochs, "epoch")
+            print(f"stopped; the shared weights after {epochs} are kept", file=sys.stderr)
         elif self.best.trial is None:
             print(f"stopped; {done} children finished, none successfully", file=sys.stderr)
         else:

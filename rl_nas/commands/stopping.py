@@ -1,0 +1,43 @@
+"""What is done about the children of a search that fail, and about those that are hopeless."""
+
+from collections.abc import Callable, Sequence
+
+from rl_nas.child.settings import TrainingSettings
+from rl_nas.commands.search_flags import RunSettings
+from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, rungs
+from rl_nas.execution import Executor
+from rl_nas.execution.early_stopping import EarlyStoppingExecutor
+from rl_nas.execution.halving import HalvingExecutor
+from rl_nas.execution.settings import ExecutionSettings
+from rl_nas.execution.supervision import SupervisedExecutor
+from rl_nas.flags.parsing import Parsed
+from rl_nas.store.child_states import ChildStates
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.trial import Measurement, Trial
+
+
+def supervised(
+    executor: Executor,
+    parsed: Parsed,
+    folder: SearchFolder,
+    recorded: Sequence[Trial],
+    reward: Callable[[Measurement], float],
+) -> Executor:
+    """The executor that repeats children where they fail and stops them by the rule that the flags ask for.
+
+    Args:
+        executor: runs them.
+        parsed: all flags of the search.
+        folder: of the run.
+        recorded: trials of earlier parts of the run.
+        reward: what is maximised.
+    """
+    settings, execution = parsed.group(EarlyStopSettings), parsed.group(ExecutionSettings)
+    if settings.rule == "halving":
+        states = ChildStates(folder.states)
+        states.forget_all([trial.index for trial in recorded])
+        steps = rungs(settings, parsed.group(TrainingSettings).epochs)
+        return HalvingExecutor(SupervisedExecutor(executor, execution), steps, settings.factor, reward, states)
+    lag = parsed.group(RunSettings).update_every
+    stopping = EarlyStoppingExecutor(executor, lambda curves: bars(curves, settings), recorded, lag=lag)
+    return SupervisedExecutor(stopping, execution)
