@@ -116,19 +116,21 @@ class TrainedChildEvaluator:
         kept = self._states.load(job.index) if self._states is not None else None
         if kept is not None:
             started -= kept["seconds"]
-            if 0 < len(job.bars) <= len(kept["measured"]):  # it has come so far before
-                curve, (accuracy, loss) = _curve(kept["measured"][: len(job.bars)])
-                return Measurement(accuracy, loss, cost.trainable, cost.madds, len(curve), kept["seconds"], None, curve)
         elif self._filter is not None:
             self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
-        with quick_start():
-            curve, (accuracy, loss) = self._train_and_evaluate(child, job, kept, started)
+        came_so_far = kept is not None and 0 < len(job.bars) <= len(kept["measured"])
+        if kept is not None and came_so_far:
+            curve, (accuracy, loss) = _curve(kept["measured"][: len(job.bars)])
+        else:
+            with quick_start():
+                curve, (accuracy, loss) = self._train_and_evaluate(child, job, kept, started)
         latency = measure_latency(child.infer, self._data) if self._latency else None
         seconds = time.monotonic() - started
         epochs = len(curve) or self._training.epochs
         measurement = Measurement(accuracy, loss, cost.trainable, cost.madds, epochs, seconds, latency, curve)
-        self._on_child(job, measurement, child)
+        if not came_so_far:
+            self._on_child(job, measurement, child)
         return measurement
 
     def _train_and_evaluate(
