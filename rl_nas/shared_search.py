@@ -103,10 +103,15 @@ def train_shared(
         updates: of the strategy after every epoch.
         batch_size: networks that an update learns from, each measured on a batch of held-out images.
         failures: what the strategy is shown of networks that cannot be.
-        on_epoch: is shown every epoch's figures.
+        on_epoch: is shown every epoch's figures, those of the last one again when a run is continued: it may have ended
+            between the two.
     """
-    done = _restore(strategy, supernet, keeper.checkpoint())
-    for epoch in range(done, epochs):
+    last = keeper.checkpoint()
+    if last is not None:
+        strategy.restore(last.state["strategy"])
+        supernet.restore(last.state["supernet"])
+        on_epoch(last.updates - 1, last.state["figures"])
+    for epoch in range(last.updates if last else 0, epochs):
         drawn = _drawn(strategy, supernet, supernet.steps)
         figures = {"loss": supernet.train(epoch, drawn)}
         rewards: list[float] = []
@@ -117,8 +122,10 @@ def train_shared(
             rewards += [trial.reward for trial in trials if trial.reward is not None]
         if rewards:
             figures["mean_reward"] = float(np.mean(rewards))
-        keeper.save(Checkpoint(epoch + 1, 0, {"strategy": strategy.state(), "supernet": supernet.state()}))
-        on_epoch(epoch, {**figures, **strategy.diagnostics()})
+        figures |= strategy.diagnostics()
+        state = {"strategy": strategy.state(), "supernet": supernet.state(), "figures": figures}
+        keeper.save(Checkpoint(epoch + 1, 0, state))
+        on_epoch(epoch, figures)
 
 
 def rank(
@@ -177,14 +184,6 @@ class Listed:
     def diagnostics(self) -> Mapping[str, float]:
         """None."""
         return {}
-
-
-def _restore(strategy: Resumable, supernet: Supernet, checkpoint: Checkpoint | None) -> int:
-    if checkpoint is None:
-        return 0
-    strategy.restore(checkpoint.state["strategy"])
-    supernet.restore(checkpoint.state["supernet"])
-    return checkpoint.updates
 
 
 def _trial(

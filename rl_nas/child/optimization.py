@@ -102,11 +102,12 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) 
         The mean, and what it changes by with the logits, float32 [batch, classes].
     """
     logits, labels = tf.cast(logits, tf.float32), tf.convert_to_tensor(labels)
-    batch, classes = logits.shape
+    classes = logits.shape[1]
     targets = tf.one_hot(labels, classes) if labels.dtype.is_integer else labels
     if smoothing:
         targets = targets * (1 - smoothing) + smoothing / classes
     losses, gradient = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits, labels=targets)
+    batch = logits.shape[0] or tf.cast(tf.shape(logits)[0], tf.float32)  # several machines don't know it before
     return tf.reduce_mean(losses), gradient / batch
 
 
