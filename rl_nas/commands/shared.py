@@ -32,7 +32,8 @@ from rl_nas.trial import Measurement, Trial
 if TYPE_CHECKING:
     from rl_nas.child.data import ImageData
 
-_STRATEGIES = ("reinforce", "ppo", "random")
+STRATEGIES = ("reinforce", "ppo", "random")
+"""Those that draw from a policy: `rl_nas.strategies.Sampling`."""
 
 
 def with_defaults(parsed: Parsed) -> Parsed:
@@ -44,10 +45,10 @@ def with_defaults(parsed: Parsed) -> Parsed:
 def check(parsed: Parsed) -> None:
     """Raises `UsageError` for flags that shared weights have no use for."""
     strategy, space = parsed.group(StrategySettings).strategy, find_space(parsed.group(SpaceSettings))
-    if strategy not in _STRATEGIES:
+    if strategy not in STRATEGIES:
         raise UsageError(
             f"--strategy={strategy}: shared weights need one that draws from a policy; give --strategy="
-            f"{', '.join(_STRATEGIES)}, or leave out --estimator=shared"
+            f"{', '.join(STRATEGIES)}, or leave out --estimator=shared"
         )
     if isinstance(space.decode(space.sample(np.random.default_rng(0))), ChainGenotype):
         raise UsageError(f"--space={space.name}: chains have too little in common to share weights; search cells")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rl_nas.commands import shared
 from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.spaces.amoebanet import amoebanet
@@ -14,7 +15,7 @@ from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
 from rl_nas.store.states import pack, unpack
-from rl_nas.strategies import Recovering, Strategy
+from rl_nas.strategies import Recovering, Resumable, Sampling, Strategy
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Failure, Measurement, Trial, TrialState
 
@@ -181,3 +182,21 @@ def test_it_learns_and_random_does_not(name: str) -> None:
 
 def _choices(values: dict[str, Any]) -> Choices:
     return Choices(values.values())
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_draws_are_of_the_space_and_leave_nothing_to_be_observed(name: str, space: str) -> None:
+    strategy = make(name, SPACES[space]())
+    assert isinstance(strategy, Sampling) == (name in shared.STRATEGIES)
+    if isinstance(strategy, Sampling):
+        play(strategy, [5])
+        before = strategy.state() if isinstance(strategy, Resumable) else {}
+        drawn = strategy.sample(30)
+        sizes = [len(decision.choices) for decision in SPACES[space]().decisions]
+        assert np.shape(drawn) == (30, len(sizes))
+        assert (np.array(drawn) >= 0).all()
+        assert (np.array(drawn) < sizes).all()
+        assert len(set(drawn)) > 5
+        after = strategy.state() if isinstance(strategy, Resumable) else {}
+        assert {key for key in before if pack({key: before[key]}) != pack({key: after[key]})} <= {"learner", "rng"}
+        play(strategy, [5])
