@@ -21,6 +21,7 @@ TINY = (
     "--update_every=4",
     "--trials=8",
     "--seed=2",
+    "--executor=inline",
 )
 search = functools.partial(run, "search")
 

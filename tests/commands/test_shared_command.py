@@ -27,6 +27,7 @@ TINY = (
     "--update_every=3",
     "--shared_samples=8",
     "--trials=6",
+    "--executor=inline",  # a third of the time: workers import TensorFlow too
 )
 search = functools.partial(run, "search")
 
