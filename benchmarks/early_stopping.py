@@ -114,8 +114,7 @@ def _row(curves: Sequence[Curve], seen: Sequence[Curve]) -> str:
     found = correlation(met, full, spearman)
     best = np.argsort(-full, kind="stable")[: max(1, len(full) // 10)]
     kept = "yes" if full[np.argmax(met)] == full.max() else f"no, {full[np.argmax(met)]:.4f} of {full.max():.4f}"
-    interval = f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
-    return f"{stopped.mean():.0%} | {saved:.0%} | {interval} | {stopped[best].sum()} of {len(best)} | {kept}"
+    return f"{stopped.mean():.0%} | {saved:.0%} | {found} | {stopped[best].sum()} of {len(best)} | {kept}"
 
 
 if __name__ == "__main__":

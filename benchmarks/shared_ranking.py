@@ -77,7 +77,7 @@ def _row(pairs: Sequence[tuple[Sequence[int], float]], table: Table, column: str
     values = table.column(column)[table.lookup(architectures)]
     found = correlation(accuracies, values, spearman)
     place = 1 + int(np.sum(values > values[np.argmax(accuracies)]))
-    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}] | {place}"
+    return f"{found} | {place}"
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Resumable, Sampling, Strategy
 from rl_nas.strategies.failures import FailureRule, worst
 from rl_nas.trial import ChildError, Failure, Measurement, Trial, TrialState
+from rl_nas.updates import Keeper
 
 _VAIN = 50
 """Draws for each network that is wanted, before it is given up."""
@@ -53,16 +54,6 @@ class SampledStrategy(Strategy, Sampling, Resumable, Protocol):
     """What can search with shared weights."""
 
 
-class Keeper(Protocol):
-    """Keeps the state of the search."""
-
-    def save(self, checkpoint: Checkpoint) -> None:
-        """Makes a checkpoint durable in the place of the last one."""
-
-    def checkpoint(self) -> Checkpoint | None:
-        """The last one."""
-
-
 @dataclass(frozen=True)
 class Ranked:
     """A network as the shared weights see it.
@@ -82,6 +73,7 @@ def train_shared(
     strategy: SampledStrategy,
     supernet: Supernet,
     keeper: Keeper,
+    last: Checkpoint | None,
     *,
     reward: Callable[[Measurement], float],
     epochs: int,
@@ -91,12 +83,13 @@ def train_shared(
     failures: FailureRule = worst,
     on_epoch: Callable[[int, Mapping[str, float]], None] = lambda epoch, figures: None,
 ) -> None:
-    """Trains shared weights and the strategy by turns; goes on after the last epoch that `keeper` has.
+    """Trains shared weights and the strategy by turns; goes on after the last epoch that was kept.
 
     Args:
         strategy: fresh, also when a run is continued.
         supernet: the weights; fresh as well.
         keeper: of the state after every epoch.
+        last: what it kept last, if it did.
         reward: what the strategy maximises.
         epochs: of the weights.
         warmup: epochs before the first update of the strategy.
@@ -106,7 +99,6 @@ def train_shared(
         on_epoch: is shown every epoch's figures, those of the last one again when a run is continued: it may have ended
             between the two.
     """
-    last = keeper.checkpoint()
     if last is not None:
         strategy.restore(last.state["strategy"])
         supernet.restore(last.state["supernet"])
@@ -142,9 +134,10 @@ def rank(
     """
     found: dict[str, Ranked] = {}
     for architecture in _admitted(strategy, supernet, samples):
-        if key(architecture) not in found:
+        name = key(architecture)
+        if name not in found:
             measurement = supernet.measure(architecture)
-            found[key(architecture)] = Ranked(architecture, reward(measurement), measurement.accuracy)
+            found[name] = Ranked(architecture, reward(measurement), measurement.accuracy)
         if len(found) == samples:
             break
     return sorted(found.values(), key=lambda ranked: -ranked.reward)

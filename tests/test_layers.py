@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "updates": {"checkpoint", "errors", "strategies", "trial"},
     "search": {"checkpoint", "execution", "spaces", "strategies", "trial", "updates"},
     "async_search": {"errors", "execution", "search", "spaces", "strategies", "trial", "updates"},
-    "shared_search": {"checkpoint", "errors", "spaces", "strategies", "trial"},
+    "shared_search": {"checkpoint", "errors", "spaces", "strategies", "trial", "updates"},
     "store": {"checkpoint", "errors", "spaces", "trial"},
     "report": {"bench", "spaces", "store", "trial"},
     "flags": {"errors", "settings"},

@@ -86,9 +86,6 @@ class Memory:
         if checkpoint.updates == self.broken_after:
             raise BrokenError
 
-    def checkpoint(self) -> Checkpoint | None:
-        return self.kept
-
 
 def accuracy(measurement: Measurement) -> float:
     return measurement.accuracy
@@ -101,6 +98,7 @@ def train(strategy: Observing, supernet: CountingSupernet, memory: Memory, **kwa
         strategy,
         supernet,
         memory,
+        memory.kept,
         reward=accuracy,
         on_epoch=lambda epoch, figures: shown.append(dict(figures)),
         **settings,

@@ -68,6 +68,9 @@ class Correlation(NamedTuple):
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
 
 def correlation(one: np.ndarray, other: np.ndarray, measure: Callable[[np.ndarray, np.ndarray], float]) -> Correlation:
     """A rank correlation with a 95% bootstrap percentile interval over the pairs (Efron 1979).

@@ -64,8 +64,6 @@ def _run(parsed: Parsed) -> int:
     run = parsed.group(RunSettings)
     folder = run.folder
     check(parsed.group(SecondStageSettings))
-    if not run.resume:
-        _check_together(parsed)
     if run.resume:
         recorded = folder.reopen()
         merged = run_config.merge(parsed, recorded["flags"], CHANGEABLE)
@@ -73,6 +71,7 @@ def _run(parsed: Parsed) -> int:
         continued = _Search(merged, folder)
         folder.write_config(run_config.changed(recorded, merged))
         return continued.run()
+    _check_together(parsed)
     folder.check_new()
     started = _Search(parsed, folder)  # checks data and network before anything is written
     folder.create(run_config.config(parsed), run_config.repeating_flagfile(parsed, SEARCH.name))

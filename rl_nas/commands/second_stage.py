@@ -24,7 +24,7 @@ from rl_nas.report.tables import best_trials
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.spaces.genotype import to_json
 from rl_nas.spaces.published import PUBLISHED
-from rl_nas.store.files import storage_errors, write_text
+from rl_nas.store.files import make_folder, write_text
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder
 from rl_nas.trial import Trial
 
@@ -103,8 +103,7 @@ class SecondStage:
             if folder.config.exists():
                 words = ["--resume"]
             else:
-                with storage_errors(home):
-                    home.mkdir(parents=True, exist_ok=True)
+                make_folder(home)
                 write_text(home / "genotype.json", json.dumps(to_json(candidate.genotype), indent=2) + "\n")
                 words = [f"--genotype={home / 'genotype.json'}", f"--flagfile={recipe}", f"--seed={seed}", *self._flags]
             words.append(f"--run_dir={folder.path}")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from rl_nas.commands.search_flags import RunSettings, StrategySettings
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.early_stopping import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
+from rl_nas.evaluation.rewards import Reward
 from rl_nas.evaluation.settings import EstimatorSettings, RewardSettings
 from rl_nas.flags.parsing import Parsed
 from rl_nas.networks.plan import Plan
@@ -27,7 +29,7 @@ from rl_nas.store.shared_state import SharedState
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.strategies.health import HealthSettings
-from rl_nas.trial import Measurement, Trial
+from rl_nas.trial import Trial
 
 if TYPE_CHECKING:
     from rl_nas.child.data import ImageData
@@ -81,7 +83,7 @@ class SharedStage:
         folder: SearchFolder,
         strategy: Strategy,
         space: SearchSpace[Any],
-        reward: Callable[[Measurement], float],
+        reward: Reward,
     ) -> None:
         self._parsed, self._folder, self._space, self._reward = parsed, folder, space, reward
         self._strategy = cast(SampledStrategy, strategy)
@@ -111,15 +113,11 @@ class SharedStage:
     def result(self, trials: Sequence[Trial]) -> SharedResult:
         """What came of it, after those trials."""
         ranking = self._store.ranking() or []
-        order = order_of_confirmation(len(ranking), self._run.seed)[: len(trials)]
-        chosen = set()
-        for place in places_of_chance(len(ranking), self._run.seed):
-            if place not in order:
-                break
-            chosen.add(place)
+        order = order_of_confirmation(len(ranking), self._run.seed)
+        trained = {order[trial.index]: trial for trial in trials}  # a run that was stopped may lack some between
+        chosen = set(takewhile(trained.__contains__, places_of_chance(len(ranking), self._run.seed)))
         confirmed = []
-        for trial in sorted(trials, key=lambda trial: trial.index):
-            place = order[trial.index]
+        for place, trial in trained.items():
             alone = trial.measurement.accuracy if trial.measurement else None
             shared = ranking[place]["accuracy"]
             confirmed.append(Confirmed(trial.index, place + 1, shared, alone, place in chosen))
@@ -140,7 +138,8 @@ class SharedStage:
             limits=parsed.group(LimitSettings),
             seed=self._run.seed,
         )
-        progress = SharedProgress(settings.shared_epochs, start=self.epochs)
+        last = self._store.checkpoint()
+        progress = SharedProgress(settings.shared_epochs, start=last.updates if last else 0)
         with progress, HealthLog(self._folder.health, self._folder.tensorboard) as log:
 
             def on_epoch(epoch: int, figures: Any) -> None:
@@ -151,6 +150,7 @@ class SharedStage:
                 self._strategy,
                 supernet,
                 self._store,
+                last,
                 reward=self._reward,
                 epochs=settings.shared_epochs,
                 warmup=settings.shared_warmup,

@@ -1,10 +1,11 @@
 """What is done about the children of a search that fail, and about those that are hopeless."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rl_nas.child.settings import TrainingSettings
 from rl_nas.commands.search_flags import RunSettings
 from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, rungs
+from rl_nas.evaluation.rewards import Reward
 from rl_nas.execution import Executor
 from rl_nas.execution.early_stopping import EarlyStoppingExecutor
 from rl_nas.execution.halving import HalvingExecutor
@@ -13,7 +14,7 @@ from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.flags.parsing import Parsed
 from rl_nas.store.child_states import ChildStates
 from rl_nas.store.run_folder import SearchFolder
-from rl_nas.trial import Measurement, Trial
+from rl_nas.trial import Trial
 
 
 def supervised(
@@ -21,7 +22,7 @@ def supervised(
     parsed: Parsed,
     folder: SearchFolder,
     recorded: Sequence[Trial],
-    reward: Callable[[Measurement], float],
+    reward: Reward,
 ) -> Executor:
     """The executor that repeats children where they fail and stops them by the rule that the flags ask for.
 
@@ -35,7 +36,8 @@ def supervised(
     settings, execution = parsed.group(EarlyStopSettings), parsed.group(ExecutionSettings)
     if settings.rule == "halving":
         states = ChildStates(folder.states)
-        states.forget_all([trial.index for trial in recorded])
+        for trial in recorded:  # a run that was killed may have left them
+            states.forget(trial.index)
         steps = rungs(settings, parsed.group(TrainingSettings).epochs)
         return HalvingExecutor(SupervisedExecutor(executor, execution), steps, settings.factor, reward, states)
     lag = parsed.group(RunSettings).update_every

@@ -50,10 +50,9 @@ class HalvingExecutor:
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Yields the outcomes in the order of their numbers."""
         batch = sorted(jobs, key=lambda job: job.index)
-        outcomes: dict[int, Outcome] = {}
-        epochs = self._decisions.read()
+        epochs, outcomes = self._decisions.read(), dict[int, Outcome]()
         if not all(job.index in epochs for job in batch):
-            epochs = dict(self._compete(batch, outcomes))
+            epochs, outcomes = self._compete(batch)
             self._decisions.write(epochs)
         unknown = [job.until(epochs[job.index]) for job in batch if job.index not in outcomes]
         outcomes |= {outcome.job.index: outcome for outcome in self._executor.run(unknown)}
@@ -61,17 +60,18 @@ class HalvingExecutor:
             yield outcomes[job.index]
             self._decisions.forget(job.index)
 
-    def _compete(self, batch: Sequence[Job], outcomes: dict[int, Outcome]) -> Iterator[tuple[int, int]]:
-        """Trains all as far as they come; gives number and epochs of each, and puts the outcomes into `outcomes`."""
+    def _compete(self, batch: Sequence[Job]) -> tuple[dict[int, int], dict[int, Outcome]]:
+        """Trains all as far as they come; the epochs and the outcome of each."""
+        reached: dict[int, int] = {}
+        outcomes: dict[int, Outcome] = {}
         left = list(batch)
         for epochs in self._rungs:
+            reached |= {job.index: epochs for job in left}
             outcomes |= {o.job.index: o for o in self._executor.run([job.until(epochs) for job in left])}
             succeeded = [job for job in left if outcomes[job.index].measurement is not None]
             succeeded.sort(key=lambda job: (-self._value(outcomes[job.index]), job.index))
-            best = succeeded[: math.ceil(len(left) / self._factor)]
-            left_behind = [job for job in left if job not in best] if epochs != self._rungs[-1] else left
-            yield from ((job.index, epochs) for job in left_behind)
-            left = best
+            left = succeeded[: math.ceil(len(left) / self._factor)]
+        return reached, outcomes
 
     def _value(self, outcome: Outcome) -> float:
         assert outcome.measurement is not None

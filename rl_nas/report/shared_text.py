@@ -78,7 +78,7 @@ def _trust(result: SharedResult) -> list[str]:
     found = result.correlations()
     if not found:
         return [f"Rank correlation: needs {_FEWEST} networks chosen by chance; --resume with more --trials."]
-    figures = ", ".join(f"{name.capitalize()} {c.value:.2f} [{c.low:.2f}, {c.high:.2f}]" for name, c in found.items())
+    figures = ", ".join(f"{name.capitalize()} {c}" for name, c in found.items())
     lines = [f"Rank correlation over the {len(result.sample())} chosen by chance: {figures}."]
     if not found["spearman"].low > 0:
         lines.append("That may be chance: the shared weights are not shown to rank better than none.")

@@ -2,11 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from rl_nas.checkpoint import State
-from rl_nas.store.files import storage_errors, write_bytes, write_text
+from rl_nas.store.files import make_folder, storage_errors, write_bytes, write_text
 from rl_nas.store.states import pack, unpack
 
 
@@ -33,7 +33,7 @@ class ChildStates:
         Raises:
             StorageError: the disk is full or may not be written.
         """
-        self._make_folder()
+        make_folder(self._folder)
         write_bytes(self._path(index), pack(state))
 
     def read(self) -> dict[int, int]:
@@ -44,7 +44,7 @@ class ChildStates:
 
     def write(self, epochs: Mapping[int, int]) -> None:
         """See `rl_nas.execution.halving.Decisions`."""
-        self._make_folder()
+        make_folder(self._folder)
         write_text(self._epochs, json.dumps(dict(epochs)) + "\n")
 
     def forget(self, index: int) -> None:
@@ -52,18 +52,9 @@ class ChildStates:
         with storage_errors(self._folder):
             self._path(index).unlink(missing_ok=True)
 
-    def forget_all(self, recorded: Sequence[int]) -> None:
-        """Deletes those of children that are recorded; a run that was killed may have left them."""
-        for index in recorded:
-            self.forget(index)
-
     def clear(self) -> None:
         """Deletes the folder: the search is over."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _path(self, index: int) -> Path:
         return self._folder / f"{index}.npz"
-
-    def _make_folder(self) -> None:
-        with storage_errors(self._folder):
-            self._folder.mkdir(exist_ok=True)

@@ -20,6 +20,16 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise StorageError(f"cannot write {path}: {reason}") from error
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder where there is none yet.
+
+    Raises:
+        StorageError: the disk is full or may not be written.
+    """
+    with storage_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Lets `write` fill a file beside `path`, makes it durable and moves it into place.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rl_nas.checkpoint import Checkpoint
 from rl_nas.errors import UsageError
-from rl_nas.store.files import storage_errors, write_bytes, write_text
+from rl_nas.store.files import make_folder, write_bytes, write_text
 from rl_nas.store.states import pack, unpack
 
 
@@ -29,7 +29,7 @@ class SharedState:
             StorageError: the disk is full or may not be written.
         """
         content = pack({"updates": checkpoint.updates, "trials": checkpoint.trials, "state": checkpoint.state})
-        self._make_folder()
+        make_folder(self._folder)
         write_bytes(self._state, content)
 
     def checkpoint(self) -> Checkpoint | None:
@@ -47,7 +47,7 @@ class SharedState:
 
     def save_ranking(self, ranking: Sequence[dict[str, Any]]) -> None:
         """Writes the networks, best first, as JSON values."""
-        self._make_folder()
+        make_folder(self._folder)
         write_text(self._ranking, json.dumps(ranking, indent=1) + "\n")
 
     def ranking(self) -> list[dict[str, Any]] | None:
@@ -56,7 +56,3 @@ class SharedState:
             return None
         ranking: list[dict[str, Any]] = json.loads(self._ranking.read_text(encoding="utf-8"))
         return ranking
-
-    def _make_folder(self) -> None:
-        with storage_errors(self._folder):
-            self._folder.mkdir(exist_ok=True)

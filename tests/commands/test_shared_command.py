@@ -3,12 +3,21 @@
 import functools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from processes import run, started, wait_for_line
 
+from rl_nas.commands.search_flags import SEARCH
+from rl_nas.commands.shared import SharedStage
+from rl_nas.evaluation.rewards import accuracy
+from rl_nas.flags.parsing import parse
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
+from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.trial import Trial
 
 TINY = (
@@ -107,3 +116,15 @@ def test_what_shared_weights_have_no_use_for_is_refused_at_once(
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_result_may_lack_trials_between(whole: tuple[Path, str]) -> None:
+    """Two workers, stopped by Ctrl-C: a later trial can be recorded before an earlier one."""
+    parsed = parse(SEARCH, TINY)
+    space = find_space(parsed.group(SpaceSettings))
+    stage = SharedStage(parsed, SearchFolder(whole[0]), RandomSearch(space, 0), space, accuracy)
+    recorded = read_trials(whole[0] / "trials.sqlite")
+    everything, some = stage.result(recorded), stage.result([recorded[0], recorded[5]])
+    unmarked = [replace(one, by_chance=False) for one in everything.confirmed]
+    assert [replace(one, by_chance=False) for one in some.confirmed] == [unmarked[0], unmarked[5]]
+    assert sum(one.by_chance for one in some.confirmed) <= sum(one.by_chance for one in everything.confirmed)
