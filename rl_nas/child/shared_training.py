@@ -7,13 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.checkpoint import State
-from rl_nas.child.augment import augment
-from rl_nas.child.optimization import cross_entropy
 from rl_nas.child.planned_model import PlannedModel
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
 from rl_nas.child.shared_weights import WEIGHTS, SharedWeights
 from rl_nas.child.step import TrainingStep, logits_of
-from rl_nas.child.training import DeviceData
+from rl_nas.child.training import DeviceData, accuracy_and_loss
 from rl_nas.networks.plan import Plan
 
 
@@ -37,7 +35,7 @@ class SharedTrainer:
     """
 
     def __init__(self, data: DeviceData, training: TrainingSettings, augmentation: AugmentSettings, seed: int) -> None:
-        self._data, self._augmentation, self._seed = data, augmentation, seed
+        self._data, self._seed = data, seed
         self._training = replace(training, ema_decay=0.0)
         self._examples = int(data.train_images.shape[0])
         self.weights = SharedWeights(seed)
@@ -45,7 +43,9 @@ class SharedTrainer:
         self.steps = self._examples // self.batch
         self._scalars: dict[str, np.ndarray] = {}
         self._images = tf.function(
-            self._augmented, [tf.TensorSpec([self.batch], tf.int64), tf.TensorSpec([2], tf.int64)], autograph=False
+            lambda indices, seed: data.augmented(indices, seed, augmentation),
+            [tf.TensorSpec([self.batch], tf.int64), tf.TensorSpec([2], tf.int64)],
+            autograph=False,
         )
 
     def order(self, epoch: int) -> np.ndarray:
@@ -100,9 +100,7 @@ class SharedTrainer:
         for part in np.array_split(indices, -(-len(indices) // self.batch)):
             images = self._data.whiten(tf.gather(self._data.valid_images, part))
             logits.append(logits_of(child.call(weights, other, images, of_batch=True)))
-        labels, values = self._data.valid_labels[indices], tf.concat(logits, axis=0)
-        loss, _ = cross_entropy(labels, values)
-        return float(np.mean(np.argmax(values, axis=-1) == labels)), float(loss)
+        return accuracy_and_loss(tf.concat(logits, axis=0), self._data.valid_labels[indices])
 
     def state(self) -> State:
         """All that later steps depend on."""
@@ -112,9 +110,6 @@ class SharedTrainer:
         """Takes that up."""
         self.weights.restore(state["weights"])
         self._scalars = dict(state["optimizer"])
-
-    def _augmented(self, indices: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        return augment(self._data.whiten(tf.gather(self._data.train_images, indices)), seed, self._augmentation)
 
 
 def _state_of(optimizer: Any, child: PlannedModel) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -39,6 +39,10 @@ class DeviceData:
         self.valid_labels = data.valid_labels
         self.whiten = data.whitening()
 
+    def augmented(self, indices: tf.Tensor, seed: tf.Tensor, augmentation: AugmentSettings) -> tf.Tensor:
+        """Training images of these numbers, whitened and varied, float; how is a function of `seed`, int64 [2]."""
+        return augment(self.whiten(tf.gather(self.train_images, indices)), seed, augmentation)
+
 
 class ChildTrainer:
     """One child's training: the compiled step, and the order of the images.
@@ -121,8 +125,7 @@ class ChildTrainer:
             variable.assign(value)
 
     def _train_step(self, indices: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        images = self._data.whiten(tf.gather(self._data.train_images, indices))
-        images = augment(images, seed, self._augmentation)
+        images = self._data.augmented(indices, seed, self._augmentation)
         loss, _ = self._update(images, tf.gather(self._data.train_labels, indices))
         return loss
 
@@ -159,5 +162,10 @@ def evaluate(infer: Callable[[tf.Tensor], Any], data: DeviceData, batch: int = 5
     images = data.valid_images
     starts = range(0, len(images), batch)
     logits = tf.concat([logits_of(infer(data.whiten(images[start : start + batch]))) for start in starts], axis=0)
-    loss, _ = cross_entropy(data.valid_labels, logits)
-    return float(np.mean(np.argmax(logits, axis=-1) == data.valid_labels)), float(loss)
+    return accuracy_and_loss(logits, data.valid_labels)
+
+
+def accuracy_and_loss(logits: tf.Tensor, labels: np.ndarray) -> tuple[float, float]:
+    """Accuracy and mean cross-entropy of logits [images, classes]."""
+    loss, _ = cross_entropy(labels, logits)
+    return float(np.mean(np.argmax(logits, axis=-1) == labels)), float(loss)

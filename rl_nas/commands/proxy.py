@@ -6,7 +6,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -34,6 +35,9 @@ from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.trial import Trial, child_seed
 from rl_nas.updates import Watcher
+
+if TYPE_CHECKING:
+    from rl_nas.child.data import ImageData
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,6 @@ def _with(parsed: Parsed, name: str) -> Parsed:
 
 def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Proxy:
     """The networks trained in one way; what an earlier call has finished is taken from its store."""
-    from rl_nas.child.data import load_images
     from rl_nas.child.kept_images import images_kept
 
     run, part = parsed.group(RunSettings), SearchFolder(folder.path / name)
@@ -123,7 +126,7 @@ def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Pr
     print(f"{name}:", file=sys.stderr)
     with TrialStore(part.trials) as store:
         recorded = store.trials()
-        with images_kept(load_images(way.group(DataSettings)), part.images), children.executor() as executor:
+        with images_kept(_images(way.group(DataSettings)), part.images), children.executor() as executor:
             progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
             with progress:
                 search(
@@ -142,6 +145,14 @@ def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Pr
     return Proxy(name, tuple(trial.reward for trial in trials), float(np.mean(seconds)) if seconds else 0.0)
 
 
+@cache
+def _images(settings: DataSettings) -> "ImageData":
+    """Decoded once for all ways that have the same."""
+    from rl_nas.child.data import load_images
+
+    return load_images(settings)
+
+
 class _Watcher(Watcher):
     def __init__(self, progress: SearchProgress) -> None:
         self._progress = progress
@@ -154,14 +165,13 @@ def _scored(scores: Sequence[str], parsed: Parsed, folder: SearchFolder) -> Iter
     """The networks of the full training by scores of their untrained selves."""
     if not scores:
         return
-    from rl_nas.child.data import load_images
     from rl_nas.child.training import DeviceData
     from rl_nas.evaluation.zero_cost import SCORES
 
     seed, batch = parsed.group(RunSettings).seed, parsed.group(FilterSettings).filter_images
     with TrialStore(SearchFolder(folder.path / "full").trials) as store:
         architectures: list[Architecture] = [trial.architecture for trial in store.trials()]
-    images = load_images(parsed.group(DataSettings))
+    images = _images(parsed.group(DataSettings))
     data, space = DeviceData(images), find_space(parsed.group(SpaceSettings))
     batch_images, labels = data.whiten(data.train_images[:batch]), data.train_labels[:batch]
     for name in scores:

@@ -119,9 +119,10 @@ class TrainedChildEvaluator:
         elif self._filter is not None:
             self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
-        came_so_far = kept is not None and 0 < len(job.bars) <= len(kept["measured"])
-        if kept is not None and came_so_far:
-            curve, (accuracy, loss) = _curve(kept["measured"][: len(job.bars)])
+        before = kept["measured"][: len(job.bars)] if kept is not None else []
+        came_so_far = 0 < len(job.bars) == len(before)
+        if came_so_far:
+            curve, (accuracy, loss) = _curve(before)
         else:
             with quick_start():
                 curve, (accuracy, loss) = self._train_and_evaluate(child, job, kept, started)
