@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.commands.many_runs import names_of
 from rl_nas.evaluation.limits import training_bytes
 from rl_nas.flags.parsing import Command, Parsed
@@ -50,7 +50,7 @@ COMMAND = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return frame.run(COMMAND, lambda parsed: _run(parsed, argv), argv)
+    return cli.run(COMMAND, lambda parsed: _run(parsed, argv), argv)
 
 
 def _run(parsed: Parsed, argv: Sequence[str]) -> int:
@@ -58,7 +58,7 @@ def _run(parsed: Parsed, argv: Sequence[str]) -> int:
     names = names_of(settings.genotypes, list(PUBLISHED), "genotypes")
     if settings.batch is not None:
         print(json.dumps(_peak(plan_network(PUBLISHED[names[0]], network, IMAGE, CLASSES), settings.batch)))
-        return frame.DONE
+        return cli.DONE
     print("| network | measured, MiB an image | estimated | ratio |\n| --- | --- | --- | --- |")
     for name in names:
         plan = plan_network(PUBLISHED[name], network, IMAGE, CLASSES)
@@ -67,7 +67,7 @@ def _run(parsed: Parsed, argv: Sequence[str]) -> int:
         estimates = [training_bytes(plan, batch) for batch in (settings.small, settings.large)]
         measured, estimated = ((large - small) / more / MIB for small, large in (peaks, estimates))
         print(f"| {name} | {measured:.1f} | {estimated:.1f} | {estimated / measured:.2f} |", flush=True)
-    return frame.DONE
+    return cli.DONE
 
 
 def _elsewhere(argv: Sequence[str], name: str, batch: int) -> Any:
@@ -77,14 +77,14 @@ def _elsewhere(argv: Sequence[str], name: str, batch: int) -> Any:
 
 def _peak(plan: Plan, batch: int) -> int:
     """Largest memory of this process while it trains, bytes."""
-    frame.load_tensorflow(debug=False)
+    cli.load_tensorflow(debug=False)
     import tensorflow as tf
 
-    from rl_nas.child.planned_model import PlannedModel
+    from rl_nas.child.network.planned_model import PlannedModel
     from rl_nas.child.settings import TrainingSettings
-    from rl_nas.child.step import TrainingStep
+    from rl_nas.child.training.train_step import TrainStep
 
-    step = TrainingStep(PlannedModel(plan, seed=0), TrainingSettings(batch_size=batch), batch, 2)
+    step = TrainStep(PlannedModel(plan, seed=0), TrainingSettings(batch_size=batch), batch, 2)
     train = tf.function(step, autograph=False)
     for _ in range(2):
         train(tf.random.normal([batch, *IMAGE]), tf.zeros([batch], tf.int64))

@@ -22,7 +22,7 @@ from typing import Any
 from child_ways import COMMAND as CHILD_COMMAND
 from child_ways import WAYS, WaySettings
 
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.commands.many_runs import names_of
 from rl_nas.flags.parsing import Command, Parsed, flag_words
 
@@ -38,7 +38,7 @@ COMMAND = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return frame.run(COMMAND, _run, argv)
+    return cli.run(COMMAND, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
@@ -51,7 +51,7 @@ def _run(parsed: Parsed) -> int:
     print("|" + " --- |" * (len(marks) + 7))
     for way in ways:
         print(f"| {way} | {_row(_lines({**parsed.values, 'way': way}), marks)} |", flush=True)
-    return frame.DONE
+    return cli.DONE
 
 
 def _lines(flags: Mapping[str, Any]) -> list[dict[str, float]]:

@@ -17,9 +17,9 @@ import numpy as np
 import psutil
 
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.commands.many_runs import names_of
-from rl_nas.commands.search_flags import SEARCH, RunSettings
+from rl_nas.commands.search_flags import SEARCH, SearchRunSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.networks.network import plan_network
@@ -32,8 +32,8 @@ from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.trial import Job, child_seed
 
 if TYPE_CHECKING:
-    from rl_nas.child.data import ImageData
-    from rl_nas.child.packing import Packed
+    from rl_nas.child.data.images import ImageData
+    from rl_nas.child.network.flat_weights import FlatModel
 
 WAYS = ("tuner", "fit", "plain", "fast", "workers")
 MIB = 2**20
@@ -77,7 +77,7 @@ class Bench:
     def __init__(self, parsed: Parsed) -> None:
         self.parsed = parsed
         self.training = parsed.group(TrainingSettings)
-        self.seed, self.children = parsed.group(RunSettings).seed, parsed.group(WaySettings).children
+        self.seed, self.children = parsed.group(SearchRunSettings).seed, parsed.group(WaySettings).children
         self.space = find_space(parsed.group(SpaceSettings))
         rng = np.random.default_rng(self.seed)
         self.architectures: list[Architecture] = [self.space.sample(rng) for _ in range(self.children)]
@@ -85,7 +85,7 @@ class Bench:
     @cached_property
     def images(self) -> "ImageData":
         """Those of the search; the workers load them for themselves."""
-        from rl_nas.child.data import load_images
+        from rl_nas.child.data.images import load_images
 
         return load_images(self.parsed.group(DataSettings))
 
@@ -104,7 +104,7 @@ class Bench:
         """A child for Keras' `fit`: without augmentation, weight decay and clipping, which cost our ways time."""
         import keras
 
-        from rl_nas.child.build import build_model
+        from rl_nas.child.network.keras_model import build_model
 
         model = build_model(self.plan(number), seed=child_seed(self.seed, number))
         schedule = keras.optimizers.schedules.CosineDecay(self.training.learning_rate, self.steps)
@@ -118,7 +118,7 @@ class Bench:
 
     def arrays(self) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         """Whitened training and held-out images with their labels."""
-        whiten, images = self.images.whitening(), self.images
+        whiten, images = self.images.normalization(), self.images
         return (
             (whiten(images.train_images).numpy(), images.train_labels),
             (whiten(images.valid_images).numpy(), images.valid_labels),
@@ -165,11 +165,11 @@ def by_tuner(bench: Bench) -> Iterator[Parts]:
     return iter(())
 
 
-def by_ours(bench: Bench, make: Callable[[Plan, int], "Packed"]) -> Iterator[Parts]:
+def by_ours(bench: Bench, make: Callable[[Plan, int], "FlatModel"]) -> Iterator[Parts]:
     """Our own step, with a stopwatch."""
     import keras
 
-    from rl_nas.child.training import ChildTrainer, DeviceData, evaluate, quick_start
+    from rl_nas.child.training.child_training import ChildTrainer, DeviceData, evaluate, quick_start
 
     class Watched(ChildTrainer):
         def step(self, indices: np.ndarray) -> Any:
@@ -184,15 +184,15 @@ def by_ours(bench: Bench, make: Callable[[Plan, int], "Packed"]) -> Iterator[Par
     gc.freeze()
     for number in range(bench.children):
         seed = child_seed(bench.seed, number)
-        packed = make(bench.plan(number), seed)
-        trainer = Watched(packed, data, bench.training, bench.parsed.group(AugmentSettings), seed)
+        flat_model = make(bench.plan(number), seed)
+        trainer = Watched(flat_model, data, bench.training, bench.parsed.group(AugmentSettings), seed)
         trainer.times = []
         with quick_start():
             trainer.train()
         trained = time.perf_counter()
-        evaluate(packed.infer, data)
+        evaluate(flat_model.infer, data)
         parts = Parts(float(np.mean(trainer.times[1:])) * bench.steps, time.perf_counter() - trained)
-        del packed, trainer
+        del flat_model, trainer
         keras.backend.clear_session()
         gc.collect()
         yield parts
@@ -244,16 +244,16 @@ def say(parts: Parts) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return frame.run(COMMAND, _run, argv)
+    return cli.run(COMMAND, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
-    frame.load_tensorflow(debug=False)
+    cli.load_tensorflow(debug=False)
     import tensorflow as tf
 
-    from rl_nas.child.build import build_model
-    from rl_nas.child.packing import PackedModel
-    from rl_nas.child.planned_model import PlannedModel
+    from rl_nas.child.network.flat_weights import FlatKerasModel
+    from rl_nas.child.network.keras_model import build_model
+    from rl_nas.child.network.planned_model import PlannedModel
 
     settings = parsed.group(WaySettings)
     (way,) = names_of(settings.way, WAYS, "way")
@@ -263,7 +263,7 @@ def _run(parsed: Parsed) -> int:
     ways: dict[str, Callable[[Bench], Iterator[Parts]]] = {
         "fit": by_fit,
         "tuner": by_tuner,
-        "plain": lambda bench: by_ours(bench, lambda plan, seed: PackedModel(build_model(plan, seed=seed))),
+        "plain": lambda bench: by_ours(bench, lambda plan, seed: FlatKerasModel(build_model(plan, seed=seed))),
         "fast": lambda bench: by_ours(bench, lambda plan, seed: PlannedModel(plan, seed=seed)),
         "workers": by_workers,
     }
@@ -273,7 +273,7 @@ def _run(parsed: Parsed) -> int:
     say(Parts())
     for parts in ways[way](bench):
         say(parts)
-    return frame.DONE
+    return cli.DONE
 
 
 if __name__ == "__main__":

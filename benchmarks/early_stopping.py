@@ -19,15 +19,15 @@ from typing import ClassVar
 import numpy as np
 
 from rl_nas.bench.statistics import correlation, spearman
-from rl_nas.commands import frame
+from rl_nas.commands import cli
+from rl_nas.early_stopping.child_states import ChildStates
+from rl_nas.early_stopping.halving import HalvingExecutor
+from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short, rungs, thresholds
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.early_stopping import EarlyStopSettings, bars, falls_short, rungs
 from rl_nas.evaluation.rewards import accuracy
-from rl_nas.execution.halving import HalvingExecutor
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
-from rl_nas.store.child_states import ChildStates
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import Job, Measurement
@@ -55,7 +55,7 @@ COMMAND = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return frame.run(COMMAND, _run, argv)
+    return cli.run(COMMAND, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
@@ -75,14 +75,14 @@ def _run(parsed: Parsed) -> int:
         chosen = replace(settings, rule="halving", factor=factor)
         halved = _halve(curves, chosen, parsed.group(ReplaySettings).batch)
         print(f"| halving, factor {factor:g} | {_row(curves, halved)} |")
-    return frame.DONE
+    return cli.DONE
 
 
 def _halve(curves: Sequence[Curve], settings: EarlyStopSettings, batch: int) -> list[Curve]:
     """The curves as far as successive halving lets them come."""
 
     def train(job: Job) -> Measurement:
-        curve = curves[job.index][: len(job.bars)]
+        curve = curves[job.index][: len(job.thresholds)]
         return Measurement(curve[-1], 0.0, 1, 1, len(curve), 1.0, curve=curve)
 
     jobs = [Job(index, (), 0) for index in range(len(curves))]
@@ -99,7 +99,7 @@ def _replay(curves: Sequence[Curve], settings: EarlyStopSettings) -> list[Curve]
     """The curves as far as the rule lets them come."""
     seen: list[Curve] = []
     for curve in curves:
-        limits = bars(seen, settings)
+        limits = thresholds(seen, settings)
         length = next(
             (n for n in range(1, len(curve) + 1) if falls_short(curve[:n], limits, settings.rule)), len(curve)
         )

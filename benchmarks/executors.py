@@ -19,8 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rl_nas.async_search import search_async
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.commands.many_runs import names_of
 from rl_nas.evaluation.rewards import accuracy
@@ -30,7 +29,8 @@ from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.flags.parsing import Command, Parsed
-from rl_nas.search import search
+from rl_nas.loops.asynchronous import search_async
+from rl_nas.loops.synchronous import search
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.trials import TrialStore
@@ -126,18 +126,18 @@ def instant() -> Evaluator:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return frame.run(COMMAND, _run, argv)
+    return cli.run(COMMAND, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
     settings = parsed.group(ExecutorSettings)
     names = names_of(settings.strategies, list(STRATEGIES), "strategies")
     if set(names) & set(LEARNED):
-        frame.load_tensorflow(debug=False)
+        cli.load_tensorflow(debug=False)
     if settings.simulate:
         _simulate(settings, names)
     _measure(settings, ["random", *names])
-    return frame.DONE
+    return cli.DONE
 
 
 def _simulate(settings: ExecutorSettings, names: Sequence[str]) -> None:

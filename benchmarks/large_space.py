@@ -18,7 +18,7 @@ import numpy as np
 
 from rl_nas.bench.runs import Runs
 from rl_nas.bench.statistics import estimate
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.commands.many_runs import BATCHES, budgets_of, make_runs, names_of
 from rl_nas.controller.settings import ControllerSettings
@@ -99,7 +99,7 @@ def _run(parsed: Parsed) -> int:
     budgets = budgets_of(settings.budgets)
     names = names_of(settings.strategies, tuple(STRATEGIES), "strategies")
     if set(names) & set(LEARNED):
-        frame.load_tensorflow(debug=False)
+        cli.load_tensorflow(debug=False)
     counts = (settings.singles, settings.pairs, settings.triples)
     reward = SyntheticReward([len(d.choices) for d in space.decisions], counts, settings.reward_seed)
     print(f"{space.name}, {space.size():.1e} architectures; terms of 1, 2, 3 decisions: {counts}; {settings.runs} runs")
@@ -111,8 +111,8 @@ def _run(parsed: Parsed) -> int:
         cells = [estimate(curves[:, budget - 1]) for budget in budgets]
         texts = [f"{c.mean:.4f}±{c.std:.4f} [{c.low:.4f}, {c.high:.4f}]" for c in cells]
         print(f"| {name} | " + " | ".join(texts) + f" | {time.monotonic() - started:.0f} |", flush=True)
-    return frame.DONE
+    return cli.DONE
 
 
 if __name__ == "__main__":
-    sys.exit(frame.run(COMMAND, _run, sys.argv[1:]))
+    sys.exit(cli.run(COMMAND, _run, sys.argv[1:]))

@@ -16,13 +16,13 @@ from typing import ClassVar
 import numpy as np
 
 from rl_nas.bench.statistics import correlation, spearman
-from rl_nas.commands import frame
+from rl_nas.bench.table import Table, load_table
+from rl_nas.commands import cli
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.table import Table, load_table
 from rl_nas.flags.parsing import Command, Parsed
+from rl_nas.one_shot.state import OneShotState
 from rl_nas.settings import Settings, setting
 from rl_nas.store.run_folder import SearchFolder
-from rl_nas.store.shared_state import SharedState
 from rl_nas.store.trials import read_trials
 
 
@@ -47,13 +47,13 @@ COMMAND = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return frame.run(COMMAND, _run, argv)
+    return cli.run(COMMAND, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
     settings = parsed.group(RankingSettings)
     folder, table = SearchFolder(settings.run_dir), load_table(settings.table)
-    ranking = SharedState(folder.shared).ranking()
+    ranking = OneShotState(folder.shared).ranking()
     if ranking is None:
         raise UsageError(f"{folder.path} has no ranking; expected a finished search with --estimator=shared")
     flags = json.loads(folder.config.read_text(encoding="utf-8"))["flags"]
@@ -69,7 +69,7 @@ def _run(parsed: Parsed) -> int:
     for way, pairs in ways.items():
         for column in settings.columns.split(","):
             print(f"| {way} | {len(pairs)} | {column} | {_row(pairs, table, column)} |")
-    return frame.DONE
+    return cli.DONE
 
 
 def _row(pairs: Sequence[tuple[Sequence[int], float]], table: Table, column: str) -> str:

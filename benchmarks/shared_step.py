@@ -16,7 +16,7 @@ from child_ways import COMMAND as CHILD_COMMAND
 from child_ways import Bench, WaySettings
 
 from rl_nas.child.settings import AugmentSettings
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.flags.parsing import Command, Parsed
 
 _STEPS = 5
@@ -31,23 +31,23 @@ COMMAND = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return frame.run(COMMAND, _run, argv)
+    return cli.run(COMMAND, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
-    frame.load_tensorflow(debug=False)
+    cli.load_tensorflow(debug=False)
     import tensorflow as tf
 
-    from rl_nas.child.planned_model import PlannedModel
-    from rl_nas.child.shared_training import SharedTrainer
-    from rl_nas.child.training import ChildTrainer, DeviceData, quick_start
+    from rl_nas.child.network.planned_model import PlannedModel
+    from rl_nas.child.training.child_training import ChildTrainer, DeviceData, quick_start
+    from rl_nas.one_shot.training import OneShotTrainer
 
     threads = parsed.group(WaySettings).threads
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     bench, augmentation = Bench(parsed), parsed.group(AugmentSettings)
     data = DeviceData(bench.images)
-    shared = SharedTrainer(data, bench.training, augmentation, seed=0)
+    shared = OneShotTrainer(data, bench.training, augmentation, seed=0)
     indices = np.arange(shared.batch)
     together, making, alone = [], [], []
     for number in range(bench.children):
@@ -63,7 +63,7 @@ def _run(parsed: Parsed) -> int:
     print("| --- | --- | --- | --- |")
     ms = [1000 * mean(values) for values in (together, alone, making)]
     print(f"| {ms[0]:.0f} | {ms[1]:.0f} | {ms[0] / ms[1]:.1f} | {ms[2]:.0f} |")
-    return frame.DONE
+    return cli.DONE
 
 
 def _seconds(step: Callable[[], float]) -> list[float]:

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
 
@@ -74,8 +74,8 @@ def _run(parsed: Parsed) -> int:
         path = folder / f"{name}.npz"
         np.savez_compressed(path, ops=ops, columns=np.array(["valid", "test"]), values=values, **names)
         print(f"{path}: {len(ops)} architectures of {np.prod(sizes)} combinations")
-    return frame.DONE
+    return cli.DONE
 
 
 if __name__ == "__main__":
-    sys.exit(frame.run(COMMAND, _run, sys.argv[1:]))
+    sys.exit(cli.run(COMMAND, _run, sys.argv[1:]))

@@ -6,15 +6,16 @@ Importing it does not import TensorFlow: the names that need it are loaded when 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from rl_nas.async_search import search_async
+from rl_nas.bench.table import load_table
 from rl_nas.controller.settings import ControllerSettings
-from rl_nas.evaluation.table import load_table
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
+from rl_nas.loops.asynchronous import search_async
+from rl_nas.loops.synchronous import search
+from rl_nas.loops.updates import Watcher
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
-from rl_nas.search import search
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.spaces.genotype import load as load_genotype
@@ -28,10 +29,9 @@ from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Job, Measurement, Trial, TrialState
-from rl_nas.updates import Watcher
 
 if TYPE_CHECKING:
-    from rl_nas.child.build import build_model
+    from rl_nas.child.network.keras_model import build_model
     from rl_nas.commands.export import export
     from rl_nas.commands.train import train
     from rl_nas.controller.agent import PPO, Controller, Reinforce
@@ -77,7 +77,7 @@ __all__ = [
 
 _LAZY = {
     **dict.fromkeys(("Controller", "PPO", "Reinforce"), "rl_nas.controller.agent"),
-    "build_model": "rl_nas.child.build",
+    "build_model": "rl_nas.child.network.keras_model",
     "export": "rl_nas.commands.export",
     "train": "rl_nas.commands.train",
 }

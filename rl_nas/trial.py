@@ -40,17 +40,17 @@ class Job:
         index: number of the trial in the run, from 0.
         architecture: what to build.
         seed: everything random in the child is a function of it.
-        bars: the accuracy that it must have after its first, second, ... epoch to be trained on.
+        thresholds: the accuracy that it must have after its first, second, ... epoch to be trained on.
     """
 
     index: int
     architecture: Architecture
     seed: int
-    bars: tuple[float, ...] = ()
+    thresholds: tuple[float, ...] = ()
 
     def until(self, epochs: int) -> "Job":
         """The same child, ended after so many epochs: no accuracy reaches the last bar."""
-        return replace(self, bars=(*[0.0] * (epochs - 1), 2.0))
+        return replace(self, thresholds=(*[0.0] * (epochs - 1), 2.0))
 
 
 @dataclass(frozen=True)

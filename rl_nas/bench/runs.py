@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from rl_nas.evaluation.table import Table
+from rl_nas.bench.table import Table
 from rl_nas.strategies import Strategy
 from rl_nas.trial import Failure, Measurement, Trial, TrialState
 

@@ -95,7 +95,7 @@ class TrainingSettings(Settings):
 
 
 @dataclass(frozen=True)
-class StreamSettings(Settings):
+class InputPipelineSettings(Settings):
     """How images reach a training in full, which need not hold them in memory."""
 
     title: ClassVar[str] = "Images of a full training"

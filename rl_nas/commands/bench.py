@@ -13,12 +13,12 @@ import numpy as np
 from rl_nas.bench import runs as bench_runs
 from rl_nas.bench.comparison import Comparison, Protocol
 from rl_nas.bench.runs import Curves
-from rl_nas.commands import frame
+from rl_nas.bench.table import WHERE_TO_GET_ONE, Table, load_table
+from rl_nas.commands import cli
 from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.commands.many_runs import BATCHES, budgets_of, make_runs, names_of
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.table import WHERE_TO_GET_ONE, Table, load_table
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.bench_text import bench_csv, bench_json, bench_text
 from rl_nas.settings import Settings, setting
@@ -67,7 +67,7 @@ BENCH = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return frame.run(BENCH, _run, argv)
+    return cli.run(BENCH, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
@@ -83,7 +83,7 @@ def _run(parsed: Parsed) -> int:
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     if set(strategies) & set(LEARNED):
-        frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        cli.load_tensorflow(debug=parsed.group(OutputSettings).debug)
     options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
     comparisons = [_compare(table, pair, strategies, max(budgets), settings, options) for pair in pairs]
     _write(comparisons, budgets, out)
@@ -92,7 +92,7 @@ def _run(parsed: Parsed) -> int:
     else:
         print(bench_text(comparisons, budgets))
         print(f"Written to {out}: results.md, results.csv, plot.png")
-    return frame.DONE
+    return cli.DONE
 
 
 def _compare(

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
-from rl_nas.commands import frame
-from rl_nas.commands.search_flags import RunSettings
+from rl_nas.commands import cli
+from rl_nas.commands.search_flags import SearchRunSettings
+from rl_nas.early_stopping.child_states import ChildStates
+from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.errors import RunError, UsageError
-from rl_nas.evaluation.early_stopping import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.settings import FilterSettings, RewardSettings
@@ -25,7 +26,6 @@ from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.best_child import ChildWeights
-from rl_nas.store.child_states import ChildStates
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job
 
@@ -118,16 +118,16 @@ def make_evaluator(flags: Mapping[str, Any], run_dir: str) -> Evaluator:
     Raises:
         UsageError: the data set is missing.
     """
-    frame.load_tensorflow(debug=OutputSettings.from_flags(flags).debug)
-    from rl_nas.child.data import load_images
-    from rl_nas.child.kept_images import kept_images
-    from rl_nas.child.training import DeviceData
+    cli.load_tensorflow(debug=OutputSettings.from_flags(flags).debug)
+    from rl_nas.child.data.image_cache import load_image_cache
+    from rl_nas.child.data.images import load_images
+    from rl_nas.child.training.child_training import DeviceData
     from rl_nas.evaluation.trained_child import TrainedChildEvaluator
 
-    frame.settle_determinism(RunSettings.from_flags(flags).determinism)
+    cli.settle_determinism(SearchRunSettings.from_flags(flags).determinism)
     rewarding = RewardSettings.from_flags(flags)
     folder = SearchFolder(run_dir)
-    data = kept_images(folder.images) or load_images(DataSettings.from_flags(flags))
+    data = load_image_cache(folder.images) or load_images(DataSettings.from_flags(flags))
     early_stop = EarlyStopSettings.from_flags(flags)
     return TrainedChildEvaluator(
         find_space(SpaceSettings.from_flags(flags)),

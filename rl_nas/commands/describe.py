@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.networks.layers import Cost, Shape
@@ -14,8 +14,8 @@ from rl_nas.networks.network import plan_network, size_notation, solve
 from rl_nas.networks.settings import NetworkSettings, Skeleton, skeleton_of
 from rl_nas.report.genotype_text import genotype_text
 from rl_nas.settings import Settings, setting
-from rl_nas.spaces.find import find_genotype
 from rl_nas.spaces.genotype import Genotype, to_json
+from rl_nas.spaces.lookup import find_genotype
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import storage_errors
 
@@ -67,7 +67,7 @@ class Description:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return frame.run(DESCRIBE, _run, argv)
+    return cli.run(DESCRIBE, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
@@ -76,7 +76,7 @@ def _run(parsed: Parsed) -> int:
     if settings.picture:
         _draw(description.genotype, settings.picture, settings.genotype or "")
     print(json.dumps(_json(description)) if parsed.group(OutputSettings).json else _text(description))
-    return frame.DONE
+    return cli.DONE
 
 
 def describe(settings: DescribeSettings, network: NetworkSettings) -> Description:

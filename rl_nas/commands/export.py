@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from rl_nas.child.settings import DataSettings, StreamSettings
-from rl_nas.commands import frame
+from rl_nas.child.settings import DataSettings, InputPipelineSettings
+from rl_nas.commands import cli
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
 from rl_nas.report.model_card import export_text, model_card
@@ -21,8 +21,8 @@ from rl_nas.store.files import storage_errors, write_text
 from rl_nas.store.run_folder import TrainingFolder
 
 if TYPE_CHECKING:
-    from rl_nas.child.inference import Classifier
-    from rl_nas.child.stream import ImageStream
+    from rl_nas.child.data.input_pipeline import InputPipeline
+    from rl_nas.child.export.serving import Classifier
 
 _RANGE_IMAGES = 200
 """Training images on which the ranges of whole-number arithmetic are measured."""
@@ -59,7 +59,7 @@ EXPORT = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return frame.run(EXPORT, _run, argv)
+    return cli.run(EXPORT, _run, argv)
 
 
 def export(model: str | os.PathLike[str], out: str | os.PathLike[str], **flags: Any) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _run(parsed: Parsed) -> int:
     document = _exported(parsed)
     as_json = parsed.group(OutputSettings).json
     print(json.dumps(document) if as_json else export_text(document, Path(parsed.values["out"])))
-    return frame.DONE
+    return cli.DONE
 
 
 def _exported(parsed: Parsed) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _exported(parsed: Parsed) -> dict[str, Any]:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UsageError(f"--out={out} holds other files; give a new or an empty folder")
         out.mkdir(parents=True, exist_ok=True)
-    frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+    cli.load_tensorflow(debug=parsed.group(OutputSettings).debug)
     return _export(source, formats, out, settings.images)
 
 
@@ -127,16 +127,16 @@ class _Source:
         values = {**parsed.values, **flags, **{name: parsed.values[name] for name in parsed.given}}
         self.flags = flags
         self.data = DataSettings.from_flags(values)
-        self.stream = StreamSettings.from_flags({**StreamSettings().flags(), **flags})
+        self.pipeline = InputPipelineSettings.from_flags({**InputPipelineSettings().flags(), **flags})
 
 
 def _export(source: _Source, formats: list[str], out: Path, images: int) -> dict[str, Any]:
     """Writes, compares and describes all formats; returns the content of metadata.json."""
     import tensorflow as tf
 
-    from rl_nas.child.source import ImageSource
-    from rl_nas.child.stream import ImageStream
-    from rl_nas.child.verification import verify
+    from rl_nas.child.data.input_pipeline import InputPipeline
+    from rl_nas.child.data.source import ImageSource
+    from rl_nas.child.export.verification import verify
 
     data = ImageSource(source.data)
     classifier = _classifier(source, data.class_names)
@@ -145,16 +145,16 @@ def _export(source: _Source, formats: list[str], out: Path, images: int) -> dict
             f"the model reads images of {'x'.join(map(str, classifier.image_shape))}; those of {data.name} are"
             f" {'x'.join(map(str, data.shape))}: give the data set that it was trained on, or --image_size"
         )
-    stream = ImageStream(data, source.stream, seed=0)
-    split = "valid" if stream.size("valid") else data.test_split
-    count = min(images, stream.size(split))
-    pixels, labels = _first(stream.measured(split, count))
+    pipeline = InputPipeline(data, source.pipeline, seed=0)
+    split = "valid" if pipeline.size("valid") else data.test_split
+    count = min(images, pipeline.size(split))
+    pixels, labels = _first(pipeline.measured(split, count))
     with tf.device("CPU:0"):  # a GPU drops 13 of the 23 bits of float32 in convolutions
         expected = np.asarray(classifier.probabilities(tf.constant(pixels)))
     verified: dict[str, dict[str, Any]] = {}
-    for one in _writers(classifier, formats, out, stream):
+    for one in _writers(classifier, formats, out, pipeline):
         print(f"writing and comparing {one.path}", file=sys.stderr, flush=True)
-        with frame.captured_stderr():  # converters talk
+        with cli.captured_stderr():  # converters talk
             one.write(one.path)
         compared = verify(one.kind, one.path, pixels, labels, expected, one.arithmetic)
         name = one.kind if one.kind != "tflite" else f"tflite_{one.arithmetic}"
@@ -165,7 +165,7 @@ def _export(source: _Source, formats: list[str], out: Path, images: int) -> dict
         "counts": source.results.get("network"),
         "classes": list(data.class_names),
         "image": list(classifier.image_shape),
-        **classifier.whitening._asdict(),
+        **classifier.normalization._asdict(),
         "dataset": data.name,
         "valid": source.results.get("valid"),
         "final_test": source.results.get("final_test"),
@@ -186,15 +186,15 @@ class _Writer(NamedTuple):
     arithmetic: str = "float32"
 
 
-def _writers(classifier: "Classifier", formats: list[str], out: Path, stream: "ImageStream") -> Iterator[_Writer]:
-    from rl_nas.child import export
+def _writers(classifier: "Classifier", formats: list[str], out: Path, pipeline: "InputPipeline") -> Iterator[_Writer]:
+    from rl_nas.child.export import writers as export
 
     if "saved_model" in formats:
         yield _Writer("saved_model", out / "saved_model", lambda path: export.write_saved_model(classifier, path))
     if "keras" in formats:
         yield _Writer("keras", out / "model.keras", classifier.keras_model().save)
     if "tflite" in formats:
-        ranges, _ = _first(stream.train(0, min(_RANGE_IMAGES, stream.train_images)))
+        ranges, _ = _first(pipeline.train(0, min(_RANGE_IMAGES, pipeline.train_images)))
         for kind in export.LITE_TYPES:
             write = partial(export.write_lite, classifier, kind=kind, images=ranges)
             yield _Writer("tflite", out / f"model_{kind}.tflite", write, kind)
@@ -205,17 +205,17 @@ def _writers(classifier: "Classifier", formats: list[str], out: Path, stream: "I
 def _classifier(source: _Source, class_names: Sequence[str]) -> "Classifier":
     import keras
 
-    from rl_nas.child.inference import Classifier
+    from rl_nas.child.export.serving import Classifier
 
     try:
         model = keras.models.load_model(source.file, compile=False, safe_mode=True)
     except (ValueError, OSError, TypeError) as error:
         raise UsageError(f"--model={source.file} is no Keras model: {str(error).splitlines()[0]}") from error
-    return Classifier.from_keras_model(model, class_names, middle=source.stream.inception_crop)
+    return Classifier.from_keras_model(model, class_names, middle=source.pipeline.inception_crop)
 
 
 def _first(batches: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The images and labels of a stream's first batch."""
+    """The images and labels of a pipeline's first batch."""
     images, labels, *_ = next(batches.as_numpy_iterator())
     return images, labels
 

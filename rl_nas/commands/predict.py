@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.settings import Settings, setting
@@ -34,7 +34,7 @@ PREDICT = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return frame.run(PREDICT, _run, argv)
+    return cli.run(PREDICT, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
@@ -47,7 +47,7 @@ def _run(parsed: Parsed) -> int:
     for word in parsed.words:
         if not Path(word).is_file():
             raise UsageError(f"{word}: no such file; expected an image")
-    frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+    cli.load_tensorflow(debug=parsed.group(OutputSettings).debug)
     predictions = _predict(path, parsed.words, settings.top)
     if parsed.group(OutputSettings).json:
         print(json.dumps(predictions))
@@ -55,7 +55,7 @@ def _run(parsed: Parsed) -> int:
         width = max(map(len, parsed.words))
         for word, likely in predictions.items():
             print(f"{word:{width}}  " + "  ".join(f"{one['class']} {one['probability']:.4f}" for one in likely))
-    return frame.DONE
+    return cli.DONE
 
 
 def _saved_model(folder: Path) -> Path:

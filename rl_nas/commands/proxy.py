@@ -12,20 +12,21 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from rl_nas.child.settings import DataSettings
-from rl_nas.commands import frame, run_config
+from rl_nas.commands import cli, run_config
 from rl_nas.commands.children import Children
 from rl_nas.commands.many_runs import names_of
-from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, RunSettings
+from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, SearchRunSettings
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import accuracy
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, parse
+from rl_nas.loops.synchronous import search
+from rl_nas.loops.updates import Watcher
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.proxy_text import Proxy, proxy_json, proxy_text, rank
-from rl_nas.search import search
 from rl_nas.settings import Settings, declaration, setting
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Architecture
@@ -34,10 +35,9 @@ from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.trial import Trial, child_seed
-from rl_nas.updates import Watcher
 
 if TYPE_CHECKING:
-    from rl_nas.child.data import ImageData
+    from rl_nas.child.data.images import ImageData
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ _MAY_CHANGE = (*CHANGEABLE, "proxies", "scores", "correlation")
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return frame.run(PROXY, _run, argv)
+    return cli.run(PROXY, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
-    run = parsed.group(RunSettings)
+    run = parsed.group(SearchRunSettings)
     folder = run.folder
     if run.resume:
         parsed = run_config.merge(parsed, folder.reopen()["flags"], _MAY_CHANGE)
@@ -89,7 +89,7 @@ def _run(parsed: Parsed) -> int:
     if not run.resume:
         folder.check_new()
         folder.create(run_config.config(parsed), run_config.repeating_flagfile(parsed, PROXY.name))
-    frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+    cli.load_tensorflow(debug=parsed.group(OutputSettings).debug)
     full, *others = (_trained(name, way, parsed, folder) for name, way in ways.items())
     others += _scored(scores, parsed, folder)
     rankings = [rank(proxy, full) for proxy in others]
@@ -97,7 +97,7 @@ def _run(parsed: Parsed) -> int:
         print(json.dumps(proxy_json(full, rankings, settings.correlation)))
     else:
         print(proxy_text(full, rankings, settings.correlation))
-    return frame.DONE
+    return cli.DONE
 
 
 def _names(proxies: str) -> list[str]:
@@ -116,9 +116,9 @@ def _with(parsed: Parsed, name: str) -> Parsed:
 
 def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Proxy:
     """The networks trained in one way; what an earlier call has finished is taken from its store."""
-    from rl_nas.child.kept_images import images_kept
+    from rl_nas.child.data.image_cache import image_cache
 
-    run, part = parsed.group(RunSettings), SearchFolder(folder.path / name)
+    run, part = parsed.group(SearchRunSettings), SearchFolder(folder.path / name)
     for path in (part.path, *part.folders):
         path.mkdir(exist_ok=True)
     space = find_space(parsed.group(SpaceSettings))
@@ -126,7 +126,7 @@ def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Pr
     print(f"{name}:", file=sys.stderr)
     with TrialStore(part.trials) as store:
         recorded = store.trials()
-        with images_kept(_images(way.group(DataSettings)), part.images), children.executor() as executor:
+        with image_cache(_images(way.group(DataSettings)), part.images), children.executor() as executor:
             progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
             with progress:
                 search(
@@ -136,7 +136,7 @@ def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Pr
                     reward=accuracy,
                     trials=run.trials,
                     batch_size=run.trials,
-                    seed=way.group(RunSettings).seed,
+                    seed=way.group(SearchRunSettings).seed,
                     key=space.canonical_key,
                     watcher=_Watcher(progress),
                 )
@@ -148,7 +148,7 @@ def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Pr
 @cache
 def _images(settings: DataSettings) -> "ImageData":
     """Decoded once for all ways that have the same."""
-    from rl_nas.child.data import load_images
+    from rl_nas.child.data.images import load_images
 
     return load_images(settings)
 
@@ -165,15 +165,15 @@ def _scored(scores: Sequence[str], parsed: Parsed, folder: SearchFolder) -> Iter
     """The networks of the full training by scores of their untrained selves."""
     if not scores:
         return
-    from rl_nas.child.training import DeviceData
+    from rl_nas.child.training.child_training import DeviceData
     from rl_nas.evaluation.zero_cost import SCORES
 
-    seed, batch = parsed.group(RunSettings).seed, parsed.group(FilterSettings).filter_images
+    seed, batch = parsed.group(SearchRunSettings).seed, parsed.group(FilterSettings).filter_images
     with TrialStore(SearchFolder(folder.path / "full").trials) as store:
         architectures: list[Architecture] = [trial.architecture for trial in store.trials()]
     images = _images(parsed.group(DataSettings))
     data, space = DeviceData(images), find_space(parsed.group(SpaceSettings))
-    batch_images, labels = data.whiten(data.train_images[:batch]), data.train_labels[:batch]
+    batch_images, labels = data.normalize(data.train_images[:batch]), data.train_labels[:batch]
     for name in scores:
         started, values = time.monotonic(), []
         for number, architecture in enumerate(architectures):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.tables import best_first, failures_table, trials_table
@@ -18,7 +18,7 @@ from rl_nas.trial import Trial, TrialState
 
 
 @dataclass(frozen=True)
-class RunsSettings(Settings):
+class TrialListSettings(Settings):
     """Which trials, and how they are shown."""
 
     title: ClassVar[str] = "Trials"
@@ -37,18 +37,18 @@ RUNS = Command(
         "rl_nas runs runs/digits --state=oom --log",
         "rl_nas runs runs/digits --csv > trials.csv",
     ),
-    groups=(RunsSettings,),
+    groups=(TrialListSettings,),
     words="RUN_DIR: the folder of a search.",
 )
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return frame.run(RUNS, _run, argv)
+    return cli.run(RUNS, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
-    settings, as_json = parsed.group(RunsSettings), parsed.group(OutputSettings).json
+    settings, as_json = parsed.group(TrialListSettings), parsed.group(OutputSettings).json
     if len(parsed.words) != 1:
         raise UsageError(f"{len(parsed.words)} folders; expected one, such as: rl_nas runs runs/digits")
     if settings.csv and as_json:
@@ -66,7 +66,7 @@ def _run(parsed: Parsed) -> int:
         print(trials_table(shown))
         if settings.log:
             print(failures_table(shown))
-    return frame.DONE
+    return cli.DONE
 
 
 def _document(trial: Trial) -> dict[str, Any]:

@@ -8,35 +8,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rl_nas.async_search import search_async
 from rl_nas.child.settings import DataSettings
-from rl_nas.commands import frame, run_config, shared
+from rl_nas.commands import cli, one_shot, run_config
 from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
 from rl_nas.commands.children import Children
-from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, RunSettings, SecondStageSettings, StrategySettings
+from rl_nas.commands.early_stopping import supervised
+from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, SearchRunSettings, SecondStageSettings, StrategySettings
 from rl_nas.commands.second_stage import SecondStage, candidates, check
-from rl_nas.commands.stopping import supervised
 from rl_nas.controller.settings import ControllerSettings
+from rl_nas.early_stopping.child_states import ChildStates
+from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.errors import RunError, UsageError
-from rl_nas.evaluation.early_stopping import EarlyStopSettings
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.settings import EstimatorSettings, RewardSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.flags.parsing import OutputSettings, Parsed
+from rl_nas.loops.asynchronous import search_async
+from rl_nas.loops.synchronous import search
+from rl_nas.loops.updates import Watcher
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
+from rl_nas.one_shot.search import FixedProposals
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
 from rl_nas.report.second_stage import second_stage_text
 from rl_nas.report.tables import counted
-from rl_nas.search import search
-from rl_nas.shared_search import Listed
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.best_child import BestChild
-from rl_nas.store.child_states import ChildStates
 from rl_nas.store.files import storage_errors
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
@@ -44,7 +45,6 @@ from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Job, Trial, child_seed
-from rl_nas.updates import Watcher
 
 if TYPE_CHECKING:
     from rl_nas.report.health_log import HealthLog
@@ -55,13 +55,13 @@ _CHECKED_IMAGES = 64
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return frame.run(SEARCH, _run, argv)
+    return cli.run(SEARCH, _run, argv)
 
 
 def _run(parsed: Parsed) -> int:
     if parsed.group(EstimatorSettings).estimator == "shared":
-        parsed = shared.with_defaults(parsed)
-    run = parsed.group(RunSettings)
+        parsed = one_shot.with_defaults(parsed)
+    run = parsed.group(SearchRunSettings)
     folder = run.folder
     check(parsed.group(SecondStageSettings))
     if run.resume:
@@ -81,7 +81,7 @@ def _run(parsed: Parsed) -> int:
 def _check_together(parsed: Parsed) -> None:
     """Raises `UsageError` for flags that exclude each other."""
     if parsed.group(EstimatorSettings).estimator == "shared":
-        shared.check(parsed)
+        one_shot.check(parsed)
     if parsed.group(EarlyStopSettings).rule == "halving" and parsed.group(ExecutionSettings).async_updates:
         raise UsageError("--early_stop_rule=halving compares the children of a batch; leave --async_updates out")
 
@@ -91,16 +91,16 @@ class _Search:
 
     def __init__(self, parsed: Parsed, folder: SearchFolder) -> None:
         # Imported late: TensorFlow takes seconds, and wrong flags are to be told at once.
-        frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
-        from rl_nas.child.data import load_images
+        cli.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        from rl_nas.child.data.images import load_images
 
         self.folder, self.parsed = folder, parsed
         self.then = parsed.group(SecondStageSettings)
-        self.settings = parsed.group(RunSettings)
+        self.settings = parsed.group(SearchRunSettings)
         self.json = parsed.group(OutputSettings).json
         sharing = parsed.group(EstimatorSettings).estimator == "shared"
         self.children = Children(run_config.portable(parsed.values), folder, hide_gpus=not sharing)
-        frame.settle_determinism(self.settings.determinism)
+        cli.settle_determinism(self.settings.determinism)
         self.space = find_space(parsed.group(SpaceSettings))
         self.reward, self.health = make_reward(parsed.group(RewardSettings)), parsed.group(HealthSettings)
         self.data = load_images(parsed.group(DataSettings))
@@ -110,7 +110,7 @@ class _Search:
         options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
         name = parsed.group(StrategySettings).strategy
         self.strategy = STRATEGIES[name](self.space, options, self.settings.seed)
-        self.shared = shared.SharedStage(parsed, folder, self.strategy, self.space, self.reward) if sharing else None
+        self.shared = one_shot.OneShotStage(parsed, folder, self.strategy, self.space, self.reward) if sharing else None
 
     def run(self) -> int:
         """Searches, writes the best files, prints the summary; Ctrl-C ends only the searching."""
@@ -129,20 +129,20 @@ class _Search:
             ChildStates(self.folder.states).clear()
             if self.then.train is None:
                 self._print(result)
-                return frame.DONE
+                return cli.DONE
             if not self.json:
                 self._print(result)
             return self._retrain(result)
 
     def _search(self, store: TrialStore, recorded: Sequence[Trial]) -> None:
-        from rl_nas.child.kept_images import images_kept
+        from rl_nas.child.data.image_cache import image_cache
         from rl_nas.report.health_log import HealthLog  # imports TensorBoard
 
         strategy, trials, batch = self.strategy, self.settings.trials, self.settings.update_every
         if self.shared is not None:
             ranked = self.shared.architectures(self.data, self._plan)
-            strategy, trials, batch = Listed(ranked), min(trials, len(ranked)), len(ranked)
-        with images_kept(self.data, self.folder.images), self.children.executor() as executor:
+            strategy, trials, batch = FixedProposals(ranked), min(trials, len(ranked)), len(ranked)
+        with image_cache(self.data, self.folder.images), self.children.executor() as executor:
             progress = SearchProgress(trials, recorded, workers=lambda: executor.workers)
             with progress, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
@@ -173,7 +173,7 @@ class _Search:
             with contextlib.suppress(KeyboardInterrupt):
                 self._print(self._finish(store))
         print(f"resume with: rl_nas search --resume --run_dir={self.folder.path}", file=sys.stderr)
-        return frame.INTERRUPTED
+        return cli.INTERRUPTED
 
     def _retrain(self, result: SearchResult) -> int:
         stage = SecondStage(self.then, self.folder, self.parsed)
@@ -181,9 +181,9 @@ class _Search:
             document = stage.run(list(candidates(self.then, self.space, result.trials, self.settings.seed)))
         except KeyboardInterrupt:
             print(f"stopped; continue with: rl_nas search --resume --run_dir={self.folder.path}", file=sys.stderr)
-            return frame.INTERRUPTED
+            return cli.INTERRUPTED
         print(json.dumps({**summary_json(result), "then": document}) if self.json else second_stage_text(document))
-        return frame.DONE
+        return cli.DONE
 
     def _print(self, result: SearchResult) -> None:
         print(json.dumps(summary_json(result)) if self.json else summary_text(result), flush=True)
@@ -211,9 +211,9 @@ class _Search:
         )
 
     def _export(self, best: Trial) -> float:
-        from rl_nas.child.build import build_model
-        from rl_nas.child.export import write_checked_saved_model
-        from rl_nas.child.inference import Classifier
+        from rl_nas.child.export.serving import Classifier
+        from rl_nas.child.export.writers import write_checked_saved_model
+        from rl_nas.child.network.keras_model import build_model
 
         if not self.best.weights.exists():
             print(f"training trial {best.index} again: its weights are on another machine", file=sys.stderr)
@@ -222,7 +222,7 @@ class _Search:
             self.children.repeat(job.until(len(curve)) if curve else job)
         network = build_model(self._plan(best.architecture))
         self.best.load_weights(network)
-        classifier = Classifier(network, self.data.whitening(), self.data.class_names)
+        classifier = Classifier(network, self.data.normalization(), self.data.class_names)
         images = self.data.valid_images[:_CHECKED_IMAGES]
         return write_checked_saved_model(classifier, images, self.folder.best / "saved_model")
 

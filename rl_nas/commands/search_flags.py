@@ -6,8 +6,8 @@ from typing import ClassVar
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
 from rl_nas.commands.catalog import STRATEGIES
 from rl_nas.controller.settings import ControllerSettings
+from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.early_stopping import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import EstimatorSettings, FilterSettings, RewardSettings
 from rl_nas.execution.settings import ExecutionSettings
@@ -22,7 +22,7 @@ from rl_nas.strategies.settings import EvolutionSettings
 
 
 @dataclass(frozen=True)
-class RunSettings(Settings):
+class SearchRunSettings(Settings):
     """One run of a search."""
 
     title: ClassVar[str] = "Run"
@@ -92,7 +92,7 @@ SEARCH = Command(
         "rl_nas search --resume --run_dir=runs/digits --then_train=flags/digits_final.cfg --then_random=3",
     ),
     groups=(
-        RunSettings,
+        SearchRunSettings,
         ExecutionSettings,
         SpaceSettings,
         StrategySettings,

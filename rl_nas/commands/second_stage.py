@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_nas.commands import frame
+from rl_nas.commands import cli
 from rl_nas.commands.many_runs import names_of
 from rl_nas.commands.search_flags import SecondStageSettings
 from rl_nas.commands.train_flags import TRAIN
@@ -110,7 +110,7 @@ class SecondStage:
             done = subprocess.run(
                 [sys.executable, "-m", "rl_nas", "train", *words], stdout=subprocess.DEVNULL, check=False
             )
-            if done.returncode == frame.INTERRUPTED:
+            if done.returncode == cli.INTERRUPTED:
                 raise KeyboardInterrupt
             if done.returncode:
                 return None

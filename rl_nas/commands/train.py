@@ -5,16 +5,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rl_nas.child.cluster import check_places, worker_index
 from rl_nas.child.settings import DataSettings, DeviceSettings
-from rl_nas.commands import frame, run_config
-from rl_nas.commands.train_flags import CHANGEABLE, TRAIN, TrainSettings
+from rl_nas.child.training.tf_config import check_places, worker_index
+from rl_nas.commands import cli, run_config
+from rl_nas.commands.train_flags import CHANGEABLE, TRAIN, TrainRunSettings
 from rl_nas.commands.training_run import TrainingRun
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import OutputSettings, Parsed, flag_words, parse
 from rl_nas.report.training_summary import training_text
-from rl_nas.spaces.find import find_genotype
 from rl_nas.spaces.genotype import Genotype, load, to_json
+from rl_nas.spaces.lookup import find_genotype
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import write_text
 from rl_nas.store.run_folder import TrainingFolder
@@ -22,7 +22,7 @@ from rl_nas.store.run_folder import TrainingFolder
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return frame.run(TRAIN, _run, argv)
+    return cli.run(TRAIN, _run, argv)
 
 
 def train(genotype: Genotype | str | None = None, **flags: Any) -> dict[str, Any]:
@@ -53,13 +53,13 @@ def _run(parsed: Parsed) -> int:
         if not folder.config.exists():
             raise
         print(f"stopped; continue with: rl_nas train --resume --run_dir={folder.path}", file=sys.stderr)
-        return frame.INTERRUPTED
-    return frame.DONE if results is None else _show(results, TrainingFolder(parsed.values["run_dir"]), parsed)
+        return cli.INTERRUPTED
+    return cli.DONE if results is None else _show(results, TrainingFolder(parsed.values["run_dir"]), parsed)
 
 
 def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] | None:
     """The results of a new or a continued training; None in other workers than the first."""
-    run = parsed.group(TrainSettings)
+    run = parsed.group(TrainRunSettings)
     if run.run_dir is None:
         raise UsageError("--run_dir is missing; give the folder of the training, such as --run_dir=runs/final")
     folder = TrainingFolder(run.run_dir)
@@ -85,7 +85,7 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
 
 def _resume(parsed: Parsed, folder: TrainingFolder) -> dict[str, Any] | None:
     genotype = load(folder.genotype)
-    name = parsed.group(TrainSettings).genotype
+    name = parsed.group(TrainRunSettings).genotype
     if "genotype" in parsed.given and find_genotype(name or "").canonical_key() != genotype.canonical_key():
         raise UsageError(f"--genotype={name} is not what {folder.path} trains; leave it out, or give another --run_dir")
     if folder.results.exists():
@@ -98,7 +98,7 @@ def _resume(parsed: Parsed, folder: TrainingFolder) -> dict[str, Any] | None:
 
 def _show(results: dict[str, Any], folder: TrainingFolder, parsed: Parsed) -> int:
     print(json.dumps(results) if parsed.group(OutputSettings).json else training_text(results, folder.files()))
-    return frame.DONE
+    return cli.DONE
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from rl_nas.child.settings import (
     DataSettings,
     DeviceSettings,
     InitSettings,
-    StreamSettings,
+    InputPipelineSettings,
     TrainingSettings,
 )
 from rl_nas.flags.parsing import Command
@@ -18,7 +18,7 @@ from rl_nas.spaces.published import PUBLISHED
 
 
 @dataclass(frozen=True)
-class TrainSettings(Settings):
+class TrainRunSettings(Settings):
     """One training in full."""
 
     title: ClassVar[str] = "Run"
@@ -73,13 +73,13 @@ TRAIN = Command(
         "rl_nas train --resume --run_dir=runs/nasnet-a",
     ),
     groups=(
-        TrainSettings,
+        TrainRunSettings,
         InitSettings,
         NetworkSettings,
         DataSettings,
         TrainingSettings,
         AugmentSettings,
-        StreamSettings,
+        InputPipelineSettings,
         DeviceSettings,
     ),
 )

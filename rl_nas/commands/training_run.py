@@ -8,17 +8,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rl_nas.child.cluster import worker_index
 from rl_nas.child.settings import (
     AugmentSettings,
     DataSettings,
     DeviceSettings,
     InitSettings,
-    StreamSettings,
+    InputPipelineSettings,
     TrainingSettings,
 )
-from rl_nas.commands import frame
-from rl_nas.commands.train_flags import TrainSettings
+from rl_nas.child.training.tf_config import worker_index
+from rl_nas.commands import cli
+from rl_nas.commands.train_flags import TrainRunSettings
 from rl_nas.errors import RunError, UsageError
 from rl_nas.flags.parsing import OutputSettings, Parsed
 from rl_nas.networks.network import plan_network, size_notation, solve
@@ -29,8 +29,8 @@ from rl_nas.store.files import write_atomically, write_text
 from rl_nas.store.run_folder import TrainingFolder
 
 if TYPE_CHECKING:
-    from rl_nas.child.trainer import Measured
-    from rl_nas.child.whitening import Whitening
+    from rl_nas.child.data.normalization import Normalization
+    from rl_nas.child.training.full_training import Measured
     from rl_nas.report.training_log import TrainingLog
 
 _SHOWN_IMAGES = 8
@@ -49,19 +49,19 @@ class TrainingRun:
 
     def __init__(self, parsed: Parsed, folder: TrainingFolder, genotype: genotypes.Genotype) -> None:
         # Imported late: TensorFlow takes seconds, and wrong flags are to be told at once.
-        frame.load_tensorflow(debug=parsed.group(OutputSettings).debug)
-        from rl_nas.child.checkpoints import last_checkpoint
-        from rl_nas.child.devices import make_strategy
-        from rl_nas.child.source import ImageSource
-        from rl_nas.child.stream import ImageStream
-        from rl_nas.child.trainer import global_batch
+        cli.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        from rl_nas.child.data.input_pipeline import InputPipeline
+        from rl_nas.child.data.source import ImageSource
+        from rl_nas.child.training.checkpoints import last_checkpoint
+        from rl_nas.child.training.devices import make_distribution
+        from rl_nas.child.training.full_training import global_batch
 
-        self.settings, self.parsed, self.genotype = parsed.group(TrainSettings), parsed, genotype
+        self.settings, self.parsed, self.genotype = parsed.group(TrainRunSettings), parsed, genotype
         self.training = parsed.group(TrainingSettings)
         self.devices, self.start = parsed.group(DeviceSettings), parsed.group(InitSettings)
         if self.start.init is not None:
             check_same_genotype(self.start.init, genotype)
-        frame.settle_determinism(self.settings.determinism)
+        cli.settle_determinism(self.settings.determinism)
         self.first = worker_index(self.devices) == 0
         # Other workers than the first do the same, and write where nobody looks.
         self.folder = folder
@@ -69,13 +69,13 @@ class TrainingRun:
         self.place = self.settings.checkpoint_dir or str(folder.checkpoints)
         if not self.settings.resume and last_checkpoint(self.place) is not None:
             raise UsageError(f"--checkpoint_dir={self.place} holds another training's checkpoints; give another one")
-        self.strategy = make_strategy(self.devices)
+        self.strategy = make_distribution(self.devices)
         self.source = ImageSource(parsed.group(DataSettings))
         self.test_split = self.source.test_split if self.settings.final_test else None
-        self.stream = ImageStream(self.source, parsed.group(StreamSettings), self.settings.seed)
+        self.pipeline = InputPipeline(self.source, parsed.group(InputPipelineSettings), self.settings.seed)
         if self.test_split:
-            self.stream.check_labels(self.test_split)
-        self.batch = global_batch(self.training, self.stream.train_images, self.strategy)
+            self.pipeline.check_labels(self.test_split)
+        self.batch = global_batch(self.training, self.pipeline.train_images, self.strategy)
         self.shape, self.classes = self.source.shape, len(self.source.class_names)
         network = parsed.group(NetworkSettings)
         self.skeleton = solve(genotype, network, self.shape, self.classes, default="cifar")
@@ -88,11 +88,11 @@ class TrainingRun:
         Raises:
             RunError: the training diverged.
         """
-        from rl_nas.child.checkpoints import Checkpoints
+        from rl_nas.child.training.checkpoints import Checkpoints
         from rl_nas.report.training_log import TrainingLog  # imports TensorBoard
 
         trainer, settings = self.trainer, self.settings
-        write_text(self.written.data, json.dumps({**self._data(), **trainer.whitening._asdict()}, indent=2) + "\n")
+        write_text(self.written.data, json.dumps({**self._data(), **trainer.normalization._asdict()}, indent=2) + "\n")
         self.checkpoints = Checkpoints(trainer.state, self.place, keep=settings.keep, writes=self.first)
         if settings.resume:
             self.checkpoints.restore()
@@ -107,38 +107,38 @@ class TrainingRun:
             return self._finish(log.written)
 
     def _make_trainer(self) -> None:
-        from rl_nas.child.build import build_model
-        from rl_nas.child.devices import precision
-        from rl_nas.child.trainer import Trainer
-        from rl_nas.child.transfer import freeze
+        from rl_nas.child.network.keras_model import build_model
+        from rl_nas.child.training.devices import precision
+        from rl_nas.child.training.full_training import FullTrainer
+        from rl_nas.child.training.transfer import freeze
 
-        steps = self.stream.train_images // self.batch * self.training.epochs
+        steps = self.pipeline.train_images // self.batch * self.training.epochs
         plan = plan_network(self.genotype, self.skeleton, self.shape, self.classes, steps)
         with precision(self.devices.precision):
             model = build_model(plan, seed=self.settings.seed)
         freeze(model, self.start.freeze)
-        whitening = self._whitening(model)
-        self.trainer = Trainer(
+        normalization = self._whitening(model)
+        self.trainer = FullTrainer(
             model,
-            self.stream,
-            whitening,
+            self.pipeline,
+            normalization,
             self.training,
             self.parsed.group(AugmentSettings),
             self.devices,
             strategy=self.strategy,
             classes=self.classes,
-            mixup=self.parsed.group(StreamSettings).mixup,
+            mixup=self.parsed.group(InputPipelineSettings).mixup,
             seed=self.settings.seed,
         )
 
-    def _whitening(self, model: Any) -> "Whitening":
+    def _whitening(self, model: Any) -> "Normalization":
         """That of the data, or of the network whose weights the model gets.
 
         A resumed training takes up its own, and checks that the data are still the same.
         """
-        from rl_nas.child.checkpoints import last_checkpoint
-        from rl_nas.child.transfer import start_from
-        from rl_nas.child.whitening import Whitening
+        from rl_nas.child.data.normalization import Normalization
+        from rl_nas.child.training.checkpoints import last_checkpoint
+        from rl_nas.child.training.transfer import start_from
 
         if self.settings.resume and self.folder.data.exists():
             data, recorded = self._data(), json.loads(self.folder.data.read_text(encoding="utf-8"))
@@ -147,23 +147,23 @@ class TrainingRun:
                 raise UsageError(f"--dataset={self.source.name} is not what the training began with: other {changed}")
             if self.start.init is not None and last_checkpoint(self.place) is None:  # it was stopped before the first
                 start_from(self.start, model, self.skeleton)
-            return Whitening(tuple(recorded["mean"]), tuple(recorded["deviation"]))
+            return Normalization(tuple(recorded["mean"]), tuple(recorded["deviation"]))
         if self.start.init is not None:
-            return start_from(self.start, model, self.skeleton).whitening
-        return self.stream.whitening()
+            return start_from(self.start, model, self.skeleton).normalization
+        return self.pipeline.normalization()
 
     def _data(self) -> dict[str, Any]:
         """What must be the same when a training goes on."""
         return {
             "classes": list(self.source.class_names),
-            "train_images": self.stream.train_images,
-            "valid_images": self.stream.size("valid"),
+            "train_images": self.pipeline.train_images,
+            "valid_images": self.pipeline.size("valid"),
         }
 
     def _train_epoch(self, log: "TrainingLog") -> None:
         """Trains for an epoch, or the rest of one, measures, writes figures and checkpoint."""
-        from rl_nas.child.checkpoints import last_checkpoint
-        from rl_nas.child.training import DivergedError
+        from rl_nas.child.training.checkpoints import last_checkpoint
+        from rl_nas.child.training.child_training import DivergedError
 
         trainer, every = self.trainer, self.settings.checkpoint_steps
         began, images_before = time.monotonic(), trainer.step
@@ -191,7 +191,7 @@ class TrainingRun:
             "accuracy": now.accuracy,
             "images_per_second": (trainer.step - images_before) * trainer.batch / seconds,
         }
-        if self.stream.size("valid") and self._measures(trainer.epoch):
+        if self.pipeline.size("valid") and self._measures(trainer.epoch):
             self.valid = trainer.measure("valid")
             figures |= {"valid_loss": self.valid.loss, "valid_accuracy": self.valid.accuracy}
         figures["seconds"] = seconds_before + time.monotonic() - began
@@ -208,19 +208,19 @@ class TrainingRun:
 
     def _finish(self, history: list[dict[str, float]]) -> dict[str, Any]:
         """Measures on the test split, writes the model and the results."""
-        from rl_nas.child.build import build_model
-        from rl_nas.child.inference import Classifier, copy_weights
+        from rl_nas.child.export.serving import Classifier, copy_weights
+        from rl_nas.child.network.keras_model import build_model
 
         trainer, last = self.trainer, history[-1]
         valid = self.valid  # that of the last epoch, unless it was another process that measured it
-        if valid is None and self.stream.size("valid"):
+        if valid is None and self.pipeline.size("valid"):
             valid = trainer.measure("valid")
         final = trainer.measure(self.test_split) if self.test_split else None
         trainer.write_back()
         plan = plan_network(self.genotype, self.skeleton, self.shape, self.classes)
         network = build_model(plan, name="network")
         copy_weights(trainer.model, network)
-        classifier = Classifier(network, trainer.whitening, self.source.class_names)
+        classifier = Classifier(network, trainer.normalization, self.source.class_names)
         write_atomically(self.written.model, classifier.keras_model().save)
         cost = plan.cost()
         results = {
@@ -236,7 +236,7 @@ class TrainingRun:
             },
             "dataset": self.source.name,
             "classes": list(self.source.class_names),
-            "train": {"images": self.stream.train_images, "loss": last["loss"], "accuracy": last["accuracy"]},
+            "train": {"images": self.pipeline.train_images, "loss": last["loss"], "accuracy": last["accuracy"]},
             "valid": valid and valid._asdict(),
             "final_test": final and final._asdict(),
             "epochs": self.training.epochs,

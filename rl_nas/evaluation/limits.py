@@ -10,7 +10,7 @@ from rl_nas.trial import ChildError, TrialState
 GIB = 2**30
 _FLOAT = 4
 _KEPT = 0.7
-"""Share of what layers put out that is in memory at once; benchmarks/child_memory.py compares."""
+"""Shard of what layers put out that is in memory at once; benchmarks/child_memory.py compares."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,19 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.checkpoint import State
-from rl_nas.child.latency import measure_latency
-from rl_nas.child.planned_model import PlannedModel
+from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
-from rl_nas.child.training import ChildTrainer, DeviceData, DivergedError, evaluate, quick_start, training_steps
+from rl_nas.child.training.child_training import (
+    ChildTrainer,
+    DeviceData,
+    DivergedError,
+    evaluate,
+    quick_start,
+    training_steps,
+)
+from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.early_stopping import EarlyStopSettings, falls_short
+from rl_nas.evaluation.latency import measure_latency
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.evaluation.zero_cost import Filter
@@ -44,8 +51,8 @@ class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
     `on_child` is handed every trained child before it is dropped. With `latency`, that of an image is
-    measured too. Children over the `limits` are not built, those that the filter refuses not trained, those that fall
-    short of their job's bars stopped. With `states`, these go on where they stopped when they are evaluated again.
+    measured too. Children over the `limits` are not built, those that the filter refuses not trained, those below
+    their job's thresholds stopped. With `states`, these go on where they stopped when they are evaluated again.
     """
 
     def __init__(
@@ -70,7 +77,7 @@ class TrainedChildEvaluator:
         self._early_stop, self._states = early_stop, states
         images, labels = data.train_images[: filtering.filter_images], data.train_labels
         self._filter = (
-            Filter(filtering, self._random_plans(), data.whiten(images), labels) if filtering.filter else None
+            Filter(filtering, self._random_plans(), data.normalize(images), labels) if filtering.filter else None
         )
         # What lives now lives on; the collections after children need not look at it: 0.4 s each otherwise.
         gc.collect()
@@ -119,8 +126,8 @@ class TrainedChildEvaluator:
         elif self._filter is not None:
             self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
-        before = kept["measured"][: len(job.bars)] if kept is not None else []
-        came_so_far = 0 < len(job.bars) == len(before)
+        before = kept["measured"][: len(job.thresholds)] if kept is not None else []
+        came_so_far = 0 < len(job.thresholds) == len(before)
         if came_so_far:
             curve, (accuracy, loss) = _curve(before)
         else:
@@ -153,7 +160,7 @@ class TrainedChildEvaluator:
 
         def stop() -> bool:
             measured.append(evaluate(trainer.infer, self._data))
-            ends = falls_short([accuracy for accuracy, _ in measured], job.bars, self._early_stop.rule)
+            ends = falls_short([accuracy for accuracy, _ in measured], job.thresholds, self._early_stop.rule)
             if ends and self._states is not None:
                 seconds = time.monotonic() - started
                 state = {"trainer": trainer.state(), "measured": measured, "seconds": seconds}

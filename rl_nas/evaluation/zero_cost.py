@@ -13,9 +13,9 @@ from itertools import islice
 import numpy as np
 import tensorflow as tf
 
-from rl_nas.child.optimization import cross_entropy
-from rl_nas.child.planned_model import PlannedModel
-from rl_nas.child.step import logits_of
+from rl_nas.child.network.planned_model import PlannedModel
+from rl_nas.child.training.optimization import cross_entropy
+from rl_nas.child.training.train_step import logits_of
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.networks.layers import Add, BatchNorm, Relu
 from rl_nas.networks.plan import Plan

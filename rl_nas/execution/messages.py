@@ -12,12 +12,12 @@ SEARCH_ERRORS = (UsageError, StorageError, RunError)
 
 def job_to_json(job: Job) -> dict[str, Any]:
     """A job as a JSON value."""
-    return {"index": job.index, "architecture": job.architecture, "seed": job.seed, "bars": job.bars}
+    return {"index": job.index, "architecture": job.architecture, "seed": job.seed, "thresholds": job.thresholds}
 
 
 def job_from_json(document: dict[str, Any]) -> Job:
     """The job of a JSON value."""
-    return Job(document["index"], tuple(document["architecture"]), document["seed"], tuple(document["bars"]))
+    return Job(document["index"], tuple(document["architecture"]), document["seed"], tuple(document["thresholds"]))
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:

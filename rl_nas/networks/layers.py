@@ -1,6 +1,6 @@
 """The kinds of layers that networks are planned from: their output shapes and costs, without TensorFlow.
 
-Each kind becomes one stock Keras layer (`rl_nas.child.build`). Shapes are (height, width, channels).
+Each kind becomes one stock Keras layer (`rl_nas.child.network.keras_model`). Shapes are (height, width, channels).
 Multiply-adds are those of convolutions and dense layers, as the papers count them; normalisation,
 activations, pooling and additions are free.
 """

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from rl_nas.one_shot.result import OneShotResult, one_shot_json, one_shot_text
 from rl_nas.report.genotype_text import genotype_text
-from rl_nas.report.shared_text import SharedResult, shared_json, shared_text
 from rl_nas.report.tables import best_trials, counted, trials_table
 from rl_nas.spaces.genotype import Genotype, to_json
 from rl_nas.trial import Trial
@@ -36,7 +36,7 @@ class SearchResult:
     valid_images: int
     files: dict[str, Path]
     export_difference: float
-    shared: SharedResult | None = None
+    shared: OneShotResult | None = None
 
     @property
     def failures(self) -> int:
@@ -54,7 +54,7 @@ def summary_text(result: SearchResult) -> str:
             f"The best of {counted(len(result.trials), 'child', 'children')} ({result.failures} failed):",
             trials_table(best_trials(result.trials, _SHOWN)),
             "",
-            *([] if result.shared is None else [shared_text(result.shared), ""]),
+            *([] if result.shared is None else [one_shot_text(result.shared), ""]),
             genotype_text(result.genotype),
             "",
             *(f"{name:{width}}  {path}" for name, path in result.files.items()),
@@ -77,7 +77,7 @@ def summary_json(result: SearchResult) -> dict[str, Any]:
         "best": {"trial": result.best.index, "reward": result.best.reward, **asdict(measurement)},
         "measured_on": f"{result.valid_images} held-out images of the training split, proxy, one run",
         "genotype": to_json(result.genotype),
-        **({} if result.shared is None else {"shared": shared_json(result.shared)}),
+        **({} if result.shared is None else {"shared": one_shot_json(result.shared)}),
         "files": {name: str(path) for name, path in result.files.items()},
         "export_difference": result.export_difference,
     }

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.canonical import Link, canonical_order
-from rl_nas.spaces.documents import item, items
+from rl_nas.spaces.json_fields import item, items
 
 
 @dataclass(frozen=True)

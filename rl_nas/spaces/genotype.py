@@ -8,7 +8,7 @@ from typing import Any
 from rl_nas.errors import UsageError
 from rl_nas.spaces.cells import CellGenotype
 from rl_nas.spaces.chain import ChainGenotype
-from rl_nas.spaces.documents import expect, item
+from rl_nas.spaces.json_fields import expect, item
 from rl_nas.spaces.nasbench101 import ModelSpec
 from rl_nas.spaces.nasbench201 import EdgeCell
 

@@ -142,8 +142,8 @@ class TrainingFolder(RunFolder):
         genotype: what is trained (JSON).
         checkpoints: the states of the training that are kept.
         history: a JSON line for each epoch.
-        data: class names, whitening and numbers of images (JSON).
-        model: the trained network with its whitening, for Keras.
+        data: class names, normalization and numbers of images (JSON).
+        model: the trained network with its normalization, for Keras.
         results: what was measured, at the end (JSON).
     """
 

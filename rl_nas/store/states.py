@@ -37,10 +37,10 @@ def pack(state: State) -> bytes:
 
 
 def unpack(content: bytes) -> State:
-    """The state that was packed; tuples have become lists.
+    """The state that was flat_model; tuples have become lists.
 
     Raises:
-        ValueError: it is no packed state.
+        ValueError: it is no flat_model state.
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rl_nas.child.build import build_model
-from rl_nas.child.data import ImageData
-from rl_nas.child.layers import ScheduledDropPath, TrainingProgress
-from rl_nas.child.packing import PackedModel
-from rl_nas.child.planned_model import PlannedModel
+from rl_nas.child.data.images import ImageData
+from rl_nas.child.network.flat_weights import FlatKerasModel
+from rl_nas.child.network.keras_layers import ScheduledDropPath, TrainingProgress
+from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
-from rl_nas.child.training import ChildTrainer, DeviceData
+from rl_nas.child.training.child_training import ChildTrainer, DeviceData
 from rl_nas.networks import layers
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
@@ -81,9 +81,9 @@ def test_children_train_with_auxiliary_head_and_drop_path() -> None:
 def test_packed_steps_are_those_of_a_plain_loop_with_drop_path() -> None:
     """The same masks fall: the state of the random generators goes on from step to step in both."""
     plan = plan_network(NASNET_A, NetworkSettings(cells=1, filters=4, reductions=0, drop_path=0.5), (8, 8, 1), 4, 10)
-    packed, plain = PackedModel(build_model(plan, seed=3)), build_model(plan, seed=3)
+    flat_model, plain = FlatKerasModel(build_model(plan, seed=3)), build_model(plan, seed=3)
     images = tf.random.stateless_normal([4, 8, 8, 1], [0, 0])
-    call = tf.function(lambda: packed.train_call(packed.trainable.vector.value, images)[0], autograph=False)
+    call = tf.function(lambda: flat_model.train_call(flat_model.trainable.vector.value, images)[0], autograph=False)
     for _ in range(3):
         np.testing.assert_allclose(call(), plain(images, training=True), rtol=1e-3, atol=1e-4)
 

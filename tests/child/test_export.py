@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rl_nas.child.export import write_saved_model
-from rl_nas.child.inference import Classifier
-from rl_nas.child.layers import ScheduledDropPath, TrainingProgress
-from rl_nas.child.verification import verify
-from rl_nas.child.whitening import Whitening
+from rl_nas.child.data.normalization import Normalization
+from rl_nas.child.export.serving import Classifier
+from rl_nas.child.export.verification import verify
+from rl_nas.child.export.writers import write_saved_model
+from rl_nas.child.network.keras_layers import ScheduledDropPath, TrainingProgress
 from rl_nas.errors import RunError, UsageError
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (20, 8, 8, 3), np.uint8)
@@ -32,7 +32,7 @@ def network(seed: int, size: int = 8) -> keras.Model:
 
 
 def classifier(seed: int = 0, *, size: int = 8, middle: bool = False) -> Classifier:
-    return Classifier(network(seed, size), Whitening((120.0, 100.0, 90.0), (60.0, 50.0, 70.0)), NAMES, middle)
+    return Classifier(network(seed, size), Normalization((120.0, 100.0, 90.0), (60.0, 50.0, 70.0)), NAMES, middle)
 
 
 def test_another_network_is_found_out(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_a_model_is_taken_apart_into_what_it_was_made_of(tmp_path: Path) -> None
     ours = classifier()
     ours.keras_model().save(tmp_path / "model.keras")
     again = Classifier.from_keras_model(keras.models.load_model(tmp_path / "model.keras"), NAMES)
-    np.testing.assert_allclose(again.whitening, ours.whitening, rtol=1e-6)
+    np.testing.assert_allclose(again.normalization, ours.normalization, rtol=1e-6)
     np.testing.assert_allclose(again.probabilities(IMAGES), ours.probabilities(IMAGES), atol=1e-6)
     with pytest.raises(UsageError, match="4 classes; 2 names"):
         Classifier.from_keras_model(ours.keras_model(), ("a", "b"))

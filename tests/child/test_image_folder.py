@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rl_nas.child.data import load_images
+from rl_nas.child.data.images import load_images
 from rl_nas.child.settings import DataSettings
 from rl_nas.errors import UsageError
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from keras.src.applications.nasnet import NASNet  # the generic builder is not exported
 
-from rl_nas.child.build import build_model
-from rl_nas.child.keras_applications import copy_nasnet_weights
+from rl_nas.child.network.keras_applications import copy_nasnet_weights
+from rl_nas.child.network.keras_model import build_model
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rl_nas.child.build import build_model
+from rl_nas.child.network.keras_model import build_model
 from rl_nas.networks import layers
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan

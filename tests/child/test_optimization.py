@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rl_nas.child.augment import augment
-from rl_nas.child.optimization import Average, cross_entropy, learning_rate, make_optimizer
+from rl_nas.child.data.augmentation import augment
 from rl_nas.child.settings import AugmentSettings, TrainingSettings
+from rl_nas.child.training.optimization import Average, cross_entropy, learning_rate, make_optimizer
 
 EPOCH = 1_281_167 // 1600
 """Steps of an ImageNet epoch in batches of 50 workers with 32 images."""

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from rl_nas.child.build import build_model
-from rl_nas.child.parameters import initial_kernel
-from rl_nas.child.planned_model import PlannedModel
+from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.network.parameters import initial_kernel
+from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.published import PUBLISHED

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rl_nas.child.build import build_model
-from rl_nas.child.functions import FUNCTIONS
-from rl_nas.child.packing import Packed, PackedModel
-from rl_nas.child.planned_model import PlannedModel
+from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
+from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.network.layer_functions import FUNCTIONS
+from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.settings import TrainingSettings
-from rl_nas.child.step import TrainingStep
+from rl_nas.child.training.train_step import TrainStep
 from rl_nas.networks.layers import BatchNorm, Conv, Dense, GlobalPool, Layer, TrainingProgress
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.operations import OPERATION_PLANS, Ops
@@ -47,8 +47,8 @@ def batch(plan: Plan, seed: int = 0, size: int = BATCH) -> tuple[tf.Tensor, tf.T
     return tf.constant(images), tf.constant(rng.integers(0, CLASSES, size))
 
 
-def by_path(packed: Packed, vector: Any, trainable: bool = True) -> dict[str, np.ndarray]:
-    pack = packed.trainable if trainable else packed.other
+def by_path(flat_model: FlatModel, vector: Any, trainable: bool = True) -> dict[str, np.ndarray]:
+    pack = flat_model.trainable if trainable else flat_model.other
     return {variable.path: np.asarray(value) for variable, value in pack.mapping(tf.convert_to_tensor(vector))}
 
 
@@ -60,13 +60,13 @@ def assert_close(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], rto
         np.testing.assert_allclose(ours[path], value, rtol=rtol, atol=rtol * scale, err_msg=path)
 
 
-def one_pass(packed: Packed, images: tf.Tensor, labels: tf.Tensor) -> tuple[Any, ...]:
+def one_pass(flat_model: FlatModel, images: tf.Tensor, labels: tf.Tensor) -> tuple[Any, ...]:
     """Logits in training mode, gradient, moving statistics, logits in inference mode."""
-    weights = packed.trainable.vector.value
-    logits, pullback, other = packed.train_call(weights, images)
+    weights = flat_model.trainable.vector.value
+    logits, pullback, other = flat_model.train_call(weights, images)
     gradient = pullback((tf.nn.softmax(logits) - tf.one_hot(labels, CLASSES)) / BATCH)
-    inferred = packed.call(weights, other, images)
-    return logits, by_path(packed, gradient), by_path(packed, other, trainable=False), inferred
+    inferred = flat_model.call(weights, other, images)
+    return logits, by_path(flat_model, gradient), by_path(flat_model, other, trainable=False), inferred
 
 
 @pytest.mark.parametrize("drop_path", [False, True])
@@ -74,10 +74,10 @@ def one_pass(packed: Packed, images: tf.Tensor, labels: tf.Tensor) -> tuple[Any,
 @pytest.mark.parametrize("op", OPERATION_PLANS)
 def test_every_operation_computes_and_learns_as_its_keras_layers(op: str, stride: int, drop_path: bool) -> None:
     plan = operation_plan(op, stride, 8, drop_path)
-    ours, theirs = PlannedModel(plan, seed=5), PackedModel(build_model(plan, seed=5))
+    ours, theirs = PlannedModel(plan, seed=5), FlatKerasModel(build_model(plan, seed=5))
     assert_close(by_path(ours, ours.trainable.vector), by_path(theirs, theirs.trainable.vector), rtol=0)
     for number in range(3 if drop_path else 1):  # masks go on from step to step
-        mine, keras = (one_pass(packed, *batch(plan, number)) for packed in (ours, theirs))
+        mine, keras = (one_pass(flat_model, *batch(plan, number)) for flat_model in (ours, theirs))
         np.testing.assert_allclose(mine[0], keras[0], rtol=1e-4, atol=1e-5)
         assert_close(mine[1], keras[1], rtol=1e-4)
         assert_close(mine[2], keras[2], rtol=1e-5)
@@ -93,8 +93,8 @@ def network_plan(name: str, settings: NetworkSettings = SMALL) -> Plan:
     return plan_network(genotype, settings, (12, 12, 2), CLASSES, training_steps=12)
 
 
-def losses(packed: Packed, plan: Plan, training: TrainingSettings, steps: int = 4) -> list[float]:
-    step = TrainingStep(packed, training, BATCH, 12)
+def losses(flat_model: FlatModel, plan: Plan, training: TrainingSettings, steps: int = 4) -> list[float]:
+    step = TrainStep(flat_model, training, BATCH, 12)
     return [float(step(*batch(plan, seed=number))[0]) for number in range(steps)]
 
 
@@ -106,7 +106,7 @@ GENTLE = TrainingSettings(epochs=1, learning_rate=0.001, weight_decay=0.01)
 def test_loss_curves_are_those_of_the_keras_model(name: str) -> None:
     plan = network_plan(name)
     curve = losses(PlannedModel(plan, seed=2), plan, GENTLE)
-    assert curve == pytest.approx(losses(PackedModel(build_model(plan, seed=2)), plan, GENTLE), rel=1e-3)
+    assert curve == pytest.approx(losses(FlatKerasModel(build_model(plan, seed=2)), plan, GENTLE), rel=1e-3)
     assert len(set(curve)) == len(curve)
 
 
@@ -120,7 +120,7 @@ def test_both_combiners_with_drop_path_dropout_and_l2(combine: str, decay: float
     settings = NetworkSettings(cells=1, filters=4, reductions=1, drop_path=0.5, dropout=0.3)
     plan = plan_network(genotype, settings, (12, 12, 2), CLASSES, training_steps=12)
     training = TrainingSettings(epochs=1, learning_rate=0.001, weight_decay=decay)
-    ours, theirs = PlannedModel(plan, seed=2), PackedModel(build_model(plan, seed=2))
+    ours, theirs = PlannedModel(plan, seed=2), FlatKerasModel(build_model(plan, seed=2))
     assert losses(ours, plan, training) == pytest.approx(losses(theirs, plan, training), rel=1e-3)
     assert_close(by_path(ours, ours.trainable.vector), by_path(theirs, theirs.trainable.vector), rtol=1e-3)
 
@@ -130,11 +130,11 @@ def test_auxiliary_heads_and_averages() -> None:
     plan = plan_network(PUBLISHED["NASNet-A"], settings, (20, 20, 2), CLASSES, training_steps=12)
     training = TrainingSettings(epochs=1, optimizer="rmsprop", learning_rate=0.0003, ema_decay=0.9)
     curves = []
-    for packed in (PlannedModel(plan, seed=2), PackedModel(build_model(plan, seed=2))):
-        step = TrainingStep(packed, training, BATCH, 12)
+    for flat_model in (PlannedModel(plan, seed=2), FlatKerasModel(build_model(plan, seed=2))):
+        step = TrainStep(flat_model, training, BATCH, 12)
         curves.append([float(step(*batch(plan, seed=number))[0]) for number in range(3)])
         step.write_back()
-        curves[-1].append(float(np.abs(packed.trainable.vector.numpy()).sum()))
+        curves[-1].append(float(np.abs(flat_model.trainable.vector.numpy()).sum()))
     assert curves[0] == pytest.approx(curves[1], rel=1e-3)
 
 
@@ -150,7 +150,7 @@ def test_xla_computes_the_same() -> None:
     plan = network_plan("ENAS-micro")
     curves = []
     for compiled in (False, True):
-        step = TrainingStep(PlannedModel(plan, seed=2), GENTLE, BATCH, 12)
+        step = TrainStep(PlannedModel(plan, seed=2), GENTLE, BATCH, 12)
         train = tf.function(step, autograph=False, jit_compile=compiled)
         curves.append([float(train(*batch(plan, seed=number))[0]) for number in range(3)])
     assert curves[0] == pytest.approx(curves[1], rel=1e-3)
@@ -161,19 +161,19 @@ import sys, json
 import tensorflow as tf
 sys.path.insert(0, sys.argv[2])
 from test_planned_model import BATCH, GENTLE, NetworkSettings, batch, network_plan
-from rl_nas.child.devices import make_strategy
-from rl_nas.child.planned_model import PlannedModel
+from rl_nas.child.training.devices import make_distribution
+from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.settings import DeviceSettings
-from rl_nas.child.step import TrainingStep
+from rl_nas.child.training.train_step import TrainStep
 
 replicas = int(sys.argv[1])
-strategy = make_strategy(DeviceSettings(distribute="mirrored" if replicas > 1 else "one", logical_cpus=replicas))
+strategy = make_distribution(DeviceSettings(distribute="mirrored" if replicas > 1 else "one", logical_cpus=replicas))
 assert strategy.num_replicas_in_sync == replicas
 
 def curve(name, traced):
     plan = network_plan(name)
     with strategy.scope():
-        step = TrainingStep(PlannedModel(plan, seed=2), GENTLE, replicas * BATCH, 12)
+        step = TrainStep(PlannedModel(plan, seed=2), GENTLE, replicas * BATCH, 12)
     mean = lambda *batch: strategy.reduce("MEAN", strategy.run(step, args=batch)[0], axis=None)
     train = tf.function(mean, autograph=False) if traced else mean
     return [float(train(*batch(plan, seed=number))) for number in range(3)]
@@ -183,7 +183,7 @@ curves, untraced = ([curve(name, traced) for name in names] for traced in (True,
 plan = network_plan("ENAS-micro", NetworkSettings(cells=1, filters=4, reductions=1, drop_path=0.5))
 with strategy.scope():
     dropping = PlannedModel(plan, seed=2)
-    step = TrainingStep(dropping, GENTLE, replicas * BATCH, 12)
+    step = TrainStep(dropping, GENTLE, replicas * BATCH, 12)
 outputs = tf.function(lambda images: dropping.train_call(dropping.trainable.vector.value, images)[0], autograph=False)
 first = strategy.experimental_local_results(strategy.run(outputs, args=(batch(plan)[0],)))
 for _ in range(8):  # masks fall more and more often

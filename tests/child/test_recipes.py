@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl_nas.child.optimization import learning_rate, make_optimizer
 from rl_nas.child.settings import DataSettings, TrainingSettings
-from rl_nas.commands.search_flags import SEARCH, RunSettings
-from rl_nas.commands.train_flags import TRAIN, TrainSettings
+from rl_nas.child.training.optimization import learning_rate, make_optimizer
+from rl_nas.commands.search_flags import SEARCH, SearchRunSettings
+from rl_nas.commands.train_flags import TRAIN, TrainRunSettings
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.evaluation.settings import EstimatorSettings
 from rl_nas.flags.parsing import Parsed, parse
@@ -17,7 +17,7 @@ from rl_nas.networks.layers import DropPath
 from rl_nas.networks.network import plan_network, size_notation, solve
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
-from rl_nas.spaces.find import find_genotype
+from rl_nas.spaces.lookup import find_genotype
 
 CIFAR_IMAGES, IMAGENET_IMAGES = 50_000, 1_281_167
 IMAGENET = ("imagenet_mobile", "imagenet_large", "imagenet_amoebanet_a")
@@ -30,10 +30,10 @@ def recipe(name: str) -> Parsed:
 
 def network(parsed: Parsed, steps: int | None = None) -> tuple[str, Plan]:
     """The network that the recipe trains, and its size in the papers' notation."""
-    genotype = find_genotype(parsed.group(TrainSettings).genotype or "")
+    genotype = find_genotype(parsed.group(TrainRunSettings).genotype or "")
     data = parsed.group(DataSettings)
     size, classes = (32, 10) if data.dataset == "cifar10" else (data.image_size or 0, 1000)
-    if data.dataset != "cifar10" and parsed.group(TrainSettings).genotype == "AmoebaNet-A":
+    if data.dataset != "cifar10" and parsed.group(TrainRunSettings).genotype == "AmoebaNet-A":
         classes = 1001
     skeleton = solve(genotype, parsed.group(NetworkSettings), (size, size, 3), classes, default="cifar")
     return size_notation(genotype, skeleton), plan_network(genotype, skeleton, (size, size, 3), classes, steps)
@@ -129,7 +129,7 @@ def test_drop_path_ends_at_the_published_probability(name: str, final: float) ->
 
 def test_the_micro_search_of_enas() -> None:
     parsed = parse(SEARCH, ["--flagfile=flags/cifar10_enas.cfg"])
-    estimator, run = parsed.group(EstimatorSettings), parsed.group(RunSettings)
+    estimator, run = parsed.group(EstimatorSettings), parsed.group(SearchRunSettings)
     assert (estimator.estimator, estimator.shared_epochs, estimator.shared_updates) == ("shared", 150, 30)
     assert run.update_every == 10
     training = parsed.group(TrainingSettings)

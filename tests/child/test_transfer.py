@@ -8,21 +8,21 @@ import pytest
 import tensorflow as tf
 from sklearn.datasets import load_digits
 
-from rl_nas.child.build import build_model
-from rl_nas.child.inference import Classifier
+from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.normalization import Normalization
+from rl_nas.child.data.source import ImageSource
+from rl_nas.child.export.serving import Classifier
+from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.settings import (
     AugmentSettings,
     DataSettings,
     DeviceSettings,
     InitSettings,
-    StreamSettings,
+    InputPipelineSettings,
     TrainingSettings,
 )
-from rl_nas.child.source import ImageSource
-from rl_nas.child.stream import ImageStream
-from rl_nas.child.trainer import Trainer
-from rl_nas.child.transfer import freeze, start_from
-from rl_nas.child.whitening import Whitening
+from rl_nas.child.training.full_training import FullTrainer
+from rl_nas.child.training.transfer import freeze, start_from
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings, skeleton_of
@@ -60,16 +60,16 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def stream_of(folder: Path) -> ImageStream:
+def stream_of(folder: Path) -> InputPipeline:
     source = ImageSource(DataSettings(dataset=f"folder:{folder}", image_size=8, valid_images=0))
-    return ImageStream(source, StreamSettings(), seed=0)
+    return InputPipeline(source, InputPipelineSettings(), seed=0)
 
 
-def train(model: keras.Model, stream: ImageStream, whitening: object, epochs: int, rate: float) -> Trainer:
-    trainer = Trainer(
+def train(model: keras.Model, pipeline: InputPipeline, normalization: object, epochs: int, rate: float) -> FullTrainer:
+    trainer = FullTrainer(
         model,
-        stream,
-        whitening,  # type: ignore[arg-type]
+        pipeline,
+        normalization,  # type: ignore[arg-type]
         TrainingSettings(epochs=epochs, batch_size=20, learning_rate=rate),
         AugmentSettings(crop_margin=1),
         DeviceSettings(),
@@ -85,32 +85,32 @@ def train(model: keras.Model, stream: ImageStream, whitening: object, epochs: in
 @pytest.fixture(scope="module")
 def pretrained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that knows the digits 0 to 5 (images are read with three channels)."""
-    stream = stream_of(digits / "many")
-    whitening = stream.whitening()
-    trainer = train(small_network(6, seed=1), stream, whitening, epochs=12, rate=0.1)
+    pipeline = stream_of(digits / "many")
+    normalization = pipeline.normalization()
+    trainer = train(small_network(6, seed=1), pipeline, normalization, epochs=12, rate=0.1)
     trainer.write_back()
     folder = tmp_path_factory.mktemp("pretrained")
-    Classifier(trainer.model, whitening, "012345").keras_model().save(folder / "model.keras")
+    Classifier(trainer.model, normalization, "012345").keras_model().save(folder / "model.keras")
     return folder
 
 
 @pytest.mark.slow
 def test_fine_tuning_beats_training_from_scratch_at_the_same_budget(digits: Path, pretrained: Path) -> None:
     """40 images of four other digits, fifteen epochs, three seeds each."""
-    stream = stream_of(digits / "few")
-    assert stream.train_images == 40
+    pipeline = stream_of(digits / "few")
+    assert pipeline.train_images == 40
     frozen = {"scratch": "none", "tuned": "none", "norm": "norm", "head": "backbone"}
     found: dict[str, float] = {}
     for name, what in frozen.items():
         accuracies = []
         for seed in range(3):
-            model, whitening = small_network(4, seed=10 + seed), stream.whitening()
+            model, normalization = small_network(4, seed=10 + seed), pipeline.normalization()
             if name != "scratch":
                 start = start_from(InitSettings(init=str(pretrained)), model, SKELETON)
                 assert start.new == ("head.logits",)
-                whitening = start.whitening
+                normalization = start.normalization
                 freeze(model, what)
-            measured = train(model, stream, whitening, epochs=15, rate=0.05).measure("test")
+            measured = train(model, pipeline, normalization, epochs=15, rate=0.05).measure("test")
             assert measured.images == 674
             accuracies.append(measured.accuracy)
         found[name] = sum(accuracies) / 3
@@ -122,7 +122,7 @@ def test_fine_tuning_beats_training_from_scratch_at_the_same_budget(digits: Path
 
 def save(model: keras.Model, folder: Path) -> str:
     names = [str(number) for number in range(model.output_shape[-1])]
-    Classifier(model, Whitening((100.0,), (50.0,)), names).keras_model().save(folder / "model.keras")
+    Classifier(model, Normalization((100.0,), (50.0,)), names).keras_model().save(folder / "model.keras")
     return str(folder)
 
 
@@ -132,8 +132,8 @@ def test_what_fits_is_copied_and_the_rest_is_new(tmp_path: Path) -> None:
     same, other = network(6, seed=2), network(4, seed=2)
     start = start_from(InitSettings(init=init), same, SKELETON)
     assert start.new == ()
-    np.testing.assert_allclose(start.whitening.mean, [100.0])
-    np.testing.assert_allclose(start.whitening.deviation, [50.0])
+    np.testing.assert_allclose(start.normalization.mean, [100.0])
+    np.testing.assert_allclose(start.normalization.deviation, [50.0])
     images = np.random.default_rng(0).normal(size=(3, 8, 8, 1)).astype(np.float32)
     np.testing.assert_allclose(same(images), trained(images), atol=1e-6)
     assert start_from(InitSettings(init=f"{init}/model.keras"), other, SKELETON).new == ("head.logits",)
@@ -205,6 +205,6 @@ def test_keras_applications_give_their_weights(monkeypatch: pytest.MonkeyPatch) 
     model = build_model(plan_network(NASNET_A, skeleton, (96, 96, 3), 7, training_steps=10))
     start = start_from(InitSettings(init="keras_applications"), model, skeleton)
     assert start.new == ("head.logits",)
-    assert start.whitening.mean == (127.5,) * 3
+    assert start.normalization.mean == (127.5,) * 3
     ours, theirs = model.get_layer("stem.conv"), made[0].get_layer("stem_conv1")
     np.testing.assert_array_equal(ours.kernel.numpy(), theirs.kernel.numpy())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl_nas.commands import shared
+from rl_nas.commands import one_shot
 from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.spaces.amoebanet import amoebanet
@@ -187,7 +187,7 @@ def _choices(values: dict[str, Any]) -> Choices:
 @pytest.mark.parametrize("space", SPACES)
 def test_draws_are_of_the_space_and_leave_nothing_to_be_observed(name: str, space: str) -> None:
     strategy = make(name, SPACES[space]())
-    assert isinstance(strategy, Sampling) == (name in shared.STRATEGIES)
+    assert isinstance(strategy, Sampling) == (name in one_shot.STRATEGIES)
     if isinstance(strategy, Sampling):
         play(strategy, [5])
         before = strategy.state() if isinstance(strategy, Resumable) else {}

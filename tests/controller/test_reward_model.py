@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from rl_nas.bench.table import make_table
 from rl_nas.controller.agent import fixed_choices
 from rl_nas.controller.model_based import ModelBasedLearner
 from rl_nas.controller.policy import FREE
 from rl_nas.controller.reward_model import PAIRS, SINGLE, PairModel, imagined_rewards, kernel, normal_scores
 from rl_nas.controller.settings import PRESETS, ControllerConfig
-from rl_nas.evaluation.table import make_table
 from rl_nas.spaces.decisions import Decision, SearchSpace
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from rl_nas.checkpoint import State
-from rl_nas.child.data import ImageData, load_images
+from rl_nas.child.data.images import ImageData, load_images
 from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
-from rl_nas.child.training import DeviceData
-from rl_nas.evaluation.early_stopping import EarlyStopSettings
+from rl_nas.child.training.child_training import DeviceData
+from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.evaluation.trained_child import TrainedChildEvaluator
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.nasbench201 import nasbench201
@@ -60,8 +60,8 @@ def test_a_child_is_stopped_after_the_epoch_in_which_it_falls_short(data: Device
     assert len(whole.curve) == whole.epochs == 4
     assert whole.curve[-1] == whole.accuracy
     stopping = evaluator(data, "extrapolation", {})
-    for bars, epochs in (((2.0,), 1), ((0.0, 2.0), 2), ((0.0, 0.0, 0.0), 4)):
-        ended = stopping(Job(0, JOB.architecture, JOB.seed, bars))
+    for thresholds, epochs in (((2.0,), 1), ((0.0, 2.0), 2), ((0.0, 0.0, 0.0), 4)):
+        ended = stopping(Job(0, JOB.architecture, JOB.seed, thresholds))
         assert ended.curve == whole.curve[:epochs]
         assert ended.epochs == epochs
         assert ended.accuracy == whole.curve[epochs - 1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rl_nas.child.build import build_model
+from rl_nas.child.network.keras_model import build_model
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.evaluation.zero_cost import SCORES, Filter, gradient_norm, naswot, synflow
 from rl_nas.networks.layers import BatchNorm, Conv, Dense, GlobalPool, Relu

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rl_nas.evaluation.table import make_table
+from rl_nas.bench.table import make_table
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.strategies import Strategy

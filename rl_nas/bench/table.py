@@ -1,0 +1,142 @@
+"""Tabular benchmarks: architectures whose measurements are looked up."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rl_nas.errors import UsageError
+from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
+
+WHERE_TO_GET_ONE = (
+    "give an .npz file with the arrays ops, op_names, columns and values, described in docs/benchmarks.md, or"
+    " NATS-Bench's folder (https://github.com/D-X-Y/NATS-Bench) with the package nats_bench installed"
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """The genotype of a table: its choices and where it stands."""
+
+    choices: tuple[Choice, ...]
+    number: int | None
+
+    def canonical_key(self) -> str:
+        """The choices: a table does not say which of its rows are the same network."""
+        return "|".join(map(str, self.choices))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Measurements of architectures.
+
+    Attributes:
+        name: of the benchmark.
+        columns: what was measured.
+        values: float [rows, columns].
+        space: one decision for each column of `ops`; what has no row is invalid.
+        rows: row of each architecture by its mixed-radix number, -1 where there is none, int [architectures].
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    values: np.ndarray
+    space: SearchSpace[Row]
+    rows: np.ndarray
+
+    def column(self, name: str) -> np.ndarray:
+        """A column, float [rows]; raises `UsageError` when there is none of that name."""
+        if name not in self.columns:
+            raise UsageError(f"table {self.name} has no column {name!r}; it has {', '.join(self.columns)}")
+        return np.asarray(self.values[:, self.columns.index(name)], np.float64)
+
+    def lookup(self, architectures: np.ndarray) -> np.ndarray:
+        """Rows of architectures, int [..., decisions]; -1 where there is none."""
+        return np.asarray(self.rows[architectures @ self._radix()])
+
+    def _radix(self) -> np.ndarray:
+        return _radix([len(decision.choices) for decision in self.space.decisions])
+
+
+def make_table(
+    name: str, ops: np.ndarray, op_names: Sequence[Sequence[str]], columns: Sequence[str], values: np.ndarray
+) -> Table:
+    """A table from its arrays.
+
+    Args:
+        name: of the benchmark.
+        ops: int [rows, decisions].
+        op_names: the choices of each decision.
+        columns: names of the columns.
+        values: float [rows, columns].
+
+    Raises:
+        UsageError: shapes contradict each other, or an architecture stands twice.
+    """
+    sizes = [len(names) for names in op_names]
+    if ops.ndim != 2 or ops.shape[1] != len(sizes) or values.shape != (len(ops), len(columns)) or not len(ops):
+        raise UsageError(
+            f"table {name}: ops {ops.shape}, {len(sizes)} lists of op_names, {len(columns)} columns, values"
+            f" {values.shape}; expected ops [rows, decisions], values [rows, columns], and a row or more"
+        )
+    if (ops >= sizes).any() or (ops < 0).any():
+        raise UsageError(f"table {name}: ops has choices outside op_names")
+    numbers = ops.astype(np.int64) @ _radix(sizes)
+    rows = np.full(int(np.prod(sizes)), -1)
+    rows[numbers] = np.arange(len(ops))
+    if (rows >= 0).sum() != len(ops):
+        raise UsageError(f"table {name}: an architecture stands in two rows; expected one row for each")
+    decisions = tuple(Decision(f"decision_{i}", tuple(map(str, names))) for i, names in enumerate(op_names))
+    position = [{choice: i for i, choice in enumerate(decision.choices)} for decision in decisions]
+    radix = _radix(sizes)
+
+    def decode(values: dict[str, Choice]) -> Row:
+        choices = tuple(values.values())
+        number = sum(int(radix[i]) * position[i][choice] for i, choice in enumerate(choices))
+        return Row(choices, int(rows[number]) if rows[number] >= 0 else None)
+
+    def encode(row: Row) -> dict[str, Choice]:
+        return {decision.name: choice for decision, choice in zip(decisions, row.choices, strict=True)}
+
+    space = SearchSpace(name, decisions, decode, encode, is_valid=lambda row: row.number is not None)
+    return Table(name, tuple(map(str, columns)), values, space, rows)
+
+
+def load_table(path: str) -> Table:
+    """Reads an `.npz` table, or the folder of a NATS-Bench archive.
+
+    Raises:
+        UsageError: there is none, or it is malformed.
+    """
+    file = Path(path)
+    if file.is_dir():
+        from rl_nas.bench.nats_bench import load_nats_bench
+
+        return load_nats_bench(file)
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return _from_arrays(file.stem, dict(arrays))
+    except FileNotFoundError as error:
+        raise UsageError(f"no table {path}; {WHERE_TO_GET_ONE}") from error
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"table {path} cannot be read ({error}); {WHERE_TO_GET_ONE}") from error
+
+
+def _from_arrays(name: str, arrays: Mapping[str, Any]) -> Table:
+    missing = sorted({"ops", "columns", "values"} - arrays.keys())
+    if missing:
+        raise UsageError(f"table {name} lacks {', '.join(missing)}; {WHERE_TO_GET_ONE}")
+    count = arrays["ops"].shape[-1]
+    shared = arrays.get("op_names")
+    lists = [arrays.get(f"op_names_{i}", shared) for i in range(count)]
+    if any(names is None for names in lists):
+        raise UsageError(f"table {name} lacks op_names, or op_names_0 to op_names_{count - 1}")
+    return make_table(name, arrays["ops"], lists, arrays["columns"], arrays["values"])
+
+
+def _radix(sizes: Sequence[int]) -> np.ndarray:
+    return np.concatenate([[1], np.cumprod(sizes[:-1])]).astype(np.int64)

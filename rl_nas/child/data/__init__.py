@@ -1,0 +1,1 @@
+"""Data sets: sources, splits, input pipelines, augmentation, normalization."""

@@ -1,0 +1,97 @@
+"""The images of a search in memory: the training split, with images held out for the reward."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from rl_nas.child.data.normalization import Normalization
+from rl_nas.child.data.source import TRAIN, UNUSED, VALID, ImageSource
+from rl_nas.child.settings import DataSettings
+from rl_nas.errors import UsageError
+from rl_nas.networks.layers import Shape
+
+MEMORY_LIMIT = 8 * 2**30
+"""Bytes of decoded images that a search keeps in memory at most."""
+
+_READ_BATCH = 512
+_PART = 1000
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """Decoded images in memory.
+
+    Attributes:
+        train_images: uint8 [images, height, width, channels].
+        train_labels: int64 [images].
+        valid_images: like `train_images`, held out of the same training split.
+        valid_labels: int64 [images].
+        class_names: one per class.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    valid_images: np.ndarray
+    valid_labels: np.ndarray
+    class_names: tuple[str, ...]
+
+    @property
+    def image_shape(self) -> Shape:
+        """Height, width, channels."""
+        height, width, channels = self.train_images.shape[1:]
+        return height, width, channels
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    def normalization(self) -> Normalization:
+        """Mean 0 and deviation 1 of every channel over the training images."""
+        parts = range(0, len(self.train_images), _PART)
+        return Normalization.measured(self.train_images[start : start + _PART] for start in parts)
+
+
+def load_images(settings: DataSettings) -> ImageData:
+    """Reads the training split of a data set; its test split is never read.
+
+    Raises:
+        UsageError: the data set is unknown, absent, not for image classification, too large for
+            memory, or too small for what is asked.
+    """
+    source = ImageSource(settings)
+    if not source.count(VALID):
+        raise UsageError("--valid_images=0, but the reward is measured on held-out images; expected at least 1")
+    _check_memory(source.count(TRAIN) + source.count(VALID), source.shape)
+    images, labels, kept = _read(source)
+    train, valid = kept == TRAIN, kept == VALID
+    return ImageData(
+        train_images=images[train],
+        train_labels=labels[train],
+        valid_images=images[valid],
+        valid_labels=labels[valid],
+        class_names=source.class_names,
+    )
+
+
+def _check_memory(images: int, shape: Shape) -> None:
+    size = images * int(np.prod(shape))
+    if size > MEMORY_LIMIT:
+        raise UsageError(
+            f"{images} images of {shape[0]}x{shape[1]}x{shape[2]} are {size / 2**30:.1f} GiB; a search keeps"
+            f" them in memory and takes {MEMORY_LIMIT / 2**30:.0f}: lower --train_images or --image_size"
+        )
+
+
+def _read(source: ImageSource) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images, labels and roles of the examples that are used; the others are not even decoded."""
+    role_of = tf.constant(source.roles)
+    dataset = source.encoded("train").filter(lambda number, *_: role_of[number] != UNUSED)
+    dataset = dataset.map(
+        lambda number, encoded, label: (source.decode(encoded), label, role_of[number]),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    with source.decoding_errors():
+        images, labels, kept = zip(*dataset.batch(_READ_BATCH).prefetch(2).as_numpy_iterator(), strict=True)
+    return np.concatenate(images), np.concatenate(labels), np.concatenate(kept)

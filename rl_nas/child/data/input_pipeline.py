@@ -1,0 +1,164 @@
+"""Images for a training in full as tf.data streams, each a function of the seed, the epoch and the position."""
+
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from rl_nas.child.data.host_augmentation import HostAugmenter, middle
+from rl_nas.child.data.normalization import Normalization
+from rl_nas.child.data.source import TRAIN, VALID, ImageSource
+from rl_nas.child.settings import InputPipelineSettings
+from rl_nas.errors import UsageError
+
+_STATISTICS_IMAGES = 50_000
+_GIB = 2**30
+
+
+class Shard(NamedTuple):
+    """The part of every batch that one process reads.
+
+    Attributes:
+        replicas: a batch is cut into so many pieces, one for each device of all processes.
+        workers: the images are dealt to so many processes.
+        worker: the number of this one.
+    """
+
+    replicas: int = 1
+    workers: int = 1
+    worker: int = 0
+
+    def of(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        """This process's elements."""
+        return dataset.shard(self.workers, self.worker)
+
+
+WHOLE = Shard()
+
+
+class InputPipeline:
+    """The images of a source, in the order of an epoch or for measuring.
+
+    Encoded images that fit into memory are kept there, and every epoch's order is a permutation; otherwise files
+    are read in a random order through a shuffle buffer. Both orders are functions of the seed and the epoch.
+    """
+
+    def __init__(self, source: ImageSource, settings: InputPipelineSettings, seed: int) -> None:
+        self._source, self._settings, self._seed = source, settings, seed
+        self._augmenter = HostAugmenter(source, settings)
+        self._kept: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+        self._in_memory = {role: self._fits(role) for role in (TRAIN, VALID)}
+
+    @property
+    def train_images(self) -> int:
+        """Images of an epoch."""
+        return self._source.count(TRAIN)
+
+    def train(self, epoch: int, batch: int, start: int = 0, share: Shard = WHOLE) -> tf.data.Dataset:
+        """Batches (uint8 images, int64 labels) of an epoch; the last partial one is dropped.
+
+        Args:
+            epoch: its number from 0.
+            batch: images of a whole batch.
+            start: images of the epoch that were seen already.
+            share: what of it is wanted, as pieces of batches.
+        """
+        ordered = self._permuted(epoch) if self._in_memory[TRAIN] else self._streamed(epoch)
+        dataset = share.of(ordered.enumerate().skip(start))
+        # Every image's augmentation hangs on its own place in the training, whoever computes it.
+        key = tf.constant([self._seed, epoch], tf.int64)
+        dataset = dataset.map(
+            lambda place, example: (self._augmenter(example[0], tf.random.fold_in(key, place)), example[1]),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        return dataset.batch(batch // share.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+    def measured(self, split: str, batch: int, share: Shard = WHOLE) -> tf.data.Dataset:
+        """Batches (uint8 images, int64 labels, float weights) of the held-out images or of another split.
+
+        The batches are full, and as many in every share; what fills them up has weight 0.
+
+        Args:
+            split: `valid` or a split of the source.
+            batch: images of a whole batch.
+            share: what of it is wanted, as pieces of batches.
+        """
+        dataset = self._held_out() if split == "valid" else _without_number(self._source.encoded(split))
+        missing = -self.size(split) % batch
+        weighed = dataset.map(lambda encoded, label: (encoded, label, 1.0))
+        filling = dataset.take(1).repeat(missing).map(lambda encoded, label: (encoded, label, 0.0))
+        dataset = share.of(weighed.concatenate(filling)).map(
+            lambda encoded, label, weight: (middle(self._source, self._settings, encoded), label, weight),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+        return dataset.batch(batch // share.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+
+    def examples(self, count: int) -> tf.Tensor:
+        """The first training images, varied as in the first epoch: uint8 [count, height, width, channels]."""
+        first = self._of_role(TRAIN).take(count).enumerate()
+        key = tf.constant([self._seed, 0], tf.int64)
+        varied = first.map(lambda place, example: self._augmenter(example[0], tf.random.fold_in(key, place)))
+        return next(iter(varied.batch(count)))
+
+    def size(self, split: str) -> int:
+        """Images of a split, or those held out."""
+        return self._source.count(VALID) if split == "valid" else self._source.size(split)
+
+    def normalization(self) -> Normalization:
+        """As the settings say; reads training images for their statistics."""
+        if self._settings.whiten == "unit":
+            return Normalization.unit(self._source.shape[2])
+        first = self._of_role(TRAIN).take(_STATISTICS_IMAGES)
+        images = first.map(lambda encoded, _: middle(self._source, self._settings, encoded), tf.data.AUTOTUNE)
+        with self._source.decoding_errors():
+            return Normalization.measured(images.batch(500).as_numpy_iterator())
+
+    def check_labels(self, split: str) -> None:
+        """Raises `UsageError` if a split has secret labels."""
+        for _, label in _without_number(self._source.encoded(split)).take(1).as_numpy_iterator():
+            if label < 0:
+                raise UsageError(
+                    f"split {split} of {self._source.name} has no labels; leave it out with --nofinal_test"
+                )
+
+    def _of_role(self, role: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
+        """Encoded images and labels of the training split with a role."""
+        role_of = tf.constant(self._source.roles)
+        examples = self._source.encoded("train", shuffle_seed).filter(lambda number, *_: role_of[number] == role)
+        return _without_number(examples)
+
+    def _fits(self, role: int) -> bool:
+        """Whether the encoded images of a role fit into memory."""
+        share = self._source.count(role) / self._source.size("train")
+        return share * self._source.bytes("train") <= self._settings.memory_gib * _GIB
+
+    def _in_order(self, role: int, order: np.ndarray) -> tf.data.Dataset:
+        """The images of a role that are kept in memory, read when they are first needed, in an order."""
+        if role not in self._kept:
+            self._kept[role] = _read(self._of_role(role))
+        encoded, labels = self._kept[role]
+        return tf.data.Dataset.from_tensor_slices(order).map(lambda i: (encoded[i], labels[i]))
+
+    def _held_out(self) -> tf.data.Dataset:
+        """The held-out images, always in the same order."""
+        if self._in_memory[VALID]:
+            return self._in_order(VALID, np.arange(self._source.count(VALID)))
+        return self._of_role(VALID)
+
+    def _permuted(self, epoch: int) -> tf.data.Dataset:
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._source.count(TRAIN))
+        return self._in_order(TRAIN, order)
+
+    def _streamed(self, epoch: int) -> tf.data.Dataset:
+        seed = int(np.random.default_rng([self._seed, epoch]).integers(2**31))
+        return self._of_role(TRAIN, shuffle_seed=seed).shuffle(self._settings.shuffle_buffer, seed=seed)
+
+
+def _without_number(examples: tf.data.Dataset) -> tf.data.Dataset:
+    return examples.map(lambda _, encoded, label: (encoded, label))
+
+
+def _read(examples: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor]:
+    encoded, labels = zip(*examples.batch(1000).as_numpy_iterator(), strict=True)
+    with tf.device("CPU"):
+        return tf.constant(np.concatenate(encoded)), tf.constant(np.concatenate(labels))

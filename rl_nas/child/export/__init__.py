@@ -1,0 +1,1 @@
+"""Trained networks as others use them: serving, file formats, verification."""

@@ -1,0 +1,1 @@
+"""A planned network as a Keras model and as a direct computation."""

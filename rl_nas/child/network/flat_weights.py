@@ -1,0 +1,194 @@
+"""All weights of a model in a few vectors, so that one update touches them all."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from typing_extensions import override
+
+Pullback = Callable[[Any], tf.Tensor]
+"""Gradients of the outputs -> gradient of the trainable vector."""
+
+
+class FlatVector:
+    """Variables of one type behind each other in one vector.
+
+    Attributes:
+        specs: the variables; their own values are not used while they are flat_model.
+        vector: variable [all their elements].
+    """
+
+    def __init__(
+        self, specs: Sequence[Any], name: str, dtype: str = "float32", value: np.ndarray | None = None, **kwargs: Any
+    ) -> None:
+        """Takes up the variables' values; made under a tf.distribute strategy, the vector is the strategy's.
+
+        Args:
+            specs: the variables.
+            name: of the vector.
+            dtype: of the variables.
+            value: of the vector, where it is not that of the variables.
+            **kwargs: as `keras.Variable` takes them.
+        """
+        self.specs = specs
+        if value is None:
+            value = np.concatenate([np.zeros(0, dtype), *(np.ravel(v.numpy()) for v in specs)])
+        self.vector = keras.Variable(value, dtype=dtype, name=name, **kwargs)
+
+    def mapping(self, value: tf.Tensor) -> list[tuple[Any, tf.Tensor]]:
+        """What a value of the vector means for each variable."""
+        if not self.specs:
+            return []
+        parts = tf.split(value, [size_of(v) for v in self.specs])
+        shape = cache(lambda size: tf.constant(size, tf.int32))
+        return [
+            (v, part if len(v.shape) == 1 else tf.reshape(part, shape(tuple(v.shape))))
+            for v, part in zip(self.specs, parts, strict=True)
+        ]
+
+    def join(self, values: Sequence[tf.Tensor]) -> tf.Tensor:
+        """The vector's value that stands for these of the variables."""
+        flat = tf.constant([-1])  # one for all: a graph has a thousand of them otherwise
+        parts = [v if len(v.shape) == 1 else tf.reshape(v, flat) for v in values]
+        return tf.concat(parts, axis=0) if parts else tf.zeros([0], self.vector.dtype)
+
+    def write_back(self) -> None:
+        """Copies the vector into the variables."""
+        offset = 0
+        values = np.asarray(self.vector)
+        for variable in self.specs:
+            variable.assign(values[offset : offset + size_of(variable)].reshape(variable.shape))
+            offset += size_of(variable)
+
+
+class FlatModel(ABC):
+    """A network whose variables live in flat vectors while it is trained.
+
+    A child has hundreds of small variables, and a graph with an optimizer update for each takes longer
+    to trace and to optimise than the layers themselves. Element-wise optimizers (SGD, RMSProp, Adam) do
+    the same arithmetic on one vector; those that look at single layers (LAMB) do not.
+
+    Attributes:
+        trainable: the trainable variables.
+        other: moving means and variances, and the weights of frozen layers.
+        counters: step counters and the state of random generators, a pack for each type.
+        is_kernel: float array [trainable parameters], 1 for the weights of convolutions and dense
+            layers, 0 for biases, scales and offsets: what weight decay applies to.
+    """
+
+    def __init__(
+        self,
+        trainable: Sequence[Any],
+        other: Sequence[Any],
+        counters: Sequence[Any],
+        weights: np.ndarray | None = None,
+    ) -> None:
+        # How the values of several devices become one: mean of the moving averages, counters of the first.
+        self.trainable = FlatVector(trainable, "trainable", value=weights)
+        self.other = FlatVector(other, "other", trainable=False, aggregation="mean")
+        self.counters = [
+            FlatVector(
+                [v for v in counters if v.dtype == dtype],
+                f"counters_{dtype}",
+                dtype,
+                trainable=False,
+                aggregation="only_first_replica",
+            )
+            for dtype in sorted({v.dtype for v in counters})
+        ]
+        self.is_kernel = np.concatenate(
+            [np.full(size_of(v), "kernel" in v.name, np.float32) for v in self.trainable.specs]
+        )
+
+    @property
+    def vectors(self) -> list[keras.Variable]:
+        """All state of the model."""
+        return [pack.vector for pack in (self.trainable, self.other, *self.counters)]
+
+    def infer(self, images: tf.Tensor) -> Any:
+        """The outputs of the network as it is, not in training mode; images float [batch, height, width, channels]."""
+        return self.call(self.trainable.vector.value, self.other.vector.value, images)
+
+    @abstractmethod
+    def call(self, weights: tf.Tensor, other: tf.Tensor, images: tf.Tensor) -> Any:
+        """The outputs, not in training mode.
+
+        Args:
+            weights: float [trainable parameters].
+            other: float [other parameters].
+            images: float [batch, height, width, channels].
+        """
+
+    @abstractmethod
+    def train_call(self, weights: tf.Tensor, images: tf.Tensor) -> tuple[Any, Pullback, tf.Tensor]:
+        """The outputs in training mode; counters are updated.
+
+        Args:
+            weights: float [trainable parameters].
+            images: float [batch, height, width, channels].
+
+        Returns:
+            The outputs; a function from their gradients, a structure like them, to that of the weights; the new
+            value of `other`.
+        """
+
+    def write_back(self) -> None:
+        """Copies the vectors into the variables."""
+        for pack in (self.trainable, self.other, *self.counters):
+            pack.write_back()
+
+
+class FlatKerasModel(FlatModel):
+    """A Keras model; `train_call` is traced in a tf.function."""
+
+    def __init__(self, model: keras.Model) -> None:
+        floats = [v for v in model.non_trainable_variables if v.dtype == "float32"]
+        whole = [v for v in model.non_trainable_variables if v.dtype != "float32"]
+        super().__init__(model.trainable_variables, floats, whole)
+        self._model = model
+
+    @override
+    def call(self, weights: tf.Tensor, other: tf.Tensor, images: tf.Tensor) -> Any:
+        with keras.StatelessScope(state_mapping=[*self.trainable.mapping(weights), *self.other.mapping(other)]):
+            return self._model(images, training=False)
+
+    @override
+    def train_call(self, weights: tf.Tensor, images: tf.Tensor) -> tuple[Any, Pullback, tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            mapping = self.trainable.mapping(weights)
+            for pack in (self.other, *self.counters):
+                mapping += pack.mapping(pack.vector.value)
+            with keras.StatelessScope(state_mapping=_seeds_of_replica(mapping)) as scope:
+                outputs = self._model(images, training=True)
+        for pack in self.counters:
+            pack.vector.assign(pack.join([scope.get_current_value(v) for v in pack.specs]))
+        other = self.other.join([scope.get_current_value(v) for v in self.other.specs])
+        return outputs, lambda gradients: tape.gradient(outputs, weights, gradients), other
+
+
+def _seeds_of_replica(mapping: list[tuple[Any, tf.Tensor]]) -> list[tuple[Any, tf.Tensor]]:
+    """Other states of the random generators on every replica; on the first, whose counters count, they stay."""
+    shift = replica_shift()
+    if shift is None:
+        return mapping
+    seeds = "seed_generator_state"
+    return [(v, value + tf.cast(shift, value.dtype) if v.name == seeds else value) for v, value in mapping]
+
+
+def replica_shift() -> tf.Tensor | None:
+    """What is added to seeds [2] on this replica, so that each draws its own; None where there is but one."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return None
+    replica = tf.cast(context.replica_id_in_sync_group, tf.uint32) * tf.constant(0x9E3779B1, tf.uint32)
+    return tf.stack([replica, tf.zeros_like(replica)])
+
+
+def size_of(variable: Any) -> int:
+    """Number of its elements."""
+    return int(np.prod(variable.shape))

@@ -1,0 +1,1 @@
+"""Training of children and of full networks."""

@@ -1,0 +1,70 @@
+"""On which devices a training runs, and in which precision it computes."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+import tensorflow as tf
+
+from rl_nas.child.settings import DeviceSettings
+from rl_nas.child.training.tf_config import worker_index
+from rl_nas.errors import UsageError
+
+
+def make_distribution(settings: DeviceSettings) -> tf.distribute.Strategy:
+    """The tf.distribute strategy that the settings ask for. Made before anything else computes.
+
+    Raises:
+        UsageError: there are no such devices, or TF_CONFIG does not name the workers.
+    """
+    if settings.logical_cpus > 1:
+        _split_cpu(settings.logical_cpus)
+    kind = settings.distribute
+    if kind == "auto":
+        several = len(tf.config.list_logical_devices("GPU")) > 1
+        kind = "tpu" if settings.tpu is not None else "mirrored" if several else "one"
+    if settings.tpu is not None and kind != "tpu":
+        raise UsageError(f"--tpu={settings.tpu} with --distribute={kind}; leave one of them out")
+    match kind:
+        case "mirrored":
+            gpus = [] if settings.logical_cpus > 1 else tf.config.list_logical_devices("GPU")
+            return tf.distribute.MirroredStrategy([d.name for d in gpus or tf.config.list_logical_devices("CPU")])
+        case "multiworker":
+            worker_index(settings)  # raises where the cluster is unknown
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        case "tpu":
+            return _tpu_strategy(settings)
+        case _:
+            return tf.distribute.get_strategy()
+
+
+@contextlib.contextmanager
+def precision(name: str) -> Iterator[None]:
+    """Layers made inside compute in `float32`, `bfloat16` or `float16`; their weights are float32 always."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name if name == "float32" else f"mixed_{name}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _split_cpu(devices: int) -> None:
+    try:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
+    except RuntimeError as error:
+        raise UsageError(f"--logical_cpus={devices}: TensorFlow is in use already; start a new process") from error
+
+
+def _tpu_strategy(settings: DeviceSettings) -> tf.distribute.Strategy:
+    try:
+        resolver = tf.distribute.cluster_resolver.TPUClusterResolver(settings.tpu or "local")
+        tf.config.experimental_connect_to_cluster(resolver)
+        tf.tpu.experimental.initialize_tpu_system(resolver)
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()
+        raise UsageError(
+            f"--tpu={settings.tpu or 'local'}: no such TPU ({reason[0] if reason else error!r})"
+        ) from error
+    return tf.distribute.TPUStrategy(resolver)

@@ -1,0 +1,149 @@
+"""Trainings that start from a trained network: its weights, a new head where the classes differ, frozen layers."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from rl_nas.child.data.normalization import Normalization
+from rl_nas.child.export.serving import normalization_of
+from rl_nas.child.network.keras_applications import copy_nasnet_weights
+from rl_nas.child.settings import InitSettings
+from rl_nas.errors import UsageError
+from rl_nas.networks.settings import PRESETS, Skeleton
+
+APPLICATIONS = "keras_applications"
+HEAD = "head.logits"
+_NEW_IF_ABSENT = (HEAD, "auxiliary.")
+"""Beginnings of the layers that a trained network may lack."""
+
+
+class Start(NamedTuple):
+    """What a training starts from.
+
+    Attributes:
+        normalization: how the trained network's images became numbers.
+        new: names of the layers that start as they were made.
+    """
+
+    normalization: Normalization
+    new: tuple[str, ...]
+
+
+def start_from(settings: InitSettings, model: keras.Model, skeleton: Skeleton) -> Start:
+    """Gives a new network the weights of a trained one.
+
+    Args:
+        settings: which one, and what happens to the head.
+        model: gets the weights.
+        skeleton: of the new network; says which of keras.applications' fits.
+
+    Raises:
+        UsageError: the trained network cannot be read, or is of another genotype or size.
+    """
+    assert settings.init is not None
+    if settings.init == APPLICATIONS:
+        return _from_applications(settings, model, skeleton)
+    path = Path(settings.init)
+    file = path / "model.keras" if path.is_dir() else path
+    trained = _load(settings.init, file)
+    weights = {variable.path: variable.numpy() for variable in trained.get_layer("network").weights}
+    new = _copy(settings, weights, model)
+    return Start(normalization_of(trained.get_layer("whiten")), new)
+
+
+def freeze(model: keras.Model, what: str) -> None:
+    """Keeps layers as they are.
+
+    Args:
+        model: the network.
+        what: `none`; `norm`, batch normalisation, which then uses the averages that it has; `backbone`, all but the
+            classifier.
+    """
+    for layer in model.layers:
+        norm = isinstance(layer, keras.layers.BatchNormalization)
+        if (what == "backbone" and not layer.name.startswith(_NEW_IF_ABSENT)) or (what == "norm" and norm):
+            layer.trainable = False
+
+
+def _copy(settings: InitSettings, weights: dict[str, np.ndarray], model: keras.Model) -> tuple[str, ...]:
+    """Copies what fits by name; returns the layers that stay new."""
+    new = []
+    for layer in model.layers:
+        variables = [v for v in layer.weights if v.dtype == "float32"]
+        misfits = [v for v in variables if v.path not in weights or weights[v.path].shape != tuple(v.shape)]
+        if layer.name == HEAD and misfits:
+            _check_head(settings, weights[f"{HEAD}/kernel"].shape[-1], model)
+        if (layer.name == HEAD and settings.head == "new") or (misfits and layer.name.startswith(_NEW_IF_ABSENT)):
+            new.append(layer.name)
+            continue
+        if misfits:
+            met = weights[misfits[0].path].shape if misfits[0].path in weights else "nothing"
+            raise UsageError(
+                f"--init={settings.init} has {met} for {misfits[0].path}, expected {tuple(misfits[0].shape)}: give the"
+                " --genotype, --network, --cells and --filters that it was trained with"
+            )
+        for variable in variables:
+            variable.assign(weights[variable.path])
+    return tuple(new)
+
+
+def _check_head(settings: InitSettings, classes: int, model: keras.Model) -> None:
+    """Raises `UsageError` if a head of so many classes is to be kept in a model of another number."""
+    if settings.head == "keep":
+        raise UsageError(
+            f"--init={settings.init} has {classes} classes, the data {model_classes(model)}: --head=keep needs the"
+            " same; leave it out for a new head"
+        )
+
+
+def model_classes(model: keras.Model) -> int:
+    """Number of logits."""
+    return int(model.get_layer(HEAD).output.shape[-1])
+
+
+def _load(init: str, file: Path) -> keras.Model:
+    if not file.exists():
+        raise UsageError(f"--init={init}: no {file}; expected a training's folder, a model.keras or {APPLICATIONS}")
+    try:
+        trained = keras.models.load_model(file, compile=False, safe_mode=True)
+        trained.get_layer("network")
+        trained.get_layer("whiten")
+    except (ValueError, OSError, TypeError) as error:
+        raise UsageError(f"--init={init} is not the model.keras of a training: {str(error).splitlines()[0]}") from error
+    return trained
+
+
+def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Skeleton) -> Start:
+    """NASNet-A with the weights that keras.applications has from ImageNet, for pixels of -1 to 1."""
+    sizes: dict[str, Any] = {"imagenet_mobile": "NASNetMobile", "imagenet_large": "NASNetLarge"}
+    fitting = [
+        name
+        for name in sizes
+        if (PRESETS[name].cells, PRESETS[name].filters) == (skeleton.cells, skeleton.filters)
+        and skeleton.stem == "imagenet"
+    ]
+    if not fitting or not skeleton.zero_padded_pools:
+        raise UsageError(
+            f"--init={APPLICATIONS} has NASNet-A in two sizes: give --genotype=NASNet-A --zero_padded_pools and"
+            " --network=imagenet_mobile or imagenet_large"
+        )
+    preset = PRESETS[fitting[0]]
+    make = getattr(keras.applications, sizes[fitting[0]])
+    try:
+        trained = make(weights="imagenet", input_shape=(preset.image_size, preset.image_size, 3))
+    except Exception as error:  # whatever the download raises
+        raise UsageError(f"--init={APPLICATIONS}: cannot get the weights of {make.__name__} ({error})") from error
+    same = model_classes(model) == preset.classes
+    if not same:
+        _check_head(settings, preset.classes, model)
+    keep = same and settings.head != "new"
+    copy_nasnet_weights(trained, _without_auxiliary(model), cells=skeleton.cells, head=keep)
+    return Start(Normalization.unit(3), () if keep else (HEAD,))
+
+
+def _without_auxiliary(model: keras.Model) -> keras.Model:
+    """The same layers without the auxiliary head, which keras.applications lacks."""
+    outputs = model.output["logits"] if isinstance(model.output, dict) else model.output
+    return keras.Model(model.input, outputs)

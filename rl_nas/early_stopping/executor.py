@@ -1,0 +1,44 @@
+"""Tells children which accuracies they must reach to be trained on, by those of finished ones."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from rl_nas.execution import Executor
+from rl_nas.trial import Job, Outcome, Trial
+
+Curve = tuple[float, ...]
+
+
+class EarlyStoppingExecutor:
+    """Tells every child which accuracy it must have after each epoch (`Job.thresholds`).
+
+    A bar depends on the trials whose numbers are at least `lag` lower and on no others, so that with synchronous
+    batches it depends neither on the number of workers nor on where a run was interrupted.
+
+    Args:
+        executor: runs the children.
+        rule: from the curves of finished children to the thresholds.
+        recorded: trials of earlier parts of the run.
+        lag: proposals between two updates of the strategy.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        rule: Callable[[Sequence[Curve]], tuple[float, ...]],
+        recorded: Sequence[Trial] = (),
+        lag: int = 1,
+    ) -> None:
+        self._executor, self._rule, self._lag = executor, rule, lag
+        self._curves = {trial.index: trial.measurement.curve for trial in recorded if trial.measurement}
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Yields the outcomes as they come."""
+        for outcome in self._executor.run(replace(job, thresholds=self._bars(job.index)) for job in jobs):
+            if outcome.measurement is not None:
+                self._curves[outcome.job.index] = outcome.measurement.curve
+            yield outcome
+
+    def _bars(self, index: int) -> tuple[float, ...]:
+        # In the order of their numbers, whatever the order they came in: sums depend on it.
+        return self._rule([curve for number, curve in sorted(self._curves.items()) if number <= index - self._lag])

@@ -1,0 +1,94 @@
+"""Rules that end the training of children that will not be among the better ones. No TensorFlow."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from rl_nas.settings import Settings, setting
+
+_CHANCE = 1.645
+"""Standard deviations above which a normal variable is with a probability of 5 %."""
+
+
+@dataclass(frozen=True)
+class EarlyStopSettings(Settings):
+    """Which children are stopped; their reward is the accuracy that they have then."""
+
+    title: ClassVar[str] = "Early stopping"
+    prefix: ClassVar[str] = "early_stop_"
+
+    rule: str = setting(
+        "none",
+        "stop a child whose best accuracy so far is under the median of the mean accuracies that finished ones had by"
+        " then (Golovin et al. 2017), or whose last one, extended by a straight line, leaves it a chance of 5 % to end"
+        " above --early_stop_quantile of them; halving: train the --update_every children between two updates for"
+        " --early_stop_epochs, the best on for --early_stop_factor times as many, and so on (Jamieson and Talwalkar"
+        " 2016); record: stop none, but measure after every epoch",
+        choices=("none", "record", "median", "extrapolation", "halving"),
+    )
+    epochs: int = setting(1, "no child is stopped before so many", minimum=1)
+    factor: float = setting(3.0, "one child in so many is trained on; rule halving", minimum=1.1)
+    trials: int = setting(10, "children that must have come so far", minimum=3)
+    quantile: float = setting(0.5, "of the final accuracies; rule extrapolation", minimum=0, maximum=1)
+
+    @property
+    def measures(self) -> bool:
+        """Whether accuracies are measured after every epoch."""
+        return self.rule != "none"
+
+
+def thresholds(curves: Sequence[Sequence[float]], settings: EarlyStopSettings) -> tuple[float, ...]:
+    """What a child must have after its first, second, ... epoch; 0 where nobody is stopped.
+
+    Args:
+        curves: accuracies of children after their epochs; those of stopped ones are shorter.
+        settings: the rule.
+    """
+    whole = max(map(len, curves), default=0)
+    if settings.rule not in ("median", "extrapolation"):
+        return ()
+    rule = _median if settings.rule == "median" else _extrapolated
+    found = []
+    for epochs in range(1, whole):  # after the last one there is nothing to stop
+        reached = [np.array(curve) for curve in curves if len(curve) >= epochs]
+        enough = epochs >= settings.epochs and len(reached) >= settings.trials
+        found.append(rule(reached, epochs, whole, settings) if enough else 0.0)
+    return tuple(found)
+
+
+def _median(curves: Sequence[np.ndarray], epochs: int, whole: int, settings: EarlyStopSettings) -> float:
+    return float(np.median([curve[:epochs].mean() for curve in curves]))
+
+
+def _extrapolated(curves: Sequence[np.ndarray], epochs: int, whole: int, settings: EarlyStopSettings) -> float:
+    """The accuracy from which the line of least squares to the final one, and its scatter, just reach the target."""
+    finished = [curve for curve in curves if len(curve) == whole]
+    if len(finished) < settings.trials:
+        return 0.0
+    now, final = (np.array([curve[at] for curve in finished]) for at in (epochs - 1, -1))
+    spread = np.sum((now - now.mean()) ** 2)
+    slope = np.sum((now - now.mean()) * (final - final.mean())) / spread if spread else 0.0
+    if slope <= 0:  # what a child has now says nothing of its end
+        return 0.0
+    scatter = np.sqrt(np.sum((final - final.mean() - slope * (now - now.mean())) ** 2) / (len(finished) - 2))
+    target = np.quantile(final, settings.quantile) - _CHANCE * scatter
+    return float(max(0.0, now.mean() + (target - final.mean()) / slope))
+
+
+def falls_short(curve: Sequence[float], thresholds: Sequence[float], rule: str) -> bool:
+    """Whether a child with these accuracies after its epochs is to be stopped now."""
+    if not curve or len(curve) > len(thresholds):
+        return False
+    reached = max(curve) if rule == "median" else curve[-1]
+    return reached < thresholds[len(curve) - 1]
+
+
+def rungs(settings: EarlyStopSettings, epochs: int) -> list[int]:
+    """Epochs of the rungs of a training of so many epochs; rule halving."""
+    found, reached = [], settings.epochs
+    while reached < epochs:
+        found.append(reached)
+        reached = max(reached + 1, round(reached * settings.factor))
+    return [*found, epochs]

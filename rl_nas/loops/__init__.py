@@ -1,0 +1,1 @@
+"""The search loops: propose, evaluate, record, observe."""

@@ -1,0 +1,146 @@
+"""The search loop for large clusters: no worker waits for another one's child."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from rl_nas.errors import UsageError
+from rl_nas.execution import Executor
+from rl_nas.loops.synchronous import Reward, Store, finish
+from rl_nas.loops.updates import Updates, Watcher
+from rl_nas.spaces.decisions import Architecture
+from rl_nas.strategies import Resumable, Strategy
+from rl_nas.strategies.failures import FailureRule, worst
+from rl_nas.strategies.health import HealthSettings
+from rl_nas.trial import Job, Trial, child_seed
+
+
+def search_async(
+    strategy: Strategy,
+    executor: Executor,
+    store: Store,
+    *,
+    reward: Reward,
+    trials: int,
+    batch_size: int,
+    seed: int,
+    key: Callable[[Architecture], str] = str,
+    health: HealthSettings = HealthSettings(),
+    failures: FailureRule = worst,
+    watcher: Watcher = Watcher(),
+) -> None:
+    """As `search`, but a worker that is free gets a new proposal at once; the strategy learns from what has arrived.
+
+    Arguments and errors are those of `search`; `batch_size` trials that have arrived make an update. What is proposed
+    depends on how long children take. A run is continued from its last checkpoint, with the proposals that were on
+    their way then.
+
+    Raises:
+        UsageError: the run has trials, but its strategy has no state to go on from.
+    """
+    updates = Updates(strategy, store, health, failures, watcher)
+    flight = _InFlight(strategy, store, updates, trials, batch_size, seed, key)
+    while flight.goes_on:
+        for outcome in executor.run(flight.jobs()):
+            trial = finish(outcome, reward)
+            store.record(trial)
+            watcher.trial(trial, updates.figures())
+            flight.arrive(trial)
+
+
+class _InFlight:
+    """The proposals that are on their way."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        store: Store,
+        updates: Updates,
+        trials: int,
+        batch_size: int,
+        seed: int,
+        key: Callable[[Architecture], str],
+    ) -> None:
+        self._strategy, self._updates = strategy, updates
+        self._trials, self._batch_size, self._seed, self._key = trials, batch_size, seed, key
+        self._collapsed = False
+        self._arrived: list[Trial] = []
+        self._names: list[str] = []  # proposed since the last update
+        self._new = 0  # of these
+        checkpoint = store.checkpoint()
+        recorded = {trial.index: trial for trial in store.trials()}
+        if recorded and not isinstance(strategy, Resumable):
+            raise UsageError(f"{type(strategy).__name__} has no state to go on from; leave --async_updates out")
+        self._planned = updates.restore(checkpoint)
+        waiting = checkpoint.state.get("flying", []) if checkpoint else []
+        repeats = checkpoint.state.get("repeats", []) if checkpoint else []
+        self._flying = {int(index): tuple(architecture) for index, architecture in waiting}
+        self._flying_names = {key(architecture) for architecture in self._flying.values()}
+        self._repeats = [tuple(architecture) for architecture in repeats]
+        arrived = [t for t in recorded.values() if t.index < self._planned and t.index not in self._flying]
+        self._known = {key(trial.architecture): trial for trial in arrived}
+        self._continue(recorded)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything is left to be done."""
+        return not self._collapsed and (self._planned < self._trials or bool(self._flying))
+
+    def jobs(self) -> Iterator[Job]:
+        """What is to be done, proposed when it is asked for; ends where all that is proposed is on its way already."""
+        for index, architecture in sorted(self._flying.items()):
+            yield self._job(index, architecture)
+        vain = 0
+        while not self._collapsed and self._planned < self._trials and vain < self._batch_size:
+            job = self._propose()
+            vain = 0 if job else vain + 1
+            if job:
+                yield job
+
+    def arrive(self, trial: Trial) -> None:
+        """Takes up a trial, and has the strategy learn when there are enough."""
+        name = self._key(trial.architecture)
+        del self._flying[trial.index]
+        self._flying_names.remove(name)
+        self._known[name] = trial
+        self._arrived.append(trial)
+        again = [architecture for architecture in self._repeats if self._key(architecture) == name]
+        self._repeats = [architecture for architecture in self._repeats if architecture not in again]
+        for architecture in again:
+            self._arrived.append(replace(trial, architecture=architecture, cached=True))
+        self._learn()
+
+    def _continue(self, recorded: dict[int, Trial]) -> None:
+        """Proposes what was proposed after the checkpoint again, then takes up the trials of it that were recorded."""
+        while self._planned <= max(recorded, default=-1) and not self._collapsed:
+            self._propose()
+        for index in sorted(set(self._flying) & set(recorded)):
+            self.arrive(recorded[index])
+
+    def _propose(self) -> Job | None:
+        """The job of the next proposal; None if its network is known or on its way."""
+        (architecture,) = self._strategy.propose(1)
+        name = self._key(architecture)
+        self._names.append(name)
+        if name in self._known:
+            self._arrived.append(replace(self._known[name], architecture=architecture, cached=True))
+            self._learn()
+            return None
+        if name in self._flying_names:
+            self._repeats.append(architecture)
+            return None
+        index, self._planned = self._planned, self._planned + 1
+        self._new += 1
+        self._flying[index] = architecture
+        self._flying_names.add(name)
+        return self._job(index, architecture)
+
+    def _job(self, index: int, architecture: Architecture) -> Job:
+        return Job(index, architecture, child_seed(self._seed, index))
+
+    def _learn(self) -> None:
+        if len(self._arrived) < self._batch_size or self._collapsed:
+            return
+        trials, names, new = self._arrived, self._names, self._new
+        self._arrived, self._names, self._new = [], [], 0
+        self._collapsed = not self._updates.learn(trials, names, new)
+        self._updates.save(self._planned, flying=list(self._flying.items()), repeats=self._repeats)

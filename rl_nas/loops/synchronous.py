@@ -1,0 +1,129 @@
+"""The search loop: propose, evaluate, record, observe."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from rl_nas.checkpoint import Checkpoint
+from rl_nas.execution import Executor
+from rl_nas.loops.updates import Updates, Watcher
+from rl_nas.spaces.decisions import Architecture
+from rl_nas.strategies import Strategy
+from rl_nas.strategies.failures import FailureRule, worst
+from rl_nas.strategies.health import HealthSettings
+from rl_nas.trial import Job, Measurement, Outcome, Trial, child_seed
+
+
+class Store(Protocol):
+    """Keeps finished trials."""
+
+    def recall(self, jobs: Sequence[Job]) -> dict[int, Trial]:
+        """The recorded trials among these jobs, by index."""
+
+    def record(self, trial: Trial) -> None:
+        """Makes a finished trial durable before it returns."""
+
+    def trials(self) -> Sequence[Trial]:
+        """All recorded trials, in the order of their numbers."""
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Makes a checkpoint durable in the place of the last one."""
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The last one."""
+
+
+Reward = Callable[[Measurement], float]
+
+
+def search(
+    strategy: Strategy,
+    executor: Executor,
+    store: Store,
+    *,
+    reward: Reward,
+    trials: int,
+    batch_size: int,
+    seed: int,
+    key: Callable[[Architecture], str] = str,
+    health: HealthSettings = HealthSettings(),
+    failures: FailureRule = worst,
+    watcher: Watcher = Watcher(),
+) -> None:
+    """Runs a search until `trials` children are recorded.
+
+    A network that was evaluated before is not evaluated again, and does not count: the strategy is shown its
+    trial. Trials that the store already holds are not evaluated again either. So calling this with the store
+    of a broken run continues it, with the proposals of an unbroken one: from its last checkpoint if the strategy
+    is `Resumable`, and else by showing it all trials again.
+
+    Args:
+        strategy: proposes architectures and learns; fresh, also when a run is continued.
+        executor: evaluates them.
+        store: keeps the trials.
+        reward: what the strategy maximises.
+        trials: number of children in all, those of earlier calls included.
+        batch_size: proposals between two updates of the strategy.
+        seed: the children's seeds are a function of it and of their number.
+        key: equal for architectures of the same network; `SearchSpace.canonical_key`.
+        health: when proposals have collapsed, and what to do then.
+        failures: what the strategy is shown of children that failed.
+        watcher: is shown every trial, update and collapse.
+
+    Raises:
+        UsageError: the strategy has no answer to a collapse, but `health` asks for one.
+    """
+    updates, recorded = Updates(strategy, store, health, failures, watcher), store.trials()
+    known = {key(trial.architecture): trial for trial in recorded[: updates.restore(store.checkpoint())]}
+    while len(known) < trials:
+        # A whole batch is proposed even when fewer fit: a run that is prolonged later sees the same proposals.
+        batch = [(key(architecture), architecture) for architecture in strategy.propose(batch_size)]
+        jobs = _new_jobs(batch, known, trials, seed)
+        finished = store.recall(jobs)
+        for outcome in executor.run(job for job in jobs if job.index not in finished):
+            trial = finish(outcome, reward)
+            store.record(trial)
+            finished[trial.index] = trial
+            watcher.trial(trial, updates.figures())
+        known |= {key(job.architecture): finished[job.index] for job in jobs}
+        observed, names = list(_observed(batch, known, jobs)), [name for name, _ in batch]
+        if not updates.learn(observed, names, len(jobs), shown=len(known) >= len(recorded)):
+            return
+        if all(name in known for name in names):
+            # Not after a batch that the budget has cut: a run that is prolonged goes on before it.
+            updates.save(len(known), spare=len(known) < trials)
+
+
+def finish(outcome: Outcome, reward: Reward) -> Trial:
+    """The trial that an outcome ends in."""
+    job, measurement = outcome.job, outcome.measurement
+    value = None if measurement is None else reward(measurement)
+    return Trial(job.index, job.architecture, outcome.state, value, measurement, outcome.failures)
+
+
+def _new_jobs(
+    batch: Sequence[tuple[str, Architecture]], known: Mapping[str, Trial], trials: int, seed: int
+) -> list[Job]:
+    """A job for each network that is not known, as far as the budget goes."""
+    new: dict[str, Architecture] = {}
+    for name, architecture in batch:
+        if name not in known:
+            new.setdefault(name, architecture)
+    numbered = list(enumerate(new.values(), len(known)))[: trials - len(known)]
+    return [Job(index, architecture, child_seed(seed, index)) for index, architecture in numbered]
+
+
+def _observed(
+    batch: Sequence[tuple[str, Architecture]], known: Mapping[str, Trial], jobs: Sequence[Job]
+) -> Iterator[Trial]:
+    """The trials of a batch in its order: those of its jobs, and for known networks what was found then."""
+    fresh = {job.index for job in jobs}
+    for name, architecture in batch:
+        if name not in known:
+            continue  # the budget ended before it
+        trial = known[name]
+        if trial.index in fresh:
+            fresh.remove(trial.index)
+            yield trial
+        else:
+            yield replace(trial, architecture=architecture, cached=True)

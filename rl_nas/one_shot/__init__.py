@@ -1,0 +1,1 @@
+"""One-shot search: weights that all networks of a space share (Pham et al. 2018)."""

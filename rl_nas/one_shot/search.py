@@ -1,0 +1,206 @@
+"""The search with shared weights: all networks have them in common, so that none has to be trained to be measured.
+
+ENAS (Pham et al. 2018, section 2.2): epochs of training the weights, each batch on a network that the controller draws,
+alternate with updates of the controller, whose rewards are accuracies on held-out batches. The best of a sample of
+networks are then trained alone, as the children of any search.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from rl_nas.checkpoint import Checkpoint, State
+from rl_nas.errors import RunError
+from rl_nas.loops.updates import CheckpointStore
+from rl_nas.spaces.decisions import Architecture
+from rl_nas.strategies import Resumable, Sampling, Strategy
+from rl_nas.strategies.failures import FailureRule, worst
+from rl_nas.trial import ChildError, Failure, Measurement, Trial, TrialState
+
+_VAIN = 50
+"""Draws for each network that is wanted, before it is given up."""
+
+
+class Supernet(Protocol):
+    """The weights that all networks share."""
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+
+    def train(self, epoch: int, architectures: Sequence[Architecture]) -> float:
+        """Trains for an epoch, the number of which is given; one architecture for each step. Returns the mean loss."""
+
+    def measure(self, architecture: Architecture, batch: Sequence[int] | None = None) -> Measurement:
+        """Measures a network on all held-out images, or on a batch of them that is a function of these numbers.
+
+        Raises:
+            ChildError: there is no such network.
+        """
+
+    def admits(self, architecture: Architecture) -> bool:
+        """Whether there is such a network."""
+
+    def state(self) -> State:
+        """The weights, and all that later epochs depend on."""
+
+    def restore(self, state: State) -> None:
+        """Takes that up."""
+
+
+class SampledStrategy(Strategy, Sampling, Resumable, Protocol):
+    """What can search with shared weights."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A network as the shared weights see it.
+
+    Attributes:
+        architecture: of the network.
+        reward: by which it is ranked.
+        accuracy: on all held-out images.
+    """
+
+    architecture: Architecture
+    reward: float
+    accuracy: float
+
+
+def train_one_shot(
+    strategy: SampledStrategy,
+    supernet: Supernet,
+    keeper: CheckpointStore,
+    last: Checkpoint | None,
+    *,
+    reward: Callable[[Measurement], float],
+    epochs: int,
+    warmup: int,
+    updates: int,
+    batch_size: int,
+    failures: FailureRule = worst,
+    on_epoch: Callable[[int, Mapping[str, float]], None] = lambda epoch, figures: None,
+) -> None:
+    """Trains shared weights and the strategy by turns; goes on after the last epoch that was kept.
+
+    Args:
+        strategy: fresh, also when a run is continued.
+        supernet: the weights; fresh as well.
+        keeper: of the state after every epoch.
+        last: what it kept last, if it did.
+        reward: what the strategy maximises.
+        epochs: of the weights.
+        warmup: epochs before the first update of the strategy.
+        updates: of the strategy after every epoch.
+        batch_size: networks that an update learns from, each measured on a batch of held-out images.
+        failures: what the strategy is shown of networks that cannot be.
+        on_epoch: is shown every epoch's figures, those of the last one again when a run is continued: it may have ended
+            between the two.
+    """
+    if last is not None:
+        strategy.restore(last.state["strategy"])
+        supernet.restore(last.state["supernet"])
+        on_epoch(last.updates - 1, last.state["figures"])
+    for epoch in range(last.updates if last else 0, epochs):
+        drawn = _drawn(strategy, supernet, supernet.steps)
+        figures = {"loss": supernet.train(epoch, drawn)}
+        rewards: list[float] = []
+        for update in range(updates if epoch >= warmup else 0):
+            batch = enumerate(strategy.propose(batch_size))
+            trials = [_trial(supernet, reward, number, a, (epoch, update, number)) for number, a in batch]
+            strategy.observe(failures(trials))
+            rewards += [trial.reward for trial in trials if trial.reward is not None]
+        if rewards:
+            figures["mean_reward"] = float(np.mean(rewards))
+        figures |= strategy.diagnostics()
+        state = {"strategy": strategy.state(), "supernet": supernet.state(), "figures": figures}
+        keeper.save(Checkpoint(epoch + 1, 0, state))
+        on_epoch(epoch, figures)
+
+
+def rank(
+    strategy: Sampling,
+    supernet: Supernet,
+    samples: int,
+    *,
+    reward: Callable[[Measurement], float],
+    key: Callable[[Architecture], str],
+) -> list[Ranked]:
+    """So many different networks, as the strategy draws them, best first by the reward on all held-out images.
+
+    Fewer where the strategy draws the same ones again and again.
+    """
+    found: dict[str, Ranked] = {}
+    for architecture in _admitted(strategy, supernet, samples):
+        name = key(architecture)
+        if name not in found:
+            measurement = supernet.measure(architecture)
+            found[name] = Ranked(architecture, reward(measurement), measurement.accuracy)
+        if len(found) == samples:
+            break
+    return sorted(found.values(), key=lambda ranked: -ranked.reward)
+
+
+def order_of_confirmation(count: int, seed: int) -> list[int]:
+    """Places of a ranking in the order in which they are trained alone: the next best and one of chance by turns.
+
+    Those of chance, `random_places`, tell how well the ranking ranks; the best alone could not.
+    """
+    places: list[int] = []
+    for best, chance in zip(range(count), random_places(count, seed), strict=True):
+        places += [best, chance]
+    return list(dict.fromkeys(places))
+
+
+def random_places(count: int, seed: int) -> list[int]:
+    """All places of a ranking in random order."""
+    order: list[int] = np.random.default_rng([seed, count]).permutation(count).tolist()
+    return order
+
+
+class FixedProposals:
+    """The strategy that proposes given architectures in their order."""
+
+    def __init__(self, architectures: Sequence[Architecture]) -> None:
+        self._left = list(architectures)
+
+    def propose(self, n: int) -> list[Architecture]:
+        """The next `n`, or as many as there are."""
+        next_ones, self._left = self._left[:n], self._left[n:]
+        return next_ones
+
+    def observe(self, trials: Sequence[Trial]) -> None:
+        """Ignores them."""
+
+    def diagnostics(self) -> Mapping[str, float]:
+        """None."""
+        return {}
+
+
+def _trial(
+    supernet: Supernet,
+    reward: Callable[[Measurement], float],
+    number: int,
+    architecture: Architecture,
+    batch: Sequence[int],
+) -> Trial:
+    try:
+        measurement = supernet.measure(architecture, batch)
+    except ChildError as error:
+        return Trial(number, architecture, error.state, failures=(Failure(error.state, str(error)),))
+    return Trial(number, architecture, TrialState.OK, reward(measurement), measurement)
+
+
+def _drawn(strategy: Sampling, supernet: Supernet, count: int) -> list[Architecture]:
+    drawn = [architecture for architecture, _ in zip(_admitted(strategy, supernet, count), range(count), strict=False)]
+    if len(drawn) < count:
+        raise RunError(f"{len(drawn)} of {_VAIN * count} networks that were drawn can be made; allow larger ones")
+    return drawn
+
+
+def _admitted(strategy: Sampling, supernet: Supernet, count: int) -> Iterator[Architecture]:
+    """Networks that can be made, of `_VAIN` times `count` that are drawn."""
+    for _ in range(_VAIN):
+        yield from filter(supernet.admits, strategy.sample(count))

@@ -1,0 +1,58 @@
+"""What a search with shared weights keeps: its state after the last epoch, and the ranking at its end."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rl_nas.checkpoint import Checkpoint
+from rl_nas.errors import UsageError
+from rl_nas.store.files import make_folder, write_bytes, write_text
+from rl_nas.store.states import pack, unpack
+
+
+class OneShotState:
+    """The files of a folder, each replaced as a whole.
+
+    Args:
+        folder: made when something is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._state, self._ranking = folder / "state.npz", folder / "ranking.json"
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Makes a checkpoint durable in the place of the last one.
+
+        Raises:
+            StorageError: the disk is full or may not be written.
+        """
+        content = pack({"updates": checkpoint.updates, "trials": checkpoint.trials, "state": checkpoint.state})
+        make_folder(self._folder)
+        write_bytes(self._state, content)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """The last one.
+
+        Raises:
+            UsageError: the file is broken.
+        """
+        if not self._state.exists():
+            return None
+        try:
+            return Checkpoint(**unpack(self._state.read_bytes()))
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{self._state}: {error}; delete it to train the shared weights again") from error
+
+    def save_ranking(self, ranking: Sequence[dict[str, Any]]) -> None:
+        """Writes the networks, best first, as JSON values."""
+        make_folder(self._folder)
+        write_text(self._ranking, json.dumps(ranking, indent=1) + "\n")
+
+    def ranking(self) -> list[dict[str, Any]] | None:
+        """What was written, if anything was."""
+        if not self._ranking.exists():
+            return None
+        ranking: list[dict[str, Any]] = json.loads(self._ranking.read_text(encoding="utf-8"))
+        return ranking

@@ -1,0 +1,104 @@
+"""Measures architectures by weights that they share: one-shot performance estimation."""
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from rl_nas.checkpoint import State
+from rl_nas.child.settings import AugmentSettings, TrainingSettings
+from rl_nas.child.training.child_training import DeviceData
+from rl_nas.errors import RunError, UsageError
+from rl_nas.evaluation.limits import LimitSettings
+from rl_nas.networks.plan import Plan
+from rl_nas.one_shot.training import OneShotTrainer
+from rl_nas.spaces.decisions import Architecture
+from rl_nas.trial import ChildError, Measurement, TrialState
+
+
+class TrainedSupernet:
+    """The weights that all networks of a space share, trained on one data set.
+
+    Args:
+        plan: from an architecture, and the number of training steps or None, to its network.
+        data: the images.
+        training: of the weights.
+        augmentation: of the training images.
+        limits: what networks may be.
+        seed: of all that is random.
+    """
+
+    def __init__(
+        self,
+        plan: Callable[[Architecture, int | None], Plan],
+        data: DeviceData,
+        training: TrainingSettings,
+        augmentation: AugmentSettings,
+        *,
+        limits: LimitSettings = LimitSettings(),
+        seed: int = 0,
+    ) -> None:
+        self._plan, self._limits, self._seed = plan, limits, seed
+        self._epochs, self._held_out = training.epochs, len(data.valid_labels)
+        self._trainer = OneShotTrainer(data, training, augmentation, seed)
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch."""
+        return self._trainer.steps
+
+    def train(self, epoch: int, architectures: Sequence[Architecture]) -> float:
+        """See `rl_nas.shared_search.Supernet`.
+
+        Raises:
+            RunError: a loss is not finite.
+        """
+        losses = []
+        for number, pair in enumerate(zip(architectures, self._trainer.order(epoch), strict=True), epoch * self.steps):
+            architecture, indices = pair
+            plan = self._plan(architecture, self._epochs * self.steps)
+            losses.append(self._trainer.step(plan, number, indices))
+            if not np.isfinite(losses[-1]):
+                raise RunError(
+                    f"the loss of the shared weights is {losses[-1]} in epoch {epoch + 1}; start again with a lower"
+                    " --learning_rate or --clip_norm"
+                )
+        return float(np.mean(losses))
+
+    def measure(self, architecture: Architecture, batch: Sequence[int] | None = None) -> Measurement:
+        """See `rl_nas.shared_search.Supernet`; `epochs` are those of the shared weights so far."""
+        started = time.monotonic()
+        plan = self._checked(architecture)
+        indices = np.arange(self._held_out)
+        if batch is not None:
+            size = min(self._trainer.batch, self._held_out)
+            indices = np.random.default_rng([self._seed, *batch]).choice(indices, size, replace=False)
+        accuracy, loss = self._trainer.measure(plan, indices)
+        if not np.isfinite(loss):
+            raise ChildError(TrialState.NAN, f"loss {loss} with shared weights")
+        cost = plan.cost()
+        return Measurement(accuracy, loss, cost.trainable, cost.madds, self._epochs, time.monotonic() - started)
+
+    def admits(self, architecture: Architecture) -> bool:
+        """Whether its network can be made, and is within the limits."""
+        try:
+            self._checked(architecture)
+        except ChildError:
+            return False
+        return True
+
+    def state(self) -> State:
+        """The shared weights, and what the optimizer keeps of them."""
+        return self._trainer.state()
+
+    def restore(self, state: State) -> None:
+        """Takes that up."""
+        self._trainer.restore(state)
+
+    def _checked(self, architecture: Architecture) -> Plan:
+        try:
+            plan = self._plan(architecture, None)
+        except UsageError as error:
+            raise ChildError(TrialState.INVALID, str(error)) from error
+        self._limits.check(plan, self._trainer.batch)
+        return plan

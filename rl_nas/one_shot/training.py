@@ -1,0 +1,119 @@
+"""Trains weights that networks share, a batch on one network after the other, and measures networks with them."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from rl_nas.checkpoint import State
+from rl_nas.child.network.planned_model import PlannedModel
+from rl_nas.child.settings import AugmentSettings, TrainingSettings
+from rl_nas.child.training.child_training import DeviceData, accuracy_and_loss
+from rl_nas.child.training.train_step import TrainStep, logits_of
+from rl_nas.networks.plan import Plan
+from rl_nas.one_shot.weights import WEIGHTS, OneShotWeights
+
+
+class OneShotTrainer:
+    """The shared weights, and how they are trained.
+
+    A step is that of a child which is trained alone (`TrainStep`): the weights of a network, and what the optimizer
+    keeps of them, are taken from the shared ones and put back after it; no others move. Nothing is traced, as the next
+    step has another network. A step is a function of the weights, of its number and of the seed.
+
+    Args:
+        data: the images.
+        training: as for a child; its epochs are those of the shared weights. No average of weights is kept.
+        augmentation: of the training images.
+        seed: of all that is random.
+
+    Attributes:
+        weights: of all networks.
+        batch: images of a step.
+        steps: of an epoch.
+    """
+
+    def __init__(self, data: DeviceData, training: TrainingSettings, augmentation: AugmentSettings, seed: int) -> None:
+        self._data, self._seed = data, seed
+        self._training = replace(training, ema_decay=0.0)
+        self._examples = int(data.train_images.shape[0])
+        self.weights = OneShotWeights(seed)
+        self.batch = min(training.batch_size, self._examples)
+        self.steps = self._examples // self.batch
+        self._scalars: dict[str, np.ndarray] = {}
+        self._images = tf.function(
+            lambda indices, seed: data.augmented(indices, seed, augmentation),
+            [tf.TensorSpec([self.batch], tf.int64), tf.TensorSpec([2], tf.int64)],
+            autograph=False,
+        )
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The images of the steps of an epoch, int64 [steps, batch]."""
+        order = np.random.default_rng([self._seed, epoch]).permutation(self._examples)
+        return order[: self.steps * self.batch].reshape(self.steps, self.batch)
+
+    def step(self, plan: Plan, number: int, indices: np.ndarray) -> float:
+        """Trains the weights of a network on a batch.
+
+        Args:
+            plan: the network as it is while it is trained.
+            number: of the step, from 0.
+            indices: of the images, int64 [batch].
+
+        Returns:
+            The loss before the step.
+        """
+        places = self.weights.places(plan)
+        child = PlannedModel(plan, seed=self._seed, weights=self.weights.vectors[WEIGHTS][places])
+        for counter in child.counters:
+            counter.vector.assign([number])
+        update = TrainStep(child, self._training, self.batch, self.steps * self._training.epochs)
+        slots, scalars = _state_of(update.optimizer, child)
+        for name, variable in slots.items():
+            variable.assign(self.weights.slot(name)[places])
+        for name, variable in scalars.items():
+            variable.assign(self._scalars.get(name, variable))
+        seed = np.random.default_rng([self._seed, number]).integers(2**62, size=2)
+        images = self._images(tf.constant(indices), tf.constant(seed))
+        loss, _ = update(images, tf.gather(self._data.train_labels, indices))
+        self.weights.vectors[WEIGHTS][places] = child.trainable.vector.numpy()
+        for name, variable in slots.items():
+            self.weights.slot(name)[places] = variable.numpy()
+        self._scalars = {name: variable.numpy() for name, variable in scalars.items()}
+        return float(loss)
+
+    def measure(self, plan: Plan, indices: np.ndarray) -> tuple[float, float]:
+        """Accuracy and mean cross-entropy of a network on held-out images.
+
+        Normalised by the statistics of the images themselves, at most a training batch at once: averages over the
+        training would be those of other networks too.
+
+        Args:
+            plan: the network without what only its training needs.
+            indices: of the images, int64 [images].
+        """
+        places = self.weights.places(plan)
+        child = PlannedModel(plan, weights=self.weights.vectors[WEIGHTS][places])
+        weights, other = child.trainable.vector.value, child.other.vector.value
+        logits = []
+        for part in np.array_split(indices, -(-len(indices) // self.batch)):
+            images = self._data.normalize(tf.gather(self._data.valid_images, part))
+            logits.append(logits_of(child.call(weights, other, images, of_batch=True)))
+        return accuracy_and_loss(tf.concat(logits, axis=0), self._data.valid_labels[indices])
+
+    def state(self) -> State:
+        """All that later steps depend on."""
+        return {"weights": self.weights.state(), "optimizer": self._scalars}
+
+    def restore(self, state: State) -> None:
+        """Takes that up."""
+        self.weights.restore(state["weights"])
+        self._scalars = dict(state["optimizer"])
+
+
+def _state_of(optimizer: Any, child: PlannedModel) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What an optimizer keeps of each weight, and what it keeps besides, by name."""
+    shape = child.trainable.vector.shape
+    slots = {v.path: v for v in optimizer.variables if v.shape == shape}
+    return slots, {v.path: v for v in optimizer.variables if v.path not in slots}

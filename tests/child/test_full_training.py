@@ -1,0 +1,197 @@
+"""Steps on one and on several devices, in other precisions, and a trainer that goes on as if it had not stopped."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.source import ImageSource
+from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.settings import AugmentSettings, DataSettings, DeviceSettings, InputPipelineSettings, TrainingSettings
+from rl_nas.child.training.checkpoints import Checkpoints
+from rl_nas.child.training.devices import precision
+from rl_nas.child.training.full_training import FullTrainer
+from rl_nas.errors import UsageError
+from rl_nas.networks.network import plan_network
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.spaces.nasbench201 import EdgeCell
+
+EDGES = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|skip_connect~2|"
+SOURCE = DataSettings(dataset="digits", valid_images=97)
+
+REPLICAS = """
+import sys
+import keras, numpy as np, tensorflow as tf
+from rl_nas.child.training.devices import make_distribution
+from rl_nas.child.settings import DeviceSettings, TrainingSettings
+from rl_nas.child.network.flat_weights import FlatKerasModel
+from rl_nas.child.training.train_step import TrainStep
+
+replicas, scale, path = int(sys.argv[1]), sys.argv[2] == "scaled", sys.argv[3]
+strategy = make_distribution(
+    DeviceSettings(distribute="mirrored" if replicas > 1 else "one", logical_cpus=replicas)
+)
+assert strategy.num_replicas_in_sync == replicas
+model = keras.Sequential([
+    keras.Input((6, 6, 1)),
+    keras.layers.Conv2D(4, 3, activation="relu", kernel_initializer=keras.initializers.HeNormal(seed=1)),
+    keras.layers.Flatten(),
+    keras.layers.Dense(5, kernel_initializer=keras.initializers.HeNormal(seed=2)),
+])
+rng = np.random.default_rng(0)
+images, labels = rng.normal(size=(1, 12, 6, 6, 1)).astype("float32"), rng.integers(0, 5, (1, 12))
+images, labels = (np.repeat(x, 6, axis=0) for x in (images, labels))
+training = TrainingSettings(epochs=1, batch_size=12, clip_norm=0.5, ema_decay=0.9, weight_decay=0.01)
+with strategy.scope():
+    step = TrainStep(FlatKerasModel(model), training, 12, 6, scale_loss=scale)
+
+@tf.function(autograph=False)
+def train(images, labels):
+    losses, right = strategy.run(step, args=(images, labels))
+    return strategy.reduce("MEAN", losses, axis=None), strategy.reduce("SUM", right, axis=None)
+
+losses = []
+for x, y in zip(images, labels):
+    parts = [tf.constant(half) for half in np.split(x, replicas)], [tf.constant(half) for half in np.split(y, replicas)]
+    values = [strategy.experimental_distribute_values_from_function(
+        lambda context, part=part: part[context.replica_id_in_sync_group]) for part in parts]
+    losses.append([float(value) for value in train(*values)])
+np.savez(path, losses=losses, weights=step.flat_model.trainable.vector.numpy(), average=step.averages[0].value.numpy())
+"""
+
+
+def test_two_replicas_are_one_and_a_scaled_loss_is_the_loss(tmp_path: Path) -> None:
+    runs = {}
+    for name, words in {"one": ("1", "plain"), "two": ("2", "plain"), "scaled": ("2", "scaled")}.items():
+        path = tmp_path / f"{name}.npz"
+        subprocess.run([sys.executable, "-c", REPLICAS, *words, str(path)], check=True, timeout=200)
+        runs[name] = np.load(path)
+    for key in ("losses", "weights", "average"):
+        for name in ("two", "scaled"):
+            np.testing.assert_allclose(runs[name][key], runs["one"][key], rtol=1e-4, atol=1e-6, err_msg=f"{name} {key}")
+    assert runs["one"]["losses"][-1, 0] < runs["one"]["losses"][0, 0]
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> InputPipeline:
+    return InputPipeline(ImageSource(SOURCE), InputPipelineSettings(), seed=0)
+
+
+def make(
+    pipeline: InputPipeline,
+    name: str = "float32",
+    loop: int = 20,
+    varied: bool = True,
+    model: keras.Model | None = None,
+    **training: object,
+) -> FullTrainer:
+    settings = TrainingSettings(**{"epochs": 3, "batch_size": 100, **training})  # type: ignore[arg-type]
+    network = NetworkSettings(cells=1, filters=4)
+    plan = plan_network(EdgeCell.from_string(EDGES), network, (8, 8, 1), 10, 42)
+    with precision(name):
+        model = model or build_model(plan, seed=1)
+    return FullTrainer(
+        model,
+        pipeline,
+        pipeline.normalization(),
+        settings,
+        AugmentSettings(crop_margin=1 if varied else 0),
+        DeviceSettings(precision=name, steps_per_loop=loop),
+        strategy=tf.distribute.get_strategy(),
+        classes=10,
+        mixup=0.1 if varied else 0.0,
+    )
+
+
+def train(trainer: FullTrainer, epochs: int = 3) -> None:
+    while trainer.epoch < epochs:
+        for _ in trainer.train_epoch():
+            pass
+
+
+def test_a_trainer_goes_on_as_if_it_had_not_stopped(pipeline: InputPipeline, tmp_path: Path) -> None:
+    options = {"ema_decay": 0.9, "optimizer": "rmsprop", "learning_rate": 0.02}
+    unbroken, stopped, resumed = (make(pipeline, loop=4, **options) for _ in range(3))
+    train(unbroken)
+    train(stopped, 1)
+    next(progress for progress in stopped.train_epoch() if progress.step == 22)  # in mid-epoch
+    Checkpoints(stopped.state, str(tmp_path), keep=1).save(stopped.step)
+    assert Checkpoints(resumed.state, str(tmp_path), keep=1).restore()
+    assert resumed.step == 22
+    train(resumed)
+    assert unbroken.measure("valid") == resumed.measure("valid")
+    for name in ("vectors", "optimizer", "averages"):
+        for one, other in zip(unbroken.state[name], resumed.state[name], strict=True):
+            np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=f"{name} {one.name}")
+
+
+def test_a_checkpoint_of_another_network_is_refused(pipeline: InputPipeline, tmp_path: Path) -> None:
+    trainer = make(pipeline)
+    Checkpoints(trainer.state, str(tmp_path), keep=1).save(0)
+    other = {"vectors": [keras.Variable(np.zeros(3, np.float32))]}
+    with pytest.raises(UsageError, match="is no checkpoint of this training"):
+        Checkpoints(other, str(tmp_path), keep=1).restore()
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float16"])
+def test_sixteen_bits_learn_too(pipeline: InputPipeline, name: str) -> None:
+    trainer = make(pipeline, name, epochs=8)
+    assert trainer.model.get_layer("stem.conv").compute_dtype == name
+    assert {v.dtype for v in trainer.model.trainable_variables} == {"float32"}
+    train(trainer, 8)
+    measured = trainer.measure("valid")
+    assert measured.accuracy > 0.8
+    assert measured.images == 97
+    assert measured.top5_accuracy is not None
+    assert measured.top5_accuracy >= measured.accuracy
+
+
+@pytest.mark.slow
+def test_compiled_steps_are_the_same(pipeline: InputPipeline) -> None:
+    def small() -> keras.Model:
+        layers = [keras.layers.Conv2D(4, 3, kernel_initializer=keras.initializers.HeNormal(seed=1))]
+        layers += [keras.layers.BatchNormalization(), keras.layers.ReLU(), keras.layers.Flatten()]
+        layers.append(keras.layers.Dense(10, kernel_initializer=keras.initializers.HeNormal(seed=2)))
+        return keras.Sequential([keras.Input((8, 8, 1)), *layers])
+
+    plain, compiled = (make(pipeline, varied=False, model=small(), jit_compile=jit) for jit in (False, True))
+    for trainer in (plain, compiled):
+        train(trainer, 1)
+    one, other = (trainer.state["vectors"][0].numpy() for trainer in (plain, compiled))
+    np.testing.assert_allclose(other, one, rtol=0.01, atol=1e-3)
+    # XLA draws other numbers, and lacks some operations: the variations are compiled as well.
+    varied = make(pipeline, loop=2, epochs=1, model=small(), jit_compile=True)
+    losses = [progress.loss for progress in varied.train_epoch()]
+    assert losses[-1] < losses[0]  # means over the epoch so far
+
+
+def test_what_is_measured_are_the_averages_that_are_kept(pipeline: InputPipeline) -> None:
+    trainer = make(pipeline, ema_decay=0.8)
+    train(trainer)
+    measured = trainer.measure("valid")
+    trainer.write_back()
+    batches = list(pipeline.measured("valid", 97).as_numpy_iterator())
+    images, labels, _ = batches[0]
+    logits = trainer.model(trainer.normalization(images), training=False).numpy()
+    assert measured.accuracy == pytest.approx(np.mean(logits.argmax(-1) == labels))
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    assert measured.loss == pytest.approx(-log_probs[np.arange(97), labels].mean(), rel=1e-4)
+    top5 = np.argsort(-logits, axis=-1)[:, :5]
+    assert measured.top5_accuracy == pytest.approx(np.mean(np.any(top5 == labels[:, None], axis=-1)))
+
+
+def test_a_batch_that_devices_cannot_share_is_told(pipeline: InputPipeline) -> None:
+    from rl_nas.child.training.full_training import global_batch
+
+    class Three:
+        num_replicas_in_sync = 3
+
+    with pytest.raises(UsageError, match="--batch_size=100 cannot be dealt to 3 devices; give a multiple of 3"):
+        global_batch(TrainingSettings(batch_size=100), 1000, Three())
+    with pytest.raises(UsageError, match="--jit_compile is for one device, not for 3"):
+        global_batch(TrainingSettings(batch_size=99, jit_compile=True), 1000, Three())
