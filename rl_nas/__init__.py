@@ -18,7 +18,7 @@ from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
-from rl_nas.spaces.genotype import load as load_genotype
+from rl_nas.networks.genotypes import load as load_genotype
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.trials import TrialStore

@@ -1,7 +1,9 @@
-"""What is known of one child: the job, its measurement, the trial."""
+"""Jobs, measurements, outcomes and trials: what is known of a child."""
 
 import enum
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,7 +15,7 @@ class TrialState(enum.StrEnum):
 
     OK = "ok"
     INVALID = "invalid"  # cannot be built
-    NAN = "nan"  # its loss or accuracy is not finite
+    NAN = "nan"  # its loss or a metric is not finite
     OOM = "oom"  # ran out of memory
     TIMEOUT = "timeout"  # took longer than it may
     CRASHED = "crashed"  # a signal, or anything else that it raised
@@ -40,42 +42,58 @@ class Job:
         index: number of the trial in the run, from 0.
         architecture: what to build.
         seed: everything random in the child is a function of it.
-        thresholds: the accuracy that it must have after its first, second, ... epoch to be trained on.
+        thresholds: the quality that it must have after its first, second, ... epoch to be trained on.
+        epochs: after so many it is stopped; None: it is trained to the end.
     """
 
     index: int
     architecture: Architecture
     seed: int
     thresholds: tuple[float, ...] = ()
+    epochs: int | None = None
 
     def until(self, epochs: int) -> "Job":
-        """The same child, ended after so many epochs: no accuracy reaches the last bar."""
-        return replace(self, thresholds=(*[0.0] * (epochs - 1), 2.0))
+        """The same child, stopped after so many epochs."""
+        return replace(self, epochs=epochs)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What an evaluator measured of one child.
+    """What an evaluator measured of one child; only the quality is required.
 
     Attributes:
-        accuracy: top-1 on images held out of the training split, 0 to 1.
-        loss: mean cross-entropy on the same images, nats.
+        quality: what rewards are made of: the metric of the task, higher is better.
+        metrics: all figures of the task by name, the quality first; those with a slash are too many for a line.
         parameters: trainable parameters.
         madds: multiply-adds of one image's forward pass.
         epochs: passes over the training images; fewer where the child was stopped.
         seconds: wall time, building and tracing included.
         latency: median wall time of one image's forward pass, seconds; None unless the reward needs it.
-        curve: accuracy after each epoch; empty unless children may be stopped by it.
+        curve: quality after each epoch; empty unless children may be stopped by it.
     """
 
-    accuracy: float
-    loss: float
-    parameters: int
-    madds: int
-    epochs: int
-    seconds: float
+    quality: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    parameters: int | None = None
+    madds: int | None = None
+    epochs: int | None = None
+    seconds: float | None = None
     latency: float | None = None
     curve: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, float], **others: Any) -> Self:
+        """A measurement whose quality is the first of the metrics."""
+        return cls(next(iter(metrics.values())), metrics, **others)
+
+    @property
+    def quality_name(self) -> str:
+        """Name of the metric that is the quality."""
+        return next(iter(self.metrics), "quality")
+
+
+Reward = Callable[[Measurement], float]
+"""What a strategy maximizes."""
 
 
 @dataclass(frozen=True)

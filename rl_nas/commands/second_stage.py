@@ -22,7 +22,7 @@ from rl_nas.flags.parsing import Parsed, parse
 from rl_nas.report.second_stage import Candidate, Retrained
 from rl_nas.report.tables import best_trials
 from rl_nas.spaces.decisions import Architecture, SearchSpace
-from rl_nas.spaces.genotype import to_json
+from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import make_folder, write_text
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder

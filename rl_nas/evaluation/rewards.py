@@ -5,26 +5,23 @@ from functools import partial
 
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.settings import RewardSettings
-from rl_nas.trial import Measurement
+from rl_nas.trial import Measurement, Reward
 
-Reward = Callable[[Measurement], float]
-
-
-def accuracy(measurement: Measurement) -> float:
-    """Top-1 accuracy on held-out training images (Zoph et al. 2018, section 3)."""
-    return measurement.accuracy
+def quality(measurement: Measurement) -> float:
+    """The task's quality, such as top-1 accuracy on held-out training images (Zoph et al. 2018, section 3)."""
+    return measurement.quality
 
 
-def accuracy_cubed(measurement: Measurement) -> float:
-    """The third power of the accuracy (Zoph and Le 2017, section 4.1): good children count more."""
-    return measurement.accuracy**3
+def quality_cubed(measurement: Measurement) -> float:
+    """The third power of the quality (Zoph and Le 2017, section 4.1): good children count more."""
+    return measurement.quality**3
 
 
 def mnasnet(quality: float, cost: float, target: float, alpha: float, beta: float) -> float:
     """Weighted product of Tan et al. 2019, equations 2 and 3: quality (cost/target)^w.
 
     Args:
-        quality: accuracy.
+        quality: of the task.
         cost: in the unit of `target`, above 0.
         target: of the cost.
         alpha: w of costs up to the target.
@@ -63,7 +60,7 @@ def make_reward(settings: RewardSettings) -> Reward:
         for flag in ("cost_target", "cost_weight"):
             if getattr(settings, flag) is not None:
                 raise UsageError(f"--{flag} is for the rewards {', '.join(WITH_COST)}, not for --reward={name}")
-        return {"accuracy": accuracy, "accuracy_cubed": accuracy_cubed}[name]
+        return PLAIN[name]
     if settings.cost_target is None:
         raise UsageError(f"--reward={name} needs --cost_target, the {settings.cost} that is aimed at")
     weight = {} if settings.cost_weight is None else {"beta": settings.cost_weight}
@@ -71,4 +68,4 @@ def make_reward(settings: RewardSettings) -> Reward:
 
 
 def _with_cost(formula: Callable[..., float], cost: str, measurement: Measurement) -> float:
-    return formula(measurement.accuracy, getattr(measurement, cost))
+    return formula(measurement.quality, getattr(measurement, cost))

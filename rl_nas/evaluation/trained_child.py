@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import keras
@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.checkpoint import State
+from rl_nas.child.data.settings import AugmentSettings
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.settings import AugmentSettings, TrainingSettings
 from rl_nas.child.training.child_training import (
     ChildTrainer,
     DeviceData,
@@ -21,17 +21,20 @@ from rl_nas.child.training.child_training import (
     quick_start,
     training_steps,
 )
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.latency import measure_latency
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import FilterSettings
-from rl_nas.evaluation.zero_cost import Filter
+from rl_nas.evaluation.zero_cost import Filter, first_images
 from rl_nas.networks.layers import Shape
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
+from rl_nas.settings import Settings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.tasks.task import Task
 from rl_nas.trial import ChildError, Job, Measurement, TrialState
 
 OnChild = Callable[[Job, Measurement, PlannedModel], None]
@@ -41,10 +44,10 @@ class States(Protocol):
     """Keeps the states of children that were stopped and may be trained on."""
 
     def load(self, index: int) -> State | None:
-        """That of a trial, if it is there."""
+        """The state of a trial's child, if it is there."""
 
     def save(self, index: int, state: State) -> None:
-        """Keeps that of a trial."""
+        """Keeps the state of a trial's child."""
 
 
 class TrainedChildEvaluator:
@@ -59,11 +62,13 @@ class TrainedChildEvaluator:
         self,
         space: SearchSpace[Any],
         data: DeviceData,
+        task: Task,
         network: NetworkSettings,
         training: TrainingSettings,
         augmentation: AugmentSettings,
         *,
         classes: int,
+        task_settings: Settings | None = None,
         latency: bool = False,
         limits: LimitSettings = LimitSettings(),
         filtering: FilterSettings = FilterSettings(),
@@ -71,14 +76,17 @@ class TrainedChildEvaluator:
         states: States | None = None,
         on_child: OnChild = lambda job, measurement, child: None,
     ) -> None:
-        self._space, self._data, self._classes = space, data, classes
+        self._space, self._data, self._task, self._classes = space, data, task, classes
         self._network, self._training, self._augmentation = network, training, augmentation
         self._latency, self._limits, self._on_child = latency, limits, on_child
         self._early_stop, self._states = early_stop, states
-        images, labels = data.train_images[: filtering.filter_images], data.train_labels
-        self._filter = (
-            Filter(filtering, self._random_plans(), data.normalize(images), labels) if filtering.filter else None
-        )
+        self._objective = task.objective(task_settings or task.own_settings({}), classes)
+        self._head = task.head(classes)
+        self._filter = None
+        if filtering.filter:
+            task.require(filtering.filter, f"--filter={filtering.filter}")
+            batch = first_images(data, self._objective, filtering.filter_images)
+            self._filter = Filter(filtering, self._random_plans(), batch)
         # What lives now lives on; the collections after children need not look at it: 0.4 s each otherwise.
         gc.collect()
         gc.freeze()
@@ -105,7 +113,7 @@ class TrainedChildEvaluator:
     def plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
         """The child network of an architecture; with `steps` as it is while it is trained for so many."""
         shape: Shape = tuple(self._data.train_images.shape[1:])
-        return plan_network(self._space.decode(architecture), self._network, shape, self._classes, steps)
+        return plan_network(self._space.decode(architecture), self._network, shape, self._head, steps)
 
     def _random_plans(self) -> Iterator[Plan]:
         """Networks that the space can be judged by; without end, and always the same."""
@@ -120,47 +128,58 @@ class TrainedChildEvaluator:
         cost = bare.cost()
         plan = self.plan(job.architecture, training_steps(self._training, len(self._data.train_images)))
         self._limits.check(plan, self._training.batch_size)
-        kept = self._states.load(job.index) if self._states is not None else None
+        kept = self._kept(job)
         if kept is not None:
             started -= kept["seconds"]
         elif self._filter is not None:
             self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
-        before = kept["measured"][: len(job.thresholds)] if kept is not None else []
-        came_so_far = 0 < len(job.thresholds) == len(before)
+        before = kept["measured"][: job.epochs] if kept is not None else []
+        came_so_far = job.epochs is not None and len(before) == job.epochs
         if came_so_far:
-            curve, (accuracy, loss) = _curve(before)
+            measured = before
         else:
             with quick_start():
-                curve, (accuracy, loss) = self._train_and_evaluate(child, job, kept, started)
-        latency = measure_latency(child.infer, self._data) if self._latency else None
-        seconds = time.monotonic() - started
-        epochs = len(curve) or self._training.epochs
-        measurement = Measurement(accuracy, loss, cost.trainable, cost.madds, epochs, seconds, latency, curve)
+                measured = self._train_and_evaluate(child, job, kept, started)
+        measurement = Measurement.of(
+            measured[-1],
+            parameters=cost.trainable,
+            madds=cost.madds,
+            epochs=len(measured) if self._early_stop.measures else self._training.epochs,
+            latency=measure_latency(child.infer, self._data) if self._latency else None,
+            seconds=time.monotonic() - started,
+            curve=tuple(map(_quality, measured)) if self._early_stop.measures else (),
+        )
         if not came_so_far:
             self._on_child(job, measurement, child)
         return measurement
 
+    def _kept(self, job: Job) -> State | None:
+        kept = self._states.load(job.index) if self._states is not None else None
+        whole = kept is not None and all(isinstance(metrics, dict) for metrics in kept["measured"])
+        return kept if whole else None  # states of 0.1.0 have no metrics by name: the child is trained again
+
     def _train_and_evaluate(
         self, child: PlannedModel, job: Job, kept: State | None, started: float
-    ) -> tuple[tuple[float, ...], tuple[float, float]]:
-        """Trains to the end, or until the accuracies after the epochs fall short; from a state that was kept.
+    ) -> list[dict[str, float]]:
+        """Trains to the end, or until the job says; from a state that was kept.
 
         Returns:
-            These accuracies if they are measured; accuracy and loss at the end.
+            The metrics after every epoch if children may be stopped by them, else those at the end alone.
         """
-        trainer = ChildTrainer(child, self._data, self._training, self._augmentation, job.seed)
+        trainer = ChildTrainer(child, self._objective, self._data, self._training, self._augmentation, job.seed)
         if not self._early_stop.measures:
             trainer.train()
-            return (), evaluate(child.infer, self._data)
-        measured: list[tuple[float, float]] = []
+            return [self._metrics(child.infer)]
+        measured: list[dict[str, float]] = []
         if kept is not None:
             trainer.restore(kept["trainer"])
             measured += kept["measured"]
 
         def stop() -> bool:
-            measured.append(evaluate(trainer.infer, self._data))
-            ends = falls_short([accuracy for accuracy, _ in measured], job.thresholds, self._early_stop.rule)
+            measured.append(self._metrics(trainer.infer))
+            short = falls_short(list(map(_quality, measured)), job.thresholds, self._early_stop.rule)
+            ends = short or len(measured) == job.epochs
             if ends and self._states is not None:
                 seconds = time.monotonic() - started
                 state = {"trainer": trainer.state(), "measured": measured, "seconds": seconds}
@@ -168,9 +187,11 @@ class TrainedChildEvaluator:
             return ends
 
         trainer.train(stop)
-        return _curve(measured)
+        return measured
+
+    def _metrics(self, infer: Callable[[tf.Tensor], dict[str, tf.Tensor]]) -> dict[str, float]:
+        return evaluate(infer, self._data, self._objective, self._task.metric(self._classes))
 
 
-def _curve(measured: Sequence[tuple[float, float]]) -> tuple[tuple[float, ...], tuple[float, float]]:
-    """From accuracy and loss after every epoch: the accuracies; and the last of both."""
-    return tuple(accuracy for accuracy, _ in measured), measured[-1]
+def _quality(metrics: dict[str, float]) -> float:
+    return next(iter(metrics.values()))

@@ -9,59 +9,82 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.child.data.annotation import Target
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.training.optimization import cross_entropy
-from rl_nas.child.training.train_step import logits_of
+from rl_nas.child.training.child_training import DeviceData
+from rl_nas.child.training.objective import Objective
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.networks.layers import Add, BatchNorm, Relu
 from rl_nas.networks.plan import Plan
 from rl_nas.trial import ChildError, TrialState
 
-Score = Callable[[Plan, int, tf.Tensor, tf.Tensor], float]
-"""Plan, seed of the initial weights, whitened images [batch, ...], labels [batch] -> the higher, the better."""
+class Batch(NamedTuple):
+    """Training images that a score looks at, and the loss on them.
+
+    Attributes:
+        images: float [batch, height, width, channels], normalized.
+        targets: of the objective.
+        objective: of the task.
+    """
+
+    images: tf.Tensor
+    targets: Target
+    objective: Objective
 
 
-def parameters(plan: Plan, seed: int, images: tf.Tensor, labels: tf.Tensor) -> float:
+def first_images(data: DeviceData, objective: Objective, count: int) -> Batch:
+    """The first training images of a search."""
+    targets = tf.nest.map_structure(lambda values: values[:count], data.train_targets)
+    return Batch(data.normalize(data.train_images[:count]), targets, objective)
+
+
+Score = Callable[[Plan, int, Batch], float]
+"""Plan, seed of the initial weights, training images -> the higher, the better."""
+
+
+def parameters(plan: Plan, seed: int, batch: Batch) -> float:
     """Number of trainable parameters."""
     return float(plan.cost().trainable)
 
 
-def gradient_norm(plan: Plan, seed: int, images: tf.Tensor, labels: tf.Tensor) -> float:
+def gradient_norm(plan: Plan, seed: int, batch: Batch) -> float:
     """Sum over the weights of all layers of the norm of the loss's gradient (Abdelfattah et al. 2021, section 3.1)."""
     child = PlannedModel(plan, seed=seed)
-    outputs, pullback, _ = child.train_call(child.trainable.vector.value, images)
-    _, to_logits = cross_entropy(labels, logits_of(outputs))
-    gradient = pullback(to_logits)
+    outputs, pullback, _ = child.train_call(child.trainable.vector.value, batch.images)
+    _, gradients = batch.objective.loss(batch.targets, outputs)
+    gradient = pullback(gradients)
     return float(sum(tf.norm(part) for _, part in child.trainable.mapping(gradient)))
 
 
-def synflow(plan: Plan, seed: int, images: tf.Tensor, labels: tf.Tensor) -> float:
+def synflow(plan: Plan, seed: int, batch: Batch) -> float:
     """Logarithm of the synaptic flow, the sum of |weight * dR/dweight| (Tanaka et al. 2020, section 5).
 
-    R is the sum of the outputs for an image of ones in the network of absolute weights, without batch normalisation and
+    R is the sum of the outputs for an image of ones in the network of absolute weights, without batch normalization and
     in double precision, as Abdelfattah et al. 2021 compute it. Their score is not a logarithm; the order is the same.
     """
     child = PlannedModel(_without_norms(plan), seed=seed)
     weights = tf.abs(tf.cast(child.trainable.vector.value, tf.float64))
-    outputs, pullback, _ = child.train_call(weights, tf.ones([1, *images.shape[1:]], tf.float64))
+    outputs, pullback, _ = child.train_call(weights, tf.ones([1, *batch.images.shape[1:]], tf.float64))
     gradient = pullback(tf.nest.map_structure(tf.ones_like, outputs))
     flow = float(tf.reduce_sum(tf.abs(weights * gradient)))
     return math.log(flow) if flow > 0 else -math.inf
 
 
-def naswot(plan: Plan, seed: int, images: tf.Tensor, labels: tf.Tensor) -> float:
+def naswot(plan: Plan, seed: int, batch: Batch) -> float:
     """Logarithm of the determinant of the kernel of activation patterns (Mellor et al. 2021, section 3).
 
     Entry i, j of the kernel counts the ReLUs that are on, or off, for both images i and j.
     """
     child = PlannedModel(plan, seed=seed)
-    kernel = np.zeros([len(images), len(images)])
-    for output in child.activations(images, Relu):
-        on = (output.numpy() > 0).reshape(len(images), -1).astype(np.float64)
+    count = len(batch.images)
+    kernel = np.zeros([count, count])
+    for output in child.activations(batch.images, Relu):
+        on = (output.numpy() > 0).reshape(count, -1).astype(np.float64)
         kernel += on @ on.T + (1 - on) @ (1 - on).T
     sign, logarithm = np.linalg.slogdet(kernel)
     return float(logarithm) if sign > 0 else -math.inf
@@ -76,29 +99,27 @@ SCORES: dict[str, Score] = {
 
 
 class Filter:
-    """Refuses the children that score lower than a share of random networks.
+    """Refuses the children that score lower than a fraction of random networks.
 
     The threshold is a function of the seed, so that it is the same in every process.
 
     Args:
-        settings: which score and which share.
+        settings: which score and which fraction.
         plans: random networks of the space, as many as it needs.
-        images: whitened training images.
-        labels: their classes.
+        batch: training images.
     """
 
-    def __init__(self, settings: FilterSettings, plans: Iterable[Plan], images: tf.Tensor, labels: tf.Tensor) -> None:
+    def __init__(self, settings: FilterSettings, plans: Iterable[Plan], batch: Batch) -> None:
         assert settings.filter is not None
-        self._settings, self._plans = settings, plans
-        self._images, self._labels = images[: settings.filter_images], labels[: settings.filter_images]
+        self._settings, self._plans, self._batch = settings, plans, batch
 
     def score(self, plan: Plan, seed: int) -> float:
-        """That of a child."""
-        return SCORES[self._settings.filter or ""](plan, seed, self._images, self._labels)
+        """The score of a child."""
+        return SCORES[self._settings.filter or ""](plan, seed, self._batch)
 
     @cached_property
     def threshold(self) -> float:
-        """What a child must reach."""
+        """The score that a child must reach."""
         sample = islice(self._plans, self._settings.filter_sample)
         scores = [self.score(plan, number) for number, plan in enumerate(sample)]
         return float(np.quantile(scores, 1 - self._settings.filter_share, method="lower"))
@@ -112,8 +133,8 @@ class Filter:
 
 
 def _without_norms(plan: Plan) -> Plan:
-    """The same network with normalisations that do nothing."""
-    bare = Plan(plan.image.shape)
-    bare.auxiliary = plan.auxiliary
+    """The same network with normalizations that do nothing."""
+    bare = Plan({name: tensor.shape for name, tensor in plan.inputs.items()})
+    bare.outputs = plan.outputs
     bare.nodes = [replace(node, layer=Add()) if isinstance(node.layer, BatchNorm) else node for node in plan.nodes]
     return bare

@@ -20,9 +20,10 @@ def attempt(evaluator: Evaluator, job: Job) -> Outcome:
         raise
     except Exception as error:
         return Outcome(job, failures=(Failure(_state(error), describe(error)),))
-    if not math.isfinite(measurement.accuracy) or not math.isfinite(measurement.loss):
-        met = f"accuracy {measurement.accuracy}, loss {measurement.loss}; expected finite numbers"
-        return Outcome(job, failures=(Failure(TrialState.NAN, met),))
+    figures = {measurement.quality_name: measurement.quality, **measurement.metrics}
+    if not all(map(math.isfinite, figures.values())):
+        met = ", ".join(f"{name} {value}" for name, value in figures.items() if not math.isfinite(value))
+        return Outcome(job, failures=(Failure(TrialState.NAN, f"{met}; expected finite numbers"),))
     return Outcome(job, measurement)
 
 

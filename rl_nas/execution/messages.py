@@ -12,12 +12,21 @@ SEARCH_ERRORS = (UsageError, StorageError, RunError)
 
 def job_to_json(job: Job) -> dict[str, Any]:
     """A job as a JSON value."""
-    return {"index": job.index, "architecture": job.architecture, "seed": job.seed, "thresholds": job.thresholds}
+    return {"index": job.index, "architecture": job.architecture, "seed": job.seed,
+        "thresholds": job.thresholds,
+        "epochs": job.epochs,
+    }
 
 
 def job_from_json(document: dict[str, Any]) -> Job:
     """The job of a JSON value."""
-    return Job(document["index"], tuple(document["architecture"]), document["seed"], tuple(document["thresholds"]))
+    return Job(
+        document["index"],
+        tuple(document["architecture"]),
+        document["seed"],
+        tuple(document["thresholds"]),
+        document["epochs"],
+    )
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:

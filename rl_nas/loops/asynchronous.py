@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
-from rl_nas.loops.synchronous import Reward, Store, finish
+from rl_nas.loops.synchronous import Store, finish
 from rl_nas.loops.updates import Updates, Watcher
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Resumable, Strategy
 from rl_nas.strategies.failures import FailureRule, worst
 from rl_nas.strategies.health import HealthSettings
-from rl_nas.trial import Job, Trial, child_seed
+from rl_nas.trial import Job, Reward, Trial, child_seed
 
 
 def search_async(

@@ -11,7 +11,7 @@ from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FailureRule, worst
 from rl_nas.strategies.health import HealthSettings
-from rl_nas.trial import Job, Measurement, Outcome, Trial, child_seed
+from rl_nas.trial import Job, Outcome, Reward, Trial, child_seed
 
 
 class Store(Protocol):
@@ -31,9 +31,6 @@ class Store(Protocol):
 
     def checkpoint(self) -> Checkpoint | None:
         """The last one."""
-
-
-Reward = Callable[[Measurement], float]
 
 
 def search(

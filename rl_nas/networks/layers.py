@@ -1,13 +1,14 @@
 """The kinds of layers that networks are planned from: their output shapes and costs, without TensorFlow.
 
-Each kind becomes one stock Keras layer (`rl_nas.child.network.keras_model`). Shapes are (height, width, channels).
-Multiply-adds are those of convolutions and dense layers, as the papers count them; normalisation,
+How each kind is built in Keras and computed directly stands in `rl_nas.child.network.layer_kinds`. Shapes are (height,
+width, channels).
+Multiply-adds are those of convolutions and dense layers, as the papers count them; normalization,
 activations, pooling and additions are free.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from typing_extensions import override
 
@@ -34,16 +35,58 @@ class Cost:
         return Cost(self.trainable + cost.trainable, self.other + cost.other, self.madds + cost.madds)
 
 
+@dataclass(frozen=True)
+class Weight:
+    """A weight of a layer.
+
+    Attributes:
+        name: unique in the layer, as Keras calls it.
+        shape: of its value.
+        initial: `kernel` (random, by the fan-out), `zeros` or `ones`.
+        trainable: whether it is trained; otherwise it is a moving statistic.
+        input_axis: the axis with an entry for each channel that the layer reads; None: there is none.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    initial: Literal["kernel", "zeros", "ones"] = "kernel"
+    trainable: bool = True
+    input_axis: int | None = -2
+
+    @property
+    def size(self) -> int:
+        """Number of its elements."""
+        return math.prod(self.shape)
+
+
 class Layer:
-    """A layer that keeps the shape of its only input and costs nothing."""
+    """A layer that keeps the shape of its only input, has no weights and costs nothing.
+
+    `KEEPS_CHANNELS`: the channels of its output are those of its input, one by one. `RANDOM`: its output differs from
+    train step to train step.
+    """
+
+    KEEPS_CHANNELS: ClassVar[bool] = False
+    RANDOM: ClassVar[bool] = False
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """Shape of the output for inputs of these shapes."""
         return inputs[0]
 
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """Weights for inputs of these shapes."""
+        return ()
+
+    def madds(self, *inputs: Shape) -> int:
+        """Multiply-adds of one image for inputs of these shapes."""
+        return 0
+
     def cost(self, *inputs: Shape) -> Cost:
         """Parameters and multiply-adds for inputs of these shapes."""
-        return Cost()
+        weights = self.weights(*inputs)
+        trainable = sum(weight.size for weight in weights if weight.trainable)
+        other = sum(weight.size for weight in weights if not weight.trainable)
+        return Cost(trainable, other, self.madds(*inputs))
 
 
 @dataclass(frozen=True)
@@ -61,10 +104,13 @@ class Conv(Layer):
         return (*_window(inputs[0], self.kernel, self.strides, self.padding), self.filters)
 
     @override
-    def cost(self, *inputs: Shape) -> Cost:
-        weights = math.prod(self.kernel) * inputs[0][2] * self.filters
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return (Weight("kernel", (*self.kernel, inputs[0][2], self.filters)),)
+
+    @override
+    def madds(self, *inputs: Shape) -> int:
         height, width, _ = self.output_shape(*inputs)
-        return Cost(trainable=weights, madds=weights * height * width)
+        return sum(weight.size for weight in self.weights(*inputs)) * height * width
 
 
 @dataclass(frozen=True)
@@ -85,33 +131,49 @@ class SeparableConv(Layer):
         return (*_window(inputs[0], square, stride, "same"), self.filters)
 
     @override
-    def cost(self, *inputs: Shape) -> Cost:
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         channels = inputs[0][2]
-        weights = self.kernel**2 * channels + channels * self.filters
+        return (
+            Weight("depthwise_kernel", (self.kernel, self.kernel, channels, 1)),
+            Weight("pointwise_kernel", (1, 1, channels, self.filters)),
+        )
+
+    @override
+    def madds(self, *inputs: Shape) -> int:
         height, width, _ = self.output_shape(*inputs)
-        return Cost(trainable=weights, madds=weights * height * width)
+        return sum(weight.size for weight in self.weights(*inputs)) * height * width
 
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Batch normalisation with scale and centre."""
+    """Batch normalization with scale and centre."""
 
     momentum: float
     epsilon: float
 
     @override
-    def cost(self, *inputs: Shape) -> Cost:
-        return Cost(trainable=2 * inputs[0][2], other=2 * inputs[0][2])
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        shape = (inputs[0][2],)
+        return (
+            Weight("gamma", shape, "ones", input_axis=0),
+            Weight("beta", shape, "zeros", input_axis=0),
+            Weight("moving_mean", shape, "zeros", trainable=False, input_axis=0),
+            Weight("moving_variance", shape, "ones", trainable=False, input_axis=0),
+        )
 
 
 @dataclass(frozen=True)
 class Relu(Layer):
     """max(x, 0)."""
 
+    KEEPS_CHANNELS = True
+
 
 @dataclass(frozen=True)
 class Pool(Layer):
     """Average (padding not counted) or maximum over a square window."""
+
+    KEEPS_CHANNELS = True
 
     kind: Literal["avg", "max"]
     size: int
@@ -131,10 +193,14 @@ class ShiftByOne(Layer):
     Built from a zero padding and a cropping, both parameter-free.
     """
 
+    KEEPS_CHANNELS = True
+
 
 @dataclass(frozen=True)
 class Pad(Layer):
     """Rows and columns of zeros around the image."""
+
+    KEEPS_CHANNELS = True
 
     top: int
     bottom: int
@@ -164,8 +230,10 @@ class Zero(Layer):
 
 
 @dataclass(frozen=True)
-class TrainingProgress(Layer):
-    """The share of `steps` training steps that are done, 0 to 1, whatever the input is."""
+class TrainingFraction(Layer):
+    """The fraction of `steps` train steps that are done, 0 to 1, whatever the input is."""
+
+    RANDOM = True
 
     steps: int
 
@@ -182,9 +250,12 @@ class TrainingProgress(Layer):
 class DropPath(Layer):
     """Scheduled drop path (Zoph et al. 2018): zeroes its first input for whole images, while training.
 
-    The second input is the training progress; the probability of keeping falls linearly with it, from 1
-    to `keep`, and what is kept is divided by it.
+    The second input is the fraction of the training that is done; the probability of keeping falls linearly with it,
+    from 1 to `keep`, and what is kept is divided by it.
     """
+
+    KEEPS_CHANNELS = True
+    RANDOM = True
 
     keep: float
 
@@ -214,6 +285,8 @@ class Concat(Layer):
 class GlobalPool(Layer):
     """Mean over all pixels."""
 
+    KEEPS_CHANNELS = True
+
     @override
     def output_shape(self, *inputs: Shape) -> Shape:
         return 1, 1, inputs[0][2]
@@ -221,7 +294,10 @@ class GlobalPool(Layer):
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """Zeroes a share `rate` of the values while training."""
+    """Zeroes a fraction `rate` of the values while training."""
+
+    KEEPS_CHANNELS = True
+    RANDOM = True
 
     rate: float
 
@@ -237,9 +313,15 @@ class Dense(Layer):
         return 1, 1, self.units
 
     @override
-    def cost(self, *inputs: Shape) -> Cost:
-        weights = math.prod(inputs[0]) * self.units
-        return Cost(trainable=weights + self.units, madds=weights)
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return (
+            Weight("kernel", (math.prod(inputs[0]), self.units)),
+            Weight("bias", (self.units,), "zeros", input_axis=None),
+        )
+
+    @override
+    def madds(self, *inputs: Shape) -> int:
+        return math.prod(inputs[0]) * self.units
 
 
 def _window(shape: Shape, size: Pair, strides: Pair, padding: Padding) -> Pair:

@@ -4,63 +4,53 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rl_nas.errors import UsageError
-from rl_nas.networks.chain import plan_chain_network
-from rl_nas.networks.layers import Cost, Shape
-from rl_nas.networks.nasbench101 import plan_nasbench101_network
-from rl_nas.networks.nasbench201 import plan_nasbench201_network
+from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.features import Head
+from rl_nas.networks.layers import BatchNorm, Cost, Shape
+from rl_nas.networks.operations import Ops
 from rl_nas.networks.plan import Plan
-from rl_nas.networks.settings import NetworkSettings, Skeleton, skeleton_of
-from rl_nas.networks.skeleton import plan_cell_network
-from rl_nas.spaces.cells import Cell, CellGenotype
-from rl_nas.spaces.chain import ChainGenotype
-from rl_nas.spaces.genotype import Genotype
-from rl_nas.spaces.nasbench101 import ModelSpec
-from rl_nas.spaces.nasbench201 import EdgeCell
+from rl_nas.networks.settings import NetworkSettings, skeleton_of
+from rl_nas.networks.skeleton import Skeleton
+from rl_nas.spaces.decisions import Genotype
 
 
 def plan_network(
     genotype: Genotype,
     settings: NetworkSettings | Skeleton,
     image_shape: Shape,
-    classes: int,
+    head: Head,
     training_steps: int | None = None,
 ) -> Plan:
-    """Plans the network of a genotype.
+    """Plans the network of a genotype: its features, and the head of a task.
 
     Args:
-        genotype: the cells, the chain or the graph.
+        genotype: of any family.
         settings: how it is made into a network; settings are solved for the size that they ask for.
         image_shape: height, width, channels of the images.
-        classes: number of logits.
-        training_steps: plan what only the training needs, auxiliary head and drop path, for so many steps.
+        head: of the task, such as `rl_nas.tasks.classification.head.ClassificationHead(classes=10)`.
+        training_steps: plan what only the training needs, auxiliary head and drop path, for so many train steps.
 
     Raises:
-        UsageError: the genotype, the skeleton and the image do not fit, or no size is small enough.
+        UsageError: the genotype, the skeleton, the head and the image do not fit, or no size is small enough.
     """
-    skeleton = settings if isinstance(settings, Skeleton) else solve(genotype, settings, image_shape, classes)
-    plan = Plan(image_shape)
-    match genotype:
-        case CellGenotype():
-            plan_cell_network(plan, genotype, skeleton, classes, training_steps)
-        case ChainGenotype():
-            plan_chain_network(plan, genotype, skeleton, classes)
-        case ModelSpec():
-            plan_nasbench101_network(plan, genotype, skeleton, classes)
-        case EdgeCell():
-            plan_nasbench201_network(plan, genotype, skeleton, classes)
+    skeleton = settings if isinstance(settings, Skeleton) else solve(genotype, settings, image_shape, head)
+    plan = Plan.of_image(image_shape)
+    ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
+    features = family_of(genotype).plan(ops, genotype, skeleton, training_steps)
+    plan.outputs = head.plan(ops, features, skeleton, training=training_steps is not None)
     plan.prune()
     return plan
 
 
 def solve(
-    genotype: Genotype, settings: NetworkSettings, image_shape: Shape, classes: int, default: str = "proxy"
+    genotype: Genotype, settings: NetworkSettings, image_shape: Shape, head: Head, default: str = "proxy"
 ) -> Skeleton:
     """The skeleton that settings ask for, its filters solved for `size`, `target_params` and `target_madds`.
 
     Raises:
-        UsageError: the settings contradict each other, or even one filter is too many.
+        UsageError: the settings contradict each other, have no effect, or even one filter is too many.
     """
-    skeleton = skeleton_of(genotype, settings, default)
+    skeleton = skeleton_of(genotype, settings, head.reads, default)
     asked = {"target_params": settings.target_params, "target_madds": settings.target_madds}
     targets = {name: value for name, value in asked.items() if value is not None}
     given = [name for name in ("size", "filters", *targets) if getattr(settings, name) is not None]
@@ -72,7 +62,7 @@ def solve(
         return skeleton
 
     def fits(filters: int) -> bool:
-        cost = plan_network(genotype, replace(skeleton, filters=filters), image_shape, classes).cost()
+        cost = plan_network(genotype, replace(skeleton, filters=filters), image_shape, head).cost()
         return _within(cost, targets)
 
     filters = _largest(fits)
@@ -83,30 +73,24 @@ def solve(
 
 
 def size_notation(genotype: Genotype, skeleton: Skeleton) -> str:
-    """N@P as in the papers: cells of a stage, channels before the classifier; empty for other networks."""
-    if not isinstance(genotype, CellGenotype):
-        return ""
-    return f"{skeleton.cells}@{_output_width(genotype.normal) * skeleton.filters * 2**skeleton.reductions}"
+    """N@P as in the papers: cells of a stage, channels before the head; empty for networks without a fixed width."""
+    width = family_of(genotype).output_width
+    return "" if width is None else f"{skeleton.cells}@{width(genotype) * skeleton.filters * 2**skeleton.reductions}"
 
 
 def _sized(genotype: Genotype, skeleton: Skeleton, size: str) -> Skeleton:
     cells, _, channels = size.partition("@")
-    if not isinstance(genotype, CellGenotype):
-        raise UsageError(f"--size={size} is for networks of cells; give --cells and --filters")
+    width = family_of(genotype).output_width
+    assert width is not None  # or the family would not read the setting
     if not (cells.isdecimal() and channels.isdecimal() and int(cells) and int(channels)):
         raise UsageError(f"--size={size}: expected N@P with whole numbers, such as 4@1056")
-    unit = _output_width(genotype.normal) * 2**skeleton.reductions
+    unit = width(genotype) * 2**skeleton.reductions
     if int(channels) % unit:
         raise UsageError(
-            f"--size={size}: {channels} channels before the classifier are no multiple of {unit}, what one filter"
-            " of the first stage makes there"
+            f"--size={size}: {channels} channels before the head are no multiple of {unit}, what one filter of the"
+            " first stage makes there"
         )
     return replace(skeleton, cells=int(cells), filters=int(channels) // unit)
-
-
-def _output_width(cell: Cell) -> int:
-    """Channels of a cell's output, in filters of the cell."""
-    return sum(2 if cell.combine_of(state) == "concat" else 1 for state in cell.concat)
 
 
 def _within(cost: Cost, targets: dict[str, float]) -> bool:

@@ -1,7 +1,7 @@
 """The operations of the cell spaces, planned as layers.
 
 An operation maps a state to `filters` channels, at the same size or (stride 2) at half of it. Every
-operation has a strided form. Convolutions follow the order ReLU, convolution, batch normalisation
+operation has a strided form. Convolutions follow the order ReLU, convolution, batch normalization
 (Zoph et al. 2018, appendix A.4).
 """
 
@@ -26,19 +26,19 @@ from rl_nas.networks.plan import Plan, Tensor
 
 @dataclass(frozen=True)
 class Ops:
-    """Plans operations into one network: every layer of it normalises alike.
+    """Plans operations into one network: every layer of it normalizes alike.
 
     Attributes:
         plan: where the layers go.
-        norm: the normalisation.
-        progress: share of the training that is done; None where no path is to be dropped.
+        norm: the normalization.
+        fraction: of the training that is done; None where no path is to be dropped.
         keep: probability of keeping a path at the end of the training.
         zero_padded_pools: whether strided pools read zeros beyond the image; otherwise they ignore it.
     """
 
     plan: Plan
     norm: BatchNorm
-    progress: Tensor | None = None
+    fraction: Tensor | None = None
     keep: float = 1.0
     zero_padded_pools: bool = False
 
@@ -49,9 +49,9 @@ class Ops:
         """
         with self.plan.scope(op):
             x = OPERATION_PLANS[op](self, x, filters, stride)
-            if self.progress is None or op == "identity":
+            if self.fraction is None or op == "identity":
                 return x
-            return self.plan.add(DropPath(self.keep), x, self.progress, name="drop_path")
+            return self.plan.add(DropPath(self.keep), x, self.fraction, name="drop_path")
 
     def relu(self, x: Tensor) -> Tensor:
         """Plans a ReLU."""
@@ -60,7 +60,7 @@ class Ops:
     def conv_bn(
         self, x: Tensor, filters: int, kernel: Pair = (1, 1), strides: Pair = (1, 1), dilation: int = 1
     ) -> Tensor:
-        """Plans a convolution and its normalisation."""
+        """Plans a convolution and its normalization."""
         conv = Conv(filters, kernel, strides, dilation)
         x = self.plan.add(conv, x, name="conv")
         return self.plan.add(self.norm, x, name="bn")
@@ -93,7 +93,7 @@ def _conv(kernel: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
 
 
 def _factored_conv(kernel: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
-    """1xk then kx1, each with its own ReLU and normalisation."""
+    """1xk then kx1, each with its own ReLU and normalization."""
 
     def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
         x = ops.conv_bn(ops.relu(x), filters, (1, kernel), (1, stride))

@@ -1,9 +1,9 @@
-"""A network as a list of layers in order of computation: what is counted, and what Keras builds."""
+"""A network as a list of layers in order of computation: what is counted, built in Keras or computed directly."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Cost, Layer, Shape
@@ -11,7 +11,7 @@ from rl_nas.networks.layers import Cost, Layer, Shape
 
 @dataclass(frozen=True)
 class Tensor:
-    """The output of a planned layer: its number in the plan (-1: the image) and its shape."""
+    """The output of a planned layer: its number in the plan (below 0: an input of the network) and its shape."""
 
     node: int
     shape: Shape
@@ -38,6 +38,7 @@ class Node:
         output: what it makes.
         key: the name with what of the architecture it does not tell, such as the state that an operation reads: where
             networks share weights, their layers of equal keys do.
+        weights_of: name of an earlier layer whose weights it uses; None: it has its own.
     """
 
     name: str
@@ -45,32 +46,65 @@ class Node:
     inputs: tuple[Tensor, ...]
     output: Tensor
     key: str
+    weights_of: str | None = None
 
 
 class Plan:
-    """Collects the layers of a network. The last one's output leaves it.
+    """Collects the layers of a network.
 
     Attributes:
-        image: the network's input.
+        inputs: of the network, by name.
+        outputs: of the network, by name.
         nodes: the layers, each after those it reads.
-        auxiliary: logits that leave it too, where it has an auxiliary head for its training.
     """
 
-    def __init__(self, image_shape: Shape) -> None:
-        self.image = Tensor(-1, image_shape)
+    def __init__(self, inputs: Mapping[str, Shape]) -> None:
+        self.inputs = {name: Tensor(-1 - number, shape) for number, (name, shape) in enumerate(inputs.items())}
+        self.outputs: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
-        self.auxiliary: Tensor | None = None
         self._scope: list[str] = []
         self._keys: list[str] = []
         self._names: set[str] = set()
+        self._made = 0
+        self._place: int | None = None  # in the list, where layers are put now; None: at its end
 
-    def add(self, layer: Layer, *inputs: Tensor, name: str) -> Tensor:
-        """Appends a layer that reads `inputs`; returns its output."""
-        output = Tensor(len(self.nodes), layer.output_shape(*(t.shape for t in inputs)))
+    @classmethod
+    def of_image(cls, shape: Shape) -> "Plan":
+        """A plan whose only input is an image."""
+        return cls({"image": shape})
+
+    @property
+    def image(self) -> Tensor:
+        """The input of that name."""
+        return self.inputs["image"]
+
+    def add(self, layer: Layer, *inputs: Tensor, name: str, weights_of: Tensor | None = None) -> Tensor:
+        """Adds a layer that reads `inputs`; returns its output.
+
+        Args:
+            layer: what it does.
+            inputs: what it reads.
+            name: in the present scope.
+            weights_of: the output of an equal layer, whose weights this one uses too. It has no moving statistics.
+        """
+        output = Tensor(self._made, layer.output_shape(*(t.shape for t in inputs)))
         unique = self._unique(".".join([*self._scope, name]))
         key = ".".join([*self._keys, unique.removeprefix(".".join([*self._scope, ""]))])
-        self.nodes.append(Node(unique, layer, inputs, output, key))
+        node = Node(unique, layer, inputs, output, key, self._owner(layer, inputs, weights_of))
+        self.nodes.insert(len(self.nodes) if self._place is None else self._place, node)
+        self._made += 1
+        self._place = None if self._place is None else self._place + 1
         return output
+
+    @contextmanager
+    def behind(self, tensor: Tensor) -> Iterator[None]:
+        """Puts the layers added inside right behind the one that made `tensor`, in the order of computation."""
+        before = self._place
+        self._place = 1 + next(n for n, node in enumerate(self.nodes) if node.output == tensor)
+        try:
+            yield
+        finally:
+            self._place = before
 
     @contextmanager
     def scope(self, name: str, variant: object = None) -> Iterator[None]:
@@ -83,11 +117,6 @@ class Plan:
             self._scope.pop()
             self._keys.pop()
 
-    @property
-    def output(self) -> Tensor:
-        """What the network returns."""
-        return self.nodes[-1].output
-
     def check_halvings(self, halvings: int) -> None:
         """Raises `UsageError` unless the image can be halved so often."""
         height, width = self.image.size
@@ -99,7 +128,7 @@ class Plan:
 
     def prune(self) -> None:
         """Drops the layers that no output depends on, such as those of a cell's dead blocks."""
-        needed = {self.output.node} | ({self.auxiliary.node} if self.auxiliary else set())
+        needed = {tensor.node for tensor in self.outputs.values()}
         for node in reversed(self.nodes):
             if node.output.node in needed:
                 needed |= {tensor.node for tensor in node.inputs}
@@ -107,12 +136,27 @@ class Plan:
 
     def cost(self) -> Cost:
         """Parameters and multiply-adds of the whole network."""
-        costs = (node.layer.cost(*(t.shape for t in node.inputs)) for node in self.nodes)
-        return sum(costs, start=Cost())
+        costs = ((node, node.layer.cost(*(t.shape for t in node.inputs))) for node in self.nodes)
+        counted = (cost if node.weights_of is None else replace(cost, trainable=0) for node, cost in costs)
+        return sum(counted, start=Cost())
 
     def activations(self) -> int:
-        """Numbers that all layers put out for one image."""
+        """Number of values that all layers put out for one image."""
         return sum(math.prod(node.output.shape) for node in self.nodes)
+
+    def _owner(self, layer: Layer, inputs: tuple[Tensor, ...], weights_of: Tensor | None) -> str | None:
+        if weights_of is None:
+            return None
+        owner = next(node for node in self.nodes if node.output == weights_of)
+        weights, theirs = (
+            layer.weights(*(t.shape for t in inputs)),
+            owner.layer.weights(*(t.shape for t in owner.inputs)),
+        )
+        if layer != owner.layer or weights != theirs or not all(weight.trainable for weight in weights):
+            raise ValueError(
+                f"{layer} can't use the weights of {owner.name}; expected an equal layer, without averages"
+            )
+        return owner.weights_of or owner.name
 
     def _unique(self, name: str) -> str:
         number = 1

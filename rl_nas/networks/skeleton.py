@@ -1,120 +1,46 @@
-"""The network around cells: stem, stages of cells, auxiliary head, head (Zoph et al. 2018, figure 2)."""
+"""Everything about a network but its genotype, image size and classes."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-from fractions import Fraction
-from typing import NamedTuple
-
-from rl_nas.errors import UsageError
-from rl_nas.networks.cells import plan_cell
-from rl_nas.networks.layers import BatchNorm, Conv, Dense, Dropout, GlobalPool, Pool, TrainingProgress
-from rl_nas.networks.operations import Ops
-from rl_nas.networks.plan import Plan, Tensor
-from rl_nas.networks.settings import Skeleton
-from rl_nas.spaces.cells import CellGenotype
-
-_IMAGENET_STEM_FILTERS = 32
-_AUXILIARY_FILTERS = (128, 768)
+from dataclasses import dataclass
+from typing import Literal
 
 
-class PlacedCell(NamedTuple):
-    """One cell of a network.
+@dataclass(frozen=True)
+class Skeleton:
+    """A preset, or a preset with what the flags change; a family of genotypes and a head read parts of it.
 
     Attributes:
-        name: `reduction2` or `stage1.normal3`; the stem's reductions are `stem.reduction1` and 2.
-        reduces: whether it halves the image.
-        scale: its filters, as a multiple of the network's F.
+        cells: normal cells of each stage (N in the papers); modules of a stack.
+        filters: of the first stage (F); they double with every reduction.
+        reductions: how often cells halve the image; there is one stage more.
+        stem: `cifar`, a 3x3 convolution, or `imagenet`, the same with stride 2 and two more reduction cells.
+        stem_multiplier: the stem's convolution has this times F (imagenet: times 32) filters.
+        output_conv: whether a 1x1 convolution and a normalization stand behind the last cell, as ENAS has them behind
+            every cell; those behind the others are the next cell's first ones.
+        skip_reduction_input: whether the cell after a reduction reads what was before the reduction's input.
+        dropout: fraction of the features dropped before the head's last layer.
+        drop_path: probability of keeping the last cell's paths at the end of the training.
+        auxiliary: whether the network has an auxiliary head while it is trained.
+        zero_padded_pools: whether strided pools read zeros beyond the image, as in keras.applications.
+        bn_momentum: of batch normalization.
+        bn_epsilon: of batch normalization.
+        l2: weight of the published L2 term of the loss, half the squared kernels.
+        image_size: pixels of the published images.
+        classes: of the published data set.
     """
 
-    name: str
-    reduces: bool
-    scale: Fraction
-
-
-def placed_cells(genotype: CellGenotype, skeleton: Skeleton) -> Iterator[PlacedCell]:
-    """The cells in order. A genotype without a reduction cell strides the first normal cell of a stage instead."""
-    if skeleton.stem == "imagenet":
-        yield PlacedCell("stem.reduction1", True, Fraction(1, 4))
-        yield PlacedCell("stem.reduction2", True, Fraction(1, 2))
-    for stage in range(skeleton.reductions + 1):
-        scale = Fraction(2**stage)
-        if stage > 0:
-            yield PlacedCell(f"reduction{stage}", True, scale)
-        first = 2 if stage > 0 and genotype.reduction is None else 1
-        for number in range(first, skeleton.cells + 1):
-            yield PlacedCell(f"stage{stage + 1}.normal{number}", False, scale)
-
-
-def plan_cell_network(
-    plan: Plan, genotype: CellGenotype, skeleton: Skeleton, classes: int, training_steps: int | None
-) -> None:
-    """Plans a network of cells.
-
-    Args:
-        plan: an empty plan for the images at hand.
-        genotype: the cells.
-        skeleton: how they are stacked.
-        classes: number of logits.
-        training_steps: plan what only the training needs, auxiliary head and drop path, for so many steps.
-
-    Raises:
-        UsageError: the image is too small for the reductions or for the auxiliary head.
-    """
-    plan.check_halvings(skeleton.reductions + (3 if skeleton.stem == "imagenet" else 0))
-    norm = BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon)
-    ops = Ops(plan, norm, zero_padded_pools=skeleton.zero_padded_pools)
-    if training_steps is not None and skeleton.drop_path < 1:
-        ops = replace(ops, progress=plan.add(TrainingProgress(training_steps), plan.image, name="progress"))
-    outputs = [_plan_stem(ops, skeleton)]
-    previous: Tensor | None = None
-    cells = list(placed_cells(genotype, skeleton))
-    # "2/3 of the way up the network": the auxiliary head reads what the last reduction reads.
-    last_reduction = f"reduction{skeleton.reductions}"
-    for number, placed in enumerate(cells, start=1):
-        cell = genotype.reduction if placed.reduces and genotype.reduction else genotype.normal
-        keep = 1 - number / len(cells) * (1 - skeleton.drop_path)
-        filters = max(1, int(skeleton.filters * placed.scale))
-        if placed.name == last_reduction and skeleton.auxiliary and training_steps is not None:
-            plan.auxiliary = _plan_auxiliary(ops, outputs[-1], classes)
-        with plan.scope(placed.name):
-            stride = 2 if placed.reduces else 1
-            outputs.append(plan_cell(replace(ops, keep=keep), cell, outputs[-1], previous, filters, stride))
-        # What the next cell reads beside this output: the input of this cell, or (skip) what that one read.
-        skipped = placed.reduces and skeleton.skip_reduction_input and not placed.name.startswith("stem")
-        previous = previous if skipped else outputs[-2]
-    output = outputs[-1]
-    if skeleton.output_conv:
-        with plan.scope("output"):
-            output = ops.conv_bn(ops.relu(output), filters)
-    _plan_head(ops, output, skeleton, classes)
-
-
-def _plan_stem(ops: Ops, skeleton: Skeleton) -> Tensor:
-    imagenet = skeleton.stem == "imagenet"
-    filters = max(1, round(skeleton.stem_multiplier * (_IMAGENET_STEM_FILTERS if imagenet else skeleton.filters)))
-    conv = Conv(filters, (3, 3), (2, 2), padding="valid") if imagenet else Conv(filters, (3, 3))
-    with ops.plan.scope("stem"):
-        return ops.plan.add(ops.norm, ops.plan.add(conv, ops.plan.image, name="conv"), name="bn")
-
-
-def _plan_auxiliary(ops: Ops, h: Tensor, classes: int) -> Tensor:
-    if min(h.size) < 5:
-        raise UsageError(
-            f"the auxiliary head pools 5x5 pixels and meets {h.size[0]}x{h.size[1]};"
-            " give --noauxiliary or larger images"
-        )
-    plan, (narrow, wide) = ops.plan, _AUXILIARY_FILTERS
-    with plan.scope("auxiliary"):
-        h = plan.add(Pool("avg", 5, stride=3, padding="valid"), ops.relu(h), name="pool")
-        h = ops.relu(ops.conv_bn(h, narrow))
-        h = plan.add(Conv(wide, h.size, padding="valid"), h, name="conv")
-        h = ops.relu(plan.add(ops.norm, h, name="bn"))
-        return plan.add(Dense(classes), plan.add(GlobalPool(), h, name="flatten"), name="logits")
-
-
-def _plan_head(ops: Ops, h: Tensor, skeleton: Skeleton, classes: int) -> None:
-    with ops.plan.scope("head"):
-        h = ops.plan.add(GlobalPool(), ops.relu(h), name="pool")
-        if skeleton.dropout:
-            h = ops.plan.add(Dropout(skeleton.dropout), h, name="dropout")
-        ops.plan.add(Dense(classes), h, name="logits")
+    cells: int = 1
+    filters: int = 1
+    reductions: int = 2
+    stem: Literal["cifar", "imagenet"] = "cifar"
+    stem_multiplier: float = 1.0
+    output_conv: bool = False
+    skip_reduction_input: bool = False
+    dropout: float = 0.0
+    drop_path: float = 1.0
+    auxiliary: bool = False
+    zero_padded_pools: bool = False
+    bn_momentum: float = 0.9
+    bn_epsilon: float = 1e-5
+    l2: float = 0.0
+    image_size: int = 32
+    classes: int = 10

@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rl_nas.checkpoint import State
-from rl_nas.child.settings import AugmentSettings, TrainingSettings
+from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.training.objective import Metric, Objective
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.child_training import DeviceData
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.limits import LimitSettings
@@ -20,8 +22,10 @@ class TrainedSupernet:
     """The weights that all networks of a space share, trained on one data set.
 
     Args:
-        plan: from an architecture, and the number of training steps or None, to its network.
+        plan: from an architecture, and the number of train steps or None, to its network.
         data: the images.
+        objective: gives loss and evidence.
+        metric: makes a fresh metric; its first figure is the quality.
         training: of the weights.
         augmentation: of the training images.
         limits: what networks may be.
@@ -32,15 +36,17 @@ class TrainedSupernet:
         self,
         plan: Callable[[Architecture, int | None], Plan],
         data: DeviceData,
+        objective: Objective,
+        metric: Callable[[], Metric],
         training: TrainingSettings,
         augmentation: AugmentSettings,
         *,
         limits: LimitSettings = LimitSettings(),
         seed: int = 0,
     ) -> None:
-        self._plan, self._limits, self._seed = plan, limits, seed
-        self._epochs, self._held_out = training.epochs, len(data.valid_labels)
-        self._trainer = OneShotTrainer(data, training, augmentation, seed)
+        self._plan, self._limits, self._metric, self._seed = plan, limits, metric, seed
+        self._epochs, self._held_out = training.epochs, len(data.valid_images)
+        self._trainer = OneShotTrainer(data, objective, training, augmentation, seed)
 
     @property
     def steps(self) -> int:
@@ -73,11 +79,14 @@ class TrainedSupernet:
         if batch is not None:
             size = min(self._trainer.batch, self._held_out)
             indices = np.random.default_rng([self._seed, *batch]).choice(indices, size, replace=False)
-        accuracy, loss = self._trainer.measure(plan, indices)
-        if not np.isfinite(loss):
-            raise ChildError(TrialState.NAN, f"loss {loss} with shared weights")
-        cost = plan.cost()
-        return Measurement(accuracy, loss, cost.trainable, cost.madds, self._epochs, time.monotonic() - started)
+        metrics = self._trainer.measure(plan, indices, self._metric())
+        broken = [f"{name} {value}" for name, value in metrics.items() if not np.isfinite(value)]
+        if broken:
+            raise ChildError(TrialState.NAN, f"{', '.join(broken)} with shared weights")
+        cost, seconds = plan.cost(), time.monotonic() - started
+        return Measurement.of(
+            metrics, parameters=cost.trainable, madds=cost.madds, epochs=self._epochs, seconds=seconds
+        )
 
     def admits(self, architecture: Architecture) -> bool:
         """Whether its network can be made, and is within the limits."""
@@ -92,7 +101,7 @@ class TrainedSupernet:
         return self._trainer.state()
 
     def restore(self, state: State) -> None:
-        """Takes that up."""
+        """Restores the state."""
         self._trainer.restore(state)
 
     def _checked(self, architecture: Architecture) -> Plan:

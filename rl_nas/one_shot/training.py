@@ -8,9 +8,11 @@ import tensorflow as tf
 
 from rl_nas.checkpoint import State
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.settings import AugmentSettings, TrainingSettings
-from rl_nas.child.training.child_training import DeviceData, accuracy_and_loss
-from rl_nas.child.training.train_step import TrainStep, logits_of
+from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.training.objective import Metric, Objective, add_up
+from rl_nas.child.training.settings import TrainingSettings
+from rl_nas.child.training.child_training import DeviceData
+from rl_nas.child.training.train_step import TrainStep
 from rl_nas.networks.plan import Plan
 from rl_nas.one_shot.weights import WEIGHTS, OneShotWeights
 
@@ -24,6 +26,7 @@ class OneShotTrainer:
 
     Args:
         data: the images.
+        objective: gives loss and evidence.
         training: as for a child; its epochs are those of the shared weights. No average of weights is kept.
         augmentation: of the training images.
         seed: of all that is random.
@@ -34,8 +37,15 @@ class OneShotTrainer:
         steps: of an epoch.
     """
 
-    def __init__(self, data: DeviceData, training: TrainingSettings, augmentation: AugmentSettings, seed: int) -> None:
-        self._data, self._seed = data, seed
+    def __init__(
+        self,
+        data: DeviceData,
+        objective: Objective,
+        training: TrainingSettings,
+        augmentation: AugmentSettings,
+        seed: int,
+    ) -> None:
+        self._data, self._objective, self._seed = data, objective, seed
         self._training = replace(training, ema_decay=0.0)
         self._examples = int(data.train_images.shape[0])
         self.weights = OneShotWeights(seed)
@@ -43,7 +53,7 @@ class OneShotTrainer:
         self.steps = self._examples // self.batch
         self._scalars: dict[str, np.ndarray] = {}
         self._images = tf.function(
-            lambda indices, seed: data.augmented(indices, seed, augmentation),
+            lambda indices, seed: data.batch(indices, seed, augmentation),
             [tf.TensorSpec([self.batch], tf.int64), tf.TensorSpec([2], tf.int64)],
             autograph=False,
         )
@@ -68,46 +78,48 @@ class OneShotTrainer:
         child = PlannedModel(plan, seed=self._seed, weights=self.weights.vectors[WEIGHTS][places])
         for counter in child.counters:
             counter.vector.assign([number])
-        update = TrainStep(child, self._training, self.batch, self.steps * self._training.epochs)
+        steps = self.steps * self._training.epochs
+        update = TrainStep(child, self._objective, self._training, self.batch, steps)
         slots, scalars = _state_of(update.optimizer, child)
         for name, variable in slots.items():
             variable.assign(self.weights.slot(name)[places])
         for name, variable in scalars.items():
             variable.assign(self._scalars.get(name, variable))
         seed = np.random.default_rng([self._seed, number]).integers(2**62, size=2)
-        images = self._images(tf.constant(indices), tf.constant(seed))
-        loss, _ = update(images, tf.gather(self._data.train_labels, indices))
+        loss, _ = update(*self._images(tf.constant(indices), tf.constant(seed)))
         self.weights.vectors[WEIGHTS][places] = child.trainable.vector.numpy()
         for name, variable in slots.items():
             self.weights.slot(name)[places] = variable.numpy()
         self._scalars = {name: variable.numpy() for name, variable in scalars.items()}
         return float(loss)
 
-    def measure(self, plan: Plan, indices: np.ndarray) -> tuple[float, float]:
-        """Accuracy and mean cross-entropy of a network on held-out images.
+    def measure(self, plan: Plan, indices: np.ndarray, metric: Metric) -> dict[str, float]:
+        """Figures of a metric over held-out images.
 
-        Normalised by the statistics of the images themselves, at most a training batch at once: averages over the
+        Normalized by the statistics of the images themselves, at most a training batch at once: averages over the
         training would be those of other networks too.
 
         Args:
             plan: the network without what only its training needs.
             indices: of the images, int64 [images].
+            metric: fresh.
         """
         places = self.weights.places(plan)
         child = PlannedModel(plan, weights=self.weights.vectors[WEIGHTS][places])
         weights, other = child.trainable.vector.value, child.other.vector.value
-        logits = []
         for part in np.array_split(indices, -(-len(indices) // self.batch)):
             images = self._data.normalize(tf.gather(self._data.valid_images, part))
-            logits.append(logits_of(child.call(weights, other, images, of_batch=True)))
-        return accuracy_and_loss(tf.concat(logits, axis=0), self._data.valid_labels[indices])
+            targets = tf.nest.map_structure(lambda values, part=part: tf.gather(values, part), self._data.valid_targets)
+            outputs = child.call(weights, other, images, of_batch=True)
+            add_up(metric, self._objective.evidence(targets, outputs, tf.ones([len(part)])))
+        return metric.result()
 
     def state(self) -> State:
-        """All that later steps depend on."""
+        """Everything that later steps depend on."""
         return {"weights": self.weights.state(), "optimizer": self._scalars}
 
     def restore(self, state: State) -> None:
-        """Takes that up."""
+        """Restores the state."""
         self.weights.restore(state["weights"])
         self._scalars = dict(state["optimizer"])
 

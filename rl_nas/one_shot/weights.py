@@ -10,12 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rl_nas.checkpoint import State
-from rl_nas.child.network.parameters import Parameter, initial_parameters
-from rl_nas.networks.layers import Concat, Dropout, DropPath, GlobalPool, Pad, Pool, Relu, ShiftByOne
+from rl_nas.child.network.parameters import INITIAL
+from rl_nas.networks.layers import Concat, Weight
 from rl_nas.networks.plan import Plan
-
-_SAME_CHANNELS = (Relu, Pool, Pad, ShiftByOne, DropPath, Dropout, GlobalPool)
-"""Layers whose channels are those that they read."""
 
 WEIGHTS = "weights"
 
@@ -66,33 +63,34 @@ class OneShotWeights:
         """
         parts = _parts(plan)
         found = [
-            self._placed(f"{node.key}/{parameter.name}", parameter, parts[node.inputs[0].node])
+            self._placed(f"{node.key}/{weight.name}", weight, parts[node.inputs[0].node])
             for node in plan.nodes
-            for parameter in initial_parameters(node, 0).trainable
+            if node.weights_of is None
+            for weight in node.layer.weights(*(tensor.shape for tensor in node.inputs))
+            if weight.trainable
         ]
         return np.concatenate(found)
 
     def state(self) -> State:
-        """All of it."""
+        """All weights and slots."""
         return {"starts": self._starts, "vectors": self.vectors}
 
     def restore(self, state: State) -> None:
-        """Takes that up."""
+        """Restores the state."""
         self._starts, self._storage = dict(state["starts"]), dict(state["vectors"])
         self._size = len(self._storage[WEIGHTS])
 
-    def _placed(self, name: str, parameter: Parameter, parts: tuple[_Part, ...]) -> np.ndarray:
-        axis = _channel_axis(parameter)
-        if axis is None:
-            return self._entry(name, parameter, parameter.shape).ravel()
+    def _placed(self, name: str, weight: Weight, parts: tuple[_Part, ...]) -> np.ndarray:
+        if weight.input_axis is None:
+            return self._entry(name, weight, weight.shape).ravel()
         entries = []
         for part in parts:
-            shape = list(parameter.shape)
-            shape[axis] = part.channels
-            entries.append(self._entry(f"{name} of {part.source}", parameter, tuple(shape)))
-        return np.concatenate(entries, axis=axis).ravel()
+            shape = list(weight.shape)
+            shape[weight.input_axis] = part.channels
+            entries.append(self._entry(f"{name} of {part.source}", weight, tuple(shape)))
+        return np.concatenate(entries, axis=weight.input_axis).ravel()
 
-    def _entry(self, name: str, parameter: Parameter, shape: tuple[int, ...]) -> np.ndarray:
+    def _entry(self, name: str, weight: Weight, shape: tuple[int, ...]) -> np.ndarray:
         """Where weights of that name and shape stand, in that shape."""
         key, size = f"{name} {shape}", int(np.prod(shape))
         if key not in self._starts:
@@ -100,7 +98,7 @@ class OneShotWeights:
             self._make_room()
             seed = int(np.random.SeedSequence([self.seed, zlib.crc32(key.encode())]).generate_state(1)[0])
             start = self._starts[key]
-            self._storage[WEIGHTS][start : start + size] = parameter.initial(shape, seed).ravel()
+            self._storage[WEIGHTS][start : start + size] = INITIAL[weight.initial](shape, seed).ravel()
         return np.arange(self._starts[key], self._starts[key] + size).reshape(shape)
 
     def _make_room(self) -> None:
@@ -109,21 +107,14 @@ class OneShotWeights:
                 self._storage[name] = np.concatenate([storage, np.zeros(self._size, np.float32)])
 
 
-def _channel_axis(parameter: Parameter) -> int | None:
-    """The axis along which a parameter has an entry for each channel that its layer reads; None: it has none."""
-    if "kernel" in parameter.name:
-        return -2
-    return 0 if parameter.name in ("gamma", "beta") else None
-
-
 def _parts(plan: Plan) -> dict[int, tuple[_Part, ...]]:
-    """What the channels of every tensor were made by."""
-    parts: dict[int, tuple[_Part, ...]] = {plan.image.node: (_Part("image", plan.image.channels),)}
+    """The layers that made the channels of every tensor."""
+    parts = {tensor.node: (_Part(name, tensor.channels),) for name, tensor in plan.inputs.items()}
     keys = {node.output.node: node.key for node in plan.nodes}
     for node in plan.nodes:
         if isinstance(node.layer, Concat) and node.layer.chosen:
             made = tuple(_Part(keys[tensor.node], tensor.channels) for tensor in node.inputs)
-        elif isinstance(node.layer, _SAME_CHANNELS):
+        elif node.layer.KEEPS_CHANNELS:
             made = parts[node.inputs[0].node]
         else:
             made = (_Part(node.key, node.output.channels),)

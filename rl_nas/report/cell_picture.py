@@ -1,7 +1,7 @@
 """Cells as a picture, in the manner of figure 4 of the NASNet paper (Zoph et al. 2018)."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -14,8 +14,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
 
 from rl_nas.report.cell_layout import Box, CellLayout, Edge, Point, layout_cell
-from rl_nas.report.cell_text import INPUT_NAMES, OUTPUT_NAME
-from rl_nas.spaces.cells import CellGenotype
+from rl_nas.networks.families.cell_text import INPUT_NAMES, OUTPUT_NAME
+from rl_nas.spaces.cells import Cell
 
 _FILLS = {
     "state": "#FFFFFF",
@@ -44,12 +44,12 @@ _FONT = "DejaVu Sans"
 _LINE_PITCH, _HALF_LETTER = 1.2, 0.33
 
 
-def cells_figure(genotype: CellGenotype, title: str = "") -> Figure:
+def cells_figure(cells: Mapping[str, Cell], title: str = "") -> Figure:
     """The cells side by side, blocks with the numbers that `cell_text` gives them.
 
     Boxes and labels carry their layout's keys as gid.
     """
-    layouts = {f"{kind.capitalize()} cell": layout_cell(cell) for kind, cell in genotype.cells().items()}
+    layouts = {name: layout_cell(cell) for name, cell in cells.items()}
     width = 2 * _MARGIN + sum(layout.width for layout in layouts.values()) + _CELL_GAP
     title_lines = textwrap.wrap(title, int((width - 2 * _MARGIN) / _TITLE_CHARACTER))
     title_height = _TITLE_LINE * len(title_lines) + (_TITLE_GAP if title_lines else 0.0)

@@ -4,10 +4,11 @@ import os
 import uuid
 from pathlib import Path
 
+from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.families.family import Graph
 from rl_nas.report.cell_picture import cells_figure
 from rl_nas.report.graph_picture import graph_figure
-from rl_nas.spaces.cells import CellGenotype
-from rl_nas.spaces.genotype import Genotype
+from rl_nas.spaces.decisions import Genotype
 
 DPI = 150
 
@@ -26,7 +27,8 @@ def draw_genotype(genotype: Genotype, path: str | os.PathLike[str], *, title: st
     Raises:
         OSError: the file cannot be written.
     """
-    figure = cells_figure(genotype, title) if isinstance(genotype, CellGenotype) else graph_figure(genotype, title)
+    drawing = family_of(genotype).drawing(genotype)
+    figure = graph_figure(drawing, title) if isinstance(drawing, Graph) else cells_figure(drawing, title)
     target = Path(path)
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from rl_nas.one_shot.result import OneShotResult, one_shot_json, one_shot_text
 from rl_nas.report.genotype_text import genotype_text
 from rl_nas.report.tables import best_trials, counted, trials_table
-from rl_nas.spaces.genotype import Genotype, to_json
+from rl_nas.networks.genotypes import Genotype, to_json
 from rl_nas.trial import Trial
 
 _SHOWN = 5

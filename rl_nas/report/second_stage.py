@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rl_nas.bench.statistics import spearman
-from rl_nas.spaces.genotype import Genotype
+from rl_nas.networks.genotypes import Genotype
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -16,14 +16,23 @@ Architecture = tuple[int, ...]
 Choice = str | int
 
 
-class Described(Protocol):
+class Keyed(Protocol):
     """What spaces need of a genotype."""
 
     def canonical_key(self) -> str:
         """A name that networks share if, and only if, they are the same up to how they are written."""
 
 
-Genotype = TypeVar("Genotype", bound=Described)
+class Genotype(Keyed, Protocol):
+    """The description of a network, of one of the kinds in `rl_nas.networks.families`."""
+
+    KIND: ClassVar[str]
+
+    def document(self) -> dict[str, Any]:
+        """The genotype as plain JSON values."""
+
+
+AnyGenotype = TypeVar("AnyGenotype", bound=Keyed)
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class SearchSpace(Generic[Genotype]):
+class SearchSpace(Generic[AnyGenotype]):
     """Ordered decisions, and the two functions between their outcomes and a genotype.
 
     Attributes:
@@ -61,9 +70,9 @@ class SearchSpace(Generic[Genotype]):
 
     name: str
     decisions: tuple[Decision, ...]
-    decoder: Callable[[dict[str, Choice]], Genotype]
-    encoder: Callable[[Genotype], dict[str, Choice]]
-    is_valid: Callable[[Genotype], bool] = lambda genotype: True
+    decoder: Callable[[dict[str, Choice]], AnyGenotype]
+    encoder: Callable[[AnyGenotype], dict[str, Choice]]
+    is_valid: Callable[[AnyGenotype], bool] = lambda genotype: True
     mutator: Callable[[Architecture, np.random.Generator], Architecture] | None = None
     schedule: Callable[[int], dict[str, Choice]] | None = None
     _position: dict[str, int] = field(init=False, repr=False, compare=False)
@@ -230,12 +239,12 @@ class SearchSpace(Generic[Genotype]):
             if not 0 <= choice < legal:
                 raise UsageError(f"decision {decision.name} is {choice}; expected 0 to {legal - 1}")
 
-    def decode(self, architecture: Sequence[int]) -> Genotype:
+    def decode(self, architecture: Sequence[int]) -> AnyGenotype:
         """The genotype that an architecture stands for."""
         self.validate(architecture)
         return self.decoder({d.name: d.choices[choice] for d, choice in zip(self.decisions, architecture, strict=True)})
 
-    def encode(self, genotype: Genotype) -> Architecture:
+    def encode(self, genotype: AnyGenotype) -> Architecture:
         """The architecture of a genotype; raises `UsageError` when it lies outside the space."""
         values = self.encoder(genotype)
         architecture = []

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rl_nas.spaces import genotype as genotypes
-from rl_nas.spaces.decisions import Architecture
+from rl_nas.networks.genotypes import to_json
+from rl_nas.spaces.decisions import Architecture, Genotype
 from rl_nas.store.files import storage_errors, write_atomically, write_text
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job, Measurement, Trial
@@ -20,7 +20,7 @@ _SUFFIX = ".weights.npz"
 
 
 class Model(Protocol):
-    """What is needed of a Keras model, or of what is trained in its place."""
+    """The part that is needed of a Keras model, or of what is trained in its place."""
 
     @property
     def weights(self) -> list[Any]:
@@ -53,7 +53,7 @@ class BestChild:
     that a kill at any instant leaves every recorded best with its weights.
     """
 
-    def __init__(self, folder: SearchFolder, decode: Callable[[Architecture], genotypes.Genotype]) -> None:
+    def __init__(self, folder: SearchFolder, decode: Callable[[Architecture], Genotype]) -> None:
         self._folder, self._decode = folder, decode
         self.trial: Trial | None = None
 
@@ -80,7 +80,7 @@ class BestChild:
                 _weights(self._folder, trial.index).unlink(missing_ok=True)
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Takes up the trials of a run that is continued; nothing of it is being trained."""
+        """Restores the best of the trials of a run that is continued; nothing of it is being trained."""
         successful = [trial for trial in trials if trial.reward is not None]
         if successful:
             self._crown(max(successful, key=_rank))
@@ -92,7 +92,7 @@ class BestChild:
     def _crown(self, trial: Trial) -> None:
         self.trial = trial
         document = {
-            **genotypes.to_json(self._decode(trial.architecture)),
+            **to_json(self._decode(trial.architecture)),
             "found_by": {"trial": trial.index, "reward": trial.reward},
         }
         text = json.dumps(document, indent=2) + "\n"
@@ -107,7 +107,7 @@ class BestChild:
 
 
 def _rank(trial: Trial) -> tuple[float, int]:
-    """What the best trial has most of; the earlier of equals, in whatever order they are recorded."""
+    """The order of trials, the best one largest; the earlier of equals, in whatever order they are recorded."""
     return (-math.inf if trial.reward is None else trial.reward), -trial.index
 
 

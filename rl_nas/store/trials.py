@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import astuple, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,10 +16,11 @@ from rl_nas.store.files import storage_errors
 from rl_nas.store.states import pack, unpack
 from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of the tables, kept in SQLite's user_version."""
 
 _MEASURES = tuple(field.name for field in fields(Measurement))
+_AS_JSON = ("metrics", "curve")
 
 _TRIALS = """
 CREATE TABLE trials (
@@ -27,14 +28,14 @@ CREATE TABLE trials (
     architecture TEXT NOT NULL,        -- JSON list, one choice per decision of the space
     state        TEXT NOT NULL,        -- ok, or how the child failed
     reward       REAL,                 -- NULL unless ok
-    accuracy     REAL,                 -- top-1 on held-out training images, 0 to 1
-    loss         REAL,                 -- mean cross-entropy on the same images, nats
+    quality      REAL,                 -- the metric that the reward is made of, on held-out training images
+    metrics      TEXT,                 -- JSON object, all figures of the task on the same images
     parameters   INTEGER,              -- trainable
     madds        INTEGER,              -- multiply-adds of one image
     epochs       INTEGER,
     seconds      REAL,                 -- wall time
     latency      REAL,                 -- seconds of one image's forward pass, where it was measured
-    curve        TEXT,                 -- JSON list, accuracy after each epoch, where it was measured
+    curve        TEXT,                 -- JSON list, quality after each epoch, where it was measured
     recorded_at  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT
 """
@@ -67,8 +68,14 @@ _MIGRATIONS = {
         "ALTER TABLE trials DROP COLUMN error",
     ),
     3: ("ALTER TABLE trials ADD COLUMN curve TEXT",),
+    4: (
+        "ALTER TABLE trials RENAME COLUMN accuracy TO quality",
+        "ALTER TABLE trials ADD COLUMN metrics TEXT",
+        "UPDATE trials SET metrics = json_object('accuracy', quality, 'loss', loss) WHERE quality IS NOT NULL",
+        "ALTER TABLE trials DROP COLUMN loss",
+    ),
 }
-"""What makes tables of the next schema, 0 an empty file's, whose next is the present one."""
+"""Schema -> statements that make the tables of the next one; 0 is an empty file's, whose next is the present one."""
 
 _INSERT = f"""
 INSERT INTO trials (number, architecture, state, reward, {", ".join(_MEASURES)})
@@ -229,18 +236,24 @@ def read_trials(path: Path) -> list[Trial]:
 
 
 def _row(measurement: Measurement) -> tuple[Any, ...]:
-    *measures, curve = astuple(measurement)
-    return (*measures, json.dumps(curve) if curve else None)
+    values = {name: getattr(measurement, name) for name in _MEASURES}
+    values |= {name: json.dumps(values[name]) if values[name] else None for name in _AS_JSON}
+    return tuple(values.values())
 
 
 def _read(row: tuple[Any, ...], failures: Sequence[Failure]) -> Trial:
     number, architecture, state, reward, *measures = row
-    curve = tuple(json.loads(measures.pop() or "[]"))
     return Trial(
         index=number,
         architecture=tuple(json.loads(architecture)),
         state=TrialState(state),
         reward=reward,
-        measurement=None if reward is None else Measurement(**dict(zip(_MEASURES, (*measures, curve), strict=True))),
+        measurement=None if reward is None else _measurement(measures),
         failures=tuple(failures),
     )
+
+
+def _measurement(measures: Sequence[Any]) -> Measurement:
+    values = dict(zip(_MEASURES, measures, strict=True))
+    metrics, curve = json.loads(values.pop("metrics") or "{}"), json.loads(values.pop("curve") or "[]")
+    return Measurement(**values, metrics=metrics, curve=tuple(curve))

@@ -17,7 +17,7 @@ from rl_nas.networks.layers import DropPath
 from rl_nas.networks.network import plan_network, size_notation, solve
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
-from rl_nas.spaces.lookup import find_genotype
+from rl_nas.networks.lookup import find_genotype
 
 CIFAR_IMAGES, IMAGENET_IMAGES = 50_000, 1_281_167
 IMAGENET = ("imagenet_mobile", "imagenet_large", "imagenet_amoebanet_a")

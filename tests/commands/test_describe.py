@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rl_nas.spaces.genotype import to_json
+from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.published import NASNET_A
 
 BLOCKED = """

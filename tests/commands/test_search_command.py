@@ -28,7 +28,7 @@ from rl_nas.commands.search_flags import SEARCH
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import declaration, field_types
-from rl_nas.spaces.genotype import load
+from rl_nas.networks.genotypes import load
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.trials import TrialStore
 

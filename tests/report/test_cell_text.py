@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from rl_nas.report.cell_text import cell_lines, cells_text, state_name
+from rl_nas.networks.families.cell_text import cell_lines, cells_text, state_name
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.published import NASNET_A

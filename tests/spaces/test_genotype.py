@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rl_nas.errors import UsageError
-from rl_nas.spaces.genotype import from_json, load, to_json
+from rl_nas.networks.genotypes import from_json, load, to_json
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.published import NASNET_A
 

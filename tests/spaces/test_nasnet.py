@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rl_nas.errors import UsageError
-from rl_nas.spaces.genotype import from_json, to_json
+from rl_nas.networks.genotypes import from_json, to_json
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.published import NASNET_A
 

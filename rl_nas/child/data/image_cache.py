@@ -5,13 +5,15 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rl_nas.child.data.images import ImageData
 
-_ARRAYS = ("train_images", "train_labels", "valid_images", "valid_labels")
-_CLASSES = "class_names.json"
+_IMAGES = ("train_images", "valid_images")
+_TARGETS = ("train_targets", "valid_targets")
+_INDEX = "index.json"
 
 
 @contextlib.contextmanager
@@ -21,9 +23,15 @@ def image_cache(data: ImageData, folder: Path) -> Iterator[None]:
     try:
         with contextlib.suppress(OSError):
             folder.mkdir()
-            for name in _ARRAYS:
-                np.save(folder / f"{name}.npy", getattr(data, name), allow_pickle=False)
-            (folder / _CLASSES).write_text(json.dumps(data.class_names), encoding="utf-8")  # the last: all are there
+            for name in _IMAGES:
+                _save(folder, name, getattr(data, name))
+            for name in _TARGETS:
+                targets = getattr(data, name)
+                for part, array in targets.items() if isinstance(targets, dict) else [(None, targets)]:
+                    _save(folder, _file(name, part), array)
+            parts = list(data.train_targets) if isinstance(data.train_targets, dict) else None
+            index = {"class_names": data.class_names, "targets": parts}
+            (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")  # the last: all are there
         yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -32,8 +40,25 @@ def image_cache(data: ImageData, folder: Path) -> Iterator[None]:
 def load_image_cache(folder: Path) -> ImageData | None:
     """The images that a folder keeps, not yet read from the disk; None if there are none."""
     try:
-        names = json.loads((folder / _CLASSES).read_text(encoding="utf-8"))
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _ARRAYS}
+        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
+        arrays: dict[str, Any] = {name: _load(folder, name) for name in _IMAGES}
+        for name in _TARGETS:
+            if index["targets"] is None:
+                arrays[name] = _load(folder, name)
+            else:
+                arrays[name] = {part: _load(folder, _file(name, part)) for part in index["targets"]}
     except OSError:
         return None
-    return ImageData(**arrays, class_names=tuple(names))
+    return ImageData(**arrays, class_names=tuple(index["class_names"]))
+
+
+def _file(name: str, part: str | None) -> str:
+    return name if part is None else f"{name}.{part}"
+
+
+def _save(folder: Path, name: str, array: np.ndarray) -> None:
+    np.save(folder / f"{name}.npy", array, allow_pickle=False)
+
+
+def _load(folder: Path, name: str) -> np.ndarray:
+    return np.asanyarray(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))

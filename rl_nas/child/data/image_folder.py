@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from rl_nas.child.settings import FOLDER
+from rl_nas.child.data.settings import FOLDER
 from rl_nas.errors import UsageError
 
 

@@ -1,13 +1,14 @@
 """The images of a search in memory: the training split, with images held out for the reward."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.source import TRAIN, UNUSED, VALID, ImageSource
-from rl_nas.child.settings import DataSettings
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
 
@@ -24,16 +25,16 @@ class ImageData:
 
     Attributes:
         train_images: uint8 [images, height, width, channels].
-        train_labels: int64 [images].
+        train_targets: array [images, ...], or a dict of such arrays.
         valid_images: like `train_images`, held out of the same training split.
-        valid_labels: int64 [images].
+        valid_targets: like `train_targets`.
         class_names: one per class.
     """
 
     train_images: np.ndarray
-    train_labels: np.ndarray
+    train_targets: Any
     valid_images: np.ndarray
-    valid_labels: np.ndarray
+    valid_targets: Any
     class_names: tuple[str, ...]
 
     @property
@@ -53,24 +54,22 @@ class ImageData:
         return Normalization.measured(self.train_images[start : start + _PART] for start in parts)
 
 
-def load_images(settings: DataSettings) -> ImageData:
+def load_images(source: ImageSource) -> ImageData:
     """Reads the training split of a data set; its test split is never read.
 
     Raises:
-        UsageError: the data set is unknown, absent, not for image classification, too large for
-            memory, or too small for what is asked.
+        UsageError: nothing is held out, or the images are too many for memory.
     """
-    source = ImageSource(settings)
     if not source.count(VALID):
         raise UsageError("--valid_images=0, but the reward is measured on held-out images; expected at least 1")
     _check_memory(source.count(TRAIN) + source.count(VALID), source.shape)
-    images, labels, kept = _read(source)
+    images, targets, kept = _read(source)
     train, valid = kept == TRAIN, kept == VALID
     return ImageData(
         train_images=images[train],
-        train_labels=labels[train],
+        train_targets=tf.nest.map_structure(lambda values: values[train], targets),
         valid_images=images[valid],
-        valid_labels=labels[valid],
+        valid_targets=tf.nest.map_structure(lambda values: values[valid], targets),
         class_names=source.class_names,
     )
 
@@ -84,14 +83,19 @@ def _check_memory(images: int, shape: Shape) -> None:
         )
 
 
-def _read(source: ImageSource) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images, labels and roles of the examples that are used; the others are not even decoded."""
+def _read(source: ImageSource) -> tuple[np.ndarray, Any, np.ndarray]:
+    """Images, targets and roles of the examples that are used; the others are not even decoded."""
     role_of = tf.constant(source.roles)
     dataset = source.encoded("train").filter(lambda number, *_: role_of[number] != UNUSED)
     dataset = dataset.map(
-        lambda number, encoded, label: (source.decode(encoded), label, role_of[number]),
+        lambda number, encoded, kept: (source.decode(encoded), source.annotation.decode(kept), role_of[number]),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     with source.decoding_errors():
-        images, labels, kept = zip(*dataset.batch(_READ_BATCH).prefetch(2).as_numpy_iterator(), strict=True)
-    return np.concatenate(images), np.concatenate(labels), np.concatenate(kept)
+        images, targets, kept = zip(*dataset.batch(_READ_BATCH).prefetch(2).as_numpy_iterator(), strict=True)
+    return np.concatenate(images), joined(targets), np.concatenate(kept)
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Targets of several batches behind each other."""
+    return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)

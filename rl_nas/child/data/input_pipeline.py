@@ -1,14 +1,16 @@
-"""Images for a training in full as tf.data streams, each a function of the seed, the epoch and the position."""
+"""Images for full training as tf.data pipelines, each a function of the seed, the epoch and the position."""
 
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.child.data.annotation import Target
 from rl_nas.child.data.host_augmentation import HostAugmenter, middle
+from rl_nas.child.data.images import joined
 from rl_nas.child.data.normalization import Normalization
+from rl_nas.child.data.settings import InputPipelineSettings
 from rl_nas.child.data.source import TRAIN, VALID, ImageSource
-from rl_nas.child.settings import InputPipelineSettings
 from rl_nas.errors import UsageError
 
 _STATISTICS_IMAGES = 50_000
@@ -45,8 +47,11 @@ class InputPipeline:
 
     def __init__(self, source: ImageSource, settings: InputPipelineSettings, seed: int) -> None:
         self._source, self._settings, self._seed = source, settings, seed
+        if source.annotation.warp is not None and (settings.inception_crop or settings.rand_augment):
+            flag = "inception_crop" if settings.inception_crop else "rand_augment"
+            raise UsageError(f"--{flag} moves the pixels of images without their targets; leave it out for this task")
         self._augmenter = HostAugmenter(source, settings)
-        self._kept: dict[int, tuple[tf.Tensor, tf.Tensor]] = {}
+        self._kept: dict[int, tuple[tf.Tensor, Target]] = {}
         self._in_memory = {role: self._fits(role) for role in (TRAIN, VALID)}
 
     @property
@@ -55,7 +60,7 @@ class InputPipeline:
         return self._source.count(TRAIN)
 
     def train(self, epoch: int, batch: int, start: int = 0, share: Shard = WHOLE) -> tf.data.Dataset:
-        """Batches (uint8 images, int64 labels) of an epoch; the last partial one is dropped.
+        """Batches (uint8 images, targets) of an epoch; the last partial one is dropped.
 
         Args:
             epoch: its number from 0.
@@ -68,13 +73,16 @@ class InputPipeline:
         # Every image's augmentation hangs on its own place in the training, whoever computes it.
         key = tf.constant([self._seed, epoch], tf.int64)
         dataset = dataset.map(
-            lambda place, example: (self._augmenter(example[0], tf.random.fold_in(key, place)), example[1]),
+            lambda place, example: (
+                self._augmenter(example[0], tf.random.fold_in(key, place)),
+                self._source.annotation.decode(example[1]),
+            ),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         return dataset.batch(batch // share.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
     def measured(self, split: str, batch: int, share: Shard = WHOLE) -> tf.data.Dataset:
-        """Batches (uint8 images, int64 labels, float weights) of the held-out images or of another split.
+        """Batches (uint8 images, targets, float weights) of the held-out images or of another split.
 
         The batches are full, and as many in every share; what fills them up has weight 0.
 
@@ -85,10 +93,11 @@ class InputPipeline:
         """
         dataset = self._held_out() if split == "valid" else _without_number(self._source.encoded(split))
         missing = -self.size(split) % batch
-        weighed = dataset.map(lambda encoded, label: (encoded, label, 1.0))
-        filling = dataset.take(1).repeat(missing).map(lambda encoded, label: (encoded, label, 0.0))
+        weighed = dataset.map(lambda encoded, kept: (encoded, kept, 1.0))
+        filling = dataset.take(1).repeat(missing).map(lambda encoded, kept: (encoded, kept, 0.0))
+        decode = self._source.annotation.decode
         dataset = share.of(weighed.concatenate(filling)).map(
-            lambda encoded, label, weight: (middle(self._source, self._settings, encoded), label, weight),
+            lambda encoded, kept, weight: (middle(self._source, self._settings, encoded), decode(kept), weight),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
         return dataset.batch(batch // share.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
@@ -113,16 +122,16 @@ class InputPipeline:
         with self._source.decoding_errors():
             return Normalization.measured(images.batch(500).as_numpy_iterator())
 
-    def check_labels(self, split: str) -> None:
-        """Raises `UsageError` if a split has secret labels."""
-        for _, label in _without_number(self._source.encoded(split)).take(1).as_numpy_iterator():
-            if label < 0:
+    def check_targets(self, split: str) -> None:
+        """Raises `UsageError` if a split has secret targets."""
+        for _, kept in _without_number(self._source.encoded(split)).take(1).as_numpy_iterator():
+            if not self._source.annotation.is_given(kept):
                 raise UsageError(
-                    f"split {split} of {self._source.name} has no labels; leave it out with --nofinal_test"
+                    f"split {split} of {self._source.name} has no targets; leave it out with --nofinal_test"
                 )
 
     def _of_role(self, role: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
-        """Encoded images and labels of the training split with a role."""
+        """Encoded images and targets of the training split with a role."""
         role_of = tf.constant(self._source.roles)
         examples = self._source.encoded("train", shuffle_seed).filter(lambda number, *_: role_of[number] == role)
         return _without_number(examples)
@@ -136,8 +145,10 @@ class InputPipeline:
         """The images of a role that are kept in memory, read when they are first needed, in an order."""
         if role not in self._kept:
             self._kept[role] = _read(self._of_role(role))
-        encoded, labels = self._kept[role]
-        return tf.data.Dataset.from_tensor_slices(order).map(lambda i: (encoded[i], labels[i]))
+        encoded, targets = self._kept[role]
+        return tf.data.Dataset.from_tensor_slices(order).map(
+            lambda i: (encoded[i], tf.nest.map_structure(lambda values: values[i], targets))
+        )
 
     def _held_out(self) -> tf.data.Dataset:
         """The held-out images, always in the same order."""
@@ -155,10 +166,10 @@ class InputPipeline:
 
 
 def _without_number(examples: tf.data.Dataset) -> tf.data.Dataset:
-    return examples.map(lambda _, encoded, label: (encoded, label))
+    return examples.map(lambda _, encoded, kept: (encoded, kept))
 
 
-def _read(examples: tf.data.Dataset) -> tuple[tf.Tensor, tf.Tensor]:
-    encoded, labels = zip(*examples.batch(1000).as_numpy_iterator(), strict=True)
+def _read(examples: tf.data.Dataset) -> tuple[tf.Tensor, Target]:
+    encoded, targets = zip(*examples.batch(1000).as_numpy_iterator(), strict=True)
     with tf.device("CPU"):
-        return tf.constant(np.concatenate(encoded)), tf.constant(np.concatenate(labels))
+        return tf.constant(np.concatenate(encoded)), tf.nest.map_structure(tf.constant, joined(targets))

@@ -2,7 +2,8 @@
 
     python -I reload.py FORMAT MODEL IMAGES.npy OUT.npz
 
-OUT.npz holds `probabilities` [images, classes] and `seconds`, the median time of one image over 50 calls.
+OUT.npz holds the outputs by name, all images behind each other, and `$seconds`, the median time of one image over 50
+calls.
 """
 
 import statistics
@@ -16,45 +17,50 @@ import numpy as np
 _WARM_UP, _TIMED, _BATCH = 5, 50, 64
 
 
-def _saved_model(path: str) -> Callable[[Any], Any]:
+def _saved_model(path: str) -> Callable[[Any], dict[str, Any]]:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(path)
     # Its variables live as long as `loaded` does.
-    return lambda images: loaded.signatures["serving_default"](images=tf.constant(images))["probabilities"].numpy()
+    return lambda images: _arrays(loaded.signatures["serving_default"](images=tf.constant(images)))
 
 
-def _keras(path: str) -> Callable[[Any], Any]:
+def _keras(path: str) -> Callable[[Any], dict[str, Any]]:
     import keras
     import tensorflow as tf
 
     model = keras.models.load_model(path, compile=False, safe_mode=True)
     call = tf.function(lambda images: model(images, training=False), autograph=False, reduce_retracing=True)
-    return lambda images: call(tf.constant(images)).numpy()
 
-
-def _tflite(path: str) -> Callable[[Any], Any]:
-    import tensorflow as tf
-
-    interpreter = tf.lite.Interpreter(path)
-    source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-
-    def run(images: Any) -> Any:
-        if tuple(interpreter.get_input_details()[0]["shape"]) != images.shape:
-            interpreter.resize_tensor_input(source["index"], images.shape)
-            interpreter.allocate_tensors()
-        interpreter.set_tensor(source["index"], images.astype(source["dtype"]))
-        interpreter.invoke()
-        return interpreter.get_tensor(target["index"]).copy()
+    def run(images: Any) -> dict[str, Any]:
+        outputs = call(tf.constant(images))
+        return _arrays(outputs if isinstance(outputs, dict) else {model.output_names[0]: outputs})
 
     return run
 
 
-def _onnx(path: str) -> Callable[[Any], Any]:
+def _tflite(path: str) -> Callable[[Any], dict[str, Any]]:
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(path)
+    ((key, _),) = interpreter.get_signature_list().items()
+    runner = interpreter.get_signature_runner(key)
+    ((name, source),) = runner.get_input_details().items()
+    return lambda images: runner(**{name: images.astype(source["dtype"])})
+
+
+def _onnx(path: str) -> Callable[[Any], dict[str, Any]]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return lambda images: session.run(["probabilities"], {"image": images.astype(np.float32)})[0]
+    names = [output.name for output in session.get_outputs()]
+    return lambda images: dict(zip(names, session.run(names, {"image": images.astype(np.float32)}), strict=True))
+
+
+def _arrays(outputs: dict[str, Any]) -> dict[str, Any]:
+    """The outputs that are numbers."""
+    arrays = {name: output.numpy() for name, output in outputs.items()}
+    return {name: array for name, array in arrays.items() if array.dtype != object}
 
 
 _LOADERS = {"saved_model": _saved_model, "keras": _keras, "tflite": _tflite, "onnx": _onnx}
@@ -70,7 +76,8 @@ def _main(kind: str, path: str, images_path: str, out: str) -> None:
         started = time.perf_counter()
         run(one)
         seconds.append(time.perf_counter() - started)
-    np.savez(out, probabilities=np.concatenate(parts), seconds=statistics.median(seconds[_WARM_UP:]))
+    outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    np.savez(out, **outputs, **{"$seconds": statistics.median(seconds[_WARM_UP:])})
 
 
 if __name__ == "__main__":

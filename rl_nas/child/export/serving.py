@@ -1,27 +1,47 @@
-"""A trained network as others use it: images in, class probabilities out."""
+"""A trained network as others use it: images in, what its task predicts out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.child.data.host_augmentation import MIDDLE
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
 
-MIDDLE = 0.875
-"""The part of an image's sides that is measured after a training on Inception's crops."""
+TOLERANCE = 1e-4
+"""Largest allowed difference between a number of the network and of what was exported in 32-bit floats."""
+
+NETWORK, NORMALIZATION = "network", "normalization"
+"""Names of the layers of a model.keras; `rl_nas.renamed` knows older ones."""
+
+_FORMER_NORMALIZATION = "whiten"
 
 
 @dataclass(frozen=True)
-class Classifier:
+class Agreement:
+    """How an exported model's predictions compare with the network's.
+
+    Attributes:
+        figures: by name.
+        complaint: why they differ too much, after the model's path; None: they do not.
+    """
+
+    figures: dict[str, float] = field(default_factory=dict)
+    complaint: str | None = None
+
+
+@dataclass(frozen=True)
+class Serving(ABC):
     """A network with all that is needed to use it; its functions are traced into what is exported.
 
     Attributes:
-        network: from whitened images to logits.
+        network: from normalized images to its outputs by name.
         normalization: how pixels become what it reads.
         class_names: one per class.
         middle: whether only the middle of an image is looked at.
@@ -38,6 +58,45 @@ class Classifier:
         height, width, channels = self.network.input_shape[1:]
         return height, width, channels
 
+    @property
+    @abstractmethod
+    def returns(self) -> str:
+        """What `serve` returns, for people."""
+
+    @abstractmethod
+    def predict(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Predictions, numbers, by the network's outputs."""
+
+    def names(self, predictions: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Strings to be served beside predictions, where the format has any."""
+        return {}
+
+    @abstractmethod
+    def keras_predictions(self, outputs: Mapping[str, Any]) -> Any:
+        """The same as `predict`, as stock Keras layers: one tensor, or a dict."""
+
+    @abstractmethod
+    def compare(
+        self, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], targets: Any, arithmetic: str
+    ) -> Agreement:
+        """Compares predictions of an exported model with the network's.
+
+        Args:
+            found: by the exported model.
+            expected: by the network.
+            targets: of the same images.
+            arithmetic: of the exported model: float32, float16 or int8.
+        """
+
+    def too_different(self, difference: float, images: int) -> str | None:
+        """The complaint of a difference in 32-bit arithmetic that is over the tolerance, or is not a number."""
+        if difference <= TOLERANCE:
+            return None
+        return (
+            f"differs from the network by {difference:.1e} on {images} images; expected at most {TOLERANCE:.0e}; it is"
+            " left there to be looked at, and is not to be used"
+        )
+
     def pixels(self, images: tf.Tensor) -> tf.Tensor:
         """Float pixels of 0 to 255 [batch, height, width, channels] of uint8 images of any size, one for the batch.
 
@@ -48,49 +107,62 @@ class Classifier:
         resized = tf.image.resize(images, self.image_shape[:2], antialias=True)
         return tf.round(tf.clip_by_value(resized, 0, 255))
 
-    def probabilities(self, pixels: tf.Tensor) -> tf.Tensor:
-        """Probabilities [batch, classes] of images of the network's size, of 0 to 255."""
-        return tf.nn.softmax(self.network(self.normalization(pixels), training=False))
+    def predictions(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Predictions of images of the network's size, of 0 to 255."""
+        return self.predict(self.outputs(self.normalization(pixels)))
+
+    def outputs(self, images: tf.Tensor) -> dict[str, Any]:
+        """Outputs of the network, by name, for normalized images of its size."""
+        outputs = self.network(images, training=False)
+        return outputs if isinstance(outputs, dict) else {"logits": outputs}  # as networks of 0.1.0 have them
 
     def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Probabilities and the name of the likeliest class of uint8 images of any size."""
-        probabilities = self.probabilities(self.pixels(images))
-        names = tf.gather(tf.constant(list(self.class_names)), tf.argmax(probabilities, axis=-1))
-        return {"probabilities": probabilities, "label": names}
+        """Predictions and names for uint8 images of any size."""
+        predictions = self.predictions(self.pixels(images))
+        return {**predictions, **self.names(predictions)}
 
     def serve_normalized(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Probabilities and logits of whitened images of the network's size."""
-        logits = self.network(images, training=False)
-        return {"probabilities": tf.nn.softmax(logits), "logits": logits}
+        """Predictions and outputs for normalized images of the network's size."""
+        outputs = self.outputs(images)
+        return {**self.predict(outputs), **outputs}
 
     def keras_model(self) -> keras.Model:
-        """A model of stock layers: uint8 images of the network's size in, probabilities out."""
+        """A model of stock layers: uint8 images of the network's size in, predictions out."""
         image = keras.Input(self.image_shape, dtype="uint8", name="image")
         mean, variance = np.asarray(self.normalization.mean), np.square(self.normalization.deviation)
-        whitened = keras.layers.Normalization(mean=mean, variance=variance, name="whiten")(image)
-        return keras.Model(image, keras.layers.Softmax(name="probabilities")(self.network(whitened)))
+        normalized = keras.layers.Normalization(mean=mean, variance=variance, name=NORMALIZATION)(image)
+        return keras.Model(image, self.keras_predictions(self.outputs(normalized)))
 
     @classmethod
-    def from_keras_model(cls, model: keras.Model, class_names: Sequence[str], *, middle: bool = False) -> "Classifier":
-        """Takes apart what `keras_model` made.
+    def from_keras_model(cls, model: keras.Model, class_names: Sequence[str], *, middle: bool = False) -> Self:
+        """Takes apart a model that `keras_model` made.
 
         Raises:
             UsageError: the model is another one.
         """
-        names = [layer.name for layer in model.layers]
-        if "whiten" not in names or "network" not in names:
-            raise UsageError(
-                f"a Keras model with layers {', '.join(names[:6])}; expected the model.keras of a training"
-            )
-        whiten, network = model.get_layer("whiten"), model.get_layer("network")
-        classes = network.output_shape[-1]
-        if len(class_names) != classes:
-            raise UsageError(f"the model has {classes} classes; {len(class_names)} names were given")
-        return cls(network, normalization_of(whiten), class_names, middle)
+        network, normalization = parts_of(model)
+        outputs = network.output if isinstance(network.output, dict) else {"logits": network.output}
+        classes = {output.shape[-1] for output in outputs.values()}
+        if class_names and len(class_names) not in classes:
+            raise UsageError(f"the model has {max(classes)} classes; {len(class_names)} names were given")
+        return cls(network, normalization, class_names, middle)
+
+
+def parts_of(model: keras.Model) -> tuple[keras.Model, Normalization]:
+    """The network in a model.keras, and its normalization.
+
+    Raises:
+        UsageError: the model is another one.
+    """
+    names = [layer.name for layer in model.layers]
+    normalization = next((name for name in (NORMALIZATION, _FORMER_NORMALIZATION) if name in names), None)
+    if normalization is None or NETWORK not in names:
+        raise UsageError(f"a Keras model with layers {', '.join(names[:6])}; expected the model.keras of a training")
+    return model.get_layer(NETWORK), normalization_of(model.get_layer(normalization))
 
 
 def normalization_of(layer: keras.layers.Normalization) -> Normalization:
-    """What a Keras layer does."""
+    """The normalization that a Keras layer computes."""
     deviation = np.sqrt(np.ravel(layer.variance))
     return Normalization(tuple(np.ravel(layer.mean).tolist()), tuple(deviation.tolist()))
 

@@ -1,4 +1,4 @@
-"""Writes a classifier in formats that need no rl_nas to be used."""
+"""Writes a trained network in formats that need no rl_nas to be used."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -8,34 +8,32 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rl_nas.child.export.serving import Classifier
+from rl_nas.child.export.serving import TOLERANCE, Serving
 from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.store.files import storage_errors
 
-TOLERANCE = 1e-4
-"""Largest allowed difference between a probability of the network and of what was exported in 32-bit floats."""
-
 LITE_TYPES = ("float32", "float16", "int8")
-EXTRA = "assets.extra"
-"""The folder of a SavedModel that TensorFlow leaves to its users."""
+EXTRA, CLASSES = "assets.extra", "labels.txt"
+"""The folder of a SavedModel that TensorFlow leaves to its users, and the file of class names in it."""
 
 
-def write_saved_model(classifier: Classifier, path: Path) -> None:
+def write_saved_model(serving: Serving, path: Path) -> None:
     """Writes a TF SavedModel with two signatures, whatever the number of images.
 
-    `serving_default`: `images`, uint8 [batch, height, width, channels] of any size, to `probabilities` and `label`;
-    `normalized`: `images`, whitened floats of the network's size, to `probabilities` and `logits`.
+    `serving_default`: `images`, uint8 [batch, height, width, channels] of any size, to what the task serves, such as
+    `probabilities` and `label`; `normalized`: `images`, normalized floats of the network's size, to predictions and the
+    network's outputs.
 
     Raises:
         StorageError: the folder cannot be written.
     """
     archive = keras.export.ExportArchive()
-    archive.track(classifier.network)
-    channels = classifier.image_shape[2]
+    archive.track(serving.network)
+    channels = serving.image_shape[2]
     uint8 = tf.TensorSpec([None, None, None, channels], tf.uint8, name="images")
-    floats = tf.TensorSpec([None, *classifier.image_shape], tf.float32, name="images")
-    archive.add_endpoint("serve", classifier.serve, [uint8])
-    archive.add_endpoint("normalized", classifier.serve_normalized, [floats])
+    floats = tf.TensorSpec([None, *serving.image_shape], tf.float32, name="images")
+    archive.add_endpoint("serve", serving.serve, [uint8])
+    archive.add_endpoint("normalized", serving.serve_normalized, [floats])
     shutil.rmtree(path, ignore_errors=True)
     try:
         archive.write_out(path, verbose=False)
@@ -45,30 +43,30 @@ def write_saved_model(classifier: Classifier, path: Path) -> None:
         raise StorageError(f"cannot write {path}: {reason}") from error
     with storage_errors(path):
         (path / EXTRA).mkdir()
-        (path / EXTRA / "labels.txt").write_text("\n".join(classifier.class_names) + "\n", encoding="utf-8")
+        (path / EXTRA / CLASSES).write_text("\n".join(serving.class_names) + "\n", encoding="utf-8")
 
 
-def write_checked_saved_model(classifier: Classifier, images: np.ndarray, path: Path) -> float:
-    """Writes a SavedModel that appears only after it was loaded back and gave the same probabilities.
+def write_checked_saved_model(serving: Serving, images: np.ndarray, path: Path) -> float:
+    """Writes a SavedModel that appears only after it was loaded back and gave the same predictions.
 
     Args:
-        classifier: the network.
+        serving: the network.
         images: uint8, to compare with.
         path: the folder to write; an earlier one is replaced.
 
     Returns:
-        The largest difference of a probability.
+        The largest difference of a number.
 
     Raises:
         RunError: the reloaded model computes something else.
         StorageError: the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.new")
-    write_saved_model(classifier, temporary)
+    write_saved_model(serving, temporary)
     with tf.device("CPU:0"):  # a GPU rounds a graph's convolutions otherwise than a layer's
-        expected = classifier.probabilities(tf.constant(images))
-        reloaded = tf.saved_model.load(temporary)
-        difference = float(np.max(np.abs(reloaded.serve(tf.constant(images))["probabilities"] - expected)))
+        expected = serving.predict(serving.outputs(serving.normalization(serving.pixels(tf.constant(images)))))
+        found = tf.saved_model.load(temporary).serve(tf.constant(images))
+        difference = max(float(np.max(np.abs(found[name] - wanted))) for name, wanted in expected.items())
     if not difference <= TOLERANCE:
         raise RunError(
             f"the exported SavedModel differs from the child by {difference:.1e} on {len(images)} images;"
@@ -79,20 +77,20 @@ def write_checked_saved_model(classifier: Classifier, images: np.ndarray, path: 
     return difference
 
 
-def write_lite(classifier: Classifier, path: Path, kind: str, images: np.ndarray) -> None:
-    """Writes a TFLite model: `image`, pixels of 0 to 255 of the network's size, to `probabilities`.
+def write_lite(serving: Serving, path: Path, kind: str, images: np.ndarray) -> None:
+    """Writes a TFLite model: `image`, pixels of 0 to 255 of the network's size, to predictions.
 
     Args:
-        classifier: the network.
+        serving: the network.
         path: the file.
         kind: `float32`; `float16`, which halves the file; `int8`, all arithmetic in whole numbers, uint8 pixels in.
         images: uint8, what the ranges of `int8` are measured on.
     """
     scratch = path.with_name(f".{path.name}.saved_model")
     archive = keras.export.ExportArchive()
-    archive.track(classifier.network)
-    spec = tf.TensorSpec([None, *classifier.image_shape], tf.float32, name="image")
-    archive.add_endpoint("serve", lambda image: {"probabilities": classifier.probabilities(image)}, [spec])
+    archive.track(serving.network)
+    spec = tf.TensorSpec([None, *serving.image_shape], tf.float32, name="image")
+    archive.add_endpoint("serve", serving.predictions, [spec])
     try:
         archive.write_out(scratch, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(str(scratch))
@@ -110,8 +108,8 @@ def write_lite(classifier: Classifier, path: Path, kind: str, images: np.ndarray
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def write_onnx(classifier: Classifier, path: Path) -> None:
-    """Writes an ONNX model: `image`, float pixels of 0 to 255 of the network's size, to `probabilities`.
+def write_onnx(serving: Serving, path: Path) -> None:
+    """Writes an ONNX model: `image`, float pixels of 0 to 255 of the network's size, to predictions.
 
     Raises:
         UsageError: tf2onnx is not installed.
@@ -120,8 +118,8 @@ def write_onnx(classifier: Classifier, path: Path) -> None:
         import tf2onnx
     except ImportError as error:
         raise UsageError("--format=onnx needs tf2onnx and onnxruntime: pip install 'rl_nas[onnx]'") from error
-    spec = tf.TensorSpec([None, *classifier.image_shape], tf.float32, name="image")
-    function = tf.function(lambda image: {"probabilities": classifier.probabilities(image)}, autograph=False)
+    spec = tf.TensorSpec([None, *serving.image_shape], tf.float32, name="image")
+    function = tf.function(serving.predictions, autograph=False)
     with storage_errors(path):
         tf2onnx.convert.from_function(function, [spec], opset=17, output_path=str(path))
 

@@ -10,7 +10,10 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-Pullback = Callable[[Any], tf.Tensor]
+Outputs = dict[str, tf.Tensor]
+"""Outputs of a network by name."""
+
+Pullback = Callable[[Outputs], tf.Tensor]
 """Gradients of the outputs -> gradient of the trainable vector."""
 
 
@@ -18,7 +21,7 @@ class FlatVector:
     """Variables of one type behind each other in one vector.
 
     Attributes:
-        specs: the variables; their own values are not used while they are flat_model.
+        specs: the variables; their own values are not used while they are in the vector.
         vector: variable [all their elements].
     """
 
@@ -109,22 +112,22 @@ class FlatModel(ABC):
         """All state of the model."""
         return [pack.vector for pack in (self.trainable, self.other, *self.counters)]
 
-    def infer(self, images: tf.Tensor) -> Any:
+    def infer(self, images: tf.Tensor) -> Outputs:
         """The outputs of the network as it is, not in training mode; images float [batch, height, width, channels]."""
         return self.call(self.trainable.vector.value, self.other.vector.value, images)
 
     @abstractmethod
-    def call(self, weights: tf.Tensor, other: tf.Tensor, images: tf.Tensor) -> Any:
+    def call(self, weights: tf.Tensor, other: tf.Tensor, images: Any) -> Outputs:
         """The outputs, not in training mode.
 
         Args:
             weights: float [trainable parameters].
             other: float [other parameters].
-            images: float [batch, height, width, channels].
+            images: float [batch, height, width, channels]; where the network has several inputs, a dict of them.
         """
 
     @abstractmethod
-    def train_call(self, weights: tf.Tensor, images: tf.Tensor) -> tuple[Any, Pullback, tf.Tensor]:
+    def train_call(self, weights: tf.Tensor, images: Any) -> tuple[Outputs, Pullback, tf.Tensor]:
         """The outputs in training mode; counters are updated.
 
         Args:
@@ -152,12 +155,12 @@ class FlatKerasModel(FlatModel):
         self._model = model
 
     @override
-    def call(self, weights: tf.Tensor, other: tf.Tensor, images: tf.Tensor) -> Any:
+    def call(self, weights: tf.Tensor, other: tf.Tensor, images: Any) -> Outputs:
         with keras.StatelessScope(state_mapping=[*self.trainable.mapping(weights), *self.other.mapping(other)]):
             return self._model(images, training=False)
 
     @override
-    def train_call(self, weights: tf.Tensor, images: tf.Tensor) -> tuple[Any, Pullback, tf.Tensor]:
+    def train_call(self, weights: tf.Tensor, images: Any) -> tuple[Outputs, Pullback, tf.Tensor]:
         with tf.GradientTape() as tape:
             tape.watch(weights)
             mapping = self.trainable.mapping(weights)

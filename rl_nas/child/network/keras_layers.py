@@ -1,4 +1,4 @@
-"""The two layers that Keras lacks: scheduled drop path, and the clock that it runs by."""
+"""The two layers that Keras lacks: scheduled drop path, and the fraction of the training that it follows."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable("rl_nas")
-class TrainingProgress(keras.layers.Layer):
-    """The share of a training that is done: min(1, step / steps), a scalar.
+class TrainingFractionLayer(keras.layers.Layer):
+    """The fraction of a training that is done: min(1, step / steps), a scalar.
 
     The step is a weight of the model, so that it is saved with it; every call in training mode is one step.
 
     Args:
-        steps: training steps in all.
+        steps: train steps in all.
         **kwargs: as of every Keras layer.
     """
 
@@ -26,11 +26,11 @@ class TrainingProgress(keras.layers.Layer):
         self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """The progress before this step; the input only triggers it."""
-        progress = ops.minimum(1.0, ops.cast(self.step.value, "float32") / self.steps)
+        """The fraction before this step; the input only triggers it."""
+        fraction = ops.minimum(1.0, ops.cast(self.step.value, "float32") / self.steps)
         if training:
             self.step.assign(self.step + 1)
-        return progress
+        return fraction
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> Any:
         """A float scalar."""
@@ -45,7 +45,7 @@ class TrainingProgress(keras.layers.Layer):
 class ScheduledDropPath(keras.layers.Layer):
     """Zeroes its input for whole examples while training, more and more often (Zoph et al. 2018).
 
-    Each example is kept with probability p = 1 - progress * (1 - keep) and then divided by p: the rule of
+    Each example is kept with probability p = 1 - fraction * (1 - keep) and then divided by p: the rule of
     the released code, in which `keep` also falls from cell to cell.
 
     Args:
@@ -59,16 +59,16 @@ class ScheduledDropPath(keras.layers.Layer):
         self.keep, self.seed = keep, seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs: Any, progress: Any, training: bool = False) -> Any:
-        """Inputs [batch, height, width, channels] and the training's progress, a scalar."""
+    def call(self, inputs: Any, fraction: Any, training: bool = False) -> Any:
+        """Inputs [batch, height, width, channels] and the fraction of the training that is done, a scalar."""
         if not training:
             return inputs
-        probability = ops.cast(1 - progress * (1 - self.keep), inputs.dtype)
+        probability = ops.cast(1 - fraction * (1 - self.keep), inputs.dtype)
         shape = (ops.shape(inputs)[0], 1, 1, 1)
         kept = keras.random.uniform(shape, seed=self.seed_generator, dtype=inputs.dtype) < probability
         return ops.where(kept, inputs / probability, ops.zeros_like(inputs))
 
-    def compute_output_spec(self, inputs: Any, progress: Any, training: bool = False) -> Any:
+    def compute_output_spec(self, inputs: Any, fraction: Any, training: bool = False) -> Any:
         """As the inputs."""
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 

@@ -1,26 +1,26 @@
-"""What the functions of layers are called with, and what they give."""
+"""Arguments and results of the functions that compute layers directly."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-Pullback = Callable[[tf.Tensor], tuple[Sequence[tf.Tensor | None], Sequence[tf.Tensor]]]
+LayerPullback = Callable[[tf.Tensor], tuple[Sequence[tf.Tensor | None], Sequence[tf.Tensor]]]
 """The gradient of the output -> those of the inputs (None: does not matter) and of the weights."""
 
 
-class Call(NamedTuple):
-    """What a layer is called with, beside its inputs.
+class LayerCall(NamedTuple):
+    """Arguments of a layer beside its inputs.
 
     Attributes:
         layer: the planned layer.
         weights: its trainable weights.
-        moving: moving mean and variance of a batch normalisation.
-        moved: receives, in training mode, what they are moved towards.
+        moving: moving statistics, such as mean and variance of a batch normalization.
+        moved: receives, in training mode, where they go.
         training: whether in training mode.
-        of_batch: whether normalised by the statistics of the batch, in training mode as out of it.
+        of_batch: whether normalized by the statistics of the batch, in training mode as out of it.
         seed: int [2]; what is random is a function of it.
-        step: number of the training step.
+        step: number of the train step.
         constant: makes an int32 tensor of nested tuples, one for all layers that ask for it: a third of a graph's
             operations would be constants otherwise.
     """
@@ -44,4 +44,23 @@ class Moved(NamedTuple):
     value: tf.Tensor
 
 
-Function = Callable[..., tuple[tf.Tensor, Pullback]]
+LayerFunction = Callable[..., tuple[tf.Tensor, LayerPullback]]
+"""Function of the call and of the inputs -> the output, and its pullback."""
+
+
+def taped(compute: Callable[..., tf.Tensor]) -> LayerFunction:
+    """Adds to a layer that computes its output the gradient that TensorFlow knows."""
+
+    def function(call: LayerCall, *inputs: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+        sources = [*inputs, *call.weights]
+        with tf.GradientTape() as tape:
+            tape.watch(sources)
+            output = compute(call, *inputs)
+
+        def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+            gradients = tape.gradient(output, sources, gradient, unconnected_gradients="zero")
+            return gradients[: len(inputs)], gradients[len(inputs) :]
+
+        return output, pullback
+
+    return function

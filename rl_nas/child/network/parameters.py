@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rl_nas.networks import layers
 from rl_nas.networks.plan import Node, Plan
 
 _TRUNCATED_DEVIATION = 0.87962566103423978
@@ -76,33 +75,23 @@ def initial_kernel(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 def initial_parameters(node: Node, seed: int) -> NodeParameters:
-    """The parameters of a layer, with their initial values.
+    """The parameters of a layer, with their initial values; none where it uses another layer's.
 
     Args:
         node: the layer.
-        seed: the kernels are functions of it.
+        seed: the kernels are functions of it, and of their place in the layer.
     """
-    spec, channels = node.layer, node.inputs[0].channels
-
-    def kernel(name: str, *shape: int, offset: int = 0) -> Parameter:
-        return Parameter(f"{node.name}/{name}", shape, initial_kernel, seed + offset)
-
-    def constant(name: str, initial: Initial, size: int) -> Parameter:
-        return Parameter(f"{node.name}/{name}", (size,), initial)
-
-    match spec:
-        case layers.Conv():
-            return NodeParameters([kernel("kernel", *spec.kernel, channels, spec.filters)], [])
-        case layers.SeparableConv():
-            depthwise = kernel("depthwise_kernel", spec.kernel, spec.kernel, channels, 1)
-            return NodeParameters([depthwise, kernel("pointwise_kernel", 1, 1, channels, spec.filters, offset=1)], [])
-        case layers.BatchNorm():
-            moving = [constant("moving_mean", zeros, channels), constant("moving_variance", _ones, channels)]
-            return NodeParameters([constant("gamma", _ones, channels), constant("beta", zeros, channels)], moving)
-        case layers.Dense():
-            return NodeParameters([kernel("kernel", channels, spec.units), constant("bias", zeros, spec.units)], [])
-        case _:
-            return NodeParameters([], [])
+    if node.weights_of is not None:
+        return NodeParameters([], [])
+    weights = node.layer.weights(*(tensor.shape for tensor in node.inputs))
+    made = [
+        (Parameter(f"{node.name}/{weight.name}", weight.shape, INITIAL[weight.initial], seed + place), weight)
+        for place, weight in enumerate(weights)
+    ]
+    return NodeParameters(
+        [parameter for parameter, weight in made if weight.trainable],
+        [parameter for parameter, weight in made if not weight.trainable],
+    )
 
 
 def zeros(shape: tuple[int, ...], seed: int) -> np.ndarray:
@@ -114,6 +103,5 @@ def _ones(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.ones(shape, np.float32)
 
 
-def is_random(node: Node) -> bool:
-    """Whether the layer's output differs from step to step."""
-    return isinstance(node.layer, layers.DropPath | layers.Dropout | layers.TrainingProgress)
+INITIAL: dict[str, Initial] = {"kernel": initial_kernel, "zeros": zeros, "ones": _ones}
+"""What `rl_nas.networks.layers.Weight.initial` says -> what makes the first value."""

@@ -1,7 +1,7 @@
 """A planned network that is trained without a Keras model: nothing is made but its operations."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -9,11 +9,10 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-from rl_nas.child.network.flat_weights import FlatModel, replica_shift
-from rl_nas.child.network.flat_weights import Pullback as PullbackToWeights
-from rl_nas.child.network.layer_call import Call, Moved, Pullback
-from rl_nas.child.network.layer_functions import FUNCTIONS
-from rl_nas.child.network.parameters import Parameter, initial_parameters, is_random, node_seeds, zeros
+from rl_nas.child.network.flat_weights import FlatModel, Outputs, Pullback, replica_shift
+from rl_nas.child.network.kinds.catalog import KINDS
+from rl_nas.child.network.layer_call import LayerCall, LayerPullback, Moved
+from rl_nas.child.network.parameters import Parameter, initial_parameters, node_seeds, zeros
 from rl_nas.networks.layers import Layer
 from rl_nas.networks.plan import Node, Plan
 
@@ -39,7 +38,7 @@ class PlannedModel(FlatModel):
         self.plan, self._seeds = plan, node_seeds(plan, seed)
         parameters = [initial_parameters(*pair) for pair in zip(plan.nodes, self._seeds, strict=True)]
         self._counts = [(len(own.trainable), len(own.moving)) for own in parameters]
-        steps = [Parameter("step", (), zeros, dtype="int64")] if any(map(is_random, plan.nodes)) else []
+        steps = [Parameter("step", (), zeros, dtype="int64")] if any(node.layer.RANDOM for node in plan.nodes) else []
         super().__init__(
             [parameter for own in parameters for parameter in own.trainable],
             [parameter for own in parameters for parameter in own.moving],
@@ -53,32 +52,33 @@ class PlannedModel(FlatModel):
         return [*self.trainable.specs, *self.other.specs]
 
     @override
-    def call(self, weights: tf.Tensor, other: tf.Tensor, images: tf.Tensor, *, of_batch: bool = False) -> Any:
-        """See `FlatModel.call`; with `of_batch`, normalised by the statistics of these images."""
-        values = {self.plan.image.node: images}
+    def call(self, weights: tf.Tensor, other: tf.Tensor, images: Any, *, of_batch: bool = False) -> Outputs:
+        """See `FlatModel.call`; with `of_batch`, normalized by the statistics of these images."""
+        values = self._inputs(images)
         readers = Counter(tensor.node for node in self.plan.nodes for tensor in node.inputs)
-        readers.update(tensor.node for tensor in self._outputs())
+        readers.update(tensor.node for tensor in self.plan.outputs.values())
         for run in self._runs(weights, other, training=False, of_batch=of_batch):
             values[run.node.output.node], _ = run(values)
             for tensor in run.node.inputs:
                 readers[tensor.node] -= 1
                 if not readers[tensor.node]:
                     values.pop(tensor.node, None)  # outside of a graph nobody else would free it
-        return self._structured(values)
+        return self._outputs(values)
 
     @override
-    def train_call(self, weights: tf.Tensor, images: tf.Tensor) -> tuple[Any, PullbackToWeights, tf.Tensor]:
+    def train_call(self, weights: tf.Tensor, images: Any) -> tuple[Outputs, Pullback, tf.Tensor]:
         values, pullbacks, moved = self._forward(weights, images)
         for counter in self.counters:
             counter.vector.assign_add([1])
 
-        def pull(gradients: Any) -> tf.Tensor:
-            return self.trainable.join(_pull_back(pullbacks, self._by_node(gradients)))
+        def pull(gradients: Outputs) -> tf.Tensor:
+            by_node = {self.plan.outputs[name].node: [gradient] for name, gradient in gradients.items()}
+            return self.trainable.join(_pull_back(pullbacks, by_node))
 
-        return self._structured(values), pull, self._moved(moved)
+        return self._outputs(values), pull, self._moved(moved)
 
-    def activations(self, images: tf.Tensor, kind: type[Layer]) -> list[tf.Tensor]:
-        """What all layers of a kind put out in training mode; counters stay.
+    def activations(self, images: Any, kind: type[Layer]) -> list[tf.Tensor]:
+        """The outputs of all layers of a kind in training mode; counters stay.
 
         Args:
             images: float [batch, height, width, channels].
@@ -88,10 +88,10 @@ class PlannedModel(FlatModel):
         return [values[node.output.node] for node in self.plan.nodes if isinstance(node.layer, kind)]
 
     def _forward(
-        self, weights: tf.Tensor, images: tf.Tensor
-    ) -> tuple[dict[int, tf.Tensor], list[tuple["_Run", Pullback]], list[Moved]]:
+        self, weights: tf.Tensor, images: Any
+    ) -> tuple[dict[int, tf.Tensor], list[tuple["_Run", LayerPullback]], list[Moved]]:
         """Outputs by node, pullbacks in order, and where the moving statistics go; in training mode."""
-        values = {self.plan.image.node: images}
+        values = self._inputs(images)
         moved: list[Moved] = []
         pullbacks = []
         for run in self._runs(weights, self.other.vector.value, training=True, of_batch=True, moved=moved):
@@ -108,20 +108,23 @@ class PlannedModel(FlatModel):
         of_batch: bool,
         moved: list[Moved] | None = None,
     ) -> Iterator["_Run"]:
-        """What is to be run for every layer, in order."""
+        """Yields the computation of every layer, in order."""
         trainable = iter([part for _, part in self.trainable.mapping(weights)])
         moving = iter([part for _, part in self.other.mapping(other)])
+        weights_of: dict[str, list[tf.Tensor]] = {}
         step = self.counters[0].vector.value[0] if self.counters else None
         constant = cache(lambda value: tf.constant(value, tf.int32))
         for node, node_seed, (own, moves) in zip(self.plan.nodes, self._seeds, self._counts, strict=True):
-            call = Call(
+            if node.weights_of is None:
+                weights_of[node.name] = [next(trainable) for _ in range(own)]
+            call = LayerCall(
                 node.layer,
-                weights=[next(trainable) for _ in range(own)],
+                weights=weights_of[node.weights_of or node.name],
                 moving=[next(moving) for _ in range(moves)],
                 moved=[] if moved is None else moved,
                 training=training,
                 of_batch=of_batch,
-                seed=_seed_of_step(node_seed, step) if training and is_random(node) else None,
+                seed=_seed_of_step(node_seed, step) if training and node.layer.RANDOM else None,
                 step=step,
                 constant=constant,
             )
@@ -136,49 +139,46 @@ class PlannedModel(FlatModel):
         values = self.other.join([m.value for m in moved])
         return tf.constant(decay, tf.float32) * self.other.vector.value + tf.constant(rest, tf.float32) * values
 
-    def _outputs(self) -> list[Any]:
-        return [self.plan.output, *([self.plan.auxiliary] if self.plan.auxiliary else [])]
+    def _inputs(self, images: Any) -> dict[int, tf.Tensor]:
+        """The inputs by node."""
+        named = images if isinstance(images, dict) else {"image": images}
+        return {tensor.node: named[name] for name, tensor in self.plan.inputs.items()}
 
-    def _structured(self, values: dict[int, tf.Tensor]) -> Any:
-        logits = values[self.plan.output.node]
-        if self.plan.auxiliary is None:
-            return logits
-        return {"logits": logits, "auxiliary": values[self.plan.auxiliary.node]}
-
-    def _by_node(self, gradients: Any) -> dict[int, list[tf.Tensor]]:
-        if self.plan.auxiliary is None:
-            return {self.plan.output.node: [gradients]}
-        return {
-            self.plan.output.node: [gradients["logits"]],
-            self.plan.auxiliary.node: [gradients["auxiliary"]],
-        }
+    def _outputs(self, values: dict[int, tf.Tensor]) -> Outputs:
+        return {name: values[tensor.node] for name, tensor in self.plan.outputs.items()}
 
 
 class _Run(NamedTuple):
     """One layer with what it is called with."""
 
     node: Node
-    call: Call
+    call: LayerCall
 
-    def __call__(self, values: dict[int, tf.Tensor]) -> tuple[tf.Tensor, Pullback]:
+    def __call__(self, values: dict[int, tf.Tensor]) -> tuple[tf.Tensor, LayerPullback]:
         inputs = [values[tensor.node] for tensor in self.node.inputs]
-        return FUNCTIONS[type(self.node.layer)](self.call, *inputs)
+        return KINDS[type(self.node.layer)].compute(self.call, *inputs)
 
 
-def _pull_back(pullbacks: list[tuple[_Run, Pullback]], gradients: dict[int, list[tf.Tensor]]) -> list[tf.Tensor]:
+def _pull_back(pullbacks: list[tuple[_Run, LayerPullback]], gradients: dict[int, list[tf.Tensor]]) -> list[tf.Tensor]:
     """Backpropagation: from the gradients of the outputs, by node, to those of all trainable weights, in order."""
-    of_weights: list[tf.Tensor] = []
+    of_weights: dict[str, list[Sequence[tf.Tensor]]] = {}  # by the layer's name, from everywhere they are used
     for run, pullback in reversed(pullbacks):
+        owner = run.node.weights_of or run.node.name
         arrived = gradients.pop(run.node.output.node, [])
         if not arrived:
-            of_weights = [*map(tf.zeros_like, run.call.weights), *of_weights]
+            of_weights.setdefault(owner, []).append([*map(tf.zeros_like, run.call.weights)])
             continue
         to_inputs, to_weights = pullback(arrived[0] if len(arrived) == 1 else tf.add_n(arrived))
-        of_weights = [*to_weights, *of_weights]
+        of_weights.setdefault(owner, []).append(to_weights)
         for tensor, gradient in zip(run.node.inputs, to_inputs, strict=True):
             if gradient is not None:
                 gradients.setdefault(tensor.node, []).append(gradient)
-    return of_weights
+    owners = [run.node.name for run, _ in pullbacks if run.node.weights_of is None]
+    return [_total(parts) for owner in owners for parts in zip(*of_weights[owner], strict=True)]
+
+
+def _total(parts: Sequence[tf.Tensor]) -> tf.Tensor:
+    return parts[0] if len(parts) == 1 else tf.add_n(parts)
 
 
 def _seed_of_step(seed: int, step: tf.Tensor) -> tf.Tensor:

@@ -3,18 +3,19 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from rl_nas.checkpoint import State
+from rl_nas.child.data.annotation import Annotation, Target
 from rl_nas.child.data.augmentation import augment
 from rl_nas.child.data.images import ImageData
-from rl_nas.child.network.flat_weights import FlatModel
-from rl_nas.child.settings import AugmentSettings, TrainingSettings
-from rl_nas.child.training.optimization import cross_entropy
-from rl_nas.child.training.train_step import TrainStep, logits_of
+from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.network.flat_weights import FlatModel, Outputs
+from rl_nas.child.training.objective import Metric, Objective, add_up
+from rl_nas.child.training.settings import TrainingSettings
+from rl_nas.child.training.train_step import TrainStep
 
 
 class DivergedError(ArithmeticError):
@@ -26,22 +27,40 @@ class DeviceData:
 
     Attributes:
         train_images: uint8 [images, height, width, channels].
-        train_labels: int64 [images].
+        train_targets: tensor [images, ...], or a dict of such tensors.
         valid_images: uint8, the held-out images.
-        valid_labels: NumPy int64 [images].
-        whiten: brings every channel to mean 0 and deviation 1 over the training images.
+        valid_targets: like `train_targets`.
+        normalize: brings every channel to mean 0 and deviation 1 over the training images.
     """
 
-    def __init__(self, data: ImageData) -> None:
+    def __init__(self, data: ImageData, annotation: Annotation) -> None:
+        """Copies a data set.
+
+        Args:
+            data: in memory.
+            annotation: of its targets.
+        """
+        self._annotation = annotation
         self.train_images = tf.constant(data.train_images)
-        self.train_labels = tf.constant(data.train_labels)
         self.valid_images = tf.constant(data.valid_images)
-        self.valid_labels = data.valid_labels
+        self.train_targets = tf.nest.map_structure(tf.constant, data.train_targets)
+        self.valid_targets = tf.nest.map_structure(tf.constant, data.valid_targets)
         self.normalize = data.normalization()
 
-    def augmented(self, indices: tf.Tensor, seed: tf.Tensor, augmentation: AugmentSettings) -> tf.Tensor:
-        """Training images of these numbers, whitened and varied, float; how is a function of `seed`, int64 [2]."""
-        return augment(self.normalize(tf.gather(self.train_images, indices)), seed, augmentation)
+    def batch(
+        self, indices: tf.Tensor, seed: tf.Tensor, augmentation: AugmentSettings
+    ) -> tuple[tf.Tensor, Target]:
+        """Training images of these numbers, normalized and augmented, and their targets.
+
+        Args:
+            indices: int64 [batch].
+            seed: int64 [2]; everything random is a function of it.
+            augmentation: what is done to them.
+        """
+        images = self.normalize(tf.gather(self.train_images, indices))
+        images, geometry = augment(images, seed, augmentation)
+        targets = tf.nest.map_structure(lambda values: tf.gather(values, indices), self.train_targets)
+        return images, self._annotation.warped(targets, geometry)
 
 
 class ChildTrainer:
@@ -52,7 +71,8 @@ class ChildTrainer:
 
     def __init__(
         self,
-        flat_model: FlatModel,
+        model: FlatModel,
+        objective: Objective,
         data: DeviceData,
         training: TrainingSettings,
         augmentation: AugmentSettings,
@@ -65,7 +85,7 @@ class ChildTrainer:
         self._batch = min(training.batch_size, self._examples)
         steps = training_steps(training, self._examples)
         self._epoch, self._loss = 0, math.nan
-        self._update = TrainStep(flat_model, training, self._batch, steps)
+        self._update = TrainStep(model, objective, training, self._batch, steps)
         self._step = tf.function(
             self._train_step,
             input_signature=[tf.TensorSpec([self._batch], tf.int64), tf.TensorSpec([2], tf.int64)],
@@ -82,8 +102,8 @@ class ChildTrainer:
         return self._step(tf.constant(indices), tf.constant(self._rng.integers(2**62, size=2)))
 
     @property
-    def infer(self) -> Callable[[tf.Tensor], Any]:
-        """From whitened images to the outputs of the network as it is now, its averages where there are any."""
+    def infer(self) -> Callable[[tf.Tensor], Outputs]:
+        """From normalized images to the outputs of the network as it is now, its averages where there are any."""
         return self._update.infer
 
     def train(self, stop: Callable[[], bool] = lambda: False) -> float:
@@ -109,7 +129,7 @@ class ChildTrainer:
         return self._loss
 
     def state(self) -> State:
-        """All that the epochs that are left depend on; before `train` has ended, such as when it asks to stop."""
+        """Everything that the epochs that are left depend on; before `train` has ended, such as when it asks to stop."""
         return {
             "epoch": self._epoch,
             "loss": self._loss,
@@ -118,15 +138,14 @@ class ChildTrainer:
         }
 
     def restore(self, state: State) -> None:
-        """Takes that up."""
+        """Restores the state."""
         self._epoch, self._loss = state["epoch"], state["loss"]
         self._rng.bit_generator.state = state["rng"]
         for variable, value in zip(self._update.variables, state["variables"], strict=True):
             variable.assign(value)
 
     def _train_step(self, indices: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        images = self._data.augmented(indices, seed, self._augmentation)
-        loss, _ = self._update(images, tf.gather(self._data.train_labels, indices))
+        loss, _ = self._update(*self._data.batch(indices, seed, self._augmentation))
         return loss
 
 
@@ -151,21 +170,22 @@ def quick_start() -> Iterator[None]:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": before})
 
 
-def evaluate(infer: Callable[[tf.Tensor], Any], data: DeviceData, batch: int = 500) -> tuple[float, float]:
-    """Accuracy and mean cross-entropy on the held-out images.
+def evaluate(
+    infer: Callable[[tf.Tensor], Outputs], data: DeviceData, objective: Objective, metric: Metric, batch: int = 500
+) -> dict[str, float]:
+    """Figures of a metric over the held-out images.
 
     Args:
-        infer: from whitened images to logits; not traced: that takes longer than a few calls.
+        infer: from normalized images to outputs; not traced: that takes longer than a few calls.
         data: holds the images.
+        objective: gives the evidence.
+        metric: fresh.
         batch: images at once.
     """
-    images = data.valid_images
-    starts = range(0, len(images), batch)
-    logits = tf.concat([logits_of(infer(data.normalize(images[start : start + batch]))) for start in starts], axis=0)
-    return accuracy_and_loss(logits, data.valid_labels)
-
-
-def accuracy_and_loss(logits: tf.Tensor, labels: np.ndarray) -> tuple[float, float]:
-    """Accuracy and mean cross-entropy of logits [images, classes]."""
-    loss, _ = cross_entropy(labels, logits)
-    return float(np.mean(np.argmax(logits, axis=-1) == labels)), float(loss)
+    for start in range(0, len(data.valid_images), batch):
+        part = slice(start, start + batch)
+        targets = tf.nest.map_structure(lambda values, part=part: values[part], data.valid_targets)
+        outputs = infer(data.normalize(data.valid_images[part]))
+        weights = tf.ones([len(data.valid_images[part])])
+        add_up(metric, objective.evidence(targets, outputs, weights))
+    return metric.result()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from rl_nas.child.settings import DeviceSettings
+from rl_nas.child.training.settings import DeviceSettings
 from rl_nas.child.training.tf_config import worker_index
 from rl_nas.errors import UsageError
 

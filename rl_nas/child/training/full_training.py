@@ -1,7 +1,7 @@
-"""Trains a network in full: streams of images, one or many devices, a state that can be saved and taken up exactly."""
+"""Full training of a network: input pipelines, one or many devices, a state that is saved and restored exactly."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -9,43 +9,45 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.data.augmentation import augment, mix_up
+from rl_nas.child.data.annotation import Annotation
 from rl_nas.child.data.input_pipeline import InputPipeline, Shard
 from rl_nas.child.data.normalization import Normalization
+from rl_nas.child.data.settings import AugmentSettings
 from rl_nas.child.network.flat_weights import FlatKerasModel
-from rl_nas.child.settings import AugmentSettings, DeviceSettings, TrainingSettings
 from rl_nas.child.training.child_training import DivergedError
-from rl_nas.child.training.train_step import TrainStep, logits_of
+from rl_nas.child.training.objective import Metric, Objective, add_up
+from rl_nas.child.training.settings import DeviceSettings, TrainingSettings
+from rl_nas.child.training.train_step import TrainStep
 from rl_nas.errors import UsageError
 
 
 class Measured(NamedTuple):
-    """What was measured on a split.
+    """Figures over a split.
 
     Attributes:
         split: its name; `valid` are the images held out of the training split.
         images: how many.
-        accuracy: share of the images whose class has the largest logit.
-        top5_accuracy: share of the images whose class is among the five largest; None where there are five or fewer.
-        loss: mean cross-entropy.
+        metrics: by name; the first is the quality.
     """
 
     split: str
     images: int
-    accuracy: float
-    top5_accuracy: float | None
-    loss: float
+    metrics: dict[str, float]
+
+    def document(self) -> dict[str, Any]:
+        """Flat JSON values."""
+        return {"split": self.split, "images": self.images, **self.metrics}
 
 
 class Progress(NamedTuple):
-    """Where a training is: the steps done, and loss and accuracy on the training images of the epoch so far."""
+    """Where a training is: the steps done, and loss and figures on the training images of the epoch so far."""
 
     step: int
-    loss: float
-    accuracy: float
+    figures: dict[str, float]
 
 
 class FullTrainer:
-    """A training in full of one network.
+    """The full training of one network.
 
     Everything random is a function of `seed` and of the step, so that the state is the weights, the optimizer, the
     averages and the number of the step: `state` holds them for tf.train.Checkpoint.
@@ -63,26 +65,31 @@ class FullTrainer:
         model: keras.Model,
         pipeline: InputPipeline,
         normalization: Normalization,
+        objective: Objective,
         training: TrainingSettings,
         augmentation: AugmentSettings,
         devices: DeviceSettings,
         *,
+        annotation: Annotation,
+        metric: Callable[[], Metric],
         strategy: tf.distribute.Strategy,
-        classes: int,
         mixup: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.model, self._stream, self.normalization = model, pipeline, normalization
-        self._augmentation, self._mixup, self._classes, self._seed = augmentation, mixup, classes, seed
+        self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
+        self._objective, self._annotation, self._metric = objective, annotation, metric
         self._strategy, self._loop_steps = strategy, devices.steps_per_loop
         self.batch = global_batch(training, pipeline.train_images, strategy)
         self.steps_per_epoch = pipeline.train_images // self.batch
         self.steps = self.steps_per_epoch * training.epochs
         with strategy.scope():
             scale_loss = devices.precision == "float16"
-            self._update = TrainStep(FlatKerasModel(model), training, self.batch, self.steps, scale_loss=scale_loss)
+            flat = FlatKerasModel(model)
+            self._update = TrainStep(flat, objective, training, self.batch, self.steps, scale_loss=scale_loss)
         self._step = tf.Variable(0, dtype=tf.int64)
-        self._sums = tf.Variable([0.0, 0.0], dtype=tf.float64)  # of the epoch: loss over steps, right images
+        # Of the epoch: the loss over steps, the objective's figures over images.
+        self._sums = tf.Variable([0.0] * (1 + len(objective.figure_names)), dtype=tf.float64)
         self._on_replica: Any = self._train_batch
         if training.jit_compile:
             self._on_replica = tf.function(self._train_batch, autograph=False, jit_compile=True)
@@ -95,7 +102,7 @@ class FullTrainer:
         return {
             "step": self._step,
             "sums": self._sums,
-            "vectors": self._update.flat_model.vectors,
+            "vectors": self._update.model.vectors,
             "optimizer": self._update.optimizer.variables,
             "averages": [average.value for average in self._update.averages],
         }
@@ -123,22 +130,24 @@ class FullTrainer:
         """
         epoch, done = divmod(self.step, self.steps_per_epoch)
         if not done:
-            self._sums.assign([0.0, 0.0])
+            self._sums.assign(tf.zeros_like(self._sums))
         iterator = iter(self._distribute(lambda share: self._stream.train(epoch, self.batch, done * self.batch, share)))
         while done < self.steps_per_epoch:
             count = min(self._loop_steps, self.steps_per_epoch - done)
-            loss, right = self._loop(iterator, tf.constant(self.step, tf.int64), tf.constant(count, tf.int64))
-            if not math.isfinite(float(loss)):
-                raise DivergedError(f"the loss is {float(loss)} in steps {self.step + 1} to {self.step + count}")
-            self._sums.assign_add(tf.cast([loss, right], tf.float64))
+            sums = self._loop(iterator, tf.constant(self.step, tf.int64), tf.constant(count, tf.int64))
+            loss = float(sums[0])
+            if not math.isfinite(loss):
+                raise DivergedError(f"the loss is {loss} in steps {self.step + 1} to {self.step + count}")
+            self._sums.assign_add(tf.cast(sums, tf.float64))
             self._step.assign_add(count)
             done += count
-            loss_sum, right_sum = self._sums.numpy().tolist()
-            yield Progress(self.step, loss_sum / done, right_sum / (done * self.batch))
+            loss_sum, *others = self._sums.numpy().tolist()
+            means = [total / (done * self.batch) for total in others]
+            yield Progress(self.step, {"loss": loss_sum / done, **dict(zip(self._objective.figure_names, means, strict=True))})
 
     def check_finite(self) -> None:
         """Raises `DivergedError` if a weight is not finite, which may show before the loss does."""
-        if not np.all(np.isfinite(self._update.flat_model.trainable.vector)):
+        if not np.all(np.isfinite(self._update.model.trainable.vector)):
             raise DivergedError(f"weights are not finite after step {self.step}")
 
     def measure(self, split: str) -> Measured:
@@ -150,11 +159,10 @@ class FullTrainer:
         images = self._stream.size(split)
         batch = max(self.batch, 256 // self._replicas * self._replicas)
         batches = iter(self._distribute(lambda share: self._stream.measured(split, batch, share)))
-        sums = np.zeros(3)
+        metric = self._metric()
         for _ in range(-(-images // batch)):
-            sums += np.asarray(self._measure_batch(*next(batches)), np.float64)
-        right, right5, loss = (sums / images).tolist()
-        return Measured(split, images, right, right5 if self._classes > 5 else None, loss)
+            add_up(metric, self._measure_batch(*next(batches)))
+        return Measured(split, images, metric.result())
 
     def write_back(self) -> None:
         """Puts the trained weights, the averages where there are any, into the model's own variables."""
@@ -178,40 +186,42 @@ class FullTrainer:
 
         return self._strategy.distribute_datasets_from_function(make)
 
-    def _train_loop(self, iterator: Any, first: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """So many steps in the graph; the sums of their losses and of their right images."""
+    def _train_loop(self, iterator: Any, first: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+        """Takes so many steps in the graph; returns the sums of their losses and figures, float [1 + figures]."""
+        names = self._objective.figure_names
 
-        def body(done: tf.Tensor, loss: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            images, labels = next(iterator)
-            losses, rights = self._strategy.run(self._on_replica, args=(images, labels, first + done))
+        def body(done: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            images, targets = next(iterator)
+            losses, figures = self._strategy.run(self._on_replica, args=(images, targets, first + done))
             mean = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
-            return done + 1, loss + mean, right + self._strategy.reduce(tf.distribute.ReduceOp.SUM, rights, axis=None)
+            total = tf.distribute.ReduceOp.SUM
+            totals = [self._strategy.reduce(total, figures[name], axis=None) for name in names]
+            return done + 1, sums + tf.stack([mean, *totals])
 
-        start = (tf.constant(0, tf.int64), tf.constant(0.0), tf.constant(0.0))
-        _, loss, right = tf.while_loop(lambda done, *_: done < steps, body, start)
-        return loss, right
+        start = (tf.constant(0, tf.int64), tf.zeros([1 + len(names)]))
+        _, sums = tf.while_loop(lambda done, *_: done < steps, body, start)
+        return sums
 
-    def _train_batch(self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _train_batch(self, images: tf.Tensor, targets: Any, step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         seed = tf.random.fold_in(tf.constant([self._seed, 1], tf.int64), step)
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
             seed = tf.random.fold_in(seed, tf.cast(context.replica_id_in_sync_group, tf.int64))
-        images = augment(self.normalization(images), seed, self._augmentation)
+        images, geometry = augment(self.normalization(images), seed, self._augmentation)
+        targets = self._annotation.warped(targets, geometry)
         if self._mixup:
-            labels = tf.one_hot(labels, self._classes)
-            images, labels = mix_up(images, labels, tf.random.fold_in(seed, 3), self._mixup)
-        return self._update(images, labels)
+            images, targets = mix_up(
+                images, self._objective.mixable(targets), tf.random.fold_in(seed, 3), self._mixup
+            )
+        return self._update(images, targets)
 
-    def _measure_whole_batch(self, images: Any, labels: Any, weights: Any) -> list[tf.Tensor]:
-        sums = self._strategy.run(self._measure_on_replica, args=(images, labels, weights))
-        return [self._strategy.reduce(tf.distribute.ReduceOp.SUM, one, axis=None) for one in sums]
+    def _measure_whole_batch(self, images: Any, targets: Any, weights: Any) -> dict[str, tf.Tensor]:
+        evidence = self._strategy.run(self._measure_on_replica, args=(images, targets, weights))
+        reduce = self._strategy.reduce
+        return {name: reduce(tf.distribute.ReduceOp.SUM, one, axis=None) for name, one in evidence.items()}
 
-    def _measure_on_replica(self, images: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        logits = logits_of(self._update.infer(self.normalization(images)))
-        right = tf.cast(tf.argmax(logits, axis=-1) == labels, tf.float32)
-        among5 = tf.cast(tf.math.in_top_k(labels, logits, min(5, self._classes)), tf.float32)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        return tuple(tf.reduce_sum(weights * values) for values in (right, among5, losses))
+    def _measure_on_replica(self, images: tf.Tensor, targets: Any, weights: tf.Tensor) -> dict[str, tf.Tensor]:
+        return self._objective.evidence(targets, self._update.infer(self.normalization(images)), weights)
 
 
 def global_batch(training: TrainingSettings, images: int, strategy: tf.distribute.Strategy) -> int:

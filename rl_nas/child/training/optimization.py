@@ -1,11 +1,11 @@
-"""Learning-rate schedules, optimizers, the loss and the averaged weights of the published recipes."""
+"""Learning-rate schedules, optimizers and averaged weights of the published recipes."""
 
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from rl_nas.child.settings import TrainingSettings
+from rl_nas.child.training.settings import TrainingSettings
 
 
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
@@ -21,8 +21,8 @@ class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         """The learning rate of a step, the first being 0."""
-        share = tf.minimum(1.0, tf.cast(step, tf.float32) / self._steps)
-        return share * self._schedule(step)
+        fraction = tf.minimum(1.0, tf.cast(step, tf.float32) / self._steps)
+        return fraction * self._schedule(step)
 
     def get_config(self) -> dict[str, Any]:
         """The arguments."""
@@ -78,7 +78,7 @@ class _RMSprop(_GradientsSummed, keras.optimizers.RMSprop):
 
 
 def make_optimizer(settings: TrainingSettings, batch: int, steps: int) -> keras.Optimizer:
-    """The optimizer of one flat_model vector of weights; arguments as in `learning_rate`.
+    """The optimizer of one flat vector of weights; arguments as in `learning_rate`.
 
     It does not clip, and on several devices takes the sum of their gradients.
     """
@@ -88,27 +88,6 @@ def make_optimizer(settings: TrainingSettings, batch: int, steps: int) -> keras.
     # epsilon stands under the root, as in TensorFlow 1, which the recipes were written for; there the squares'
     # average starts at 1, here at 0.
     return _RMSprop(rate, settings.rms_decay, settings.momentum, settings.rms_epsilon, name="rmsprop")
-
-
-def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean cross-entropy with smoothed labels (Szegedy et al. 2016, section 7), and its gradient.
-
-    Args:
-        labels: int [batch], or floats [batch, classes], each the share of a class.
-        logits: float [batch, classes].
-        smoothing: share of the label that is spread evenly over all classes.
-
-    Returns:
-        The mean, and what it changes by with the logits, float32 [batch, classes].
-    """
-    logits, labels = tf.cast(logits, tf.float32), tf.convert_to_tensor(labels)
-    classes = logits.shape[1]
-    targets = tf.one_hot(labels, classes) if labels.dtype.is_integer else labels
-    if smoothing:
-        targets = targets * (1 - smoothing) + smoothing / classes
-    losses, gradient = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits, labels=targets)
-    batch = logits.shape[0] or tf.cast(tf.shape(logits)[0], tf.float32)  # several machines don't know it before
-    return tf.reduce_mean(losses), gradient / batch
 
 
 class Average:
@@ -123,7 +102,7 @@ class Average:
         self.value = keras.Variable(vector.numpy(), name=f"{vector.name}_average", trainable=False)
 
     def update(self, n: tf.Tensor) -> None:
-        """Takes up the vector's value after the update of that number, the first being 0; traced in a tf.function."""
+        """Takes in the vector's value after the update of that number, the first being 0; traced in a tf.function."""
         n = tf.cast(n, tf.float32)
         decay = tf.minimum(self._decay, (1 + n) / (10 + n))
 

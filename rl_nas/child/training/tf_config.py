@@ -3,7 +3,7 @@
 import json
 import os
 
-from rl_nas.child.settings import DeviceSettings
+from rl_nas.child.training.settings import DeviceSettings
 from rl_nas.errors import UsageError
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.export.serving import normalization_of
 from rl_nas.child.network.keras_applications import copy_nasnet_weights
-from rl_nas.child.settings import InitSettings
+from rl_nas.child.training.settings import InitSettings
 from rl_nas.errors import UsageError
 from rl_nas.networks.settings import PRESETS, Skeleton
 

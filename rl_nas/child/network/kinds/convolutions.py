@@ -1,16 +1,17 @@
-"""Convolutions of children, and how gradients flow back through them."""
+"""Convolutions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import keras
 import tensorflow as tf
 
-from rl_nas.child.network.layer_call import Call, Pullback
+from rl_nas.child.network.kinds.kind import LayerKind
+from rl_nas.child.network.layer_call import LayerCall, LayerPullback
 from rl_nas.networks import layers
 
 
-def conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
-    """A convolution; see `rl_nas.child.network.layer_functions`."""
+def _conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
     (kernel,) = call.weights
     spec = call.layer
     if spec.dilation == 1:
@@ -35,13 +36,13 @@ _BY_CHANNEL = _Operations(
 
 
 def _convolved(
-    call: Call,
+    call: LayerCall,
     x: tf.Tensor,
     kernel: tf.Tensor,
     strides: layers.Pair = (1, 1),
     padding: layers.Padding = "same",
     operations: _Operations = _FULL,
-) -> tuple[tf.Tensor, Pullback]:
+) -> tuple[tf.Tensor, LayerPullback]:
     how: dict[str, Any] = {"strides": [1, *strides, 1], "padding": padding.upper()}
 
     def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
@@ -53,8 +54,8 @@ def _convolved(
     return operations.forward(input=x, filter=kernel, **how), pullback
 
 
-def separable_conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
-    """A convolution of each channel, then one across them; see `rl_nas.child.network.layer_functions`."""
+def _separable_conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    """A convolution of each channel, then one across them."""
     depthwise, pointwise = call.weights
     spec = call.layer
     if spec.dilation == 1:
@@ -78,8 +79,8 @@ def separable_conv(call: Call, x: tf.Tensor) -> tuple[tf.Tensor, Pullback]:
 
 
 def _dilated(
-    call: Call, x: tf.Tensor, size: layers.Pair, convolve: Callable[[tf.Tensor], tuple[tf.Tensor, Pullback]]
-) -> tuple[tf.Tensor, Pullback]:
+    call: LayerCall, x: tf.Tensor, size: layers.Pair, convolve: Callable[[tf.Tensor], tuple[tf.Tensor, LayerPullback]]
+) -> tuple[tf.Tensor, LayerPullback]:
     """Convolves the grids that every `dilation`-th pixel makes: CPUs have no gradient of dilated convolutions."""
     dilation = call.layer.dilation
     margins = [(kernel - 1) * dilation for kernel in size]
@@ -94,3 +95,34 @@ def _dilated(
         return [tf.raw_ops.BatchToSpaceND(input=to_grids, block_shape=block, crops=around)], to_weights
 
     return tf.raw_ops.BatchToSpaceND(input=grids, block_shape=block, crops=behind), pullback
+
+
+CONV = LayerKind(
+    layers.Conv,
+    keras=lambda layer, site: keras.layers.Conv2D(
+        layer.filters,
+        layer.kernel,
+        strides=layer.strides,
+        padding=layer.padding,
+        dilation_rate=layer.dilation,
+        use_bias=False,
+        name=site.name,
+        **site.kernel(),
+    ),
+    compute=_conv,
+)
+SEPARABLE_CONV = LayerKind(
+    layers.SeparableConv,
+    keras=lambda layer, site: keras.layers.SeparableConv2D(
+        layer.filters,
+        layer.kernel,
+        strides=layer.stride,
+        padding="same",
+        dilation_rate=layer.dilation,
+        use_bias=False,
+        name=site.name,
+        **site.kernel("depthwise"),
+        **site.kernel("pointwise"),
+    ),
+    compute=_separable_conv,
+)

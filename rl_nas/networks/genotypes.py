@@ -1,4 +1,4 @@
-"""Genotypes of every kind: their JSON form, and finding one by name."""
+"""Genotypes of every kind as JSON."""
 
 import json
 import os
@@ -6,19 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from rl_nas.errors import UsageError
-from rl_nas.spaces.cells import CellGenotype
-from rl_nas.spaces.chain import ChainGenotype
+from rl_nas.networks.families.catalog import FAMILIES
+from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.json_fields import expect, item
-from rl_nas.spaces.nasbench101 import ModelSpec
-from rl_nas.spaces.nasbench201 import EdgeCell
-
-Genotype = CellGenotype | ChainGenotype | ModelSpec | EdgeCell
 
 SCHEMA = 1
 """Version of the JSON form; raised with every change that older readers would misread."""
-
-KINDS: dict[str, type[Genotype]] = {cls.KIND: cls for cls in (CellGenotype, ChainGenotype, ModelSpec, EdgeCell)}
-"""What `kind` may be in a genotype's JSON."""
 
 
 def to_json(genotype: Genotype) -> dict[str, Any]:
@@ -40,9 +33,10 @@ def from_json(document: object) -> Genotype:
     if schema < 1:
         raise UsageError(f"genotype schema {schema}; expected 1 to {SCHEMA}")
     kind = item(genotype, "kind", "genotype")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise UsageError(f"genotype kind {kind!r}; expected one of {', '.join(KINDS)}")
-    return KINDS[kind].from_document(genotype)
+    if not isinstance(kind, str) or kind not in FAMILIES:
+        raise UsageError(f"genotype kind {kind!r}; expected one of {', '.join(FAMILIES)}")
+    found: Genotype = FAMILIES[kind].genotype.from_document(genotype)
+    return found
 
 
 def load(path: str | os.PathLike[str]) -> Genotype:

@@ -1,23 +1,24 @@
-"""The network around a NAS-Bench-201 cell (Dong and Yang 2020, section 2.1)."""
+"""The family of NAS-Bench-201's cells, and the network around them (Dong and Yang 2020, section 2.1)."""
 
-from rl_nas.networks.layers import Add, BatchNorm, Conv, Dense, GlobalPool, Pool, Zero
+from rl_nas.networks.families.family import NORM, SIZES, Arrow, Family, Graph, Node
+from rl_nas.networks.features import Features
+from rl_nas.networks.layers import Add, Conv, Pool, Zero
 from rl_nas.networks.operations import Ops
-from rl_nas.networks.plan import Plan, Tensor
-from rl_nas.networks.settings import Skeleton
+from rl_nas.networks.plan import Tensor
+from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.nasbench201 import EdgeCell
 
 
-def plan_nasbench201_network(plan: Plan, genotype: EdgeCell, skeleton: Skeleton, classes: int) -> None:
-    """Plans stem, stages of cells with a residual block of stride 2 between them, head.
+def plan_nasbench201_network(ops: Ops, genotype: EdgeCell, skeleton: Skeleton, steps: int | None) -> Features:
+    """Plans a stem, and stages of cells with a residual block of stride 2 between them.
 
     Every operation is planned, also where only `none` follows: the benchmark counts its parameters.
 
     Raises:
         UsageError: the image is too small for the reductions.
     """
+    plan, filters, levels = ops.plan, skeleton.filters, {}
     plan.check_halvings(skeleton.reductions)
-    ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
-    filters = skeleton.filters
     with plan.scope("stem"):
         h = ops.conv_bn(plan.image, filters, (3, 3))
     for stage in range(skeleton.reductions + 1):
@@ -28,9 +29,8 @@ def plan_nasbench201_network(plan: Plan, genotype: EdgeCell, skeleton: Skeleton,
         for number in range(1, skeleton.cells + 1):
             with plan.scope(f"stage{stage + 1}.cell{number}"):
                 h = _plan_cell(ops, genotype, h, filters)
-    with plan.scope("head"):
-        h = ops.relu(plan.add(ops.norm, h, name="bn"))
-        plan.add(Dense(classes), plan.add(GlobalPool(), h, name="pool"), name="logits")
+        levels[2**stage] = h
+    return Features(levels, finish=lambda ops, x: ops.relu(ops.plan.add(ops.norm, x, name="bn")))
 
 
 def _plan_cell(ops: Ops, genotype: EdgeCell, h: Tensor, filters: int) -> Tensor:
@@ -65,3 +65,29 @@ def _plan_residual(ops: Ops, x: Tensor, filters: int) -> Tensor:
     with ops.plan.scope("short"):
         short = ops.plan.add(Conv(filters, (1, 1)), ops.plan.add(Pool("avg", 2, 2), x, name="pool"), name="conv")
     return ops.plan.add(Add(), long, short, name="add")
+
+
+def _text(genotype: EdgeCell) -> str:
+    names = ("input", "1", "2", "output")
+    lines = ["NAS-Bench-201 cell", f"  {genotype}"]
+    for node in (1, 2, 3):
+        terms = " + ".join(f"{op}({names[source]})" for source, op in genotype.entering(node))
+        lines.append(f"  {names[node]:>6} = {terms}")
+    return "\n".join(lines)
+
+
+def _drawing(genotype: EdgeCell) -> Graph:
+    nodes = [Node("input", "input"), Node("1", "op"), Node("2", "op"), Node("output", "output")]
+    arrows = [Arrow(source, node, op) for node in (1, 2, 3) for source, op in genotype.entering(node)]
+    return Graph(nodes, [arrow for arrow in arrows if arrow.text != "none"])
+
+
+NASBENCH201 = Family(
+    genotype=EdgeCell,
+    presets={"nasbench201": Skeleton(cells=5, filters=16, l2=5e-4)},
+    reads=NORM | SIZES,
+    plan=plan_nasbench201_network,
+    text=_text,
+    drawing=_drawing,
+    from_text=lambda text: EdgeCell.from_string(text) if text.startswith("|") else None,
+)

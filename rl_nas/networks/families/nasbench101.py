@@ -1,15 +1,17 @@
-"""The network around a NAS-Bench-101 module (Ying et al. 2019, section 2.2)."""
+"""The family of NAS-Bench-101's modules, and the network around them (Ying et al. 2019, section 2.2)."""
 
 from rl_nas.errors import UsageError
-from rl_nas.networks.layers import Add, BatchNorm, Concat, Crop, Dense, GlobalPool, Pool
+from rl_nas.networks.families.family import NORM, SIZES, Arrow, Family, Graph, Node
+from rl_nas.networks.features import Features
+from rl_nas.networks.layers import Add, Concat, Crop, Pool
 from rl_nas.networks.operations import Ops
-from rl_nas.networks.plan import Plan, Tensor
-from rl_nas.networks.settings import Skeleton
+from rl_nas.networks.plan import Tensor
+from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.nasbench101 import ModelSpec
 
 
-def plan_nasbench101_network(plan: Plan, genotype: ModelSpec, skeleton: Skeleton, classes: int) -> None:
-    """Plans stem, stacks of modules with a 2x2 max pooling and twice the channels between them, head.
+def plan_nasbench101_network(ops: Ops, genotype: ModelSpec, skeleton: Skeleton, steps: int | None) -> Features:
+    """Plans a stem, and stacks of modules with a 2x2 max pooling and twice the channels between them.
 
     Raises:
         UsageError: the benchmark does not contain the graph, its output would have more inputs than
@@ -18,9 +20,8 @@ def plan_nasbench101_network(plan: Plan, genotype: ModelSpec, skeleton: Skeleton
     problem, spec = genotype.problem(), genotype.pruned()
     if problem is not None or spec is None:
         raise UsageError(problem or "NAS-Bench-101 graph without a path from input to output")
+    plan, filters, levels = ops.plan, skeleton.filters, {}
     plan.check_halvings(skeleton.reductions)
-    ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
-    filters = skeleton.filters
     with plan.scope("stem"):
         h = _conv_bn_relu(ops, plan.image, filters, 3)
     for stack in range(skeleton.reductions + 1):
@@ -30,8 +31,8 @@ def plan_nasbench101_network(plan: Plan, genotype: ModelSpec, skeleton: Skeleton
         for number in range(1, skeleton.cells + 1):
             with plan.scope(f"stack{stack + 1}.module{number}"):
                 h = _plan_module(ops, spec, h, filters)
-    with plan.scope("head"):
-        plan.add(Dense(classes), plan.add(GlobalPool(), h, name="pool"), name="logits")
+        levels[2**stack] = h
+    return Features(levels)
 
 
 def vertex_channels(spec: ModelSpec, channels_in: int, channels_out: int) -> list[int]:
@@ -93,3 +94,32 @@ def _plan_operation(ops: Ops, op: str, x: Tensor) -> Tensor:
 
 def _conv_bn_relu(ops: Ops, x: Tensor, filters: int, kernel: int) -> Tensor:
     return ops.relu(ops.conv_bn(x, filters, (kernel, kernel)))
+
+
+def _text(genotype: ModelSpec) -> str:
+    spec = genotype.pruned() or genotype
+    last = len(spec.ops) - 1
+    lines = ["NAS-Bench-101 graph" if spec == genotype else "NAS-Bench-101 graph, without its idle vertices"]
+    for vertex in range(1, last + 1):
+        name = "output" if vertex == last else str(vertex)
+        inputs = ", ".join("input" if source == 0 else str(source) for source in spec.sources(vertex))
+        lines.append(f"  {name:>6} = {'concat' if vertex == last else spec.ops[vertex]}( {inputs} )")
+    return "\n".join([*lines, f"hash {genotype.canonical_key()}"])
+
+
+def _drawing(genotype: ModelSpec) -> Graph:
+    spec = genotype.pruned() or genotype
+    last = len(spec.ops) - 1
+    kinds = {0: "input", last: "output"}
+    nodes = [Node(op, kinds.get(vertex, "op")) for vertex, op in enumerate(spec.ops)]
+    return Graph(nodes, [Arrow(source, vertex) for vertex in range(last + 1) for source in spec.sources(vertex)])
+
+
+NASBENCH101 = Family(
+    genotype=ModelSpec,
+    presets={"nasbench101": Skeleton(cells=3, filters=128, bn_momentum=0.997, l2=1e-4)},
+    reads=NORM | SIZES,
+    plan=plan_nasbench101_network,
+    text=_text,
+    drawing=_drawing,
+)

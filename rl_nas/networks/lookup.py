@@ -4,8 +4,9 @@ import difflib
 from pathlib import Path
 
 from rl_nas.errors import UsageError
-from rl_nas.spaces.genotype import Genotype, load
-from rl_nas.spaces.nasbench201 import EdgeCell
+from rl_nas.networks.families.catalog import FAMILIES
+from rl_nas.networks.genotypes import load
+from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 
 
@@ -17,8 +18,10 @@ def find_genotype(name: str) -> Genotype:
     """
     if name in PUBLISHED:
         return PUBLISHED[name]
-    if name.startswith("|"):
-        return EdgeCell.from_string(name)
+    for family in FAMILIES.values():
+        genotype: Genotype | None = family.from_text(name)
+        if genotype is not None:
+            return genotype
     if not Path(name).exists():
         known = {published.lower(): published for published in PUBLISHED}
         near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)

@@ -1,0 +1,78 @@
+"""Settings of data sets, augmentation and input pipelines; TensorFlow-free, so that help texts are instant."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rl_nas.settings import Settings, setting
+
+FOLDER = "folder:"
+"""What a data set's name begins with that is a folder of images."""
+
+
+@dataclass(frozen=True)
+class DataSettings(Settings):
+    """Which images children are trained on and measured with."""
+
+    title: ClassVar[str] = "Data"
+
+    dataset: str = setting(
+        "digits",
+        "TFDS name of an image classification data set (digits needs no download); or folder:PATH, which holds"
+        " train/CLASS/NAME.jpg",
+    )
+    data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
+    valid_fraction: float = setting(
+        0.1, "share of the training split that is held out, in a search for the reward", above=0, maximum=0.9
+    )
+    valid_images: int | None = setting(None, "images held out, instead of a share; 0, for train only: none", minimum=0)
+    train_images: int | None = setting(None, "train on this many random images; left out: on all", minimum=1)
+    image_size: int | None = setting(
+        None, "pixels; resize images to this square (needed where their sizes differ)", minimum=1
+    )
+    split_seed: int = setting(0, "seed of the held-out choice, the same for runs that are to be compared", minimum=0)
+
+
+@dataclass(frozen=True)
+class AugmentSettings(Settings):
+    """How training images are varied."""
+
+    title: ClassVar[str] = "Augmentation"
+
+    crop_margin: int = setting(0, "pixels; enlarge images by this on every side, then crop them at random", minimum=0)
+    crop: str = setting(
+        "pad", "how images are enlarged before the crop: by zeros, or by upsampling", choices=("pad", "upsample")
+    )
+    flip: bool = setting(False, "mirror half of the images left to right")
+    cutout: int = setting(0, "pixels; put a square of this size of every image to the mean colour", minimum=0)
+
+
+@dataclass(frozen=True)
+class InputPipelineSettings(Settings):
+    """How images reach a training in full, which need not hold them in memory."""
+
+    title: ClassVar[str] = "Images of a full training"
+
+    whiten: str = setting(
+        "dataset",
+        "how pixels become numbers: mean 0 and deviation 1 of every channel over (at most 50,000) training images,"
+        " or -1 to 1 whatever they show",
+        choices=("dataset", "unit"),
+    )
+    inception_crop: bool = setting(
+        False, "train on random parts of 8 to 100 % of the image, measure on its middle (Szegedy et al. 2015)"
+    )
+    color: float = setting(
+        0.0,
+        "vary brightness, saturation, hue and contrast, so strongly (1: as Inception's preprocessing)",
+        minimum=0,
+        maximum=1,
+    )
+    rand_augment: int = setting(0, "random operations on every image (Cubuk et al. 2020); 0: none", minimum=0)
+    rand_augment_magnitude: float = setting(0.3, "their strength", minimum=0, maximum=1)
+    mixup: float = setting(
+        0.0, "mix pairs of images, shares from Beta(this, this) (Zhang et al. 2018); 0: no", minimum=0
+    )
+    memory_gib: float = setting(
+        4.0, "keep encoded images in memory up to so many GiB and order them by one permutation", minimum=0
+    )
+    shuffle_buffer: int = setting(20000, "images among which the next one is drawn where they are not kept", minimum=1)

@@ -1,0 +1,27 @@
+"""The kinds of layers by the planned layer's class."""
+
+from rl_nas.child.network.kinds import convolutions, dense, joining, pooling, stochastic
+from rl_nas.child.network.kinds.kind import LayerKind
+from rl_nas.networks.layers import Layer
+
+KINDS: dict[type[Layer], LayerKind] = {
+    kind.layer: kind
+    for kind in (
+        convolutions.CONV,
+        convolutions.SEPARABLE_CONV,
+        dense.BATCH_NORM,
+        dense.RELU,
+        dense.DENSE,
+        pooling.POOL,
+        pooling.GLOBAL_POOL,
+        joining.ADD,
+        joining.CONCAT,
+        joining.SHIFT_BY_ONE,
+        joining.PAD,
+        joining.CROP,
+        joining.ZERO,
+        stochastic.DROPOUT,
+        stochastic.TRAINING_FRACTION,
+        stochastic.DROP_PATH,
+    )
+}

@@ -1,0 +1,79 @@
+"""Sums, concatenations, paddings and croppings: layers without weights that move values."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from rl_nas.child.network.kinds.kind import LayerKind, Site
+from rl_nas.child.network.layer_call import LayerCall, LayerPullback, taped
+from rl_nas.networks import layers
+
+
+def _add(call: LayerCall, *inputs: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    return tf.raw_ops.AddN(inputs=inputs), lambda gradient: ([gradient] * len(inputs), [])
+
+
+def _concat(call: LayerCall, *inputs: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    channels, axis = tuple(x.shape[-1] for x in inputs), call.constant(-1)
+
+    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        if len(set(channels)) == 1:
+            return tf.raw_ops.Split(axis=axis, value=gradient, num_split=len(inputs)), []
+        sizes = call.constant(channels)
+        return tf.raw_ops.SplitV(value=gradient, size_splits=sizes, axis=axis, num_split=len(inputs)), []
+
+    return tf.raw_ops.ConcatV2(values=inputs, axis=axis), pullback
+
+
+def _shift_by_one(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        return [tf.pad(gradient[:, :-1, :-1], [[0, 0], [1, 0], [1, 0], [0, 0]])], []
+
+    return tf.pad(x[:, 1:, 1:], [[0, 0], [0, 1], [0, 1], [0, 0]]), pullback
+
+
+@taped
+def _pad(call: LayerCall, x: tf.Tensor) -> tf.Tensor:
+    spec = call.layer
+    return tf.pad(x, [[0, 0], [spec.top, spec.bottom], [spec.left, spec.right], [0, 0]])
+
+
+def _keras_shift(layer: layers.ShiftByOne, site: Site) -> Callable[[Any], Any]:
+    pad = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{site.name}.pad")
+    crop = keras.layers.Cropping2D(((1, 0), (1, 0)), name=f"{site.name}.crop")
+    return lambda x: crop(pad(x))
+
+
+def _keras_crop(layer: layers.Crop, site: Site) -> Callable[[Any], Any]:
+    shape, kept = site.node.inputs[0].shape, site.node.output.shape
+    # Channels become a dimension that Keras can crop.
+    unfold = keras.layers.Reshape((*shape, 1), name=f"{site.name}.unfold")
+    crop = keras.layers.Cropping3D(((0, 0), (0, 0), (0, shape[2] - kept[2])), name=f"{site.name}.crop")
+    fold = keras.layers.Reshape(kept, name=site.name)
+    return lambda x: fold(crop(unfold(x)))
+
+
+def _joined(layer: keras.Layer) -> Callable[..., Any]:
+    return lambda *inputs: layer(inputs)
+
+
+ADD = LayerKind(layers.Add, keras=lambda layer, site: _joined(keras.layers.Add(name=site.name)), compute=_add)
+CONCAT = LayerKind(
+    layers.Concat, keras=lambda layer, site: _joined(keras.layers.Concatenate(name=site.name)), compute=_concat
+)
+SHIFT_BY_ONE = LayerKind(layers.ShiftByOne, keras=_keras_shift, compute=_shift_by_one)
+PAD = LayerKind(
+    layers.Pad,
+    keras=lambda layer, site: keras.layers.ZeroPadding2D(
+        ((layer.top, layer.bottom), (layer.left, layer.right)), name=site.name
+    ),
+    compute=_pad,
+)
+CROP = LayerKind(layers.Crop, keras=_keras_crop, compute=taped(lambda call, x: x[..., : call.layer.channels]))
+ZERO = LayerKind(
+    layers.Zero,
+    keras=lambda layer, site: keras.layers.Rescaling(0.0, name=site.name),
+    compute=lambda call, x: (tf.zeros_like(x), lambda gradient: ([None], [])),
+)

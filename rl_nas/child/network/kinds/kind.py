@@ -1,0 +1,56 @@
+"""The record of a kind of layer.
+
+Its shape, weights and multiply-adds, and what networks share of it, stand in `rl_nas.networks.layers`, which needs no
+TensorFlow.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+
+from rl_nas.child.network.layer_call import LayerFunction
+from rl_nas.networks.layers import Layer
+from rl_nas.networks.plan import Node
+
+
+class Site(NamedTuple):
+    """Where a Keras layer is built.
+
+    Attributes:
+        node: the planned layer.
+        seed: what is random in it is a function of it.
+        l2: weight of half the squared kernels in the model's losses.
+    """
+
+    node: Node
+    seed: int
+    l2: float
+
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+        return self.node.name
+
+    def kernel(self, kind: str = "kernel") -> dict[str, Any]:
+        """Arguments of a layer that are about its kernel, whose values come later."""
+        regularizer = keras.regularizers.L2(self.l2 / 2) if self.l2 else None
+        return {f"{kind}_initializer": "zeros", f"{kind}_regularizer": regularizer}
+
+
+@dataclass(frozen=True)
+class LayerKind:
+    """A kind of layer.
+
+    Both ways compute the same, up to the rounding of floats, and draw the same random numbers.
+
+    Attributes:
+        layer: the planned layer's class.
+        keras: from the layer and its site to a function of the inputs: a Keras layer, or several behind each other.
+        compute: the direct computation, with its gradient.
+    """
+
+    layer: type[Layer]
+    keras: Callable[[Any, Site], Callable[..., Any]]
+    compute: LayerFunction

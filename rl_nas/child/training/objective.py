@@ -1,0 +1,54 @@
+"""The part of a training that a task gives: loss, evidence, metric."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from rl_nas.child.data.annotation import Target
+from rl_nas.child.network.flat_weights import Outputs
+
+Evidence = dict[str, tf.Tensor]
+"""Tensors by name; those of several batches and replicas are added up."""
+
+
+class Objective(Protocol):
+    """Functions of the targets and the outputs of a batch, traced in a tf.function or eager."""
+
+    @property
+    def figure_names(self) -> tuple[str, ...]:
+        """Names of `figures`."""
+
+    def loss(self, targets: Target, outputs: Outputs) -> tuple[tf.Tensor, Outputs]:
+        """The mean loss over the batch, a scalar, and the gradient by every output."""
+
+    def figures(self, targets: Target, outputs: Outputs) -> dict[str, tf.Tensor]:
+        """Figures that are shown while a network is trained; sums over the images of the batch, float32 scalars."""
+
+    def evidence(self, targets: Target, outputs: Outputs, weights: tf.Tensor) -> Evidence:
+        """Everything that a metric needs.
+
+        Args:
+            targets: of the batch.
+            outputs: of the network.
+            weights: float [batch]: 1; 0 for images that only fill up the batch.
+        """
+
+    def mixable(self, targets: Target) -> tf.Tensor:
+        """Targets as floats of which weighted means are targets too, for mixup."""
+
+
+class Metric(Protocol):
+    """Figures over a whole split, exact whatever the batches were."""
+
+    def add(self, evidence: Mapping[str, np.ndarray]) -> None:
+        """Takes in the evidence of a batch."""
+
+    def result(self) -> dict[str, float]:
+        """The figures by name; the first is the quality that rewards are made of."""
+
+
+def add_up(metric: Metric, evidence: Mapping[str, Any]) -> None:
+    """Adds evidence to a metric as NumPy arrays."""
+    metric.add({name: np.asarray(value) for name, value in evidence.items()})

@@ -1,0 +1,28 @@
+"""The families of genotypes by their names in JSON."""
+
+from rl_nas.errors import UsageError
+from rl_nas.networks.families.cells import CELLS
+from rl_nas.networks.families.chain import CHAIN
+from rl_nas.networks.families.family import Family
+from rl_nas.networks.families.nasbench101 import NASBENCH101
+from rl_nas.networks.families.nasbench201 import NASBENCH201
+from rl_nas.networks.skeleton import Skeleton
+from rl_nas.spaces.decisions import Genotype
+
+FAMILIES: dict[str, Family] = {family.genotype.KIND: family for family in (CELLS, CHAIN, NASBENCH101, NASBENCH201)}
+
+PRESETS: dict[str, Skeleton] = {
+    name: skeleton for family in FAMILIES.values() for name, skeleton in family.presets.items()
+}
+
+
+def family_of(genotype: Genotype) -> Family:
+    """The family of a genotype.
+
+    Raises:
+        UsageError: it is of no known kind.
+    """
+    kind = getattr(genotype, "KIND", type(genotype).__name__)
+    if kind not in FAMILIES:
+        raise UsageError(f"a genotype of kind {kind!r} makes no network; expected one of {', '.join(FAMILIES)}")
+    return FAMILIES[kind]

@@ -1,0 +1,70 @@
+"""What the package knows of one kind of genotype, in one record."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from rl_nas.networks.features import Features
+from rl_nas.networks.operations import Ops
+from rl_nas.networks.skeleton import Skeleton
+from rl_nas.spaces.cells import Cell
+
+SIZES = frozenset({"cells", "filters", "reductions", "target_params", "target_madds"})
+"""Settings that a network of stages reads."""
+
+NORM = frozenset({"network", "bn_momentum", "bn_epsilon"})
+"""Settings that every family reads."""
+
+
+class Node(NamedTuple):
+    """A node of a drawn graph: what is written in it, and its kind (`input`, `op` or `output`)."""
+
+    text: str
+    kind: str
+
+
+class Arrow(NamedTuple):
+    """An arrow from one node to a later one, with what is written on it."""
+
+    source: int
+    target: int
+    text: str = ""
+
+
+class Graph(NamedTuple):
+    """A genotype as nodes and arrows, to be drawn as a column."""
+
+    nodes: Sequence[Node]
+    arrows: Sequence[Arrow]
+
+
+Drawing = Graph | Mapping[str, Cell]
+"""A genotype as it is drawn: a graph, or cells by name, side by side."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A kind of genotype.
+
+    Attributes:
+        genotype: its class; `KIND` is its name in JSON, `from_document` reads it.
+        presets: skeletons by name; the first is the default.
+        reads: names of the network settings that have an effect on it; a head has its own.
+        plan: from the operations, a genotype, a skeleton and the number of train steps (None: as it is used) to its
+            features.
+        text: from a genotype to lines for a terminal.
+        drawing: from a genotype to what is drawn of it.
+        from_text: reads a genotype's published notation; None where the text is not of that notation.
+        output_width: channels of the last features for a filter of the last stage; None where that is not fixed.
+        one_shot: whether its networks have enough in common to share weights.
+    """
+
+    genotype: Any
+    presets: Mapping[str, Skeleton]
+    reads: frozenset[str]
+    plan: Callable[[Ops, Any, Skeleton, int | None], Features]
+    text: Callable[[Any], str]
+    drawing: Callable[[Any], Drawing]
+    from_text: Callable[[str], Any | None] = lambda text: None
+    output_width: Callable[[Any], int] | None = None
+    one_shot: bool = True

@@ -1,0 +1,50 @@
+"""The seam between a backbone and a head: feature maps by stride."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from rl_nas.networks.operations import Ops
+from rl_nas.networks.plan import Tensor
+from rl_nas.networks.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Features:
+    """Feature maps that a backbone offers.
+
+    Attributes:
+        levels: stride, in pixels of the image from one position to the next, to the last tensor of that stride; from
+            the finest to the coarsest.
+        finish: plans the normalization and activation that the backbone's family puts behind its last layer; called
+            in the scope of the head.
+    """
+
+    levels: dict[int, Tensor]
+    finish: Callable[[Ops, Tensor], Tensor] = lambda ops, x: x
+
+    @property
+    def coarsest(self) -> Tensor:
+        """The backbone's last output."""
+        return self.levels[max(self.levels)]
+
+
+class Head(Protocol):
+    """The part of a network that a task is about."""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the settings of the skeleton that it reads."""
+
+    def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
+        """Plans the head.
+
+        Args:
+            ops: plans into the network at hand.
+            features: of its backbone.
+            skeleton: of the network.
+            training: plan what only the training needs, too.
+
+        Returns:
+            The outputs of the network by name.
+        """

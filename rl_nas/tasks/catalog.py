@@ -1,0 +1,61 @@
+"""Tasks by name, in the order in which they are tried on a data set."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from rl_nas.errors import UsageError
+from rl_nas.plugins import load_plugin
+from rl_nas.settings import Settings
+from rl_nas.tasks.classification.task import Classification
+from rl_nas.tasks.task import Task
+
+TASKS: dict[str, Task] = {task.name: task for task in (Classification(),)}
+
+TASK_SETTINGS: tuple[type[Settings], ...] = tuple(task.settings for task in TASKS.values() if task.settings)
+"""Groups of flags that tasks bring."""
+
+
+def find_task(name: str) -> Task:
+    """The task of that name; `module:NAME` is one of the user's own: a `Task`, or a class of it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    if ":" not in name:
+        near = difflib.get_close_matches(name, TASKS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"tasks: {', '.join(TASKS)}, or module:NAME"
+        raise UsageError(f"unknown --task={name}; {hint}")
+    found = load_plugin("task", name)
+    task = found() if isinstance(found, type) else found
+    if not isinstance(task, Task):
+        raise UsageError(f"--task={name} is {type(task).__name__}; expected an rl_nas.Task or a class of it")
+    return task
+
+
+def task_for(
+    dataset: str, features: Mapping[str, Any], supervised: Sequence[str], tell: Callable[[str], None]
+) -> Task:
+    """The first task whose targets a data set has.
+
+    Args:
+        dataset: its name.
+        features: of TFDS, by name.
+        supervised: names of the features that it calls input and target.
+        tell: is told the choice where there are several.
+
+    Raises:
+        UsageError: there is none.
+    """
+    fitting = [task for task in TASKS.values() if task.annotation(features, supervised) is not None]
+    if not fitting:
+        raise UsageError(
+            f"--dataset={dataset} has features {', '.join(features)}; expected an image and what one of the tasks"
+            f" {', '.join(TASKS)} needs, or a --task=module:NAME of your own"
+        )
+    if len(fitting) > 1:
+        others = ", ".join(f"--task={task.name}" for task in fitting[1:])
+        tell(f"task: {fitting[0].name}; {dataset} would also do for {others}")
+    return fitting[0]

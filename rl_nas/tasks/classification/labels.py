@@ -1,0 +1,26 @@
+"""Class labels of TFDS data sets."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from rl_nas.child.data.annotation import Annotation
+
+
+def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
+    """The image and its class label; what the data set names as supervised wins where there are several."""
+    images = [key for key, value in features.items() if isinstance(value, tfds.features.Image)]
+    labels = [key for key, value in features.items() if isinstance(value, tfds.features.ClassLabel)]
+    for key in reversed(supervised):
+        images.sort(key=lambda k: k != key)
+        labels.sort(key=lambda k: k != key)
+    if not images or not labels:
+        return None
+    label = labels[0]
+    return Annotation(
+        image=images[0],
+        class_names=tuple(features[label].names),
+        read=lambda example: example[label],
+        is_given=lambda target: bool(target >= 0),
+    )

@@ -1,0 +1,72 @@
+"""Image classification as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from rl_nas.settings import Settings
+from rl_nas.tasks.classification.head import ClassificationHead
+from rl_nas.tasks.classification.settings import ClassificationSettings
+from rl_nas.tasks.task import Task
+
+if TYPE_CHECKING:
+    import keras
+
+    from rl_nas.child.data.annotation import Annotation
+    from rl_nas.child.data.normalization import Normalization
+    from rl_nas.tasks.classification.objective import ClassificationMetric, CrossEntropy
+    from rl_nas.tasks.classification.serving import Classifier
+
+
+class Classification(Task):
+    """One class for each image; accuracy on held-out images is the quality."""
+
+    name: ClassVar[str] = "classification"
+    noun: ClassVar[str] = "image classifier"
+    settings: ClassVar[type[Settings] | None] = ClassificationSettings
+    supports: ClassVar[frozenset[str]] = frozenset(
+        {"one_shot", "mixup", "parameters", "gradient_norm", "synflow", "naswot"}
+    )
+
+    @override
+    def annotation(self, features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
+        from rl_nas.tasks.classification.labels import labels_of
+
+        return labels_of(features, supervised)
+
+    @override
+    def head(self, classes: int) -> ClassificationHead:
+        return ClassificationHead(classes)
+
+    @override
+    def objective(self, settings: Settings | None, classes: int) -> CrossEntropy:
+        from rl_nas.tasks.classification.objective import CrossEntropy
+
+        assert isinstance(settings, ClassificationSettings)
+        return CrossEntropy(settings, classes)
+
+    @override
+    def metric(self, classes: int) -> ClassificationMetric:
+        from rl_nas.tasks.classification.objective import ClassificationMetric
+
+        return ClassificationMetric(classes)
+
+    @override
+    def serving(
+        self, network: keras.Model, normalization: Normalization, class_names: Sequence[str], *, middle: bool = False
+    ) -> Classifier:
+        from rl_nas.tasks.classification.serving import Classifier
+
+        return Classifier(network, normalization, class_names, middle)
+
+    @override
+    def prediction(self, outputs: Mapping[str, Any], class_names: Sequence[str], top: int) -> tuple[str, Any]:
+        probabilities = outputs["probabilities"]
+        likely = [
+            {"class": class_names[number], "probability": float(probabilities[number])}
+            for number in (-probabilities).argsort()[:top]
+        ]
+        return "  ".join(f"{one['class']} {one['probability']:.4f}" for one in likely), likely

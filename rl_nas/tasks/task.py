@@ -1,0 +1,92 @@
+"""The task seam: everything that differs between classification and whatever else a network is for.
+
+A task's module imports no TensorFlow; what needs it is imported by the methods that return it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rl_nas.errors import UsageError
+from rl_nas.networks.features import Head
+from rl_nas.settings import Settings
+
+if TYPE_CHECKING:
+    import keras
+
+    from rl_nas.child.data.annotation import Annotation
+    from rl_nas.child.data.normalization import Normalization
+    from rl_nas.child.export.serving import Serving
+    from rl_nas.child.training.objective import Metric, Objective
+
+
+class Task(ABC):
+    """What networks are for.
+
+    Attributes:
+        name: what `--task` calls it.
+        noun: what a trained network is, such as `image classifier`.
+        settings: flags of its own; None: it has none.
+        supports: what else it can do: `one_shot` (search with shared weights), `mixup`, and names of the scores of
+            untrained networks.
+    """
+
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    settings: ClassVar[type[Settings] | None] = None
+    supports: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    def annotation(self, features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
+        """Where its targets stand in a data set; None if they do not.
+
+        Args:
+            features: of TFDS, by name.
+            supervised: names of the features that the data set calls input and target, if it does.
+        """
+
+    @abstractmethod
+    def head(self, classes: int) -> Head:
+        """The last part of its networks."""
+
+    @abstractmethod
+    def objective(self, settings: Settings | None, classes: int) -> Objective:
+        """Loss and evidence.
+
+        Args:
+            settings: an instance of the class's `settings`.
+            classes: of the data set.
+        """
+
+    @abstractmethod
+    def metric(self, classes: int) -> Metric:
+        """Figures over a split; the first is the quality."""
+
+    @abstractmethod
+    def serving(
+        self, network: keras.Model, normalization: Normalization, class_names: Sequence[str], *, middle: bool = False
+    ) -> Serving:
+        """A trained network as others use it; arguments as in `Serving`."""
+
+    @abstractmethod
+    def prediction(self, outputs: Mapping[str, Any], class_names: Sequence[str], top: int) -> tuple[str, Any]:
+        """What is told of one image: a line of text, and a JSON value.
+
+        Args:
+            outputs: what the exported network returned for it, arrays by name.
+            class_names: one for each class.
+            top: show at most so many classes, where there are several.
+        """
+
+    def own_settings(self, flags: Mapping[str, Any]) -> Settings | None:
+        """The task's settings with the values of its flags; its defaults for those that are missing."""
+        if self.settings is None:
+            return None
+        return self.settings.from_flags({**self.settings().flags(), **flags})
+
+    def require(self, ability: str, flag: str) -> None:
+        """Raises `UsageError` if the task cannot do what a flag asks for."""
+        if ability not in self.supports:
+            raise UsageError(f"{flag} is not possible with --task={self.name}; leave it out")
