@@ -36,6 +36,10 @@ class Head(Protocol):
     def reads(self) -> frozenset[str]:
         """Names of the settings of the skeleton that it reads."""
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Beginnings of the names of its layers that are new where the classes are; the first is the last layer."""
+
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
         """Plans the head.
 

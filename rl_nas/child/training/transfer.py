@@ -7,23 +7,22 @@ import keras
 import numpy as np
 
 from rl_nas.child.data.normalization import Normalization
-from rl_nas.child.export.serving import normalization_of
+from rl_nas.child.export.serving import parts_of
 from rl_nas.child.network.keras_applications import copy_nasnet_weights
 from rl_nas.child.training.settings import InitSettings
 from rl_nas.errors import UsageError
-from rl_nas.networks.settings import PRESETS, Skeleton
+from rl_nas.networks.families.catalog import PRESETS
+from rl_nas.networks.features import Head
+from rl_nas.networks.skeleton import Skeleton
 
 APPLICATIONS = "keras_applications"
-HEAD = "head.logits"
-_NEW_IF_ABSENT = (HEAD, "auxiliary.")
-"""Beginnings of the layers that a trained network may lack."""
 
 
 class Start(NamedTuple):
     """What a training starts from.
 
     Attributes:
-        normalization: how the trained network's images became numbers.
+        normalization: of the trained network's images.
         new: names of the layers that start as they were made.
     """
 
@@ -31,51 +30,57 @@ class Start(NamedTuple):
     new: tuple[str, ...]
 
 
-def start_from(settings: InitSettings, model: keras.Model, skeleton: Skeleton) -> Start:
+def start_from(settings: InitSettings, model: keras.Model, skeleton: Skeleton, head: Head) -> Start:
     """Gives a new network the weights of a trained one.
 
     Args:
         settings: which one, and what happens to the head.
         model: gets the weights.
         skeleton: of the new network; says which of keras.applications' fits.
+        head: of the new network.
 
     Raises:
         UsageError: the trained network cannot be read, or is of another genotype or size.
     """
     assert settings.init is not None
     if settings.init == APPLICATIONS:
-        return _from_applications(settings, model, skeleton)
+        return _from_applications(settings, model, skeleton, head)
     path = Path(settings.init)
     file = path / "model.keras" if path.is_dir() else path
-    trained = _load(settings.init, file)
-    weights = {variable.path: variable.numpy() for variable in trained.get_layer("network").weights}
-    new = _copy(settings, weights, model)
-    return Start(normalization_of(trained.get_layer("whiten")), new)
+    network, normalization = _load(settings.init, file)
+    weights = {variable.path: variable.numpy() for variable in network.weights}
+    return Start(normalization, _copy(settings, weights, model, head))
 
 
-def freeze(model: keras.Model, what: str) -> None:
+def freeze(model: keras.Model, what: str, head: Head) -> None:
     """Keeps layers as they are.
 
     Args:
         model: the network.
-        what: `none`; `norm`, batch normalisation, which then uses the averages that it has; `backbone`, all but the
-            classifier.
+        what: `none`; `norm`, batch normalization, which then uses the averages that it has; `backbone`, all but the
+            head.
+        head: of the network.
     """
     for layer in model.layers:
         norm = isinstance(layer, keras.layers.BatchNormalization)
-        if (what == "backbone" and not layer.name.startswith(_NEW_IF_ABSENT)) or (what == "norm" and norm):
+        if (what == "backbone" and not layer.name.startswith(head.layers)) or (what == "norm" and norm):
             layer.trainable = False
 
 
-def _copy(settings: InitSettings, weights: dict[str, np.ndarray], model: keras.Model) -> tuple[str, ...]:
+def _copy(settings: InitSettings, weights: dict[str, np.ndarray], model: keras.Model, head: Head) -> tuple[str, ...]:
     """Copies what fits by name; returns the layers that stay new."""
     new = []
     for layer in model.layers:
         variables = [v for v in layer.weights if v.dtype == "float32"]
         misfits = [v for v in variables if v.path not in weights or weights[v.path].shape != tuple(v.shape)]
-        if layer.name == HEAD and misfits:
-            _check_head(settings, weights[f"{HEAD}/kernel"].shape[-1], model)
-        if (layer.name == HEAD and settings.head == "new") or (misfits and layer.name.startswith(_NEW_IF_ABSENT)):
+        of_head = layer.name.startswith(head.layers)
+        known = [v for v in misfits if v.path in weights]
+        if of_head and known and settings.head == "keep":
+            raise UsageError(
+                f"--init={settings.init} has {weights[known[0].path].shape[-1]} classes, the data"
+                f" {known[0].shape[-1]}: --head=keep needs the same; leave it out for a new head"
+            )
+        if of_head and (misfits or (settings.head == "new" and layer.name in head.layers)):
             new.append(layer.name)
             continue
         if misfits:
@@ -89,33 +94,16 @@ def _copy(settings: InitSettings, weights: dict[str, np.ndarray], model: keras.M
     return tuple(new)
 
 
-def _check_head(settings: InitSettings, classes: int, model: keras.Model) -> None:
-    """Raises `UsageError` if a head of so many classes is to be kept in a model of another number."""
-    if settings.head == "keep":
-        raise UsageError(
-            f"--init={settings.init} has {classes} classes, the data {model_classes(model)}: --head=keep needs the"
-            " same; leave it out for a new head"
-        )
-
-
-def model_classes(model: keras.Model) -> int:
-    """Number of logits."""
-    return int(model.get_layer(HEAD).output.shape[-1])
-
-
-def _load(init: str, file: Path) -> keras.Model:
+def _load(init: str, file: Path) -> tuple[keras.Model, Normalization]:
     if not file.exists():
         raise UsageError(f"--init={init}: no {file}; expected a training's folder, a model.keras or {APPLICATIONS}")
     try:
-        trained = keras.models.load_model(file, compile=False, safe_mode=True)
-        trained.get_layer("network")
-        trained.get_layer("whiten")
+        return parts_of(keras.models.load_model(file, compile=False, safe_mode=True))
     except (ValueError, OSError, TypeError) as error:
         raise UsageError(f"--init={init} is not the model.keras of a training: {str(error).splitlines()[0]}") from error
-    return trained
 
 
-def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Skeleton) -> Start:
+def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Skeleton, head: Head) -> Start:
     """NASNet-A with the weights that keras.applications has from ImageNet, for pixels of -1 to 1."""
     sizes: dict[str, Any] = {"imagenet_mobile": "NASNetMobile", "imagenet_large": "NASNetLarge"}
     fitting = [
@@ -135,15 +123,20 @@ def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Ske
         trained = make(weights="imagenet", input_shape=(preset.image_size, preset.image_size, 3))
     except Exception as error:  # whatever the download raises
         raise UsageError(f"--init={APPLICATIONS}: cannot get the weights of {make.__name__} ({error})") from error
-    same = model_classes(model) == preset.classes
-    if not same:
-        _check_head(settings, preset.classes, model)
+    main = head.layers[0]
+    classes = model.get_layer(main).output.shape[-1]
+    same = classes == preset.classes
+    if not same and settings.head == "keep":
+        raise UsageError(
+            f"--init={settings.init} has {preset.classes} classes, the data {classes}: --head=keep needs the same;"
+            " leave it out for a new head"
+        )
     keep = same and settings.head != "new"
     copy_nasnet_weights(trained, _without_auxiliary(model), cells=skeleton.cells, head=keep)
-    return Start(Normalization.unit(3), () if keep else (HEAD,))
+    return Start(Normalization.unit(3), () if keep else (main,))
 
 
 def _without_auxiliary(model: keras.Model) -> keras.Model:
-    """The same layers without the auxiliary head, which keras.applications lacks."""
-    outputs = model.output["logits"] if isinstance(model.output, dict) else model.output
+    """The same layers without what only training needs, which keras.applications lacks."""
+    outputs = {name: output for name, output in model.output.items() if name != "auxiliary"}
     return keras.Model(model.input, outputs)

@@ -23,6 +23,7 @@ class ClassificationHead:
 
     classes: int
     reads: ClassVar[frozenset[str]] = frozenset({"dropout", "auxiliary"})
+    layers: ClassVar[tuple[str, ...]] = ("head.logits", "auxiliary.")
 
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
         """Plans global average pooling, dropout and a dense layer.
