@@ -140,7 +140,7 @@ class OneShotStage:
         )
         last = self._store.checkpoint()
         progress = OneShotProgress(settings.shared_epochs, start=last.updates if last else 0)
-        with progress, HealthLog(self._folder.health, self._folder.tensorboard) as log:
+        with progress.line, HealthLog(self._folder.health, self._folder.tensorboard) as log:
 
             def on_epoch(epoch: int, figures: Any) -> None:
                 progress.follow(epoch, figures)

@@ -128,7 +128,7 @@ def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Pr
         recorded = store.trials()
         with image_cache(_images(way.group(DataSettings)), part.images), children.executor() as executor:
             progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
-            with progress:
+            with progress.line:
                 search(
                     RandomSearch(space, run.seed),  # the same networks for all
                     SupervisedExecutor(executor, children.settings),
