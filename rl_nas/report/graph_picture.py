@@ -92,7 +92,7 @@ def _figure(nodes: Sequence[Node], arrows: Sequence[Arrow], title: str) -> Figur
 
 
 def _reach(arrow: Arrow) -> float:
-    """How far beside the boxes an arrow passes, in inches."""
+    """Distance beside the boxes at which an arrow passes, in inches."""
     passed = arrow.target - arrow.source - 1
     return (_SWING + bool(arrow.label) * _LABEL) * passed**0.8 if passed else 0.0
 
