@@ -1,7 +1,7 @@
-"""Jobs, measurements, outcomes and trials: what is known of a child."""
+"""Records of one child: the job, its measurement, the trial; and the order of trials."""
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -167,3 +167,15 @@ class Trial:
 def child_seed(run_seed: int, index: int) -> int:
     """Seed of a child, a function of the run's seed and of the trial's number."""
     return int(np.random.SeedSequence([run_seed, index]).generate_state(1)[0])
+
+
+def best_first(trials: Sequence[Trial]) -> list[Trial]:
+    """Trials by reward, the earlier one of equals first; then the failed ones by number."""
+    failed = [trial for trial in trials if trial.reward is None]
+    return [*best_trials(trials, len(trials)), *sorted(failed, key=lambda trial: trial.index)]
+
+
+def best_trials(trials: Sequence[Trial], count: int) -> list[Trial]:
+    """The `count` best successful trials, best first; the earlier one of equals."""
+    finished = [trial for trial in trials if trial.reward is not None]
+    return sorted(finished, key=lambda trial: (-(trial.reward or 0.0), trial.index))[:count]

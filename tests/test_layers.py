@@ -24,12 +24,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "async_search": {"errors", "execution", "search", "spaces", "strategies", "trial", "updates"},
     "shared_search": {"checkpoint", "errors", "spaces", "strategies", "trial", "updates"},
     "store": {"checkpoint", "errors", "spaces", "trial"},
-    "report": {"bench", "spaces", "store", "trial"},
+    "report": {"bench", "evaluation", "one_shot", "spaces", "store", "trial"},
     "flags": {"errors", "settings"},
     "child": {"checkpoint", "errors", "settings", "networks", "store"},
     "controller": {"checkpoint", "settings", "spaces", "trial"},
-    "bench": {"controller", "evaluation", "spaces", "strategies", "trial"},
-    "evaluation": {"checkpoint", "errors", "settings", "child", "networks", "spaces", "trial"},
+    "bench": {"controller", "spaces", "strategies", "trial"},
+    "evaluation": {"bench", "checkpoint", "errors", "settings", "child", "networks", "spaces", "trial"},
 }
 PURE = (
     *("errors", "settings", "spaces", "networks", "trial", "checkpoint", "strategies", "updates", "search", "store"),

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from rl_nas.child.data.images import ImageData
 
 STRATEGIES = ("reinforce", "ppo", "random")
-"""Those that draw from a policy: `rl_nas.strategies.Sampling`."""
+"""Strategies that draw from a policy: `rl_nas.strategies.Sampling`."""
 
 
 def with_defaults(parsed: Parsed) -> Parsed:
@@ -97,7 +97,7 @@ class OneShotStage:
         return last.updates if last else 0
 
     def architectures(self, data: "ImageData", plan: Callable[[Architecture, int | None], Plan]) -> list[Architecture]:
-        """What is to be trained alone, in this order; trains and ranks where that is not done yet.
+        """Networks to be trained alone, in this order; trains and ranks where that is not done yet.
 
         Args:
             data: the images.
@@ -111,7 +111,7 @@ class OneShotStage:
         return [tuple(ranking[place]["architecture"]) for place in order]
 
     def result(self, trials: Sequence[Trial]) -> OneShotResult:
-        """What came of it, after those trials."""
+        """The ranking, and what the networks of those trials reach alone."""
         ranking = self._store.ranking() or []
         order = order_of_confirmation(len(ranking), self._run.seed)
         trained = {order[trial.index]: trial for trial in trials}  # a run that was stopped may lack some between
@@ -140,7 +140,7 @@ class OneShotStage:
         )
         last = self._store.checkpoint()
         progress = OneShotProgress(settings.shared_epochs, start=last.updates if last else 0)
-        with progress, HealthLog(self._folder.health, self._folder.tensorboard) as log:
+        with progress.line, HealthLog(self._folder.health, self._folder.tensorboard) as log:
 
             def on_epoch(epoch: int, figures: Any) -> None:
                 progress.follow(epoch, figures)

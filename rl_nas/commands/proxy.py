@@ -17,6 +17,7 @@ from rl_nas.commands.children import Children
 from rl_nas.commands.many_runs import names_of
 from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, SearchRunSettings
 from rl_nas.errors import UsageError
+from rl_nas.evaluation.proxy_ranking import Proxy, rank
 from rl_nas.evaluation.rewards import accuracy
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.execution.supervision import SupervisedExecutor
@@ -26,7 +27,7 @@ from rl_nas.loops.updates import Watcher
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.progress import SearchProgress
-from rl_nas.report.proxy_text import Proxy, proxy_json, proxy_text, rank
+from rl_nas.report.proxy_text import proxy_json, proxy_text
 from rl_nas.settings import Settings, declaration, setting
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Architecture
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProxySettings(Settings):
-    """What is compared."""
+    """The proxies that are compared."""
 
     title: ClassVar[str] = "Proxies"
 
@@ -128,7 +129,7 @@ def _trained(name: str, way: Parsed, parsed: Parsed, folder: SearchFolder) -> Pr
         recorded = store.trials()
         with image_cache(_images(way.group(DataSettings)), part.images), children.executor() as executor:
             progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
-            with progress:
+            with progress.line:
                 search(
                     RandomSearch(space, run.seed),  # the same networks for all
                     SupervisedExecutor(executor, children.settings),

@@ -10,16 +10,16 @@ from typing import Any, ClassVar
 from rl_nas.commands import cli
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
-from rl_nas.report.tables import best_first, failures_table, trials_table
+from rl_nas.report.tables import failures_table, trials_table
 from rl_nas.settings import Settings, setting
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
-from rl_nas.trial import Trial, TrialState
+from rl_nas.trial import Trial, TrialState, best_first
 
 
 @dataclass(frozen=True)
 class TrialListSettings(Settings):
-    """Which trials, and how they are shown."""
+    """The trials that are shown, and their form."""
 
     title: ClassVar[str] = "Trials"
 

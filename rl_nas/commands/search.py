@@ -144,7 +144,7 @@ class _Search:
             strategy, trials, batch = FixedProposals(ranked), min(trials, len(ranked)), len(ranked)
         with image_cache(self.data, self.folder.images), self.children.executor() as executor:
             progress = SearchProgress(trials, recorded, workers=lambda: executor.workers)
-            with progress, HealthLog(self.folder.health, self.folder.tensorboard) as log:
+            with progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
                 loop = search_async if self.children.settings.async_updates else search
                 loop(
@@ -246,7 +246,7 @@ class _Watcher(Watcher):
         self._log.update(number, figures)
 
     def collapse(self, message: str) -> None:
-        self._progress.warn(message)
+        self._progress.line.warn(message)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ class SearchRunSettings(Settings):
 
 @dataclass(frozen=True)
 class StrategySettings(Settings):
-    """How it is searched."""
+    """The strategy that searches."""
 
     title: ClassVar[str] = "Strategy"
 
@@ -66,14 +66,14 @@ class StrategySettings(Settings):
 
 @dataclass(frozen=True)
 class SecondStageSettings(Settings):
-    """What happens with the best networks of a search that is over."""
+    """Longer trainings of the best networks of a search that is over."""
 
     title: ClassVar[str] = "Then"
     prefix: ClassVar[str] = "then_"
 
     train: str | None = setting(None, "recipe of `rl_nas train` by which the best networks are trained longer")
     top: int = setting(5, "so many of the best are", minimum=1)
-    random: int = setting(0, "networks of chance that are too, for comparison", minimum=0)
+    random: int = setting(0, "random networks that are too, for comparison", minimum=0)
     also: str | None = setting(None, "published networks that are too, with commas between, such as NASNet-A")
     seeds: int = setting(1, "trainings of each, with the seeds 0, 1, ...", minimum=1)
     full: str | None = setting(None, "recipe by which the best of the found ones is then trained in full")

@@ -18,15 +18,14 @@ from rl_nas.commands.many_runs import names_of
 from rl_nas.commands.search_flags import SecondStageSettings
 from rl_nas.commands.train_flags import TRAIN
 from rl_nas.errors import RunError, UsageError
+from rl_nas.evaluation.retraining import FOUND, RANDOM, Candidate, Retrained, of_kind, ranked
 from rl_nas.flags.parsing import Parsed, parse
-from rl_nas.report.second_stage import Candidate, Retrained
-from rl_nas.report.tables import best_trials
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import make_folder, write_text
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder
-from rl_nas.trial import Trial
+from rl_nas.trial import Trial, best_trials
 
 _FULL = "full"
 _PASSED = ("data_dir", "split_seed")
@@ -51,13 +50,13 @@ def check(settings: SecondStageSettings) -> None:
 def candidates(
     settings: SecondStageSettings, space: SearchSpace[Any], trials: Sequence[Trial], seed: int
 ) -> Iterator[Candidate]:
-    """The best networks of a search, as many of chance that it did not train, and published ones."""
+    """The best networks of a search, random ones that it did not train, and published ones."""
     known = {space.canonical_key(trial.architecture) for trial in trials}
     for trial in best_trials(trials, settings.top):
-        yield Candidate(f"trial{trial.index}", space.decode(trial.architecture), trial.reward)
+        yield Candidate(f"{FOUND}{trial.index}", space.decode(trial.architecture), trial.reward)
     rng = np.random.default_rng([seed, 1])
     for number in range(settings.random):
-        yield Candidate(f"random{number}", space.decode(_unknown(space, rng, known)), None)
+        yield Candidate(f"{RANDOM}{number}", space.decode(_unknown(space, rng, known)), None)
     for name in _published(settings):
         yield Candidate(name, PUBLISHED[name], None)
 
@@ -82,13 +81,12 @@ class SecondStage:
             print(f"training {candidate.name} longer, {number} of {len(compared)}", file=sys.stderr, flush=True)
             results = [self._train(candidate, self._settings.train, seed, f"seed{seed}") for seed in seeds]
             retrained.append(Retrained(candidate.name, candidate.proxy, [one for one in results if one is not None]))
-        finished = [one for one in retrained if one.results]
+        finished = ranked(retrained)
         if not finished:
             raise RunError(f"all trainings of --then_train={self._settings.train} failed; see the lines above")
         document: dict[str, Any] = {"compared": [asdict(one) for one in retrained], "full": None}
         if self._settings.full is not None:
-            found = [one for one in finished if one.name.startswith("trial")] or finished
-            best = max(found, key=lambda one: one.accuracy)
+            best = (of_kind(finished, FOUND) or finished)[0]
             print(f"training {best.name}, the best found, in full", file=sys.stderr, flush=True)
             chosen = next(candidate for candidate in compared if candidate.name == best.name)
             document["full"] = {"name": best.name, "results": self._train(chosen, self._settings.full, 0, _FULL)}

@@ -97,7 +97,7 @@ class TrainingRun:
         if settings.resume:
             self.checkpoints.restore()
         self.progress = TrainingProgress(trainer.steps, self.training.epochs, trainer.batch, trainer.step)
-        shown = self.progress if self.first else contextlib.nullcontext()
+        shown = self.progress.line if self.first else contextlib.nullcontext()
         log = TrainingLog(self.written.history, self.written.tensorboard, trainer.epoch)
         with self.source.decoding_errors(), log, shown:
             if not trainer.step:
@@ -132,7 +132,7 @@ class TrainingRun:
         )
 
     def _whitening(self, model: Any) -> "Normalization":
-        """That of the data, or of the network whose weights the model gets.
+        """Normalization of the data, or of the network whose weights the model gets.
 
         A resumed training takes up its own, and checks that the data are still the same.
         """
@@ -153,7 +153,7 @@ class TrainingRun:
         return self.pipeline.normalization()
 
     def _data(self) -> dict[str, Any]:
-        """What must be the same when a training goes on."""
+        """Facts of the data that must be the same when a training goes on."""
         return {
             "classes": list(self.source.class_names),
             "train_images": self.pipeline.train_images,

@@ -8,7 +8,7 @@ from rl_nas.settings import Settings, setting
 
 @dataclass(frozen=True)
 class RewardSettings(Settings):
-    """What is maximised."""
+    """The reward, which is maximised."""
 
     title: ClassVar[str] = "Reward"
 
@@ -38,14 +38,14 @@ class RewardSettings(Settings):
 
 @dataclass(frozen=True)
 class EstimatorSettings(Settings):
-    """How the strategy gets to know what a network is worth."""
+    """The way in which a network is measured for the strategy."""
 
     title: ClassVar[str] = "Estimator"
 
     estimator: str = setting(
         "trained",
         "train each network as a child of its own; or (shared) train weights that all have in common, measure networks"
-        " with these, and train --trials of a sample alone: the best, and some of chance that tell how well that ranks"
+        " with these, and train --trials of a sample alone: the best, and random ones that tell how well that ranks"
         " (ENAS; Pham et al. 2018)",
         choices=("trained", "shared"),
     )

@@ -47,11 +47,11 @@ class Supernet(Protocol):
         """The weights, and all that later epochs depend on."""
 
     def restore(self, state: State) -> None:
-        """Takes that up."""
+        """Goes on from such a state."""
 
 
 class SampledStrategy(Strategy, Sampling, Resumable, Protocol):
-    """What can search with shared weights."""
+    """A strategy that can search with shared weights."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +144,13 @@ def rank(
 
 
 def order_of_confirmation(count: int, seed: int) -> list[int]:
-    """Places of a ranking in the order in which they are trained alone: the next best and one of chance by turns.
+    """Places of a ranking in the order in which they are trained alone: the next best and a random one by turns.
 
-    Those of chance, `random_places`, tell how well the ranking ranks; the best alone could not.
+    The random ones, `random_places`, tell how well the ranking ranks; the best alone could not.
     """
     places: list[int] = []
-    for best, chance in zip(range(count), random_places(count, seed), strict=True):
-        places += [best, chance]
+    for best, random in zip(range(count), random_places(count, seed), strict=True):
+        places += [best, random]
     return list(dict.fromkeys(places))
 
 

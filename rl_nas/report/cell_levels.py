@@ -20,7 +20,7 @@ _STARTS = 8
 
 
 class Item(NamedTuple):
-    """What takes one place of a level: an input, a block, or the lane of a state passing by."""
+    """An occupant of one place of a level: an input, a block, or the lane of a state passing by."""
 
     level: int
     state: int
@@ -122,9 +122,9 @@ def ranks_of(levels: Levels) -> dict[Item, float]:
 
 
 def _disorder(graph: Graph, levels: Levels, start: int, stop: int) -> tuple[int, float]:
-    """What the links into levels `start` to `stop` - 1 should have little of.
+    """Faults of the links into levels `start` to `stop` - 1, of which there should be few.
 
-    That is crossings above all, then the distances that they bridge (squared ranks, which are exact).
+    Crossings above all, then the distances that they bridge (squared ranks, which are exact).
     """
     ranks = ranks_of(levels[start - 1 : stop])
     crossings, length = 0, 0.0

@@ -147,7 +147,7 @@ def _label_artists(box: Box) -> list[Artist]:
 
 
 def _label(box: Box) -> tuple[str, float]:
-    """What a box says, and the size of its letters in points."""
+    """The text of a box, and the size of its letters in points."""
     if box.kind == "op":
         return op_label(box.label), 8
     if box.kind in ("add", "concat"):

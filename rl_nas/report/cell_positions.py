@@ -122,7 +122,7 @@ def _straighten(levels: Levels, pulls: _Pulls, x: dict[Item, float]) -> None:
 
 
 def _room(level: list[Item], item: Item, x: dict[Item, float]) -> tuple[float, float]:
-    """How far an item can go to the left and to the right; its own place is always in between."""
+    """The leftmost and the rightmost place that an item can have; its own is always in between."""
     low, high = -math.inf, math.inf
     place = level.index(item)
     if place > 0:

@@ -39,7 +39,7 @@ def graph_figure(graph: Graph, title: str = "") -> Figure:
 
 
 def _reach(arrow: Arrow) -> float:
-    """How far beside the boxes an arrow passes, in inches."""
+    """Distance beside the boxes at which an arrow passes, in inches."""
     passed = arrow.target - arrow.source - 1
     return (_SWING + bool(arrow.text) * _TEXT) * passed**0.8 if passed else 0.0
 

@@ -39,7 +39,7 @@ class HealthLog(FigureLog):
             self._group("trials", {"reward": trial.reward, "best": self._best}, trial.index)
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Takes up the best of the trials of a run that is continued."""
+        """Starts from the best of the trials of a run that is continued."""
         self._best = max((t.reward for t in trials if t.reward is not None), default=-math.inf)
 
     def _group(self, group: str, figures: Mapping[str, float], step: int) -> None:

@@ -1,8 +1,10 @@
 """One line that is redrawn on a terminal; elsewhere, lines one after the other."""
 
 import sys
+import time
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Protocol, Self, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -10,17 +12,31 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 
+class Progress(Protocol):
+    """The state of something long."""
+
+    @property
+    def total(self) -> int:
+        """Number of steps."""
+
+    @property
+    def done(self) -> int:
+        """Number of finished steps."""
+
+    def words(self) -> list[str]:
+        """The state, part by part."""
+
+
 class LiveLine:
     """The display of something long: a bar, its state in words, and warnings above. Use it as a context.
 
-    Subclasses say what there is to see: `total`, `done` and `words`.
-
     Args:
+        progress: state to show.
         stream: where to show it.
     """
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
+    def __init__(self, progress: Progress, stream: TextIO = sys.stderr) -> None:
+        self._progress, self._stream = progress, stream
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -36,28 +52,10 @@ class LiveLine:
         if self._live is not None:
             self._live.stop()
 
-    @property
-    def total(self) -> int:
-        """What is to be done."""
-        raise NotImplementedError
-
-    @property
-    def done(self) -> int:
-        """What of it is done."""
-        raise NotImplementedError
-
-    def words(self) -> list[str]:
-        """The state, part by part."""
-        raise NotImplementedError
-
-    def line(self) -> str:
-        """The state in one line."""
-        return "  ".join(self.words())
-
     def show(self) -> None:
         """Prints the line where it is not redrawn."""
         if self._live is None:
-            print(self.line(), file=self._stream, flush=True)
+            print("  ".join(self._progress.words()), file=self._stream, flush=True)
 
     def warn(self, message: str) -> None:
         """Shows a warning, above the live line if there is one."""
@@ -67,9 +65,36 @@ class LiveLine:
             print(f"warning: {message}", file=self._stream, flush=True)
 
     def _render(self) -> Table:
+        shown = self._progress
         row = Table.grid(padding=(0, 2))
-        row.add_row(ProgressBar(total=self.total, completed=self.done, width=20), *self.words())
+        row.add_row(ProgressBar(total=shown.total, completed=shown.done, width=20), *shown.words())
         return row
+
+
+class Pace:
+    """The speed of something, measured since this was made.
+
+    Args:
+        done: steps that were done before, and say nothing of the speed.
+    """
+
+    def __init__(self, done: int = 0) -> None:
+        self._before, self._began = done, time.monotonic()
+
+    def seconds_each(self, done: int) -> float | None:
+        """Mean seconds of a step; None before the first."""
+        fresh = done - self._before
+        return (time.monotonic() - self._began) / fresh if fresh else None
+
+    def left(self, done: int, total: int) -> str:
+        """The time left, in words."""
+        seconds = self.seconds_each(done)
+        return f"{clock(None if seconds is None else seconds * (total - done))} left"
+
+
+def figure_words(figures: Mapping[str, float]) -> list[str]:
+    """Figures, without those of single decisions: these have a slash in their names and are too many for a line."""
+    return [f"{name} {value:.3g}" for name, value in figures.items() if "/" not in name]
 
 
 def clock(seconds: float | None) -> str:

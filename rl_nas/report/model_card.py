@@ -1,4 +1,4 @@
-"""What an exported model is, for those who get it: a model card, and the export's own summary."""
+"""Texts about an exported model: the model card for those who get it, and the export's own summary."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ _RECIPE = (
 
 
 def export_text(document: dict[str, Any], out: Path) -> str:
-    """How every format compares with the network, and what was written.
+    """A comparison of every format with the network, and what was written.
 
     Args:
         document: the content of metadata.json.

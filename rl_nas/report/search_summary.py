@@ -5,18 +5,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rl_nas.one_shot.result import OneShotResult, one_shot_json, one_shot_text
+from rl_nas.one_shot.result import OneShotResult
+from rl_nas.one_shot.result_text import one_shot_json, one_shot_text
 from rl_nas.report.genotype_text import genotype_text
-from rl_nas.report.tables import best_trials, counted, trials_table
-from rl_nas.networks.genotypes import Genotype, to_json
-from rl_nas.trial import Trial
+from rl_nas.report.tables import counted, trials_table
+from rl_nas.networks.genotypes import to_json
+from rl_nas.spaces.decisions import Genotype
+from rl_nas.trial import Trial, best_trials
 
 _SHOWN = 5
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found.
+    """Trials and best network of a search.
 
     Attributes:
         trials: all of them.
@@ -26,7 +28,7 @@ class SearchResult:
         valid_images: on how many held-out images of the training split accuracies were measured.
         files: what was written, by what it is.
         export_difference: largest difference of a probability after reloading the SavedModel.
-        shared: how shared weights ranked, if there are any.
+        shared: the ranking by shared weights, if there are any.
     """
 
     trials: Sequence[Trial]

@@ -5,18 +5,6 @@ from collections.abc import Sequence
 from rl_nas.trial import Trial
 
 
-def best_first(trials: Sequence[Trial]) -> list[Trial]:
-    """Trials by reward, the earlier one of equals first; then the failed ones by number."""
-    failed = [trial for trial in trials if trial.reward is None]
-    return [*best_trials(trials, len(trials)), *sorted(failed, key=lambda trial: trial.index)]
-
-
-def best_trials(trials: Sequence[Trial], count: int) -> list[Trial]:
-    """The `count` best successful trials, best first; the earlier one of equals."""
-    finished = [trial for trial in trials if trial.reward is not None]
-    return sorted(finished, key=lambda trial: (-(trial.reward or 0.0), trial.index))[:count]
-
-
 def trials_table(trials: Sequence[Trial]) -> str:
     """Trials, one a line, with what was measured."""
     lines = ["trial  reward  accuracy    loss  parameters  multiply-adds  seconds"]

@@ -66,7 +66,7 @@ def test_a_sample_is_ranked_and_confirmed(whole: tuple[Path, str]) -> None:
     ranking = json.loads((folder / "shared/ranking.json").read_text())
     assert len(ranking) == 8
     assert "Shared weights ranked 8 networks; trained alone, these reach:" in printed
-    assert re.search(r"Rank correlation over the \d chosen by chance: Spearman -?\d\.\d\d \[", printed)
+    assert re.search(r"Rank correlation over the \d chosen at random: Spearman -?\d\.\d\d \[", printed)
     recorded = trials(folder)
     assert recorded[0][1] == tuple(ranking[0]["architecture"])  # the best one first
     assert {architecture for _, architecture, _, _ in recorded} < {tuple(r["architecture"]) for r in ranking}
@@ -125,6 +125,6 @@ def test_a_result_may_lack_trials_between(whole: tuple[Path, str]) -> None:
     stage = OneShotStage(parsed, SearchFolder(whole[0]), RandomSearch(space, 0), space, accuracy)
     recorded = read_trials(whole[0] / "trials.sqlite")
     everything, some = stage.result(recorded), stage.result([recorded[0], recorded[5]])
-    unmarked = [replace(one, by_chance=False) for one in everything.confirmed]
-    assert [replace(one, by_chance=False) for one in some.confirmed] == [unmarked[0], unmarked[5]]
-    assert sum(one.by_chance for one in some.confirmed) <= sum(one.by_chance for one in everything.confirmed)
+    unmarked = [replace(one, random=False) for one in everything.confirmed]
+    assert [replace(one, random=False) for one in some.confirmed] == [unmarked[0], unmarked[5]]
+    assert sum(one.random for one in some.confirmed) <= sum(one.random for one in everything.confirmed)

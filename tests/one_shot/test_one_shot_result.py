@@ -2,12 +2,12 @@
 
 import pytest
 
-from rl_nas.one_shot.result import Confirmed, OneShotResult, one_shot_json, one_shot_text
+from rl_nas.one_shot.result import Confirmed, OneShotResult
+from rl_nas.one_shot.result_text import one_shot_json, one_shot_text
 
 
-def result(alone: list[float | None], by_chance: list[bool] | None = None) -> OneShotResult:
-    chance = by_chance or [True] * len(alone)
-    pairs = enumerate(zip(alone, chance, strict=True))
+def result(alone: list[float | None], random: list[bool] | None = None) -> OneShotResult:
+    pairs = enumerate(zip(alone, random or [True] * len(alone), strict=True))
     return OneShotResult(50, [Confirmed(i, i + 1, 0.9 - i / 100, value, c) for i, (value, c) in pairs])
 
 
@@ -22,7 +22,7 @@ def test_correlations_are_those_of_the_random_sample() -> None:
 
 
 def test_it_is_said_how_far_the_ranking_is_to_be_trusted() -> None:
-    assert "needs 3 networks chosen by chance" in one_shot_text(result([0.9, 0.8]))
+    assert "needs 3 networks chosen at random" in one_shot_text(result([0.9, 0.8]))
     good = one_shot_text(result([0.9 - i / 50 for i in range(12)]))
     assert "Spearman 1.00 [1.00, 1.00], Kendall 1.00 [1.00, 1.00]." in good
     assert "chance: the shared" not in good
@@ -34,11 +34,11 @@ def test_the_table_stands_in_the_order_of_the_ranking() -> None:
     lines = one_shot_text(unordered).splitlines()
     assert lines[0].startswith("Shared weights ranked 9 networks")
     assert lines[2].split() == ["2", "0.7500", "0.8750", "1"]
-    assert lines[3].split() == ["7", "0.5000", "failed", "0", "by", "chance"]
+    assert lines[3].split() == ["7", "0.5000", "failed", "0", "random"]
     assert one_shot_json(unordered) == {
         "ranked": 9,
         "confirmed": [
-            {"trial": 0, "place": 7, "shared": 0.5, "alone": None, "by_chance": True},
-            {"trial": 1, "place": 2, "shared": 0.75, "alone": 0.875, "by_chance": False},
+            {"trial": 0, "place": 7, "shared": 0.5, "alone": None, "random": True},
+            {"trial": 1, "place": 2, "shared": 0.75, "alone": 0.875, "random": False},
         ],
     }

@@ -5,8 +5,13 @@ from typing import Any
 
 import pytest
 
+from rl_nas.one_shot.progress import OneShotProgress
 from rl_nas.report.live_line import clock
+from rl_nas.report.progress import SearchProgress
 from rl_nas.report.training_progress import TrainingProgress
+from rl_nas.trial import Measurement, Trial, TrialState
+
+MEASUREMENT = Measurement(accuracy=0.5, loss=1.0, parameters=1, madds=1, epochs=1, seconds=1.0)
 
 
 class Terminal(io.StringIO):
@@ -24,7 +29,8 @@ def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_a_line_for_each_epoch(time: list[float]) -> None:
     shown = io.StringIO()
-    with TrainingProgress(steps=40, epochs=4, batch=50, start=10, stream=shown) as progress:
+    progress = TrainingProgress(steps=40, epochs=4, batch=50, start=10, stream=shown)
+    with progress.line:
         time[0] = 110.0
         progress.follow(15, 2.0, 0.1)  # ten seconds with the tracing
         time[0] = 111.0
@@ -38,10 +44,11 @@ def test_a_line_for_each_epoch(time: list[float]) -> None:
 
 def test_a_terminal_gets_one_line_that_is_redrawn() -> None:
     shown: Any = Terminal()
-    with TrainingProgress(steps=4, epochs=2, batch=5, stream=shown) as progress:
+    progress = TrainingProgress(steps=4, epochs=2, batch=5, stream=shown)
+    with progress.line:
         progress.follow(2, 2.0, 0.1)
         progress.epoch({"loss": 2.0, "accuracy": 0.1})
-        progress.warn("hot")
+        progress.line.warn("hot")
     text = shown.getvalue()
     assert "epoch 1/2" in text
     assert "warning: hot" in text
@@ -51,3 +58,30 @@ def test_a_terminal_gets_one_line_that_is_redrawn() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(None, "-:--"), (0.4, "0:00"), (75, "1:15"), (3661, "1:01:01")])
 def test_clock(seconds: float | None, text: str) -> None:
     assert clock(seconds) == text
+
+
+def test_time_left_and_rate_of_a_resumed_search_are_those_of_its_own_children(time: list[float]) -> None:
+    shown = io.StringIO()
+    trials = [Trial(index, (0,), TrialState.OK, 0.5 + index / 10, MEASUREMENT) for index in range(3)]
+    progress = SearchProgress(8, trials[:2], shown, workers=lambda: (1, 2))
+    with progress.line:
+        progress.line.show()
+        time[0] = 190.0
+        progress.follow(trials[2], {"entropy": 1.25, "entropy/0": 0.5})
+    assert shown.getvalue().splitlines() == [
+        "2/8 children  -:-- left  busy 1/2  last 0.6000  best 0.6000  failures 0",
+        "3/8 children  7:30 left  40/hour  busy 1/2  last 0.7000  best 0.7000  entropy 1.25  failures 0",
+    ]
+
+
+def test_a_line_for_each_epoch_of_shared_weights(time: list[float]) -> None:
+    shown = io.StringIO()
+    progress = OneShotProgress(10, start=4, stream=shown)
+    with progress.line:
+        progress.line.show()
+        time[0] = 130.0
+        progress.follow(5, {"loss": 1.5, "entropy/0": 0.5})
+    assert shown.getvalue().splitlines() == [
+        "shared weights: epoch 4/10  -:-- left",
+        "shared weights: epoch 6/10  1:00 left  loss 1.5",
+    ]

@@ -17,7 +17,7 @@ _INDENT = "  "
 
 
 def state_name(state: int) -> str:
-    """How people are shown a hidden state: the cell's inputs by name, a block's output by its number."""
+    """The name of a hidden state for people: the cell's inputs by name, a block's output by its number."""
     return INPUT_NAMES[state] if state < CELL_INPUTS else str(state)
 
 

@@ -1,0 +1,100 @@
+"""Cells trained longer than in their search, and how well the search's proxy ranked them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rl_nas.bench.statistics import spearman
+from rl_nas.spaces.genotype import Genotype
+
+FOUND, RANDOM = "trial", "random"
+"""Kinds of candidates, with which their names start: found by the search, or drawn at random."""
+
+_FEWEST = 3
+"""Cells that a correlation is computed of."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A genotype to be trained longer.
+
+    Attributes:
+        name: `trial12`, `random0`, or a published one.
+        genotype: the genotype.
+        proxy: the search's reward, where it was searched.
+    """
+
+    name: str
+    genotype: Genotype
+    proxy: float | None
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """The trainings of a candidate.
+
+    Attributes:
+        name: the candidate's.
+        proxy: the candidate's.
+        results: the content of results.json, of every seed whose training did not fail.
+    """
+
+    name: str
+    proxy: float | None
+    results: list[dict[str, Any]]
+
+    @property
+    def accuracy(self) -> float:
+        """Mean accuracy on the held-out images, by which candidates are ranked; on the test split if none are."""
+        return float(np.mean(self.accuracies("valid") or self.accuracies("final_test")))
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all its trainings."""
+        return float(sum(one["seconds"] for one in self.results))
+
+    def accuracies(self, measured: str) -> list[float]:
+        """The accuracy of every seed, on `valid` or `final_test`, where it was measured."""
+        return [one[measured]["accuracy"] for one in self.results if one[measured]]
+
+
+def ranked(retrained: Sequence[Retrained]) -> list[Retrained]:
+    """Candidates with a training that did not fail, best first."""
+    return sorted((one for one in retrained if one.results), key=lambda one: -one.accuracy)
+
+
+def of_kind(retrained: Sequence[Retrained], kind: str) -> list[Retrained]:
+    """Candidates that are `FOUND` or `RANDOM`."""
+    return [one for one in retrained if one.name.startswith(kind)]
+
+
+class Spread(NamedTuple):
+    """A mean with the sample standard deviation of one value, None where there is one value only."""
+
+    mean: float
+    deviation: float | None
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Mean and deviation; None of no values."""
+    if not values:
+        return None
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
+
+
+class Agreement(NamedTuple):
+    """Spearman's rank correlation of proxy and longer training, and the number of cells behind it."""
+
+    spearman: float
+    cells: int
+
+
+def agreement(finished: Sequence[Retrained]) -> Agreement | None:
+    """The rank correlation over the candidates that were searched; None if they are fewer than three."""
+    pairs = [(one.proxy, one.accuracy) for one in finished if one.proxy is not None]
+    if len(pairs) < _FEWEST:
+        return None
+    proxy, longer = np.array(pairs).T
+    return Agreement(spearman(proxy, longer), len(pairs))

@@ -1,0 +1,34 @@
+"""The result of a search with shared weights, as text and as JSON."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rl_nas.one_shot.result import FEWEST, OneShotResult
+from rl_nas.report.tables import counted
+
+
+def one_shot_json(result: OneShotResult) -> dict[str, Any]:
+    """All figures."""
+    correlations = {name: found._asdict() for name, found in result.correlations().items()}
+    return {"ranked": result.ranked, "confirmed": [asdict(one) for one in result.confirmed], **correlations}
+
+
+def one_shot_text(result: OneShotResult) -> str:
+    """A table of what was trained alone, in the order of the ranking, and how far the ranking is to be trusted."""
+    head = f"Shared weights ranked {counted(result.ranked, 'network')}; trained alone, these reach:"
+    lines = [head, "place  shared   alone  trial"]
+    for one in sorted(result.confirmed, key=lambda one: one.place):
+        alone = "failed" if one.alone is None else f"{one.alone:.4f}"
+        lines.append(f"{one.place:5}  {one.shared:.4f}  {alone}  {one.trial:5}{'  random' if one.random else ''}")
+    return "\n".join([*lines, *_trust(result)])
+
+
+def _trust(result: OneShotResult) -> list[str]:
+    found = result.correlations()
+    if not found:
+        return [f"Rank correlation: needs {FEWEST} networks chosen at random; --resume with more --trials."]
+    figures = ", ".join(f"{name.capitalize()} {c}" for name, c in found.items())
+    lines = [f"Rank correlation over the {len(result.sample())} chosen at random: {figures}."]
+    if not found["spearman"].low > 0:
+        lines.append("That may be chance: the shared weights are not shown to rank better than none.")
+    return lines
