@@ -14,11 +14,11 @@ from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.loops.asynchronous import search_async
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
+from rl_nas.networks.genotypes import load as load_genotype
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
-from rl_nas.networks.genotypes import load as load_genotype
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.trials import TrialStore

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
@@ -162,6 +162,17 @@ class Trial:
     def error(self) -> str:
         """The reason of a failure, one line; empty when ok."""
         return "" if self.state is TrialState.OK or not self.failures else self.failures[-1].error
+
+
+def measurement_document(measurement: Measurement) -> dict[str, Any]:
+    """A measurement as flat JSON values."""
+    document = asdict(measurement)
+    return {"quality": document.pop("quality"), **document.pop("metrics"), **document}
+
+
+def metrics_of(document: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics in what a results.json says of a split, the quality first."""
+    return {name: v for name, v in document.items() if name not in ("split", "images") and v is not None}
 
 
 def child_seed(run_seed: int, index: int) -> int:

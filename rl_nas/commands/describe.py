@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 from rl_nas.commands import cli
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.networks.genotypes import to_json
 from rl_nas.networks.layers import Cost, Shape
+from rl_nas.networks.lookup import find_genotype
 from rl_nas.networks.network import plan_network, size_notation, solve
 from rl_nas.networks.settings import NetworkSettings, Skeleton, skeleton_of
 from rl_nas.report.genotype_text import genotype_text
 from rl_nas.settings import Settings, setting
-from rl_nas.networks.genotypes import Genotype, to_json
-from rl_nas.networks.lookup import find_genotype
+from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import storage_errors
 

@@ -20,8 +20,8 @@ from rl_nas.commands.train_flags import TRAIN
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Candidate, Retrained, of_kind, ranked
 from rl_nas.flags.parsing import Parsed, parse
-from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.networks.genotypes import to_json
+from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import make_folder, write_text
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder

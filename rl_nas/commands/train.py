@@ -12,9 +12,10 @@ from rl_nas.commands.train_flags import CHANGEABLE, TRAIN, TrainRunSettings
 from rl_nas.commands.training_run import TrainingRun
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import OutputSettings, Parsed, flag_words, parse
-from rl_nas.report.training_summary import training_text
-from rl_nas.networks.genotypes import Genotype, load, to_json
+from rl_nas.networks.genotypes import load, to_json
 from rl_nas.networks.lookup import find_genotype
+from rl_nas.report.training_summary import training_text
+from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import write_text
 from rl_nas.store.run_folder import TrainingFolder

@@ -21,10 +21,10 @@ from rl_nas.commands import cli
 from rl_nas.commands.train_flags import TrainRunSettings
 from rl_nas.errors import RunError, UsageError
 from rl_nas.flags.parsing import OutputSettings, Parsed
+from rl_nas.networks import genotypes
 from rl_nas.networks.network import plan_network, size_notation, solve
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.training_progress import TrainingProgress
-from rl_nas.networks import genotypes
 from rl_nas.store.files import write_atomically, write_text
 from rl_nas.store.run_folder import TrainingFolder
 

@@ -1,4 +1,4 @@
-"""Tells children which accuracies they must reach to be trained on, by those of finished ones."""
+"""Tells children which qualities they must reach to be trained on, by those of finished ones."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ Curve = tuple[float, ...]
 
 
 class EarlyStoppingExecutor:
-    """Tells every child which accuracy it must have after each epoch (`Job.thresholds`).
+    """Tells every child which quality it must reach after each epoch (`Job.thresholds`).
 
     A bar depends on the trials whose numbers are at least `lag` lower and on no others, so that with synchronous
     batches it depends neither on the number of workers nor on where a run was interrupted.

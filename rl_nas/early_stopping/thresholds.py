@@ -14,14 +14,14 @@ _CHANCE = 1.645
 
 @dataclass(frozen=True)
 class EarlyStopSettings(Settings):
-    """Which children are stopped; their reward is the accuracy that they have then."""
+    """Which children are stopped; their reward is the quality that they have then."""
 
     title: ClassVar[str] = "Early stopping"
     prefix: ClassVar[str] = "early_stop_"
 
     rule: str = setting(
         "none",
-        "stop a child whose best accuracy so far is under the median of the mean accuracies that finished ones had by"
+        "stop a child whose best quality so far is under the median of the mean qualities that finished ones had by"
         " then (Golovin et al. 2017), or whose last one, extended by a straight line, leaves it a chance of 5 % to end"
         " above --early_stop_quantile of them; halving: train the --update_every children between two updates for"
         " --early_stop_epochs, the best on for --early_stop_factor times as many, and so on (Jamieson and Talwalkar"
@@ -31,11 +31,11 @@ class EarlyStopSettings(Settings):
     epochs: int = setting(1, "no child is stopped before so many", minimum=1)
     factor: float = setting(3.0, "one child in so many is trained on; rule halving", minimum=1.1)
     trials: int = setting(10, "children that must have come so far", minimum=3)
-    quantile: float = setting(0.5, "of the final accuracies; rule extrapolation", minimum=0, maximum=1)
+    quantile: float = setting(0.5, "of the final qualities; rule extrapolation", minimum=0, maximum=1)
 
     @property
     def measures(self) -> bool:
-        """Whether accuracies are measured after every epoch."""
+        """Whether qualities are measured after every epoch."""
         return self.rule != "none"
 
 
@@ -43,7 +43,7 @@ def thresholds(curves: Sequence[Sequence[float]], settings: EarlyStopSettings) -
     """What a child must have after its first, second, ... epoch; 0 where nobody is stopped.
 
     Args:
-        curves: accuracies of children after their epochs; those of stopped ones are shorter.
+        curves: qualities of children after their epochs; those of stopped ones are shorter.
         settings: the rule.
     """
     whole = max(map(len, curves), default=0)
@@ -63,7 +63,7 @@ def _median(curves: Sequence[np.ndarray], epochs: int, whole: int, settings: Ear
 
 
 def _extrapolated(curves: Sequence[np.ndarray], epochs: int, whole: int, settings: EarlyStopSettings) -> float:
-    """The accuracy from which the line of least squares to the final one, and its scatter, just reach the target."""
+    """The quality from which the line of least squares to the final one, and its scatter, just reach the target."""
     finished = [curve for curve in curves if len(curve) == whole]
     if len(finished) < settings.trials:
         return 0.0
@@ -78,7 +78,7 @@ def _extrapolated(curves: Sequence[np.ndarray], epochs: int, whole: int, setting
 
 
 def falls_short(curve: Sequence[float], thresholds: Sequence[float], rule: str) -> bool:
-    """Whether a child with these accuracies after its epochs is to be stopped now."""
+    """Whether a child with these qualities after its epochs is to be stopped now."""
     if not curve or len(curve) > len(thresholds):
         return False
     reached = max(curve) if rule == "median" else curve[-1]

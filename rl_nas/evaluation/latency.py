@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from rl_nas.child.training.child_training import DeviceData
 from rl_nas.child.network.flat_weights import Outputs
+from rl_nas.child.training.child_training import DeviceData
 
 _WARM_UP, _TIMED = 5, 30
 

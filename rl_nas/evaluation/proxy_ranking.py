@@ -17,7 +17,7 @@ class Proxy:
 
     Attributes:
         name: its flags that differ, or a score.
-        values: accuracies or scores of the networks; None of those that failed.
+        values: qualities or scores of the networks; None of those that failed.
         seconds: mean over the networks.
     """
 

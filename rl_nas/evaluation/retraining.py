@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rl_nas.bench.statistics import spearman
-from rl_nas.spaces.genotype import Genotype
+from rl_nas.spaces.decisions import Genotype
+from rl_nas.trial import metrics_of
 
 FOUND, RANDOM = "trial", "random"
 """Kinds of candidates, with which their names start: found by the search, or drawn at random."""
@@ -46,23 +47,23 @@ class Retrained:
     results: list[dict[str, Any]]
 
     @property
-    def accuracy(self) -> float:
-        """Mean accuracy on the held-out images, by which candidates are ranked; on the test split if none are."""
-        return float(np.mean(self.accuracies("valid") or self.accuracies("final_test")))
+    def quality(self) -> float:
+        """Mean quality on the held-out images, by which candidates are ranked; on the test split if none are."""
+        return float(np.mean(self.qualities("valid") or self.qualities("final_test")))
 
     @property
     def seconds(self) -> float:
         """Wall time of all its trainings."""
         return float(sum(one["seconds"] for one in self.results))
 
-    def accuracies(self, measured: str) -> list[float]:
-        """The accuracy of every seed, on `valid` or `final_test`, where it was measured."""
-        return [one[measured]["accuracy"] for one in self.results if one[measured]]
+    def qualities(self, measured: str) -> list[float]:
+        """The quality of every seed, on `valid` or `final_test`, where it was measured."""
+        return [next(iter(metrics_of(one[measured]).values())) for one in self.results if one[measured]]
 
 
 def ranked(retrained: Sequence[Retrained]) -> list[Retrained]:
     """Candidates with a training that did not fail, best first."""
-    return sorted((one for one in retrained if one.results), key=lambda one: -one.accuracy)
+    return sorted((one for one in retrained if one.results), key=lambda one: -one.quality)
 
 
 def of_kind(retrained: Sequence[Retrained], kind: str) -> list[Retrained]:
@@ -93,7 +94,7 @@ class Agreement(NamedTuple):
 
 def agreement(finished: Sequence[Retrained]) -> Agreement | None:
     """The rank correlation over the candidates that were searched; None if they are fewer than three."""
-    pairs = [(one.proxy, one.accuracy) for one in finished if one.proxy is not None]
+    pairs = [(one.proxy, one.quality) for one in finished if one.proxy is not None]
     if len(pairs) < _FEWEST:
         return None
     proxy, longer = np.array(pairs).T

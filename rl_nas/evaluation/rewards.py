@@ -7,6 +7,7 @@ from rl_nas.errors import UsageError
 from rl_nas.evaluation.settings import RewardSettings
 from rl_nas.trial import Measurement, Reward
 
+
 def quality(measurement: Measurement) -> float:
     """The task's quality, such as top-1 accuracy on held-out training images (Zoph et al. 2018, section 3)."""
     return measurement.quality

@@ -23,6 +23,7 @@ from rl_nas.networks.layers import Add, BatchNorm, Relu
 from rl_nas.networks.plan import Plan
 from rl_nas.trial import ChildError, TrialState
 
+
 class Batch(NamedTuple):
     """Training images that a score looks at, and the loss on them.
 

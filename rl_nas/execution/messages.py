@@ -12,7 +12,10 @@ SEARCH_ERRORS = (UsageError, StorageError, RunError)
 
 def job_to_json(job: Job) -> dict[str, Any]:
     """A job as a JSON value."""
-    return {"index": job.index, "architecture": job.architecture, "seed": job.seed,
+    return {
+        "index": job.index,
+        "architecture": job.architecture,
+        "seed": job.seed,
         "thresholds": job.thresholds,
         "epochs": job.epochs,
     }

@@ -18,8 +18,8 @@ class Confirmed:
     Attributes:
         trial: its number.
         place: in the ranking, the first being 1.
-        shared: accuracy with shared weights.
-        alone: accuracy of the child that was trained alone; None if it failed.
+        shared: quality with shared weights.
+        alone: quality of the child that was trained alone; None if it failed.
         random: whether it is of the random sample of the ranking, whatever its place.
     """
 
@@ -47,7 +47,7 @@ class OneShotResult:
         return [one for one in self.confirmed if one.random and one.alone is not None]
 
     def correlations(self) -> dict[str, Correlation]:
-        """Rank correlations of the accuracies with shared weights and alone; none of too small a sample."""
+        """Rank correlations of the qualities with shared weights and alone; none of too small a sample."""
         sample = self.sample()
         if len(sample) < FEWEST:
             return {}

@@ -1,7 +1,7 @@
 """The search with shared weights: all networks have them in common, so that none has to be trained to be measured.
 
 ENAS (Pham et al. 2018, section 2.2): epochs of training the weights, each batch on a network that the controller draws,
-alternate with updates of the controller, whose rewards are accuracies on held-out batches. The best of a sample of
+alternate with updates of the controller, rewarded by held-out batches. The best of a sample of
 networks are then trained alone, as the children of any search.
 """
 
@@ -61,12 +61,12 @@ class Ranked:
     Attributes:
         architecture: of the network.
         reward: by which it is ranked.
-        accuracy: on all held-out images.
+        quality: on all held-out images.
     """
 
     architecture: Architecture
     reward: float
-    accuracy: float
+    quality: float
 
 
 def train_one_shot(
@@ -137,7 +137,7 @@ def rank(
         name = key(architecture)
         if name not in found:
             measurement = supernet.measure(architecture)
-            found[name] = Ranked(architecture, reward(measurement), measurement.accuracy)
+            found[name] = Ranked(architecture, reward(measurement), measurement.quality)
         if len(found) == samples:
             break
     return sorted(found.values(), key=lambda ranked: -ranked.reward)

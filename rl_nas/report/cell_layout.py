@@ -6,9 +6,9 @@ bend only between levels, where no box is; none runs through a box. All of it is
 
 from dataclasses import dataclass, replace
 
+from rl_nas.networks.families.cell_text import OUTPUT_NAME, state_name
 from rl_nas.report.cell_levels import Graph, Link, cell_graph, ordered_levels
 from rl_nas.report.cell_positions import COMBINE_GAP, COMBINE_SIZE, OP_SIZE, STATE_SIZE, Places, place
-from rl_nas.networks.families.cell_text import OUTPUT_NAME, state_name
 from rl_nas.spaces.cells import CELL_INPUTS, Cell
 
 Point = tuple[float, float]

@@ -13,8 +13,8 @@ from matplotlib.path import Path as Curve
 from matplotlib.text import Text
 from matplotlib.transforms import Affine2D
 
-from rl_nas.report.cell_layout import Box, CellLayout, Edge, Point, layout_cell
 from rl_nas.networks.families.cell_text import INPUT_NAMES, OUTPUT_NAME
+from rl_nas.report.cell_layout import Box, CellLayout, Edge, Point, layout_cell
 from rl_nas.spaces.cells import Cell
 
 _FILLS = {

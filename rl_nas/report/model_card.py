@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from rl_nas.trial import metrics_of
+
 _RECIPE = (
     "epochs",
     "batch_size",
@@ -19,8 +21,13 @@ _RECIPE = (
 )
 
 
+_ALWAYS = ("file", "images", "latency_ms", "bytes")
+_NETWORK = "network_"
+"""Figures of the network itself, beside those of what was exported."""
+
+
 def export_text(document: dict[str, Any], out: Path) -> str:
-    """A comparison of every format with the network, and what was written.
+    """How every format compares with the network, and what was written.
 
     Args:
         document: the content of metadata.json.
@@ -28,11 +35,12 @@ def export_text(document: dict[str, Any], out: Path) -> str:
     """
     compared = document["compared_on"]
     where = _where(compared["split"])
+    own = {name: v for name, v in next(iter(document["formats"].values())).items() if name.startswith(_NETWORK)}
     lines = [
         f"Compared with the network in a process without rl_nas, on {compared['images']} {where}:",
         *formats_table(document),
         "",
-        f"accuracy of the network itself on them: {next(iter(document['formats'].values()))['network_accuracy']:.4f}",
+        *(f"{name.removeprefix(_NETWORK)} of the network itself on them: {value:.4f}" for name, value in own.items()),
         "",
         f"models, labels.txt, metadata.json and model_card.md are in {out}",
     ]
@@ -40,13 +48,14 @@ def export_text(document: dict[str, Any], out: Path) -> str:
 
 
 def formats_table(document: dict[str, Any]) -> list[str]:
-    """A line for each format."""
-    lines = ["format            max difference  same class  accuracy  latency ms      bytes"]
-    for name, one in document["formats"].items():
-        lines.append(
-            f"{name:16}  {one['max_difference']:14.1e}  {one['top1_agreement']:10.4f}  {one['accuracy']:8.4f}"
-            f"  {one['latency_ms']:10.2f}  {one['bytes']:9,}"
-        )
+    """A line for each format: the figures of its agreement with the network, latency and size."""
+    formats = document["formats"]
+    names = [name for name in next(iter(formats.values())) if name not in _ALWAYS and not name.startswith(_NETWORK)]
+    heads = [(name, name.replace("_", " ")) for name in names]
+    lines = ["  ".join([f"{'format':16}", *(f"{head:>14}" for _, head in heads), "latency ms      bytes"])]
+    for kind, one in formats.items():
+        cells = [f"{one[name]:14.1e}" if "difference" in name else f"{one[name]:14.4f}" for name, _ in heads]
+        lines.append("  ".join([f"{kind:16}", *cells, f"{one['latency_ms']:10.2f}  {one['bytes']:9,}"]))
     return lines
 
 
@@ -59,16 +68,16 @@ def model_card(document: dict[str, Any]) -> str:
     if counts:
         size = f"{counts['size']}, " if counts["size"] else ""
         lines.append(
-            f"An image classifier: {size}{counts['trainable_parameters']:,} trainable parameters,"
+            f"A network ({document['noun']}): {size}{counts['trainable_parameters']:,} trainable parameters,"
             f" {counts['multiply_adds']:,} multiply-adds an image."
         )
     lines += [
         "",
         "## Use",
         f"The SavedModel's `serving_default` takes `images`, uint8 [batch, height, width, {channels}] of any size,"
-        f" resizes them to {height}x{width}, whitens them, and returns `probabilities` [batch, {len(classes)}] and"
-        " `label`. `normalized` takes whitened floats. The other formats take pixels of 0 to 255 of that size. The"
-        " classes, in order, are in labels.txt:",
+        f" resizes them to {height}x{width}, normalizes them, and returns {document['returns']}. `normalized` takes"
+        " normalized floats. The other formats take pixels of 0 to 255 of that size. The classes, in order, are in"
+        " labels.txt:",
         ", ".join(classes[:20]) + (" ..." if len(classes) > 20 else ""),
         "",
         "## Measured",
@@ -76,7 +85,8 @@ def model_card(document: dict[str, Any]) -> str:
     for key in ("final_test", "valid"):
         if document[key]:
             one = document[key]
-            lines.append(f"- accuracy {one['accuracy']:.4f} on {one['images']:,} {_where(one['split'])}")
+            figures = [f"{name} {value:.4f}" for name, value in metrics_of(one).items() if "/" not in name]
+            lines.append(f"- {', '.join(figures)} on {one['images']:,} {_where(one['split'])}")
     compared = document["compared_on"]
     lines += ["", "```", *formats_table(document), "```"]
     lines.append(

@@ -1,17 +1,17 @@
 """The result of a search, as text and as JSON."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rl_nas.networks.genotypes import to_json
 from rl_nas.one_shot.result import OneShotResult
 from rl_nas.one_shot.result_text import one_shot_json, one_shot_text
 from rl_nas.report.genotype_text import genotype_text
 from rl_nas.report.tables import counted, trials_table
-from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.decisions import Genotype
-from rl_nas.trial import Trial, best_trials
+from rl_nas.trial import Trial, best_trials, measurement_document
 
 _SHOWN = 5
 
@@ -25,9 +25,9 @@ class SearchResult:
         best: the one with the highest reward.
         genotype: of the best.
         epochs: how long each child was trained: the rewards are those of a proxy.
-        valid_images: on how many held-out images of the training split accuracies were measured.
+        valid_images: on how many held-out images of the training split children were measured.
         files: what was written, by what it is.
-        export_difference: largest difference of a probability after reloading the SavedModel.
+        export_difference: largest difference of a number after reloading the SavedModel.
         shared: the ranking by shared weights, if there are any.
     """
 
@@ -60,9 +60,9 @@ def summary_text(result: SearchResult) -> str:
             genotype_text(result.genotype),
             "",
             *(f"{name:{width}}  {path}" for name, path in result.files.items()),
-            f"The SavedModel was loaded back: largest difference of a probability {result.export_difference:.1e}.",
+            f"The SavedModel was loaded back: largest difference of a number {result.export_difference:.1e}.",
             "",
-            f"Best child: trial {result.best.index}, accuracy {measurement.accuracy:.4f} on"
+            f"Best child: trial {result.best.index}, {measurement.quality_name} {measurement.quality:.4f} on"
             f" {result.valid_images} held-out images of the training split"
             f" (proxy: {counted(result.epochs, 'epoch')}, one run).",
         ]
@@ -76,7 +76,7 @@ def summary_json(result: SearchResult) -> dict[str, Any]:
     return {
         "trials": len(result.trials),
         "failures": result.failures,
-        "best": {"trial": result.best.index, "reward": result.best.reward, **asdict(measurement)},
+        "best": {"trial": result.best.index, "reward": result.best.reward, **measurement_document(measurement)},
         "measured_on": f"{result.valid_images} held-out images of the training split, proxy, one run",
         "genotype": to_json(result.genotype),
         **({} if result.shared is None else {"shared": one_shot_json(result.shared)}),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Retrained, agreement, of_kind, ranked, spread
+from rl_nas.trial import metrics_of
 
 
 def second_stage_text(document: dict[str, Any]) -> str:
@@ -36,8 +37,8 @@ def _row(one: Retrained, width: int) -> str:
     network = one.results[0]["network"]
     proxy = "     -" if one.proxy is None else f"{one.proxy:.4f}"
     return (
-        f"{one.name:{width}}  {proxy}  {_spread(one.accuracies('valid'))}"
-        f"  {_spread(one.accuracies('final_test'))}  {network['trainable_parameters']:10,}"
+        f"{one.name:{width}}  {proxy}  {_spread(one.qualities('valid'))}"
+        f"  {_spread(one.qualities('final_test'))}  {network['trainable_parameters']:10,}"
         f"  {network['multiply_adds']:13,}  {one.seconds:7,.0f}"
     )
 
@@ -54,9 +55,9 @@ def _groups(finished: Sequence[Retrained]) -> list[str]:
     """Means over the found cells and over the random ones, where there are some of both."""
     lines = []
     for kind, words in ((FOUND, "found cells"), (RANDOM, "random cells")):
-        accuracies = [one.accuracy for one in of_kind(finished, kind)]
-        if accuracies:
-            lines.append(f"mean of the {len(accuracies)} {words}: {_spread(accuracies).strip()} on the held-out images")
+        qualities = [one.quality for one in of_kind(finished, kind)]
+        if qualities:
+            lines.append(f"mean of the {len(qualities)} {words}: {_spread(qualities).strip()} on the held-out images")
     return lines if len(lines) > 1 else []
 
 
@@ -70,5 +71,6 @@ def _correlation(finished: Sequence[Retrained]) -> str:
 def _full(name: str, results: dict[str, Any]) -> str:
     text, final = f"In full: {name}, {results['epochs']} epochs", results["final_test"]
     if final:
-        text += f", accuracy {final['accuracy']:.4f} on {final['images']:,} images of split {final['split']}: final"
+        name, value = next(iter(metrics_of(final).items()))
+        text += f", {name} {value:.4f} on {final['images']:,} images of split {final['split']}: final"
     return text

@@ -1,4 +1,4 @@
-"""The progress of a training in full: one live line on a terminal, a line per epoch elsewhere."""
+"""The progress of full training: one live line on a terminal, a line per epoch elsewhere."""
 
 import sys
 import time
@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from typing import TextIO
 
 from rl_nas.report.live_line import LiveLine, Pace
-
-_SHOWN = ("loss", "accuracy", "valid_loss", "valid_accuracy")
 
 
 class TrainingProgress:
@@ -36,23 +34,23 @@ class TrainingProgress:
         self._timed_steps, self._timed_seconds = 0, 0.0
         self._figures: dict[str, float] = {}
 
-    def follow(self, step: int, loss: float, accuracy: float) -> None:
-        """Notes the step that was taken, and loss and accuracy on the epoch's images so far."""
+    def follow(self, step: int, figures: Mapping[str, float]) -> None:
+        """Notes the step that was taken, and figures on the epoch's images so far."""
         now = time.monotonic()
         if self._last is not None:
             self._timed_steps += step - self.done
             self._timed_seconds += now - self._last
         self.done, self._last = step, now
-        self._figures |= {"loss": loss, "accuracy": accuracy}
+        self._figures |= figures
 
     def epoch(self, figures: Mapping[str, float]) -> None:
-        """Notes the figures of an epoch that is over and shows the new state."""
+        """Notes the figures of an epoch that is over, those on the held-out images too, and shows the new state."""
         self._last = None
-        self._figures |= {name: figures[name] for name in _SHOWN if name in figures}
+        self._figures |= figures
         self.line.show()
 
     def words(self) -> list[str]:
-        """Epoch, speed, time left, losses and accuracies."""
+        """Epoch, speed, time left, figures."""
         words = [f"epoch {self._epochs * self.done // self.total}/{self._epochs}"]
         seconds = self._pace.seconds_each(self.done)
         if seconds:

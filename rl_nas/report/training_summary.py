@@ -1,8 +1,9 @@
-"""The result of a training in full, as text and as JSON."""
+"""The result of full training as text."""
 
 from typing import Any
 
 from rl_nas.report.tables import counted
+from rl_nas.trial import metrics_of
 
 
 def training_text(results: dict[str, Any], files: dict[str, Any]) -> str:
@@ -19,7 +20,7 @@ def training_text(results: dict[str, Any], files: dict[str, Any]) -> str:
         f" {network['multiply_adds']:,} multiply-adds, {counted(results['epochs'], 'epoch')} of"
         f" {results['train']['images']:,} images in {results['seconds']:,.0f} s",
         "",
-        f"train loss {results['train']['loss']:.4f}, accuracy {results['train']['accuracy']:.4f} (last epoch)",
+        f"train {_figures(results['train'])} (last epoch)",
     ]
     if results["valid"]:
         lines.append(_measured(results["valid"], "held-out images of the training split"))
@@ -30,5 +31,9 @@ def training_text(results: dict[str, Any], files: dict[str, Any]) -> str:
 
 
 def _measured(measured: dict[str, Any], where: str) -> str:
-    top5 = "" if measured["top5_accuracy"] is None else f", top-5 {measured['top5_accuracy']:.4f}"
-    return f"accuracy {measured['accuracy']:.4f}{top5}, loss {measured['loss']:.4f} on {measured['images']:,} {where}"
+    return f"{_figures(measured)} on {measured['images']:,} {where}"
+
+
+def _figures(measured: dict[str, Any]) -> str:
+    figures = metrics_of(measured).items()
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures if "/" not in name)

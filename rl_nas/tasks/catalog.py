@@ -35,9 +35,7 @@ def find_task(name: str) -> Task:
     return task
 
 
-def task_for(
-    dataset: str, features: Mapping[str, Any], supervised: Sequence[str], tell: Callable[[str], None]
-) -> Task:
+def task_for(dataset: str, features: Mapping[str, Any], supervised: Sequence[str], tell: Callable[[str], None]) -> Task:
     """The first task whose targets a data set has.
 
     Args:

@@ -18,7 +18,7 @@ from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.catalog import SPACES, find_space
-from rl_nas.networks.genotypes import Genotype
+from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.nasbench201 import EdgeCell, nasbench201
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings

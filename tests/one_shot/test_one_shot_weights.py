@@ -20,7 +20,7 @@ from rl_nas.one_shot.training import OneShotTrainer
 from rl_nas.one_shot.weights import WEIGHTS, OneShotWeights
 from rl_nas.spaces.catalog import SPACES, find_space
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
-from rl_nas.networks.genotypes import Genotype
+from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.states import pack, unpack
 

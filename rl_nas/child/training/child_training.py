@@ -47,9 +47,7 @@ class DeviceData:
         self.valid_targets = tf.nest.map_structure(tf.constant, data.valid_targets)
         self.normalize = data.normalization()
 
-    def batch(
-        self, indices: tf.Tensor, seed: tf.Tensor, augmentation: AugmentSettings
-    ) -> tuple[tf.Tensor, Target]:
+    def batch(self, indices: tf.Tensor, seed: tf.Tensor, augmentation: AugmentSettings) -> tuple[tf.Tensor, Target]:
         """Training images of these numbers, normalized and augmented, and their targets.
 
         Args:

@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rl_nas.child.data.augmentation import augment, mix_up
 from rl_nas.child.data.annotation import Annotation
+from rl_nas.child.data.augmentation import augment, mix_up
 from rl_nas.child.data.input_pipeline import InputPipeline, Shard
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import AugmentSettings
@@ -143,7 +143,9 @@ class FullTrainer:
             done += count
             loss_sum, *others = self._sums.numpy().tolist()
             means = [total / (done * self.batch) for total in others]
-            yield Progress(self.step, {"loss": loss_sum / done, **dict(zip(self._objective.figure_names, means, strict=True))})
+            yield Progress(
+                self.step, {"loss": loss_sum / done, **dict(zip(self._objective.figure_names, means, strict=True))}
+            )
 
     def check_finite(self) -> None:
         """Raises `DivergedError` if a weight is not finite, which may show before the loss does."""
@@ -210,9 +212,7 @@ class FullTrainer:
         images, geometry = augment(self.normalization(images), seed, self._augmentation)
         targets = self._annotation.warped(targets, geometry)
         if self._mixup:
-            images, targets = mix_up(
-                images, self._objective.mixable(targets), tf.random.fold_in(seed, 3), self._mixup
-            )
+            images, targets = mix_up(images, self._objective.mixable(targets), tf.random.fold_in(seed, 3), self._mixup)
         return self._update(images, targets)
 
     def _measure_whole_batch(self, images: Any, targets: Any, weights: Any) -> dict[str, tf.Tensor]:

@@ -1,10 +1,10 @@
 """Settings of trainings and devices; TensorFlow-free, so that help texts are instant."""
 
-
 from dataclasses import dataclass
 from typing import ClassVar
 
 from rl_nas.settings import Settings, setting
+
 
 @dataclass(frozen=True)
 class TrainingSettings(Settings):
