@@ -11,8 +11,8 @@ from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.limits import LimitSettings
-from rl_nas.evaluation.rewards import make_reward
-from rl_nas.evaluation.settings import FilterSettings, RewardSettings
+from rl_nas.evaluation.rewards import RewardSettings, make_reward
+from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.execution.attempt import Evaluator
 from rl_nas.execution.devices import environment_of, worker_devices
 from rl_nas.execution.inline import InlineExecutor

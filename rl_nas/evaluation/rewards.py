@@ -1,10 +1,12 @@
-"""Rewards: from a measurement to the number that a strategy maximises. Pure functions."""
+"""Rewards: from a measurement to the number that a strategy maximises. Pure functions, and what chooses among them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.settings import RewardSettings
+from rl_nas.settings import Settings, setting
 from rl_nas.trial import Measurement
 
 Reward = Callable[[Measurement], float]
@@ -49,7 +51,38 @@ def tunas_absolute(quality: float, cost: float, target: float, beta: float = -0.
     return quality + beta * abs(cost / target - 1)
 
 
+PLAIN: dict[str, Reward] = {"accuracy": accuracy, "accuracy_cubed": accuracy_cubed}
 WITH_COST = {"mnasnet_soft": mnasnet_soft, "mnasnet_hard": mnasnet_hard, "tunas_absolute": tunas_absolute}
+
+
+@dataclass(frozen=True)
+class RewardSettings(Settings):
+    """What is maximised."""
+
+    title: ClassVar[str] = "Reward"
+
+    reward: str = setting(
+        "accuracy",
+        "what is maximised; the last three weigh a cost against the accuracy",
+        choices=(*PLAIN, *WITH_COST),
+    )
+    cost: str = setting(
+        "madds",
+        "what a reward with a cost weighs: trainable parameters, multiply-adds of an image, or measured seconds of"
+        " an image (which differ from run to run, so that such a search repeats only from its own record)",
+        choices=("parameters", "madds", "latency"),
+    )
+    cost_target: float | None = setting(None, "the cost that is aimed at, in its unit", above=0)
+    cost_weight: float | None = setting(
+        None,
+        "exponent (mnasnet) or factor (tunas) of the cost; left out, the paper's: -0.07 soft, -1 hard, -0.1 absolute",
+        maximum=0,
+    )
+
+    @property
+    def needs_latency(self) -> bool:
+        """Whether children's latency is to be measured."""
+        return self.cost_target is not None and self.cost == "latency"
 
 
 def make_reward(settings: RewardSettings) -> Reward:
@@ -63,7 +96,7 @@ def make_reward(settings: RewardSettings) -> Reward:
         for flag in ("cost_target", "cost_weight"):
             if getattr(settings, flag) is not None:
                 raise UsageError(f"--{flag} is for the rewards {', '.join(WITH_COST)}, not for --reward={name}")
-        return {"accuracy": accuracy, "accuracy_cubed": accuracy_cubed}[name]
+        return PLAIN[name]
     if settings.cost_target is None:
         raise UsageError(f"--reward={name} needs --cost_target, the {settings.cost} that is aimed at")
     weight = {} if settings.cost_weight is None else {"beta": settings.cost_weight}

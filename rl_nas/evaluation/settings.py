@@ -1,39 +1,12 @@
-"""Settings of estimators and rewards, and of what is refused before it is trained."""
+"""Settings of estimators, and of what is refused before it is trained; TensorFlow-free."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from rl_nas.settings import Settings, setting
 
-
-@dataclass(frozen=True)
-class RewardSettings(Settings):
-    """What is maximised."""
-
-    title: ClassVar[str] = "Reward"
-
-    reward: str = setting(
-        "accuracy",
-        "what is maximised; the last three weigh a cost against the accuracy",
-        choices=("accuracy", "accuracy_cubed", "mnasnet_soft", "mnasnet_hard", "tunas_absolute"),
-    )
-    cost: str = setting(
-        "madds",
-        "what a reward with a cost weighs: trainable parameters, multiply-adds of an image, or measured seconds of"
-        " an image (which differ from run to run, so that such a search repeats only from its own record)",
-        choices=("parameters", "madds", "latency"),
-    )
-    cost_target: float | None = setting(None, "the cost that is aimed at, in its unit", above=0)
-    cost_weight: float | None = setting(
-        None,
-        "exponent (mnasnet) or factor (tunas) of the cost; left out, the paper's: -0.07 soft, -1 hard, -0.1 absolute",
-        maximum=0,
-    )
-
-    @property
-    def needs_latency(self) -> bool:
-        """Whether children's latency is to be measured."""
-        return self.cost_target is not None and self.cost == "latency"
+SCORES = ("parameters", "gradient_norm", "synflow", "naswot")
+"""The functions of `rl_nas.evaluation.zero_cost`, which imports TensorFlow, that score networks."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +44,7 @@ class FilterSettings(Settings):
     filter: str | None = setting(
         None,
         "score of the untrained network; children that are low in it are `invalid`",
-        choices=("parameters", "gradient_norm", "synflow", "naswot"),
+        choices=SCORES,
     )
     filter_share: float = setting(
         0.5, "share of random networks of the space that would be trained", above=0, maximum=1

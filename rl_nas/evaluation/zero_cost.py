@@ -67,12 +67,10 @@ def naswot(plan: Plan, seed: int, images: tf.Tensor, labels: tf.Tensor) -> float
     return float(logarithm) if sign > 0 else -math.inf
 
 
-SCORES: dict[str, Score] = {
-    "parameters": parameters,
-    "gradient_norm": gradient_norm,
-    "synflow": synflow,
-    "naswot": naswot,
-}
+def score_of(name: str) -> Score:
+    """The score of a name in `SCORES`: the function above that is called so."""
+    score: Score = globals()[name]
+    return score
 
 
 class Filter:
@@ -89,12 +87,12 @@ class Filter:
 
     def __init__(self, settings: FilterSettings, plans: Iterable[Plan], images: tf.Tensor, labels: tf.Tensor) -> None:
         assert settings.filter is not None
-        self._settings, self._plans = settings, plans
+        self._settings, self._plans, self._score = settings, plans, score_of(settings.filter)
         self._images, self._labels = images[: settings.filter_images], labels[: settings.filter_images]
 
     def score(self, plan: Plan, seed: int) -> float:
         """That of a child."""
-        return SCORES[self._settings.filter or ""](plan, seed, self._images, self._labels)
+        return self._score(plan, seed, self._images, self._labels)
 
     @cached_property
     def threshold(self) -> float:

@@ -12,6 +12,15 @@ WINDOW = 100
 """Proposals that the shares are taken over."""
 
 
+ACTIONS = {
+    "warn": "--on_collapse=temper, restart or stop would act on it",
+    "temper": "the policy is tempered",
+    "restart": "the strategy starts over",
+    "stop": "the search ends",
+}
+"""What may be done about a collapse, and what is told of it."""
+
+
 @dataclass(frozen=True)
 class HealthSettings(Settings):
     """The guard against collapse."""
@@ -22,7 +31,7 @@ class HealthSettings(Settings):
         "warn",
         "what to do, besides a warning, when proposals repeat themselves: temper halves the policy's logits, restart"
         " begins with a fresh policy or population, stop ends the search",
-        choices=("warn", "temper", "restart", "stop"),
+        choices=tuple(ACTIONS),
     )
     collapse_share: float = setting(
         0.1,
@@ -94,10 +103,4 @@ class Health:
     def _collapse(self, met: str, action: str | None = None) -> Collapse:
         self._judged = 0  # what is done about it gets a window's time to help
         action = action or self._settings.on_collapse
-        done = {
-            "warn": "--on_collapse=temper, restart or stop would act on it",
-            "temper": "the policy is tempered",
-            "restart": "the strategy starts over",
-            "stop": "the search ends",
-        }[action]
-        return Collapse(f"the search has collapsed: {met}; {done}", action)
+        return Collapse(f"the search has collapsed: {met}; {ACTIONS[action]}", action)

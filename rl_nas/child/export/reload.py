@@ -57,13 +57,14 @@ def _onnx(path: str) -> Callable[[Any], Any]:
     return lambda images: session.run(["probabilities"], {"image": images.astype(np.float32)})[0]
 
 
-_LOADERS = {"saved_model": _saved_model, "keras": _keras, "tflite": _tflite, "onnx": _onnx}
+LOADERS = {"saved_model": _saved_model, "tflite": _tflite, "keras": _keras, "onnx": _onnx}
+"""Format -> function that loads a model, and returns what computes with it."""
 
 
 def _main(kind: str, path: str, images_path: str, out: str) -> None:
     sys.modules["rl_nas"] = None  # type: ignore[assignment]  # from here on `import rl_nas` fails
     images = np.load(images_path)
-    run = _LOADERS[kind](path)
+    run = LOADERS[kind](path)
     parts = [run(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
     one, seconds = images[:1], []
     for _ in range(_WARM_UP + _TIMED):
