@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1] / "rl_nas"
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "renamed": set(),
     "settings": {"errors"},
     "spaces": {"errors", "settings"},
     "networks": {"errors", "settings", "spaces"},
@@ -23,17 +24,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "search": {"checkpoint", "execution", "spaces", "strategies", "trial", "updates"},
     "async_search": {"errors", "execution", "search", "spaces", "strategies", "trial", "updates"},
     "shared_search": {"checkpoint", "errors", "spaces", "strategies", "trial", "updates"},
-    "store": {"checkpoint", "errors", "spaces", "trial"},
-    "report": {"bench", "spaces", "store", "trial"},
-    "flags": {"errors", "settings"},
-    "child": {"checkpoint", "errors", "settings", "networks", "store"},
+    "store": {"checkpoint", "errors", "renamed", "spaces", "trial"},
+    "report": {"bench", "renamed", "spaces", "store", "trial"},
+    "flags": {"errors", "renamed", "settings"},
+    "child": {"checkpoint", "errors", "renamed", "settings", "networks", "store"},
     "controller": {"checkpoint", "settings", "spaces", "trial"},
     "bench": {"controller", "evaluation", "spaces", "strategies", "trial"},
     "evaluation": {"checkpoint", "errors", "settings", "child", "networks", "spaces", "trial"},
 }
 PURE = (
     *("errors", "settings", "spaces", "networks", "trial", "checkpoint", "strategies", "updates", "search", "store"),
-    *("async_search", "shared_search", "report", "flags"),
+    *("async_search", "shared_search", "report", "flags", "renamed"),
 )
 
 

@@ -100,7 +100,7 @@ class InputPipelineSettings(Settings):
 
     title: ClassVar[str] = "Images of a full training"
 
-    whiten: str = setting(
+    normalization: str = setting(
         "dataset",
         "how pixels become numbers: mean 0 and deviation 1 of every channel over (at most 50,000) training images,"
         " or -1 to 1 whatever they show",

@@ -46,8 +46,8 @@ class FilterSettings(Settings):
         "score of the untrained network; children that are low in it are `invalid`",
         choices=SCORES,
     )
-    filter_share: float = setting(
-        0.5, "share of random networks of the space that would be trained", above=0, maximum=1
+    filter_fraction: float = setting(
+        0.5, "fraction of random networks of the space that would be trained", above=0, maximum=1
     )
     filter_sample: int = setting(50, "random networks that settle the threshold", minimum=2)
     filter_images: int = setting(32, "training images that a score looks at", minimum=2)

@@ -74,12 +74,12 @@ def score_of(name: str) -> Score:
 
 
 class Filter:
-    """Refuses the children that score lower than a share of random networks.
+    """Refuses the children that score lower than a fraction of random networks.
 
     The threshold is a function of the seed, so that it is the same in every process.
 
     Args:
-        settings: which score and which share.
+        settings: which score and which fraction.
         plans: random networks of the space, as many as it needs.
         images: whitened training images.
         labels: their classes.
@@ -99,14 +99,14 @@ class Filter:
         """What a child must reach."""
         sample = islice(self._plans, self._settings.filter_sample)
         scores = [self.score(plan, number) for number, plan in enumerate(sample)]
-        return float(np.quantile(scores, 1 - self._settings.filter_share, method="lower"))
+        return float(np.quantile(scores, 1 - self._settings.filter_fraction, method="lower"))
 
     def check(self, plan: Plan, seed: int) -> None:
         """Raises `ChildError` if the child of a plan is not worth its training."""
         score = self.score(plan, seed)
         if score < self.threshold:
             met = f"{self._settings.filter} {score:.6g} is below {self.threshold:.6g}"
-            raise ChildError(TrialState.INVALID, f"{met}, what {self._settings.filter_share:.0%} of the space reach")
+            raise ChildError(TrialState.INVALID, f"{met}, what {self._settings.filter_fraction:.0%} of the space reach")
 
 
 def _without_norms(plan: Plan) -> Plan:

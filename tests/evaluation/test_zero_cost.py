@@ -84,8 +84,8 @@ def test_scores_are_finite_and_repeatable() -> None:
     assert score("parameters", random_plan(0)) == random_plan(0).cost().trainable
 
 
-def test_a_filter_trains_the_share_that_was_asked_for() -> None:
-    settings = FilterSettings(filter="parameters", filter_share=0.25, filter_sample=40)
+def test_a_filter_trains_the_fraction_that_was_asked_for() -> None:
+    settings = FilterSettings(filter="parameters", filter_fraction=0.25, filter_sample=40)
     plans = (random_plan(seed) for seed in itertools.count())
     judge = Filter(settings, plans, IMAGES, LABELS)
     kept = 0

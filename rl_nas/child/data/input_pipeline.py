@@ -106,7 +106,7 @@ class InputPipeline:
 
     def normalization(self) -> Normalization:
         """As the settings say; reads training images for their statistics."""
-        if self._settings.whiten == "unit":
+        if self._settings.normalization == "unit":
             return Normalization.unit(self._source.shape[2])
         first = self._of_role(TRAIN).take(_STATISTICS_IMAGES)
         images = first.map(lambda encoded, _: middle(self._source, self._settings, encoded), tf.data.AUTOTUNE)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
+from rl_nas.renamed import LAYERS
 
 MIDDLE = 0.875
 """The part of an image's sides that is measured after a training on Inception's crops."""
@@ -67,8 +68,8 @@ class Classifier:
         """A model of stock layers: uint8 images of the network's size in, probabilities out."""
         image = keras.Input(self.image_shape, dtype="uint8", name="image")
         mean, variance = np.asarray(self.normalization.mean), np.square(self.normalization.deviation)
-        whitened = keras.layers.Normalization(mean=mean, variance=variance, name="whiten")(image)
-        return keras.Model(image, keras.layers.Softmax(name="probabilities")(self.network(whitened)))
+        normalized = keras.layers.Normalization(mean=mean, variance=variance, name="normalization")(image)
+        return keras.Model(image, keras.layers.Softmax(name="probabilities")(self.network(normalized)))
 
     @classmethod
     def from_keras_model(cls, model: keras.Model, class_names: Sequence[str], *, middle: bool = False) -> "Classifier":
@@ -77,22 +78,27 @@ class Classifier:
         Raises:
             UsageError: the model is another one.
         """
-        names = [layer.name for layer in model.layers]
-        if "whiten" not in names or "network" not in names:
-            raise UsageError(
-                f"a Keras model with layers {', '.join(names[:6])}; expected the model.keras of a training"
-            )
-        whiten, network = model.get_layer("whiten"), model.get_layer("network")
+        normalization, network = parts(model)
         classes = network.output_shape[-1]
         if len(class_names) != classes:
             raise UsageError(f"the model has {classes} classes; {len(class_names)} names were given")
-        return cls(network, normalization_of(whiten), class_names, middle)
+        return cls(network, normalization, class_names, middle)
 
 
-def normalization_of(layer: keras.layers.Normalization) -> Normalization:
-    """What a Keras layer does."""
+def parts(model: keras.Model) -> tuple[Normalization, keras.Model]:
+    """The normalization and the network of what `Classifier.keras_model` made.
+
+    Raises:
+        UsageError: the model is another one.
+    """
+    layers = {LAYERS.get(layer.name, layer.name): layer for layer in model.layers}
+    if not {"normalization", "network"} <= layers.keys():
+        raise UsageError(
+            f"a Keras model with layers {', '.join([*layers][:6])}; expected the model.keras of a training"
+        )
+    layer = layers["normalization"]
     deviation = np.sqrt(np.ravel(layer.variance))
-    return Normalization(tuple(np.ravel(layer.mean).tolist()), tuple(deviation.tolist()))
+    return Normalization(tuple(np.ravel(layer.mean).tolist()), tuple(deviation.tolist())), layers["network"]
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:

@@ -29,7 +29,7 @@ class DeviceData:
         train_labels: int64 [images].
         valid_images: uint8, the held-out images.
         valid_labels: NumPy int64 [images].
-        whiten: brings every channel to mean 0 and deviation 1 over the training images.
+        normalize: brings every channel to mean 0 and deviation 1 over the training images.
     """
 
     def __init__(self, data: ImageData) -> None:

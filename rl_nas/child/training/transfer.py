@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from rl_nas.child.data.normalization import Normalization
-from rl_nas.child.export.serving import normalization_of
+from rl_nas.child.export.serving import parts
 from rl_nas.child.network.keras_applications import copy_nasnet_weights
 from rl_nas.child.settings import InitSettings
 from rl_nas.errors import UsageError
@@ -47,10 +47,9 @@ def start_from(settings: InitSettings, model: keras.Model, skeleton: Skeleton) -
         return _from_applications(settings, model, skeleton)
     path = Path(settings.init)
     file = path / "model.keras" if path.is_dir() else path
-    trained = _load(settings.init, file)
-    weights = {variable.path: variable.numpy() for variable in trained.get_layer("network").weights}
-    new = _copy(settings, weights, model)
-    return Start(normalization_of(trained.get_layer("whiten")), new)
+    normalization, trained = _load(settings.init, file)
+    weights = {variable.path: variable.numpy() for variable in trained.weights}
+    return Start(normalization, _copy(settings, weights, model))
 
 
 def freeze(model: keras.Model, what: str) -> None:
@@ -103,16 +102,13 @@ def model_classes(model: keras.Model) -> int:
     return int(model.get_layer(HEAD).output.shape[-1])
 
 
-def _load(init: str, file: Path) -> keras.Model:
+def _load(init: str, file: Path) -> tuple[Normalization, keras.Model]:
     if not file.exists():
         raise UsageError(f"--init={init}: no {file}; expected a training's folder, a model.keras or {APPLICATIONS}")
     try:
-        trained = keras.models.load_model(file, compile=False, safe_mode=True)
-        trained.get_layer("network")
-        trained.get_layer("whiten")
+        return parts(keras.models.load_model(file, compile=False, safe_mode=True))
     except (ValueError, OSError, TypeError) as error:
         raise UsageError(f"--init={init} is not the model.keras of a training: {str(error).splitlines()[0]}") from error
-    return trained
 
 
 def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Skeleton) -> Start:
