@@ -13,13 +13,14 @@ ROOT = Path(__file__).parents[1] / "rl_nas"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "renamed": set(),
+    "units": set(),
     "settings": {"errors"},
     "spaces": {"errors", "settings"},
     "networks": {"errors", "settings", "spaces"},
     "trial": {"spaces"},
     "checkpoint": set(),
     "strategies": {"checkpoint", "settings", "spaces", "trial"},
-    "execution": {"errors", "settings", "trial"},
+    "execution": {"errors", "settings", "trial", "units"},
     "updates": {"checkpoint", "errors", "strategies", "trial"},
     "search": {"checkpoint", "execution", "spaces", "strategies", "trial", "updates"},
     "async_search": {"errors", "execution", "search", "spaces", "strategies", "trial", "updates"},
@@ -27,14 +28,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "store": {"checkpoint", "errors", "renamed", "spaces", "trial"},
     "report": {"bench", "renamed", "spaces", "store", "trial"},
     "flags": {"errors", "renamed", "settings"},
-    "child": {"checkpoint", "errors", "renamed", "settings", "networks", "store"},
+    "child": {"checkpoint", "errors", "renamed", "settings", "networks", "store", "units"},
     "controller": {"checkpoint", "settings", "spaces", "trial"},
     "bench": {"controller", "evaluation", "spaces", "strategies", "trial"},
-    "evaluation": {"checkpoint", "errors", "settings", "child", "networks", "spaces", "trial"},
+    "evaluation": {"checkpoint", "errors", "settings", "child", "networks", "spaces", "trial", "units"},
 }
 PURE = (
     *("errors", "settings", "spaces", "networks", "trial", "checkpoint", "strategies", "updates", "search", "store"),
-    *("async_search", "shared_search", "report", "flags", "renamed"),
+    *("async_search", "shared_search", "report", "flags", "renamed", "units"),
 )
 
 

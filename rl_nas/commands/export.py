@@ -14,7 +14,7 @@ import numpy as np
 from rl_nas.child.export.reload import LOADERS
 from rl_nas.child.settings import DataSettings, InputPipelineSettings
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, first_line
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
 from rl_nas.report.model_card import export_text, model_card
 from rl_nas.settings import Settings, setting
@@ -209,7 +209,7 @@ def _classifier(source: _Source, class_names: Sequence[str]) -> "Classifier":
     try:
         model = keras.models.load_model(source.file, compile=False, safe_mode=True)
     except (ValueError, OSError, TypeError) as error:
-        raise UsageError(f"--model={source.file} is no Keras model: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"--model={source.file} is no Keras model: {first_line(error)}") from error
     return Classifier.from_keras_model(model, class_names, middle=source.pipeline.inception_crop)
 
 

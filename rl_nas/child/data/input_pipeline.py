@@ -10,9 +10,9 @@ from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.source import TRAIN, VALID, ImageSource
 from rl_nas.child.settings import InputPipelineSettings
 from rl_nas.errors import UsageError
+from rl_nas.units import GIB
 
 _STATISTICS_IMAGES = 50_000
-_GIB = 2**30
 
 
 class Shard(NamedTuple):
@@ -130,7 +130,7 @@ class InputPipeline:
     def _fits(self, role: int) -> bool:
         """Whether the encoded images of a role fit into memory."""
         share = self._source.count(role) / self._source.size("train")
-        return share * self._source.bytes("train") <= self._settings.memory_gib * _GIB
+        return share * self._source.bytes("train") <= self._settings.memory_gib * GIB
 
     def _in_order(self, role: int, order: np.ndarray) -> tf.data.Dataset:
         """The images of a role that are kept in memory, read when they are first needed, in an order."""

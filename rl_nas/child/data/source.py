@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 
 from rl_nas.child.data.image_folder import folder_bytes, image_folder, unreadable_image
 from rl_nas.child.settings import FOLDER, DataSettings
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.layers import Shape
 
 UNUSED, TRAIN, VALID = 0, 1, 2
@@ -156,7 +156,7 @@ def _prepared_builder(settings: DataSettings) -> Any:
         hint = f"; did you mean {', '.join(near)}?" if near else "; names: tensorflow.org/datasets/catalog"
         raise UsageError(f"unknown data set --dataset={name}{hint}") from error
     except (ValueError, AssertionError) as error:
-        raise UsageError(f"--dataset={name}: {_first_line(error)}") from error
+        raise UsageError(f"--dataset={name}: {first_line(error)}") from error
     if not builder.is_prepared():
         _prepare(builder)
     return builder
@@ -185,7 +185,7 @@ def _prepare(builder: Any) -> None:
     except UsageError:
         raise
     except Exception as error:  # whatever the data set's own script raises
-        raise UsageError(f"cannot prepare data set {builder.name} in {place}: {_first_line(error)}") from error
+        raise UsageError(f"cannot prepare data set {builder.name} in {place}: {first_line(error)}") from error
 
 
 def _manual_files(builder: Any) -> bool:
@@ -258,8 +258,3 @@ def _assign_roles(examples: int, settings: DataSettings) -> np.ndarray:
     roles[order[:held_out]] = VALID
     roles[order[held_out : held_out + train]] = TRAIN
     return roles
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
