@@ -7,7 +7,6 @@ Rank correlations (Spearman) with columns of the table, with 95% bootstrap inter
 with shared weights, over all ranked cells; and of those that the children of the run reach alone, over these.
 """
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +55,7 @@ def _run(parsed: Parsed) -> int:
     ranking = OneShotState(folder.shared).ranking()
     if ranking is None:
         raise UsageError(f"{folder.path} has no ranking; expected a finished search with --estimator=shared")
-    flags = json.loads(folder.config.read_text(encoding="utf-8"))["flags"]
+    flags = folder.read_config()["flags"]
     if flags["space"] != table.name:
         raise UsageError(f"{folder.path} searched {flags['space']}, the table is of {table.name}")
     trials = [trial for trial in read_trials(folder.trials) if trial.measurement]

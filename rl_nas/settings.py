@@ -1,13 +1,16 @@
 """Frozen, self-checking groups of settings; the flags are made from their fields."""
 
 import dataclasses
+import inspect
 import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from rl_nas.errors import UsageError
+
+Config = TypeVar("Config")
 
 
 def setting(
@@ -59,6 +62,44 @@ class Settings:
     def from_flags(cls, values: Mapping[str, Any]) -> Self:
         """The group with the values of its flags, read from a mapping that may hold other flags too."""
         return cls(**{name: values[cls.prefix + name] for name in field_types(cls)})
+
+
+class Changes(Settings):
+    """Base of the settings that say where values differ from a preset's: each may be left out, and is None then.
+
+        class OvenSettings(Changes, of=Oven):
+            ...
+
+    has a field for every one that `Oven`, a dataclass, declares by `setting`, with the same help text and bounds.
+    Fields that `Oven` declares otherwise are none of the user's. What the class itself declares comes first, and
+    wins over a field of the same name; it is a frozen dataclass without being decorated.
+
+    Args:
+        of: the dataclass whose values are changed.
+        hint: what help texts get at their ends.
+    """
+
+    if TYPE_CHECKING:  # no type checker sees fields that are made at run time
+
+        def __init__(self, **values: Any) -> None: ...
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def __init_subclass__(cls, *, of: type, hint: str = "") -> None:
+        own, types_of = inspect.get_annotations(cls), typing.get_type_hints(of)
+        cls.__annotations__ = {**own}
+        for field in dataclasses.fields(of):
+            if "help" in field.metadata and field.name not in own:
+                cls.__annotations__[field.name] = types_of[field.name] | None
+                metadata = {**field.metadata, "help": field.metadata["help"] + hint}
+                setattr(cls, field.name, dataclasses.field(default=None, metadata=metadata))
+        dataclasses.dataclass(frozen=True)(cls)
+
+    def applied_to(self, preset: Config) -> Config:
+        """The preset, a dataclass, with the values that are given here."""
+        names = {field.name for field in dataclasses.fields(preset)}  # type: ignore[arg-type]
+        given = {name: getattr(self, name) for name in field_types(type(self)) if name in names}
+        return dataclasses.replace(preset, **{k: v for k, v in given.items() if v is not None})  # type: ignore[type-var]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,13 +12,15 @@ ROOT = Path(__file__).parents[1] / "rl_nas"
 
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "renamed": set(),
+    "units": set(),
     "settings": {"errors"},
     "spaces": {"errors", "settings"},
     "networks": {"errors", "settings", "spaces"},
     "trial": {"spaces"},
     "checkpoint": set(),
     "strategies": {"checkpoint", "settings", "spaces", "trial"},
-    "execution": {"errors", "settings", "trial"},
+    "execution": {"errors", "settings", "trial", "units"},
     "updates": {"checkpoint", "errors", "strategies", "trial"},
     "search": {"checkpoint", "execution", "spaces", "strategies", "trial", "updates"},
     "async_search": {"errors", "execution", "search", "spaces", "strategies", "trial", "updates"},
@@ -33,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 PURE = (
     *("errors", "settings", "spaces", "networks", "trial", "checkpoint", "strategies", "updates", "search", "store"),
-    *("async_search", "shared_search", "report", "flags"),
+    *("async_search", "shared_search", "report", "flags", "renamed", "units"),
 )
 
 

@@ -11,12 +11,11 @@ from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.limits import LimitSettings
-from rl_nas.evaluation.rewards import make_reward
-from rl_nas.evaluation.settings import FilterSettings, RewardSettings
+from rl_nas.evaluation.rewards import RewardSettings, make_reward
+from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.execution.attempt import Evaluator
 from rl_nas.execution.devices import environment_of, worker_devices
 from rl_nas.execution.inline import InlineExecutor
-from rl_nas.execution.memory import GIB
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.ray_cluster import RayExecutor
 from rl_nas.execution.settings import ExecutionSettings
@@ -28,6 +27,7 @@ from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.best_child import ChildWeights
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job
+from rl_nas.units import GIB
 
 _FACTORY = "rl_nas.commands.children:make_evaluator"
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from rl_nas.child.export.reload import LOADERS
 from rl_nas.child.settings import DataSettings, InputPipelineSettings
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, first_line
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
 from rl_nas.report.model_card import export_text, model_card
 from rl_nas.settings import Settings, setting
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 _RANGE_IMAGES = 200
 """Training images on which the ranges of whole-number arithmetic are measured."""
 
-FORMATS = ("saved_model", "tflite", "keras", "onnx")
-
 
 @dataclass(frozen=True)
 class ExportSettings(Settings):
@@ -37,7 +36,7 @@ class ExportSettings(Settings):
     title: ClassVar[str] = "Export"
 
     model: str | None = setting(None, "needed; the folder of a training, or its model.keras")
-    format: str = setting("saved_model", f"some of {', '.join(FORMATS)}, with commas between")
+    format: str = setting("saved_model", f"some of {', '.join(LOADERS)}, with commas between")
     out: str | None = setting(None, "folder to write; needed")
     images: int = setting(256, "real images on which what was exported is compared with the network", minimum=1)
 
@@ -92,8 +91,8 @@ def _exported(parsed: Parsed) -> dict[str, Any]:
     settings = parsed.group(ExportSettings)
     formats = [name.strip() for name in settings.format.split(",")]
     for name in formats:
-        if name not in FORMATS:
-            raise UsageError(f"--format={name}: expected some of {', '.join(FORMATS)}, with commas between")
+        if name not in LOADERS:
+            raise UsageError(f"--format={name}: expected some of {', '.join(LOADERS)}, with commas between")
     if settings.model is None or settings.out is None:
         missing = "model" if settings.model is None else "out"
         raise UsageError(f"--{missing} is missing; for example --model=runs/final --out=exported")
@@ -210,7 +209,7 @@ def _classifier(source: _Source, class_names: Sequence[str]) -> "Classifier":
     try:
         model = keras.models.load_model(source.file, compile=False, safe_mode=True)
     except (ValueError, OSError, TypeError) as error:
-        raise UsageError(f"--model={source.file} is no Keras model: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"--model={source.file} is no Keras model: {first_line(error)}") from error
     return Classifier.from_keras_model(model, class_names, middle=source.pipeline.inception_crop)
 
 

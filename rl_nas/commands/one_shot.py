@@ -13,8 +13,8 @@ from rl_nas.commands.search_flags import SearchRunSettings, StrategySettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.limits import LimitSettings
-from rl_nas.evaluation.rewards import Reward
-from rl_nas.evaluation.settings import EstimatorSettings, RewardSettings
+from rl_nas.evaluation.rewards import Reward, RewardSettings
+from rl_nas.evaluation.settings import EstimatorSettings
 from rl_nas.flags.parsing import Parsed
 from rl_nas.networks.plan import Plan
 from rl_nas.one_shot.progress import OneShotProgress

@@ -19,7 +19,7 @@ from rl_nas.commands.search_flags import CHANGEABLE, SEARCH, SearchRunSettings
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.proxy_ranking import Proxy, rank
 from rl_nas.evaluation.rewards import accuracy
-from rl_nas.evaluation.settings import FilterSettings
+from rl_nas.evaluation.settings import SCORES, FilterSettings
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, parse
 from rl_nas.loops.synchronous import search
@@ -85,8 +85,7 @@ def _run(parsed: Parsed) -> int:
         parsed = run_config.merge(parsed, folder.reopen()["flags"], _MAY_CHANGE)
     settings = parsed.group(ProxySettings)
     ways = {"full": parsed, **{name: _with(parsed, name) for name in _names(settings.proxies)}}
-    known = declaration(FilterSettings, "filter").metadata["choices"]
-    scores = [] if settings.scores == "none" else names_of(settings.scores, known, "scores")
+    scores = [] if settings.scores == "none" else names_of(settings.scores, SCORES, "scores")
     if not run.resume:
         folder.check_new()
         folder.create(run_config.config(parsed), run_config.repeating_flagfile(parsed, PROXY.name))
@@ -167,7 +166,7 @@ def _scored(scores: Sequence[str], parsed: Parsed, folder: SearchFolder) -> Iter
     if not scores:
         return
     from rl_nas.child.training.child_training import DeviceData
-    from rl_nas.evaluation.zero_cost import SCORES
+    from rl_nas.evaluation.zero_cost import score_of
 
     seed, batch = parsed.group(SearchRunSettings).seed, parsed.group(FilterSettings).filter_images
     with TrialStore(SearchFolder(folder.path / "full").trials) as store:
@@ -176,12 +175,12 @@ def _scored(scores: Sequence[str], parsed: Parsed, folder: SearchFolder) -> Iter
     data, space = DeviceData(images), find_space(parsed.group(SpaceSettings))
     batch_images, labels = data.normalize(data.train_images[:batch]), data.train_labels[:batch]
     for name in scores:
-        started, values = time.monotonic(), []
+        score, started, values = score_of(name), time.monotonic(), []
         for number, architecture in enumerate(architectures):
             plan = plan_network(
                 space.decode(architecture), parsed.group(NetworkSettings), images.image_shape, images.classes
             )
-            values.append(SCORES[name](plan, child_seed(seed, number), batch_images, labels))
+            values.append(score(plan, child_seed(seed, number), batch_images, labels))
         yield Proxy(name, tuple(values), (time.monotonic() - started) / len(values))
 
 

@@ -19,8 +19,8 @@ from rl_nas.controller.settings import ControllerSettings
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.errors import RunError, UsageError
-from rl_nas.evaluation.rewards import make_reward
-from rl_nas.evaluation.settings import EstimatorSettings, RewardSettings
+from rl_nas.evaluation.rewards import RewardSettings, make_reward
+from rl_nas.evaluation.settings import EstimatorSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.flags.parsing import OutputSettings, Parsed
 from rl_nas.loops.asynchronous import search_async

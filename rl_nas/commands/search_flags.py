@@ -9,7 +9,8 @@ from rl_nas.controller.settings import ControllerSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.limits import LimitSettings
-from rl_nas.evaluation.settings import EstimatorSettings, FilterSettings, RewardSettings
+from rl_nas.evaluation.rewards import RewardSettings
+from rl_nas.evaluation.settings import EstimatorSettings, FilterSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.flags.parsing import Command
 from rl_nas.networks.settings import NetworkSettings

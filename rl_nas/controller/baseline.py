@@ -1,11 +1,11 @@
 """Reward baselines: what a reward is compared with. Rewards are float [replicas, batch]."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 
 from rl_nas.checkpoint import State
-from rl_nas.controller.settings import ControllerConfig
 
 
 class Baseline(Protocol):
@@ -88,9 +88,11 @@ class LeaveOneOutBaseline:
         self._value = state["value"]
 
 
-def make_baseline(config: ControllerConfig) -> Baseline:
-    """The baseline that is asked for."""
-    return LeaveOneOutBaseline() if config.baseline == "leave_one_out" else MovingAverageBaseline(config.baseline_decay)
+BASELINES: dict[str, Callable[[float], Baseline]] = {
+    "moving_average": MovingAverageBaseline,
+    "leave_one_out": lambda decay: LeaveOneOutBaseline(),
+}
+"""Name -> function of the decay of averages."""
 
 
 def _mean_of_others(rewards: np.ndarray) -> np.ndarray:

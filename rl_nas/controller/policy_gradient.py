@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.checkpoint import State
-from rl_nas.controller.baseline import make_baseline
+from rl_nas.controller.baseline import BASELINES
 from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.losses import ppo_loss, reinforce_loss
 from rl_nas.controller.settings import ControllerConfig
@@ -25,7 +25,7 @@ class ReinforceLearner(PolicyLearner):
 
     def __init__(self, space: SearchSpace[Any], config: ControllerConfig, seeds: Sequence[int]) -> None:
         super().__init__(space, config, seeds)
-        self._baseline = make_baseline(config)
+        self._baseline = BASELINES[config.baseline](config.baseline_decay)
         self._moments: list[Any] = [0, np.zeros(len(seeds)), np.zeros(len(seeds))]
         self._make_functions()
 

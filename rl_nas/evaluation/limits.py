@@ -6,8 +6,8 @@ from typing import ClassVar
 from rl_nas.networks.plan import Plan
 from rl_nas.settings import Settings, setting
 from rl_nas.trial import ChildError, TrialState
+from rl_nas.units import GIB
 
-GIB = 2**30
 _FLOAT = 4
 _KEPT = 0.7
 """Shard of what layers put out that is in memory at once; benchmarks/child_memory.py compares."""

@@ -1,10 +1,13 @@
-"""Rewards: from a measurement to the number that a strategy maximises. Pure functions."""
+"""Rewards: from a measurement to the number that a strategy maximizes. Pure functions, and what chooses among them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.settings import RewardSettings
+from rl_nas.plugins import load_plugin
+from rl_nas.settings import Settings, setting
 from rl_nas.trial import Measurement, Reward
 
 
@@ -47,25 +50,68 @@ def tunas_absolute(quality: float, cost: float, target: float, beta: float = -0.
     return quality + beta * abs(cost / target - 1)
 
 
+PLAIN: dict[str, Reward] = {"quality": quality, "quality_cubed": quality_cubed}
 WITH_COST = {"mnasnet_soft": mnasnet_soft, "mnasnet_hard": mnasnet_hard, "tunas_absolute": tunas_absolute}
+
+
+@dataclass(frozen=True)
+class RewardSettings(Settings):
+    """The number that is maximized."""
+
+    title: ClassVar[str] = "Reward"
+
+    reward: str = setting(
+        "quality",
+        f"what is maximized: {', '.join(PLAIN)} (of the task: accuracy, for classification); {', '.join(WITH_COST)}, which"
+        " weigh a cost against it; or module:NAME, a function of one's own from a Measurement to a number",
+    )
+    cost: str = setting(
+        "madds",
+        "what a reward with a cost weighs: trainable parameters, multiply-adds of an image, or measured seconds of"
+        " an image (which differ from run to run, so that such a search repeats only from its own record)",
+        choices=("parameters", "madds", "latency"),
+    )
+    cost_target: float | None = setting(None, "the cost that is aimed at, in its unit", above=0)
+    cost_weight: float | None = setting(
+        None,
+        "exponent (mnasnet) or factor (tunas) of the cost; left out, the paper's: -0.07 soft, -1 hard, -0.1 absolute",
+        maximum=0,
+    )
+
+    @property
+    def needs_latency(self) -> bool:
+        """Whether children's latency is to be measured."""
+        return self.cost_target is not None and self.cost == "latency"
 
 
 def make_reward(settings: RewardSettings) -> Reward:
     """The reward that is asked for.
 
     Raises:
-        UsageError: a reward with a cost has no target, or one without has.
+        UsageError: there is none of that name, one with a cost has no target, or one without has.
     """
     name = settings.reward
     if name not in WITH_COST:
         for flag in ("cost_target", "cost_weight"):
             if getattr(settings, flag) is not None:
                 raise UsageError(f"--{flag} is for the rewards {', '.join(WITH_COST)}, not for --reward={name}")
-        return PLAIN[name]
+        return _without_cost(name)
     if settings.cost_target is None:
         raise UsageError(f"--reward={name} needs --cost_target, the {settings.cost} that is aimed at")
     weight = {} if settings.cost_weight is None else {"beta": settings.cost_weight}
     return partial(_with_cost, partial(WITH_COST[name], target=settings.cost_target, **weight), settings.cost)
+
+
+def _without_cost(name: str) -> Reward:
+    if name in PLAIN:
+        return PLAIN[name]
+    if ":" not in name:
+        known = ", ".join([*PLAIN, *WITH_COST])
+        raise UsageError(f"--reward={name}: expected one of {known}, or module:NAME")
+    reward: Reward = load_plugin("reward", name)
+    if not callable(reward):
+        raise UsageError(f"--reward={name} is {type(reward).__name__}; expected a function of a Measurement")
+    return reward
 
 
 def _with_cost(formula: Callable[..., float], cost: str, measurement: Measurement) -> float:

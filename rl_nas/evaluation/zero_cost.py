@@ -123,14 +123,14 @@ class Filter:
         """The score that a child must reach."""
         sample = islice(self._plans, self._settings.filter_sample)
         scores = [self.score(plan, number) for number, plan in enumerate(sample)]
-        return float(np.quantile(scores, 1 - self._settings.filter_share, method="lower"))
+        return float(np.quantile(scores, 1 - self._settings.filter_fraction, method="lower"))
 
     def check(self, plan: Plan, seed: int) -> None:
         """Raises `ChildError` if the child of a plan is not worth its training."""
         score = self.score(plan, seed)
         if score < self.threshold:
             met = f"{self._settings.filter} {score:.6g} is below {self.threshold:.6g}"
-            raise ChildError(TrialState.INVALID, f"{met}, what {self._settings.filter_share:.0%} of the space reach")
+            raise ChildError(TrialState.INVALID, f"{met}, what {self._settings.filter_fraction:.0%} of the space reach")
 
 
 def _without_norms(plan: Plan) -> Plan:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from rl_nas.errors import StorageError, UsageError
+from rl_nas.errors import StorageError, UsageError, first_line
 from rl_nas.trial import ChildError, Failure, Job, Measurement, Outcome, TrialState
 
 Evaluator = Callable[[Job], Measurement]
@@ -29,14 +29,8 @@ def attempt(evaluator: Evaluator, job: Job) -> Outcome:
 
 def describe(error: BaseException) -> str:
     """An exception in one line."""
-    if isinstance(error, ChildError):
-        return first_line(error)[:_LONGEST]
-    return f"{type(error).__name__}: {first_line(error)}"[:_LONGEST]
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says first."""
-    return (str(error).strip().splitlines() or [""])[0]
+    name, line = type(error).__name__, first_line(error)
+    return (line if isinstance(error, ChildError) or line == name else f"{name}: {line}")[:_LONGEST]
 
 
 def _state(error: Exception) -> TrialState:

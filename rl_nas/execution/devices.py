@@ -4,8 +4,9 @@ import os
 import re
 
 from rl_nas.errors import UsageError
-from rl_nas.execution.memory import GIB, machine_memory
+from rl_nas.execution.memory import machine_memory
 from rl_nas.execution.settings import ExecutionSettings
+from rl_nas.units import GIB
 
 _WORKER_MEMORY = 2 * GIB
 """What a worker with TensorFlow and small images holds at most."""

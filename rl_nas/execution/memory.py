@@ -4,7 +4,6 @@ from pathlib import Path
 
 import psutil
 
-GIB = 2**30
 _SHARE = 0.9
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 """Where a container's limit stands (control groups 2 and 1); the machine's memory is not what it may use."""

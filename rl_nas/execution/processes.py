@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 from rl_nas.errors import RunError
-from rl_nas.execution.memory import GIB, share_of
+from rl_nas.execution.memory import share_of
 from rl_nas.execution.messages import error_from_json, outcome_from_json
 from rl_nas.execution.worker_process import EvaluatorSpec, WorkerProcess
 from rl_nas.trial import Failure, Job, Outcome, TrialState
+from rl_nas.units import GIB
 
 _LOOK = 0.25
 """Seconds between two looks at the memory and the age of children."""

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from rl_nas.errors import RunError, UsageError
-from rl_nas.execution.attempt import describe, first_line
+from rl_nas.errors import RunError, UsageError, first_line
+from rl_nas.execution.attempt import describe
 from rl_nas.execution.memory import share_of
 from rl_nas.execution.messages import (
     SEARCH_ERRORS,

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from absl import flags
 
 from rl_nas.errors import UsageError
+from rl_nas.renamed import FLAGS, tell_flag
 from rl_nas.settings import FieldType, Settings, declaration, expectation, field_types, setting
 
 Group = TypeVar("Group", bound=Settings)
@@ -73,6 +74,8 @@ class Parsed:
 def parse(command: Command, argv: Sequence[str]) -> Parsed:
     """Reads a command line; flags on it win over those of its `--flagfile`s, wherever these stand.
 
+    Earlier names of flags are understood, and the present ones told.
+
     Raises:
         UsageError: an unknown flag, a value out of range, a flagfile that cannot be read, a stray word.
     """
@@ -87,6 +90,9 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
         raise UsageError(f"a --flagfile is not a text file: {error}") from error
     if rest and not command.words:
         raise UsageError(f"unexpected word {rest[0]!r}; flags look like --name=value")
+    for old in FLAGS:
+        if old in values and values[old].present:
+            tell_flag(old)
     names = [cls.prefix + name for cls in command.all_groups for name in field_types(cls)]
     return Parsed(
         values={name: values[name].value for name in names},
@@ -175,6 +181,9 @@ def _define(command: Command) -> flags.FlagValues:
                 flags.DEFINE_boolean(flag, default, text, flag_values=values)
             else:
                 flags.DEFINE(_SettingParser(cls, name, kind), flag, default, text, flag_values=values)
+    for old, new in FLAGS.items():
+        if new in values:
+            flags.DEFINE_alias(old, new, flag_values=values)
     return values
 
 

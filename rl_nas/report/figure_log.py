@@ -14,6 +14,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from rl_nas.renamed import current_figures
 from rl_nas.store.files import storage_errors, write_text
 
 
@@ -21,7 +22,7 @@ class FigureLog:
     """Appends lines to a file and figures to TensorBoard. Use it as a context.
 
     Attributes:
-        written: what the lines said when it was opened.
+        written: what the lines said when it was opened, by the names that figures have now.
     """
 
     def __init__(self, lines: Path, events: Path) -> None:
@@ -37,7 +38,7 @@ class FigureLog:
             whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
             if "".join(whole) != text:
                 lines.write_text("".join(whole), encoding="utf-8")
-            self.written: list[dict[str, Any]] = [json.loads(line) for line in whole]
+            self.written: list[dict[str, Any]] = [current_figures(json.loads(line)) for line in whole]
             self._file = lines.open("a", encoding="utf-8")
             self._events = EventFileWriter(str(events))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_nas.errors import StorageError, UsageError
+from rl_nas.renamed import current_flags
 from rl_nas.store.files import storage_errors, write_text
 
 
@@ -70,7 +71,7 @@ class RunFolder:
         return self.read_config()
 
     def read_config(self) -> dict[str, Any]:
-        """The config of a run, which another process may be at."""
+        """The config of a run, which another process may be at; its flags by the names that they have now."""
         try:
             text = self.config.read_text(encoding="utf-8")
         except OSError as error:
@@ -79,7 +80,7 @@ class RunFolder:
             config: dict[str, Any] = json.loads(text)
         except ValueError as error:
             raise UsageError(f"{self.config} is not JSON ({error}); the run cannot be resumed without it") from error
-        return config
+        return {**config, "flags": current_flags(config["flags"])}
 
     def _take_lock(self) -> None:
         """Held until the process ends, however it ends: a dead process holds none."""

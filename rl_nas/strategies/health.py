@@ -9,7 +9,16 @@ from rl_nas.checkpoint import State
 from rl_nas.settings import Settings, setting
 
 WINDOW = 100
-"""Proposals that the shares are taken over."""
+"""Proposals that the fractions are taken over."""
+
+
+ACTIONS = {
+    "warn": "--on_collapse=temper, restart or stop would act on it",
+    "temper": "the policy is tempered",
+    "restart": "the strategy starts over",
+    "stop": "the search ends",
+}
+"""What may be done about a collapse, and what is told of it."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +31,11 @@ class HealthSettings(Settings):
         "warn",
         "what to do, besides a warning, when proposals repeat themselves: temper halves the policy's logits, restart"
         " begins with a fresh policy or population, stop ends the search",
-        choices=("warn", "temper", "restart", "stop"),
+        choices=tuple(ACTIONS),
     )
-    collapse_share: float = setting(
+    collapse_fraction: float = setting(
         0.1,
-        f"collapse is a smaller share of different networks among the last {WINDOW} proposals",
+        f"collapse is a smaller fraction of different networks among the last {WINDOW} proposals",
         minimum=0,
         maximum=1,
     )
@@ -64,18 +73,18 @@ class Health:
         if self._stale >= patience:
             repeated, self._stale, self._stuck = self._stuck, 0, True
             return self._collapse(f"nothing new in {patience} proposals", "stop" if repeated else None)
-        share = self.figures()["unique_share"]
-        if self._judged >= WINDOW and share < self._settings.collapse_share:
-            return self._collapse(f"only {share:.0%} of the last {WINDOW} proposals are different networks")
+        fraction = self.figures()["unique_fraction"]
+        if self._judged >= WINDOW and fraction < self._settings.collapse_fraction:
+            return self._collapse(f"only {fraction:.0%} of the last {WINDOW} proposals are different networks")
         return None
 
     def figures(self) -> dict[str, float]:
-        """`unique_share` and `top_share`: different networks, and the most frequent one, among the last proposals."""
+        """`unique_fraction` and `top_fraction`: different networks, and the commonest one, among the last proposals."""
         count = len(self._window)
         if not count:
             return {}
         frequencies = Counter(self._window)
-        return {"unique_share": len(frequencies) / count, "top_share": max(frequencies.values()) / count}
+        return {"unique_fraction": len(frequencies) / count, "top_fraction": max(frequencies.values()) / count}
 
     def state(self) -> State:
         """What later verdicts depend on."""
@@ -94,10 +103,4 @@ class Health:
     def _collapse(self, met: str, action: str | None = None) -> Collapse:
         self._judged = 0  # what is done about it gets a window's time to help
         action = action or self._settings.on_collapse
-        done = {
-            "warn": "--on_collapse=temper, restart or stop would act on it",
-            "temper": "the policy is tempered",
-            "restart": "the strategy starts over",
-            "stop": "the search ends",
-        }[action]
-        return Collapse(f"the search has collapsed: {met}; {done}", action)
+        return Collapse(f"the search has collapsed: {met}; {ACTIONS[action]}", action)

@@ -68,6 +68,15 @@ def test_a_model_is_taken_apart_into_what_it_was_made_of(tmp_path: Path) -> None
         Classifier.from_keras_model(network(0), NAMES)
 
 
+def test_a_model_whose_layers_have_earlier_names_is_taken_apart() -> None:
+    ours = classifier()
+    mean, variance = np.array(ours.normalization.mean), np.square(ours.normalization.deviation)
+    image = keras.Input(ours.image_shape, dtype="uint8")
+    numbers = keras.layers.Normalization(mean=mean, variance=variance, name="whiten")(image)
+    again = Classifier.from_keras_model(keras.Model(image, keras.layers.Softmax()(ours.network(numbers))), NAMES)
+    np.testing.assert_allclose(again.normalization, ours.normalization, rtol=1e-6)
+
+
 def test_images_of_any_size_are_resized_as_in_the_training() -> None:
     ours = classifier()
     np.testing.assert_array_equal(ours.pixels(tf.constant(IMAGES)), IMAGES)  # of its own size: as they are

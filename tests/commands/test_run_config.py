@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from rl_nas.commands.run_config import config, repeating_flagfile
-from rl_nas.commands.search_flags import SEARCH
+from rl_nas.commands.run_config import changed, config, merge, repeating_flagfile
+from rl_nas.commands.search_flags import CHANGEABLE, SEARCH
+from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import parse
+from rl_nas.renamed import FLAGS
+from rl_nas.store.run_folder import SearchFolder
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,20 @@ def test_data_is_found_from_any_working_folder(
     expected = expected.format(here=tmp_path)
     assert config(parsed)["flags"][flag] == expected
     assert f"--{flag}={expected}" in repeating_flagfile(parsed, "rl_nas search").splitlines()
+
+
+def test_a_run_that_recorded_earlier_names_of_flags_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, started = SearchFolder(tmp_path), parse(SEARCH, ["--filter_fraction=0.25", "--trials=3"])
+    earlier = {new: old for old, new in FLAGS.items()}
+    flags = {earlier.get(name, name): value for name, value in config(started)["flags"].items()}
+    assert flags["filter_share"] == 0.25
+    folder.write_config({"flags": flags})
+    recorded = folder.read_config()
+    merged = merge(parse(SEARCH, ["--trials=4"]), recorded["flags"], CHANGEABLE)
+    assert merged.values == {**started.values, "trials": 4}
+    folder.write_config(changed(recorded, merged))
+    assert '"filter_fraction": 0.25' in folder.config.read_text()
+    assert "filter_share" not in folder.config.read_text()
+    assert not capsys.readouterr().err  # nobody gave it today
+    with pytest.raises(UsageError, match=r"--filter_fraction=0\.5, but the run was started with 0\.25"):
+        merge(parse(SEARCH, ["--filter_fraction=0.5"]), recorded["flags"], CHANGEABLE)

@@ -234,7 +234,7 @@ def test_health_is_written_with_every_update(unbroken: Run) -> None:
     lines = [json.loads(line) for line in (unbroken.folder / "health.jsonl").read_text().splitlines()]
     assert [line["update"] for line in lines] == list(range(TRIALS))
     decisions = {f"entropy/{decision.name}" for decision in nasnet(1).decisions}
-    expected = {"entropy", "unique_share", "top_share", "gradient_norm", "advantage_std", "baseline", *decisions}
+    expected = {"entropy", "unique_fraction", "top_fraction", "gradient_norm", "advantage_std", "baseline", *decisions}
     assert expected <= set(lines[-1])
     assert lines[-1]["entropy"] == pytest.approx(sum(lines[-1][name] for name in decisions), rel=1e-4)
 

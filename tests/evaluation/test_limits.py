@@ -2,13 +2,14 @@
 
 import pytest
 
-from rl_nas.evaluation.limits import GIB, LimitSettings, training_bytes
+from rl_nas.evaluation.limits import LimitSettings, training_bytes
 from rl_nas.networks.layers import Conv
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.trial import ChildError
+from rl_nas.units import GIB
 
 
 def two_convolutions() -> Plan:

@@ -38,7 +38,7 @@ def raising(error: BaseException):
     ("error", "state", "line"),
     [
         (ChildError(TrialState.NAN, "loss is nan\nafter epoch 2"), "nan", "loss is nan"),
-        (MemoryError(), "oom", "MemoryError: "),
+        (MemoryError(), "oom", "MemoryError"),
         (UsageError("too small"), "invalid", "UsageError: too small"),
         (ZeroDivisionError("division by zero"), "crashed", "ZeroDivisionError: division by zero"),
     ],

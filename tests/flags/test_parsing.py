@@ -8,6 +8,7 @@ from rl_nas.commands.search_flags import SEARCH
 from rl_nas.commands.train_flags import TRAIN
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, flagfile_text, help_text, parse
+from rl_nas.renamed import FLAGS, tell_flag
 from rl_nas.settings import declaration, field_types
 
 FOLDER = Path(__file__).parents[2] / "rl_nas/flags"
@@ -82,3 +83,29 @@ def test_help_names_every_flag_and_default() -> None:
             assert field.metadata["help"] in text
             if isinstance(field.default, int | float) and not isinstance(field.default, bool):
                 assert f"(default: {field.default})" in text
+
+
+def test_earlier_names_of_flags_are_understood_and_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell_flag.cache_clear()
+    file = tmp_path / "old.cfg"
+    file.write_text("--filter_share=0.25\n--collapse_share=0\n")
+    for words in ([f"--flagfile={file}"], ["--filter_share", "0.25", "--collapse_share=0"]):
+        parsed = parse(SEARCH, words)
+        assert parsed == parse(SEARCH, ["--filter_fraction=0.25", "--collapse_fraction=0"])
+        assert not FLAGS.keys() & parsed.values.keys()
+    assert parse(SEARCH, [f"--flagfile={file}", "--filter_fraction=0.5"]).values["filter_fraction"] == 0.5
+    assert parse(TRAIN, ["--whiten=unit"]).values["normalization"] == "unit"
+    assert sorted(capsys.readouterr().err.splitlines()) == [
+        "--collapse_share is now called --collapse_fraction",
+        "--filter_share is now called --filter_fraction",
+        "--whiten is now called --normalization",
+    ]
+
+
+def test_a_wrong_value_of_an_earlier_name_is_told_by_the_present_one() -> None:
+    with pytest.raises(UsageError, match="--normalization=none: expected one of dataset, unit"):
+        parse(TRAIN, ["--whiten=none"])
+    with pytest.raises(UsageError, match="whiten"):  # it has no such flag under any name
+        parse(SEARCH, ["--whiten=unit"])

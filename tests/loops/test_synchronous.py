@@ -156,7 +156,7 @@ def test_a_known_network_is_not_evaluated_again_and_costs_nothing(tmp_path: Path
     assert [trial for trial in notes.trials if not trial.cached] == trials
     # What a strategy observes is what it proposed, one for one.
     assert len(strategy.seen) == 4 * len(notes.updates)
-    assert notes.updates[-1][1]["unique_share"] == 6 / min(100, len(strategy.seen))
+    assert notes.updates[-1][1]["unique_fraction"] == 6 / min(100, len(strategy.seen))
 
 
 def test_a_run_with_repeats_continues_as_the_unbroken_one(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_run_with_repeats_continues_as_the_unbroken_one(tmp_path: Path) -> Non
 @pytest.mark.parametrize("action", ["warn", "temper", "restart", "stop"])
 def test_nothing_new_does_not_go_on_forever(tmp_path: Path, action: str) -> None:
     strategy = Repeater()
-    health = HealthSettings(on_collapse=action, collapse_patience=40, collapse_share=0)
+    health = HealthSettings(on_collapse=action, collapse_patience=40, collapse_fraction=0)
     trials, notes = repeat(tmp_path / "t", strategy, 100, health)
     assert len(trials) == (15 if action == "restart" else 6)  # all there are: a restart offers more
     assert (strategy.tempered, bool(strategy.restarted)) == (action == "temper", action == "restart")
@@ -186,7 +186,7 @@ def test_nothing_new_does_not_go_on_forever(tmp_path: Path, action: str) -> None
 
 
 def test_few_networks_among_many_proposals_are_told(tmp_path: Path) -> None:
-    _, notes = repeat(tmp_path / "t", Repeater(), 7, HealthSettings(collapse_patience=120, collapse_share=0.3))
+    _, notes = repeat(tmp_path / "t", Repeater(), 7, HealthSettings(collapse_patience=120, collapse_fraction=0.3))
     assert "only 6% of the last 100 proposals are different networks" in notes.collapses[0]
 
 

@@ -40,6 +40,12 @@ def test_a_continued_run_writes_only_what_is_new(tmp_path: Path) -> None:
     assert [step for step, _ in scalars(tmp_path, "health/entropy")] == [0, 1, 2, 3, 4]
 
 
+def test_earlier_names_of_figures_are_read(tmp_path: Path) -> None:
+    (tmp_path / "health.jsonl").write_text('{"update": 0, "unique_share": 0.5, "top_share": 0.25}\n')
+    with HealthLog(tmp_path / "health.jsonl", tmp_path / "tensorboard") as log:
+        assert log.written == [{"update": 0, "unique_fraction": 0.5, "top_fraction": 0.25}]
+
+
 def test_rewards_are_shown_by_trial(tmp_path: Path) -> None:
     measurement = Measurement(0.5, 1.0, 1, 1, 1, 1.0)
     with HealthLog(tmp_path / "health.jsonl", tmp_path / "tensorboard") as log:

@@ -9,17 +9,17 @@ def follow(health: Health, keys: list[str], new: int = 1) -> list[str]:
     return [collapse.action for collapse in found if collapse]
 
 
-def test_shares() -> None:
+def test_fractions() -> None:
     health = Health(HealthSettings())
     assert health.figures() == {}
     health.follow(["a", "b", "a", "a"], 2)
-    assert health.figures() == {"unique_share": 0.5, "top_share": 0.75}
+    assert health.figures() == {"unique_fraction": 0.5, "top_fraction": 0.75}
     health.follow([str(i) for i in range(WINDOW)], WINDOW)
-    assert health.figures() == {"unique_share": 1.0, "top_share": 1 / WINDOW}  # the first four are forgotten
+    assert health.figures() == {"unique_fraction": 1.0, "top_fraction": 1 / WINDOW}  # the first four are forgotten
 
 
 def test_few_different_networks_are_a_collapse_once_a_window() -> None:
-    health = Health(HealthSettings(on_collapse="temper", collapse_share=0.1))
+    health = Health(HealthSettings(on_collapse="temper", collapse_fraction=0.1))
     nine = [str(i % 9) for i in range(WINDOW)]
     assert follow(health, nine[:-1]) == []
     assert follow(health, nine[-1:]) == ["temper"]
@@ -28,7 +28,7 @@ def test_few_different_networks_are_a_collapse_once_a_window() -> None:
 
 
 def test_nothing_new_is_a_collapse_and_the_second_time_the_end() -> None:
-    settings = HealthSettings(on_collapse="restart", collapse_share=0, collapse_patience=30)
+    settings = HealthSettings(on_collapse="restart", collapse_fraction=0, collapse_patience=30)
     health = Health(settings)
     assert follow(health, [str(i) for i in range(60)], new=0) == ["restart", "stop"]
     health = Health(settings)

@@ -11,8 +11,9 @@ from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.source import TRAIN, UNUSED, VALID, ImageSource
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
+from rl_nas.units import GIB
 
-MEMORY_LIMIT = 8 * 2**30
+MEMORY_LIMIT = 8 * GIB
 """Bytes of decoded images that a search keeps in memory at most."""
 
 _READ_BATCH = 512
@@ -78,8 +79,8 @@ def _check_memory(images: int, shape: Shape) -> None:
     size = images * int(np.prod(shape))
     if size > MEMORY_LIMIT:
         raise UsageError(
-            f"{images} images of {shape[0]}x{shape[1]}x{shape[2]} are {size / 2**30:.1f} GiB; a search keeps"
-            f" them in memory and takes {MEMORY_LIMIT / 2**30:.0f}: lower --train_images or --image_size"
+            f"{images} images of {shape[0]}x{shape[1]}x{shape[2]} are {size / GIB:.1f} GiB; a search keeps"
+            f" them in memory and takes {MEMORY_LIMIT / GIB:.0f}: lower --train_images or --image_size"
         )
 
 

@@ -12,9 +12,9 @@ from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import InputPipelineSettings
 from rl_nas.child.data.source import TRAIN, VALID, ImageSource
 from rl_nas.errors import UsageError
+from rl_nas.units import GIB
 
 _STATISTICS_IMAGES = 50_000
-_GIB = 2**30
 
 
 class Shard(NamedTuple):
@@ -115,7 +115,7 @@ class InputPipeline:
 
     def normalization(self) -> Normalization:
         """As the settings say; reads training images for their statistics."""
-        if self._settings.whiten == "unit":
+        if self._settings.normalization == "unit":
             return Normalization.unit(self._source.shape[2])
         first = self._of_role(TRAIN).take(_STATISTICS_IMAGES)
         images = first.map(lambda encoded, _: middle(self._source, self._settings, encoded), tf.data.AUTOTUNE)
@@ -139,7 +139,7 @@ class InputPipeline:
     def _fits(self, role: int) -> bool:
         """Whether the encoded images of a role fit into memory."""
         share = self._source.count(role) / self._source.size("train")
-        return share * self._source.bytes("train") <= self._settings.memory_gib * _GIB
+        return share * self._source.bytes("train") <= self._settings.memory_gib * GIB
 
     def _in_order(self, role: int, order: np.ndarray) -> tf.data.Dataset:
         """The images of a role that are kept in memory, read when they are first needed, in an order."""

@@ -22,9 +22,9 @@ class DataSettings(Settings):
     )
     data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
     valid_fraction: float = setting(
-        0.1, "share of the training split that is held out, in a search for the reward", above=0, maximum=0.9
+        0.1, "fraction of the training split that is held out, in a search for the reward", above=0, maximum=0.9
     )
-    valid_images: int | None = setting(None, "images held out, instead of a share; 0, for train only: none", minimum=0)
+    valid_images: int | None = setting(None, "images held out, instead of a fraction; 0, for train only: none", minimum=0)
     train_images: int | None = setting(None, "train on this many random images; left out: on all", minimum=1)
     image_size: int | None = setting(
         None, "pixels; resize images to this square (needed where their sizes differ)", minimum=1
@@ -48,11 +48,11 @@ class AugmentSettings(Settings):
 
 @dataclass(frozen=True)
 class InputPipelineSettings(Settings):
-    """How images reach a training in full, which need not hold them in memory."""
+    """How images reach full training, which need not hold them in memory."""
 
-    title: ClassVar[str] = "Images of a full training"
+    title: ClassVar[str] = "Images of full training"
 
-    whiten: str = setting(
+    normalization: str = setting(
         "dataset",
         "how pixels become numbers: mean 0 and deviation 1 of every channel over (at most 50,000) training images,"
         " or -1 to 1 whatever they show",
@@ -70,7 +70,7 @@ class InputPipelineSettings(Settings):
     rand_augment: int = setting(0, "random operations on every image (Cubuk et al. 2020); 0: none", minimum=0)
     rand_augment_magnitude: float = setting(0.3, "their strength", minimum=0, maximum=1)
     mixup: float = setting(
-        0.0, "mix pairs of images, shares from Beta(this, this) (Zhang et al. 2018); 0: no", minimum=0
+        0.0, "mix pairs of images, fractions from Beta(this, this) (Zhang et al. 2018); 0: no", minimum=0
     )
     memory_gib: float = setting(
         4.0, "keep encoded images in memory up to so many GiB and order them by one permutation", minimum=0

@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 
 from rl_nas.child.data.image_folder import image_folder
 from rl_nas.child.data.settings import FOLDER, DataSettings
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, first_line
 
 _DOWNLOAD_HOST = ("storage.googleapis.com", 443)
 _BY_HAND = {
@@ -43,7 +43,7 @@ def prepared_builder(settings: DataSettings) -> Any:
         hint = f"; did you mean {', '.join(near)}?" if near else "; names: tensorflow.org/datasets/catalog"
         raise UsageError(f"unknown data set --dataset={name}{hint}") from error
     except (ValueError, AssertionError) as error:
-        raise UsageError(f"--dataset={name}: {_first_line(error)}") from error
+        raise UsageError(f"--dataset={name}: {first_line(error)}") from error
     if not builder.is_prepared():
         _prepare(builder)
     return builder
@@ -72,7 +72,7 @@ def _prepare(builder: Any) -> None:
     except UsageError:
         raise
     except Exception as error:  # whatever the data set's own script raises
-        raise UsageError(f"cannot prepare data set {builder.name} in {place}: {_first_line(error)}") from error
+        raise UsageError(f"cannot prepare data set {builder.name} in {place}: {first_line(error)}") from error
 
 
 def _manual_files(builder: Any) -> bool:
@@ -101,8 +101,3 @@ def _network_reachable() -> bool:
     except OSError:
         return False
     return True
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -63,13 +63,14 @@ def _arrays(outputs: dict[str, Any]) -> dict[str, Any]:
     return {name: array for name, array in arrays.items() if array.dtype != object}
 
 
-_LOADERS = {"saved_model": _saved_model, "keras": _keras, "tflite": _tflite, "onnx": _onnx}
+LOADERS = {"saved_model": _saved_model, "tflite": _tflite, "keras": _keras, "onnx": _onnx}
+"""Format -> function that loads a model, and returns what computes with it."""
 
 
 def _main(kind: str, path: str, images_path: str, out: str) -> None:
     sys.modules["rl_nas"] = None  # type: ignore[assignment]  # from here on `import rl_nas` fails
     images = np.load(images_path)
-    run = _LOADERS[kind](path)
+    run = LOADERS[kind](path)
     parts = [run(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
     one, seconds = images[:1], []
     for _ in range(_WARM_UP + _TIMED):

@@ -13,15 +13,13 @@ from rl_nas.child.data.host_augmentation import MIDDLE
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
+from rl_nas.renamed import LAYERS
 
 TOLERANCE = 1e-4
 """Largest allowed difference between a number of the network and of what was exported in 32-bit floats."""
 
 NETWORK, NORMALIZATION = "network", "normalization"
 """Names of the layers of a model.keras; `rl_nas.renamed` knows older ones."""
-
-_FORMER_NORMALIZATION = "whiten"
-
 
 @dataclass(frozen=True)
 class Agreement:
@@ -154,11 +152,11 @@ def parts_of(model: keras.Model) -> tuple[keras.Model, Normalization]:
     Raises:
         UsageError: the model is another one.
     """
-    names = [layer.name for layer in model.layers]
-    normalization = next((name for name in (NORMALIZATION, _FORMER_NORMALIZATION) if name in names), None)
-    if normalization is None or NETWORK not in names:
-        raise UsageError(f"a Keras model with layers {', '.join(names[:6])}; expected the model.keras of a training")
-    return model.get_layer(NETWORK), normalization_of(model.get_layer(normalization))
+    layers = {LAYERS.get(layer.name, layer.name): layer for layer in model.layers}
+    if not {NETWORK, NORMALIZATION} <= layers.keys():
+        names = ", ".join([*layers][:6])
+        raise UsageError(f"a Keras model with layers {names}; expected the model.keras of a training")
+    return layers[NETWORK], normalization_of(layers[NORMALIZATION])
 
 
 def normalization_of(layer: keras.layers.Normalization) -> Normalization:

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from rl_nas.errors import StorageError, UsageError
+from rl_nas.errors import StorageError, UsageError, first_line
 
 
 class Checkpoints:
@@ -34,8 +34,7 @@ class Checkpoints:
         try:
             self._checkpoint.restore(latest).assert_consumed()
         except (ValueError, AssertionError, tf.errors.OpError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UsageError(f"{latest} is no checkpoint of this training: {reason}") from error
+            raise UsageError(f"{latest} is no checkpoint of this training: {first_line(error)}") from error
         return True
 
     def save(self, step: int) -> None:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from rl_nas.child.training.settings import DeviceSettings
 from rl_nas.child.training.tf_config import worker_index
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, first_line
 
 
 def make_distribution(settings: DeviceSettings) -> tf.distribute.Strategy:
@@ -63,8 +63,5 @@ def _tpu_strategy(settings: DeviceSettings) -> tf.distribute.Strategy:
         tf.config.experimental_connect_to_cluster(resolver)
         tf.tpu.experimental.initialize_tpu_system(resolver)
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()
-        raise UsageError(
-            f"--tpu={settings.tpu or 'local'}: no such TPU ({reason[0] if reason else error!r})"
-        ) from error
+        raise UsageError(f"--tpu={settings.tpu or 'local'}: no such TPU ({first_line(error)})") from error
     return tf.distribute.TPUStrategy(resolver)

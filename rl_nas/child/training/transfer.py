@@ -10,7 +10,7 @@ from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.export.serving import parts_of
 from rl_nas.child.network.keras_applications import copy_nasnet_weights
 from rl_nas.child.training.settings import InitSettings
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.families.catalog import PRESETS
 from rl_nas.networks.features import Head
 from rl_nas.networks.skeleton import Skeleton
@@ -100,7 +100,7 @@ def _load(init: str, file: Path) -> tuple[keras.Model, Normalization]:
     try:
         return parts_of(keras.models.load_model(file, compile=False, safe_mode=True))
     except (ValueError, OSError, TypeError) as error:
-        raise UsageError(f"--init={init} is not the model.keras of a training: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"--init={init} is not the model.keras of a training: {first_line(error)}") from error
 
 
 def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Skeleton, head: Head) -> Start:
