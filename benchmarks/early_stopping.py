@@ -18,7 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from rl_nas.bench.statistics import correlation, spearman
+from rl_nas.statistics import correlation, spearman
 from rl_nas.commands import cli
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.halving import HalvingExecutor

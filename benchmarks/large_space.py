@@ -17,7 +17,7 @@ from typing import ClassVar
 import numpy as np
 
 from rl_nas.bench.runs import Runs
-from rl_nas.bench.statistics import estimate
+from rl_nas.statistics import estimate
 from rl_nas.commands import cli
 from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.commands.many_runs import BATCHES, budgets_of, make_runs, names_of

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from rl_nas.bench.statistics import correlation, spearman
+from rl_nas.statistics import correlation, spearman
 from rl_nas.bench.table import Table, load_table
 from rl_nas.commands import cli
 from rl_nas.errors import UsageError

@@ -6,7 +6,7 @@ Importing it does not import TensorFlow: the names that need it are loaded when 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from rl_nas.bench.table import load_table
+from rl_nas.bench.table_files import load_table
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
@@ -28,7 +28,10 @@ from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.tasks.classification.head import ClassificationHead
+from rl_nas.tasks.task import Task
 from rl_nas.trial import Job, Measurement, Trial, TrialState
+from rl_nas.workflows.config import SearchConfig, TrainConfig
 
 if TYPE_CHECKING:
     from rl_nas.child.network.keras_model import build_model
@@ -44,6 +47,7 @@ __all__ = [
     "Block",
     "Cell",
     "CellGenotype",
+    "ClassificationHead",
     "Controller",
     "ControllerSettings",
     "Decision",
@@ -58,8 +62,11 @@ __all__ = [
     "ProcessExecutor",
     "RandomSearch",
     "Reinforce",
+    "SearchConfig",
     "SearchSpace",
     "Strategy",
+    "Task",
+    "TrainConfig",
     "Trial",
     "TrialState",
     "TrialStore",

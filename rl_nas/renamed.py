@@ -19,9 +19,22 @@ FIGURES = {"unique_share": "unique_fraction", "top_share": "top_fraction"}
 """Earlier name -> name of a figure in health.jsonl."""
 
 
+VALUES = {
+    "reward": {"accuracy": "quality", "accuracy_cubed": "quality_cubed"},
+}
+"""Flag -> earlier value -> value."""
+
+
 def current_flags(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags of a config.json by the names that they have now."""
-    return {FLAGS.get(name, name): value for name, value in recorded.items()}
+    """The flags of a config.json by the names, and with the values, that they have now."""
+    return {FLAGS.get(name, name): current_value(name, value) for name, value in recorded.items()}
+
+
+def current_value(flag: str, value: Any) -> Any:
+    """The value of a flag as it is written now."""
+    if flag == "image_size" and isinstance(value, int):  # before images could be oblong
+        return str(value)
+    return VALUES.get(flag, {}).get(value, value)
 
 
 def current_figures(recorded: Mapping[str, Any]) -> dict[str, Any]:

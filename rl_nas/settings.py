@@ -95,6 +95,10 @@ class Changes(Settings):
                 setattr(cls, field.name, dataclasses.field(default=None, metadata=metadata))
         dataclasses.dataclass(frozen=True)(cls)
 
+    def changed(self, **values: Any) -> Self:
+        """The same settings with other values."""
+        return type(self)(**{name: values.get(name, getattr(self, name)) for name in field_types(type(self))})
+
     def applied_to(self, preset: Config) -> Config:
         """The preset, a dataclass, with the values that are given here."""
         names = {field.name for field in dataclasses.fields(preset)}  # type: ignore[arg-type]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rl_nas.bench.runs import Curves
-from rl_nas.bench.statistics import Estimate, estimate
+from rl_nas.statistics import Estimate, estimate
 
 
 @dataclass(frozen=True)
-class Protocol:
+class ComparisonSetup:
     """How a comparison was made.
 
     Attributes:
@@ -56,13 +56,13 @@ class Comparison:
     """One pair of columns.
 
     Attributes:
-        protocol: how it was made.
+        setup: how it was made.
         curves: of each strategy.
         seconds: wall time of each strategy.
         batches: proposals between two updates of each strategy.
     """
 
-    protocol: Protocol
+    setup: ComparisonSetup
     curves: Mapping[str, Curves]
     seconds: Mapping[str, float]
     batches: Mapping[str, int]
@@ -74,7 +74,7 @@ class Comparison:
     def _line(self, strategy: str, budget: int) -> Line:
         curves = self.curves[strategy]
         best, report = _filled(curves.best[:, budget - 1]), _filled(curves.report[:, budget - 1])
-        at_maximum = float(np.mean(best >= self.protocol.maximum))
+        at_maximum = float(np.mean(best >= self.setup.maximum))
         return Line(strategy, budget, estimate(best), estimate(report), at_maximum)
 
 

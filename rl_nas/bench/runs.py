@@ -111,4 +111,4 @@ def _curves(rows: np.ndarray, reward: np.ndarray, report: np.ndarray) -> Curves:
 def _trial(index: int, architecture: tuple[int, ...], value: float) -> Trial:
     if np.isnan(value):
         return Trial(index, architecture, TrialState.INVALID, failures=(Failure(TrialState.INVALID, "no such row"),))
-    return Trial(index, architecture, TrialState.OK, value, Measurement(value, 0.0, 0, 0, 0, 0.0))
+    return Trial(index, architecture, TrialState.OK, value, Measurement(value))

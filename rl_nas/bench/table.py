@@ -1,19 +1,12 @@
 """Tabular benchmarks: architectures whose measurements are looked up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
-
-WHERE_TO_GET_ONE = (
-    "give an .npz file with the arrays ops, op_names, columns and values, described in docs/benchmarks.md, or"
-    " NATS-Bench's folder (https://github.com/D-X-Y/NATS-Bench) with the package nats_bench installed"
-)
 
 
 @dataclass(frozen=True)
@@ -102,40 +95,6 @@ def make_table(
 
     space = SearchSpace(name, decisions, decode, encode, is_valid=lambda row: row.number is not None)
     return Table(name, tuple(map(str, columns)), values, space, rows)
-
-
-def load_table(path: str) -> Table:
-    """Reads an `.npz` table, or the folder of a NATS-Bench archive.
-
-    Raises:
-        UsageError: there is none, or it is malformed.
-    """
-    file = Path(path)
-    if file.is_dir():
-        from rl_nas.bench.nats_bench import load_nats_bench
-
-        return load_nats_bench(file)
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return _from_arrays(file.stem, dict(arrays))
-    except FileNotFoundError as error:
-        raise UsageError(f"no table {path}; {WHERE_TO_GET_ONE}") from error
-    except (OSError, ValueError, EOFError, TypeError) as error:
-        if isinstance(error, UsageError):
-            raise
-        raise UsageError(f"table {path} cannot be read ({error}); {WHERE_TO_GET_ONE}") from error
-
-
-def _from_arrays(name: str, arrays: Mapping[str, Any]) -> Table:
-    missing = sorted({"ops", "columns", "values"} - arrays.keys())
-    if missing:
-        raise UsageError(f"table {name} lacks {', '.join(missing)}; {WHERE_TO_GET_ONE}")
-    count = arrays["ops"].shape[-1]
-    shared = arrays.get("op_names")
-    lists = [arrays.get(f"op_names_{i}", shared) for i in range(count)]
-    if any(names is None for names in lists):
-        raise UsageError(f"table {name} lacks op_names, or op_names_0 to op_names_{count - 1}")
-    return make_table(name, arrays["ops"], lists, arrays["columns"], arrays["values"])
 
 
 def _radix(sizes: Sequence[int]) -> np.ndarray:

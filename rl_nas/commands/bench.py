@@ -11,19 +11,23 @@ from typing import ClassVar
 import numpy as np
 
 from rl_nas.bench import runs as bench_runs
-from rl_nas.bench.comparison import Comparison, Protocol
+from rl_nas.bench.comparison import Comparison, ComparisonSetup
+from rl_nas.bench.many_runs import BATCHES, make_runs
 from rl_nas.bench.runs import Curves
-from rl_nas.bench.table import WHERE_TO_GET_ONE, Table, load_table
+from rl_nas.bench.table import Table
+from rl_nas.bench.table_files import WHERE_TO_GET_ONE, load_table
 from rl_nas.commands import cli
-from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
-from rl_nas.commands.many_runs import BATCHES, budgets_of, make_runs, names_of
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
+from rl_nas.exit_codes import DONE
+from rl_nas.flags.lists import budgets_of, names_of
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.bench_text import bench_csv, bench_json, bench_text
 from rl_nas.settings import Settings, setting
 from rl_nas.store.files import storage_errors, write_text
+from rl_nas.strategies.catalog import LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 _MEMORY = 2e8
 """Numbers that the covariances of runs side by side may take."""
@@ -31,7 +35,7 @@ _MEMORY = 2e8
 
 @dataclass(frozen=True)
 class BenchSettings(Settings):
-    """What is compared."""
+    """The comparison."""
 
     title: ClassVar[str] = "Comparison"
 
@@ -83,7 +87,7 @@ def _run(parsed: Parsed) -> int:
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     if set(strategies) & set(LEARNED):
-        cli.load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        load_tensorflow(debug=parsed.group(OutputSettings).debug)
     options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
     comparisons = [_compare(table, pair, strategies, max(budgets), settings, options) for pair in pairs]
     _write(comparisons, budgets, out)
@@ -92,7 +96,7 @@ def _run(parsed: Parsed) -> int:
     else:
         print(bench_text(comparisons, budgets))
         print(f"Written to {out}: results.md, results.csv, plot.png")
-    return cli.DONE
+    return DONE
 
 
 def _compare(
@@ -105,7 +109,9 @@ def _compare(
 ) -> Comparison:
     reward, report = (table.column(name) for name in columns)
     best = int(reward.argmax())
-    protocol = Protocol(table.name, *columns, settings.runs, settings.seed, float(reward[best]), float(report[best]))
+    setup = ComparisonSetup(
+        table.name, *columns, settings.runs, settings.seed, float(reward[best]), float(report[best])
+    )
     curves, seconds, batches = {}, {}, {}
     for name in strategies:
         started = time.monotonic()
@@ -126,7 +132,7 @@ def _compare(
             )
         curves[name], seconds[name] = bench_runs.join(parts), time.monotonic() - started
         print(f"{columns[0]}  {name}: {settings.runs} runs in {seconds[name]:.0f} s", file=sys.stderr)
-    return Comparison(protocol, curves, seconds, batches)
+    return Comparison(setup, curves, seconds, batches)
 
 
 def _seeds(settings: BenchSettings) -> list[int]:

@@ -1,18 +1,16 @@
-"""What all verbs share: help, errors in one line, exit codes, a quiet TensorFlow."""
+"""The frame of all verbs: help, errors in one line, exit codes."""
 
 import os
 import signal
 import sys
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rl_nas.errors import RunError, StorageError, UsageError
+from rl_nas.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_USE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, parse
-
-DONE, FAILED, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
 
 
 def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str]) -> int:
@@ -55,7 +53,7 @@ def _report(command: Command, message: str, code: int, debug: bool) -> int:
 
 @contextmanager
 def _sigterm_like_ctrl_c() -> Iterator[None]:
-    """What a cluster sends before it kills ends a verb as Ctrl-C does: with what it has, and how to go on."""
+    """Lets SIGTERM, which clusters send before they kill, end a verb as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -68,48 +66,3 @@ def _sigterm_like_ctrl_c() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def load_tensorflow(*, debug: bool) -> None:
-    """Imports TensorFlow without its start-up chatter, which no setting of its own silences; with `debug` as is."""
-    if debug:
-        import tensorflow as tf
-    else:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        from absl import logging
-
-        logging.set_verbosity(logging.ERROR)
-        with captured_stderr():
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
-            tf.get_logger().setLevel("ERROR")  # TFDS calls what is deprecated
-    for gpu in tf.config.list_physical_devices("GPU"):
-        # Of its memory what is needed, not all of it: others use it too.
-        tf.config.experimental.set_memory_growth(gpu, True)
-
-
-def settle_determinism(wanted: str) -> None:
-    """Makes TensorFlow repeat results to the bit: `on`, `off`, or `auto`, which is on unless there is a GPU."""
-    import tensorflow as tf
-
-    if wanted == "on" or (wanted == "auto" and not tf.config.list_physical_devices("GPU")):
-        tf.config.experimental.enable_op_determinism()
-
-
-@contextmanager
-def captured_stderr() -> Iterator[None]:
-    """Keeps what C++ code writes to standard error; shows it only if the body fails."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as capture:
-        saved = os.dup(2)
-        os.dup2(capture.fileno(), 2)
-        try:
-            yield
-        except Exception:
-            capture.seek(0)
-            os.write(saved, capture.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

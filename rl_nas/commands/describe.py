@@ -1,4 +1,4 @@
-"""`rl_nas describe`: a genotype as text, and what a network of it costs. No TensorFlow."""
+"""`rl_nas describe`: a genotype and the cost of a network of it, or a search space. No TensorFlow."""
 
 import json
 from collections.abc import Sequence
@@ -8,22 +8,31 @@ from typing import Any, ClassVar
 
 from rl_nas.commands import cli
 from rl_nas.errors import UsageError
+from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.image_size import parse_image_size
+from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.genotypes import to_json
 from rl_nas.networks.layers import Cost, Shape
 from rl_nas.networks.lookup import find_genotype
 from rl_nas.networks.network import plan_network, size_notation, solve
-from rl_nas.networks.settings import NetworkSettings, Skeleton, skeleton_of
-from rl_nas.report.genotype_text import genotype_text
+from rl_nas.networks.settings import NetworkSettings, skeleton_of
+from rl_nas.networks.skeleton import Skeleton
+from rl_nas.report.space_text import space_json, space_text
 from rl_nas.settings import Settings, setting
+from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.files import storage_errors
+from rl_nas.tasks.catalog import TASKS, find_task
+from rl_nas.tasks.settings import TaskSettings
+from rl_nas.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class DescribeSettings(Settings):
-    """What to describe."""
+    """The genotype."""
 
     title: ClassVar[str] = "Genotype"
 
@@ -31,8 +40,8 @@ class DescribeSettings(Settings):
         None, f"needed; a genotype file, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}"
     )
     picture: str | None = setting(None, "also draw it into this PNG file")
-    image_size: int | None = setting(
-        None, "pixels of the square images the network is counted for; left out: the preset's", minimum=1
+    image_size: str | None = setting(
+        None, "pixels of the images the network is counted for, N for a square or HxW; left out: the preset's"
     )
     channels: int = setting(3, "channels of the images", minimum=1)
     classes: int | None = setting(None, "classes; left out: the preset's", minimum=1)
@@ -40,13 +49,14 @@ class DescribeSettings(Settings):
 
 DESCRIBE = Command(
     name="rl_nas describe",
-    summary="prints a genotype, and the parameters and multiply-adds of a network of it.",
+    summary="prints a genotype, and the parameters and multiply-adds of a network of it; or a search space.",
     examples=(
         "rl_nas describe --genotype=NASNet-A --network=imagenet_mobile",
         "rl_nas describe --genotype=AmoebaNet-A --network=cifar --target_params=3.2e6",
         "rl_nas describe --genotype=runs/digits/best/genotype.json --json",
+        "rl_nas describe --space=nasnet --blocks=3",
     ),
-    groups=(DescribeSettings, NetworkSettings),
+    groups=(DescribeSettings, SpaceSettings, TaskSettings, NetworkSettings),
 )
 
 
@@ -72,24 +82,32 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(parsed: Parsed) -> int:
-    settings = parsed.group(DescribeSettings)
-    description = describe(settings, parsed.group(NetworkSettings))
+    settings, as_json = parsed.group(DescribeSettings), parsed.group(OutputSettings).json
+    if "space" in parsed.given:
+        if settings.genotype is not None:
+            raise UsageError("--space and --genotype; describe one of them at a time")
+        space = find_space(parsed.group(SpaceSettings))
+        print(json.dumps(space_json(space)) if as_json else space_text(space))
+        return DONE
+    task = find_task(parsed.group(TaskSettings).task or next(iter(TASKS)))
+    description = describe(settings, parsed.group(NetworkSettings), task)
     if settings.picture:
         _draw(description.genotype, settings.picture, settings.genotype or "")
-    print(json.dumps(_json(description)) if parsed.group(OutputSettings).json else _text(description))
-    return cli.DONE
+    print(json.dumps(_json(description)) if as_json else _text(description))
+    return DONE
 
 
-def describe(settings: DescribeSettings, network: NetworkSettings) -> Description:
+def describe(settings: DescribeSettings, network: NetworkSettings, task: Task) -> Description:
     """Finds and counts."""
     if settings.genotype is None:
-        raise UsageError(f"--genotype is missing; give a file or one of {', '.join(PUBLISHED)}")
+        raise UsageError(f"--genotype is missing; give a file, a --space or one of {', '.join(PUBLISHED)}")
     genotype = find_genotype(settings.genotype)
-    preset = skeleton_of(genotype, network, default="cifar")
-    size, classes = settings.image_size or preset.image_size, settings.classes or preset.classes
-    shape = (size, size, settings.channels)
-    skeleton = solve(genotype, network, shape, classes, default="cifar")
-    return Description(genotype, skeleton, shape, classes, plan_network(genotype, skeleton, shape, classes).cost())
+    preset = skeleton_of(genotype, network, task.head(1).reads, default="cifar")
+    classes, size = settings.classes or preset.classes, (preset.image_size, preset.image_size)
+    height, width = parse_image_size(settings.image_size) if settings.image_size else size
+    shape, head = (height, width, settings.channels), task.head(classes)
+    skeleton = solve(genotype, network, shape, head, default="cifar")
+    return Description(genotype, skeleton, shape, classes, plan_network(genotype, skeleton, shape, head).cost())
 
 
 def _draw(genotype: Genotype, path: str, title: str) -> None:
@@ -109,12 +127,12 @@ def _text(description: Description) -> str:
         )
     return "\n".join(
         [
-            genotype_text(description.genotype),
+            family_of(description.genotype).text(description.genotype),
             "",
             f"Network: {'; '.join(network)}",
             f"  trainable parameters  {cost.trainable:,}",
             f"  other parameters      {cost.other:,}  (moving averages of batch normalisation)",
-            f"  multiply-adds         {cost.madds:,}  (convolutions and the classifier, one image)",
+            f"  multiply-adds         {cost.madds:,}  (convolutions and dense layers, one image)",
         ]
     )
 

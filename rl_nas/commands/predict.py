@@ -1,33 +1,37 @@
-"""`rl_nas predict`: the classes of image files, by an exported SavedModel alone."""
+"""`rl_nas predict`: predictions for image files, by an exported SavedModel alone."""
 
 import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rl_nas.commands import cli
 from rl_nas.errors import UsageError
+from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.settings import Settings, setting
+from rl_nas.tasks.catalog import TASKS, find_task
+from rl_nas.tasks.settings import TaskSettings
+from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 
 @dataclass(frozen=True)
 class PredictSettings(Settings):
-    """Which model."""
+    """The model."""
 
     title: ClassVar[str] = "Model"
 
     model: str | None = setting(None, "needed; what `rl_nas export` wrote, or a SavedModel of it or of a search")
-    top: int = setting(3, "likeliest classes to show of each image", minimum=1)
+    top: int = setting(3, "likeliest classes to show of each image, where the task has classes", minimum=1)
 
 
 PREDICT = Command(
     name="rl_nas predict",
-    summary="classifies image files with an exported network.",
+    summary="predicts with an exported network on image files.",
     examples=("rl_nas predict --model=exported cat.png dog.jpg", "rl_nas predict --model=exported --json cat.png"),
-    groups=(PredictSettings,),
+    groups=(PredictSettings, TaskSettings),
     words="image files (PNG, JPEG, GIF or BMP) of any size",
 )
 
@@ -47,15 +51,18 @@ def _run(parsed: Parsed) -> int:
     for word in parsed.words:
         if not Path(word).is_file():
             raise UsageError(f"{word}: no such file; expected an image")
-    cli.load_tensorflow(debug=parsed.group(OutputSettings).debug)
-    predictions = _predict(path, parsed.words, settings.top)
+    task = find_task(parsed.group(TaskSettings).task or _recorded_task(path))
+    load_tensorflow(debug=parsed.group(OutputSettings).debug)
+    from rl_nas.workflows.predict import predict_files
+
+    width, found = max(map(len, parsed.words)), {}
+    for word, (line, value) in predict_files(task, path, parsed.words, settings.top):
+        found[word] = value
+        if not parsed.group(OutputSettings).json:
+            print(f"{word:{width}}  {line}")
     if parsed.group(OutputSettings).json:
-        print(json.dumps(predictions))
-    else:
-        width = max(map(len, parsed.words))
-        for word, likely in predictions.items():
-            print(f"{word:{width}}  " + "  ".join(f"{one['class']} {one['probability']:.4f}" for one in likely))
-    return cli.DONE
+        print(json.dumps(found))
+    return DONE
 
 
 def _saved_model(folder: Path) -> Path:
@@ -65,24 +72,15 @@ def _saved_model(folder: Path) -> Path:
     raise UsageError(f"--model={folder} holds no SavedModel; expected the folder that rl_nas export wrote")
 
 
-def _predict(path: Path, files: Sequence[str], top: int) -> dict[str, list[dict[str, Any]]]:
-    """The likeliest classes of every file, best first."""
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(path)
-    serve = loaded.signatures["serving_default"]
-    channels = serve.structured_input_signature[1]["images"].shape[-1]
-    names = (path / "assets.extra" / "labels.txt").read_text(encoding="utf-8").splitlines()
-    predictions = {}
-    for file in files:
-        try:
-            image = tf.io.decode_image(tf.io.read_file(file), channels=channels, expand_animations=False)
-        except tf.errors.InvalidArgumentError as error:
-            raise UsageError(f"{file} is no image that can be decoded: expected PNG, JPEG, GIF or BMP") from error
-        probabilities = serve(images=image[tf.newaxis])["probabilities"][0].numpy()
-        likely = (-probabilities).argsort()[:top]
-        predictions[file] = [{"class": names[i], "probability": float(probabilities[i])} for i in likely]
-    return predictions
+def _recorded_task(path: Path) -> str:
+    """The task of an exported model: a name of the catalog, never code; networks of 0.1.0 were all classifiers."""
+    file = path / "assets.extra" / "task.txt"
+    if not file.is_file():
+        return next(iter(TASKS))
+    name = file.read_text(encoding="utf-8").strip()
+    if name not in TASKS:
+        raise UsageError(f"{path} is of task {name!r}; give its code with --task=module:NAME if you trust it")
+    return name
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 
 from rl_nas.commands import cli
 from rl_nas.errors import UsageError
+from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.tables import failures_table, trials_table
 from rl_nas.settings import Settings, setting
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
-from rl_nas.trial import Trial, TrialState, best_first
+from rl_nas.trial import Trial, TrialState, best_first, measurement_document
 
 
 @dataclass(frozen=True)
@@ -61,25 +62,26 @@ def _run(parsed: Parsed) -> int:
     if as_json:
         print(json.dumps([_document(trial) for trial in shown]))
     elif settings.csv:
-        print(_csv([_document(trial) for trial in shown]), end="")
+        metrics = dict.fromkeys(name for t in shown if t.measurement for name in t.measurement.metrics or ["quality"])
+        print(_csv([_document(trial) for trial in shown], list(metrics)), end="")
     else:
         print(trials_table(shown))
         if settings.log:
             print(failures_table(shown))
-    return cli.DONE
+    return DONE
 
 
 def _document(trial: Trial) -> dict[str, Any]:
-    """All that is known of a trial, flat but for its failed attempts."""
+    """Everything that is known of a trial, flat but for its failed attempts."""
     document = asdict(trial)
-    measured = document.pop("measurement") or {}
-    document.pop("cached")
-    failures = document.pop("failures")
-    return {**document, **measured, "error": trial.error, "failures": failures}
+    for name in ("measurement", "cached", "failures"):
+        document.pop(name)
+    measured = measurement_document(trial.measurement) if trial.measurement else {}
+    return {**document, **measured, "error": trial.error, "failures": [asdict(failure) for failure in trial.failures]}
 
 
-def _csv(documents: Sequence[dict[str, Any]]) -> str:
-    names = ("index", "state", "reward", "accuracy", "loss", "parameters", "madds", "epochs", "seconds", "latency")
+def _csv(documents: Sequence[dict[str, Any]], metrics: Sequence[str]) -> str:
+    names = ("index", "state", "reward", *metrics, "parameters", "madds", "epochs", "seconds", "latency")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*names, "attempts", "error", "architecture"])

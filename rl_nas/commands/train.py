@@ -3,15 +3,13 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rl_nas.child.settings import DataSettings, DeviceSettings
 from rl_nas.child.training.tf_config import check_places, worker_index
-from rl_nas.commands import cli, run_config
-from rl_nas.commands.train_flags import CHANGEABLE, TRAIN, TrainRunSettings
-from rl_nas.commands.training_run import TrainingRun
+from rl_nas.commands import cli
 from rl_nas.errors import UsageError
-from rl_nas.flags.parsing import OutputSettings, Parsed, flag_words, parse
+from rl_nas.exit_codes import DONE, INTERRUPTED
+from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
 from rl_nas.networks.genotypes import load, to_json
 from rl_nas.networks.lookup import find_genotype
 from rl_nas.report.training_summary import training_text
@@ -19,6 +17,42 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import write_text
 from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.workflows import run_config
+from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.tensorflow_setup import load_tensorflow
+
+if TYPE_CHECKING:
+    from rl_nas.workflows.training import TrainingRun
+
+CHANGEABLE = (
+    "run_dir",
+    "resume",
+    "data_dir",
+    "json",
+    "debug",
+    "genotype",
+    "keep",
+    "checkpoint_steps",
+    "final_test",
+    "valid_every",
+)
+"""Flags that a resumed training may be given anew (the genotype is read from the run's folder)."""
+
+TRAIN = Command(
+    name="rl_nas train",
+    summary=(
+        "trains the network of a genotype in full; measures it on held-out images\n"
+        "after every epoch, and once, at the end, on the test split."
+    ),
+    examples=(
+        "rl_nas train --genotype=runs/digits --flagfile=flags/digits_final.cfg --run_dir=runs/digits-final",
+        "rl_nas train --genotype=NASNet-A --flagfile=flags/cifar10_nasnet_a.cfg --run_dir=runs/nasnet-a",
+        "rl_nas train --init=runs/nasnet-a --flagfile=flags/finetune.cfg --dataset=folder:photos --image_size=32"
+        " --genotype=NASNet-A --run_dir=runs/photos",
+        "rl_nas train --resume --run_dir=runs/nasnet-a",
+    ),
+    groups=TrainConfig.groups(),
+)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -54,52 +88,59 @@ def _run(parsed: Parsed) -> int:
         if not folder.config.exists():
             raise
         print(f"stopped; continue with: rl_nas train --resume --run_dir={folder.path}", file=sys.stderr)
-        return cli.INTERRUPTED
-    return cli.DONE if results is None else _show(results, TrainingFolder(parsed.values["run_dir"]), parsed)
+        return INTERRUPTED
+    return DONE if results is None else _show(results, TrainingFolder(parsed.values["run_dir"]), parsed)
 
 
 def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] | None:
     """The results of a new or a continued training; None in other workers than the first."""
-    run = parsed.group(TrainRunSettings)
-    if run.run_dir is None:
+    config, debug = TrainConfig.from_flags(parsed.values), parsed.group(OutputSettings).debug
+    if config.run.run_dir is None:
         raise UsageError("--run_dir is missing; give the folder of the training, such as --run_dir=runs/final")
-    folder = TrainingFolder(run.run_dir)
-    if run.resume:
-        first = worker_index(parsed.group(DeviceSettings)) == 0
+    folder = TrainingFolder(config.run.run_dir)
+    if config.run.resume:
+        first = worker_index(config.devices) == 0
         recorded = folder.reopen() if first else folder.read_config()
-        return _resume(run_config.merge(parsed, recorded["flags"], CHANGEABLE), folder)
+        return _resume(run_config.merge(parsed, recorded["flags"], CHANGEABLE), folder, debug)
     if genotype is None:
-        if run.genotype is None:
+        if config.run.genotype is None:
             raise UsageError(f"--genotype is missing; give a file, a run's folder or one of {', '.join(PUBLISHED)}")
-        genotype = find_genotype(run.genotype)
-    devices = parsed.group(DeviceSettings)
-    check_places(devices, data_dir=parsed.group(DataSettings).data_dir, checkpoint_dir=run.checkpoint_dir)
-    if worker_index(devices):  # the first worker makes the folder
-        TrainingRun(parsed, folder, genotype).run()
+        genotype = find_genotype(config.run.genotype)
+    check_places(config.devices, data_dir=config.data.data_dir, checkpoint_dir=config.run.checkpoint_dir)
+    if worker_index(config.devices):  # the first worker makes the folder
+        _prepared(config, folder, genotype, debug).run()
         return None
     folder.check_new()
-    started = TrainingRun(parsed, folder, genotype)  # checks everything before anything is written
-    folder.create(run_config.config(parsed), run_config.repeating_flagfile(parsed, TRAIN.name))
+    started = _prepared(config, folder, genotype, debug)  # checks everything before anything is written
+    flags = started.config.flags()
+    folder.create(run_config.config(flags), run_config.repeating_flagfile(flags, TRAIN.name))
     write_text(folder.genotype, json.dumps(to_json(genotype), indent=2) + "\n")
     return started.run()
 
 
-def _resume(parsed: Parsed, folder: TrainingFolder) -> dict[str, Any] | None:
-    genotype = load(folder.genotype)
-    name = parsed.group(TrainRunSettings).genotype
+def _prepared(config: TrainConfig, folder: TrainingFolder, genotype: Genotype, debug: bool) -> "TrainingRun":
+    load_tensorflow(debug=debug)
+    from rl_nas.workflows.training import TrainingRun
+
+    return TrainingRun(config, folder, genotype)
+
+
+def _resume(parsed: Parsed, folder: TrainingFolder, debug: bool) -> dict[str, Any] | None:
+    config, genotype = TrainConfig.from_flags(parsed.values), load(folder.genotype)
+    name = config.run.genotype
     if "genotype" in parsed.given and find_genotype(name or "").canonical_key() != genotype.canonical_key():
         raise UsageError(f"--genotype={name} is not what {folder.path} trains; leave it out, or give another --run_dir")
     if folder.results.exists():
         results: dict[str, Any] = json.loads(folder.results.read_text(encoding="utf-8"))
         return results
-    training = TrainingRun(parsed, folder, genotype)
+    training = _prepared(config, folder, genotype, debug)
     results = training.run()
     return results if training.first else None
 
 
 def _show(results: dict[str, Any], folder: TrainingFolder, parsed: Parsed) -> int:
     print(json.dumps(results) if parsed.group(OutputSettings).json else training_text(results, folder.files()))
-    return cli.DONE
+    return DONE
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rl_nas.bench.statistics import Correlation, correlation, kendall, spearman
+from rl_nas.statistics import Correlation, correlation, kendall, spearman
 
 _NONE = Correlation(math.nan, math.nan, math.nan)
 

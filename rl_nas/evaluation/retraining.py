@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rl_nas.bench.statistics import spearman
 from rl_nas.spaces.decisions import Genotype
+from rl_nas.statistics import spearman
 from rl_nas.trial import metrics_of
 
 FOUND, RANDOM = "trial", "random"

@@ -62,8 +62,8 @@ class RewardSettings(Settings):
 
     reward: str = setting(
         "quality",
-        f"what is maximized: {', '.join(PLAIN)} (of the task: accuracy, for classification); {', '.join(WITH_COST)}, which"
-        " weigh a cost against it; or module:NAME, a function of one's own from a Measurement to a number",
+        f"what is maximized: {', '.join(PLAIN)} (of the task: accuracy, for classification); {', '.join(WITH_COST)},"
+        " which weigh a cost against it; or module:NAME, a function of one's own from a Measurement to a number",
     )
     cost: str = setting(
         "madds",

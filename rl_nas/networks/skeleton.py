@@ -3,44 +3,45 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from rl_nas.settings import setting
+
 
 @dataclass(frozen=True)
 class Skeleton:
     """A preset, or a preset with what the flags change; a family of genotypes and a head read parts of it.
 
+    `setting` declares what a flag changes, with its help text. The others:
+
     Attributes:
-        cells: normal cells of each stage (N in the papers); modules of a stack.
-        filters: of the first stage (F); they double with every reduction.
-        reductions: how often cells halve the image; there is one stage more.
         stem: `cifar`, a 3x3 convolution, or `imagenet`, the same with stride 2 and two more reduction cells.
-        stem_multiplier: the stem's convolution has this times F (imagenet: times 32) filters.
-        output_conv: whether a 1x1 convolution and a normalization stand behind the last cell, as ENAS has them behind
-            every cell; those behind the others are the next cell's first ones.
-        skip_reduction_input: whether the cell after a reduction reads what was before the reduction's input.
-        dropout: fraction of the features dropped before the head's last layer.
-        drop_path: probability of keeping the last cell's paths at the end of the training.
-        auxiliary: whether the network has an auxiliary head while it is trained.
-        zero_padded_pools: whether strided pools read zeros beyond the image, as in keras.applications.
-        bn_momentum: of batch normalization.
-        bn_epsilon: of batch normalization.
         l2: weight of the published L2 term of the loss, half the squared kernels.
         image_size: pixels of the published images.
         classes: of the published data set.
     """
 
-    cells: int = 1
-    filters: int = 1
-    reductions: int = 2
+    cells: int = setting(1, "normal cells in each stage (N in the papers), or modules of a stack", minimum=1)
+    filters: int = setting(1, "filters of the first stage (F); double after reductions", minimum=1)
+    reductions: int = setting(2, "halvings of the image by cells; one stage more", minimum=0)
+    stem_multiplier: float = setting(1.0, "filters of the stem's 3x3 convolution, in F (imagenet: in 32)", above=0)
+    output_conv: bool = setting(
+        False,
+        "put a 1x1 convolution and a normalization behind the last cell, so that the head reads the same whatever a"
+        " cell concatenates (ENAS has them behind every cell; on with --estimator=shared)",
+    )
+    skip_reduction_input: bool = setting(
+        False, "the cell after a reduction takes as h[i-1] the cell before the reduction's input"
+    )
+    dropout: float = setting(
+        0.0, "fraction of the features dropped before the head's last layer", minimum=0, maximum=0.99
+    )
+    drop_path: float = setting(
+        1.0, "scheduled drop path: final probability of keeping the last cell's paths", above=0, maximum=1
+    )
+    auxiliary: bool = setting(False, "train with an auxiliary head")
+    zero_padded_pools: bool = setting(False, "strided pools read zeros beyond the image, as in keras.applications")
+    bn_momentum: float = setting(0.9, "decay of the moving averages of batch normalization", minimum=0, maximum=1)
+    bn_epsilon: float = setting(1e-5, "added to the variance in batch normalization", above=0)
     stem: Literal["cifar", "imagenet"] = "cifar"
-    stem_multiplier: float = 1.0
-    output_conv: bool = False
-    skip_reduction_input: bool = False
-    dropout: float = 0.0
-    drop_path: float = 1.0
-    auxiliary: bool = False
-    zero_padded_pools: bool = False
-    bn_momentum: float = 0.9
-    bn_epsilon: float = 1e-5
     l2: float = 0.0
     image_size: int = 32
     classes: int = 10

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rl_nas.bench.statistics import Correlation, correlation, kendall, spearman
+from rl_nas.statistics import Correlation, correlation, kendall, spearman
 
 FEWEST = 3
 """Networks that a correlation is computed of."""

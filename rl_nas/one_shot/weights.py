@@ -109,7 +109,9 @@ class OneShotWeights:
 
 def _parts(plan: Plan) -> dict[int, tuple[_Part, ...]]:
     """The layers that made the channels of every tensor."""
-    parts = {tensor.node: (_Part(name, tensor.channels),) for name, tensor in plan.inputs.items()}
+    parts: dict[int, tuple[_Part, ...]] = {
+        tensor.node: (_Part(name, tensor.channels),) for name, tensor in plan.inputs.items()
+    }
     keys = {node.output.node: node.key for node in plan.nodes}
     for node in plan.nodes:
         if isinstance(node.layer, Concat) and node.layer.chosen:

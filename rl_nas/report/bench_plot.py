@@ -25,11 +25,11 @@ def draw_bench(comparisons: Sequence[Comparison], path: Path) -> None:
     figure = Figure(figsize=(4.6 * len(comparisons) + 0.6, 7.2), layout="constrained")
     axes = figure.subplots(2, len(comparisons), squeeze=False, sharex=True)
     for column, comparison in enumerate(comparisons):
-        protocol = comparison.protocol
+        setup = comparison.setup
         for axis, part, title in zip(
             axes[:, column],
             ("best", "report"),
-            (f"best {protocol.reward_column} so far", f"its {protocol.report_column}"),
+            (f"best {setup.reward_column} so far", f"its {setup.report_column}"),
             strict=True,
         ):
             for (name, curves), colour in zip(comparison.curves.items(), _COLOURS * 2, strict=False):
@@ -37,12 +37,12 @@ def draw_bench(comparisons: Sequence[Comparison], path: Path) -> None:
             axis.set_title(title, fontsize=10)
             axis.set_xscale("log")
             axis.grid(alpha=0.25)
-        axes[0, column].axhline(protocol.maximum, color="0.4", linewidth=0.8, linestyle=":")
+        axes[0, column].axhline(setup.maximum, color="0.4", linewidth=0.8, linestyle=":")
         axes[1, column].set_xlabel("evaluations")
     axes[1, -1].legend(loc="lower right", fontsize=9)
-    runs = comparisons[0].protocol.runs
+    runs = comparisons[0].setup.runs
     figure.suptitle(
-        f"{comparisons[0].protocol.table}: mean of {runs} runs, 95% normal intervals; dotted: maximum", fontsize=11
+        f"{comparisons[0].setup.table}: mean of {runs} runs, 95% normal intervals; dotted: maximum", fontsize=11
     )
     figure.savefig(path, dpi=130)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rl_nas.bench.comparison import Comparison, Line
 from rl_nas.bench.published import PUBLISHED_ROWS
-from rl_nas.bench.statistics import Estimate
+from rl_nas.statistics import Estimate
 
 
 def bench_text(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> str:
@@ -17,21 +17,21 @@ def bench_text(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> str
 
 
 def _comparison_text(comparison: Comparison, budgets: Sequence[int]) -> str:
-    protocol, lines = comparison.protocol, comparison.lines(budgets)
+    setup, lines = comparison.setup, comparison.lines(budgets)
     parts = [
-        f"## {protocol.table}: {protocol.reward_column} -> {protocol.report_column}",
-        f"{protocol.runs} runs of each strategy from seed {protocol.seed}; mean±std over runs, [95% bootstrap"
+        f"## {setup.table}: {setup.reward_column} -> {setup.report_column}",
+        f"{setup.runs} runs of each strategy from seed {setup.seed}; mean±std over runs, [95% bootstrap"
         " interval of the mean]. A repeated proposal counts as an evaluation.",
-        f"**Reward**: best {protocol.reward_column} so far (maximum of the table {protocol.maximum:.3f}), after so"
+        f"**Reward**: best {setup.reward_column} so far (maximum of the table {setup.maximum:.3f}), after so"
         " many evaluations:",
         _grid(comparison, lines, budgets, [_interval(line.reward) for line in lines]),
         "Runs that have found that maximum:",
         _grid(comparison, lines, budgets, [f"{line.at_maximum:.1%}" for line in lines]),
-        f"**Report**: {protocol.report_column} of the architecture with that reward (the best reward's is"
-        f" {protocol.report_of_maximum:.3f}):",
+        f"**Report**: {setup.report_column} of the architecture with that reward (the best reward's is"
+        f" {setup.report_of_maximum:.3f}):",
         _grid(comparison, lines, budgets, [_interval(line.report) for line in lines]),
     ]
-    published = [row for row in PUBLISHED_ROWS.get(protocol.table, ()) if row.report == protocol.report_column]
+    published = [row for row in PUBLISHED_ROWS.get(setup.table, ()) if row.report == setup.report_column]
     if published:
         parts += [
             "Published:",
@@ -78,7 +78,7 @@ def _rows(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> list[dic
     rows = []
     for comparison in comparisons:
         for line in comparison.lines(budgets):
-            row = {**asdict(comparison.protocol), "strategy": line.strategy, "batch": comparison.batches[line.strategy]}
+            row = {**asdict(comparison.setup), "strategy": line.strategy, "batch": comparison.batches[line.strategy]}
             row |= {"evaluations": line.evaluations, "at_maximum": line.at_maximum}
             for name, value in (("reward", line.reward), ("report", line.report)):
                 row |= {f"{name}_{part}": number for part, number in asdict(value).items()}

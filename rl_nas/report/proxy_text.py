@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rl_nas.bench.statistics import Correlation
 from rl_nas.evaluation.proxy_ranking import Proxy, Ranking, cheapest
+from rl_nas.statistics import Correlation
 
 
 def proxy_json(full: Proxy, rankings: Sequence[Ranking], wanted: float) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.genotypes import to_json
 from rl_nas.one_shot.result import OneShotResult
 from rl_nas.one_shot.result_text import one_shot_json, one_shot_text
-from rl_nas.report.genotype_text import genotype_text
 from rl_nas.report.tables import counted, trials_table
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.trial import Trial, best_trials, measurement_document
@@ -57,7 +57,7 @@ def summary_text(result: SearchResult) -> str:
             trials_table(best_trials(result.trials, _SHOWN)),
             "",
             *([] if result.shared is None else [one_shot_text(result.shared), ""]),
-            genotype_text(result.genotype),
+            family_of(result.genotype).text(result.genotype),
             "",
             *(f"{name:{width}}  {path}" for name, path in result.files.items()),
             f"The SavedModel was loaded back: largest difference of a number {result.export_difference:.1e}.",

@@ -1,13 +1,11 @@
 """Search spaces by name."""
 
 import difflib
-import importlib
-import os
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from rl_nas.errors import UsageError
+from rl_nas.plugins import load_plugin
 from rl_nas.spaces.amoebanet import amoebanet
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.enas_micro import enas_micro
@@ -32,7 +30,7 @@ SPACES: dict[str, Callable[[SpaceSettings], SearchSpace[Any]]] = {
 def find_space(settings: SpaceSettings) -> SearchSpace[Any]:
     """The space of that name.
 
-    `package.module:NAME` is one of the user's own: a `SearchSpace`, or a function that returns one.
+    `module:NAME` is one of the user's own: a `SearchSpace`, or a function that returns one.
 
     Raises:
         UsageError: there is none.
@@ -42,24 +40,12 @@ def find_space(settings: SpaceSettings) -> SearchSpace[Any]:
         return SPACES[name](settings)
     if ":" not in name:
         near = difflib.get_close_matches(name, SPACES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"spaces: {', '.join(SPACES)}, or package.module:NAME"
+        hint = f"did you mean {near[0]}?" if near else f"spaces: {', '.join(SPACES)}, or module:NAME"
         raise UsageError(f"unknown --space={name}; {hint}")
-    found = _imported(name)
+    found = load_plugin("space", name)
     space = found() if callable(found) else found
     if not isinstance(space, SearchSpace):
         raise UsageError(
             f"--space={name} is {type(space).__name__}; expected a SearchSpace or a function that returns one"
         )
     return space
-
-
-def _imported(name: str) -> Any:
-    module, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # as `python -m` does; an installed script does not
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, ValueError) as error:
-        raise UsageError(f"--space={name}: {error}; expected a module in this folder or on PYTHONPATH") from error
-    except AttributeError as error:
-        raise UsageError(f"--space={name}: module {module} has no {attribute}") from error

@@ -11,7 +11,7 @@ import pytest
 
 from rl_nas.bench.comparison import Comparison, Protocol
 from rl_nas.bench.runs import SequentialRuns, join, run
-from rl_nas.bench.statistics import estimate
+from rl_nas.statistics import estimate
 from rl_nas.bench.table import Table, load_table, make_table
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution

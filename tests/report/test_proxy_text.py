@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from rl_nas.bench.statistics import correlation, kendall, spearman
+from rl_nas.statistics import correlation, kendall, spearman
 from rl_nas.evaluation.proxy_ranking import Proxy, rank
 from rl_nas.report.proxy_text import proxy_json, proxy_text
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rl_nas.bench.statistics import spearman
+from rl_nas.statistics import spearman
 from rl_nas.report.second_stage import second_stage_text
 
 

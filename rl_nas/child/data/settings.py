@@ -1,35 +1,50 @@
 """Settings of data sets, augmentation and input pipelines; TensorFlow-free, so that help texts are instant."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rl_nas.image_size import parse_image_size
 from rl_nas.settings import Settings, setting
 
 FOLDER = "folder:"
-"""What a data set's name begins with that is a folder of images."""
+"""Beginning of the name of a data set that is a folder of images."""
 
 
 @dataclass(frozen=True)
 class DataSettings(Settings):
-    """Which images children are trained on and measured with."""
+    """The images that networks are trained on and measured with."""
 
     title: ClassVar[str] = "Data"
 
     dataset: str = setting(
         "digits",
-        "TFDS name of an image classification data set (digits needs no download); or folder:PATH, which holds"
-        " train/CLASS/NAME.jpg",
+        "TFDS name of an image data set (digits needs no download); or folder:PATH, which holds train/CLASS/NAME.jpg",
     )
     data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
     valid_fraction: float = setting(
         0.1, "fraction of the training split that is held out, in a search for the reward", above=0, maximum=0.9
     )
-    valid_images: int | None = setting(None, "images held out, instead of a fraction; 0, for train only: none", minimum=0)
+    valid_images: int | None = setting(
+        None, "images held out, instead of a fraction; 0, for train only: none", minimum=0
+    )
     train_images: int | None = setting(None, "train on this many random images; left out: on all", minimum=1)
-    image_size: int | None = setting(
-        None, "pixels; resize images to this square (needed where their sizes differ)", minimum=1
+    image_size: str | None = setting(
+        None, "pixels, N for a square or HxW; resize images to this (needed where their sizes differ)"
     )
     split_seed: int = setting(0, "seed of the held-out choice, the same for runs that are to be compared", minimum=0)
+
+    def __post_init__(self) -> None:
+        given: Any = self.image_size
+        if isinstance(given, int):  # a square, from Python
+            object.__setattr__(self, "image_size", str(given))
+        super().__post_init__()
+        if self.image_size is not None:
+            parse_image_size(self.image_size)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width that images are resized to; None: their own."""
+        return None if self.image_size is None else parse_image_size(self.image_size)
 
 
 @dataclass(frozen=True)

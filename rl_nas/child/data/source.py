@@ -138,8 +138,8 @@ class ImageSource:
 
 def _image_shape(shape: tuple[int | None, ...], settings: DataSettings) -> Shape:
     height, width, channels = shape
-    if settings.image_size is not None:
-        height = width = settings.image_size
+    if settings.size is not None:
+        height, width = settings.size
     if height is None or width is None:
         raise UsageError(f"images of {settings.dataset} differ in size; give one to all with --image_size")
     return height, width, channels or 3

@@ -77,8 +77,9 @@ def _main(kind: str, path: str, images_path: str, out: str) -> None:
         started = time.perf_counter()
         run(one)
         seconds.append(time.perf_counter() - started)
-    outputs = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    np.savez(out, **outputs, **{"$seconds": statistics.median(seconds[_WARM_UP:])})
+    arrays: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    arrays["$seconds"] = statistics.median(seconds[_WARM_UP:])
+    np.savez(out, **arrays)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -20,6 +20,7 @@ TOLERANCE = 1e-4
 
 NETWORK, NORMALIZATION = "network", "normalization"
 """Names of the layers of a model.keras; `rl_nas.renamed` knows older ones."""
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -39,11 +40,14 @@ class Serving(ABC):
     """A network with all that is needed to use it; its functions are traced into what is exported.
 
     Attributes:
+        task: name of the task.
         network: from normalized images to its outputs by name.
         normalization: how pixels become what it reads.
         class_names: one per class.
         middle: whether only the middle of an image is looked at.
     """
+
+    task: ClassVar[str]
 
     network: keras.Model
     normalization: Normalization
@@ -131,19 +135,12 @@ class Serving(ABC):
         normalized = keras.layers.Normalization(mean=mean, variance=variance, name=NORMALIZATION)(image)
         return keras.Model(image, self.keras_predictions(self.outputs(normalized)))
 
-    @classmethod
-    def from_keras_model(cls, model: keras.Model, class_names: Sequence[str], *, middle: bool = False) -> Self:
-        """Takes apart a model that `keras_model` made.
-
-        Raises:
-            UsageError: the model is another one.
-        """
-        network, normalization = parts_of(model)
-        outputs = network.output if isinstance(network.output, dict) else {"logits": network.output}
-        classes = {output.shape[-1] for output in outputs.values()}
-        if class_names and len(class_names) not in classes:
-            raise UsageError(f"the model has {max(classes)} classes; {len(class_names)} names were given")
-        return cls(network, normalization, class_names, middle)
+    def check_classes(self) -> None:
+        """Raises `UsageError` if the network has another number of classes than there are names."""
+        outputs = self.network.output if isinstance(self.network.output, dict) else {"": self.network.output}
+        classes = {int(output.shape[-1]) for output in outputs.values()}
+        if self.class_names and len(self.class_names) not in classes:
+            raise UsageError(f"the model has {max(classes)} classes; {len(self.class_names)} names were given")
 
 
 def parts_of(model: keras.Model) -> tuple[keras.Model, Normalization]:

@@ -13,8 +13,8 @@ from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.store.files import storage_errors
 
 LITE_TYPES = ("float32", "float16", "int8")
-EXTRA, CLASSES = "assets.extra", "labels.txt"
-"""The folder of a SavedModel that TensorFlow leaves to its users, and the file of class names in it."""
+EXTRA, CLASSES, TASK = "assets.extra", "labels.txt", "task.txt"
+"""The folder of a SavedModel that TensorFlow leaves to its users, and the files of class names and task in it."""
 
 
 def write_saved_model(serving: Serving, path: Path) -> None:
@@ -44,6 +44,7 @@ def write_saved_model(serving: Serving, path: Path) -> None:
     with storage_errors(path):
         (path / EXTRA).mkdir()
         (path / EXTRA / CLASSES).write_text("\n".join(serving.class_names) + "\n", encoding="utf-8")
+        (path / EXTRA / TASK).write_text(serving.task + "\n", encoding="utf-8")
 
 
 def write_checked_saved_model(serving: Serving, images: np.ndarray, path: Path) -> float:
@@ -64,8 +65,9 @@ def write_checked_saved_model(serving: Serving, images: np.ndarray, path: Path) 
     temporary = path.with_name(f".{path.name}.new")
     write_saved_model(serving, temporary)
     with tf.device("CPU:0"):  # a GPU rounds a graph's convolutions otherwise than a layer's
-        expected = serving.predict(serving.outputs(serving.normalization(serving.pixels(tf.constant(images)))))
-        found = tf.saved_model.load(temporary).serve(tf.constant(images))
+        expected = serving.predictions(serving.pixels(tf.constant(images)))
+        reloaded = tf.saved_model.load(temporary)  # its variables live as long as it does
+        found = reloaded.serve(tf.constant(images))
         difference = max(float(np.max(np.abs(found[name] - wanted))) for name, wanted in expected.items())
     if not difference <= TOLERANCE:
         raise RunError(

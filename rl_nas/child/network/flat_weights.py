@@ -157,7 +157,8 @@ class FlatKerasModel(FlatModel):
     @override
     def call(self, weights: tf.Tensor, other: tf.Tensor, images: Any) -> Outputs:
         with keras.StatelessScope(state_mapping=[*self.trainable.mapping(weights), *self.other.mapping(other)]):
-            return self._model(images, training=False)
+            outputs: Outputs = self._model(images, training=False)
+            return outputs
 
     @override
     def train_call(self, weights: tf.Tensor, images: Any) -> tuple[Outputs, Pullback, tf.Tensor]:

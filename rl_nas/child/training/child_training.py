@@ -127,7 +127,7 @@ class ChildTrainer:
         return self._loss
 
     def state(self) -> State:
-        """Everything that the epochs that are left depend on; before `train` has ended, such as when it asks to stop."""
+        """Everything that the epochs that are left depend on; to be called before `train` has ended."""
         return {
             "epoch": self._epoch,
             "loss": self._loss,

@@ -76,7 +76,7 @@ class FullTrainer:
         mixup: float = 0.0,
         seed: int = 0,
     ) -> None:
-        self.model, self._stream, self.normalization = model, pipeline, normalization
+        self.model, self._pipeline, self.normalization = model, pipeline, normalization
         self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
         self._objective, self._annotation, self._metric = objective, annotation, metric
         self._strategy, self._loop_steps = strategy, devices.steps_per_loop
@@ -108,6 +108,11 @@ class FullTrainer:
         }
 
     @property
+    def figure_names(self) -> list[str]:
+        """Names of the figures of `Progress`."""
+        return ["loss", *self._objective.figure_names]
+
+    @property
     def step(self) -> int:
         """Steps that were taken."""
         return int(self._step)
@@ -131,7 +136,7 @@ class FullTrainer:
         epoch, done = divmod(self.step, self.steps_per_epoch)
         if not done:
             self._sums.assign(tf.zeros_like(self._sums))
-        iterator = iter(self._distribute(lambda share: self._stream.train(epoch, self.batch, done * self.batch, share)))
+        iterator = iter(self._distribute(lambda share: self._pipeline.train(epoch, self.batch, done * self.batch, share)))
         while done < self.steps_per_epoch:
             count = min(self._loop_steps, self.steps_per_epoch - done)
             sums = self._loop(iterator, tf.constant(self.step, tf.int64), tf.constant(count, tf.int64))
@@ -158,9 +163,9 @@ class FullTrainer:
         Args:
             split: `valid`, the images held out, or a split of the data set.
         """
-        images = self._stream.size(split)
+        images = self._pipeline.size(split)
         batch = max(self.batch, 256 // self._replicas * self._replicas)
-        batches = iter(self._distribute(lambda share: self._stream.measured(split, batch, share)))
+        batches = iter(self._distribute(lambda share: self._pipeline.measured(split, batch, share)))
         metric = self._metric()
         for _ in range(-(-images // batch)):
             add_up(metric, self._measure_batch(*next(batches)))
@@ -170,11 +175,10 @@ class FullTrainer:
         """Puts the trained weights, the averages where there are any, into the model's own variables."""
         self._update.write_back()
 
-    def varied_images(self, count: int) -> np.ndarray:
+    def augmented_images(self, count: int) -> np.ndarray:
         """Some training images as the network sees them, scaled to 0 to 1: float [images, height, width, channels]."""
-        images = augment(
-            self.normalization(self._stream.examples(count)), tf.constant([self._seed, 0], tf.int64), self._augmentation
-        )
+        images = self.normalization(self._pipeline.examples(count))
+        images, _ = augment(images, tf.constant([self._seed, 0], tf.int64), self._augmentation)
         low, high = (tf.reduce_min(images), tf.reduce_max(images))
         return np.asarray((images - low) / tf.maximum(high - low, 1e-6))
 

@@ -12,8 +12,10 @@ _TOP = 5
 
 
 class CrossEntropy:
-    """The objective of image classification. Targets are labels, int [batch], or floats [batch, classes], each the
-    fraction of a class; outputs are `logits` [batch, classes] and perhaps `auxiliary`.
+    """The objective of image classification.
+
+    Targets are labels, int [batch], or floats [batch, classes], each the fraction of a class; outputs are `logits`
+    [batch, classes] and perhaps `auxiliary`.
     """
 
     figure_names = ("accuracy",)
@@ -52,8 +54,9 @@ class CrossEntropy:
 
 
 class ClassificationMetric:
-    """`accuracy` (top-1, 0 to 1), `loss` (mean cross-entropy, nats) and, with more than five classes,
-    `top5_accuracy`.
+    """The figures of a classifier over a split.
+
+    `accuracy` (top-1, 0 to 1), `loss` (mean cross-entropy, nats) and, with more than five classes, `top5_accuracy`.
     """
 
     def __init__(self, classes: int) -> None:

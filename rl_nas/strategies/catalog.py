@@ -1,10 +1,13 @@
-"""The strategies that a flag chooses among, by name."""
+"""Search strategies by name."""
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from rl_nas.controller.settings import ControllerSettings
+from rl_nas.errors import UsageError
+from rl_nas.plugins import load_plugin
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
@@ -15,13 +18,14 @@ from rl_nas.strategies.settings import EvolutionSettings
 
 @dataclass(frozen=True)
 class StrategyOptions:
-    """Everything that strategies may be told; each reads its part."""
+    """Settings of all strategies; each reads its part."""
 
     controller: ControllerSettings = ControllerSettings()
     evolution: EvolutionSettings = EvolutionSettings()
 
 
 Factory = Callable[[SearchSpace[Any], StrategyOptions, int], Strategy]
+"""Function of the space, the options and the seed."""
 
 LEARNED = {"controller": "Controller", "reinforce": "Reinforce", "ppo": "PPO"}
 """Name -> class in `rl_nas.controller.agent`, of the strategies that need TensorFlow."""
@@ -43,4 +47,29 @@ STRATEGIES: dict[str, Factory] = {
     "local_search": lambda space, options, seed: LocalSearch(space, seed),
     "random": lambda space, options, seed: RandomSearch(space, seed),
 }
-"""Name -> function of the space, the options and the seed."""
+
+
+def find_strategy(name: str) -> Factory:
+    """The factory of a strategy; `module:NAME` is a class of the user's own, made of the space and the seed.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name in STRATEGIES:
+        return STRATEGIES[name]
+    if ":" not in name:
+        near = difflib.get_close_matches(name, STRATEGIES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"strategies: {', '.join(STRATEGIES)}, or module:NAME"
+        raise UsageError(f"unknown --strategy={name}; {hint}")
+    made = load_plugin("strategy", name)
+    if not callable(made):
+        raise UsageError(f"--strategy={name} is {type(made).__name__}; expected a class, made of a space and a seed")
+
+    def make(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
+        strategy: Strategy = made(space, seed)
+        missing = [part for part in ("propose", "observe", "diagnostics") if not hasattr(strategy, part)]
+        if missing:
+            raise UsageError(f"--strategy={name} has no {', '.join(missing)}; see rl_nas.Strategy")
+        return strategy
+
+    return make

@@ -1,26 +1,29 @@
-"""What a run writes of its own settings, and how a resumed run takes them up again."""
+"""The settings that a run writes, and how a resumed run reads them."""
 
 import platform
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rl_nas.child.settings import FOLDER
+from rl_nas.child.data.settings import FOLDER
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Parsed, flagfile_text
+
+PLUGINS = ("space", "strategy", "reward", "task", "operations")
+"""Flags that may name a module to import."""
 
 _NOT_REPEATED = ("run_dir", "resume", "json", "debug")
 _PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
 
 
-def config(parsed: Parsed) -> dict[str, Any]:
+def config(flags: Mapping[str, Any]) -> dict[str, Any]:
     """The content of config.json: all flags, the seed, the versions, the command line."""
     return {
-        "flags": portable(parsed.values),
-        "seed": parsed.values["seed"],
+        "flags": portable(flags),
+        "seed": flags["seed"],
         "versions": {
             "python": platform.python_version(),
             **{name: metadata.version(name) for name in _PACKAGES},
@@ -29,9 +32,9 @@ def config(parsed: Parsed) -> dict[str, Any]:
     }
 
 
-def repeating_flagfile(parsed: Parsed, command: str) -> str:
+def repeating_flagfile(flags: Mapping[str, Any], command: str) -> str:
     """The content of flags.cfg: the run again, by the same command, in another folder."""
-    values = {name: value for name, value in portable(parsed.values).items() if name not in _NOT_REPEATED}
+    values = {name: value for name, value in portable(flags).items() if name not in _NOT_REPEATED}
     return flagfile_text(values, f"Repeats the run: {command} --flagfile=THIS_FILE --run_dir=NEW_FOLDER")
 
 
@@ -44,8 +47,9 @@ def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str])
         changeable: flags that a resumed run may be given anew; all others are the run's own.
 
     Raises:
-        UsageError: another flag was given with another value than the run's.
+        UsageError: another flag was given with another value than the run's, or code of its own is to be given again.
     """
+    check_plugins(recorded, parsed.given)
     values = {name: recorded.get(name, value) for name, value in parsed.values.items()}
     given = portable(parsed.values)
     for name in sorted(parsed.given):
@@ -59,21 +63,36 @@ def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str])
     return Parsed(values, parsed.given)
 
 
-def changed(recorded: dict[str, Any], parsed: Parsed) -> dict[str, Any]:
+def changed(recorded: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
     """The config of a run that is continued: its flags as they are now, and what changed when, in a list."""
-    now = portable(parsed.values)
+    now = portable(flags)
     differ = {name: now[name] for name in now if name not in _NOT_REPEATED and recorded["flags"].get(name) != now[name]}
     if not differ:
         return recorded
     at = datetime.now(UTC).isoformat(timespec="seconds")
     entries = [
-        {"at": at, "flag": name, "before": recorded["flags"].get(name), "now": value} for name, value in differ.items()
+        {"at": at, "flag": name, "before": recorded["flags"][name], "now": value}
+        for name, value in differ.items()
+        if name in recorded["flags"]  # others have come with a later version
     ]
-    flags = {**recorded["flags"], **differ}
-    return {**recorded, "flags": flags, "changes": [*recorded.get("changes", []), *entries]}
+    whole = {**recorded, "flags": {**recorded["flags"], **differ}}
+    return {**whole, "changes": [*recorded.get("changes", []), *entries]} if entries else whole
 
 
-def portable(values: dict[str, Any]) -> dict[str, Any]:
+def check_plugins(recorded: Mapping[str, Any], given: Collection[str]) -> None:
+    """Raises `UsageError` where the recorded flags name code that this call's command line does not.
+
+    A run folder may be a stranger's, and importing a module runs it.
+    """
+    for name in PLUGINS:
+        value = recorded.get(name)
+        if isinstance(value, str) and ":" in value and name not in given:
+            raise UsageError(
+                f"the run has --{name}={value}, code that this call has not named; give the flag again if you trust it"
+            )
+
+
+def portable(values: Mapping[str, Any]) -> dict[str, Any]:
     """The flags, with data folders that are found from any working folder."""
     data_dir, dataset, init = values["data_dir"], values["dataset"], values.get("init")
     if data_dir is not None:

@@ -1,25 +1,14 @@
-"""The flags of `rl_nas search`."""
+"""Settings of a search and of a full training as runs."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import ClassVar
 
-from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
-from rl_nas.commands.catalog import STRATEGIES
-from rl_nas.controller.settings import ControllerSettings
-from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.limits import LimitSettings
-from rl_nas.evaluation.rewards import RewardSettings
-from rl_nas.evaluation.settings import EstimatorSettings, FilterSettings
-from rl_nas.execution.settings import ExecutionSettings
-from rl_nas.flags.parsing import Command
-from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import Settings, setting
-from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.run_folder import SearchFolder
+from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.strategies.failures import FAILURE_RULES
-from rl_nas.strategies.health import HealthSettings
-from rl_nas.strategies.settings import EvolutionSettings
 
 
 @dataclass(frozen=True)
@@ -45,7 +34,7 @@ class SearchRunSettings(Settings):
 
     @property
     def folder(self) -> SearchFolder:
-        """The run's; raises `UsageError` where none is given."""
+        """The folder of the run; raises `UsageError` where none is given."""
         if self.run_dir is None:
             raise UsageError("--run_dir is missing; give the folder of the run, such as --run_dir=runs/first")
         return SearchFolder(self.run_dir)
@@ -57,7 +46,11 @@ class StrategySettings(Settings):
 
     title: ClassVar[str] = "Strategy"
 
-    strategy: str = setting("controller", "what proposes architectures", choices=tuple(STRATEGIES))
+    strategy: str = setting(
+        "controller",
+        f"what proposes architectures: {', '.join(STRATEGIES)}; or module:NAME, a class of one's own, made of a space"
+        " and a seed",
+    )
     failure_reward: str = setting(
         "worst",
         "what a failed child counts as: the worst reward so far, 0, or nothing: the strategy is not shown it",
@@ -80,42 +73,29 @@ class SecondStageSettings(Settings):
     full: str | None = setting(None, "recipe by which the best of the found ones is then trained in full")
 
 
-SEARCH = Command(
-    name="rl_nas search",
-    summary=(
-        "searches network cells: a controller proposes them, children are\n"
-        "trained on the data, their accuracy on held-out training images is the reward."
-    ),
-    examples=(
-        "rl_nas search --flagfile=flags/digits.cfg --run_dir=runs/digits",
-        "rl_nas search --flagfile=flags/digits.cfg --space=amoebanet --strategy=aging_evolution --run_dir=runs/aging",
-        "rl_nas search --resume --run_dir=runs/digits --trials=40",
-        "rl_nas search --resume --run_dir=runs/digits --then_train=flags/digits_final.cfg --then_random=3",
-    ),
-    groups=(
-        SearchRunSettings,
-        ExecutionSettings,
-        SpaceSettings,
-        StrategySettings,
-        ControllerSettings,
-        EvolutionSettings,
-        HealthSettings,
-        EstimatorSettings,
-        RewardSettings,
-        LimitSettings,
-        FilterSettings,
-        EarlyStopSettings,
-        SecondStageSettings,
-        DataSettings,
-        NetworkSettings,
-        TrainingSettings,
-        AugmentSettings,
-    ),
-)
+@dataclass(frozen=True)
+class TrainRunSettings(Settings):
+    """One full training."""
 
-CHANGEABLE = (
-    *("run_dir", "resume", "trials", "data_dir", "json", "debug"),
-    *(field.name for field in fields(ExecutionSettings) if field.name not in ("threads_per_worker", "async_updates")),
-    *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
-)
-"""Flags that a resumed run may be given anew."""
+    title: ClassVar[str] = "Run"
+
+    genotype: str | None = setting(
+        None, f"needed; a genotype file, a run's folder, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}"
+    )
+    run_dir: str | None = setting(None, "folder of the training, new or (with --resume) an earlier one; needed")
+    resume: bool = setting(False, "continue the training in --run_dir where its last checkpoint is")
+    final_test: bool = setting(True, "measure the trained network once on the test split, at the end")
+    valid_every: int = setting(1, "epochs between two measurements on the held-out images", minimum=1)
+    checkpoint_steps: int | None = setting(
+        None, "save the state after every so many steps too, not only after epochs", minimum=1
+    )
+    checkpoint_dir: str | None = setting(
+        None, "folder or bucket (gs://...) of the checkpoints; left out: checkpoints in --run_dir"
+    )
+    keep: int = setting(3, "so many of the last checkpoints stay", minimum=1)
+    seed: int = setting(0, "of everything random; same flags and seed, same training", minimum=0)
+    determinism: str = setting(
+        "auto",
+        "make TensorFlow repeat results to the bit; auto: unless a GPU is used, where some operations can't",
+        choices=("auto", "on", "off"),
+    )

@@ -13,38 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from rl_nas.commands import cli
-from rl_nas.commands.many_runs import names_of
-from rl_nas.commands.search_flags import SecondStageSettings
-from rl_nas.commands.train_flags import TRAIN
-from rl_nas.errors import RunError, UsageError
+from rl_nas.errors import RunError
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Candidate, Retrained, of_kind, ranked
-from rl_nas.flags.parsing import Parsed, parse
+from rl_nas.exit_codes import INTERRUPTED
+from rl_nas.flags.lists import names_of
+from rl_nas.flags.parsing import flag_words
 from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import make_folder, write_text
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder
 from rl_nas.trial import Trial, best_trials
+from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.settings import SecondStageSettings
 
 _FULL = "full"
-_PASSED = ("data_dir", "split_seed")
+_PASSED = ("data_dir", "split_seed", "task")
 """Flags that trainings get from the search: the images that it held out stay held out."""
-
-
-def check(settings: SecondStageSettings) -> None:
-    """Raises `UsageError` for recipes that `rl_nas train` cannot read and for unknown names, before a search."""
-    for flag, recipe in (("then_train", settings.train), ("then_full", settings.full)):
-        if recipe is not None:
-            try:
-                given = parse(TRAIN, [f"--flagfile={recipe}"]).given
-            except UsageError as error:
-                raise UsageError(f"--{flag}={recipe}: {error}") from error
-            if "genotype" in given:
-                raise UsageError(f"--{flag}={recipe} gives a --genotype; the search gives it here: take it out")
-    _published(settings)
-    if settings.full is not None and settings.train is None:
-        raise UsageError("--then_full trains the best of the cells that --then_train compares; give that too")
 
 
 def candidates(
@@ -57,16 +42,17 @@ def candidates(
     rng = np.random.default_rng([seed, 1])
     for number in range(settings.random):
         yield Candidate(f"{RANDOM}{number}", space.decode(_unknown(space, rng, known)), None)
-    for name in _published(settings):
+    for name in published(settings):
         yield Candidate(name, PUBLISHED[name], None)
 
 
 class SecondStage:
     """Trains candidates by `--then_train`, and the best of them by `--then_full`."""
 
-    def __init__(self, settings: SecondStageSettings, folder: SearchFolder, parsed: Parsed) -> None:
+    def __init__(self, settings: SecondStageSettings, folder: SearchFolder, config: SearchConfig) -> None:
         self._settings, self._folder = settings, folder
-        self._flags = [f"--{name}={parsed.values[name]}" for name in _PASSED if parsed.values[name] is not None]
+        flags = config.flags()
+        self._flags = flag_words({name: flags[name] for name in _PASSED})
 
     def run(self, compared: Sequence[Candidate]) -> dict[str, Any]:
         """Returns, and writes, what then.json holds: every training's results, and the final one's.
@@ -108,7 +94,7 @@ class SecondStage:
             done = subprocess.run(
                 [sys.executable, "-m", "rl_nas", "train", *words], stdout=subprocess.DEVNULL, check=False
             )
-            if done.returncode == cli.INTERRUPTED:
+            if done.returncode == INTERRUPTED:
                 raise KeyboardInterrupt
             if done.returncode:
                 return None
@@ -116,7 +102,8 @@ class SecondStage:
         return results
 
 
-def _published(settings: SecondStageSettings) -> list[str]:
+def published(settings: SecondStageSettings) -> list[str]:
+    """Names of the published networks that are trained too; raises `UsageError` for unknown ones."""
     return names_of(settings.also, list(PUBLISHED), "then_also") if settings.also else []
 
 

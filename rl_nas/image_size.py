@@ -1,0 +1,14 @@
+"""Sizes of images as flags tell them: `32` for a square, `24x32` for height and width."""
+
+import re
+
+from rl_nas.errors import UsageError
+
+
+def parse_image_size(text: str) -> tuple[int, int]:
+    """Height and width in pixels; raises `UsageError` for what is neither."""
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if min(size) < 1:
+        raise UsageError(f"--image_size={text}: expected pixels, as N for a square or HxW for height and width")
+    return size

@@ -1,0 +1,20 @@
+"""Which task networks are for."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rl_nas.settings import Settings, setting
+from rl_nas.tasks.catalog import TASKS
+
+
+@dataclass(frozen=True)
+class TaskSettings(Settings):
+    """The task."""
+
+    title: ClassVar[str] = "Task"
+
+    task: str | None = setting(
+        None,
+        f"what networks are for: {', '.join(TASKS)}; or module:NAME, an rl_nas.Task of one's own; left out: the first"
+        " whose targets the data set has",
+    )

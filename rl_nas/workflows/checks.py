@@ -1,0 +1,59 @@
+"""Settings of a search that exclude each other, told before anything is loaded."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from rl_nas.errors import UsageError
+from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.families.family import Family
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.workflows.config import SearchConfig
+
+SAMPLED = ("reinforce", "ppo", "random")
+"""Strategies that draw from a policy: `rl_nas.strategies.Sampling`."""
+
+
+def with_one_shot_defaults(config: SearchConfig) -> SearchConfig:
+    """The config with what shared weights need where it was left out: one convolution before the head."""
+    if not config.shared:
+        return config
+    reads = "output_conv" in _family(find_space(config.space)).reads
+    given = config.network.output_conv
+    output_conv = None if not reads else True if given is None else given
+    return replace(config, network=config.network.changed(output_conv=output_conv))
+
+
+def check_search(config: SearchConfig) -> None:
+    """Raises `UsageError` for settings that exclude each other."""
+    if config.shared:
+        _check_one_shot(config)
+    if config.early_stop.rule == "halving" and config.execution.async_updates:
+        raise UsageError("--early_stop_rule=halving compares the children of a batch; leave --async_updates out")
+
+
+def _check_one_shot(config: SearchConfig) -> None:
+    strategy, space = config.strategy.strategy, find_space(config.space)
+    if strategy not in SAMPLED:
+        raise UsageError(
+            f"--strategy={strategy}: shared weights need one that draws from a policy; give --strategy="
+            f"{', '.join(SAMPLED)}, or leave out --estimator=shared"
+        )
+    if not _family(space).one_shot:
+        raise UsageError(f"--space={space.name}: its networks have too little in common to share weights; search cells")
+    trials, samples = config.run.trials, config.estimator.shared_samples
+    if trials > samples:
+        raise UsageError(f"--trials={trials} to be trained alone, of --shared_samples={samples}; give more samples")
+    if config.reward.needs_latency:
+        raise UsageError("--cost=latency is measured of children; with --estimator=shared, give --cost=madds")
+    rule = config.early_stop.rule
+    if rule not in ("none", "record"):
+        raise UsageError(f"--early_stop_rule={rule}: what shared weights chose is trained in full; leave that out")
+    if config.health.on_collapse != "warn":
+        raise UsageError("--on_collapse is for --estimator=trained: shared weights may meet a network again; drop it")
+
+
+def _family(space: SearchSpace[Any]) -> Family:
+    return family_of(space.decode(space.sample(np.random.default_rng(0))))

@@ -1,0 +1,42 @@
+"""The evaluator of a search's children, made from its config in whatever process."""
+
+from rl_nas.child.data.image_cache import load_image_cache
+from rl_nas.child.data.images import load_images
+from rl_nas.child.training.child_training import DeviceData
+from rl_nas.early_stopping.child_states import ChildStates
+from rl_nas.evaluation.rewards import make_reward
+from rl_nas.evaluation.trained_child import TrainedChildEvaluator
+from rl_nas.execution.attempt import Evaluator
+from rl_nas.spaces.catalog import find_space
+from rl_nas.store.best_child import ChildWeights
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.tasks.sources import open_source
+from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.tensorflow_setup import settle_determinism
+
+
+def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
+    """Makes the evaluator.
+
+    Raises:
+        UsageError: the data set is missing.
+    """
+    settle_determinism(config.run.determinism)
+    task, source = open_source(config.data, config.task.task)
+    data = load_image_cache(folder.images) or load_images(source)
+    return TrainedChildEvaluator(
+        find_space(config.space),
+        DeviceData(data, source.annotation),
+        task,
+        config.network,
+        config.training,
+        config.augmentation,
+        classes=data.classes,
+        task_settings=config.task_settings(task),
+        latency=config.reward.needs_latency,
+        limits=config.limits,
+        filtering=config.filter,
+        early_stop=config.early_stop,
+        states=ChildStates(folder.states) if config.early_stop.rule == "halving" else None,
+        on_child=ChildWeights(folder, make_reward(config.reward)).keep,
+    )

@@ -1,0 +1,118 @@
+"""The executors of a search's children, and the evaluator that their workers make. TensorFlow is imported late."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rl_nas.errors import RunError, UsageError
+from rl_nas.execution.attempt import Evaluator
+from rl_nas.execution.devices import environment_of, worker_devices
+from rl_nas.execution.inline import InlineExecutor
+from rl_nas.execution.processes import ProcessExecutor
+from rl_nas.execution.ray_cluster import RayExecutor
+from rl_nas.execution.worker_process import EvaluatorSpec
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.trial import Job
+from rl_nas.units import GIB
+from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.run_config import portable
+from rl_nas.workflows.tensorflow_setup import load_tensorflow
+
+_FACTORY = "rl_nas.workflows.children:make_evaluator"
+
+ChildExecutor = InlineExecutor | ProcessExecutor | RayExecutor
+
+
+class Children:
+    """Where the children of a search are trained. TensorFlow is imported, and has not computed yet.
+
+    Args:
+        config: of the search.
+        folder: of the run.
+        debug: let workers' TensorFlow print its own log.
+        hide_gpus: where workers have them, keep this process off them.
+
+    Raises:
+        UsageError: there are no such devices, or no process that a timeout could end.
+    """
+
+    def __init__(
+        self, config: SearchConfig, folder: SearchFolder, *, debug: bool = False, hide_gpus: bool = True
+    ) -> None:
+        import tensorflow as tf
+
+        self._settings = config.execution
+        if self._settings.executor == "inline" and self._settings.child_timeout is not None:
+            raise UsageError("--child_timeout needs a process that can be ended; leave --executor=inline out")
+        arguments = {"flags": portable(config.flags()), "run_dir": str(folder.path), "debug": debug}
+        self._spec = EvaluatorSpec(_FACTORY, arguments)
+        self._devices = worker_devices(self._settings, len(tf.config.list_physical_devices("GPU")))
+        # As many in this process as in workers: the numbers of a run then depend neither on where it runs ...
+        tf.config.threading.set_intra_op_parallelism_threads(self._settings.threads_per_worker)
+        tf.config.threading.set_inter_op_parallelism_threads(self._settings.threads_per_worker)
+        if self._settings.executor != "inline" and hide_gpus:
+            tf.config.set_visible_devices([], "GPU")  # ... and GPUs are the workers'
+
+    def executor(self) -> ChildExecutor:
+        """The executor that runs them; a context."""
+        if self._settings.executor == "inline":
+            return InlineExecutor(make_evaluator(**self._spec.arguments))
+        if self._settings.executor == "ray":
+            return self._cluster()
+        return self._processes(self._devices)
+
+    def repeat(self, job: Job) -> None:
+        """Trains a child once more on this machine, so that its weights are in the run's folder.
+
+        Raises:
+            RunError: it failed.
+        """
+        with self._processes(self._devices[:1]) as executor:
+            (outcome,) = executor.run([job])
+        if outcome.measurement is None:
+            reason = outcome.failures[-1]
+            met = f"trial {job.index}, trained again for its weights: {reason.state}, {reason.error}"
+            raise RunError(met, reason.log)
+
+    def _cluster(self) -> RayExecutor:
+        settings = self._settings
+        threads = {} if settings.gpus_per_child else environment_of("cpu", settings.threads_per_worker)
+        return RayExecutor(
+            self._spec,
+            settings.workers,
+            address=settings.ray_address,
+            cpus=settings.threads_per_worker,
+            gpus=settings.gpus_per_child,
+            environment=threads,
+            options=self._options(),
+        )
+
+    def _processes(self, devices: Sequence[str]) -> ProcessExecutor:
+        threads, visible = self._settings.threads_per_worker, os.environ.get("CUDA_VISIBLE_DEVICES")
+        environments = [environment_of(device, threads, visible) for device in devices]
+        return ProcessExecutor(self._spec, len(devices), environments=environments, **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        gib = self._settings.worker_memory_gib
+        return {
+            "children_per_worker": self._settings.children_per_worker,
+            "memory": None if gib is None else int(gib * GIB),
+            "timeout": self._settings.child_timeout,
+        }
+
+
+def make_evaluator(flags: Mapping[str, Any], run_dir: str, debug: bool = False) -> Evaluator:
+    """Makes an evaluator that trains children as the flags of a search say, and keeps the best ones' weights.
+
+    Args:
+        flags: of a `SearchConfig`; those of a driver's command line, plug-ins included.
+        run_dir: folder of the run.
+        debug: let TensorFlow print its own log.
+
+    Raises:
+        UsageError: the data set is missing.
+    """
+    load_tensorflow(debug=debug)
+    from rl_nas.workflows.child_evaluator import child_evaluator
+
+    return child_evaluator(SearchConfig.from_flags(flags), SearchFolder(run_dir))

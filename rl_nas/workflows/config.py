@@ -1,0 +1,113 @@
+"""Configs: everything that a search or a full training is told, in groups of settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from rl_nas.child.data.settings import AugmentSettings, DataSettings, InputPipelineSettings
+from rl_nas.child.training.settings import DeviceSettings, InitSettings, TrainingSettings
+from rl_nas.controller.settings import ControllerSettings
+from rl_nas.early_stopping.thresholds import EarlyStopSettings
+from rl_nas.evaluation.limits import LimitSettings
+from rl_nas.evaluation.rewards import RewardSettings
+from rl_nas.evaluation.settings import FilterSettings
+from rl_nas.execution.settings import ExecutionSettings
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.one_shot.settings import EstimatorSettings
+from rl_nas.settings import Settings
+from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.strategies.catalog import StrategyOptions
+from rl_nas.strategies.health import HealthSettings
+from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.tasks.catalog import TASK_SETTINGS
+from rl_nas.tasks.settings import TaskSettings
+from rl_nas.tasks.task import Task
+from rl_nas.workflows.settings import SearchRunSettings, SecondStageSettings, StrategySettings, TrainRunSettings
+
+
+@dataclass(frozen=True)
+class Config:
+    """A group of settings for each field, and those of the tasks.
+
+    Attributes:
+        of_tasks: settings that tasks bring; those that are left out have their defaults.
+    """
+
+    of_tasks: tuple[Settings, ...] = field(default=(), kw_only=True)
+
+    @classmethod
+    def groups(cls) -> tuple[type[Settings], ...]:
+        """The settings that its flags are made of."""
+        own = (one.default_factory for one in fields(cls) if one.name != "of_tasks")
+        return (*own, *TASK_SETTINGS)  # type: ignore[arg-type]
+
+    @classmethod
+    def from_flags(cls, values: Mapping[str, Any]) -> Self:
+        """The config with the values of its flags, read from a mapping that may hold other flags too."""
+        own = {one.name: one.default_factory for one in fields(cls) if one.name != "of_tasks"}
+        return cls(
+            **{name: group.from_flags(values) for name, group in own.items()},  # type: ignore[union-attr]
+            of_tasks=tuple(group.from_flags(values) for group in TASK_SETTINGS),
+        )
+
+    def flags(self) -> dict[str, Any]:
+        """Flag name -> value, for every setting."""
+        groups = [getattr(self, one.name) for one in fields(self) if one.name != "of_tasks"]
+        return {name: value for group in (*groups, *self._complete()) for name, value in group.flags().items()}
+
+    def task_settings(self, task: Task) -> Settings | None:
+        """The settings of a task; None if it has none."""
+        return task.own_settings({name: value for group in self._complete() for name, value in group.flags().items()})
+
+    def _complete(self) -> tuple[Settings, ...]:
+        given = {type(group): group for group in self.of_tasks}
+        return tuple(given.get(group, group()) for group in TASK_SETTINGS)
+
+
+@dataclass(frozen=True)
+class SearchConfig(Config):
+    """Everything that a search is told: the flags of `rl_nas search`."""
+
+    run: SearchRunSettings = field(default_factory=SearchRunSettings)
+    task: TaskSettings = field(default_factory=TaskSettings)
+    execution: ExecutionSettings = field(default_factory=ExecutionSettings)
+    space: SpaceSettings = field(default_factory=SpaceSettings)
+    strategy: StrategySettings = field(default_factory=StrategySettings)
+    controller: ControllerSettings = field(default_factory=ControllerSettings)
+    evolution: EvolutionSettings = field(default_factory=EvolutionSettings)
+    health: HealthSettings = field(default_factory=HealthSettings)
+    estimator: EstimatorSettings = field(default_factory=EstimatorSettings)
+    reward: RewardSettings = field(default_factory=RewardSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    filter: FilterSettings = field(default_factory=FilterSettings)
+    early_stop: EarlyStopSettings = field(default_factory=EarlyStopSettings)
+    then: SecondStageSettings = field(default_factory=SecondStageSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    augmentation: AugmentSettings = field(default_factory=AugmentSettings)
+
+    @property
+    def strategies(self) -> StrategyOptions:
+        """The settings of all strategies."""
+        return StrategyOptions(self.controller, self.evolution)
+
+    @property
+    def shared(self) -> bool:
+        """Whether networks are measured with shared weights."""
+        return self.estimator.estimator == "shared"
+
+
+@dataclass(frozen=True)
+class TrainConfig(Config):
+    """Everything that a full training is told: the flags of `rl_nas train`."""
+
+    run: TrainRunSettings = field(default_factory=TrainRunSettings)
+    task: TaskSettings = field(default_factory=TaskSettings)
+    start: InitSettings = field(default_factory=InitSettings)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    augmentation: AugmentSettings = field(default_factory=AugmentSettings)
+    pipeline: InputPipelineSettings = field(default_factory=InputPipelineSettings)
+    devices: DeviceSettings = field(default_factory=DeviceSettings)

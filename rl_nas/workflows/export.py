@@ -1,0 +1,145 @@
+"""An export: a trained network written in several formats, each compared with the network elsewhere."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.export import writers
+from rl_nas.child.export.serving import Serving, parts_of
+from rl_nas.child.export.verification import verify
+from rl_nas.errors import UsageError, first_line
+from rl_nas.report.model_card import model_card
+from rl_nas.store.files import write_text
+from rl_nas.tasks.sources import open_source
+from rl_nas.tasks.task import Task
+from rl_nas.workflows.export_source import ExportSource
+from rl_nas.workflows.tensorflow_setup import captured_stderr
+
+_RANGE_IMAGES = 200
+"""Training images on which the ranges of whole-number arithmetic are measured."""
+
+
+def export_network(source: ExportSource, formats: Sequence[str], out: Path, images: int) -> dict[str, Any]:
+    """Writes, compares and describes a network in all formats.
+
+    Args:
+        source: of the network.
+        formats: of `rl_nas.child.export.reload.LOADERS`.
+        out: an empty folder.
+        images: real images on which the formats are compared with the network, at most.
+
+    Returns:
+        The content of metadata.json.
+
+    Raises:
+        UsageError: the model, the data set and the task do not fit.
+        RunError: a format computes something else than the network.
+    """
+    task, data = open_source(source.data, source.task)
+    serving = _serving(task, source, data.class_names)
+    if serving.image_shape != data.shape:
+        raise UsageError(
+            f"the model reads images of {'x'.join(map(str, serving.image_shape))}; those of {data.name} are"
+            f" {'x'.join(map(str, data.shape))}: give the data set that it was trained on, or --image_size"
+        )
+    pipeline = InputPipeline(data, source.pipeline, seed=0)
+    split = "valid" if pipeline.size("valid") else data.test_split
+    pixels, targets = _first(pipeline.measured(split, min(images, pipeline.size(split))))
+    with tf.device("CPU:0"):  # a GPU drops 13 of the 23 bits of float32 in convolutions
+        expected = {name: np.asarray(one) for name, one in serving.predictions(tf.constant(pixels)).items()}
+    verified: dict[str, dict[str, Any]] = {}
+    for one in _writers(serving, formats, out, pipeline):
+        print(f"writing and comparing {one.path}", file=sys.stderr, flush=True)
+        with captured_stderr():  # converters talk
+            one.write(one.path)
+        compared = verify(one.kind, one.path, pixels, targets, expected, serving.compare, one.arithmetic)
+        name = one.kind if one.kind != "tflite" else f"tflite_{one.arithmetic}"
+        verified[name] = {"file": one.path.name, **compared.document()}
+    document = {
+        **_facts(source, task, serving),
+        "dataset": data.name,
+        "compared_on": {"split": split, "images": len(pixels)},
+        "formats": verified,
+    }
+    _describe(document, out)
+    return document
+
+
+def _facts(source: ExportSource, task: Task, serving: Serving) -> dict[str, Any]:
+    """Everything in metadata.json that is known before the export."""
+    results = source.results
+    return {
+        "task": task.name,
+        "noun": task.noun,
+        "returns": serving.returns,
+        "network": results.get("genotype_name"),
+        "genotype": results.get("genotype"),
+        "counts": results.get("network"),
+        "classes": list(serving.class_names),
+        "image": list(serving.image_shape),
+        **serving.normalization._asdict(),
+        "valid": results.get("valid"),
+        "final_test": results.get("final_test"),
+        "recipe": source.flags,
+    }
+
+
+class _Writer(NamedTuple):
+    """One file or folder to export: how it is loaded, how it computes, and what writes it."""
+
+    kind: str
+    path: Path
+    write: Callable[[Path], None]
+    arithmetic: str = "float32"
+
+
+def _writers(serving: Serving, formats: Sequence[str], out: Path, pipeline: InputPipeline) -> Iterator[_Writer]:
+    if "saved_model" in formats:
+        yield _Writer("saved_model", out / "saved_model", lambda path: writers.write_saved_model(serving, path))
+    if "keras" in formats:
+        yield _Writer("keras", out / "model.keras", serving.keras_model().save)
+    if "tflite" in formats:
+        ranges, _ = _first(pipeline.train(0, min(_RANGE_IMAGES, pipeline.train_images)))
+        for kind in writers.LITE_TYPES:
+            write = partial(writers.write_lite, serving, kind=kind, images=ranges)
+            yield _Writer("tflite", out / f"model_{kind}.tflite", write, kind)
+    if "onnx" in formats:
+        yield _Writer("onnx", out / "model.onnx", lambda path: writers.write_onnx(serving, path))
+
+
+def _serving(task: Task, source: ExportSource, class_names: Sequence[str]) -> Serving:
+    try:
+        model = keras.models.load_model(source.file, compile=False, safe_mode=True)
+    except (ValueError, OSError, TypeError) as error:
+        raise UsageError(f"--model={source.file} is no Keras model: {first_line(error)}") from error
+    network, normalization = parts_of(model)
+    served = task.serving(network, normalization, class_names, middle=source.pipeline.inception_crop)
+    served.check_classes()
+    return served
+
+
+def _first(batches: Any) -> tuple[np.ndarray, Any]:
+    """The images and targets of a pipeline's first batch."""
+    images, targets, *_ = next(batches.as_numpy_iterator())
+    return images, targets
+
+
+def _describe(document: Mapping[str, Any], out: Path) -> None:
+    """Class names, metadata and model card, in the folder and inside the SavedModel."""
+    files = {
+        writers.CLASSES: "\n".join(document["classes"]) + "\n",
+        "metadata.json": json.dumps(document, indent=2) + "\n",
+        "model_card.md": model_card(dict(document)),
+    }
+    for place in (out, out / "saved_model" / writers.EXTRA):
+        if place.is_dir():
+            for name, text in files.items():
+                write_text(place / name, text)

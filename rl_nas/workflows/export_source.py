@@ -1,0 +1,54 @@
+"""A model to be exported, and what the folder of its training tells of it. No TensorFlow."""
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
+from rl_nas.errors import UsageError
+from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.workflows.run_config import check_plugins
+
+
+class ExportSource:
+    """The model's file and facts of its training, which a lone file lacks.
+
+    Attributes:
+        file: model.keras.
+        results: content of the training's results.json.
+        flags: of the training.
+        data: the data set, of the training or of this call.
+        pipeline: settings of the training's input pipeline.
+        task: name of the task; None: the first whose targets the data set has.
+    """
+
+    def __init__(self, model: str, values: Mapping[str, Any], given: Collection[str]) -> None:
+        """Finds the file.
+
+        Args:
+            model: the folder of a training, or its model.keras.
+            values: flags of this call.
+            given: names of those that were given.
+
+        Raises:
+            UsageError: there is no such model, or no data set for it.
+        """
+        path = Path(model)
+        self.file = path / "model.keras" if path.is_dir() else path
+        if not self.file.exists():
+            hint = "a search: train its best cell first (rl_nas train)" if (path / "best").is_dir() else "no training"
+            raise UsageError(f"--model={model}: no {self.file}; {'it is ' + hint if path.is_dir() else 'no such file'}")
+        folder = TrainingFolder(self.file.parent)
+        self.results: dict[str, Any] = {}
+        self.flags: dict[str, Any] = {}
+        if folder.config.exists() and folder.results.exists():
+            self.results = json.loads(folder.results.read_text(encoding="utf-8"))
+            self.flags = folder.read_config()["flags"]
+        elif "dataset" not in given:
+            raise UsageError(f"--model={model} is in no training's folder: give the data set it is for with --dataset")
+        check_plugins(self.flags, given)
+        merged = {**values, **self.flags, **{name: values[name] for name in given}}
+        self.data = DataSettings.from_flags(merged)
+        self.pipeline = InputPipelineSettings.from_flags({**InputPipelineSettings().flags(), **self.flags})
+        self.task: str | None = merged.get("task")

@@ -1,0 +1,131 @@
+"""The one-shot stage of a search: from its config to a ranking by shared weights."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from itertools import takewhile
+from typing import Any, cast
+
+from rl_nas.child.data.annotation import Annotation
+from rl_nas.child.data.images import ImageData
+from rl_nas.child.training.child_training import DeviceData
+from rl_nas.networks.plan import Plan
+from rl_nas.one_shot.progress import OneShotProgress
+from rl_nas.one_shot.result import Confirmed, OneShotResult
+from rl_nas.one_shot.search import (
+    Ranked,
+    SampledStrategy,
+    order_of_confirmation,
+    random_places,
+    rank,
+    train_one_shot,
+)
+from rl_nas.one_shot.state import OneShotState
+from rl_nas.one_shot.supernet import TrainedSupernet
+from rl_nas.report.health_log import HealthLog
+from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.strategies import Strategy
+from rl_nas.strategies.failures import FAILURE_RULES
+from rl_nas.tasks.task import Task
+from rl_nas.trial import Reward, Trial
+from rl_nas.workflows.config import SearchConfig
+
+
+class OneShotStage:
+    """The training of the shared weights, and the ranking by them.
+
+    Args:
+        config: of the search.
+        folder: of the run.
+        task: of the networks.
+        strategy: what searches, fresh.
+        space: what is searched.
+        reward: what is maximized.
+        data: the images.
+        annotation: of their targets.
+    """
+
+    def __init__(
+        self,
+        config: SearchConfig,
+        folder: SearchFolder,
+        task: Task,
+        strategy: Strategy,
+        space: SearchSpace[Any],
+        reward: Reward,
+        data: ImageData,
+        annotation: Annotation,
+    ) -> None:
+        self._config, self._folder, self._task, self._space, self._reward = config, folder, task, space, reward
+        self._data, self._annotation = data, annotation
+        self._strategy = cast(SampledStrategy, strategy)
+        self._store = OneShotState(folder.shared)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs whose weights are kept."""
+        last = self._store.checkpoint()
+        return last.updates if last else 0
+
+    def architectures(self, plan: Callable[[Architecture, int | None], Plan]) -> list[Architecture]:
+        """The networks to be trained alone, in this order; trains and ranks where that is not done yet.
+
+        Args:
+            plan: makes networks.
+        """
+        ranking = self._store.ranking()
+        if ranking is None:
+            ranking = [asdict(ranked) for ranked in self._ranked(plan)]
+            self._store.save_ranking(ranking)
+        order = order_of_confirmation(len(ranking), self._config.run.seed)
+        return [tuple(ranking[place]["architecture"]) for place in order]
+
+    def result(self, trials: Sequence[Trial]) -> OneShotResult:
+        """The ranking, and what came of the networks of those trials."""
+        ranking, seed = self._store.ranking() or [], self._config.run.seed
+        order = order_of_confirmation(len(ranking), seed)
+        trained = {order[trial.index]: trial for trial in trials}  # a run that was stopped may lack some between
+        chosen = set(takewhile(trained.__contains__, random_places(len(ranking), seed)))
+        confirmed = []
+        for place, trial in trained.items():
+            alone = trial.measurement.quality if trial.measurement else None
+            confirmed.append(Confirmed(trial.index, place + 1, ranking[place]["quality"], alone, place in chosen))
+        return OneShotResult(len(ranking), confirmed)
+
+    def _ranked(self, plan: Callable[[Architecture, int | None], Plan]) -> list[Ranked]:
+        config, settings, classes = self._config, self._config.estimator, self._data.classes
+        supernet = TrainedSupernet(
+            plan,
+            DeviceData(self._data, self._annotation),
+            self._task.objective(config.task_settings(self._task), classes),
+            lambda: self._task.metric(classes),
+            replace(config.training, epochs=settings.shared_epochs),
+            config.augmentation,
+            limits=config.limits,
+            seed=config.run.seed,
+        )
+        last = self._store.checkpoint()
+        progress = OneShotProgress(settings.shared_epochs, start=last.updates if last else 0)
+        with progress.line, HealthLog(self._folder.health, self._folder.tensorboard) as log:
+
+            def on_epoch(epoch: int, figures: Mapping[str, float]) -> None:
+                progress.follow(epoch, figures)
+                log.update(epoch, figures)
+
+            train_one_shot(
+                self._strategy,
+                supernet,
+                self._store,
+                last,
+                reward=self._reward,
+                epochs=settings.shared_epochs,
+                warmup=settings.shared_warmup,
+                updates=settings.shared_updates,
+                batch_size=config.run.update_every,
+                failures=FAILURE_RULES[config.strategy.failure_reward],
+                on_epoch=on_epoch,
+            )
+        print(f"ranking {settings.shared_samples} networks on all held-out images", file=sys.stderr, flush=True)
+        key = self._space.canonical_key
+        return rank(self._strategy, supernet, settings.shared_samples, reward=self._reward, key=key)

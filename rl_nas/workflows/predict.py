@@ -1,0 +1,30 @@
+"""Predictions of an exported SavedModel for image files."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from rl_nas.child.export.writers import CLASSES, EXTRA
+from rl_nas.errors import UsageError
+from rl_nas.tasks.task import Task
+
+
+def predict_files(task: Task, path: Path, files: Sequence[str], top: int) -> Iterator[tuple[str, tuple[str, Any]]]:
+    """Yields each file with what the task tells of it: a line of text, and a JSON value.
+
+    Raises:
+        UsageError: a file is no image.
+    """
+    serve = (loaded := tf.saved_model.load(path)).signatures["serving_default"]
+    channels = serve.structured_input_signature[1]["images"].shape[-1]
+    names = (path / EXTRA / CLASSES).read_text(encoding="utf-8").splitlines()
+    for file in files:
+        try:
+            image = tf.io.decode_image(tf.io.read_file(file), channels=channels, expand_animations=False)
+        except tf.errors.InvalidArgumentError as error:
+            raise UsageError(f"{file} is no image that can be decoded: expected PNG, JPEG, GIF or BMP") from error
+        outputs = {name: output[0].numpy() for name, output in serve(images=image[tf.newaxis]).items()}
+        yield file, task.prediction(outputs, names, top)
+    del loaded  # its variables live as long as it does

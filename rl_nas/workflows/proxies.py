@@ -1,0 +1,103 @@
+"""Networks trained in several ways, and scored untrained, to compare how these rank them."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import numpy as np
+
+from rl_nas.child.data.image_cache import image_cache
+from rl_nas.child.data.images import ImageData, load_images
+from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.training.child_training import DeviceData
+from rl_nas.evaluation.proxy_ranking import Proxy
+from rl_nas.evaluation.rewards import quality
+from rl_nas.evaluation.zero_cost import SCORES, first_images
+from rl_nas.execution.supervision import SupervisedExecutor
+from rl_nas.loops.synchronous import search
+from rl_nas.loops.updates import Watcher
+from rl_nas.networks.network import plan_network
+from rl_nas.report.progress import SearchProgress
+from rl_nas.spaces.catalog import find_space
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.trials import TrialStore
+from rl_nas.strategies.random_search import RandomSearch
+from rl_nas.tasks.sources import Opened, open_source
+from rl_nas.trial import Trial, child_seed
+from rl_nas.workflows.children import Children
+from rl_nas.workflows.config import SearchConfig
+
+FULL = "full"
+"""The way that proxies are compared with; its folder in the run's."""
+
+
+def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFolder) -> Proxy:
+    """Trains random networks in one way; takes what an earlier call has finished from its store.
+
+    Args:
+        name: of the way, and of its folder in the run's.
+        way: how they are trained.
+        config: of the full training, whose networks all ways have.
+        folder: of the run.
+    """
+    run, part = config.run, SearchFolder(folder.path / name)
+    for path in (part.path, *part.folders):
+        path.mkdir(exist_ok=True)
+    space = find_space(config.space)
+    children = Children(way, part)
+    print(f"{name}:", file=sys.stderr)
+    with TrialStore(part.trials) as store:
+        recorded = store.trials()
+        data, _ = _loaded(way.data, way.task.task)
+        with image_cache(data, part.images), children.executor() as executor:
+            progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
+            with progress.line:
+                search(
+                    RandomSearch(space, run.seed),  # the same networks for all
+                    SupervisedExecutor(executor, way.execution),
+                    store,
+                    reward=quality,
+                    trials=run.trials,
+                    batch_size=run.trials,
+                    seed=way.run.seed,
+                    key=space.canonical_key,
+                    watcher=_Watcher(progress),
+                )
+        trials = store.trials()
+    seconds = [trial.measurement.seconds or 0.0 for trial in trials if trial.measurement]
+    return Proxy(name, tuple(trial.reward for trial in trials), float(np.mean(seconds)) if seconds else 0.0)
+
+
+def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) -> Iterator[Proxy]:
+    """Yields the networks of the full training by scores of their untrained selves."""
+    if not scores:
+        return
+    with TrialStore(SearchFolder(folder.path / FULL).trials) as store:
+        architectures = [trial.architecture for trial in store.trials()]
+    images, (task, source) = _loaded(config.data, config.task.task)
+    objective = task.objective(config.task_settings(task), images.classes)
+    space, data, head = find_space(config.space), DeviceData(images, source.annotation), task.head(images.classes)
+    batch = first_images(data, objective, config.filter.filter_images)
+    for name in scores:
+        task.require(name, f"--scores={name}")
+        started, values = time.monotonic(), []
+        for number, architecture in enumerate(architectures):
+            plan = plan_network(space.decode(architecture), config.network, images.image_shape, head)
+            values.append(SCORES[name](plan, child_seed(config.run.seed, number), batch))
+        yield Proxy(name, tuple(values), (time.monotonic() - started) / len(values))
+
+
+@cache
+def _loaded(settings: DataSettings, task: str | None) -> tuple[ImageData, Opened]:
+    """A data set, decoded once for all ways that have the same."""
+    opened = open_source(settings, task)
+    return load_images(opened.source), opened
+
+
+class _Watcher(Watcher):
+    def __init__(self, progress: SearchProgress) -> None:
+        self._progress = progress
+
+    def trial(self, trial: Trial, figures: object) -> None:
+        self._progress.follow(trial, {})

@@ -1,0 +1,227 @@
+"""A search from its config to the best child's files."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+
+from rl_nas.child.data.image_cache import image_cache
+from rl_nas.child.data.images import load_images
+from rl_nas.child.export.writers import write_checked_saved_model
+from rl_nas.child.network.keras_model import build_model
+from rl_nas.early_stopping.child_states import ChildStates
+from rl_nas.early_stopping.supervised import supervised
+from rl_nas.errors import RunError, UsageError
+from rl_nas.evaluation.rewards import make_reward
+from rl_nas.loops.asynchronous import search_async
+from rl_nas.loops.synchronous import search
+from rl_nas.loops.updates import Watcher
+from rl_nas.networks.network import plan_network
+from rl_nas.networks.plan import Plan
+from rl_nas.networks.settings import unread_settings
+from rl_nas.one_shot.search import FixedProposals
+from rl_nas.report.health_log import HealthLog
+from rl_nas.report.picture import draw_genotype
+from rl_nas.report.progress import SearchProgress
+from rl_nas.report.search_summary import SearchResult
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.decisions import Architecture
+from rl_nas.store.best_child import BestChild
+from rl_nas.store.files import storage_errors
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.trials import TrialStore
+from rl_nas.strategies.catalog import find_strategy
+from rl_nas.strategies.failures import FAILURE_RULES
+from rl_nas.tasks.sources import open_source
+from rl_nas.trial import Job, Trial, child_seed
+from rl_nas.workflows.children import Children
+from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.one_shot import OneShotStage
+from rl_nas.workflows.second_stage import SecondStage, candidates
+from rl_nas.workflows.tensorflow_setup import settle_determinism
+
+_CHECKED_IMAGES = 64
+"""Held-out images on which the exported SavedModel is compared with the child."""
+
+
+class SearchRun:
+    """The parts of a search. Making it checks everything and writes nothing; as a context it opens the run's store.
+
+    Attributes:
+        config: of the search, with the task that was found.
+        folder: of the run.
+        best: the best child so far.
+        one_shot: the training of shared weights; None where networks are trained alone.
+    """
+
+    def __init__(
+        self, config: SearchConfig, folder: SearchFolder, *, resumed: bool = False, debug: bool = False
+    ) -> None:
+        """Checks data, space, network and strategy.
+
+        Args:
+            config: of the search.
+            folder: of the run.
+            resumed: settings of an earlier part that have no effect are told and left out; otherwise they are refused.
+            debug: let workers' TensorFlow print its own log.
+
+        Raises:
+            UsageError: something does not fit.
+        """
+        self.folder = folder
+        self._children = Children(config, folder, debug=debug, hide_gpus=not config.shared)
+        settle_determinism(config.run.determinism)
+        self._space = find_space(config.space)
+        self._reward = make_reward(config.reward)
+        self._task, source = open_source(config.data, config.task.task)
+        for ability, flag in _asked(config):
+            self._task.require(ability, flag)
+        self._annotation, self._data = source.annotation, load_images(source)
+        self._head = self._task.head(self._data.classes)
+        self.config = replace(config, task=replace(config.task, task=config.task.task or self._task.name))
+        if resumed:
+            self._leave_out_unread()
+        self.best = BestChild(folder, self._space.decode)
+        self._plan(self._space.sample(np.random.default_rng(0)), steps=1)  # raises where images are too small
+        make_strategy = find_strategy(config.strategy.strategy)
+        self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
+        self.one_shot: OneShotStage | None = None
+        if config.shared:
+            self.one_shot = OneShotStage(
+                self.config, folder, self._task, self._strategy, self._space, self._reward, self._data, self._annotation
+            )
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.store = stack.enter_context(TrialStore(self.folder.trials))
+            recorded, trials = self.store.trials(), self.config.run.trials
+            if len(recorded) > trials:
+                raise UsageError(f"--trials={trials}, but {len(recorded)} are recorded already; give a larger number")
+            self.best.restore(recorded)
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._exit.close()
+
+    def search(self) -> None:
+        """Searches until all trials are recorded; goes on where an earlier call was interrupted."""
+        config, recorded = self.config, self.store.trials()
+        strategy, trials, batch = self._strategy, config.run.trials, config.run.update_every
+        if self.one_shot is not None:
+            ranked = self.one_shot.architectures(self._plan)
+            strategy, trials, batch = FixedProposals(ranked), min(trials, len(ranked)), len(ranked)
+        with image_cache(self._data, self.folder.images), self._children.executor() as executor:
+            progress = SearchProgress(trials, recorded, workers=lambda: executor.workers)
+            with progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
+                log.restore(recorded)
+                loop = search_async if config.execution.async_updates else search
+                loop(
+                    strategy,
+                    supervised(
+                        executor,
+                        config.execution,
+                        config.early_stop,
+                        epochs=config.training.epochs,
+                        states=self.folder.states,
+                        recorded=recorded,
+                        reward=self._reward,
+                        lag=config.run.update_every,
+                    ),
+                    self.store,
+                    reward=self._reward,
+                    trials=trials,
+                    batch_size=batch,
+                    seed=config.run.seed,
+                    key=self._space.canonical_key,
+                    health=config.health,
+                    failures=FAILURE_RULES[config.strategy.failure_reward],
+                    watcher=_Watcher(self.best, progress, log),
+                )
+
+    def finish(self) -> SearchResult:
+        """Writes the picture and the SavedModel of the best child.
+
+        Raises:
+            RunError: all children failed, or the SavedModel computes something else.
+        """
+        best, trials = self.best.trial, self.store.trials()
+        if best is None or best.measurement is None:
+            raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
+        genotype, measured = self._space.decode(best.architecture), best.measurement
+        title = f"trial {best.index}, held-out {measured.quality_name} {measured.quality:.4f}"
+        with storage_errors(self.folder.best):
+            draw_genotype(genotype, self.folder.best / "cell.png", title=title)
+            difference = self._export(best)
+        return SearchResult(
+            trials=trials,
+            best=best,
+            genotype=genotype,
+            epochs=measured.epochs or self.config.training.epochs,
+            valid_images=len(self._data.valid_images),
+            files=self.folder.files(),
+            export_difference=difference,
+            shared=None if self.one_shot is None else self.one_shot.result(trials),
+        )
+
+    def forget_states(self) -> None:
+        """Deletes the states of children: the search is over."""
+        ChildStates(self.folder.states).clear()
+
+    def second_stage(self, trials: Sequence[Trial]) -> dict[str, Any]:
+        """Trains the best networks longer, as the config says; returns the content of then.json."""
+        then = self.config.then
+        stage = SecondStage(then, self.folder, self.config)
+        return stage.run(list(candidates(then, self._space, trials, self.config.run.seed)))
+
+    def _export(self, best: Trial) -> float:
+        if not self.best.weights.exists():
+            print(f"training trial {best.index} again: its weights are on another machine", file=sys.stderr)
+            job = Job(best.index, best.architecture, child_seed(self.config.run.seed, best.index))
+            curve = best.measurement.curve if best.measurement else ()
+            self._children.repeat(job.until(len(curve)) if curve else job)
+        network = build_model(self._plan(best.architecture))
+        self.best.load_weights(network)
+        serving = self._task.serving(network, self._data.normalization(), self._data.class_names)
+        images = self._data.valid_images[:_CHECKED_IMAGES]
+        return write_checked_saved_model(serving, images, self.folder.best / "saved_model")
+
+    def _plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
+        genotype, shape = self._space.decode(architecture), self._data.image_shape
+        return plan_network(genotype, self.config.network, shape, self._head, steps)
+
+    def _leave_out_unread(self) -> None:
+        """Leaves out the network settings of an earlier part, which earlier versions ignored."""
+        genotype = self._space.decode(self._space.sample(np.random.default_rng(0)))
+        unread = unread_settings(genotype, self.config.network, self._head.reads)
+        if unread:
+            names = ", ".join(f"--{name}" for name in unread)
+            print(f"{names} of the run has no effect on its networks and is left out", file=sys.stderr)
+            self.config = replace(self.config, network=self.config.network.changed(**dict.fromkeys(unread)))
+
+
+def _asked(config: SearchConfig) -> list[tuple[str, str]]:
+    """Abilities of the task that a config needs, with the flag that asks for each."""
+    asked = [("one_shot", "--estimator=shared")] if config.shared else []
+    return asked + ([(config.filter.filter, f"--filter={config.filter.filter}")] if config.filter.filter else [])
+
+
+class _Watcher(Watcher):
+    """Keeps the best child, shows the progress, writes the figures."""
+
+    def __init__(self, best: BestChild, progress: SearchProgress, log: HealthLog) -> None:
+        self._best, self._progress, self._log = best, progress, log
+
+    def trial(self, trial: Trial, figures: Mapping[str, float]) -> None:
+        self._best.follow(trial)
+        self._progress.follow(trial, figures)
+        self._log.trial(trial)
+
+    def update(self, number: int, figures: Mapping[str, float]) -> None:
+        self._log.update(number, figures)
+
+    def collapse(self, message: str) -> None:
+        self._progress.line.warn(message)

@@ -1,0 +1,52 @@
+"""TensorFlow as verbs want it: quiet, deterministic, not greedy."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def load_tensorflow(*, debug: bool = False) -> None:
+    """Imports TensorFlow without its start-up chatter, which no setting of its own silences; with `debug` as is."""
+    if debug:
+        import tensorflow as tf
+    else:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        from absl import logging
+
+        logging.set_verbosity(logging.ERROR)
+        with captured_stderr():
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+            tf.get_logger().setLevel("ERROR")  # TFDS calls what is deprecated
+    for gpu in tf.config.list_physical_devices("GPU"):
+        # Of its memory what is needed, not all of it: others use it too.
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def settle_determinism(wanted: str) -> None:
+    """Makes TensorFlow repeat results to the bit: `on`, `off`, or `auto`, which is on unless there is a GPU."""
+    import tensorflow as tf
+
+    if wanted == "on" or (wanted == "auto" and not tf.config.list_physical_devices("GPU")):
+        tf.config.experimental.enable_op_determinism()
+
+
+@contextmanager
+def captured_stderr() -> Iterator[None]:
+    """Keeps what C++ code writes to standard error; shows it only if the body fails."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as capture:
+        saved = os.dup(2)
+        os.dup2(capture.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            capture.seek(0)
+            os.write(saved, capture.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

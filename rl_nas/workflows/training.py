@@ -1,0 +1,245 @@
+"""A full training from its config to a trained network and its results."""
+
+import contextlib
+import json
+import tempfile
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.normalization import Normalization
+from rl_nas.child.export.serving import NETWORK, copy_weights
+from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.training.checkpoints import Checkpoints, last_checkpoint
+from rl_nas.child.training.child_training import DivergedError
+from rl_nas.child.training.devices import make_distribution, precision
+from rl_nas.child.training.full_training import FullTrainer, Measured, global_batch
+from rl_nas.child.training.tf_config import worker_index
+from rl_nas.child.training.transfer import freeze, start_from
+from rl_nas.errors import RunError, UsageError
+from rl_nas.networks.genotypes import load, to_json
+from rl_nas.networks.network import plan_network, size_notation, solve
+from rl_nas.report.training_log import TrainingLog
+from rl_nas.report.training_progress import TrainingProgress
+from rl_nas.spaces.decisions import Genotype
+from rl_nas.store.files import write_atomically, write_text
+from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.tasks.sources import open_source
+from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.tensorflow_setup import settle_determinism
+
+_SHOWN_IMAGES = 8
+
+
+class TrainingRun:
+    """The parts of a full training. Making it checks everything and writes nothing.
+
+    Attributes:
+        config: of the training, with the task that was found.
+        first: whether this process writes; one of several machines does.
+    """
+
+    def __init__(self, config: TrainConfig, folder: TrainingFolder, genotype: Genotype) -> None:
+        settings, self.folder, self._genotype = config.run, folder, genotype
+        if config.start.init is not None:
+            _check_same_genotype(config.start.init, genotype)
+        settle_determinism(settings.determinism)
+        self.first = worker_index(config.devices) == 0
+        # Other workers than the first do the same, and write where nobody looks.
+        self._written = folder if self.first else TrainingFolder(tempfile.mkdtemp())
+        self._place = settings.checkpoint_dir or str(folder.checkpoints)
+        if not settings.resume and last_checkpoint(self._place) is not None:
+            raise UsageError(f"--checkpoint_dir={self._place} holds another training's checkpoints; give another one")
+        self._distribution = make_distribution(config.devices)
+        self._task, self._source = open_source(config.data, config.task.task)
+        if config.pipeline.mixup:
+            self._task.require("mixup", f"--mixup={config.pipeline.mixup:g}")
+        self.config = replace(config, task=replace(config.task, task=config.task.task or self._task.name))
+        self._test_split = self._source.test_split if settings.final_test else None
+        self._pipeline = InputPipeline(self._source, config.pipeline, settings.seed)
+        if self._test_split:
+            self._pipeline.check_targets(self._test_split)
+        self._classes = len(self._source.class_names)
+        self._head = self._task.head(self._classes)
+        self._skeleton = solve(genotype, config.network, self._source.shape, self._head, default="cifar")
+        self._valid: Measured | None = None
+        self._trainer = self._make_trainer()
+
+    def run(self) -> dict[str, Any]:
+        """Trains, measures and writes; returns the results.
+
+        Raises:
+            RunError: the training diverged.
+        """
+        trainer, settings, epochs = self._trainer, self.config.run, self.config.training.epochs
+        data = {**self._data(), **trainer.normalization._asdict()}
+        write_text(self._written.data, json.dumps(data, indent=2) + "\n")
+        self._checkpoints = Checkpoints(trainer.state, self._place, keep=settings.keep, writes=self.first)
+        if settings.resume:
+            self._checkpoints.restore()
+        self._progress = TrainingProgress(trainer.steps, epochs, trainer.batch, trainer.step)
+        shown = self._progress.line if self.first else contextlib.nullcontext()
+        log = TrainingLog(self._written.history, self._written.tensorboard, trainer.epoch)
+        with self._source.decoding_errors(), log, shown:
+            if not trainer.step:
+                log.images("training images", trainer.augmented_images(_SHOWN_IMAGES))
+            while trainer.epoch < epochs:
+                self._train_epoch(log)
+            return self._finish(log.written)
+
+    def _make_trainer(self) -> FullTrainer:
+        config, images = self.config, self._pipeline.train_images
+        steps = images // global_batch(config.training, images, self._distribution) * config.training.epochs
+        plan = plan_network(self._genotype, self._skeleton, self._source.shape, self._head, steps)
+        with precision(config.devices.precision):
+            model = build_model(plan, seed=config.run.seed)
+        freeze(model, config.start.freeze, self._head)
+        return FullTrainer(
+            model,
+            self._pipeline,
+            self._normalization(model),
+            self._task.objective(config.task_settings(self._task), self._classes),
+            config.training,
+            config.augmentation,
+            config.devices,
+            annotation=self._source.annotation,
+            metric=lambda: self._task.metric(self._classes),
+            strategy=self._distribution,
+            mixup=config.pipeline.mixup,
+            seed=config.run.seed,
+        )
+
+    def _normalization(self, model: keras.Model) -> Normalization:
+        """Normalization of the data, or of the network whose weights the model gets.
+
+        A resumed training restores its own, and checks that the data are still the same.
+        """
+        start = self.config.start
+        if self.config.run.resume and self.folder.data.exists():
+            data, recorded = self._data(), json.loads(self.folder.data.read_text(encoding="utf-8"))
+            changed = ", ".join(name for name in data if recorded.get(name) != data[name])
+            if changed:
+                raise UsageError(f"--dataset={self._source.name} is not what the training began with: other {changed}")
+            if start.init is not None and last_checkpoint(self._place) is None:  # it was stopped before the first
+                start_from(start, model, self._skeleton, self._head)
+            return Normalization(tuple(recorded["mean"]), tuple(recorded["deviation"]))
+        if start.init is not None:
+            return start_from(start, model, self._skeleton, self._head).normalization
+        return self._pipeline.normalization()
+
+    def _data(self) -> dict[str, Any]:
+        """Facts of the data that must be the same when a training goes on."""
+        return {
+            "classes": list(self._source.class_names),
+            "train_images": self._pipeline.train_images,
+            "valid_images": self._pipeline.size("valid"),
+        }
+
+    def _train_epoch(self, log: TrainingLog) -> None:
+        """Trains for an epoch, or the rest of one, measures, writes figures and checkpoint."""
+        trainer, every = self._trainer, self.config.run.checkpoint_steps
+        began, step_before = time.monotonic(), trainer.step
+        seconds_before = log.written[-1]["seconds"] if log.written else 0.0
+        last_saved = trainer.step
+        try:
+            for now in trainer.train_epoch():
+                self._progress.follow(now.step, now.figures)
+                if every and now.step - last_saved >= every and now.step % trainer.steps_per_epoch:
+                    self._save()
+                    last_saved = now.step
+            trainer.check_finite()
+        except DivergedError as error:
+            last = last_checkpoint(self._place)
+            kept = f"the last good checkpoint stays, {last}" if last else "before the first checkpoint"
+            raise RunError(
+                f"training diverged: {error}; {kept}; start another run with a lower --learning_rate or --clip_norm"
+            ) from error
+        seconds = time.monotonic() - began
+        measured = {**now.figures, **self._measured_after(trainer.epoch)}
+        log.epoch(
+            {
+                "epoch": trainer.epoch,
+                "step": trainer.step,
+                "learning_rate": trainer.learning_rate,
+                **measured,
+                "images_per_second": (trainer.step - step_before) * trainer.batch / seconds,
+                "seconds": seconds_before + time.monotonic() - began,
+            }
+        )
+        self._progress.epoch(measured)
+        self._save()
+
+    def _measured_after(self, epoch: int) -> dict[str, float]:
+        """Metrics on the held-out images where they are due; those with a slash are too many for a line."""
+        due = epoch % self.config.run.valid_every == 0 or epoch == self.config.training.epochs
+        if not self._pipeline.size("valid") or not due:
+            return {}
+        self._valid = self._trainer.measure("valid")
+        return {f"valid_{name}": value for name, value in self._valid.metrics.items() if "/" not in name}
+
+    def _save(self) -> None:
+        self._trainer.check_finite()
+        self._checkpoints.save(self._trainer.step)
+
+    def _finish(self, history: list[dict[str, float]]) -> dict[str, Any]:
+        """Measures on the test split, writes the model and the results."""
+        trainer = self._trainer
+        valid = self._valid  # that of the last epoch, unless it was another process that measured it
+        if valid is None and self._pipeline.size("valid"):
+            valid = trainer.measure("valid")
+        final = trainer.measure(self._test_split) if self._test_split else None
+        trainer.write_back()
+        plan = plan_network(self._genotype, self._skeleton, self._source.shape, self._head)
+        network = build_model(plan, name=NETWORK)
+        copy_weights(trainer.model, network)
+        serving = self._task.serving(network, trainer.normalization, self._source.class_names)
+        write_atomically(self._written.model, serving.keras_model().save)
+        cost = plan.cost()
+        counts = {
+            "trainable_parameters": cost.trainable,
+            "other_parameters": cost.other,
+            "multiply_adds": cost.madds,
+        }
+        results = {**self._facts(counts, history[-1]), "valid": valid and valid.document()}
+        results["final_test"] = final and final.document()
+        write_text(self._written.results, json.dumps(results, indent=2) + "\n")
+        return results
+
+    def _facts(self, counts: dict[str, int], last: dict[str, float]) -> dict[str, Any]:
+        """Everything in results.json but what was measured on held-out and test images."""
+        config, trainer = self.config, self._trainer
+        figures = {name: last[name] for name in trainer.figure_names}
+        return {
+            "task": self._task.name,
+            "genotype_name": config.run.genotype,
+            "genotype": to_json(self._genotype),
+            "network": {
+                **asdict(self._skeleton),
+                "size": size_notation(self._genotype, self._skeleton),
+                "image": list(self._source.shape),
+                **counts,
+            },
+            "dataset": self._source.name,
+            "classes": list(self._source.class_names),
+            "train": {"images": self._pipeline.train_images, **figures},
+            "epochs": config.training.epochs,
+            "steps": trainer.steps,
+            "batch_size": trainer.batch,
+            "devices": int(self._distribution.num_replicas_in_sync),
+            "precision": config.devices.precision,
+            "seed": config.run.seed,
+            "split_seed": config.data.split_seed,
+            "seconds": last["seconds"],
+        }
+
+
+def _check_same_genotype(init: str, genotype: Genotype) -> None:
+    """Raises `UsageError` if the folder that a training starts from trained another genotype."""
+    path = Path(init) if Path(init).is_dir() else Path(init).parent
+    other = path / "genotype.json"
+    if other.exists() and load(other).canonical_key() != genotype.canonical_key():
+        raise UsageError(f"--init={init} is a network of another genotype; give --genotype={other}")
