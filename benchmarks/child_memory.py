@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rl_nas.commands import cli
-from rl_nas.commands.many_runs import names_of
+from rl_nas.flags.lists import names_of
 from rl_nas.evaluation.limits import training_bytes
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.networks.network import plan_network
@@ -81,7 +81,7 @@ def _peak(plan: Plan, batch: int) -> int:
     import tensorflow as tf
 
     from rl_nas.child.network.planned_model import PlannedModel
-    from rl_nas.child.settings import TrainingSettings
+    from rl_nas.child.training.settings import TrainingSettings
     from rl_nas.child.training.train_step import TrainStep
 
     step = TrainStep(PlannedModel(plan, seed=0), TrainingSettings(batch_size=batch), batch, 2)

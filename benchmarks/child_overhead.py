@@ -23,7 +23,7 @@ from child_ways import COMMAND as CHILD_COMMAND
 from child_ways import WAYS, WaySettings
 
 from rl_nas.commands import cli
-from rl_nas.commands.many_runs import names_of
+from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, Parsed, flag_words
 
 MARKS = (1, 10, 50)

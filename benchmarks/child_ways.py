@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 import psutil
 
-from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
+from rl_nas.child.data.settings import AugmentSettings, DataSettings
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.commands import cli
-from rl_nas.commands.many_runs import names_of
-from rl_nas.commands.search_flags import SEARCH, SearchRunSettings
+from rl_nas.flags.lists import names_of
+from rl_nas.commands.search import SEARCH
+from rl_nas.workflows.settings import SearchRunSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.networks.network import plan_network
@@ -92,7 +94,7 @@ class Bench:
     @property
     def steps(self) -> int:
         """Training steps of a child."""
-        return len(self.images.train_labels) // self.training.batch_size * self.training.epochs
+        return len(self.images.train_targets) // self.training.batch_size * self.training.epochs
 
     def plan(self, number: int) -> Plan:
         """The network of a child."""
@@ -120,8 +122,8 @@ class Bench:
         """Whitened training and held-out images with their labels."""
         whiten, images = self.images.normalization(), self.images
         return (
-            (whiten(images.train_images).numpy(), images.train_labels),
-            (whiten(images.valid_images).numpy(), images.valid_labels),
+            (whiten(images.train_images).numpy(), images.train_targets),
+            (whiten(images.valid_images).numpy(), images.valid_targets),
         )
 
 
@@ -200,7 +202,7 @@ def by_ours(bench: Bench, make: Callable[[Plan, int], "FlatModel"]) -> Iterator[
 
 def by_workers(bench: Bench) -> Iterator[Parts]:
     """What `rl_nas search` does, with two workers of one thread."""
-    from rl_nas.commands.children import Children
+    from rl_nas.workflows.children import Children
     from rl_nas.store.run_folder import SearchFolder
 
     with tempfile.TemporaryDirectory() as folder:

@@ -24,7 +24,7 @@ from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.halving import HalvingExecutor
 from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short, rungs, thresholds
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.rewards import accuracy
+from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting

@@ -20,9 +20,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rl_nas.commands import cli
-from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
-from rl_nas.commands.many_runs import names_of
-from rl_nas.evaluation.rewards import accuracy
+from rl_nas.strategies.catalog import LEARNED, STRATEGIES, StrategyOptions
+from rl_nas.flags.lists import names_of
+from rl_nas.evaluation.rewards import quality
 from rl_nas.execution import Executor
 from rl_nas.execution.attempt import Evaluator
 from rl_nas.execution.inline import InlineExecutor
@@ -179,7 +179,7 @@ def _search(
             strategy,
             executor,
             store,
-            reward=accuracy,
+            reward=quality,
             trials=trials,
             batch_size=batch_size,
             seed=0,

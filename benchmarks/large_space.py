@@ -19,8 +19,9 @@ import numpy as np
 from rl_nas.bench.runs import Runs
 from rl_nas.statistics import estimate
 from rl_nas.commands import cli
-from rl_nas.commands.catalog import LEARNED, STRATEGIES, StrategyOptions
-from rl_nas.commands.many_runs import BATCHES, budgets_of, make_runs, names_of
+from rl_nas.strategies.catalog import LEARNED, STRATEGIES, StrategyOptions
+from rl_nas.bench.many_runs import BATCHES, make_runs
+from rl_nas.flags.lists import budgets_of, names_of
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting

@@ -15,7 +15,7 @@ import numpy as np
 from child_ways import COMMAND as CHILD_COMMAND
 from child_ways import Bench, WaySettings
 
-from rl_nas.child.settings import AugmentSettings
+from rl_nas.child.data.settings import AugmentSettings
 from rl_nas.commands import cli
 from rl_nas.flags.parsing import Command, Parsed
 

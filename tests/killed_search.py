@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hostile import make
 
-from rl_nas.evaluation.rewards import accuracy
+from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
@@ -40,7 +40,7 @@ def run(folder: Path, trials: int, executor: str, statement: int | None = None) 
             store._connection.set_trace_callback(die)
         workers = ProcessExecutor(EvaluatorSpec("hostile:make", {"seconds": 0.05}), 2)
         with InlineExecutor(make()) if executor == "inline" else workers as children:
-            search(strategy, children, store, reward=accuracy, trials=trials, batch_size=6, seed=3)
+            search(strategy, children, store, reward=quality, trials=trials, batch_size=6, seed=3)
 
 
 if __name__ == "__main__":

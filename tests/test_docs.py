@@ -17,8 +17,8 @@ from rl_nas.commands.export import EXPORT
 from rl_nas.commands.predict import PREDICT
 from rl_nas.commands.proxy import PROXY
 from rl_nas.commands.runs import RUNS
-from rl_nas.commands.search_flags import SEARCH
-from rl_nas.commands.train_flags import TRAIN
+from rl_nas.commands.search import SEARCH
+from rl_nas.commands.train import TRAIN
 from rl_nas.flags.parsing import parse
 
 ROOT = Path(__file__).parents[1]

@@ -15,7 +15,8 @@ from rl_nas.child.export.writers import write_checked_saved_model
 from rl_nas.child.network.flat_weights import FlatKerasModel
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
+from rl_nas.child.data.settings import AugmentSettings, DataSettings
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.child_training import ChildTrainer, DeviceData, DivergedError, evaluate, training_steps
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network
@@ -57,7 +58,7 @@ def test_held_out_images_are_disjoint_and_repeatable(digits: ImageData, tfds_dir
     # Together they are exactly the training split: nothing twice, nothing of the test split.
     assert sorted(map(bytes, everything)) == sorted(map(bytes, source))
     again = load_images(DataSettings(data_dir=tfds_dir, valid_fraction=0.2, train_images=100))
-    np.testing.assert_array_equal(np.sort(again.valid_labels), np.sort(digits.valid_labels))
+    np.testing.assert_array_equal(np.sort(again.valid_targets), np.sort(digits.valid_targets))
     assert len(again.train_images) == 100
 
 
@@ -99,7 +100,7 @@ def test_packed_training_is_plain_keras_training(digits: ImageData, fast: bool) 
     for step in range(3):
         indices = np.arange(step * 32, step * 32 + 32)
         loss = trainer.step(indices)
-        images, labels = data.normalize(digits.train_images[indices]), digits.train_labels[indices]
+        images, labels = data.normalize(digits.train_images[indices]), digits.train_targets[indices]
         with tf.GradientTape() as tape:
             expected = cross_entropy(labels, plain(images, training=True))
             kernels = [v.value for v in plain.trainable_variables if "kernel" in v.name]
@@ -138,7 +139,7 @@ def test_a_child_learns_digits_and_its_saved_model_computes_the_same(digits: Ima
     assert write_checked_saved_model(classifier, digits.valid_images, tmp_path / "saved_model") < 1e-5
     reloaded = tf.saved_model.load(tmp_path / "saved_model")
     served = reloaded.serve(digits.valid_images)["probabilities"]
-    assert np.mean(np.argmax(served, -1) == digits.valid_labels) == pytest.approx(after)
+    assert np.mean(np.argmax(served, -1) == digits.valid_targets) == pytest.approx(after)
     np.testing.assert_allclose(tf.reduce_sum(served, -1), 1.0, rtol=1e-5)
 
 

@@ -10,7 +10,8 @@ from rl_nas.child.network.flat_weights import FlatKerasModel
 from rl_nas.child.network.keras_layers import ScheduledDropPath, TrainingProgress
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.settings import AugmentSettings, TrainingSettings
+from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.child_training import ChildTrainer, DeviceData
 from rl_nas.networks import layers
 from rl_nas.networks.network import plan_network

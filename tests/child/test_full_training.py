@@ -12,7 +12,8 @@ import tensorflow as tf
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.source import ImageSource
 from rl_nas.child.network.keras_model import build_model
-from rl_nas.child.settings import AugmentSettings, DataSettings, DeviceSettings, InputPipelineSettings, TrainingSettings
+from rl_nas.child.data.settings import AugmentSettings, DataSettings, InputPipelineSettings
+from rl_nas.child.training.settings import DeviceSettings, TrainingSettings
 from rl_nas.child.training.checkpoints import Checkpoints
 from rl_nas.child.training.devices import precision
 from rl_nas.child.training.full_training import FullTrainer
@@ -28,7 +29,7 @@ REPLICAS = """
 import sys
 import keras, numpy as np, tensorflow as tf
 from rl_nas.child.training.devices import make_distribution
-from rl_nas.child.settings import DeviceSettings, TrainingSettings
+from rl_nas.child.training.settings import DeviceSettings, TrainingSettings
 from rl_nas.child.network.flat_weights import FlatKerasModel
 from rl_nas.child.training.train_step import TrainStep
 

@@ -12,9 +12,9 @@ from rl_nas.child.data.images import ImageData
 RNG = np.random.default_rng(0)
 DATA = ImageData(
     train_images=RNG.integers(0, 255, (7, 4, 5, 3), np.uint8),
-    train_labels=RNG.integers(0, 3, 7),
+    train_targets=RNG.integers(0, 3, 7),
     valid_images=RNG.integers(0, 255, (2, 4, 5, 3), np.uint8),
-    valid_labels=RNG.integers(0, 3, 2),
+    valid_targets=RNG.integers(0, 3, 2),
     class_names=("a", "ü", "c"),
 )
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from rl_nas.child.data.images import load_images
-from rl_nas.child.settings import DataSettings
+from rl_nas.child.data.settings import DataSettings
 from rl_nas.errors import UsageError
 
 
@@ -29,7 +29,7 @@ def test_a_folder_gives_its_own_images_and_classes(folder: Path) -> None:
     assert data.class_names == ("cat", "dog", "emu")
     assert (data.train_images.shape, data.valid_images.shape) == ((54, 4, 4, 3), (6, 4, 4, 3))
     images = np.concatenate([data.train_images, data.valid_images])
-    labels = np.concatenate([data.train_labels, data.valid_labels])
+    labels = np.concatenate([data.train_targets, data.valid_targets])
     np.testing.assert_array_equal(images[..., 0], np.broadcast_to(80 * labels[:, None, None], images.shape[:3]))
     # Each training image once, none of the test split.
     seen = sorted(zip(labels, images[:, 0, 0, 1], strict=True))

@@ -12,7 +12,7 @@ from rl_nas.child.data.host_augmentation import HostAugmenter
 from rl_nas.child.data.images import load_images
 from rl_nas.child.data.input_pipeline import InputPipeline, Shard
 from rl_nas.child.data.source import ImageSource
-from rl_nas.child.settings import DataSettings, InputPipelineSettings
+from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 
 DIGITS = DataSettings(dataset="digits", valid_images=97, train_images=1000)
 BATCH = 50
@@ -65,7 +65,7 @@ def test_the_measured_are_all_held_out_images_and_weightless_filling(pipeline: I
     held_out = load_images(DIGITS)
     np.testing.assert_array_equal(weights, [1.0] * 97 + [0.0] * 23)
     np.testing.assert_array_equal(images[:97], held_out.valid_images)
-    np.testing.assert_array_equal(labels[:97], held_out.valid_labels)
+    np.testing.assert_array_equal(labels[:97], held_out.valid_targets)
 
 
 def test_whitening_is_that_of_a_search(pipeline: InputPipeline) -> None:

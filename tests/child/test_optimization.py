@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from rl_nas.child.data.augmentation import augment
-from rl_nas.child.settings import AugmentSettings, TrainingSettings
+from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.optimization import Average, cross_entropy, learning_rate, make_optimizer
 
 EPOCH = 1_281_167 // 1600

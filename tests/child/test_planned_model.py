@@ -14,7 +14,7 @@ from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.layer_functions import FUNCTIONS
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.settings import TrainingSettings
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.train_step import TrainStep
 from rl_nas.networks.layers import BatchNorm, Conv, Dense, GlobalPool, Layer, TrainingProgress
 from rl_nas.networks.network import plan_network
@@ -163,7 +163,7 @@ sys.path.insert(0, sys.argv[2])
 from test_planned_model import BATCH, GENTLE, NetworkSettings, batch, network_plan
 from rl_nas.child.training.devices import make_distribution
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.settings import DeviceSettings
+from rl_nas.child.training.settings import DeviceSettings
 from rl_nas.child.training.train_step import TrainStep
 
 replicas = int(sys.argv[1])

@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl_nas.child.settings import DataSettings, TrainingSettings
+from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.optimization import learning_rate, make_optimizer
-from rl_nas.commands.search_flags import SEARCH, SearchRunSettings
-from rl_nas.commands.train_flags import TRAIN, TrainRunSettings
+from rl_nas.commands.search import SEARCH
+from rl_nas.workflows.settings import SearchRunSettings
+from rl_nas.commands.train import TRAIN
+from rl_nas.workflows.settings import TrainRunSettings
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.evaluation.settings import EstimatorSettings
 from rl_nas.flags.parsing import Parsed, parse

@@ -12,7 +12,7 @@ import tensorflow as tf
 from processes import TINY_TRAINING, run
 
 from rl_nas.child.data.source import ImageSource
-from rl_nas.child.settings import DataSettings
+from rl_nas.child.data.settings import DataSettings
 
 EXACT = ("saved_model", "keras", "tflite_float32", "onnx")
 

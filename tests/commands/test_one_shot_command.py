@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from processes import run, started, wait_for_line
 
-from rl_nas.commands.one_shot import OneShotStage
-from rl_nas.commands.search_flags import SEARCH
-from rl_nas.evaluation.rewards import accuracy
+from rl_nas.workflows.one_shot import OneShotStage
+from rl_nas.commands.search import SEARCH
+from rl_nas.evaluation.rewards import quality
 from rl_nas.flags.parsing import parse
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.settings import SpaceSettings

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rl_nas.commands.run_config import changed, config, merge, repeating_flagfile
-from rl_nas.commands.search_flags import CHANGEABLE, SEARCH
+from rl_nas.workflows.run_config import changed, config, merge, repeating_flagfile
+from rl_nas.commands.search import CHANGEABLE, SEARCH
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import parse
 from rl_nas.renamed import FLAGS

@@ -23,8 +23,8 @@ import processes
 import pytest
 from processes import TIMEOUT, Preparation, Words, command, environment, rest_of, run, started, wait_for_line
 
-from rl_nas.commands.catalog import STRATEGIES
-from rl_nas.commands.search_flags import SEARCH
+from rl_nas.strategies.catalog import STRATEGIES
+from rl_nas.commands.search import SEARCH
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import declaration, field_types

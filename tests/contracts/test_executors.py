@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hostile import DEEDS, make
 
-from rl_nas.evaluation.rewards import accuracy
+from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.ray_cluster import RayExecutor
@@ -38,7 +38,7 @@ def trials(path: Path, name: str) -> list[tuple[object, ...]]:
     with EXECUTORS[name]() as executor, TrialStore(path) as store:
         supervised = SupervisedExecutor(executor, ExecutionSettings(max_consecutive_failures=100))
         strategy = AgingEvolution(SPACE, EvolutionSettings(population=10, sample=4), seed=2)
-        search(strategy, supervised, store, reward=accuracy, trials=60, batch_size=8, seed=5)
+        search(strategy, supervised, store, reward=quality, trials=60, batch_size=8, seed=5)
         return [repeatable(trial) for trial in store.trials()]
 
 

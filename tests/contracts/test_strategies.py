@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rl_nas.commands import one_shot
-from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
+from rl_nas.strategies.catalog import STRATEGIES, StrategyOptions
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.spaces.amoebanet import amoebanet
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace

@@ -7,7 +7,8 @@ import pytest
 
 from rl_nas.checkpoint import State
 from rl_nas.child.data.images import ImageData, load_images
-from rl_nas.child.settings import AugmentSettings, DataSettings, TrainingSettings
+from rl_nas.child.data.settings import AugmentSettings, DataSettings
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.child_training import DeviceData
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.evaluation.trained_child import TrainedChildEvaluator

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from rl_nas.commands.search_flags import SEARCH
-from rl_nas.commands.train_flags import TRAIN
+from rl_nas.commands.search import SEARCH
+from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, flagfile_text, help_text, parse
 from rl_nas.renamed import FLAGS, tell_flag

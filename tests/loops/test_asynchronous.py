@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rl_nas.commands.catalog import STRATEGIES, StrategyOptions
+from rl_nas.strategies.catalog import STRATEGIES, StrategyOptions
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.rewards import accuracy
+from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.attempt import attempt
 from rl_nas.loops.asynchronous import search_async
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
@@ -95,7 +95,7 @@ def run(
             strategy,
             executor,
             store,
-            reward=accuracy,
+            reward=quality,
             trials=trials,
             batch_size=5,
             seed=1,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rl_nas.errors import StorageError, UsageError
-from rl_nas.evaluation.rewards import accuracy
+from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
@@ -45,7 +45,7 @@ def evaluate(job: Job) -> Measurement:
 def run(path: Path, trials: int, evaluator=evaluate) -> list[Trial]:
     with TrialStore(path) as store:
         executor = InlineExecutor(evaluator)
-        search(Climber(), executor, store, reward=accuracy, trials=trials, batch_size=4, seed=1)
+        search(Climber(), executor, store, reward=quality, trials=trials, batch_size=4, seed=1)
         return store.trials()
 
 
@@ -124,7 +124,7 @@ def repeat(
             strategy,
             executor,
             store,
-            reward=accuracy,
+            reward=quality,
             trials=trials,
             batch_size=4,
             seed=1,

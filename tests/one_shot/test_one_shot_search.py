@@ -99,7 +99,7 @@ def train(strategy: Observing, supernet: CountingSupernet, memory: Memory, **kwa
         supernet,
         memory,
         memory.kept,
-        reward=accuracy,
+        reward=quality,
         on_epoch=lambda epoch, figures: shown.append(dict(figures)),
         **settings,
     )
@@ -132,7 +132,7 @@ def test_a_broken_search_ends_as_the_unbroken_one(epoch: int) -> None:
     assert figures[0] == unbroken[epoch - 1]
     np.testing.assert_array_equal(continued.counts, supernet.counts)
     assert again.state() == whole.state()
-    rankings = [rank(s, n, 10, reward=accuracy, key=str) for s, n in ((whole, supernet), (again, continued))]
+    rankings = [rank(s, n, 10, reward=quality, key=str) for s, n in ((whole, supernet), (again, continued))]
     assert rankings[0] == rankings[1]
 
 
@@ -157,7 +157,7 @@ def test_a_space_without_possible_networks_is_told() -> None:
 def test_the_ranking_is_of_different_networks_best_first(samples: int) -> None:
     strategy, supernet = Observing(), CountingSupernet()
     train(strategy, supernet, Memory())
-    ranking = rank(strategy, supernet, samples, reward=accuracy, key=str)
+    ranking = rank(strategy, supernet, samples, reward=quality, key=str)
     assert len({ranked.architecture for ranked in ranking}) == len(ranking) == min(samples, 125)  # 5 ** 3 there are
     rewards = [ranked.reward for ranked in ranking]
     assert rewards == sorted(rewards, reverse=True)

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.settings import AugmentSettings, TrainingSettings
+from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.child_training import DeviceData
 from rl_nas.child.training.train_step import TrainStep
 from rl_nas.networks.network import plan_network
@@ -144,7 +145,7 @@ def test_training_one_network_is_training_a_child(name: str, optimizer: str) -> 
     alone = TrainStep(child, training, 12, 6)
     for number, indices in enumerate([*ours.order(0), *ours.order(1), *ours.order(2)]):
         images = data.normalize(tf.gather(data.train_images, indices))
-        expected, _ = alone(images, tf.gather(data.train_labels, indices))
+        expected, _ = alone(images, tf.gather(data.train_targets, indices))
         assert ours.step(network, number, indices) == pytest.approx(float(expected), rel=1e-5)
     np.testing.assert_allclose(values(ours.weights, network), child.trainable.vector.numpy(), rtol=1e-4, atol=1e-6)
 
@@ -167,10 +168,10 @@ def test_a_network_is_measured_by_the_statistics_of_the_images() -> None:
     network = plan(next(random_genotypes("enas_micro")), steps=None)
     child = PlannedModel(network, weights=values(ours.weights, network))
     logits, _, _ = child.train_call(child.trainable.vector.value, data.normalize(data.valid_images))
-    expected = np.mean(np.argmax(logits, axis=-1) == data.valid_labels)
+    expected = np.mean(np.argmax(logits, axis=-1) == data.valid_targets)
     accuracy, loss = ours.measure(network, np.arange(24))
     assert accuracy == pytest.approx(expected)
-    share = tf.nn.sparse_softmax_cross_entropy_with_logits(data.valid_labels, logits)
+    share = tf.nn.sparse_softmax_cross_entropy_with_logits(data.valid_targets, logits)
     assert loss == pytest.approx(float(tf.reduce_mean(share)), rel=1e-5)
 
 
