@@ -3,16 +3,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_DIR ?= runs/digits-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo test test-fast lint
+.PHONY: demo test test-all test-fast lint
 
 demo: .venv/demo
 	$(BIN)/rl_nas search --flagfile=flags/digits.cfg --run_dir=$(DEMO_DIR)
 
 test: lint
+	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+
+test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-fast: lint
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not long"
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -2,11 +2,13 @@
 
 import math
 import os
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.execution.attempt import Evaluator
@@ -19,7 +21,7 @@ DEEDS = (
     "run out of memory",
     "invalid",
     "eat memory",
-    "sleep",
+    "hang",
     "abort",
     "exit",
     "print garbage",
@@ -58,11 +60,13 @@ def do(deed: str, folder: Path, job: Job) -> None:
     if deed == "raise":
         raise ValueError("this child raises\nin two lines")
     if deed == "eat memory":
-        eaten = []
-        while True:
-            eaten.append(bytearray(os.urandom(8 * MIB)))
-    elif deed == "sleep":
-        time.sleep(1000)
+        eaten = bytearray(b"x") * (400 * MIB)
+        hang()
+        del eaten
+    elif deed == "hang":
+        if folder != Path():
+            (folder / f"{job.index}.begun").touch()
+        hang()
     elif deed == "abort":
         print("about to abort")
         sys.stdout.flush()
@@ -83,13 +87,13 @@ def do(deed: str, folder: Path, job: Job) -> None:
     elif deed == "kill itself":
         os.kill(os.getpid(), 9)
     elif deed == "leave a process":
-        child = subprocess.Popen(["sleep", "1000"])
+        child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
         (folder / f"{job.index}.pid").write_text(str(child.pid))
         os._exit(0)
     elif deed == "run out of memory":
         raise MemoryError("cannot allocate")
     elif deed == "leak":
-        _leaked.append(bytearray(os.urandom(16 * MIB)))
+        _leaked.append(bytearray(b"x") * (16 * MIB))
     elif deed == "crash once":
         mark = folder / f"{job.index}.crashed"
         if not mark.exists():
@@ -99,6 +103,11 @@ def do(deed: str, folder: Path, job: Job) -> None:
         raise StorageError("cannot write here: the disk is full")
     elif deed == "invalid":
         raise UsageError("cannot be built")
+
+
+def hang() -> NoReturn:
+    while True:
+        signal.pause()
 
 
 def refuse() -> Evaluator:

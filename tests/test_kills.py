@@ -1,19 +1,24 @@
-"""A search that is killed, at any instant and however often, ends as the one that was not."""
+"""A search that is killed, at any place and however often, ends as the one that was not."""
 
 import random
 import shutil
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import killed_search
 import psutil
 import pytest
+from watchdog import are_gone, wait_until, watched
 
 from rl_nas.store.states import pack
 from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.trial import Trial
+
+KILLS, TRIALS = 20, 252  # the last batch of proposals is a whole one, after which the state is kept
+MOST_STATEMENTS = 3 * TRIALS // KILLS - 1
+"""Between two kills. A trial needs three (begin, insert, commit): the search cannot be over before its last kill."""
 
 
 def words(folder: Path, trials: int, executor: str, *statement: int) -> list[str]:
@@ -29,36 +34,61 @@ def ending(folder: Path) -> tuple[list[Trial], int, bytes]:
         return store.trials(), checkpoint.updates, pack(checkpoint.state)
 
 
-@pytest.mark.slow
-def test_twenty_kills_at_random_instants(tmp_path: Path) -> None:
-    trials, rng = 420, random.Random(0)
-    killed_search.run(tmp_path, trials, "inline")
+def workers_of(pid: int) -> list[psutil.Process]:
+    """Also when the process itself is gone: the command line of a worker names it."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "rl_nas.execution.worker" in (line := process.info["cmdline"] or ()) and line[-1] == str(pid)
+    ]
+
+
+def kill_after(folder: Path, statements: int) -> int:
+    """Lets a search begin so many statements and kills it somewhere before the next; returns the workers it had.
+
+    The search cannot run ahead, however slow this process is: it asks before every statement.
+    """
+    command = words(folder, TRIALS, "processes", 0)
+    with watched(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for _ in range(statements):
+            assert process.stdout.read(1) == b"."
+            process.stdin.write(b".")
+        workers = workers_of(process.pid)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        left = {*workers, *workers_of(process.pid)}
+        wait_until(lambda: are_gone(left))
+    return len(workers)
+
+
+@pytest.mark.long
+def test_twenty_kills_at_random_places(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    killed_search.run(tmp_path, TRIALS, "inline")
     unbroken = ending(tmp_path)
-    folder, found = tmp_path / "killed", [0]
-    for _ in range(20):
-        with subprocess.Popen(words(folder, trials, "processes")) as process:
-            time.sleep(rng.uniform(0.2, 1.2))
-            assert process.poll() is None
-            workers = psutil.Process(process.pid).children()
-            process.kill()
-        assert psutil.wait_procs(workers, timeout=10)[1] == []
+    folder, found, workers = tmp_path / "killed", [0], set()
+    for _ in range(KILLS):
+        workers.add(kill_after(folder, rng.randint(0, MOST_STATEMENTS)))
         if (folder / "trials.sqlite").exists():
             found.append(len(read_trials(folder / "trials.sqlite")))
     assert sorted(found) == found
-    assert 10 < found[-1] < trials  # it got on between the kills
+    assert 10 < found[-1] < TRIALS  # it got on between the kills
+    assert 2 in workers  # these were killed with it
     elsewhere = Path(shutil.copytree(folder, tmp_path / "elsewhere"))  # as on another machine
-    subprocess.run(words(elsewhere, trials, "processes"), check=True)
+    subprocess.run(words(elsewhere, TRIALS, "processes"), check=True)
     assert ending(elsewhere) == unbroken
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_end_before_any_statement_of_the_store(tmp_path: Path) -> None:
-    """Statements begin, fill and commit transactions: there is no other place between two operations of the store."""
+    """Statements make tables, begin, fill and commit transactions: there is no other place between two operations."""
     killed_search.run(tmp_path, 24, "inline")
     unbroken = ending(tmp_path)
     folder, statement, ends = tmp_path / "killed", 0, 0
     while True:
-        statement = statement % 23 + 1
+        statement = statement % 31 + 1
         code = subprocess.run(words(folder, 24, "inline", statement), check=False).returncode
         if code == 0:
             break

@@ -20,7 +20,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_wheel_holds_rl_nas_alone(built: Path) -> None:
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = wheel.namelist()
@@ -31,7 +31,7 @@ def test_wheel_holds_rl_nas_alone(built: Path) -> None:
         assert f"rl_nas/flags/{recipe}" in names
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_sdist_holds_rl_nas_and_what_builds_it(built: Path) -> None:
     with tarfile.open(next(built.glob("*.tar.gz"))) as sdist:
         inside = {name.split("/", 1)[1].split("/")[0] for name in sdist.getnames() if "/" in name}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from watchdog import TIMEOUT
 
 from rl_nas.bench.comparison import Comparison, Protocol
 from rl_nas.bench.runs import SequentialRuns, join, run
@@ -127,7 +128,7 @@ def test_random_search_has_the_expected_maximum(public: Table) -> None:
 
 def bench(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "rl_nas", "bench", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=TIMEOUT)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from watchdog import TIMEOUT
 
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.source import ImageSource
@@ -70,7 +71,7 @@ def test_two_replicas_are_one_and_a_scaled_loss_is_the_loss(tmp_path: Path) -> N
     runs = {}
     for name, words in {"one": ("1", "plain"), "two": ("2", "plain"), "scaled": ("2", "scaled")}.items():
         path = tmp_path / f"{name}.npz"
-        subprocess.run([sys.executable, "-c", REPLICAS, *words, str(path)], check=True, timeout=200)
+        subprocess.run([sys.executable, "-c", REPLICAS, *words, str(path)], check=True, timeout=TIMEOUT)
         runs[name] = np.load(path)
     for key in ("losses", "weights", "average"):
         for name in ("two", "scaled"):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from watchdog import TIMEOUT
 
 from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_model import build_model
@@ -199,7 +200,7 @@ def test_two_devices_with_a_batch_each_are_one_device_with_it() -> None:
     words = [sys.executable, "-c", REPLICAS]
     here = str(Path(__file__).parent)
     printed = [
-        subprocess.run([*words, count, here], check=True, capture_output=True, text=True, timeout=300).stdout
+        subprocess.run([*words, count, here], check=True, capture_output=True, text=True, timeout=TIMEOUT).stdout
         for count in ("1", "2")
     ]
     one, two = (json.loads(text.splitlines()[-1]) for text in printed)

@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-TIMEOUT = 300
+from held import TOLD
+from watchdog import TIMEOUT, watched
 
 EDGES = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|skip_connect~2|"
 TINY_TRAINING = (
@@ -58,33 +58,38 @@ def run(
 
 
 @contextmanager
-def started(verb: str, *words: str | Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """A command at work."""
-    with subprocess.Popen(
-        command(verb, *words),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(**variables),
-        preexec_fn=hear_ctrl_c,
+def held(
+    verb: str, *words: str | Path, line: str = "", file: str = "", times: int = 1
+) -> Iterator[subprocess.Popen[str]]:
+    """A command that has come to a place and stands still there (see held.py), to be killed, interrupted or let on."""
+    place = ("line", line) if line else ("file", file)
+    script = [sys.executable, "-P", str(Path(__file__).with_name("held.py")), *place, str(times)]
+    with watched(
+        subprocess.Popen(
+            [*script, verb, *map(str, words)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(),
+            preexec_fn=hear_ctrl_c,
+        )
     ) as process:
-        watchdog = threading.Timer(TIMEOUT, process.kill)
-        watchdog.start()
-        try:
-            yield process
-        finally:
-            process.kill()
-            watchdog.cancel()
+        assert process.stderr is not None
+        lines = []
+        for printed in process.stderr:
+            if printed == f"{TOLD}\n":
+                break
+            lines.append(printed)
+        else:
+            raise AssertionError("".join(lines))
+        yield process
 
 
-def wait_for_line(process: subprocess.Popen[str], beginning: str) -> None:
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if line.startswith(beginning):
-            return
-    raise AssertionError("".join(lines))
+def let_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
 
 
 def rest_of(process: subprocess.Popen[str]) -> tuple[int, str, str]:

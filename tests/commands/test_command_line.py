@@ -32,7 +32,7 @@ def test_wrong_use_is_one_line_and_exit_code_2(words: list[str], message: str) -
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_search_then_resume(tmp_path: Path) -> None:
     flags = ["--epochs=1", "--filters=2", "--blocks=1", "--update_every=1", f"--data_dir={tmp_path / 'tfds'}"]
     done = run("search", "--flagfile=flags/digits.cfg", *flags, "--trials=1", f"--run_dir={tmp_path / 'run'}", "--json")

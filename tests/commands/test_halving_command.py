@@ -1,11 +1,10 @@
 """`rl_nas search --early_stop_rule=halving` in real processes."""
 
 import functools
-import time
 from pathlib import Path
 
 import pytest
-from processes import run, started
+from processes import held, run
 
 from rl_nas.store.trials import read_trials
 
@@ -32,7 +31,7 @@ def trials(folder: Path) -> list[tuple[object, ...]]:
     return [(index, architecture, m.curve, m.loss) for index, architecture, m in measured if m is not None]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_that_is_killed_while_a_batch_competes_ends_as_unbroken(tmp_path: Path) -> None:
     whole, folder = tmp_path / "whole", tmp_path / "killed"
     assert search(*TINY, f"--run_dir={whole}").returncode == 0
@@ -40,11 +39,9 @@ def test_a_search_that_is_killed_while_a_batch_competes_ends_as_unbroken(tmp_pat
     lengths = [len(curve) for _, _, curve, _ in unbroken]  # type: ignore[arg-type]
     assert [sorted(lengths[first : first + 4]) for first in (0, 4)] == [[1, 1, 2, 4]] * 2
     assert not (whole / "states").exists()
-    with started("search", *TINY, f"--run_dir={folder}") as process:
-        while len(list((folder / "states").glob("*.npz"))) < 3:
-            time.sleep(0.05)
-            assert process.poll() is None
+    with held("search", *TINY, f"--run_dir={folder}", file="states/3.npz") as process:
         process.kill()
+    assert sorted(state.stem for state in (folder / "states").glob("[0-9]*.npz")) == ["0", "1", "2"]
     assert trials(folder) == []
     assert search("--resume", f"--run_dir={folder}").returncode == 0
     assert trials(folder) == unbroken

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from processes import run, started, wait_for_line
+from processes import held, run
 
 from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.commands.search import SEARCH
@@ -78,14 +78,12 @@ def test_a_sample_is_ranked_and_confirmed(whole: tuple[Path, str]) -> None:
     assert (folder / "best/cell.png").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_in_both_phases_it_ends_as_unbroken(whole: tuple[Path, str], tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with started("search", *TINY, f"--run_dir={folder}") as process:
-        wait_for_line(process, "shared weights: epoch 2/4")
+    with held("search", *TINY, f"--run_dir={folder}", line="shared weights: epoch 2/4") as process:
         process.kill()
-    with started("search", "--resume", f"--run_dir={folder}") as process:
-        wait_for_line(process, "1/6 children")
+    with held("search", "--resume", f"--run_dir={folder}", line="1/6 children") as process:
         process.kill()
     assert search("--resume", f"--run_dir={folder}").returncode == 0
     assert trials(folder) == trials(whole[0])

@@ -21,7 +21,8 @@ from typing import Any
 
 import processes
 import pytest
-from processes import TIMEOUT, Preparation, Words, command, environment, rest_of, run, started, wait_for_line
+from processes import Preparation, Words, command, environment, held, let_on, rest_of, run
+from watchdog import TIMEOUT
 
 from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.commands.search import SEARCH
@@ -38,7 +39,7 @@ ALL_RECIPES = sorted(path.name for path in (Path(__file__).parents[2] / "rl_nas/
 RECIPES = ("digits.cfg", "cifar10_smoke.cfg", "cifar10_nasnet.cfg")
 KIB = 1024
 
-command, run, started = (functools.partial(function, "search") for function in (command, run, started))
+command, run, held = (functools.partial(function, "search") for function in (command, run, held))
 
 
 def limit_file_size(size: int) -> Preparation:
@@ -139,12 +140,9 @@ def unbroken(base: Path, tiny: Words) -> Run:
 @pytest.fixture(scope="module")
 def broken(base: Path, tiny: Words, unbroken: Run) -> Broken:
     folder = base / "broken"
-    with started(*tiny, f"--trials={TRIALS}", f"--run_dir={folder}") as process:
-        wait_for_line(process, f"1/{TRIALS} children")
-        process.send_signal(signal.SIGSTOP)  # held still, it can't end before it is interrupted
+    with held(*tiny, f"--trials={TRIALS}", f"--run_dir={folder}", line=f"1/{TRIALS} children") as process:
         intruder = run("--resume", f"--run_dir={folder}")
         process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGCONT)
         ended = rest_of(process)
     return Broken(Run(folder, *ended), rows(folder), intruder)
 
@@ -253,7 +251,7 @@ def test_a_reward_with_a_measured_cost(base: Path, tiny: Words, unbroken: Run) -
     done = run(*tiny, *words, f"--run_dir={folder}")
     assert done.returncode == 0, done.stderr
     (row,) = rows(folder)
-    assert 0 < row["latency"] < 1
+    assert 0 < row["latency"] < row["seconds"]  # measured as a part of the child's time
     assert row["reward"] == pytest.approx(row["accuracy"] * (row["latency"] / 0.001) ** -0.07)
     assert rows(unbroken.folder)[0]["latency"] is None
 
@@ -261,7 +259,7 @@ def test_a_reward_with_a_measured_cost(base: Path, tiny: Words, unbroken: Run) -
 @pytest.mark.slow
 def test_ctrl_c_keeps_what_was_finished(broken: Broken, unbroken: Run) -> None:
     assert broken.run.code == 130, broken.run.stderr
-    assert 1 <= len(broken.rows) < TRIALS
+    assert len(broken.rows) == 1
     assert repeatable(broken.run.folder)[:1] == repeatable(unbroken.folder)[:1]
     assert f"stopped; {len(broken.rows)} children finished" in broken.run.stderr
     assert f"resume with: rl_nas search --resume --run_dir={broken.run.folder}" in broken.run.stderr.splitlines()
@@ -388,21 +386,19 @@ def test_images_too_small_for_the_network_are_told(base: Path, tiny: Words, unbr
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process can't be set here")
 def test_a_disk_that_fills_up_ends_the_search_and_keeps_the_trials(base: Path, tiny: Words, unbroken: Run) -> None:
     folder = base / "filled"
-    with started(*tiny, f"--trials={TRIALS}", f"--run_dir={folder}") as process:
-        wait_for_line(process, f"1/{TRIALS} children")
+    with held(*tiny, f"--trials={TRIALS}", f"--run_dir={folder}", line=f"1/{TRIALS} children") as process:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, highest_limit()))
+        let_on(process)
         code, output, errors = rest_of(process)
     assert code == 2, errors
     assert output == ""
-    *progress, message = errors.splitlines()
-    # A second child may just have been recorded; none is taken for failed.
-    assert all(line.endswith("failures 0") for line in progress)
+    (message,) = errors.splitlines()
     assert message.startswith(
         (f"rl_nas search: cannot write {folder}/", f"rl_nas search: trials of the run, {folder}/")
     )
     with TrialStore(folder / "trials.sqlite") as store:
-        assert [trial.index for trial in store.trials()] == list(range(1 + len(progress)))
-    assert repeatable(folder) == repeatable(unbroken.folder)[: 1 + len(progress)]
+        assert [trial.index for trial in store.trials()] == [0]
+    assert repeatable(folder) == repeatable(unbroken.folder)[:1]
     load(folder / "best/genotype.json")
 
 

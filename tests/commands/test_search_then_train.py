@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from processes import run, started, wait_for_line
+from processes import held, run
 
 FLAGS = ("--dataset=digits", "--blocks=1", "--filters=2", "--epochs=1", "--trials=3", "--strategy=random", "--seed=3")
 RECIPE = "--dataset=digits\n--network=proxy\n--cells=1\n--filters=2\n--reductions=0\n--epochs=2\n--batch_size=100\n"
@@ -17,7 +17,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_best_cells_are_trained_longer_and_the_best_of_them_in_full(recipe: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     words = [
@@ -27,11 +27,8 @@ def test_the_best_cells_are_trained_longer_and_the_best_of_them_in_full(recipe: 
         "--then_random=1",
         "--then_also=NASNet-A",
     ]
-    with started("search", *FLAGS, *words, f"--run_dir={folder}") as process:
-        wait_for_line(process, "training trial")
-        wait_for_line(process, "training trial")  # the first one is done
-        process.kill()
-        process.wait()
+    with held("search", *FLAGS, *words, f"--run_dir={folder}", line="training trial", times=2) as process:
+        process.kill()  # the first one is done
     done_already = sorted(path for path in (folder / "then").rglob("results.json"))
     assert len(done_already) == 1
     before = done_already[0].stat().st_mtime_ns

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from processes import TINY_TRAINING, rest_of, results, run, started, wait_for_line
+from processes import TINY_TRAINING, held, rest_of, results, run
 
 TRICKS = ("--mixup=0.2", "--ema_decay=0.9", "--color=0.2", "--cutout=2", "--checkpoint_steps=10", "--dropout=0.1")
 
@@ -50,12 +50,11 @@ def test_results_are_what_the_saved_model_computes(unbroken: Path) -> None:
     assert parameters == found["network"]["trainable_parameters"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_killed_trainings_end_as_the_unbroken_one(unbroken: Path, tmp_path: Path, epoch: int) -> None:
     folder = tmp_path / "killed"
-    with started("train", *TINY_TRAINING, *TRICKS, f"--run_dir={folder}") as process:
-        wait_for_line(process, f"epoch {epoch}/4")
+    with held("train", *TINY_TRAINING, *TRICKS, f"--run_dir={folder}", line=f"epoch {epoch}/4") as process:
         process.kill()
         assert process.wait() == -signal.SIGKILL
     assert not (folder / "results.json").exists()
@@ -72,8 +71,7 @@ def test_killed_trainings_end_as_the_unbroken_one(unbroken: Path, tmp_path: Path
 def test_ctrl_c_tells_how_to_go_on_and_a_finished_run_is_shown_again(
     unbroken: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:
-    with started("train", *TINY_TRAINING, f"--run_dir={tmp_path / 'run'}") as process:
-        wait_for_line(process, "epoch 1/4")
+    with held("train", *TINY_TRAINING, f"--run_dir={tmp_path / 'run'}", line="epoch 1/4") as process:
         process.send_signal(stop)
         code, _, errors = rest_of(process)
     assert code == 130

@@ -9,9 +9,10 @@ import keras
 import numpy as np
 import pytest
 from processes import TINY_TRAINING, command, environment, results, run
+from watchdog import TIMEOUT
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_workers_train_one_network(tmp_path: Path) -> None:
     with socket.socket() as one, socket.socket() as other:
         ports = []
@@ -34,7 +35,7 @@ def test_two_workers_train_one_network(tmp_path: Path) -> None:
             )
         )
     try:
-        ends = [process.communicate(timeout=250) for process in processes]
+        ends = [process.communicate(timeout=TIMEOUT) for process in processes]
     finally:
         for process in processes:
             process.kill()

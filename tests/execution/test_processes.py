@@ -3,16 +3,17 @@
 import os
 import subprocess
 import sys
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
 import pytest
 from hostile import DEEDS, MIB, measurement
+from watchdog import TIMEOUT, are_gone, wait_until, watched
 
 from rl_nas.errors import RunError, StorageError, UsageError
+from rl_nas.execution import processes
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.supervision import SupervisedExecutor
@@ -26,24 +27,23 @@ def jobs(*deeds: str) -> list[Job]:
 
 def pool(folder: Path, workers: int = 2, factory: str = "hostile:make", **options: object) -> ProcessExecutor:
     arguments = {"folder": str(folder)} if factory == "hostile:make" else {}
-    return ProcessExecutor(EvaluatorSpec(factory, arguments), workers, **{"memory": 300 * MIB, "timeout": 60} | options)
+    return ProcessExecutor(
+        EvaluatorSpec(factory, arguments), workers, **{"memory": 300 * MIB, "timeout": TIMEOUT} | options
+    )
 
 
 def outcomes(executor: ProcessExecutor | SupervisedExecutor, work: Sequence[Job]) -> list[Outcome]:
     return sorted(executor.run(work), key=lambda outcome: outcome.job.index)
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a worker takes to end, its exit code is heard."""
+    monkeypatch.setattr(processes, "_PATIENCE", TIMEOUT)
+
+
 def children_of_this_process() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
-
-
-def ends(pid: int) -> bool:
-    """Whether a process that was killed is gone within ten seconds; nobody may have waited for it."""
-    for _ in range(100):
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return True
-        time.sleep(0.1)
-    return False
 
 
 ENDS = {
@@ -83,12 +83,37 @@ def test_whatever_children_do_each_has_its_outcome_and_the_others_theirs(tmp_pat
     assert by_deed["abort"].failures[0].log == "about to abort"
     assert children_of_this_process() == []
     (left,) = tmp_path.glob("*.pid")
-    assert ends(int(left.read_text()))
+    pid = int(left.read_text())
+    wait_until(lambda: not psutil.pid_exists(pid) or are_gone([psutil.Process(pid)]))
 
 
-def test_a_child_that_hangs_is_ended_and_only_it(tmp_path: Path) -> None:
+class Clock:
+    """The executor's; it stands still as long as a good child is at work: only those that hang take too long."""
+
+    def __init__(self, work: Sequence[Job]) -> None:
+        self._work, self._at_work, self._now = work, set[Job](), 0.0
+
+    def monotonic(self) -> float:
+        if self._at_work and all(DEEDS[job.architecture[0]] == "hang" for job in self._at_work):
+            self._now += 0.4
+        return self._now
+
+    def jobs(self) -> Iterator[Job]:
+        for job in self._work:
+            self._at_work.add(job)
+            yield job
+
+    def ended(self, outcome: Outcome) -> Outcome:
+        self._at_work.remove(outcome.job)
+        return outcome
+
+
+def test_a_child_that_hangs_is_ended_and_only_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(jobs("hang", "good", "good", "hang", "good"))
+    monkeypatch.setattr(processes, "time", clock)
     with pool(tmp_path, timeout=1.0) as executor:
-        found = outcomes(executor, jobs("sleep", "good", "good", "sleep", "good"))
+        found = [clock.ended(outcome) for outcome in executor.run(clock.jobs())]
+    found.sort(key=lambda outcome: outcome.job.index)
     assert [outcome.state for outcome in found] == ["timeout", "ok", "ok", "timeout", "ok"]
     assert found[0].failures[0].error == "took longer than 1 s"
 
@@ -171,7 +196,7 @@ def test_jobs_are_taken_only_when_a_worker_is_free(tmp_path: Path) -> None:
 
 def test_one_who_leaves_early_leaves_no_work_behind(tmp_path: Path) -> None:
     with pool(tmp_path) as executor:
-        for outcome in executor.run(jobs("good", "sleep", "sleep")):
+        for outcome in executor.run(jobs("good", "hang", "hang")):
             assert outcome.job.index == 0
             break
         assert executor.workers == (0, 2)
@@ -183,24 +208,16 @@ def test_a_driver_that_is_killed_takes_its_workers_along(tmp_path: Path) -> None
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.trial import Job
-import os, pathlib
-with ProcessExecutor(EvaluatorSpec("hostile:make", {{"seconds": 1000.0}}), 2) as executor:
-    jobs = [Job(i, ({DEEDS.index("good")},), i) for i in range(2)]
+with ProcessExecutor(EvaluatorSpec("hostile:make", {{"folder": {str(tmp_path)!r}}}), 2) as executor:
+    jobs = [Job(i, ({DEEDS.index("hang")},), i) for i in range(2)]
     for job in executor.run(iter(jobs)):
         pass
 """
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    with subprocess.Popen([sys.executable, "-c", script], env=environment) as driver:
-        workers = wait_for(psutil.Process(driver.pid).children, 2)
-        time.sleep(1)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with watched(subprocess.Popen([sys.executable, "-c", script], env=environment)) as driver:
+        wait_until(lambda: driver.poll() is not None or len(list(tmp_path.glob("*.begun"))) == 2)
+        workers = psutil.Process(driver.pid).children()
+        assert len(workers) == 2
         driver.kill()
         driver.wait()
-        assert psutil.wait_procs(workers, timeout=10)[1] == []
-
-
-def wait_for(children: Callable[[], list[psutil.Process]], count: int) -> list[psutil.Process]:
-    for _ in range(200):
-        if len(found := children()) == count:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"there were not {count} children within ten seconds")
+        wait_until(lambda: are_gone(workers))

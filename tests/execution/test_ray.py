@@ -1,21 +1,23 @@
 """Children on a Ray cluster; two machines are simulated on this one."""
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hostile import DEEDS, measurement
+from watchdog import TIMEOUT
 
 from rl_nas.errors import UsageError
 from rl_nas.execution.ray_cluster import RayExecutor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
-from rl_nas.trial import Job
+from rl_nas.trial import Job, Outcome
 
 ray = pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 HERE = {"PYTHONPATH": ":".join(filter(None, sys.path))}
 
 
@@ -35,23 +37,39 @@ def cluster() -> Iterator[object]:
 
 def executor(cluster: object, **arguments: object) -> RayExecutor:
     spec = EvaluatorSpec("hostile:make", arguments)
-    return RayExecutor(spec, address=cluster.address, environment=HERE, options={"timeout": 20.0})
+    return RayExecutor(spec, address=cluster.address, environment=HERE, options={"timeout": float(TIMEOUT)})
 
 
 def test_a_machine_that_is_lost_costs_no_trial(cluster: object, tmp_path: Path) -> None:
     nodes = [cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20) for _ in range(2)]
-    work = jobs("good", "abort", *["good"] * 26)
-    with executor(cluster, seconds=0.4, folder=str(tmp_path)) as pool:
-        found = []
-        for outcome in SupervisedExecutor(pool, ExecutionSettings(max_attempts=3)).run(work):
+    work: list[Job] = jobs("good", "abort")
+    found: list[Outcome] = []
+
+    def good() -> Job:
+        work.append(Job(len(work), (DEEDS.index("good"), len(work)), 100 + len(work)))
+        return work[-1]
+
+    def children_until(condition: Callable[[], bool]) -> Iterator[Job]:
+        """As many as it takes, on a machine however slow."""
+        deadline = time.monotonic() + TIMEOUT
+        while not condition():
+            assert time.monotonic() < deadline, "hung"
+            yield good()
+
+    def source() -> Iterator[Job]:
+        yield from work[:2]
+        yield from children_until(lambda: pool.workers[1] == 2 and 1 in {outcome.job.index for outcome in found})
+        cluster.remove_node(nodes[0], allow_graceful=False)
+        yield from children_until(lambda: pool.workers[1] == 1)
+        cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+        yield from children_until(lambda: pool.workers[1] == 2)
+        for _ in range(4):  # the machine that joined is used
+            yield good()
+
+    with executor(cluster, seconds=0.1, folder=str(tmp_path)) as pool:
+        for outcome in SupervisedExecutor(pool, ExecutionSettings(max_attempts=3)).run(source()):
             found.append(outcome)
-            if len(found) == 4:
-                assert pool.workers[1] == 2
-                cluster.remove_node(nodes[0], allow_graceful=False)
-            if len(found) == 12:
-                assert pool.workers[1] == 1
-                cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
-        assert pool.workers[1] == 2  # the machine that joined is used
+        assert pool.workers == (0, 2)
     found.sort(key=lambda outcome: outcome.job.index)
     assert [outcome.job for outcome in found] == work
     for outcome in found:
