@@ -45,7 +45,7 @@ def make(folder: str = "", seconds: float = 0.0) -> Evaluator:
         do(deed, Path(folder), job)
         time.sleep(seconds)
         good = measurement(job)
-        return replace(good, accuracy=math.nan, loss=math.nan) if deed == "nan" else good
+        return replace(good, quality=math.nan, metrics=dict.fromkeys(good.metrics, math.nan)) if deed == "nan" else good
 
     return evaluate
 
@@ -53,7 +53,8 @@ def make(folder: str = "", seconds: float = 0.0) -> Evaluator:
 def measurement(job: Job) -> Measurement:
     """What a good child has: a function of the job alone."""
     accuracy = (sum(job.architecture) * 7 + job.seed) % 1000 / 1000
-    return Measurement(accuracy, 1 - accuracy, 10, 20, 1, 0.5)
+    metrics = {"accuracy": accuracy, "loss": 1 - accuracy}
+    return Measurement.of(metrics, parameters=10, madds=20, epochs=1, seconds=0.5)
 
 
 def do(deed: str, folder: Path, job: Job) -> None:

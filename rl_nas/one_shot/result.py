@@ -1,11 +1,14 @@
 """The result of a search with shared weights, and how well they ranked networks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
 
 import numpy as np
 
 from rl_nas.statistics import Correlation, correlation, kendall, spearman
+from rl_nas.trial import Trial
 
 FEWEST = 3
 """Networks that a correlation is computed of."""
@@ -54,3 +57,38 @@ class OneShotResult:
         shared, alone = np.array([(one.shared, one.alone) for one in sample], float).T
         measures = {"spearman": spearman, "kendall": kendall}
         return {name: correlation(shared, alone, measure) for name, measure in measures.items()}
+
+
+def order_of_confirmation(count: int, seed: int) -> list[int]:
+    """Places of a ranking in the order in which they are trained alone: the next best and a random one by turns.
+
+    The random ones, `random_places`, tell how well the ranking ranks; the best alone could not.
+    """
+    places: list[int] = []
+    for best, random in zip(range(count), random_places(count, seed), strict=True):
+        places += [best, random]
+    return list(dict.fromkeys(places))
+
+
+def random_places(count: int, seed: int) -> list[int]:
+    """All places of a ranking in random order."""
+    order: list[int] = np.random.default_rng([seed, count]).permutation(count).tolist()
+    return order
+
+
+def one_shot_result(ranking: Sequence[Mapping[str, Any]], trials: Sequence[Trial], seed: int) -> OneShotResult:
+    """Joins a ranking with the trials of its networks.
+
+    Args:
+        ranking: `quality` with shared weights of each network, the best first.
+        trials: of networks that were trained alone; a run that was stopped may lack some between.
+        seed: of the run.
+    """
+    order = order_of_confirmation(len(ranking), seed)
+    trained = {order[trial.index]: trial for trial in trials}
+    chosen = set(takewhile(trained.__contains__, random_places(len(ranking), seed)))
+    confirmed = []
+    for place, trial in trained.items():
+        alone = trial.measurement.quality if trial.measurement else None
+        confirmed.append(Confirmed(trial.index, place + 1, ranking[place]["quality"], alone, place in chosen))
+    return OneShotResult(len(ranking), confirmed)

@@ -143,23 +143,6 @@ def rank(
     return sorted(found.values(), key=lambda ranked: -ranked.reward)
 
 
-def order_of_confirmation(count: int, seed: int) -> list[int]:
-    """Places of a ranking in the order in which they are trained alone: the next best and a random one by turns.
-
-    The random ones, `random_places`, tell how well the ranking ranks; the best alone could not.
-    """
-    places: list[int] = []
-    for best, random in zip(range(count), random_places(count, seed), strict=True):
-        places += [best, random]
-    return list(dict.fromkeys(places))
-
-
-def random_places(count: int, seed: int) -> list[int]:
-    """All places of a ranking in random order."""
-    order: list[int] = np.random.default_rng([seed, count]).permutation(count).tolist()
-    return order
-
-
 class FixedProposals:
     """The strategy that proposes given architectures in their order."""
 

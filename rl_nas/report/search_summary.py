@@ -8,7 +8,7 @@ from typing import Any
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.genotypes import to_json
 from rl_nas.one_shot.result import OneShotResult
-from rl_nas.one_shot.result_text import one_shot_json, one_shot_text
+from rl_nas.report.one_shot_text import one_shot_json, one_shot_text
 from rl_nas.report.tables import counted, trials_table
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.trial import Trial, best_trials, measurement_document

@@ -3,26 +3,23 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import takewhile
 from typing import Any, cast
 
 from rl_nas.child.data.annotation import Annotation
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.training.child_training import DeviceData
 from rl_nas.networks.plan import Plan
-from rl_nas.one_shot.progress import OneShotProgress
-from rl_nas.one_shot.result import Confirmed, OneShotResult
+from rl_nas.one_shot.result import OneShotResult, one_shot_result, order_of_confirmation
 from rl_nas.one_shot.search import (
     Ranked,
     SampledStrategy,
-    order_of_confirmation,
-    random_places,
     rank,
     train_one_shot,
 )
 from rl_nas.one_shot.state import OneShotState
 from rl_nas.one_shot.supernet import TrainedSupernet
 from rl_nas.report.health_log import HealthLog
+from rl_nas.report.one_shot_progress import OneShotProgress
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.strategies import Strategy
@@ -83,15 +80,7 @@ class OneShotStage:
 
     def result(self, trials: Sequence[Trial]) -> OneShotResult:
         """The ranking, and what came of the networks of those trials."""
-        ranking, seed = self._store.ranking() or [], self._config.run.seed
-        order = order_of_confirmation(len(ranking), seed)
-        trained = {order[trial.index]: trial for trial in trials}  # a run that was stopped may lack some between
-        chosen = set(takewhile(trained.__contains__, random_places(len(ranking), seed)))
-        confirmed = []
-        for place, trial in trained.items():
-            alone = trial.measurement.quality if trial.measurement else None
-            confirmed.append(Confirmed(trial.index, place + 1, ranking[place]["quality"], alone, place in chosen))
-        return OneShotResult(len(ranking), confirmed)
+        return one_shot_result(self._store.ranking() or [], trials, self._config.run.seed)
 
     def _ranked(self, plan: Callable[[Architecture, int | None], Plan]) -> list[Ranked]:
         config, settings, classes = self._config, self._config.estimator, self._data.classes

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from watchdog import TIMEOUT
 
-from rl_nas.bench.comparison import Comparison, Protocol
+from rl_nas.bench.comparison import Comparison, ComparisonSetup
 from rl_nas.bench.runs import SequentialRuns, join, run
+from rl_nas.bench.table import Table, make_table
+from rl_nas.bench.table_files import load_table
 from rl_nas.statistics import estimate
-from rl_nas.bench.table import Table, load_table, make_table
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
 from rl_nas.strategies.local_search import LocalSearch
@@ -75,7 +76,7 @@ def test_lines_say_how_many_runs_reached_the_maximum() -> None:
     table, reward = sixteen(), np.arange(15.0)
     script = Script([[(0, 1), (3, 2)], [(3, 3), (2, 0)]])
     curves = run(script, table, reward, -reward, evaluations=2, batch=1)
-    protocol = Protocol("sixteen", "valid", "test", 2, 0, 14.0, -14.0)
+    protocol = ComparisonSetup("sixteen", "valid", "test", 2, 0, 14.0, -14.0)
     first, second = Comparison(protocol, {"script": curves}, {"script": 0.0}, {"script": 1}).lines([1, 2])
     assert (first.evaluations, first.at_maximum, second.at_maximum) == (1, 0.0, 0.5)
     assert second.reward.mean == 11.0

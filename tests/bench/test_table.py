@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rl_nas.bench.table import Table, load_table, make_table
+from rl_nas.bench.table import Table, make_table
+from rl_nas.bench.table_files import load_table
 from rl_nas.errors import UsageError
 from rl_nas.spaces.nasbench201 import NASBENCH201_OPERATIONS, EdgeCell
 

@@ -6,25 +6,28 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from classifying import accuracy_and_loss, device_data, image_data, logits_model, objective
 from tensorflow.python.framework.func_graph import FuncGraph
 
 from rl_nas.child.data.augmentation import augment
-from rl_nas.child.data.images import ImageData, load_images
-from rl_nas.child.export.serving import Classifier
+from rl_nas.child.data.images import ImageData
+from rl_nas.child.data.settings import AugmentSettings, DataSettings
 from rl_nas.child.export.writers import write_checked_saved_model
 from rl_nas.child.network.flat_weights import FlatKerasModel
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.data.settings import AugmentSettings, DataSettings
+from rl_nas.child.training.child_training import ChildTrainer, DeviceData, DivergedError, training_steps
 from rl_nas.child.training.settings import TrainingSettings
-from rl_nas.child.training.child_training import ChildTrainer, DeviceData, DivergedError, evaluate, training_steps
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.nasnet import nasnet
+from rl_nas.tasks.classification.head import ClassificationHead as Head
+from rl_nas.tasks.classification.serving import Classifier
 
 NETWORK = NetworkSettings(cells=1, filters=4, reductions=1)
+OBJECTIVE = objective(10)
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +37,17 @@ def tfds_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def digits(tfds_dir: str) -> ImageData:
-    return load_images(DataSettings(data_dir=tfds_dir, valid_fraction=0.2))
+    return image_data(DataSettings(data_dir=tfds_dir, valid_fraction=0.2))
 
 
 def plan() -> Plan:
     space = nasnet(1)
     genotype = space.decode(space.sample(np.random.default_rng(3)))
-    return plan_network(genotype, NETWORK, (8, 8, 1), 10)
+    return plan_network(genotype, NETWORK, (8, 8, 1), Head(10))
 
 
 def accuracy_of(child: PlannedModel, data: DeviceData) -> float:
-    return evaluate(child.infer, data)[0]
+    return accuracy_and_loss(child.infer, data, 10)[0]
 
 
 def test_held_out_images_are_disjoint_and_repeatable(digits: ImageData, tfds_dir: str) -> None:
@@ -57,7 +60,7 @@ def test_held_out_images_are_disjoint_and_repeatable(digits: ImageData, tfds_dir
     source = np.rint(load_digits().images[:1500] * (255 / 16)).astype(np.uint8).reshape(1500, -1)
     # Together they are exactly the training split: nothing twice, nothing of the test split.
     assert sorted(map(bytes, everything)) == sorted(map(bytes, source))
-    again = load_images(DataSettings(data_dir=tfds_dir, valid_fraction=0.2, train_images=100))
+    again = image_data(DataSettings(data_dir=tfds_dir, valid_fraction=0.2, train_images=100))
     np.testing.assert_array_equal(np.sort(again.valid_targets), np.sort(digits.valid_targets))
     assert len(again.train_images) == 100
 
@@ -71,29 +74,30 @@ def test_held_out_images_are_disjoint_and_repeatable(digits: ImageData, tfds_dir
     ],
 )
 def test_wrong_data_is_one_line(settings: dict, message: str, tfds_dir: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rl_nas.child.source._network_reachable", lambda: False)
+    monkeypatch.setattr("rl_nas.child.data.tfds_data._network_reachable", lambda: False)
     with pytest.raises(UsageError, match=message) as caught:
-        load_images(DataSettings(**{"data_dir": tfds_dir, **settings}))
+        image_data(DataSettings(**{"data_dir": tfds_dir, **settings}))
     assert "\n" not in str(caught.value)
 
 
-def test_packed_dropout_differs_from_step_to_step() -> None:
+def test_flat_dropout_differs_from_step_to_step() -> None:
     network = NetworkSettings(cells=1, filters=4, reductions=0, dropout=0.5)
-    with_dropout = plan_network(nasnet(1).decode((0,) * 10), network, (8, 8, 1), 10)
+    with_dropout = plan_network(nasnet(1).decode((0,) * 10), network, (8, 8, 1), Head(10))
     flat_model = FlatKerasModel(build_model(with_dropout, seed=1))
     images = tf.random.stateless_normal([4, 8, 8, 1], [0, 0])
-    call = tf.function(lambda: flat_model.train_call(flat_model.trainable.vector.value, images)[0], autograph=False)
+    weights = flat_model.trainable.vector.value
+    call = tf.function(lambda: flat_model.train_call(weights, images)[0]["logits"], autograph=False)
     first, second = call(), call()
     assert not np.allclose(first, second)
 
 
 @pytest.mark.parametrize("fast", [False, True])
-def test_packed_training_is_plain_keras_training(digits: ImageData, fast: bool) -> None:
+def test_flat_training_is_plain_keras_training(digits: ImageData, fast: bool) -> None:
     """Three steps with the vectors equal three steps of a plain loop over the variables of a Keras model."""
     settings = TrainingSettings(epochs=1, batch_size=32, weight_decay=0.01, clip_norm=1.0)
-    data, plain, model = DeviceData(digits), build_model(plan()), build_model(plan())
+    data, plain, model = device_data(digits), logits_model(plan()), build_model(plan())
     flat_model = PlannedModel(plan()) if fast else FlatKerasModel(model)
-    trainer = ChildTrainer(flat_model, data, settings, AugmentSettings(), seed=0)
+    trainer = ChildTrainer(flat_model, OBJECTIVE, data, settings, AugmentSettings(), seed=0)
     schedule = keras.optimizers.schedules.CosineDecay(0.1, training_steps(settings, 1200))
     optimizer = keras.optimizers.SGD(schedule, momentum=0.9, global_clipnorm=1.0)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -123,18 +127,18 @@ def test_weight_decay_applies_to_kernels_alone(fast: bool) -> None:
 
 
 def test_a_child_learns_digits_and_its_saved_model_computes_the_same(digits: ImageData, tmp_path) -> None:
-    data, child = DeviceData(digits), PlannedModel(plan())
+    data, child = device_data(digits), PlannedModel(plan())
     before = accuracy_of(child, data)
     settings = TrainingSettings(epochs=6, batch_size=64)
-    ChildTrainer(child, data, settings, AugmentSettings(), seed=0).train()
-    after, loss = evaluate(child.infer, data)
+    ChildTrainer(child, OBJECTIVE, data, settings, AugmentSettings(), seed=0).train()
+    after, loss = accuracy_and_loss(child.infer, data, 10)
     assert before < 0.3
     assert after > 0.85
     assert 0 < loss < 0.6
     model, weights = build_model(plan(), seed=1), {v.path: v.numpy() for v in child.weights}
     for variable in model.weights:
         variable.assign(weights[variable.path])
-    assert evaluate(model, data) == pytest.approx((after, loss), rel=1e-4)
+    assert accuracy_and_loss(model, data, 10) == pytest.approx((after, loss), rel=1e-4)
     classifier = Classifier(model, digits.normalization(), digits.class_names)
     assert write_checked_saved_model(classifier, digits.valid_images, tmp_path / "saved_model") < 1e-5
     reloaded = tf.saved_model.load(tmp_path / "saved_model")
@@ -151,11 +155,11 @@ def test_every_trick_at_once_learns_digits_too(digits: ImageData) -> None:
         learning_rate=0.1,
         schedule="exponential",
         warmup_epochs=0.5,
-        label_smoothing=0.1,
         ema_decay=0.99,
     )
-    data, child = DeviceData(digits), PlannedModel(plan())
-    trainer = ChildTrainer(child, data, settings, AugmentSettings(cutout=2), seed=0)
+    data, child = device_data(digits), PlannedModel(plan())
+    smoothed = objective(10, label_smoothing=0.1)
+    trainer = ChildTrainer(child, smoothed, data, settings, AugmentSettings(cutout=2), seed=0)
     trainer.train()
     assert accuracy_of(child, data) > 0.85
     # What is measured are the averages, of the moving statistics too.
@@ -166,15 +170,15 @@ def test_every_trick_at_once_learns_digits_too(digits: ImageData) -> None:
 def test_a_diverging_child_says_so(digits: ImageData) -> None:
     settings = TrainingSettings(epochs=1, learning_rate=1e30, clip_norm=0)
     with pytest.raises(DivergedError, match="after epoch 1"):
-        ChildTrainer(PlannedModel(plan()), DeviceData(digits), settings, AugmentSettings(), seed=0).train()
+        ChildTrainer(PlannedModel(plan()), OBJECTIVE, device_data(digits), settings, AugmentSettings(), seed=0).train()
 
 
 def test_functions_of_finished_children_are_forgotten(digits: ImageData) -> None:
     """Optimizers of Keras have TensorFlow keep the graph of every child for ever."""
-    data, settings = DeviceData(digits), TrainingSettings(epochs=1, batch_size=600)
+    data, settings = device_data(digits), TrainingSettings(epochs=1, batch_size=600)
 
     def graphs() -> int:
-        ChildTrainer(PlannedModel(plan()), data, settings, AugmentSettings(), seed=0).train()
+        ChildTrainer(PlannedModel(plan()), OBJECTIVE, data, settings, AugmentSettings(), seed=0).train()
         gc.collect()
         return sum(isinstance(thing, FuncGraph) for thing in gc.get_objects())
 
@@ -185,8 +189,8 @@ def test_functions_of_finished_children_are_forgotten(digits: ImageData) -> None
 def test_augmentation_is_a_function_of_its_seed(crop: str) -> None:
     images = tf.random.stateless_uniform([16, 8, 8, 3], [1, 2])
     settings = AugmentSettings(crop_margin=2, crop=crop, flip=True)
-    once, again = (augment(images, tf.constant([5, 6], tf.int64), settings) for _ in range(2))
-    other = augment(images, tf.constant([5, 7], tf.int64), settings)
+    once, again = (augment(images, tf.constant([5, 6], tf.int64), settings)[0] for _ in range(2))
+    other, _ = augment(images, tf.constant([5, 7], tf.int64), settings)
     np.testing.assert_array_equal(once, again)
     assert np.any(once.numpy() != other.numpy())
     assert once.shape == images.shape
@@ -195,7 +199,7 @@ def test_augmentation_is_a_function_of_its_seed(crop: str) -> None:
 def test_padded_crops_are_windows_of_the_padded_image() -> None:
     image = tf.reshape(tf.range(1.0, 17.0), [1, 4, 4, 1])
     images = tf.repeat(image, 64, axis=0)
-    cropped = augment(images, tf.constant([1, 1], tf.int64), AugmentSettings(crop_margin=1)).numpy()
+    cropped = augment(images, tf.constant([1, 1], tf.int64), AugmentSettings(crop_margin=1))[0].numpy()
     padded = np.pad(image.numpy()[0, :, :, 0], 1)
     windows = {padded[r : r + 4, c : c + 4].tobytes() for r in range(3) for c in range(3)}
     seen = {crop[:, :, 0].tobytes() for crop in cropped}

@@ -8,11 +8,12 @@ import pytest
 import tensorflow as tf
 
 from rl_nas.child.data.normalization import Normalization
-from rl_nas.child.export.serving import Classifier
+from rl_nas.child.export.serving import parts_of
 from rl_nas.child.export.verification import verify
 from rl_nas.child.export.writers import write_saved_model
-from rl_nas.child.network.keras_layers import ScheduledDropPath, TrainingProgress
+from rl_nas.child.network.keras_layers import ScheduledDropPath, TrainingFractionLayer
 from rl_nas.errors import RunError, UsageError
+from rl_nas.tasks.classification.serving import Classifier
 
 IMAGES = np.random.default_rng(0).integers(0, 255, (20, 8, 8, 3), np.uint8)
 LABELS = np.arange(20) % 4
@@ -35,37 +36,42 @@ def classifier(seed: int = 0, *, size: int = 8, middle: bool = False) -> Classif
     return Classifier(network(seed, size), Normalization((120.0, 100.0, 90.0), (60.0, 50.0, 70.0)), NAMES, middle)
 
 
+def predicted(serving: Classifier) -> dict[str, np.ndarray]:
+    return {name: np.asarray(values) for name, values in serving.predictions(tf.constant(IMAGES)).items()}
+
+
 def test_another_network_is_found_out(tmp_path: Path) -> None:
     ours, other = classifier(0), classifier(5)
     write_saved_model(other, tmp_path / "model")
-    right = verify("saved_model", tmp_path / "model", IMAGES, LABELS, np.asarray(other.probabilities(IMAGES)))
-    assert right.max_difference < 1e-5
-    assert right.top1_agreement == 1.0
+    right = verify("saved_model", tmp_path / "model", IMAGES, LABELS, predicted(other), other.compare)
+    assert right.figures["max_difference"] < 1e-5
+    assert right.figures["top1_agreement"] == 1.0
     with pytest.raises(RunError, match="differs from the network by"):
-        verify("saved_model", tmp_path / "model", IMAGES, LABELS, np.asarray(ours.probabilities(IMAGES)))
+        verify("saved_model", tmp_path / "model", IMAGES, LABELS, predicted(ours), ours.compare)
 
 
 def test_what_needs_rl_nas_is_found_out(tmp_path: Path) -> None:
     image = keras.Input((8, 8, 3), dtype="uint8")
     x = keras.layers.Rescaling(1.0)(image)
-    x = ScheduledDropPath(0.5)(x, TrainingProgress(5)(x))
+    x = ScheduledDropPath(0.5)(x, TrainingFractionLayer(5)(x))
     model = keras.Model(image, keras.layers.Softmax()(keras.layers.Flatten()(x)))
     model.save(tmp_path / "model.keras")
-    expected = np.asarray(model(IMAGES))
+    expected = {"probabilities": np.asarray(model(IMAGES))}
     with pytest.raises(RunError, match="cannot be used without rl_nas"):
-        verify("keras", tmp_path / "model.keras", IMAGES, LABELS, expected)
+        verify("keras", tmp_path / "model.keras", IMAGES, LABELS, expected, classifier().compare)
 
 
 def test_a_model_is_taken_apart_into_what_it_was_made_of(tmp_path: Path) -> None:
     ours = classifier()
     ours.keras_model().save(tmp_path / "model.keras")
-    again = Classifier.from_keras_model(keras.models.load_model(tmp_path / "model.keras"), NAMES)
+    again = Classifier(*parts_of(keras.models.load_model(tmp_path / "model.keras")), NAMES)
+    again.check_classes()
     np.testing.assert_allclose(again.normalization, ours.normalization, rtol=1e-6)
-    np.testing.assert_allclose(again.probabilities(IMAGES), ours.probabilities(IMAGES), atol=1e-6)
+    np.testing.assert_allclose(predicted(again)["probabilities"], predicted(ours)["probabilities"], atol=1e-6)
     with pytest.raises(UsageError, match="4 classes; 2 names"):
-        Classifier.from_keras_model(ours.keras_model(), ("a", "b"))
+        Classifier(*parts_of(ours.keras_model()), ("a", "b")).check_classes()
     with pytest.raises(UsageError, match=r"expected the model\.keras of a training"):
-        Classifier.from_keras_model(network(0), NAMES)
+        parts_of(network(0))
 
 
 def test_a_model_whose_layers_have_earlier_names_is_taken_apart() -> None:
@@ -73,8 +79,8 @@ def test_a_model_whose_layers_have_earlier_names_is_taken_apart() -> None:
     mean, variance = np.array(ours.normalization.mean), np.square(ours.normalization.deviation)
     image = keras.Input(ours.image_shape, dtype="uint8")
     numbers = keras.layers.Normalization(mean=mean, variance=variance, name="whiten")(image)
-    again = Classifier.from_keras_model(keras.Model(image, keras.layers.Softmax()(ours.network(numbers))), NAMES)
-    np.testing.assert_allclose(again.normalization, ours.normalization, rtol=1e-6)
+    _, normalization = parts_of(keras.Model(image, keras.layers.Softmax()(ours.network(numbers))))
+    np.testing.assert_allclose(normalization, ours.normalization, rtol=1e-6)
 
 
 def test_images_of_any_size_are_resized_as_in_the_training() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from classifying import image_data
 
-from rl_nas.child.data.images import load_images
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.errors import UsageError
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_gives_its_own_images_and_classes(folder: Path) -> None:
-    data = load_images(DataSettings(dataset=f"folder:{folder}", image_size=4, valid_fraction=0.1))
+    data = image_data(DataSettings(dataset=f"folder:{folder}", image_size=4, valid_fraction=0.1))
     assert data.class_names == ("cat", "dog", "emu")
     assert (data.train_images.shape, data.valid_images.shape) == ((54, 4, 4, 3), (6, 4, 4, 3))
     images = np.concatenate([data.train_images, data.valid_images])
@@ -38,14 +38,14 @@ def test_a_folder_gives_its_own_images_and_classes(folder: Path) -> None:
 
 def test_a_wrong_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"expected images as .*train/CLASS/NAME.png"):
-        load_images(DataSettings(dataset=f"folder:{folder / 'train'}", image_size=4))
+        image_data(DataSettings(dataset=f"folder:{folder / 'train'}", image_size=4))
     with pytest.raises(UsageError, match="give one to all with --image_size"):
-        load_images(DataSettings(dataset=f"folder:{folder}"))
+        image_data(DataSettings(dataset=f"folder:{folder}"))
     broken = folder / "train" / "dog" / "7.png"
     broken.write_bytes(b"no image")
     with pytest.raises(UsageError, match=f"{broken} cannot be decoded"):
-        load_images(DataSettings(dataset=f"folder:{folder}", image_size=4))
+        image_data(DataSettings(dataset=f"folder:{folder}", image_size=4))
     empty = tmp_path / "empty"
     (empty / "train" / "cat").mkdir(parents=True)
     with pytest.raises(UsageError, match=r"no \.png, \.jpg or \.jpeg"):
-        load_images(DataSettings(dataset=f"folder:{empty}", image_size=4))
+        image_data(DataSettings(dataset=f"folder:{empty}", image_size=4))

@@ -6,13 +6,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from classifying import image_data, image_source
 
 from rl_nas.child.data.augmentation import mix_up
 from rl_nas.child.data.host_augmentation import HostAugmenter
-from rl_nas.child.data.images import load_images
 from rl_nas.child.data.input_pipeline import InputPipeline, Shard
-from rl_nas.child.data.source import ImageSource
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
+from rl_nas.child.data.source import ImageSource
 
 DIGITS = DataSettings(dataset="digits", valid_images=97, train_images=1000)
 BATCH = 50
@@ -20,7 +20,7 @@ BATCH = 50
 
 @pytest.fixture(scope="module")
 def source() -> ImageSource:
-    return ImageSource(DIGITS)
+    return image_source(DIGITS)
 
 
 @pytest.fixture(scope="module", params=[4.0, 0.0], ids=["in memory", "from files"])
@@ -41,7 +41,7 @@ def test_an_epoch_is_every_training_image_once_in_another_order(pipeline: InputP
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, second)
     assert as_set(first) == as_set(second)
-    assert as_set(first) == as_set(load_images(DIGITS).train_images)
+    assert as_set(first) == as_set(image_data(DIGITS).train_images)
 
 
 def test_an_epoch_goes_on_where_it_stopped(pipeline: InputPipeline) -> None:
@@ -62,14 +62,14 @@ def test_the_measured_are_all_held_out_images_and_weightless_filling(pipeline: I
     batches = list(pipeline.measured("valid", 40).as_numpy_iterator())
     images, labels, weights = (np.concatenate(column) for column in zip(*batches, strict=True))
     assert len(images) == 120
-    held_out = load_images(DIGITS)
+    held_out = image_data(DIGITS)
     np.testing.assert_array_equal(weights, [1.0] * 97 + [0.0] * 23)
     np.testing.assert_array_equal(images[:97], held_out.valid_images)
     np.testing.assert_array_equal(labels[:97], held_out.valid_targets)
 
 
 def test_whitening_is_that_of_a_search(pipeline: InputPipeline) -> None:
-    searched, normalization = load_images(DIGITS), pipeline.normalization()
+    searched, normalization = image_data(DIGITS), pipeline.normalization()
     np.testing.assert_allclose(normalization, searched.normalization(), rtol=1e-6)
     whitened = normalization(searched.train_images)
     assert float(tf.reduce_mean(whitened)) == pytest.approx(0.0, abs=1e-5)
@@ -97,7 +97,7 @@ def folder_of_photos(tmp_path: Path, width: int = 60, height: int = 40) -> DataS
     ids=["crop", "color", "operations", "all"],
 )
 def test_host_augmentation_is_a_function_of_its_seed(settings: InputPipelineSettings, tmp_path: Path) -> None:
-    source = ImageSource(folder_of_photos(tmp_path))
+    source = image_source(folder_of_photos(tmp_path))
     augmenter = tf.function(HostAugmenter(source, settings))
     _, encoded, _ = next(iter(source.encoded("train")))
     results = [augmenter(encoded, tf.constant([3, n], tf.int64)).numpy() for n in range(12)]
@@ -115,7 +115,7 @@ def test_inception_crops_are_parts_and_the_middle_is_the_middle(tmp_path: Path) 
     ramp = np.stack([columns, rows, np.zeros_like(rows)], axis=-1).astype(np.uint8)
     for name in ("0", "1"):
         keras.utils.array_to_img(ramp, scale=False).save(tmp_path / "train" / "a" / f"{name}.png")
-    source = ImageSource(DataSettings(dataset=f"folder:{tmp_path}", image_size=40, valid_images=1))
+    source = image_source(DataSettings(dataset=f"folder:{tmp_path}", image_size=40, valid_images=1))
     pipeline = InputPipeline(source, InputPipelineSettings(inception_crop=True), seed=0)
     middle = images_of(pipeline.measured("valid", 1))[0].astype(float)
     # 87.5 % of 160 columns are those from 10 to 150, of which one of 40 pixels averages 3.5.
@@ -149,4 +149,4 @@ def test_a_data_set_that_must_be_downloaded_by_hand_says_how(tmp_path: Path) -> 
     from rl_nas.errors import UsageError
 
     with pytest.raises(UsageError, match=r"ILSVRC2012_img_train\.tar.*tfds build imagenet2012"):
-        ImageSource(DataSettings(dataset="imagenet2012", data_dir=str(tmp_path)))
+        image_source(DataSettings(dataset="imagenet2012", data_dir=str(tmp_path)))

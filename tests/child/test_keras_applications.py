@@ -5,23 +5,24 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from classifying import logits_model
 from keras.src.applications.nasnet import NASNet  # the generic builder is not exported
 
 from rl_nas.child.network.keras_applications import copy_nasnet_weights
-from rl_nas.child.network.keras_model import build_model
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.published import NASNET_A
+from rl_nas.tasks.classification.head import ClassificationHead as Head
 
 
 def ours(classes: int, pixels: int, **settings: Any) -> keras.Model:
     network = NetworkSettings(**{"zero_padded_pools": True, **settings})
-    return build_model(plan_network(NASNET_A, network, (pixels, pixels, 3), classes))
+    return logits_model(plan_network(NASNET_A, network, (pixels, pixels, 3), Head(classes)))
 
 
 def disturbed(model: keras.Model) -> keras.Model:
-    """With random normalisation: fresh ones would not show mistakes in it."""
+    """With random normalization: fresh ones would not show mistakes in it."""
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

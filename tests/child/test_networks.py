@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from classifying import logits_model
 
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.networks import layers
@@ -22,6 +23,7 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.nasbench201 import EdgeCell, nasbench201
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.tasks.classification.head import ClassificationHead as Head
 
 SMALL = NetworkSettings(cells=1, filters=8)
 
@@ -64,8 +66,8 @@ def test_random_networks_are_as_planned_and_learn(space: str, size: int) -> None
     genotype = sampled(space, seed)
     dead = dead_edges(genotype) if isinstance(genotype, EdgeCell) else set()
     shape = (size, size, (1, 3, 4)[size % 3])
-    plan = plan_network(genotype, SMALL, shape, 10)
-    model = build_model(plan, seed=seed)
+    plan = plan_network(genotype, SMALL, shape, Head(10))
+    model = logits_model(plan, seed=seed)
     cost = plan.cost()
     assert sum(math.prod(v.shape) for v in model.trainable_variables) == cost.trainable
     assert model.count_params() == cost.trainable + cost.other
@@ -88,7 +90,7 @@ def test_random_networks_are_as_planned_and_learn(space: str, size: int) -> None
 @pytest.mark.parametrize("space", ["nasnet", "amoebanet", "enas_micro"])
 def test_counts_hold_in_every_preset(space: str, network: str, size: int) -> None:
     settings = NetworkSettings(network=network, cells=1 + size % 2, filters=4 + size % 7)
-    plan = plan_network(sampled(space, size), settings, (size, size, 3), 7)
+    plan = plan_network(sampled(space, size), settings, (size, size, 3), Head(7))
     model = build_model(plan)
     trainable = sum(math.prod(v.shape) for v in model.trainable_variables)
     counts = plan.cost()
@@ -101,9 +103,9 @@ def test_counts_hold_in_every_preset(space: str, network: str, size: int) -> Non
 def test_published_networks_train_with_all_that_training_needs(name: str, tmp_path: Path) -> None:
     """Auxiliary head, drop path and dropout, saved and loaded without a word about our layers."""
     network = NetworkSettings(network="cifar", cells=1, filters=4, dropout=0.5)
-    inference = plan_network(PUBLISHED[name], network, (32, 32, 3), 10).cost()
-    plan = plan_network(PUBLISHED[name], network, (32, 32, 3), 10, training_steps=100)
-    assert plan.auxiliary is not None
+    inference = plan_network(PUBLISHED[name], network, (32, 32, 3), Head(10)).cost()
+    plan = plan_network(PUBLISHED[name], network, (32, 32, 3), Head(10), training_steps=100)
+    assert set(plan.outputs) == {"logits", "auxiliary"}
     assert plan.cost().trainable > inference.trainable
     model = build_model(plan, seed=0, l2=1e-3)
     assert model.count_params() == plan.cost().trainable + plan.cost().other
@@ -124,7 +126,7 @@ def test_published_networks_train_with_all_that_training_needs(name: str, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES)
 def test_saved_models_of_every_space_compute_the_same(space: str, tmp_path: Path) -> None:
-    model = build_model(plan_network(sampled(space, 3), SMALL, (9, 9, 3), 10), seed=0)
+    model = logits_model(plan_network(sampled(space, 3), SMALL, (9, 9, 3), Head(10)), seed=0)
     images = np.random.default_rng(0).normal(size=[2, 9, 9, 3]).astype(np.float32)
     model.save(tmp_path / "child.keras")
     loaded = keras.saving.load_model(tmp_path / "child.keras")
@@ -134,7 +136,7 @@ def test_saved_models_of_every_space_compute_the_same(space: str, tmp_path: Path
 @pytest.mark.slow
 def test_saved_models_are_plain_keras(tmp_path: Path) -> None:
     """A process that has never heard of rl_nas loads them."""
-    build_model(plan_network(sampled("nasbench101", 3), SMALL, (9, 9, 3), 10)).save(tmp_path / "child.keras")
+    build_model(plan_network(sampled("nasbench101", 3), SMALL, (9, 9, 3), Head(10))).save(tmp_path / "child.keras")
     probe = "import sys, keras; keras.saving.load_model(sys.argv[1]); sys.exit('rl_nas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe, tmp_path / "child.keras"], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -146,7 +148,7 @@ def matched_outputs(plan: Plan, images: np.ndarray) -> np.ndarray:
     Sums and concatenations are expressions without an order; so that the order of channels does not
     matter either, weights are equal for all input channels.
     """
-    model = build_model(plan)
+    model = logits_model(plan)
     expressions: dict[int, str] = {plan.image.node: "image"}
     for node in plan.nodes:
         inputs = [expressions[tensor.node] for tensor in node.inputs]
@@ -179,7 +181,7 @@ def matched_outputs(plan: Plan, images: np.ndarray) -> np.ndarray:
 
 def outputs(genotype: Genotype) -> np.ndarray:
     images = np.random.default_rng(0).normal(size=[3, 9, 9, 3]).astype(np.float32)
-    return matched_outputs(plan_network(genotype, SMALL, (9, 9, 3), 10), images)
+    return matched_outputs(plan_network(genotype, SMALL, (9, 9, 3), Head(10)), images)
 
 
 @pytest.mark.slow

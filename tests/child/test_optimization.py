@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from rl_nas.child.data.augmentation import augment
 from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.training.optimization import Average, learning_rate, make_optimizer
 from rl_nas.child.training.settings import TrainingSettings
-from rl_nas.child.training.optimization import Average, cross_entropy, learning_rate, make_optimizer
+from rl_nas.tasks.classification.objective import cross_entropy
 
 EPOCH = 1_281_167 // 1600
 """Steps of an ImageNet epoch in batches of 50 workers with 32 images."""
@@ -100,7 +101,7 @@ def test_averages_start_fast_and_are_within_what_they_average(decay: float) -> N
 
 def test_cutout_sets_one_square_to_the_mean() -> None:
     images = tf.ones([400, 32, 32, 3])
-    cut = augment(images, tf.constant([1, 2], tf.int64), AugmentSettings(cutout=16)).numpy() == 0
+    cut = augment(images, tf.constant([1, 2], tf.int64), AugmentSettings(cutout=16))[0].numpy() == 0
     assert (cut == cut[..., :1]).all()
     rows, columns = cut[..., 0].any(axis=2).sum(axis=1), cut[..., 0].any(axis=1).sum(axis=1)
     np.testing.assert_array_equal(cut[..., 0].sum(axis=(1, 2)), rows * columns)  # a rectangle

@@ -10,6 +10,7 @@ from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.tasks.classification.head import ClassificationHead as Head
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 64, 64), (5, 5, 800, 1), (1, 1, 128, 256), (300, 100)])
@@ -35,7 +36,7 @@ def test_kernels_are_functions_of_their_seed() -> None:
 
 def test_keras_models_and_children_start_alike() -> None:
     settings = NetworkSettings(network="cifar", cells=1, filters=4)
-    plan = plan_network(PUBLISHED["NASNet-A"], settings, (32, 32, 3), 10, training_steps=10)
+    plan = plan_network(PUBLISHED["NASNet-A"], settings, (32, 32, 3), Head(10), training_steps=10)
     model, child = build_model(plan, seed=3), PlannedModel(plan, seed=3)
     values = {variable.path: variable.numpy() for variable in model.trainable_variables}
     assert set(values) == {parameter.path for parameter in child.trainable.specs}

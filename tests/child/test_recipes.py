@@ -7,20 +7,21 @@ import numpy as np
 import pytest
 
 from rl_nas.child.data.settings import DataSettings
-from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.optimization import learning_rate, make_optimizer
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.commands.search import SEARCH
-from rl_nas.workflows.settings import SearchRunSettings
 from rl_nas.commands.train import TRAIN
-from rl_nas.workflows.settings import TrainRunSettings
 from rl_nas.controller.settings import ControllerSettings
-from rl_nas.evaluation.settings import EstimatorSettings
 from rl_nas.flags.parsing import Parsed, parse
 from rl_nas.networks.layers import DropPath
+from rl_nas.networks.lookup import find_genotype
 from rl_nas.networks.network import plan_network, size_notation, solve
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
-from rl_nas.networks.lookup import find_genotype
+from rl_nas.one_shot.settings import EstimatorSettings
+from rl_nas.tasks.classification.head import ClassificationHead as Head
+from rl_nas.tasks.classification.settings import ClassificationSettings
+from rl_nas.workflows.settings import SearchRunSettings, TrainRunSettings
 
 CIFAR_IMAGES, IMAGENET_IMAGES = 50_000, 1_281_167
 IMAGENET = ("imagenet_mobile", "imagenet_large", "imagenet_amoebanet_a")
@@ -35,11 +36,11 @@ def network(parsed: Parsed, steps: int | None = None) -> tuple[str, Plan]:
     """The network that the recipe trains, and its size in the papers' notation."""
     genotype = find_genotype(parsed.group(TrainRunSettings).genotype or "")
     data = parsed.group(DataSettings)
-    size, classes = (32, 10) if data.dataset == "cifar10" else (data.image_size or 0, 1000)
+    size, classes = (32, 10) if data.dataset == "cifar10" else ((data.size or (0, 0))[0], 1000)
     if data.dataset != "cifar10" and parsed.group(TrainRunSettings).genotype == "AmoebaNet-A":
         classes = 1001
-    skeleton = solve(genotype, parsed.group(NetworkSettings), (size, size, 3), classes, default="cifar")
-    return size_notation(genotype, skeleton), plan_network(genotype, skeleton, (size, size, 3), classes, steps)
+    skeleton = solve(genotype, parsed.group(NetworkSettings), (size, size, 3), Head(classes), default="cifar")
+    return size_notation(genotype, skeleton), plan_network(genotype, skeleton, (size, size, 3), Head(classes), steps)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_imagenet_follows_a_staircase_from_the_rate_of_all_workers(name: str, fi
 @pytest.mark.parametrize("name", [*CIFAR, *IMAGENET])
 def test_other_published_figures(name: str) -> None:
     parsed = recipe(name)
-    training = parsed.group(TrainingSettings)
+    training, task = parsed.group(TrainingSettings), parsed.group(ClassificationSettings)
     common: dict[str, Any] = {"momentum": 0.9, "clip_norm": 5.0 if name in CIFAR else 10.0}
     published = {
         "cifar10_nasnet_a": {"auxiliary_weight": 0.4, "weight_decay": 5e-4, "optimizer": "sgd", "ema_decay": 0},
@@ -106,7 +107,8 @@ def test_other_published_figures(name: str) -> None:
         common |= {"label_smoothing": 0.1, "ema_decay": 0.9999, "auxiliary_weight": 0.4, "rms_decay": 0.9}
         assert make_optimizer(training, 1600, 100).rho == 0.9
     for field, value in {**common, **published}.items():
-        assert getattr(training, field) == pytest.approx(value), field
+        group = task if hasattr(task, field) else training
+        assert getattr(group, field) == pytest.approx(value), field
 
 
 @pytest.mark.parametrize(
@@ -145,6 +147,6 @@ def test_the_micro_search_of_enas() -> None:
     controller = parsed.group(ControllerSettings).config("nasnet")
     assert (controller.units, controller.layers, controller.learning_rate) == (64, 1, 0.0035)
     assert (controller.entropy_weight, controller.baseline_decay, controller.tanh) == (1e-4, 0.99, 1.1)
-    skeleton = solve(find_genotype("ENAS-micro"), parsed.group(NetworkSettings), (32, 32, 3), 10)
+    skeleton = solve(find_genotype("ENAS-micro"), parsed.group(NetworkSettings), (32, 32, 3), Head(10))
     assert (skeleton.cells * (skeleton.reductions + 1), skeleton.filters) == (6, 20)
     assert (1 - skeleton.dropout, skeleton.drop_path) == (0.9, 0.6)

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 from processes import TINY_TRAINING, run
 
-from rl_nas.child.data.source import ImageSource
 from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.data.source import ImageSource
 
 EXACT = ("saved_model", "keras", "tflite_float32", "onnx")
 

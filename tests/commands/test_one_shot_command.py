@@ -9,15 +9,8 @@ from pathlib import Path
 import pytest
 from processes import held, run
 
-from rl_nas.workflows.one_shot import OneShotStage
-from rl_nas.commands.search import SEARCH
-from rl_nas.evaluation.rewards import quality
-from rl_nas.flags.parsing import parse
-from rl_nas.spaces.catalog import find_space
-from rl_nas.spaces.settings import SpaceSettings
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.one_shot.result import one_shot_result
 from rl_nas.store.trials import read_trials
-from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.trial import Trial
 
 TINY = (
@@ -48,7 +41,7 @@ def trials(folder: Path) -> list[tuple[object, ...]]:
 
 def _timeless(trial: Trial) -> tuple[object, ...]:
     assert trial.measurement is not None
-    return trial.index, trial.architecture, trial.measurement.accuracy, trial.measurement.loss
+    return trial.index, trial.architecture, trial.measurement.metrics["accuracy"], trial.measurement.metrics["loss"]
 
 
 @pytest.fixture(scope="module")
@@ -118,11 +111,9 @@ def test_what_shared_weights_have_no_use_for_is_refused_at_once(
 
 def test_a_result_may_lack_trials_between(whole: tuple[Path, str]) -> None:
     """Two workers, stopped by Ctrl-C: a later trial can be recorded before an earlier one."""
-    parsed = parse(SEARCH, TINY)
-    space = find_space(parsed.group(SpaceSettings))
-    stage = OneShotStage(parsed, SearchFolder(whole[0]), RandomSearch(space, 0), space, accuracy)
     recorded = read_trials(whole[0] / "trials.sqlite")
-    everything, some = stage.result(recorded), stage.result([recorded[0], recorded[5]])
+    ranking, seed = json.loads((whole[0] / "shared/ranking.json").read_text()), 0
+    everything, some = (one_shot_result(ranking, those, seed) for those in (recorded, [recorded[0], recorded[5]]))
     unmarked = [replace(one, random=False) for one in everything.confirmed]
     assert [replace(one, random=False) for one in some.confirmed] == [unmarked[0], unmarked[5]]
     assert sum(one.random for one in some.confirmed) <= sum(one.random for one in everything.confirmed)

@@ -24,14 +24,14 @@ import pytest
 from processes import Preparation, Words, command, environment, held, let_on, rest_of, run
 from watchdog import TIMEOUT
 
-from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.commands.search import SEARCH
+from rl_nas.networks.genotypes import load
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import declaration, field_types
-from rl_nas.networks.genotypes import load
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.trials import TrialStore
+from rl_nas.strategies.catalog import STRATEGIES
 
 TINY = ("--epochs=1", "--filters=2", "--blocks=1", "--update_every=1", "--seed=3")
 TRIALS = 3

@@ -29,8 +29,8 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_results_are_what_the_saved_model_computes(unbroken: Path) -> None:
-    from rl_nas.child.data.source import ImageSource
     from rl_nas.child.data.settings import DataSettings
+    from rl_nas.child.data.source import ImageSource
 
     found = results(unbroken)
     source = ImageSource(DataSettings(dataset="digits"))

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from classifying import measured
 
-from rl_nas.commands import one_shot
-from rl_nas.strategies.catalog import STRATEGIES, StrategyOptions
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.spaces.amoebanet import amoebanet
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
@@ -16,8 +15,10 @@ from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
 from rl_nas.store.states import pack, unpack
 from rl_nas.strategies import Recovering, Resumable, Sampling, Strategy
+from rl_nas.strategies.catalog import STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
-from rl_nas.trial import Failure, Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Trial, TrialState
+from rl_nas.workflows.checks import SAMPLED
 
 OPTIONS = StrategyOptions(
     ControllerSettings(units=6, practice_steps=1, practice_batch=4, candidates=16, ppo_epochs=2),
@@ -65,7 +66,7 @@ def trials(architectures: Sequence[Architecture], rewards: Sequence[float | None
 def _trial(index: int, architecture: Architecture, reward: float | None) -> Trial:
     if reward is None:
         return Trial(index, architecture, TrialState.CRASHED, failures=(Failure(TrialState.CRASHED, "crashed"),))
-    return Trial(index, architecture, TrialState.OK, reward, Measurement(0.5, 1.0, 1, 1, 1, 1.0))
+    return Trial(index, architecture, TrialState.OK, reward, measured(0.5))
 
 
 def reward(architecture: Architecture) -> float:
@@ -187,7 +188,7 @@ def _choices(values: dict[str, Any]) -> Choices:
 @pytest.mark.parametrize("space", SPACES)
 def test_draws_are_of_the_space_and_leave_nothing_to_be_observed(name: str, space: str) -> None:
     strategy = make(name, SPACES[space]())
-    assert isinstance(strategy, Sampling) == (name in one_shot.STRATEGIES)
+    assert isinstance(strategy, Sampling) == (name in SAMPLED)
     if isinstance(strategy, Sampling):
         play(strategy, [5])
         before = strategy.state() if isinstance(strategy, Resumable) else {}

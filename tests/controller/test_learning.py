@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from classifying import measured
 
 from rl_nas.controller.agent import Reinforce
 from rl_nas.controller.baseline import LeaveOneOutBaseline, MovingAverageBaseline
@@ -13,7 +14,7 @@ from rl_nas.controller.settings import ControllerConfig, ControllerSettings
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.random_search import RandomSearch
-from rl_nas.trial import Failure, Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Trial, TrialState
 
 
 def toy_space(decisions: int = 6, choices: int = 4) -> SearchSpace[dict]:
@@ -33,7 +34,7 @@ def conditional_space() -> SearchSpace[dict]:
 def trial(index: int, architecture: Architecture, reward: float | None) -> Trial:
     if reward is None:
         return Trial(index, architecture, TrialState.NAN, failures=(Failure(TrialState.NAN, "loss is nan"),))
-    return Trial(index, architecture, TrialState.OK, reward, Measurement(reward, 1.0, 1, 1, 1, 1.0))
+    return Trial(index, architecture, TrialState.OK, reward, measured(reward))
 
 
 def test_only_active_decisions_count() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
+from classifying import measured
 
 from rl_nas.controller.agent import Reinforce, fixed_choices
 from rl_nas.controller.policy import FREE, RNNPolicy, Rollout
@@ -14,7 +15,7 @@ from rl_nas.spaces.decisions import Decision, SearchSpace
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.settings import SpaceSettings
-from rl_nas.trial import Measurement, Trial, TrialState
+from rl_nas.trial import Trial, TrialState
 
 UNITS = 8
 
@@ -142,7 +143,7 @@ def test_what_a_schedule_fixes_counts_for_nothing() -> None:
     expected = [-sum(np.log(len(d.choices)) for d in decisions) for decisions in free]
     np.testing.assert_allclose(tf.reduce_sum(rollout.log_probs, -1)[0], expected, rtol=1e-5)
     before = policy.softmax_kernels.numpy()
-    measurement = Measurement(0.5, 1.0, 1, 1, 1, 1.0)
+    measurement = measured(0.5)
     agent.observe([Trial(i, a, TrialState.OK, i / 5, measurement) for i, a in enumerate(proposals)])
     changed = np.any(policy.softmax_kernels.numpy() != before, axis=(0, 2, 3))
     assert not changed[0]

@@ -8,7 +8,6 @@ import pytest
 
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.halving import HalvingExecutor
-from rl_nas.early_stopping.thresholds import falls_short
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.trial import ChildError, Job, Measurement, Outcome, TrialState
 
@@ -25,21 +24,22 @@ class Children:
 
     def __call__(self, job: Job) -> Measurement:
         curve = self.curves.setdefault(job.index, [])
-        while len(curve) < len(job.thresholds) and not falls_short(curve, job.thresholds, "halving"):
+        assert job.epochs is not None
+        while len(curve) < job.epochs:
             self.epochs += 1
             curve.append(len(curve) / 100 + job.index / 1000)
             if self.failing.get(job.index) == len(curve):
                 raise ChildError(TrialState.NAN, "loss is nan")
-        asked = tuple(curve[: len(job.thresholds)])  # a child of a run that is continued may have come further
-        return Measurement(asked[-1], 0.0, 1, 1, len(asked), 1.0, curve=asked)
+        asked = tuple(curve[: job.epochs])  # a child of a run that is continued may have come further
+        return Measurement(asked[-1], epochs=len(asked), curve=asked)
 
 
-def accuracy(measurement: Measurement) -> float:
-    return measurement.accuracy
+def quality(measurement: Measurement) -> float:
+    return measurement.quality
 
 
 def halving(children: Children, folder: Path) -> HalvingExecutor:
-    return HalvingExecutor(InlineExecutor(children), RUNGS, 3, accuracy, ChildStates(folder))
+    return HalvingExecutor(InlineExecutor(children), RUNGS, 3, quality, ChildStates(folder))
 
 
 def jobs(count: int, first: int = 0) -> list[Job]:
@@ -92,7 +92,7 @@ def test_a_search_that_is_killed_anywhere_decides_as_the_unbroken_one(lives: int
     """Killed while children are trained, and again when some outcomes are told: these are not asked for again."""
     unbroken = epochs(halving(Children(), tmp_path / "whole").run(jobs(18)))
     folder, children, known = tmp_path / "killed", Children(), {}
-    mortal = HalvingExecutor(MortalExecutor(children, lives), RUNGS, 3, accuracy, ChildStates(folder))
+    mortal = HalvingExecutor(MortalExecutor(children, lives), RUNGS, 3, quality, ChildStates(folder))
     with pytest.raises(KilledError) if lives < 18 + 6 + 2 else pytest.raises(ZeroDivisionError):
         for outcome in mortal.run(jobs(18)):
             known |= epochs([outcome])

@@ -8,6 +8,7 @@ from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.tasks.classification.head import ClassificationHead as Head
 from rl_nas.trial import ChildError
 from rl_nas.units import GIB
 
@@ -49,5 +50,10 @@ def test_others_are_not() -> None:
 
 def test_a_published_network_needs_gibibytes() -> None:
     """NASNet-A 6@768 on CIFAR-10 in batches of 128 was trained on GPUs with 16 GiB, not on those with 2."""
-    plan = plan_network(PUBLISHED["NASNet-A"], NetworkSettings(network="cifar", cells=6, filters=32), (32, 32, 3), 10)
+    plan = plan_network(
+        PUBLISHED["NASNet-A"],
+        NetworkSettings(network="cifar", cells=6, filters=32),
+        (32, 32, 3),
+        Head(10),
+    )
     assert 2 < training_bytes(plan, 128) / GIB < 16

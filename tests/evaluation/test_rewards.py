@@ -6,7 +6,7 @@ from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import RewardSettings, make_reward, mnasnet_hard, mnasnet_soft, tunas_absolute
 from rl_nas.trial import Measurement
 
-MEASUREMENT = Measurement(0.8, 0.5, parameters=3_000_000, madds=600, epochs=1, seconds=9.0, latency=0.02)
+MEASUREMENT = Measurement(0.8, {}, parameters=3_000_000, madds=600, epochs=1, seconds=9.0, latency=0.02)
 
 
 def test_accuracy_and_its_cube() -> None:

@@ -4,17 +4,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from classifying import device_data, image_data
 
 from rl_nas.checkpoint import State
-from rl_nas.child.data.images import ImageData, load_images
+from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.settings import AugmentSettings, DataSettings
-from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.child_training import DeviceData
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.evaluation.trained_child import TrainedChildEvaluator
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.nasbench201 import nasbench201
 from rl_nas.store.states import pack, unpack
+from rl_nas.tasks.classification.task import Classification
 from rl_nas.trial import Job
 
 SPACE = nasbench201()
@@ -36,8 +38,8 @@ class Memory:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DeviceData:
-    images: ImageData = load_images(DataSettings(data_dir=str(tmp_path_factory.mktemp("tfds")), train_images=300))
-    return DeviceData(images)
+    images: ImageData = image_data(DataSettings(data_dir=str(tmp_path_factory.mktemp("tfds")), train_images=300))
+    return device_data(images)
 
 
 def evaluator(
@@ -46,6 +48,7 @@ def evaluator(
     return TrainedChildEvaluator(
         SPACE,
         data,
+        Classification(),
         NetworkSettings(cells=1, filters=4, reductions=1),
         TrainingSettings(epochs=4, batch_size=60, **training),
         AugmentSettings(crop_margin=1),
@@ -59,13 +62,13 @@ def evaluator(
 def test_a_child_is_stopped_after_the_epoch_in_which_it_falls_short(data: DeviceData) -> None:
     whole = evaluator(data, "record", {})(JOB)
     assert len(whole.curve) == whole.epochs == 4
-    assert whole.curve[-1] == whole.accuracy
+    assert whole.curve[-1] == whole.quality
     stopping = evaluator(data, "extrapolation", {})
     for thresholds, epochs in (((2.0,), 1), ((0.0, 2.0), 2), ((0.0, 0.0, 0.0), 4)):
         ended = stopping(Job(0, JOB.architecture, JOB.seed, thresholds))
         assert ended.curve == whole.curve[:epochs]
         assert ended.epochs == epochs
-        assert ended.accuracy == whole.curve[epochs - 1]
+        assert ended.quality == whole.curve[epochs - 1]
 
 
 @pytest.mark.parametrize("training", [{}, {"ema_decay": 0.9, "optimizer": "rmsprop", "learning_rate": 0.01}])
@@ -77,8 +80,8 @@ def test_a_child_that_goes_on_ends_as_one_that_did_not_stop(data: DeviceData, tr
         # Another evaluator, as in another process.
         rung = evaluator(data, "halving", weights, states, **training)(JOB.until(epochs))
         assert rung.curve == whole.curve[:epochs]
-    assert (rung.accuracy, rung.loss) == (whole.accuracy, whole.loss)
+    assert rung.metrics == whole.metrics
     np.testing.assert_array_equal(weights[4], unbroken[4])
     again = evaluator(data, "halving", {}, states, **training)
     assert again(JOB.until(3)).curve == whole.curve[:3]  # what it had then, though it is further now
-    assert again(JOB.until(4)).loss == rung.loss
+    assert again(JOB.until(4)).metrics == rung.metrics

@@ -1,6 +1,5 @@
 """What becomes of what an evaluator raises; messages between processes; settings of devices."""
 
-import dataclasses
 import json
 import math
 
@@ -24,7 +23,7 @@ from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.trial import ChildError, Failure, Job, Measurement, Outcome, TrialState
 
 JOB = Job(3, (1, 2), 5)
-GOOD = Measurement(0.5, 1.0, 10, 20, 1, 0.5)
+GOOD = Measurement.of({"accuracy": 0.5, "loss": 1.0}, parameters=10, madds=20, epochs=1, seconds=0.5)
 
 
 def raising(error: BaseException):
@@ -50,7 +49,8 @@ def test_exceptions_become_outcomes(error: Exception, state: str, line: str) -> 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("measure", ["accuracy", "loss"])
 def test_what_is_not_finite_is_no_measurement(value: float, measure: str) -> None:
-    outcome = attempt(lambda job: dataclasses.replace(GOOD, **{measure: value}), JOB)
+    broken = Measurement.of({"accuracy": 0.5, **GOOD.metrics, measure: value})
+    outcome = attempt(lambda job: broken, JOB)
     assert outcome.state == TrialState.NAN
     assert outcome.measurement is None
 
@@ -68,13 +68,21 @@ def test_inline_goes_in_order() -> None:
 
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
-MEASUREMENTS = st.builds(Measurement, FLOATS, FLOATS, st.integers(), st.integers(), st.integers(), FLOATS)
+MEASUREMENTS = st.builds(
+    Measurement,
+    FLOATS,
+    st.dictionaries(st.text(), FLOATS),
+    st.none() | st.integers(),
+    st.none() | st.integers(),
+    st.none() | st.integers(),
+    st.none() | FLOATS,
+)
 FAILURES = st.builds(Failure, st.sampled_from(TrialState), st.text(), st.text(min_size=1))
 
 
 @given(st.none() | MEASUREMENTS, st.lists(FAILURES), st.lists(st.integers(0, 20)), st.integers(0, 2**63))
 def test_messages_lose_nothing(measurement, failures, architecture, seed) -> None:
-    job = Job(7, tuple(architecture), seed)
+    job = Job(7, tuple(architecture), seed, thresholds=(0.5,), epochs=seed % 3 or None)
     assert job_from_json(json.loads(json.dumps(job_to_json(job)))) == job
     outcome = Outcome(job, measurement, tuple(failures))
     assert outcome_from_json(job, json.loads(json.dumps(outcome_to_json(outcome)))) == outcome

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rl_nas.strategies.catalog import STRATEGIES, StrategyOptions
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import quality
@@ -17,6 +16,7 @@ from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
+from rl_nas.strategies.catalog import STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Job, Measurement, Outcome, Trial
 

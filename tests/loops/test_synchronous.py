@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from classifying import measured
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.evaluation.rewards import quality
@@ -39,7 +40,7 @@ class Climber:
 def evaluate(job: Job) -> Measurement:
     if sum(job.architecture) % 7 == 3:
         raise UsageError("cannot be built")
-    return Measurement(sum(job.architecture) / 20 + job.seed % 100 / 1e4, 1.0, 1, 1, 1, 1.0)
+    return measured(sum(job.architecture) / 20 + job.seed % 100 / 1e4)
 
 
 def run(path: Path, trials: int, evaluator=evaluate) -> list[Trial]:
@@ -193,7 +194,7 @@ def test_few_networks_among_many_proposals_are_told(tmp_path: Path) -> None:
 def test_a_strategy_that_cannot_recover_is_not_asked_to(tmp_path: Path) -> None:
     with TrialStore(tmp_path / "t") as store:
         executor, health = InlineExecutor(evaluate), HealthSettings(on_collapse="temper")
-        settings = {"reward": accuracy, "trials": 1, "batch_size": 1, "seed": 0, "health": health}
+        settings = {"reward": quality, "trials": 1, "batch_size": 1, "seed": 0, "health": health}
         with pytest.raises(UsageError, match="--on_collapse=temper: Climber can't do that; choose warn or stop"):
             search(Climber(), executor, store, **settings)
 

@@ -12,6 +12,7 @@ from rl_nas.networks.network import plan_network, size_notation, solve
 from rl_nas.networks.settings import PRESETS, NetworkSettings
 from rl_nas.spaces.nasbench201 import NASBENCH201_OPERATIONS, EdgeCell
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.tasks.classification.head import ClassificationHead as Head
 
 TABLE = Path(__file__).parents[3] / "shared/benchmarks/nasbench201.npz"
 
@@ -23,7 +24,7 @@ def counted(name: str, classes: int | None = None, pixels: int | None = None, **
     genotype = PUBLISHED[name]
     preset = PRESETS[settings["network"]]
     size = pixels or preset.image_size
-    cost = plan_network(genotype, NetworkSettings(**settings), (size, size, 3), classes or preset.classes).cost()
+    cost = plan_network(genotype, NetworkSettings(**settings), (size, size, 3), Head(classes or preset.classes)).cost()
     return cost.trainable, cost.other, cost.madds
 
 
@@ -103,7 +104,7 @@ def test_odd_filters(name: str, settings: dict[str, Any], trainable: int, madds:
     ("op", "parameters"), [("nor_conv_3x3", 1_531_546), ("nor_conv_1x1", 241_306), ("skip_connect", 73_306)]
 )
 def test_nasbench201_cells_of_one_operation(op: str, parameters: int) -> None:
-    cost = plan_network(EdgeCell((op,) * 6), NetworkSettings(), (32, 32, 3), 10).cost()
+    cost = plan_network(EdgeCell((op,) * 6), NetworkSettings(), (32, 32, 3), Head(10)).cost()
     assert cost.trainable == parameters
 
 
@@ -118,7 +119,9 @@ def test_all_nasbench201_parameters_are_those_of_the_table() -> None:
     for row in ops:
         kinds[tuple(np.bincount(row, minlength=5))] = row
     counts = {
-        kind: plan_network(EdgeCell(tuple(names[i] for i in row)), NetworkSettings(), (32, 32, 3), 10).cost().trainable
+        kind: plan_network(EdgeCell(tuple(names[i] for i in row)), NetworkSettings(), (32, 32, 3), Head(10))
+        .cost()
+        .trainable
         for kind, row in kinds.items()
     }
     counted_m = np.array([counts[tuple(np.bincount(row, minlength=5))] for row in ops]) / 1e6
@@ -156,13 +159,19 @@ def test_filters_are_solved_for(settings: dict[str, Any], filters: int) -> None:
 )
 def test_what_cannot_be_planned(name: str, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message) as caught:
-        plan_network(PUBLISHED[name], NetworkSettings(**settings), (32, 32, 3), 10)
+        plan_network(PUBLISHED[name], NetworkSettings(**settings), (32, 32, 3), Head(10))
     assert "\n" not in str(caught.value)
 
 
 def test_the_auxiliary_head_needs_pixels() -> None:
     with pytest.raises(UsageError, match="auxiliary head"):
-        plan_network(PUBLISHED["NASNet-A"], NetworkSettings(network="cifar"), (8, 8, 3), 10, training_steps=10)
+        plan_network(
+            PUBLISHED["NASNet-A"],
+            NetworkSettings(network="cifar"),
+            (8, 8, 3),
+            Head(10),
+            training_steps=10,
+        )
 
 
 def test_presets_are_json() -> None:

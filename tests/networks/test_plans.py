@@ -10,6 +10,7 @@ from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.cells import CellGenotype
 from rl_nas.spaces.nasnet import nasnet
+from rl_nas.tasks.classification.head import ClassificationHead as Head
 
 
 @st.composite
@@ -19,7 +20,7 @@ def genotypes(draw: st.DrawFn) -> CellGenotype:
 
 
 def plan(genotype: CellGenotype, **settings: object) -> Plan:
-    return plan_network(genotype, NetworkSettings(**{"cells": 1, "filters": 8, **settings}), (16, 16, 3), 10)
+    return plan_network(genotype, NetworkSettings(**{"cells": 1, "filters": 8, **settings}), (16, 16, 3), Head(10))
 
 
 @given(genotypes())

@@ -3,7 +3,7 @@
 import pytest
 
 from rl_nas.one_shot.result import Confirmed, OneShotResult
-from rl_nas.one_shot.result_text import one_shot_json, one_shot_text
+from rl_nas.report.one_shot_text import one_shot_json, one_shot_text
 
 
 def result(alone: list[float | None], random: list[bool] | None = None) -> OneShotResult:

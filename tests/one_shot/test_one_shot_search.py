@@ -8,13 +8,8 @@ import pytest
 
 from rl_nas.checkpoint import Checkpoint, State
 from rl_nas.errors import RunError
-from rl_nas.one_shot.search import (
-    FixedProposals,
-    order_of_confirmation,
-    random_places,
-    rank,
-    train_one_shot,
-)
+from rl_nas.one_shot.result import order_of_confirmation, random_places
+from rl_nas.one_shot.search import FixedProposals, rank, train_one_shot
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.strategies.failures import zero
 from rl_nas.strategies.random_search import RandomSearch
@@ -87,8 +82,8 @@ class Memory:
             raise BrokenError
 
 
-def accuracy(measurement: Measurement) -> float:
-    return measurement.accuracy
+def quality(measurement: Measurement) -> float:
+    return measurement.quality
 
 
 def train(strategy: Observing, supernet: CountingSupernet, memory: Memory, **kwargs: Any) -> list[dict[str, float]]:
@@ -161,7 +156,7 @@ def test_the_ranking_is_of_different_networks_best_first(samples: int) -> None:
     assert len({ranked.architecture for ranked in ranking}) == len(ranking) == min(samples, 125)  # 5 ** 3 there are
     rewards = [ranked.reward for ranked in ranking]
     assert rewards == sorted(rewards, reverse=True)
-    assert all(supernet.measure(ranked.architecture).accuracy == ranked.accuracy for ranked in ranking)
+    assert all(supernet.measure(ranked.architecture).quality == ranked.quality for ranked in ranking)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100])

@@ -7,12 +7,14 @@ from itertools import islice
 import numpy as np
 import pytest
 import tensorflow as tf
+from classifying import device_data as on_device
+from classifying import objective
 
 from rl_nas.child.data.images import ImageData
-from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.data.settings import AugmentSettings
-from rl_nas.child.training.settings import TrainingSettings
+from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.training.child_training import DeviceData
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.train_step import TrainStep
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
@@ -24,6 +26,8 @@ from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.states import pack, unpack
+from rl_nas.tasks.classification.head import ClassificationHead as Head
+from rl_nas.tasks.classification.objective import ClassificationMetric
 
 SHARING = [name for name in SPACES if name != "nas_rl"]
 SMALL = NetworkSettings(cells=1, filters=4, reductions=1)
@@ -31,7 +35,7 @@ SHAPE, CLASSES, STEPS = (8, 8, 1), 3, 6
 
 
 def plan(genotype: Genotype, settings: NetworkSettings = SMALL, steps: int | None = STEPS) -> Plan:
-    return plan_network(genotype, settings, SHAPE, CLASSES, steps)
+    return plan_network(genotype, settings, SHAPE, Head(CLASSES), steps)
 
 
 def random_genotypes(name: str, seed: int = 0) -> Iterator[Genotype]:
@@ -51,17 +55,17 @@ def values(shared: OneShotWeights, network: Plan) -> np.ndarray:
     return shared.vectors[WEIGHTS][places]
 
 
-def device_data(images: int = 24) -> DeviceData:
+def held_data(images: int = 24) -> DeviceData:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (2 * images, *SHAPE), dtype=np.uint8)
     labels = rng.integers(0, CLASSES, 2 * images)
-    return DeviceData(
+    return on_device(
         ImageData(pixels[:images], labels[:images], pixels[images:], labels[images:], tuple(map(str, range(CLASSES))))
     )
 
 
 def trainer(training: TrainingSettings, data: DeviceData | None = None, seed: int = 3) -> OneShotTrainer:
-    return OneShotTrainer(data or device_data(), training, AugmentSettings(), seed)
+    return OneShotTrainer(data or held_data(), objective(CLASSES), training, AugmentSettings(), seed)
 
 
 @pytest.mark.parametrize("name", SHARING)
@@ -138,11 +142,11 @@ def test_training_one_network_is_training_a_child(name: str, optimizer: str) -> 
     settings = replace(SMALL, drop_path=0.7) if name == "enas_micro" else SMALL
     genotype = next(random_genotypes(name, seed=1))
     training = TrainingSettings(epochs=3, batch_size=12, optimizer=optimizer, learning_rate=0.01, weight_decay=0.01)
-    data = device_data()
+    data = held_data()
     ours = trainer(training, data)
     network = plan(genotype, settings)
     child = PlannedModel(network, seed=3, weights=values(ours.weights, network))
-    alone = TrainStep(child, training, 12, 6)
+    alone = TrainStep(child, objective(CLASSES), training, 12, 6)
     for number, indices in enumerate([*ours.order(0), *ours.order(1), *ours.order(2)]):
         images = data.normalize(tf.gather(data.train_images, indices))
         expected, _ = alone(images, tf.gather(data.train_targets, indices))
@@ -163,16 +167,17 @@ def test_no_other_weights_move() -> None:
 
 
 def test_a_network_is_measured_by_the_statistics_of_the_images() -> None:
-    data = device_data()
+    data = held_data()
     ours = trainer(TrainingSettings(epochs=1, batch_size=24), data)
     network = plan(next(random_genotypes("enas_micro")), steps=None)
     child = PlannedModel(network, weights=values(ours.weights, network))
-    logits, _, _ = child.train_call(child.trainable.vector.value, data.normalize(data.valid_images))
+    outputs, _, _ = child.train_call(child.trainable.vector.value, data.normalize(data.valid_images))
+    logits = outputs["logits"]
     expected = np.mean(np.argmax(logits, axis=-1) == data.valid_targets)
-    accuracy, loss = ours.measure(network, np.arange(24))
-    assert accuracy == pytest.approx(expected)
-    share = tf.nn.sparse_softmax_cross_entropy_with_logits(data.valid_targets, logits)
-    assert loss == pytest.approx(float(tf.reduce_mean(share)), rel=1e-5)
+    found = ours.measure(network, np.arange(24), ClassificationMetric(CLASSES))
+    assert found["accuracy"] == pytest.approx(expected)
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(data.valid_targets, logits)
+    assert found["loss"] == pytest.approx(float(tf.reduce_mean(losses)), rel=1e-5)
 
 
 def test_it_goes_on_from_its_state_as_if_it_had_not_stopped() -> None:

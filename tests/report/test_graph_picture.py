@@ -9,10 +9,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.transforms import Bbox
 
+from rl_nas.networks.lookup import find_genotype
 from rl_nas.report.graph_picture import graph_figure
 from rl_nas.report.picture import draw_genotype
 from rl_nas.spaces.catalog import find_space
-from rl_nas.networks.lookup import find_genotype
 from rl_nas.spaces.settings import SpaceSettings
 
 

@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+from classifying import measured
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rl_nas.report.health_log import HealthLog
-from rl_nas.trial import Failure, Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Trial, TrialState
 
 
 def write(folder: Path, updates: range) -> None:
@@ -47,7 +48,7 @@ def test_earlier_names_of_figures_are_read(tmp_path: Path) -> None:
 
 
 def test_rewards_are_shown_by_trial(tmp_path: Path) -> None:
-    measurement = Measurement(0.5, 1.0, 1, 1, 1, 1.0)
+    measurement = measured(0.5)
     with HealthLog(tmp_path / "health.jsonl", tmp_path / "tensorboard") as log:
         for index, reward in enumerate((0.5, 0.75, 0.25)):
             log.trial(Trial(index, (0,), TrialState.OK, reward, measurement))

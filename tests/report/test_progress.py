@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from rl_nas.one_shot.progress import OneShotProgress
 from rl_nas.report.live_line import clock
+from rl_nas.report.one_shot_progress import OneShotProgress
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.training_progress import TrainingProgress
 from rl_nas.trial import Measurement, Trial, TrialState
 
-MEASUREMENT = Measurement(accuracy=0.5, loss=1.0, parameters=1, madds=1, epochs=1, seconds=1.0)
+MEASUREMENT = Measurement(0.5)
 
 
 class Terminal(io.StringIO):

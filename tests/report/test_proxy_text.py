@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from rl_nas.statistics import correlation, kendall, spearman
 from rl_nas.evaluation.proxy_ranking import Proxy, rank
 from rl_nas.report.proxy_text import proxy_json, proxy_text
+from rl_nas.statistics import correlation, kendall, spearman
 
 FULL = Proxy("full", (0.5, 0.6, 0.7, 0.8, None), 10.0)
 SAME = Proxy("epochs=1", (0.1, 0.2, 0.3, 0.4, 0.9), 2.0)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rl_nas.statistics import spearman
 from rl_nas.report.second_stage import second_stage_text
+from rl_nas.statistics import spearman
 
 
 def results(valid: float, test: float | None = None) -> dict[str, Any]:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from rl_nas.errors import UsageError
+from rl_nas.networks.genotypes import from_json, to_json
+from rl_nas.networks.lookup import find_genotype
 from rl_nas.spaces.amoebanet import AMOEBANET_OPERATIONS, amoebanet
 from rl_nas.spaces.catalog import SPACES, find_space
 from rl_nas.spaces.cells import CELL_INPUTS, unused_states
 from rl_nas.spaces.enas_micro import enas_micro
-from rl_nas.networks.genotypes import from_json, to_json
-from rl_nas.networks.lookup import find_genotype
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
 from rl_nas.spaces.nasbench201 import EDGES, NASBENCH201_OPERATIONS, EdgeCell, nasbench201

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from classifying import measured
 
 from rl_nas.checkpoint import Checkpoint
 from rl_nas.errors import StorageError, UsageError
@@ -22,13 +23,13 @@ from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
 
-MEASUREMENT = Measurement(accuracy=0.5, loss=1.25, parameters=10, madds=20, epochs=3, seconds=1.5)
+MEASUREMENT = Measurement.of({"accuracy": 0.5, "loss": 1.25}, parameters=10, madds=20, epochs=3, seconds=1.5)
 GOOD = Trial(0, (1, 2), TrialState.OK, 0.5, MEASUREMENT)
 BAD = Trial(1, (3, 4), TrialState.NAN, failures=(Failure(TrialState.NAN, "loss is nan"),))
 
 
 def reward(measurement: Measurement) -> float:
-    return measurement.accuracy
+    return measurement.quality
 
 
 class FakeVariable:
@@ -60,7 +61,7 @@ def test_a_recorded_trial_is_seen_by_another_connection_at_once(tmp_path: Path) 
     with TrialStore(tmp_path / "t.sqlite") as store:
         store.record(GOOD)
         other = sqlite3.connect(tmp_path / "t.sqlite")
-        assert other.execute("SELECT number, accuracy FROM trials").fetchall() == [(0, 0.5)]
+        assert other.execute("SELECT number, quality FROM trials").fetchall() == [(0, 0.5)]
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         other.close()
 
@@ -203,7 +204,7 @@ def test_best_child_has_its_weights_and_a_valid_genotype_at_every_moment(tmp_pat
     workers = [ChildWeights(folder, reward) for _ in range(2)]
     recorded = []
     for index, accuracy in enumerate([0.3, 0.7, 0.5, 0.7, 0.9, 0.9, 0.8]):
-        measurement = Measurement(accuracy, 1.0, 1, 1, 1, 1.0)
+        measurement = measured(accuracy)
         workers[index % 2].keep(Job(index, architecture, 0), measurement, FakeModel())
         recorded.append(Trial(index, architecture, TrialState.OK, accuracy, measurement))
     seen: list[Trial] = []

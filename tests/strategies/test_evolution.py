@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from classifying import measured
 
 from rl_nas.bench.table import make_table
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
@@ -11,7 +12,7 @@ from rl_nas.strategies.aging_evolution import AgingEvolution
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
-from rl_nas.trial import Failure, Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Trial, TrialState
 
 
 class Cell(tuple[int, ...]):
@@ -31,7 +32,7 @@ def reward(architecture: Architecture) -> float:
 
 
 def ok(index: int, architecture: Architecture, value: float) -> Trial:
-    return Trial(index, architecture, TrialState.OK, value, Measurement(value, 1.0, 1, 1, 1, 1.0))
+    return Trial(index, architecture, TrialState.OK, value, measured(value))
 
 
 def play(strategy: Strategy, evaluations: int) -> list[Architecture]:

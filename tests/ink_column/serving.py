@@ -1,0 +1,32 @@
+"""A trained network as others use it."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rl_nas.child.export.serving import Agreement, Serving
+
+
+class InkServing(Serving):
+    """Serves `column` [batch, 1]."""
+
+    task: ClassVar[str] = "ink_column"
+
+    @property
+    def returns(self) -> str:
+        return "`column` [batch, 1]"
+
+    def predict(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {"column": tf.maximum(outputs["column"], 0)}
+
+    def keras_predictions(self, outputs: Mapping[str, Any]) -> Any:
+        return {"column": keras.ops.relu(outputs["column"])}
+
+    def compare(
+        self, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], targets: np.ndarray, arithmetic: str
+    ) -> Agreement:
+        difference = float(np.max(np.abs(found["column"] - expected["column"])))
+        return Agreement({"max_difference": difference}, self.too_different(difference, len(targets)))
