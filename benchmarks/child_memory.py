@@ -6,26 +6,37 @@ Each network is trained for two steps, in processes of their own, with two sizes
 more, for each image more, is compared with the estimate.
 """
 
-import json
 import resource
-import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from rl_nas.commands import cli
-from rl_nas.flags.lists import names_of
+from frame import Table, in_new_process, run
+
+from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.evaluation.limits import training_bytes
+from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.tasks.classification.task import Classification
+from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
-IMAGE, CLASSES = (32, 32, 3), 10
+IMAGE, CLASSES, TASK = (32, 32, 3), 10, Classification()
+SMALL_NETWORKS = ("--network=cifar", "--cells=2", "--filters=16")
+"""Flags that others win over."""
 MIB = 2**20
+
+COLUMNS = {
+    "network": str,
+    "measured, MiB an image": "{:.1f}".format,
+    "estimated": "{:.1f}".format,
+    "ratio": "{:.2f}".format,
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,6 @@ class MemorySettings(Settings):
     genotypes: str = setting("NASNet-A,AmoebaNet-A", "published ones, with commas between")
     small: int = setting(8, "images of the smaller batch", minimum=1)
     large: int = setting(64, "images of the larger batch", minimum=2)
-    batch: int | None = setting(None, "measure this one alone, and print it as JSON", minimum=1)
 
 
 COMMAND = Command(
@@ -50,41 +60,34 @@ COMMAND = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return cli.run(COMMAND, lambda parsed: _run(parsed, argv), argv)
+    return run(COMMAND, _table, (*SMALL_NETWORKS, *argv))
 
 
-def _run(parsed: Parsed, argv: Sequence[str]) -> int:
+def _table(parsed: Parsed) -> Table:
     settings, network = parsed.group(MemorySettings), parsed.group(NetworkSettings)
     names = names_of(settings.genotypes, list(PUBLISHED), "genotypes")
-    if settings.batch is not None:
-        print(json.dumps(_peak(plan_network(PUBLISHED[names[0]], network, IMAGE, CLASSES), settings.batch)))
-        return cli.DONE
-    print("| network | measured, MiB an image | estimated | ratio |\n| --- | --- | --- | --- |")
-    for name in names:
-        plan = plan_network(PUBLISHED[name], network, IMAGE, CLASSES)
-        more = settings.large - settings.small
-        peaks = [_elsewhere(argv, name, batch) for batch in (settings.small, settings.large)]
-        estimates = [training_bytes(plan, batch) for batch in (settings.small, settings.large)]
-        measured, estimated = ((large - small) / more / MIB for small, large in (peaks, estimates))
-        print(f"| {name} | {measured:.1f} | {estimated:.1f} | {estimated / measured:.2f} |", flush=True)
-    return cli.DONE
+    plans = {name: plan_network(PUBLISHED[name], network, IMAGE, TASK.head(CLASSES)) for name in names}
+    return Table(COLUMNS, _rows(plans, (settings.small, settings.large)))
 
 
-def _elsewhere(argv: Sequence[str], name: str, batch: int) -> Any:
-    words = [sys.executable, __file__, *argv, f"--genotypes={name}", f"--batch={batch}"]
-    return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+def _rows(plans: dict[str, Plan], batches: tuple[int, int]) -> Iterator[tuple[Any, ...]]:
+    for name, plan in plans.items():
+        peaks = [in_new_process(_peak, plan, batch) for batch in batches]
+        estimates = [training_bytes(plan, batch) for batch in batches]
+        measured, estimated = ((large - small) / (batches[1] - batches[0]) / MIB for small, large in (peaks, estimates))
+        yield name, measured, estimated, estimated / measured
 
 
 def _peak(plan: Plan, batch: int) -> int:
     """Largest memory of this process while it trains, bytes."""
-    cli.load_tensorflow(debug=False)
+    load_tensorflow()
     import tensorflow as tf
 
     from rl_nas.child.network.planned_model import PlannedModel
-    from rl_nas.child.training.settings import TrainingSettings
     from rl_nas.child.training.train_step import TrainStep
 
-    step = TrainStep(PlannedModel(plan, seed=0), TrainingSettings(batch_size=batch), batch, 2)
+    objective = TASK.objective(TASK.own_settings({}), CLASSES)
+    step = TrainStep(PlannedModel(plan, seed=0), objective, TrainingSettings(batch_size=batch), batch, 2)
     train = tf.function(step, autograph=False)
     for _ in range(2):
         train(tf.random.normal([batch, *IMAGE]), tf.zeros([batch], tf.int64))
@@ -92,4 +95,4 @@ def _peak(plan: Plan, batch: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(["--network=cifar", "--cells=2", "--filters=16", *sys.argv[1:]]))
+    sys.exit(main(sys.argv[1:]))

@@ -11,66 +11,104 @@ nothing had to be made, traced, compiled, measured and cleaned up. The overhead 
 the accuracy on the held-out images takes stands beside it.
 """
 
-import json
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from statistics import mean
-from typing import Any
+from typing import Any, ClassVar
 
-from child_ways import COMMAND as CHILD_COMMAND
-from child_ways import WAYS, WaySettings
+from child_ways import WAYS, Moment, moments
+from frame import Table, in_new_process, remark, run
+from random_children import ChildrenSettings
 
-from rl_nas.commands import cli
 from rl_nas.flags.lists import names_of
-from rl_nas.flags.parsing import Command, Parsed, flag_words
+from rl_nas.flags.parsing import Command, Parsed
+from rl_nas.settings import Settings, setting
+from rl_nas.workflows.config import SearchConfig
 
 MARKS = (1, 10, 50)
+PACKAGES = {"tuner": ("keras_tuner", "keras-tuner")}
+"""What ways need that rl_nas does not: the module, and the package that brings it."""
 
+SECONDS = "{:.2f}".format
+
+
+@dataclass(frozen=True)
+class WaySettings(Settings):
+    """How children are trained."""
+
+    title: ClassVar[str] = "Ways"
+
+    way: str = setting(",".join(WAYS), "with commas between")
+
+
+# The flags of a search come along, so that its flagfiles can be given as they are.
 COMMAND = Command(
     name="python benchmarks/child_overhead.py",
     summary="measures what children cost beside their training, in several ways.",
-    examples=("python benchmarks/child_overhead.py --flagfile=flags/digits.cfg --children=50",),
-    groups=CHILD_COMMAND.groups,
+    examples=(
+        "python benchmarks/child_overhead.py --flagfile=flags/digits.cfg --children=50",
+        "python benchmarks/child_overhead.py --flagfile=flags/digits.cfg --way=fit,fast",
+    ),
+    groups=(WaySettings, ChildrenSettings, *SearchConfig.groups()),
 )
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return cli.run(COMMAND, _run, argv)
+    return run(COMMAND, _table, argv)
 
 
-def _run(parsed: Parsed) -> int:
-    ways = names_of(parsed.group(WaySettings).way, WAYS, "way")
-    children = parsed.group(WaySettings).children
-    marks = [mark for mark in MARKS if mark <= children]
-    print("| way | " + " | ".join(f"s a child, first {mark}" for mark in marks), end=" | ")
-    print("s a child, after the first | steady training, s | share", end=" | ")
-    print("overhead, s | of which accuracy | memory, MiB: first, last child |")
-    print("|" + " --- |" * (len(marks) + 7))
+def _table(parsed: Parsed) -> Table:
+    settings, config = parsed.group(ChildrenSettings), SearchConfig.from_flags(parsed.values)
+    marks = [mark for mark in MARKS if mark <= settings.children]
+    columns = {
+        "way": str,
+        **{f"s a child, first {mark}": SECONDS for mark in marks},
+        "s a child, after the first": SECONDS,
+        "steady training, s": SECONDS,
+        "share": "{:.0%}".format,
+        "overhead, s": SECONDS,
+        "of which accuracy": SECONDS,
+        "memory, MiB: first, last child": "{0[first]:.0f}, {0[last]:.0f}".format,
+    }
+    return Table(columns, _rows(_possible(parsed.group(WaySettings).way), config, settings, marks))
+
+
+def _possible(text: str) -> list[str]:
+    """The ways in a flag's value; tells of those whose package is missing, and leaves them out."""
+    possible = []
+    for way in names_of(text, list(WAYS), "way"):
+        module, package = PACKAGES.get(way, ("", ""))
+        if module and find_spec(module) is None:
+            remark(f"--way={way} is left out: it needs the package {package}, which is not installed")
+        else:
+            possible.append(way)
+    return possible
+
+
+def _rows(
+    ways: Sequence[str], config: SearchConfig, settings: ChildrenSettings, marks: Sequence[int]
+) -> Iterator[tuple[Any, ...]]:
     for way in ways:
-        print(f"| {way} | {_row(_lines({**parsed.values, 'way': way}), marks)} |", flush=True)
-    return cli.DONE
+        told = in_new_process(moments, way, config, settings.children, settings.threads)
+        yield way, *_figures(told, marks)
 
 
-def _lines(flags: Mapping[str, Any]) -> list[dict[str, float]]:
-    """When the process was ready, and what it said of every child."""
-    words = [sys.executable, str(Path(__file__).with_name("child_ways.py")), *flag_words(flags)]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"at"')]
-
-
-def _row(lines: list[dict[str, float]], marks: list[int]) -> str:
-    at = [line["at"] for line in lines]
-    later = (at[-1] - at[1]) / (len(at) - 2) if len(at) > 2 else float("nan")
-    steady, measuring = (mean([line[part] for line in lines[2:]] or [0.0]) for part in ("steady", "measuring"))
-    cells = [f"{(at[mark] - at[0]) / mark:.2f}" for mark in marks]
-    cells += [f"{later:.2f}"]
-    known = [f"{steady:.2f}", f"{steady / later:.0%}", f"{later - steady:.2f}", f"{measuring:.2f}"]
-    cells += known if steady else ["-"] * len(known)
-    cells += [f"{lines[1]['mib']:.0f}, {lines[-1]['mib']:.0f}"]
-    return " | ".join(cells)
+def _figures(told: Sequence[Moment], marks: Sequence[int]) -> Iterator[Any]:
+    """All columns but the first: of the moments when the process was ready and when each child was over."""
+    at = [moment.at for moment in told]
+    later = (at[-1] - at[1]) / (len(at) - 2) if len(at) > 2 else None
+    yield from ((at[mark] - at[0]) / mark for mark in marks)
+    yield later
+    steady = [moment.steady for moment in told[2:] if moment.steady is not None]
+    if later is None or not steady:
+        yield from [None] * 4
+    else:
+        yield from (mean(steady), mean(steady) / later, later - mean(steady))
+        yield mean(moment.measuring or 0.0 for moment in told[2:])
+    yield {"first": told[1].mib, "last": told[-1].mib}
 
 
 if __name__ == "__main__":

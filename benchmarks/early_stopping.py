@@ -5,21 +5,19 @@
 
 The rules are replayed over the recorded curves of a search that stopped nobody, trial by trial in their order, each
 told of the trials before it, and those of successive halving batch by batch. Saved: share of the epochs. Spearman:
-between the accuracies that the search would have
-seen, those of stopped children at their last epoch, and the full ones.
+between the qualities that the search would have seen, those of stopped children at their last epoch, and the full ones.
 """
 
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from frame import Table, remark, run
 
-from rl_nas.statistics import correlation, spearman
-from rl_nas.commands import cli
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.halving import HalvingExecutor
 from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short, rungs, thresholds
@@ -28,11 +26,26 @@ from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
+from rl_nas.statistics import correlation, spearman
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import Job, Measurement
 
 Curve = tuple[float, ...]
+
+KEPT = {True: "yes", False: "no, {found:.4f} of {best:.4f}"}
+COLUMNS = {
+    "rule": str,
+    "stopped": "{:.0%}".format,
+    "epochs saved": "{:.0%}".format,
+    "Spearman (95%)": str,
+    "of the best 10%, stopped": "{0[stopped]} of {0[best]}".format,
+    "best kept": lambda kept: KEPT[kept["found"] == kept["best"]].format(**kept),
+}
+THRESHOLDS = (("median", 0.5), ("extrapolation", 0.5), ("extrapolation", 0.75), ("extrapolation", 0.9))
+"""Rules with their quantiles."""
+FACTORS = (2.0, 3.0)
+"""Of successive halving."""
 
 
 @dataclass(frozen=True)
@@ -55,41 +68,39 @@ COMMAND = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return cli.run(COMMAND, _run, argv)
+    return run(COMMAND, _table, argv)
 
 
-def _run(parsed: Parsed) -> int:
-    trials = read_trials(SearchFolder(parsed.group(ReplaySettings).run_dir).trials)
+def _table(parsed: Parsed) -> Table:
+    replay = parsed.group(ReplaySettings)
+    trials = read_trials(SearchFolder(replay.run_dir).trials)
     curves = [trial.measurement.curve for trial in trials if trial.measurement]
     if not curves or len({len(curve) for curve in curves}) > 1 or not curves[0]:
         raise UsageError("the trials have no curves of one length; expected a search with --early_stop_rule=record")
-    print(f"{len(curves)} children of {len(curves[0])} epochs\n")
-    print("| rule | stopped | epochs saved | Spearman (95%) | of the best 10%, stopped | best kept |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    settings = parsed.group(EarlyStopSettings)
-    for rule, quantile in (("median", 0.5), ("extrapolation", 0.5), ("extrapolation", 0.75), ("extrapolation", 0.9)):
-        chosen = replace(settings, rule=rule, quantile=quantile)
+    remark(f"{len(curves)} children of {len(curves[0])} epochs")
+    return Table(COLUMNS, _rows(curves, parsed.group(EarlyStopSettings), replay.batch))
+
+
+def _rows(curves: Sequence[Curve], settings: EarlyStopSettings, batch: int) -> Iterator[tuple[Any, ...]]:
+    for rule, quantile in THRESHOLDS:
         name = rule if rule == "median" else f"{rule}, quantile {quantile:g}"
-        print(f"| {name} | {_row(curves, _replay(curves, chosen))} |")
-    for factor in (2.0, 3.0):
+        yield name, *_compared(curves, _replay(curves, replace(settings, rule=rule, quantile=quantile)))
+    for factor in FACTORS:
         chosen = replace(settings, rule="halving", factor=factor)
-        halved = _halve(curves, chosen, parsed.group(ReplaySettings).batch)
-        print(f"| halving, factor {factor:g} | {_row(curves, halved)} |")
-    return cli.DONE
+        yield f"halving, factor {factor:g}", *_compared(curves, _halve(curves, chosen, batch))
 
 
 def _halve(curves: Sequence[Curve], settings: EarlyStopSettings, batch: int) -> list[Curve]:
     """The curves as far as successive halving lets them come."""
 
     def train(job: Job) -> Measurement:
-        curve = curves[job.index][: len(job.thresholds)]
-        return Measurement(curve[-1], 0.0, 1, 1, len(curve), 1.0, curve=curve)
+        curve = curves[job.index][: job.epochs]
+        return Measurement(curve[-1], epochs=len(curve), curve=curve)
 
     jobs = [Job(index, (), 0) for index in range(len(curves))]
     with tempfile.TemporaryDirectory() as folder:
-        states = ChildStates(Path(folder))
-        whole = rungs(settings, len(curves[0]))
-        executor = HalvingExecutor(InlineExecutor(train), whole, settings.factor, accuracy, states)
+        whole, states = rungs(settings, len(curves[0])), ChildStates(Path(folder))
+        executor = HalvingExecutor(InlineExecutor(train), whole, settings.factor, quality, states)
         batches = (jobs[first : first + batch] for first in range(0, len(jobs), batch))
         outcomes = [outcome for jobs in batches for outcome in executor.run(jobs)]
     return [outcome.measurement.curve for outcome in outcomes if outcome.measurement]
@@ -100,21 +111,25 @@ def _replay(curves: Sequence[Curve], settings: EarlyStopSettings) -> list[Curve]
     seen: list[Curve] = []
     for curve in curves:
         limits = thresholds(seen, settings)
-        length = next(
-            (n for n in range(1, len(curve) + 1) if falls_short(curve[:n], limits, settings.rule)), len(curve)
-        )
+        lengths = range(1, len(curve) + 1)
+        length = next((n for n in lengths if falls_short(curve[:n], limits, settings.rule)), len(curve))
         seen.append(curve[:length])
     return seen
 
 
-def _row(curves: Sequence[Curve], seen: Sequence[Curve]) -> str:
+def _compared(curves: Sequence[Curve], seen: Sequence[Curve]) -> tuple[Any, ...]:
+    """All columns but the first."""
     full, met = np.array([curve[-1] for curve in curves]), np.array([curve[-1] for curve in seen])
     stopped = np.array([len(curve) < len(curves[0]) for curve in seen])
     saved = 1 - sum(map(len, seen)) / sum(map(len, curves))
-    found = correlation(met, full, spearman)
     best = np.argsort(-full, kind="stable")[: max(1, len(full) // 10)]
-    kept = "yes" if full[np.argmax(met)] == full.max() else f"no, {full[np.argmax(met)]:.4f} of {full.max():.4f}"
-    return f"{stopped.mean():.0%} | {saved:.0%} | {found} | {stopped[best].sum()} of {len(best)} | {kept}"
+    return (
+        float(stopped.mean()),
+        saved,
+        correlation(met, full, spearman),
+        {"stopped": int(stopped[best].sum()), "best": len(best)},
+        {"found": float(full[np.argmax(met)]), "best": float(full.max())},
+    )
 
 
 if __name__ == "__main__":

@@ -10,24 +10,26 @@ found it: nothing can change after that.
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from frame import Table, remark, run, strategies_of
 
-from rl_nas.bench.runs import Runs
-from rl_nas.statistics import estimate
-from rl_nas.commands import cli
-from rl_nas.strategies.catalog import LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.bench.many_runs import BATCHES, make_runs
-from rl_nas.flags.lists import budgets_of, names_of
+from rl_nas.bench.runs import Runs
 from rl_nas.controller.settings import ControllerSettings
+from rl_nas.flags.lists import budgets_of
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.statistics import estimate
+from rl_nas.strategies.catalog import StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
+
+ESTIMATE = "{0.mean:.4f}±{0.std:.4f} [{0.low:.4f}, {0.high:.4f}]".format
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ COMMAND = Command(
 
 
 class SyntheticReward:
-    """Sum of terms over subsets of decisions, as the module says."""
+    """Mean of terms over subsets of decisions, as the module says."""
 
     def __init__(self, sizes: Sequence[int], counts: Sequence[int], seed: int) -> None:
         rng = np.random.default_rng([seed, 1])  # not that of a run, which would draw the target first
@@ -77,6 +79,31 @@ class SyntheticReward:
         return np.asarray(total / len(self._terms))
 
 
+def main(argv: Sequence[str]) -> int:
+    """Runs the benchmark; returns its exit code."""
+    return run(COMMAND, _table, argv)
+
+
+def _table(parsed: Parsed) -> Table:
+    settings = parsed.group(LargeSpaceSettings)
+    budgets = budgets_of(settings.budgets)
+    columns = {"strategy": str, **{str(budget): ESTIMATE for budget in budgets}, "seconds": "{:.0f}".format}
+    return Table(columns, _rows(parsed, strategies_of(settings.strategies), budgets))
+
+
+def _rows(parsed: Parsed, names: Sequence[str], budgets: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    settings, space = parsed.group(LargeSpaceSettings), find_space(parsed.group(SpaceSettings))
+    options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
+    counts = (settings.singles, settings.pairs, settings.triples)
+    reward = SyntheticReward([len(d.choices) for d in space.decisions], counts, settings.reward_seed)
+    remark(f"{space.name}, {space.size():.1e} architectures; terms of 1, 2, 3 decisions: {counts}")
+    for name in names:
+        started = time.monotonic()
+        runs = make_runs(name, space, options, [settings.seed * 1000 + number for number in range(settings.runs)])
+        curves = _best_so_far(name, runs, reward, settings.update_every or BATCHES.get(name, 1), budgets)
+        yield name, *(estimate(curves[:, budget - 1]) for budget in budgets), time.monotonic() - started
+
+
 def _best_so_far(name: str, runs: Runs, reward: SyntheticReward, batch: int, budgets: Sequence[int]) -> np.ndarray:
     """Curves of all runs, float [runs, largest budget]; says on the way how far they are."""
     parts: list[np.ndarray] = []
@@ -88,32 +115,10 @@ def _best_so_far(name: str, runs: Runs, reward: SyntheticReward, batch: int, bud
         parts.append(np.maximum.accumulate(np.maximum(rewards, best[:, np.newaxis]), axis=1))
         done, best = done + batch, parts[-1][:, -1]
         if done in budgets or best.min() == 1:
-            print(f"{name}: {best.mean():.4f} after {done}", file=sys.stderr, flush=True)
+            remark(f"{name}: {best.mean():.4f} after {done}")
     curves = np.concatenate(parts, axis=1)
     return np.pad(curves, [(0, 0), (0, max(0, budgets[-1] - done))], mode="edge")
 
 
-def _run(parsed: Parsed) -> int:
-    settings = parsed.group(LargeSpaceSettings)
-    space = find_space(parsed.group(SpaceSettings))
-    options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
-    budgets = budgets_of(settings.budgets)
-    names = names_of(settings.strategies, tuple(STRATEGIES), "strategies")
-    if set(names) & set(LEARNED):
-        cli.load_tensorflow(debug=False)
-    counts = (settings.singles, settings.pairs, settings.triples)
-    reward = SyntheticReward([len(d.choices) for d in space.decisions], counts, settings.reward_seed)
-    print(f"{space.name}, {space.size():.1e} architectures; terms of 1, 2, 3 decisions: {counts}; {settings.runs} runs")
-    print("| strategy | " + " | ".join(map(str, budgets)) + " | seconds |")
-    for name in names:
-        started = time.monotonic()
-        runs = make_runs(name, space, options, [settings.seed * 1000 + run for run in range(settings.runs)])
-        curves = _best_so_far(name, runs, reward, settings.update_every or BATCHES.get(name, 1), budgets)
-        cells = [estimate(curves[:, budget - 1]) for budget in budgets]
-        texts = [f"{c.mean:.4f}±{c.std:.4f} [{c.low:.4f}, {c.high:.4f}]" for c in cells]
-        print(f"| {name} | " + " | ".join(texts) + f" | {time.monotonic() - started:.0f} |", flush=True)
-    return cli.DONE
-
-
 if __name__ == "__main__":
-    sys.exit(cli.run(COMMAND, _run, sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

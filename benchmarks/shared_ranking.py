@@ -8,21 +8,25 @@ with shared weights, over all ranked cells; and of those that the children of th
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from frame import Table, run
 
-from rl_nas.statistics import correlation, spearman
-from rl_nas.bench.table import Table, load_table
-from rl_nas.commands import cli
+from rl_nas.bench.table_files import load_table
 from rl_nas.errors import UsageError
-from rl_nas.flags.parsing import Command, Parsed
+from rl_nas.flags.lists import names_of
+from rl_nas.flags.parsing import Command
 from rl_nas.one_shot.state import OneShotState
 from rl_nas.settings import Settings, setting
+from rl_nas.spaces.decisions import Architecture
+from rl_nas.statistics import Correlation, correlation, spearman
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
+
+COLUMNS = dict.fromkeys(("measured", "cells", "column", "Spearman (95%)", "the best one's place"), str)
 
 
 @dataclass(frozen=True)
@@ -46,37 +50,37 @@ COMMAND = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return cli.run(COMMAND, _run, argv)
+    return run(COMMAND, lambda parsed: Table(COLUMNS, list(_rows(parsed.group(RankingSettings)))), argv)
 
 
-def _run(parsed: Parsed) -> int:
-    settings = parsed.group(RankingSettings)
+def _rows(settings: RankingSettings) -> Iterator[tuple[Any, ...]]:
     folder, table = SearchFolder(settings.run_dir), load_table(settings.table)
-    ranking = OneShotState(folder.shared).ranking()
-    if ranking is None:
-        raise UsageError(f"{folder.path} has no ranking; expected a finished search with --estimator=shared")
+    columns = names_of(settings.columns, table.columns, "columns")
     flags = folder.read_config()["flags"]
     if flags["space"] != table.name:
         raise UsageError(f"{folder.path} searched {flags['space']}, the table is of {table.name}")
-    trials = [trial for trial in read_trials(folder.trials) if trial.measurement]
-    ways = {
-        "shared weights": [(one["architecture"], one["accuracy"]) for one in ranking],
-        f"alone, {flags['epochs']} epochs": [(t.architecture, t.measurement.accuracy) for t in trials if t.measurement],
+    for way, qualities in _measured(folder, flags["epochs"]).items():
+        rows = table.lookup(np.array(list(qualities)))
+        for column in columns:
+            found, place = _compared(np.array(list(qualities.values())), table.column(column)[rows])
+            yield way, len(qualities), column, found, place
+
+
+def _measured(folder: SearchFolder, epochs: int) -> dict[str, dict[Architecture, float]]:
+    """Ways of measuring networks, and what each found: architecture -> quality."""
+    ranking = OneShotState(folder.shared).ranking()
+    if ranking is None:
+        raise UsageError(f"{folder.path} has no ranking; expected a finished search with --estimator=shared")
+    trials = read_trials(folder.trials)
+    return {
+        "shared weights": {tuple(one["architecture"]): one["quality"] for one in ranking},
+        f"alone, {epochs} epochs": {t.architecture: t.measurement.quality for t in trials if t.measurement},
     }
-    print("| measured | cells | column | Spearman (95%) | the best one's place |")
-    print("| --- | --- | --- | --- | --- |")
-    for way, pairs in ways.items():
-        for column in settings.columns.split(","):
-            print(f"| {way} | {len(pairs)} | {column} | {_row(pairs, table, column)} |")
-    return cli.DONE
 
 
-def _row(pairs: Sequence[tuple[Sequence[int], float]], table: Table, column: str) -> str:
-    architectures, accuracies = np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs])
-    values = table.column(column)[table.lookup(architectures)]
-    found = correlation(accuracies, values, spearman)
-    place = 1 + int(np.sum(values > values[np.argmax(accuracies)]))
-    return f"{found} | {place}"
+def _compared(qualities: np.ndarray, values: np.ndarray) -> tuple[Correlation, int]:
+    """The rank correlation, and the place that the best by quality has in the column, the first being 1."""
+    return correlation(qualities, values, spearman), 1 + int(np.sum(values > values[np.argmax(qualities)]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What a training step of shared weights takes beside that of a child, and what making a child takes beside both.
 
-    cd benchmarks && PYTHONPATH=. python shared_step.py --flagfile=../flags/digits.cfg --children=10
+    python benchmarks/shared_step.py --flagfile=flags/digits.cfg --children=10
 
 Every step of shared weights has another network and is not traced; a child is traced once, which takes as long as many
 steps. One thread, the same random networks and images.
@@ -12,58 +12,57 @@ from collections.abc import Callable, Sequence
 from statistics import mean
 
 import numpy as np
-from child_ways import COMMAND as CHILD_COMMAND
-from child_ways import Bench, WaySettings
+from frame import Table, run
+from random_children import ChildrenSettings, RandomChildren, tensorflow_with_threads
 
-from rl_nas.child.data.settings import AugmentSettings
-from rl_nas.commands import cli
 from rl_nas.flags.parsing import Command, Parsed
+from rl_nas.workflows.config import SearchConfig
 
 _STEPS = 5
 
+COLUMNS = {
+    "step of shared weights, ms": "{:.0f}".format,
+    "step of a child, ms": "{:.0f}".format,
+    "ratio": "{:.1f}".format,
+    "making and tracing a child, ms": "{:.0f}".format,
+}
 COMMAND = Command(
     name="python benchmarks/shared_step.py",
     summary="measures training steps with shared weights and of children.",
     examples=("python benchmarks/shared_step.py --flagfile=flags/digits.cfg --children=10",),
-    groups=CHILD_COMMAND.groups,
+    groups=(ChildrenSettings, *SearchConfig.groups()),
 )
 
 
 def main(argv: Sequence[str]) -> int:
     """Runs the benchmark; returns its exit code."""
-    return cli.run(COMMAND, _run, argv)
+    return run(COMMAND, lambda parsed: Table(COLUMNS, [_row(parsed)]), argv)
 
 
-def _run(parsed: Parsed) -> int:
-    cli.load_tensorflow(debug=False)
-    import tensorflow as tf
-
+def _row(parsed: Parsed) -> tuple[float, ...]:
+    settings, config = parsed.group(ChildrenSettings), SearchConfig.from_flags(parsed.values)
+    tensorflow_with_threads(settings.threads)
     from rl_nas.child.network.planned_model import PlannedModel
-    from rl_nas.child.training.child_training import ChildTrainer, DeviceData, quick_start
+    from rl_nas.child.training.child_training import ChildTrainer, quick_start
     from rl_nas.one_shot.training import OneShotTrainer
 
-    threads = parsed.group(WaySettings).threads
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
-    bench, augmentation = Bench(parsed), parsed.group(AugmentSettings)
-    data = DeviceData(bench.images)
-    shared = OneShotTrainer(data, bench.training, augmentation, seed=0)
+    children = RandomChildren(config, settings.children)
+    data, objective = children.device_data, children.objective
+    shared = OneShotTrainer(data, objective, config.training, config.augmentation, seed=0)
     indices = np.arange(shared.batch)
     together, making, alone = [], [], []
-    for number in range(bench.children):
-        plan = bench.plan(number)
+    for job in children.jobs:
+        plan = children.plan(job)
         together += _seconds(lambda: shared.step(plan, 0, indices))[1:]  # noqa: B023
         with quick_start():
             started = time.perf_counter()
-            trainer = ChildTrainer(PlannedModel(plan, seed=number), data, bench.training, augmentation, number)
+            model = PlannedModel(plan, seed=job.index)
+            trainer = ChildTrainer(model, objective, data, config.training, config.augmentation, job.index)
             _, *rest = _seconds(lambda: float(trainer.step(indices)))  # noqa: B023
             making.append(time.perf_counter() - started - sum(rest) - mean(rest))
             alone += rest
-    print("| step of shared weights, ms | step of a child, ms | ratio | making and tracing a child, ms |")
-    print("| --- | --- | --- | --- |")
-    ms = [1000 * mean(values) for values in (together, alone, making)]
-    print(f"| {ms[0]:.0f} | {ms[1]:.0f} | {ms[0] / ms[1]:.1f} | {ms[2]:.0f} |")
-    return cli.DONE
+    shared_ms, alone_ms, making_ms = (1000 * mean(values) for values in (together, alone, making))
+    return shared_ms, alone_ms, shared_ms / alone_ms, making_ms
 
 
 def _seconds(step: Callable[[], float]) -> list[float]:

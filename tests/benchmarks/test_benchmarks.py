@@ -1,0 +1,241 @@
+"""Benchmarks: one form for all of them, and the ones that take no time to see. Nothing is timed."""
+
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from watchdog import TIMEOUT
+
+from rl_nas.exit_codes import DONE, WRONG_USE
+from rl_nas.flags.parsing import parse
+from rl_nas.one_shot.state import OneShotState
+from rl_nas.statistics import Estimate
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.trials import TrialStore
+from rl_nas.trial import Measurement, Trial, TrialState
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "benchmarks"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if "COMMAND = " in path.read_text(encoding="utf-8"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMAND_LINES = [
+    line.strip(" `")
+    for page in PAGES
+    for line in re.findall(r"[\w./]*python benchmarks/[^`\n]+", page.read_text(encoding="utf-8"))
+]
+
+TINY = {
+    "synthetic_tables": (),
+    "executors": ("--strategies=random,aging_evolution", "--workers=2,3", "--children=2"),
+    "search_rate": ("--strategies=random", "--children=4", "--update_every=2"),
+    "large_space": ("--strategies=random,local_search", "--budgets=2,4", "--runs=2"),
+}
+"""Benchmarks without TensorFlow -> flags for less than seconds."""
+
+
+@pytest.fixture(autouse=True)
+def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty working folder, and benchmarks that find each other as those of a script do."""
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.chdir(tmp_path)
+
+
+def load(name: str) -> ModuleType:
+    return importlib.import_module(name)
+
+
+def printed(name: str, words: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Standard output of a benchmark."""
+    assert load(name).main(words) == DONE
+    return capsys.readouterr().out
+
+
+def cells(line: str) -> list[str]:
+    assert line.startswith("| ")
+    assert line.endswith(" |")
+    return line[2:-2].split(" | ")
+
+
+def table(text: str) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of the one table that a text is."""
+    head, rule, *rows = text.splitlines()
+    assert set(cells(rule)) == {"---"}
+    assert {len(cells(line)) for line in (head, rule, *rows)} == {len(cells(head))}
+    return cells(head), [cells(row) for row in rows]
+
+
+def both(
+    name: str, words: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> tuple[list[list[str]], list[dict[str, Any]]]:
+    """The rows of the table, and what `--json` prints of the same: equal where nothing is measured."""
+    columns, rows = table(printed(name, words, capsys))
+    document: list[dict[str, Any]] = json.loads(printed(name, [*words, "--json"], capsys))
+    assert len(document) == len(rows) > 0
+    for row, shown in zip(document, rows, strict=True):
+        assert list(row) == columns
+        for value, text in zip(row.values(), shown, strict=True):
+            assert text == str(value) or not isinstance(value, (str, int))
+    return rows, document
+
+
+def test_every_program_beside_them_is_one() -> None:
+    scripts = {path.stem for path in FOLDER.glob("*.py") if "__main__" in path.read_text(encoding="utf-8")}
+    assert scripts == set(NAMES)
+    assert set(TINY) < scripts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_tells_of_json(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(name, ["--help"], capsys)
+    assert text.startswith(f"python benchmarks/{name}.py: ")
+    assert "--[no]json" in text
+    for example in load(name).COMMAND.examples:
+        assert example.startswith(f"python benchmarks/{name}.py --")
+        parse(load(name).COMMAND, shlex.split(example)[2:])
+
+
+@pytest.mark.parametrize("line", COMMAND_LINES)
+def test_commands_of_the_documentation_parse(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    _, script, *words = shlex.split(line)
+    parse(load(Path(script).stem).COMMAND, words)
+
+
+def test_the_documentation_runs_every_benchmark() -> None:
+    assert {Path(shlex.split(line)[1]).stem for line in COMMAND_LINES} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tables_of_the_documentation_have_the_columns(name: str) -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    columns = getattr(load(name), "COLUMNS", None)  # of the others they depend on flags
+    assert columns is None or name == "synthetic_tables" or " | ".join(columns) in text
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_prints_one_table_or_its_rows(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    both(name, TINY[name], capsys)
+
+
+def test_values_of_all_kinds() -> None:
+    frame = load("frame")
+    columns = {"name": str, "share": "{:.0%}".format, "mean": "{0.mean:.1f}±{0.std:.1f}".format, "ratio": str}
+    rows = [("one", 0.254, Estimate(1.0, 0.5, 0.0, 2.0), float("nan")), ("two", None, None, 2.0)]
+    assert list(frame.Table(columns, rows).markdown()) == [
+        "| name | share | mean | ratio |",
+        "| --- | --- | --- | --- |",
+        "| one | 25% | 1.0±0.5 | nan |",
+        "| two | - | - | 2.0 |",
+    ]
+    assert frame.Table(columns, rows).document() == [
+        {"name": "one", "share": 0.254, "mean": {"mean": 1.0, "std": 0.5, "low": 0.0, "high": 2.0}, "ratio": None},
+        {"name": "two", "share": None, "mean": None, "ratio": 2.0},
+    ]
+
+
+def test_synthetic_tables_are_as_large_as_told(capsys: pytest.CaptureFixture[str]) -> None:
+    _, document = both("synthetic_tables", (), capsys)
+    told = {Path(row["file"]).stem: row for row in document}
+    for name, row in told.items():
+        with np.load(row["file"]) as arrays:
+            assert len(arrays["ops"]) == row["architectures"]
+        assert row["combinations"] == {"eight_of_three": 3**8, "uneven": 2 * 5 * 3 * 4 * 2 * 6 * 3 * 4}[name]
+
+
+def test_rules_replayed_over_children_that_never_change(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each child is better than the one before from its first epoch: only halving stops any, and in their order.
+
+    Of 20 children, halving by 2 leaves 10 after the first of 4 epochs and 5 after the second; by 3, 7 after the first
+    and 3 after the third. The best four of all are in the second batch.
+    """
+    folder = SearchFolder("curves")
+    folder.path.mkdir()
+    with TrialStore(folder.trials) as store:
+        for index in range(40):
+            quality = (index + 1) / 100
+            measurement = Measurement(quality, {"accuracy": quality}, curve=(quality,) * 4)
+            store.record(Trial(index, (index,), TrialState.OK, quality, measurement))
+    rows, document = both("early_stopping", ["--run_dir=curves"], capsys)
+    same = "1.00 [1.00, 1.00]"
+    assert rows == [
+        ["median", "0%", "0%", same, "0 of 4", "yes"],
+        ["extrapolation, quantile 0.5", "0%", "0%", same, "0 of 4", "yes"],
+        ["extrapolation, quantile 0.75", "0%", "0%", same, "0 of 4", "yes"],
+        ["extrapolation, quantile 0.9", "0%", "0%", same, "0 of 4", "yes"],
+        ["halving, factor 2", "75%", f"{1 - (10 * 1 + 5 * 2 + 5 * 4) / 80:.0%}", same, "0 of 4", "yes"],
+        ["halving, factor 3", "85%", f"{1 - (13 * 1 + 4 * 3 + 3 * 4) / 80:.0%}", same, "1 of 4", "yes"],
+    ]
+    assert document[-1]["of the best 10%, stopped"] == {"stopped": 1, "best": 4}
+
+
+def test_a_ranking_in_the_order_of_the_table_and_children_in_the_opposite_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    values = np.arange(6.0)
+    ops = np.array([(one, other) for one in range(3) for other in range(2)])
+    names = {"op_names_0": np.array(list("abc")), "op_names_1": np.array(list("xy"))}
+    np.savez("mine.npz", ops=ops, columns=np.array(["valid"]), values=values[:, np.newaxis], **names)
+    folder = SearchFolder("shared")
+    folder.path.mkdir()
+    folder.write_config({"flags": {"space": "mine", "epochs": 3}})
+    ranking = [{"architecture": op.tolist(), "quality": value / 10} for op, value in zip(ops, values, strict=True)]
+    OneShotState(folder.shared).save_ranking(ranking[::-1])
+    with TrialStore(folder.trials) as store:
+        for index, op in enumerate(ops[:4]):
+            store.record(Trial(index, tuple(op.tolist()), TrialState.OK, -index, Measurement(-index)))
+    rows, document = both("shared_ranking", ["--run_dir=shared", "--table=mine.npz", "--columns=valid"], capsys)
+    assert rows == [
+        ["shared weights", "6", "valid", "1.00 [1.00, 1.00]", "1"],
+        ["alone, 3 epochs", "4", "valid", "-1.00 [-1.00, -1.00]", "4"],
+    ]
+    assert [row["Spearman (95%)"]["value"] for row in document] == pytest.approx([1, -1])
+
+
+def test_a_way_whose_package_is_missing_is_left_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keras_tuner", None)
+    assert load("child_overhead").main(["--way=tuner", "--json"]) == DONE
+    output, errors = capsys.readouterr()
+    assert json.loads(output) == []
+    assert errors == "--way=tuner is left out: it needs the package keras-tuner, which is not installed\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("child_overhead", "--way=slow"),
+        ("executors", "--workers=2,x"),
+        ("early_stopping", "--run_dir=nowhere"),
+        ("shared_ranking", "--run_dir=nowhere"),
+        ("synthetic_tables", "--out=/proc/none"),
+    ],
+)
+def test_wrong_use_is_told_in_a_line(name: str, word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert load(name).main([word, "--json"]) == WRONG_USE
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert errors.startswith(f"python benchmarks/{name}.py: ")
+    assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "words"), [("child_overhead", ("--children=2", "--way=fast")), ("shared_step", ())])
+def test_children_are_trained(name: str, words: Sequence[str]) -> None:
+    tiny = ("--flagfile=flags/digits.cfg", "--space=nasbench201", "--filters=2", "--epochs=1", "--children=1", "--json")
+    command = [sys.executable, FOLDER / f"{name}.py", *tiny, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    assert done.returncode == DONE, done.stderr
+    (row,) = json.loads(done.stdout)
+    measured = [value for value in row.values() if isinstance(value, float)]
+    assert len(measured) >= 4
+    assert min(measured) > 0
