@@ -132,7 +132,15 @@ class Plan:
         for node in reversed(self.nodes):
             if node.output.node in needed:
                 needed |= {tensor.node for tensor in node.inputs}
-        self.nodes = [node for node in self.nodes if node.output.node in needed]
+        kept = [node for node in self.nodes if node.output.node in needed]
+        first: dict[str, str] = {}  # layer that has weights -> the first of those kept that use them
+        for node in kept:
+            first.setdefault(node.weights_of or node.name, node.name)
+        for place, node in enumerate(kept):
+            owner = first[node.weights_of or node.name]
+            if node.weights_of is not None and node.weights_of != owner:
+                kept[place] = replace(node, weights_of=None if owner == node.name else owner)
+        self.nodes = kept
 
     def cost(self) -> Cost:
         """Parameters and multiply-adds of the whole network."""

@@ -54,12 +54,11 @@ SEVERAL = (layers.Add, layers.Concat)
 def planned(layer: Layer) -> Plan:
     """The layer behind convolutions, whose gradients tell that of its inputs, at `out`."""
     plan = Plan.of_image(IMAGE)
-    wide = 3 if not isinstance(layer, layers.Dense) else 4
-    image = plan.image
+    inputs = [plan.add(Conv(3, (1, 1)), plan.image, name=name) for name in ("first", "second")]
+    if not isinstance(layer, SEVERAL):
+        del inputs[1]
     if isinstance(layer, layers.Dense):
-        image = plan.add(layers.GlobalPool(), image, name="mean")
-    first, second = (plan.add(Conv(wide, (1, 1)), image, name=name) for name in ("first", "second"))
-    inputs = [first, second] if isinstance(layer, SEVERAL) else [first]
+        inputs = [plan.add(layers.GlobalPool(), *inputs, name="pool")]
     if isinstance(layer, layers.DropPath):
         inputs.append(plan.add(TrainingFraction(STEPS), plan.image, name="progress"))
     plan.outputs["out"] = plan.add(layer, *inputs, name="layer")
@@ -95,7 +94,9 @@ def test_its_shape_and_parameters_are_those_of_its_keras_layer(layer: Layer) -> 
 def passes(model: FlatModel, images: tf.Tensor, direction: np.ndarray) -> tuple[dict[str, Any], ...]:
     """Output in training mode, gradients, moving statistics, output in inference mode."""
     outputs, pullback, other = model.train_call(model.trainable.vector.value, images)
-    gradient = pullback({"out": tf.reshape(tf.constant(direction), tf.shape(outputs["out"]))})
+    shape = outputs["out"].shape
+    values = direction.ravel()[: shape.num_elements()]  # the fraction of a training is one for all images
+    gradient = pullback({"out": tf.reshape(tf.constant(values), shape)})
     gradients = tf.zeros_like(model.trainable.vector.value) if gradient is None else gradient
     inferred = model.call(model.trainable.vector.value, other, images)
     return (
@@ -178,15 +179,14 @@ def test_a_layer_at_several_places_has_one_set_of_weights() -> None:
     rng = np.random.default_rng(0)
     images = {name: tf.constant(rng.normal(size=(2, *t.shape)), tf.float32) for name, t in one.inputs.items()}
     directions = {name: tf.constant(rng.normal(size=(2, 2)), tf.float32) for name in one.inputs}
-    gradients = []
+    gradients: list[np.ndarray] = []
+    first: dict[str, tf.Tensor] = {}
     for each in (model, FlatKerasModel(keras), separate):
         outputs, pullback, _ = each.train_call(each.trainable.vector.value, images)
         found = {name: tf.reshape(output, (2, 2)) for name, output in outputs.items()}
-        if gradients:
-            for name, output in found.items():
-                np.testing.assert_allclose(output, first[name], rtol=1e-5, atol=1e-5)  # noqa: F821
-        else:
-            first = found
+        first = first or found
+        for name, output in found.items():
+            np.testing.assert_allclose(output, first[name], rtol=1e-5, atol=1e-5)
         shaped = {name: tf.reshape(directions[name], tf.shape(output)) for name, output in outputs.items()}
         gradients.append(np.asarray(pullback(shaped)))
     np.testing.assert_allclose(gradients[0], gradients[1], rtol=1e-4, atol=1e-5)

@@ -103,9 +103,8 @@ class FlatModel(ABC):
             )
             for dtype in sorted({v.dtype for v in counters})
         ]
-        self.is_kernel = np.concatenate(
-            [np.full(size_of(v), "kernel" in v.name, np.float32) for v in self.trainable.specs]
-        )
+        kernels = (np.full(size_of(v), "kernel" in v.name, np.float32) for v in self.trainable.specs)
+        self.is_kernel = np.concatenate([np.zeros(0, np.float32), *kernels])
 
     @property
     def vectors(self) -> list[keras.Variable]:
