@@ -30,11 +30,11 @@ def test_what_changes_when_a_run_goes_on_is_written_down(base: Path, tiny: Words
     folder = base / "changed"
     words = ("--strategy=random", "--trials=1", "--executor=inline", f"--run_dir={folder}")
     assert run(*tiny, *words).returncode == 0
-    done = run("--resume", "--trials=2", "--child_timeout=500", "--executor=processes", f"--run_dir={folder}")
+    done = run("--resume", "--trials=2", "--child_timeout=1800", "--executor=processes", f"--run_dir={folder}")
     assert done.returncode == 0, done.stderr
     config = json.loads((folder / "config.json").read_text())
     changes = {change["flag"]: (change["before"], change["now"]) for change in config["changes"]}
-    assert changes == {"trials": (1, 2), "child_timeout": (None, 500.0), "executor": ("inline", "processes")}
+    assert changes == {"trials": (1, 2), "child_timeout": (None, 1800.0), "executor": ("inline", "processes")}
     assert config["flags"]["trials"] == 2
     listed = run_runs(folder, "--json")
     assert [trial["index"] for trial in sorted(listed, key=lambda trial: -trial["reward"])] == [
