@@ -10,7 +10,7 @@ from pathlib import Path
 import killed_search
 import psutil
 import pytest
-from watchdog import are_gone, wait_until, watched
+from watchdog import TIMEOUT, are_gone, wait_until, watched
 
 from rl_nas.store.states import pack
 from rl_nas.store.trials import TrialStore, read_trials
@@ -77,7 +77,7 @@ def test_twenty_kills_at_random_places(tmp_path: Path) -> None:
     assert 10 < found[-1] < TRIALS  # it got on between the kills
     assert 2 in workers  # these were killed with it
     elsewhere = Path(shutil.copytree(folder, tmp_path / "elsewhere"))  # as on another machine
-    subprocess.run(words(elsewhere, TRIALS, "processes"), check=True)
+    subprocess.run(words(elsewhere, TRIALS, "processes"), check=True, timeout=TIMEOUT)
     assert ending(elsewhere) == unbroken
 
 
@@ -89,7 +89,7 @@ def test_an_end_before_any_statement_of_the_store(tmp_path: Path) -> None:
     folder, statement, ends = tmp_path / "killed", 0, 0
     while True:
         statement = statement % 31 + 1
-        code = subprocess.run(words(folder, 24, "inline", statement), check=False).returncode
+        code = subprocess.run(words(folder, 24, "inline", statement), check=False, timeout=TIMEOUT).returncode
         if code == 0:
             break
         assert code == 9

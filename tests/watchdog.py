@@ -1,19 +1,20 @@
 """No test's verdict depends on how fast the machine is: a watchdog only ends what hangs."""
 
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import psutil
 
+Process = TypeVar("Process")  # subprocess.Popen, or what is used like one
 TIMEOUT = 1800
 """Seconds after which a process is taken for hung, far beyond what a slow machine needs."""
 
 
 @contextmanager
-def watched(process: subprocess.Popen) -> Iterator[subprocess.Popen]:
+def watched(process: Process) -> Iterator[Process]:
     """A process that is killed when it hangs, and at the latest when the test has done with it."""
     watchdog = threading.Timer(TIMEOUT, process.kill)
     watchdog.daemon = True

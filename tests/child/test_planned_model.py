@@ -156,7 +156,7 @@ def test_xla_computes_the_same() -> None:
 REPLICAS = """
 import sys, json
 import tensorflow as tf
-sys.path[:0] = [sys.argv[2], sys.argv[2] + "/.."]
+sys.path[:0] = sys.argv[2:]
 from test_planned_model import BATCH, GENTLE, OBJECTIVE, NetworkSettings, batch, network_plan
 from rl_nas.child.training.devices import make_distribution
 from rl_nas.child.network.planned_model import PlannedModel
@@ -195,9 +195,9 @@ print(json.dumps({"curves": curves, "untraced": untraced, "same": same, "steps":
 @pytest.mark.slow
 def test_two_devices_with_a_batch_each_are_one_device_with_it() -> None:
     words = [sys.executable, "-c", REPLICAS]
-    here = str(Path(__file__).parent)
+    here = [str(Path(__file__).parents[n]) for n in (0, 1)]
     printed = [
-        subprocess.run([*words, count, here], check=True, capture_output=True, text=True, timeout=TIMEOUT).stdout
+        subprocess.run([*words, count, *here], check=True, capture_output=True, text=True, timeout=TIMEOUT).stdout
         for count in ("1", "2")
     ]
     one, two = (json.loads(text.splitlines()[-1]) for text in printed)

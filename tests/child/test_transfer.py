@@ -97,7 +97,7 @@ def pretrained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_fine_tuning_beats_training_from_scratch_at_the_same_budget(digits: Path, pretrained: Path) -> None:
     """40 images of four other digits, fifteen epochs, three seeds each."""
     pipeline = stream_of(digits / "few")

@@ -6,7 +6,10 @@ The place is where it has written, for the TIMES-th time, a line to standard err
 machine is.
 """
 
+import os
+import select
 import sys
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 TOLD = "held"
@@ -21,8 +24,10 @@ class Place:
     def met(self) -> None:
         self.left -= 1
         if self.left == 0:
-            print(TOLD, file=sys.__stderr__, flush=True)
-            sys.stdin.readline()
+            os.write(2, f"{TOLD}\n".encode())
+            while not select.select([0], [], [], 0.1)[0]:
+                pass  # Python looks for signals here: one that came just before a read that blocks would not be met
+            os.read(0, 1)
 
 
 class Lines:
@@ -44,7 +49,8 @@ class Lines:
         return getattr(self._stream, name)
 
 
-def main(what: str, text: str, times: str, *words: str) -> int:
+def main(arguments: Sequence[str]) -> int:
+    what, text, times, *words = arguments
     place = Place(int(times))
     if what == "line":
         sys.stderr = Lines(sys.stderr, text, place)  # type: ignore[assignment]
@@ -61,4 +67,4 @@ def main(what: str, text: str, times: str, *words: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))

@@ -1,17 +1,25 @@
 """Commands in real processes, for the tests of the verbs."""
 
+import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from unittest import mock
 
 from held import TOLD
+from warm import WarmProcess
 from watchdog import TIMEOUT, watched
+
+from rl_nas.__main__ import main
 
 EDGES = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|skip_connect~2|"
 TINY_TRAINING = (
@@ -29,7 +37,6 @@ TINY_TRAINING = (
 """Flags of `rl_nas train` for seconds."""
 
 Words = Sequence[str | Path]
-Preparation = Callable[[], None]
 
 
 def command(verb: str, *words: str | Path) -> list[str]:
@@ -43,8 +50,35 @@ def environment(**variables: str) -> dict[str, str]:
 
 
 def run(
-    verb: str, *words: str | Path, cwd: Path | None = None, prepare: Preparation | None = None, **variables: str
+    verb: str, *words: str | Path, cwd: Path | None = None, file_size: int | None = None
 ) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own, in which TensorFlow is imported already (see warm.py)."""
+    all_words = [verb, *map(str, words)]
+    with (
+        tempfile.TemporaryFile("w+") as output,
+        tempfile.TemporaryFile("w+") as errors,
+        open(os.devnull) as nothing,
+        watched(
+            WarmProcess(
+                "rl_nas.__main__",
+                all_words,
+                environment(),
+                [nothing, output, errors],
+                cwd=cwd,
+                file_size=file_size,
+            )
+        ) as process,
+    ):
+        code = process.wait()
+        for file in (output, errors):
+            file.seek(0)
+        return subprocess.CompletedProcess(all_words, code, output.read(), errors.read())
+
+
+def run_cold(
+    verb: str, *words: str | Path, cwd: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """A command as a user starts it."""
     return subprocess.run(
         command(verb, *words),
         capture_output=True,
@@ -52,57 +86,64 @@ def run(
         check=False,
         cwd=cwd,
         env=environment(**variables),
-        preexec_fn=prepare,
         timeout=TIMEOUT,
     )
 
 
+def refuse(verb: str, *words: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A command in this process, which finds wrong use before it computes anything."""
+    output, errors = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(cwd or Path.cwd()),
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+        mock.patch("rl_nas.commands.cli.settle_determinism"),  # it would hold for later tests too
+    ):
+        code = main([verb, *map(str, words)])
+    return subprocess.CompletedProcess([verb, *map(str, words)], code, output.getvalue(), errors.getvalue())
+
+
+@dataclass(frozen=True)
+class Held:
+    """A command that stands still; `output` and `errors` are what was not read yet."""
+
+    process: WarmProcess
+    input: IO[str]
+    output: IO[str]
+    errors: IO[str]
+
+    def kill(self) -> None:
+        self.process.kill()
+        assert self.process.wait() == -signal.SIGKILL
+
+    def go_on(self) -> None:
+        self.input.write("\n")
+        self.input.flush()
+
+    def rest(self) -> tuple[int, str, str]:
+        """Exit code, standard output, what comes yet of standard error."""
+        errors, output = self.errors.read(), self.output.read()
+        return self.process.wait(), output, errors
+
+
 @contextmanager
-def held(
-    verb: str, *words: str | Path, line: str = "", file: str = "", times: int = 1
-) -> Iterator[subprocess.Popen[str]]:
+def held(verb: str, *words: str | Path, line: str = "", file: str = "", times: int = 1) -> Iterator[Held]:
     """A command that has come to a place and stands still there (see held.py), to be killed, interrupted or let on."""
     place = ("line", line) if line else ("file", file)
-    script = [sys.executable, "-P", str(Path(__file__).with_name("held.py")), *place, str(times)]
-    with watched(
-        subprocess.Popen(
-            [*script, verb, *map(str, words)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(),
-            preexec_fn=hear_ctrl_c,
-        )
-    ) as process:
-        assert process.stderr is not None
+    (stdin, ours_in), (ours_out, stdout), (ours_err, stderr) = os.pipe(), os.pipe(), os.pipe()
+    theirs = (stdin, stdout, stderr)
+    process = WarmProcess("held", [*place, str(times), verb, *map(str, words)], environment(), theirs)
+    for descriptor in theirs:
+        os.close(descriptor)
+    with open(ours_in, "w") as given, open(ours_out) as output, open(ours_err) as errors, watched(process):
         lines = []
-        for printed in process.stderr:
+        for printed in errors:
             if printed == f"{TOLD}\n":
                 break
             lines.append(printed)
         else:
             raise AssertionError("".join(lines))
-        yield process
-
-
-def let_on(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
-
-
-def rest_of(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Exit code, standard output, what was not read yet of standard error."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    errors, output = process.stderr.read(), process.stdout.read()
-    return process.wait(), output, errors
-
-
-def hear_ctrl_c() -> None:
-    """Undoes what a shell does to what it starts in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+        yield Held(process, given, output, errors)
 
 
 def results(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from processes import TINY_TRAINING, run
+from processes import TINY_TRAINING, refuse, run, run_cold
 
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.source import ImageSource
@@ -28,7 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def exported(trained: Path) -> Path:
     folder = trained.parent / "exported"
-    done = run("export", f"--model={trained}", "--format=saved_model,keras,tflite,onnx", f"--out={folder}")
+    done = run_cold("export", f"--model={trained}", "--format=saved_model,keras,tflite,onnx", f"--out={folder}")
     assert done.returncode == 0, done.stderr
     assert "in a process without rl_nas, on 150 held-out images of the training split" in done.stdout
     return folder
@@ -88,7 +88,7 @@ def test_predict_needs_the_exported_folder_alone(exported: Path, tmp_path: Path)
     for number, image in enumerate(images):
         keras.utils.array_to_img(image, scale=False).save(tmp_path / f"{number}.png")
     words = [f"{number}.png" for number in range(len(images))]
-    done = run("predict", "--model=elsewhere", "--json", "--top=2", *words, cwd=tmp_path)
+    done = run_cold("predict", "--model=elsewhere", "--json", "--top=2", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     predictions = json.loads(done.stdout)
     model = keras.models.load_model(exported / "model.keras", compile=False)
@@ -105,7 +105,7 @@ def test_predict_needs_the_exported_folder_alone(exported: Path, tmp_path: Path)
 @pytest.mark.slow
 def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
     shutil.copy(trained / "model.keras", tmp_path / "alone.keras")
-    refused = run("export", "--model=alone.keras", "--out=out", cwd=tmp_path)
+    refused = refuse("export", "--model=alone.keras", "--out=out", cwd=tmp_path)
     assert refused.returncode == 2
     assert "give the data set it is for with --dataset" in refused.stderr
     done = run("export", "--model=alone.keras", "--dataset=digits", "--json", "--out=out", cwd=tmp_path)
@@ -131,7 +131,7 @@ def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_use_is_one_line(verb: str, words: list[str], message: str, trained: Path, tmp_path: Path) -> None:
-    done = run(verb, *[word.format(run=trained) for word in words], cwd=tmp_path)
+    done = refuse(verb, *[word.format(run=trained) for word in words], cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -144,6 +144,6 @@ def test_data_of_other_classes_or_images_are_refused(trained: Path, tmp_path: Pa
         for number in range(2):
             keras.utils.array_to_img(np.zeros((8, 8, 3))).save(tmp_path / "photos/train" / name / f"{number}.png")
     words = ["--dataset=folder:photos", "--valid_fraction=0.5", "--image_size=8"]
-    done = run("export", f"--model={trained / 'model.keras'}", *words, "--out=out", cwd=tmp_path)
+    done = refuse("export", f"--model={trained / 'model.keras'}", *words, "--out=out", cwd=tmp_path)
     assert done.returncode == 2
     assert "the model has 10 classes; 2 names were given" in done.stderr

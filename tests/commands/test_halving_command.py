@@ -4,7 +4,7 @@ import functools
 from pathlib import Path
 
 import pytest
-from processes import held, run
+from processes import held, refuse, run
 
 from rl_nas.store.trials import read_trials
 
@@ -39,8 +39,8 @@ def test_a_search_that_is_killed_while_a_batch_competes_ends_as_unbroken(tmp_pat
     lengths = [len(curve) for _, _, curve, _ in unbroken]  # type: ignore[arg-type]
     assert [sorted(lengths[first : first + 4]) for first in (0, 4)] == [[1, 1, 2, 4]] * 2
     assert not (whole / "states").exists()
-    with held("search", *TINY, f"--run_dir={folder}", file="states/3.npz") as process:
-        process.kill()
+    with held("search", *TINY, f"--run_dir={folder}", file="states/3.npz") as command:
+        command.kill()
     assert sorted(state.stem for state in (folder / "states").glob("[0-9]*.npz")) == ["0", "1", "2"]
     assert trials(folder) == []
     assert search("--resume", f"--run_dir={folder}").returncode == 0
@@ -48,6 +48,6 @@ def test_a_search_that_is_killed_while_a_batch_competes_ends_as_unbroken(tmp_pat
 
 
 def test_batches_that_never_end_are_refused(tmp_path: Path) -> None:
-    done = search(*TINY, "--async_updates", f"--run_dir={tmp_path / 'run'}")
+    done = refuse("search", *TINY, "--async_updates", f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2
     assert "--early_stop_rule=halving compares the children of a batch; leave --async_updates out" in done.stderr

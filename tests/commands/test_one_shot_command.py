@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from processes import held, run
+from processes import held, refuse, run
 
 from rl_nas.one_shot.result import one_shot_result
 from rl_nas.store.trials import read_trials
@@ -74,10 +74,10 @@ def test_a_sample_is_ranked_and_confirmed(whole: tuple[Path, str]) -> None:
 @pytest.mark.long
 def test_killed_in_both_phases_it_ends_as_unbroken(whole: tuple[Path, str], tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with held("search", *TINY, f"--run_dir={folder}", line="shared weights: epoch 2/4") as process:
-        process.kill()
-    with held("search", "--resume", f"--run_dir={folder}", line="1/6 children") as process:
-        process.kill()
+    with held("search", *TINY, f"--run_dir={folder}", line="shared weights: epoch 2/4") as command:
+        command.kill()
+    with held("search", "--resume", f"--run_dir={folder}", line="1/6 children") as command:
+        command.kill()
     assert search("--resume", f"--run_dir={folder}").returncode == 0
     assert trials(folder) == trials(whole[0])
     assert (folder / "shared/ranking.json").read_text() == (whole[0] / "shared/ranking.json").read_text()
@@ -102,7 +102,7 @@ def test_killed_in_both_phases_it_ends_as_unbroken(whole: tuple[Path, str], tmp_
 def test_what_shared_weights_have_no_use_for_is_refused_at_once(
     words: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
-    done = search(*TINY, *words, f"--run_dir={tmp_path / 'run'}")
+    done = refuse("search", *TINY, *words, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from processes import refuse
 from processes import run as run_command
 
 from rl_nas.store.trials import read_trials
@@ -46,7 +47,7 @@ def test_proxies_are_ranked_and_nothing_is_trained_twice(tmp_path: Path) -> None
     ],
 )
 def test_wrong_use_is_one_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    done = run(*words, cwd=tmp_path)
+    done = refuse("proxy", *words, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1

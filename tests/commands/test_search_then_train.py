@@ -4,9 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
-from processes import held, run
+from processes import held, refuse, run
 
-FLAGS = ("--dataset=digits", "--blocks=1", "--filters=2", "--epochs=1", "--trials=3", "--strategy=random", "--seed=3")
+FLAGS = (
+    "--dataset=digits",
+    "--blocks=1",
+    "--filters=2",
+    "--epochs=1",
+    "--trials=3",
+    "--strategy=random",
+    "--seed=3",
+    "--executor=inline",
+)
 RECIPE = "--dataset=digits\n--network=proxy\n--cells=1\n--filters=2\n--reductions=0\n--epochs=2\n--batch_size=100\n"
 
 
@@ -27,8 +36,8 @@ def test_the_best_cells_are_trained_longer_and_the_best_of_them_in_full(recipe: 
         "--then_random=1",
         "--then_also=NASNet-A",
     ]
-    with held("search", *FLAGS, *words, f"--run_dir={folder}", line="training trial", times=2) as process:
-        process.kill()  # the first one is done
+    with held("search", *FLAGS, *words, f"--run_dir={folder}", line="training trial", times=2) as command:
+        command.kill()  # the first one is done
     done_already = sorted(path for path in (folder / "then").rglob("results.json"))
     assert len(done_already) == 1
     before = done_already[0].stat().st_mtime_ns
@@ -77,7 +86,7 @@ def test_a_training_that_fails_ends_no_other(recipe: Path, tmp_path: Path) -> No
     ],
 )
 def test_wrong_use_is_one_line_before_anything_is_searched(words: list[str], message: str, tmp_path: Path) -> None:
-    done = run("search", *FLAGS, *words, f"--run_dir={tmp_path / 'run'}")
+    done = refuse("search", *FLAGS, *words, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1

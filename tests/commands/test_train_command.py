@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from processes import TINY_TRAINING, held, rest_of, results, run
+from processes import TINY_TRAINING, held, results, run, run_cold
 
 TRICKS = ("--mixup=0.2", "--ema_decay=0.9", "--color=0.2", "--cutout=2", "--checkpoint_steps=10", "--dropout=0.1")
 
@@ -21,7 +21,7 @@ def history(folder: Path) -> list[dict[str, float]]:
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("train") / "unbroken"
-    done = run("train", *TINY_TRAINING, *TRICKS, f"--run_dir={folder}")
+    done = run_cold("train", *TINY_TRAINING, *TRICKS, f"--run_dir={folder}")
     assert done.returncode == 0, done.stderr
     assert "images of split test: final" in done.stdout
     assert len(done.stderr.splitlines()) == 4  # one an epoch
@@ -54,9 +54,8 @@ def test_results_are_what_the_saved_model_computes(unbroken: Path) -> None:
 @pytest.mark.parametrize("epoch", [1, 3])
 def test_killed_trainings_end_as_the_unbroken_one(unbroken: Path, tmp_path: Path, epoch: int) -> None:
     folder = tmp_path / "killed"
-    with held("train", *TINY_TRAINING, *TRICKS, f"--run_dir={folder}", line=f"epoch {epoch}/4") as process:
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
+    with held("train", *TINY_TRAINING, *TRICKS, f"--run_dir={folder}", line=f"epoch {epoch}/4") as command:
+        command.kill()
     assert not (folder / "results.json").exists()
     done = run("train", "--resume", f"--run_dir={folder}")
     assert done.returncode == 0, done.stderr
@@ -71,9 +70,9 @@ def test_killed_trainings_end_as_the_unbroken_one(unbroken: Path, tmp_path: Path
 def test_ctrl_c_tells_how_to_go_on_and_a_finished_run_is_shown_again(
     unbroken: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:
-    with held("train", *TINY_TRAINING, f"--run_dir={tmp_path / 'run'}", line="epoch 1/4") as process:
-        process.send_signal(stop)
-        code, _, errors = rest_of(process)
+    with held("train", *TINY_TRAINING, f"--run_dir={tmp_path / 'run'}", line="epoch 1/4") as command:
+        command.process.send_signal(stop)
+        code, _, errors = command.rest()
     assert code == 130
     assert errors.splitlines()[-1] == f"stopped; continue with: rl_nas train --resume --run_dir={tmp_path / 'run'}"
     again = run("train", "--resume", "--json", f"--run_dir={unbroken}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from processes import TINY_TRAINING, command, environment, results, run
+from processes import TINY_TRAINING, command, environment, refuse, results, run
 from watchdog import TIMEOUT
 
 
@@ -80,7 +80,8 @@ def test_devices_that_the_cpu_is_split_into(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_wrong_use_is_one_line(words: list[str], message: str, tmp_path: Path) -> None:
-    done = run("train", *words, f"--run_dir={tmp_path / 'run'}")
+    start = run if "--logical_cpus=2" in words else refuse  # devices are a process's once and for all
+    done = start("train", *words, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1

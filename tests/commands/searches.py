@@ -1,0 +1,59 @@
+"""Searches of seconds, and what they leave."""
+
+import json
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from rl_nas.networks.genotypes import load
+
+TINY = ("--epochs=1", "--filters=2", "--blocks=1", "--update_every=1", "--seed=3")
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    """All columns of all trials."""
+    with closing(sqlite3.connect(folder / "trials.sqlite")) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute("SELECT * FROM trials ORDER BY number")]
+
+
+def repeatable(folder: Path) -> list[dict[str, Any]]:
+    """All columns but those of wall time."""
+    return [{k: v for k, v in row.items() if k not in ("seconds", "recorded_at")} for row in rows(folder)]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def assert_refused(done: subprocess.CompletedProcess[str], message: str) -> None:
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("rl_nas search: ")
+    assert message in done.stderr
+
+
+def assert_complete(folder: Path) -> None:
+    """The best files are whole, belong together, and nothing half-written lies beside them."""
+    best = json.loads((folder / "best/genotype.json").read_text())["found_by"]["trial"]
+    found = set(contents(folder))
+    events = {name for name in found if name.startswith("tensorboard/events.out.tfevents.")}
+    assert events
+    model = {f"best/saved_model/{name}" for name in ("saved_model.pb", "fingerprint.pb", "variables/variables.index")}
+    model |= {"best/saved_model/variables/variables.data-00000-of-00001", "best/saved_model/assets.extra/labels.txt"}
+    model |= {"best/saved_model/assets.extra/task.txt"}
+    assert found == events | model | {
+        "config.json",
+        "flags.cfg",
+        "health.jsonl",
+        "lock",
+        "trials.sqlite",
+        f"children/{best}.weights.npz",
+        "best/genotype.json",
+        "best/cell.png",
+    }
+    assert (folder / "best/cell.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    load(folder / "best/genotype.json")
