@@ -17,14 +17,14 @@ import pytest
 from processes import Words, held, refuse, run, run_cold
 from searches import assert_complete, assert_refused, contents, repeatable, rows
 
-from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.commands.search import SEARCH
+from rl_nas.networks.genotypes import load
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import field_types
-from rl_nas.networks.genotypes import load
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.trials import TrialStore
+from rl_nas.strategies.catalog import STRATEGIES
 
 TRIALS = 3
 KIB = 1024

@@ -60,7 +60,7 @@ def test_a_flagfile_repeats_its_flags(command: Command, recipe: str, tmp_path: P
         (["--trials=x"], "expected a whole number >= 1"),
         (["--trials=0"], "expected a whole number >= 1"),
         (["--learning_rate=nan"], "expected a number > 0"),
-        (["--strategy=magic"], "expected one of controller, reinforce, ppo, aging_evolution, local_search, random"),
+        (["--optimizer=magic"], "expected one of "),
         (["stray"], "unexpected word 'stray'"),
         (["--flagfile=nowhere/digits.cfg"], "no such file"),
         (["--flagfile=digit.cfg"], "digits.cfg"),
