@@ -39,8 +39,8 @@ ROOMS: dict[str, set[str]] = {
         *("statistics", "tasks", "trial", "units"),
     },
     "one_shot": {
-        *("checkpoint", "child", "errors", "evaluation", "loops", "networks", "settings", "spaces", "statistics"),
-        *("store", "strategies", "trial"),
+        *("checkpoint", "child", "errors", "evaluation", "loops", "networks", "renamed", "settings", "spaces"),
+        *("statistics", "store", "strategies", "trial"),
     },
     "bench": {"controller", "errors", "spaces", "statistics", "strategies", "trial"},
     "report": {

@@ -8,7 +8,7 @@ from rl_nas.commands.search import SEARCH
 from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, flagfile_text, help_text, parse
-from rl_nas.renamed import FLAGS, tell_flag
+from rl_nas.renamed import FLAGS, tell
 from rl_nas.settings import declaration, field_types
 
 FOLDER = Path(__file__).parents[2] / "rl_nas/flags"
@@ -88,7 +88,7 @@ def test_help_names_every_flag_and_default() -> None:
 def test_earlier_names_of_flags_are_understood_and_told_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tell_flag.cache_clear()
+    tell.cache_clear()
     file = tmp_path / "old.cfg"
     file.write_text("--filter_share=0.25\n--collapse_share=0\n")
     for words in ([f"--flagfile={file}"], ["--filter_share", "0.25", "--collapse_share=0"]):
