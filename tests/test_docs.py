@@ -60,14 +60,15 @@ def test_python_of_a_page_runs(page: Path) -> None:
 
 
 def test_strategy_of_the_readme_climbs() -> None:
+    """And `rl_nas search` takes it as it stands: tests/test_plugins.py."""
     strategy = code(ROOT / "README.md")["HillClimb"](rl_nas.nasnet(2), seed=0)
 
     def evaluate(job: rl_nas.Job) -> rl_nas.Measurement:
-        return rl_nas.Measurement(float(np.mean(job.architecture)), 0.0, 0, 0, 0, 0.0)
+        return rl_nas.Measurement(float(np.mean(job.architecture)))
 
     with rl_nas.TrialStore(Path(":memory:")) as store:
         executor = rl_nas.InlineExecutor(evaluate)
-        rl_nas.search(strategy, executor, store, reward=lambda m: m.accuracy, trials=500, batch_size=5, seed=0)
+        rl_nas.search(strategy, executor, store, reward=lambda m: m.quality, trials=500, batch_size=5, seed=0)
         found = [trial.reward or 0.0 for trial in store.trials()]
     assert max(found[250:]) > max(found[:50])
 

@@ -136,7 +136,9 @@ class FullTrainer:
         epoch, done = divmod(self.step, self.steps_per_epoch)
         if not done:
             self._sums.assign(tf.zeros_like(self._sums))
-        iterator = iter(self._distribute(lambda share: self._pipeline.train(epoch, self.batch, done * self.batch, share)))
+        iterator = iter(
+            self._distribute(lambda share: self._pipeline.train(epoch, self.batch, done * self.batch, share))
+        )
         while done < self.steps_per_epoch:
             count = min(self._loop_steps, self.steps_per_epoch - done)
             sums = self._loop(iterator, tf.constant(self.step, tf.int64), tf.constant(count, tf.int64))
