@@ -7,7 +7,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from rl_nas.__main__ import main
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import RewardSettings, make_reward
 from rl_nas.execution.attempt import attempt
+from rl_nas.networks import operations as plans
 from rl_nas.networks.network import plan_network
-from rl_nas.networks.operations import OPERATION_PLANS, add_operation
+from rl_nas.networks.operations import add_operation
 from rl_nas.networks.own_operations import OperationSettings, find_operations
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.cell_picture import op_label
@@ -128,18 +129,21 @@ def searched(home: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of the examples, as the working folder of this process."""
+def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of the examples, as the working folder of this process; nothing stays of what is imported there."""
     monkeypatch.chdir(home)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(vocabulary, "_added", set())
-    for name in set(OPERATION_PLANS) - set(vocabulary.OPERATIONS):
-        monkeypatch.delitem(OPERATION_PLANS, name)
+    monkeypatch.setattr(plans, "OPERATION_PLANS", {name: plans.OPERATION_PLANS[name] for name in vocabulary.OPERATIONS})
+    others = {name: sys.modules.pop(name) for name in [*sys.modules] if name.startswith("my_")}
     (home / "broken.py").write_text(BROKEN)
     (home / "needy.py").write_text("import no_such_module\n")
     (home / "garbled.py").write_text("x = = 3\n")
     (home / "leaves.py").write_text("import sys\n\nsys.exit(3)\n")
-    return home
+    yield home
+    for name in [name for name, module in sys.modules.items() if str(home) in str(getattr(module, "__file__", ""))]:
+        del sys.modules[name]
+    sys.modules.update(others)
 
 
 def rows(folder: Path, columns: str = "architecture, reward") -> list[tuple[Any, ...]]:
