@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "settings": {"errors"},
     "checkpoint": set(),
     "spaces": {"errors", "plugins", "settings"},
-    "networks": {"errors", "settings", "spaces"},
+    "networks": {"errors", "plugins", "settings", "spaces"},
     "trial": {"spaces"},
     "execution": {"errors", "settings", "trial", "units"},
     "controller": {"checkpoint", "settings", "spaces", "trial"},
