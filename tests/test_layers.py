@@ -49,8 +49,8 @@ ROOMS: dict[str, set[str]] = {
     "flags": {"errors", "renamed", "settings"},
     "workflows": {
         *("child", "controller", "early_stopping", "errors", "evaluation", "execution", "exit_codes", "flags"),
-        *("loops", "networks", "one_shot", "report", "settings", "spaces", "store", "strategies", "tasks", "trial"),
-        "units",
+        *("loops", "networks", "one_shot", "plugins", "report", "settings", "spaces", "store", "strategies", "tasks"),
+        *("trial", "units"),
     },
     "commands": {
         *("bench", "child", "controller", "errors", "evaluation", "execution", "exit_codes", "flags", "image_size"),
