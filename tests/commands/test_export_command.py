@@ -58,8 +58,8 @@ def test_every_format_is_the_network(trained: Path, exported: Path) -> None:
         assert (place / "labels.txt").read_text().split() == [str(digit) for digit in range(10)]
         card = (place / "model_card.md").read_text()
         accuracy, loss = (results["final_test"][name] for name in ("accuracy", "loss"))
-    assert f"- accuracy {accuracy:.4f}, loss {loss:.4f}, " in card
-    assert " on 297 images of split test" in card
+        assert f"- accuracy {accuracy:.4f}, loss {loss:.4f}, " in card
+        assert " on 297 images of split test" in card
         assert f"{results['network']['trainable_parameters']:,} trainable parameters" in card
 
 
