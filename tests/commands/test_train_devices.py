@@ -76,7 +76,7 @@ def test_devices_that_the_cpu_is_split_into(tmp_path: Path) -> None:
         ),
         (["--genotype=NASNet-A", "--distribute=multiworker"], "needs the environment variable TF_CONFIG"),
         (["--genotype=NASNet-A", "--network=proxy", "--logical_cpus=2", "--distribute=mirrored", "--batch_size=7",
-          "--dataset=digits"], "--batch_size=7 cannot be dealt to 2 devices; give a multiple of 2"),
+          "--dataset=digits"], "--batch_size=7 cannot be split over 2 devices; give a multiple of 2"),
     ],
 )  # fmt: skip
 def test_wrong_use_is_one_line(words: list[str], message: str, tmp_path: Path) -> None:
