@@ -68,7 +68,7 @@ def test_devices_that_the_cpu_is_split_into(tmp_path: Path) -> None:
     [
         ([], "--genotype is missing"),
         (["--genotype=NASNet-Z"], "did you mean NASNet-A?"),
-        (["--genotype=NASNet-A", "--dataset=digits"], "the auxiliary head pools 5x5 pixels and meets 4x4"),
+        (["--genotype=NASNet-A", "--dataset=digits"], "the auxiliary head pools 5x5 pixels, but gets 4x4"),
         (["--genotype=NASNet-A", "--tpu=mine"], "--data_dir is missing; the hosts of --tpu=mine reach only folders"),
         (
             ["--genotype=NASNet-A", "--tpu=mine", "--data_dir=gs://b/tfds", "--checkpoint_dir=/tmp"],
