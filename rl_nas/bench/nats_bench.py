@@ -31,9 +31,7 @@ def load_nats_bench(folder: Path) -> Table:
     try:
         api = nats_bench.create(str(folder), "tss", fast_mode=True, verbose=False)
     except Exception as error:
-        raise UsageError(
-            f"{folder} is not a NATS-Bench topology archive (NATS-tss-v1_0-...-simple): {error}"
-        ) from error
+        raise UsageError(f"{folder} is not a NATS-Bench archive (NATS-tss-v1_0-...-simple): {error}") from error
     cells = [EdgeCell.from_string(api.arch(index)) for index in range(len(api))]
     ops = np.array([[NASBENCH201_OPERATIONS.index(op) for op in cell.ops] for cell in cells], np.uint8)
     columns = [f"ep12_{name}_valid" for name in _DATASETS] + [f"ep200_{name}_test" for name in _DATASETS]
