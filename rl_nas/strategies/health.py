@@ -40,9 +40,7 @@ class HealthSettings(Settings):
         maximum=1,
     )
     collapse_patience: int = setting(
-        1000,
-        "nothing new in this many proposals is also a collapse; the second one in a row ends the search",
-        minimum=1,
+        1000, "nothing new in this many proposals is a collapse, too; the second in a row ends the search", minimum=1
     )
 
 
