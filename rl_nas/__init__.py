@@ -16,6 +16,7 @@ from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
 from rl_nas.networks.genotypes import load as load_genotype
 from rl_nas.networks.network import plan_network
+from rl_nas.networks.operations import add_operation
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
@@ -71,6 +72,7 @@ __all__ = [
     "TrialState",
     "TrialStore",
     "Watcher",
+    "add_operation",
     "build_model",
     "export",
     "load_genotype",

@@ -1,15 +1,17 @@
 """Parts that a user brings, named `module:NAME` on the command line."""
 
 import importlib
+import inspect
 import os
 import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, first_line
 
 
 def load_plugin(flag: str, name: str) -> Any:
-    """The object `NAME` of `module`, which lies in the working folder or on PYTHONPATH.
+    """Imports `module` and returns its `NAME`; it lies in the working folder or on PYTHONPATH.
 
     Only names of this call's command line come here, never those that a file tells: importing runs code.
 
@@ -18,14 +20,64 @@ def load_plugin(flag: str, name: str) -> Any:
         name: `module:NAME`.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or the module cannot be imported.
     """
     module, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # as `python -m` does; an installed script does not
+    search_in([os.getcwd()])  # as `python -m` does; an installed script does not
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, ValueError) as error:
-        raise UsageError(f"--{flag}={name}: {error}; expected a module in this folder or on PYTHONPATH") from error
-    except AttributeError as error:
-        raise UsageError(f"--{flag}={name}: module {module} has no {attribute}") from error
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):  # something that it imports
+            raise UsageError(f"--{flag}={name}: module {module} cannot be imported: {first_line(error)}") from error
+        raise UsageError(f"--{flag}={name}: {first_line(error)}; {_expected(module)}") from error
+    except (Exception, SystemExit) as error:
+        what = f"{type(error).__name__}: {first_line(error)}"
+        raise UsageError(f"--{flag}={name}: module {module} cannot be imported: {what}") from error
+    if not hasattr(found, attribute):
+        place = getattr(found, "__file__", None)
+        raise UsageError(f"--{flag}={name}: module {module} has no {attribute or 'name'}; it is {place or 'built in'}")
+    return getattr(found, attribute)
+
+
+def check_call(flag: str, name: str, function: Callable[..., Any], *arguments: Any, expected: str) -> None:
+    """Checks that a user's class or function takes so many arguments.
+
+    Args:
+        flag: that it was given with.
+        name: `module:NAME`.
+        function: that.
+        arguments: what it will be called with, or as many others.
+        expected: what it was expected to be, in words.
+
+    Raises:
+        UsageError: it takes others, or is an abstract class.
+    """
+    if inspect.isabstract(function):
+        missing = ", ".join(sorted(function.__abstractmethods__))  # type: ignore[attr-defined]
+        raise UsageError(f"--{flag}={name} has no {missing}; expected {expected}")
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # some of those that are written in C tell none
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise UsageError(f"--{flag}={name} takes {signature}; expected {expected}") from error
+
+
+def search_in(folders: Iterable[str]) -> None:
+    """Lets modules be found in further folders, after all others."""
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
+
+
+def plugin_folders() -> list[str]:
+    """Where this process finds plug-ins: the working folder, and those of PYTHONPATH."""
+    listed = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [os.getcwd(), *(os.path.abspath(folder) for folder in listed if folder)]
+
+
+def _expected(module: str) -> str:
+    if module.endswith(".py") or os.sep in module:
+        plain = module.removesuffix(".py").strip(f".{os.sep}").replace(os.sep, ".")
+        return f"give the module's name, {plain}, not its file's"
+    return f"expected a module in the working folder, {os.getcwd()}, or on PYTHONPATH"

@@ -18,6 +18,8 @@ LAYERS = {"whiten": "normalization"}
 FIGURES = {"unique_share": "unique_fraction", "top_share": "top_fraction"}
 """Earlier name -> name of a figure in health.jsonl."""
 
+RANKED = {"accuracy": "quality"}
+"""Earlier name -> name of a value in a one-shot search's ranking.json."""
 
 VALUES = {
     "reward": {"accuracy": "quality", "accuracy_cubed": "quality_cubed"},
@@ -42,7 +44,12 @@ def current_figures(recorded: Mapping[str, Any]) -> dict[str, Any]:
     return {FIGURES.get(name, name): value for name, value in recorded.items()}
 
 
+def current_ranked(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an entry of ranking.json by their present names."""
+    return {RANKED.get(name, name): value for name, value in recorded.items()}
+
+
 @cache
-def tell_flag(old: str) -> None:
-    """Prints the present name of a flag on standard error, once in a process."""
-    print(f"--{old} is now called --{FLAGS[old]}", file=sys.stderr)
+def tell(old: str, new: str) -> None:
+    """Prints the present name of a flag, or of a value of one, on standard error, once in a process."""
+    print(f"--{old} is now called --{new}", file=sys.stderr)

@@ -60,6 +60,7 @@ def test_python_of_a_page_runs(page: Path) -> None:
 
 
 def test_strategy_of_the_readme_climbs() -> None:
+    """And `rl_nas search` takes it as it stands: tests/test_plugins.py."""
     strategy = code(ROOT / "README.md")["HillClimb"](rl_nas.nasnet(2), seed=0)
 
     def evaluate(job: rl_nas.Job) -> rl_nas.Measurement:

@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "settings": {"errors"},
     "checkpoint": set(),
     "spaces": {"errors", "plugins", "settings"},
-    "networks": {"errors", "settings", "spaces"},
+    "networks": {"errors", "plugins", "settings", "spaces"},
     "trial": {"spaces"},
     "execution": {"errors", "settings", "trial", "units"},
     "controller": {"checkpoint", "settings", "spaces", "trial"},
@@ -39,8 +39,8 @@ ROOMS: dict[str, set[str]] = {
         *("statistics", "tasks", "trial", "units"),
     },
     "one_shot": {
-        *("checkpoint", "child", "errors", "evaluation", "loops", "networks", "settings", "spaces", "statistics"),
-        *("store", "strategies", "trial"),
+        *("checkpoint", "child", "errors", "evaluation", "loops", "networks", "renamed", "settings", "spaces"),
+        *("statistics", "store", "strategies", "trial"),
     },
     "bench": {"controller", "errors", "spaces", "statistics", "strategies", "trial"},
     "report": {
@@ -49,8 +49,8 @@ ROOMS: dict[str, set[str]] = {
     "flags": {"errors", "renamed", "settings"},
     "workflows": {
         *("child", "controller", "early_stopping", "errors", "evaluation", "execution", "exit_codes", "flags"),
-        *("loops", "networks", "one_shot", "report", "settings", "spaces", "store", "strategies", "tasks", "trial"),
-        "units",
+        *("loops", "networks", "one_shot", "plugins", "report", "settings", "spaces", "store", "strategies", "tasks"),
+        *("trial", "units"),
     },
     "commands": {
         *("bench", "child", "controller", "errors", "evaluation", "execution", "exit_codes", "flags", "image_size"),

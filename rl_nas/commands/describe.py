@@ -16,6 +16,7 @@ from rl_nas.networks.genotypes import to_json
 from rl_nas.networks.layers import Cost, Shape
 from rl_nas.networks.lookup import find_genotype
 from rl_nas.networks.network import plan_network, size_notation, solve
+from rl_nas.networks.own_operations import OperationSettings, find_operations
 from rl_nas.networks.settings import NetworkSettings, skeleton_of
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.report.space_text import space_json, space_text
@@ -56,7 +57,7 @@ DESCRIBE = Command(
         "rl_nas describe --genotype=runs/digits/best/genotype.json --json",
         "rl_nas describe --space=nasnet --blocks=3",
     ),
-    groups=(DescribeSettings, SpaceSettings, TaskSettings, NetworkSettings),
+    groups=(DescribeSettings, SpaceSettings, OperationSettings, TaskSettings, NetworkSettings),
 )
 
 
@@ -83,14 +84,17 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> int:
     settings, as_json = parsed.group(DescribeSettings), parsed.group(OutputSettings).json
+    operations = parsed.group(OperationSettings)
+    offered = find_operations(operations)
     if "space" in parsed.given:
         if settings.genotype is not None:
             raise UsageError("--space and --genotype; describe one of them at a time")
-        space = find_space(parsed.group(SpaceSettings))
+        space = find_space(parsed.group(SpaceSettings), offered)
         print(json.dumps(space_json(space)) if as_json else space_text(space))
         return DONE
     task = find_task(parsed.group(TaskSettings).task or next(iter(TASKS)))
     description = describe(settings, parsed.group(NetworkSettings), task)
+    operations.check_genotype(description.genotype)
     if settings.picture:
         _draw(description.genotype, settings.picture, settings.genotype or "")
     print(json.dumps(_json(description)) if as_json else _text(description))

@@ -93,7 +93,7 @@ def _names(proxies: str) -> list[str]:
 def _with(parsed: Parsed, name: str) -> Parsed:
     """The flags with those of a proxy."""
     changed = parse(PROXY, [f"--{word}" for word in name.split(",")])
-    fixed = {"trials", "space", "run_dir", "resume", "proxies"} & changed.given
+    fixed = {"trials", "run_dir", "resume", "proxies", *run_config.PLUGINS} & changed.given
     if fixed:
         raise UsageError(f"--proxies: {name!r} changes {', '.join(sorted(fixed))}, which is the same for all")
     return Parsed({**parsed.values, **{flag: changed.values[flag] for flag in changed.given}}, parsed.given)

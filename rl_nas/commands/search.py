@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -59,8 +59,8 @@ def _run(parsed: Parsed) -> int:
     output = parsed.group(OutputSettings)
     given = SearchConfig.from_flags(parsed.values)
     folder = given.run.folder
-    _check_second_stage(given.then)
     if not given.run.resume:
+        _check_second_stage(given.then, parsed.given)
         config = with_one_shot_defaults(given)
         check_search(config)
         folder.check_new()
@@ -70,7 +70,9 @@ def _run(parsed: Parsed) -> int:
         return _follow(started, output)
     recorded = folder.reopen()
     merged = run_config.merge(parsed, recorded["flags"], CHANGEABLE)
-    config = with_one_shot_defaults(SearchConfig.from_flags(merged.values))
+    config = SearchConfig.from_flags(merged.values)
+    _check_second_stage(config.then, parsed.given)
+    config = with_one_shot_defaults(config)
     check_search(config)
     continued = _prepared(config, folder, output, resumed=True)
     folder.write_config(run_config.changed(recorded, continued.config.flags()))
@@ -131,15 +133,20 @@ def _print(result: SearchResult, output: OutputSettings) -> None:
     print(json.dumps(summary_json(result)) if output.json else summary_text(result), flush=True)
 
 
-def _check_second_stage(settings: SecondStageSettings) -> None:
-    """Raises `UsageError` for recipes that `rl_nas train` cannot read and for unknown names, before a search."""
+def _check_second_stage(settings: SecondStageSettings, given: Collection[str]) -> None:
+    """Raises `UsageError` for recipes that `rl_nas train` cannot read and for unknown names, before a search.
+
+    Recipes that a run folder tells of, and this call does not, name no code that this call does not name.
+    """
     for flag, recipe in (("then_train", settings.train), ("then_full", settings.full)):
         if recipe is not None:
             try:
-                given = parse(TRAIN, [f"--flagfile={recipe}"]).given
+                read = parse(TRAIN, [f"--flagfile={recipe}"])
             except UsageError as error:
                 raise UsageError(f"--{flag}={recipe}: {error}") from error
-            if "genotype" in given:
+            if flag not in given:
+                run_config.check_plugins(read.values, given, f"the run's --{flag}={recipe}")
+            if "genotype" in read.given:
                 raise UsageError(f"--{flag}={recipe} gives a --genotype; the search gives it here: take it out")
     published(settings)
     if settings.full is not None and settings.train is None:

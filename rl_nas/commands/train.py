@@ -12,6 +12,7 @@ from rl_nas.exit_codes import DONE, INTERRUPTED
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
 from rl_nas.networks.genotypes import load, to_json
 from rl_nas.networks.lookup import find_genotype
+from rl_nas.networks.own_operations import find_operations
 from rl_nas.report.training_summary import training_text
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
@@ -102,6 +103,7 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
         first = worker_index(config.devices) == 0
         recorded = folder.reopen() if first else folder.read_config()
         return _resume(run_config.merge(parsed, recorded["flags"], CHANGEABLE), folder, debug)
+    find_operations(config.operations)
     if genotype is None:
         if config.run.genotype is None:
             raise UsageError(f"--genotype is missing; give a file, a run's folder or one of {', '.join(PUBLISHED)}")
@@ -119,6 +121,7 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
 
 
 def _prepared(config: TrainConfig, folder: TrainingFolder, genotype: Genotype, debug: bool) -> "TrainingRun":
+    config.operations.check_genotype(genotype)
     load_tensorflow(debug=debug)
     from rl_nas.workflows.training import TrainingRun
 
@@ -126,7 +129,9 @@ def _prepared(config: TrainConfig, folder: TrainingFolder, genotype: Genotype, d
 
 
 def _resume(parsed: Parsed, folder: TrainingFolder, debug: bool) -> dict[str, Any] | None:
-    config, genotype = TrainConfig.from_flags(parsed.values), load(folder.genotype)
+    config = TrainConfig.from_flags(parsed.values)
+    find_operations(config.operations)
+    genotype = load(folder.genotype)
     name = config.run.genotype
     if "genotype" in parsed.given and find_genotype(name or "").canonical_key() != genotype.canonical_key():
         raise UsageError(f"--genotype={name} is not what {folder.path} trains; leave it out, or give another --run_dir")

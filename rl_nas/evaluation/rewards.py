@@ -1,12 +1,14 @@
 """Rewards: from a measurement to the number that a strategy maximizes. Pure functions, and what chooses among them."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from numbers import Real
+from typing import Any, ClassVar
 
 from rl_nas.errors import UsageError
-from rl_nas.plugins import load_plugin
+from rl_nas.plugins import check_call, load_plugin
 from rl_nas.settings import Settings, setting
 from rl_nas.trial import Measurement, Reward
 
@@ -108,10 +110,18 @@ def _without_cost(name: str) -> Reward:
     if ":" not in name:
         known = ", ".join([*PLAIN, *WITH_COST])
         raise UsageError(f"--reward={name}: expected one of {known}, or module:NAME")
-    reward: Reward = load_plugin("reward", name)
+    reward = load_plugin("reward", name)
     if not callable(reward):
         raise UsageError(f"--reward={name} is {type(reward).__name__}; expected a function of a Measurement")
-    return reward
+    check_call("reward", name, reward, None, expected="a function of a Measurement")
+    return partial(_own, name, reward)
+
+
+def _own(name: str, reward: Callable[[Measurement], Any], measurement: Measurement) -> float:
+    value = reward(measurement)
+    if not isinstance(value, Real) or not math.isfinite(value):
+        raise UsageError(f"--reward={name} returned {value!r}; expected a finite number")
+    return float(value)
 
 
 def _with_cost(formula: Callable[..., float], cost: str, measurement: Measurement) -> float:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 from absl import flags
 
 from rl_nas.errors import UsageError
-from rl_nas.renamed import FLAGS, tell_flag
+from rl_nas.renamed import FLAGS, current_value, tell
 from rl_nas.settings import FieldType, Settings, declaration, expectation, field_types, setting
 
 Group = TypeVar("Group", bound=Settings)
@@ -90,15 +90,22 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
         raise UsageError(f"a --flagfile is not a text file: {error}") from error
     if rest and not command.words:
         raise UsageError(f"unexpected word {rest[0]!r}; flags look like --name=value")
-    for old in FLAGS:
+    for old, new in FLAGS.items():
         if old in values and values[old].present:
-            tell_flag(old)
+            tell(old, new)
     names = [cls.prefix + name for cls in command.all_groups for name in field_types(cls)]
     return Parsed(
-        values={name: values[name].value for name in names},
+        values={name: _current(name, values[name].value) for name in names},
         given=frozenset(name for name in names if values[name].present),
         words=tuple(rest),
     )
+
+
+def _current(name: str, value: Any) -> Any:
+    current = current_value(name, value)
+    if current != value:
+        tell(f"{name}={value}", f"{name}={current}")
+    return current
 
 
 def flag_words(flags: Mapping[str, Any]) -> list[str]:

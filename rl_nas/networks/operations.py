@@ -5,9 +5,11 @@ operation has a strided form. Convolutions follow the order ReLU, convolution, b
 (Zoph et al. 2018, appendix A.4).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.layers import (
     BatchNorm,
     Concat,
@@ -22,6 +24,7 @@ from rl_nas.networks.layers import (
     ShiftByOne,
 )
 from rl_nas.networks.plan import Plan, Tensor
+from rl_nas.spaces.operations import OPERATIONS, add_name
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Ops:
 
         As in the released code, the path through an identity is never dropped.
         """
-        with self.plan.scope(op):
+        with self.plan.scope(op.replace(":", ".")):  # TensorFlow puts a colon before the number of an output
             x = OPERATION_PLANS[op](self, x, filters, stride)
             if self.fraction is None or op == "identity":
                 return x
@@ -79,20 +82,24 @@ class Ops:
             return self.plan.add(self.norm, joined, name="bn")
 
 
+OperationPlan = Callable[[Ops, Tensor, int, int], Tensor]
+"""Plans an operation: function of the `Ops`, the state that it reads, the filters that it makes, and the stride."""
+
+
 def _identity(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
     if stride == 1 and x.channels == filters:
         return x
     return ops.conv_bn(ops.relu(x), filters, strides=(stride, stride))
 
 
-def _conv(kernel: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
+def _conv(kernel: int) -> OperationPlan:
     def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
         return ops.conv_bn(ops.relu(x), filters, (kernel, kernel), (stride, stride))
 
     return plan
 
 
-def _factored_conv(kernel: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
+def _factored_conv(kernel: int) -> OperationPlan:
     """1xk then kx1, each with its own ReLU and normalization."""
 
     def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
@@ -111,7 +118,7 @@ def _dilated_conv(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
     return ops.conv_bn(ops.subsample(x), filters, (3, 3))
 
 
-def _separable_conv(kernel: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
+def _separable_conv(kernel: int) -> OperationPlan:
     """Applied twice; the stride is taken by the first one."""
 
     def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
@@ -135,7 +142,7 @@ def _dilated_separable_conv(ops: Ops, x: Tensor, filters: int, stride: int) -> T
     return x
 
 
-def _bottleneck(*kernels: Pair) -> Callable[[Ops, Tensor, int, int], Tensor]:
+def _bottleneck(*kernels: Pair) -> OperationPlan:
     """Convolutions on a quarter of the filters, between two 1x1 ones (AmoebaNet's released code)."""
 
     def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
@@ -148,7 +155,7 @@ def _bottleneck(*kernels: Pair) -> Callable[[Ops, Tensor, int, int], Tensor]:
     return plan
 
 
-def _pool(kind: str, size: int) -> Callable[[Ops, Tensor, int, int], Tensor]:
+def _pool(kind: str, size: int) -> OperationPlan:
     def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
         padding: Padding = "same"
         if stride > 1 and ops.zero_padded_pools:
@@ -165,7 +172,7 @@ def _around(length: int, size: int) -> tuple[int, int]:
     return size // 2 - (1 - length % 2), size // 2
 
 
-OPERATION_PLANS: dict[str, Callable[[Ops, Tensor, int, int], Tensor]] = {
+OPERATION_PLANS: dict[str, OperationPlan] = {
     "identity": _identity,
     "conv_1x3_3x1": _factored_conv(3),
     "conv_1x7_7x1": _factored_conv(7),
@@ -184,3 +191,41 @@ OPERATION_PLANS: dict[str, Callable[[Ops, Tensor, int, int], Tensor]] = {
     "bottleneck_3x3": _bottleneck((3, 3)),
     "bottleneck_1x7_7x1": _bottleneck((1, 7), (7, 1)),
 }
+
+
+def add_operation(name: str, plan: OperationPlan) -> None:
+    """Adds an operation to the vocabulary of this process: spaces may offer it, genotypes name it.
+
+    Args:
+        name: what genotypes call it, `module:NAME` of the function.
+        plan: which layers it is made of. What it raises, and a result of another shape than the filters and the
+            stride ask for, makes the network one that cannot be built.
+
+    Raises:
+        UsageError: a built-in operation has that name.
+    """
+    if name in OPERATIONS:
+        raise UsageError(f"operation {name} is built in; give yours another name, such as my_operations:{name}")
+    OPERATION_PLANS[name] = _checked(name, plan)
+    add_name(name)
+
+
+def _checked(name: str, plan: OperationPlan) -> OperationPlan:
+    def checked(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
+        met = f"operation {name} on {_shape(x.shape)} with {filters} filters and stride {stride}"
+        try:
+            made = plan(ops, x, filters, stride)
+        except Exception as error:
+            raise UsageError(f"{met}: {type(error).__name__}: {first_line(error)}") from error
+        expected = (*(math.ceil(length / stride) for length in x.size), filters)
+        if not isinstance(made, Tensor):
+            raise UsageError(f"{met} returns {type(made).__name__}; expected the Tensor of a planned layer")
+        if made.shape != expected:
+            raise UsageError(f"{met} makes {_shape(made.shape)}; expected {_shape(expected)}")
+        return made
+
+    return checked
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

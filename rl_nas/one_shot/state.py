@@ -7,6 +7,7 @@ from typing import Any
 
 from rl_nas.checkpoint import Checkpoint
 from rl_nas.errors import UsageError
+from rl_nas.renamed import current_ranked
 from rl_nas.store.files import make_folder, write_bytes, write_text
 from rl_nas.store.states import pack, unpack
 
@@ -54,5 +55,4 @@ class OneShotState:
         """The ranking that was written, if any."""
         if not self._ranking.exists():
             return None
-        ranking: list[dict[str, Any]] = json.loads(self._ranking.read_text(encoding="utf-8"))
-        return ranking
+        return [current_ranked(entry) for entry in json.loads(self._ranking.read_text(encoding="utf-8"))]

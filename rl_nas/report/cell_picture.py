@@ -42,6 +42,7 @@ _NAME_HEIGHT = 0.42
 _TITLE_LINE, _TITLE_GAP, _TITLE_CHARACTER = 0.18, 0.12, 0.125
 _FONT = "DejaVu Sans"
 _LINE_PITCH, _HALF_LETTER = 1.2, 0.33
+_OWN_LETTERS = 9
 
 
 def cells_figure(cells: Mapping[str, Cell], title: str = "") -> Figure:
@@ -69,10 +70,17 @@ def cells_figure(cells: Mapping[str, Cell], title: str = "") -> Figure:
 
 
 def op_label(op: str) -> str:
-    """An operation as the paper abbreviates it, on one or two lines: `sep_5x5` is `sep` over `5x5`."""
-    family, _, size = op.partition("_")
+    """An operation as the paper abbreviates it, on one or two lines: `sep_5x5` is `sep` over `5x5`.
+
+    Of the user's own, `module:NAME`, the module is left out, and what does not fit.
+    """
+    module, _, name = op.rpartition(":")
+    family, _, size = name.partition("_")
     size = size.removeprefix("conv_").removeprefix("pool_").replace("_", "-")
-    return f"{family}\n{size}" if size else family
+    lines = [line for line in (family, size) if line]
+    if module:
+        lines = [line if len(line) <= _OWN_LETTERS else f"{line[: _OWN_LETTERS - 1]}…" for line in lines]
+    return "\n".join(lines)
 
 
 def _place(figure: Figure, artists: Iterable[Artist], left: float, bottom: float) -> None:

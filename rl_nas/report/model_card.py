@@ -85,7 +85,9 @@ def model_card(document: dict[str, Any]) -> str:
     for key in ("final_test", "valid"):
         if document[key]:
             one = document[key]
-            figures = [f"{name} {value:.4f}" for name, value in metrics_of(one).items() if "/" not in name]
+            figures = [
+                f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics_of(one).items() if "/" not in name
+            ]
             lines.append(f"- {', '.join(figures)} on {one['images']:,} {_where(one['split'])}")
     compared = document["compared_on"]
     lines += ["", "```", *formats_table(document), "```"]

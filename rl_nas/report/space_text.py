@@ -1,20 +1,15 @@
 """A search space as text and as JSON: its decisions, their choices, its size."""
 
-from itertools import groupby
 from typing import Any
 
 from rl_nas.spaces.decisions import Decision, SearchSpace
 
 
 def space_text(space: SearchSpace[Any]) -> str:
-    """A line for each run of decisions with the same choices, and the exact number of architectures."""
+    """The exact number of architectures, and a line for each decision."""
     lines = [f"{space.name}: {len(space.decisions)} decisions, {space.size():,} architectures", ""]
-    width = max(len(decision.name) for decision in space.decisions)
-    for _, group in groupby(space.decisions, key=lambda decision: (decision.choices, decision.when)):
-        same = list(group)
-        for decision in same[:-1]:
-            lines.append(f"  {decision.name}")
-        lines.append(f"  {same[-1].name:{width}}  {_choices(same[-1])}")
+    width = max((len(decision.name) for decision in space.decisions), default=0)
+    lines += [f"  {decision.name:{width}}  {_choices(decision)}" for decision in space.decisions]
     return "\n".join(lines)
 
 

@@ -1,5 +1,7 @@
 """The space and the mutations of AmoebaNet (Real et al. 2019)."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rl_nas.spaces.cell_space import CELLS, cell_space
@@ -21,17 +23,19 @@ AMOEBANET_OPERATIONS: tuple[str, ...] = (
 IDENTITY_PROBABILITY = 0.05
 
 
-def amoebanet(blocks: int = 5) -> SearchSpace[CellGenotype]:
+def amoebanet(blocks: int = 5, operations: tuple[str, ...] = AMOEBANET_OPERATIONS) -> SearchSpace[CellGenotype]:
     """Two cells of `blocks` pairwise combinations, always added: 5.566e14 cells of each kind at the paper's 5."""
-    space = cell_space("amoebanet", blocks, AMOEBANET_OPERATIONS)
+    space = cell_space("amoebanet", blocks, operations)
 
     def mutator(architecture: Architecture, rng: np.random.Generator) -> Architecture:
-        return space.encode(mutated(space.decode(architecture), rng))
+        return space.encode(mutated(space.decode(architecture), rng, operations))
 
     return SearchSpace(space.name, space.decisions, space.decoder, space.encoder, mutator=mutator)
 
 
-def mutated(genotype: CellGenotype, rng: np.random.Generator) -> CellGenotype:
+def mutated(
+    genotype: CellGenotype, rng: np.random.Generator, operations: Sequence[str] = AMOEBANET_OPERATIONS
+) -> CellGenotype:
     """One mutation (Real et al. 2019, Methods): identity (0.05), else hidden state or operation, equally likely.
 
     Both pick a cell, one of its combinations and one of the two elements, uniformly. The hidden state
@@ -42,13 +46,16 @@ def mutated(genotype: CellGenotype, rng: np.random.Generator) -> CellGenotype:
         return genotype
     cells = genotype.cells()
     kind = CELLS[rng.integers(len(CELLS))]
-    block, element = int(rng.integers(len(cells[kind].blocks))), int(rng.integers(2))
-    mutate = _hidden_state_mutation if rng.random() < 0.5 else _operation_mutation
-    return CellGenotype(**{**cells, kind: mutate(cells[kind], block, element, rng)})
+    cell, block, element = cells[kind], int(rng.integers(len(cells[kind].blocks))), int(rng.integers(2))
+    if rng.random() < 0.5:
+        return CellGenotype(**{**cells, kind: _hidden_state_mutation(cell, block, element, rng)})
+    return CellGenotype(**{**cells, kind: _operation_mutation(cell, block, element, rng, operations)})
 
 
-def _operation_mutation(cell: Cell, block: int, element: int, rng: np.random.Generator) -> Cell:
-    op = AMOEBANET_OPERATIONS[rng.integers(len(AMOEBANET_OPERATIONS))]
+def _operation_mutation(
+    cell: Cell, block: int, element: int, rng: np.random.Generator, operations: Sequence[str]
+) -> Cell:
+    op = operations[int(rng.integers(len(operations)))]
     old = cell.blocks[block]
     ops = (op, old.ops[1]) if element == 0 else (old.ops[0], op)
     blocks = [*cell.blocks]

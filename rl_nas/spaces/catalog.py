@@ -1,11 +1,11 @@
 """Search spaces by name."""
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rl_nas.errors import UsageError
-from rl_nas.plugins import load_plugin
+from rl_nas.plugins import check_call, load_plugin
 from rl_nas.spaces.amoebanet import amoebanet
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.enas_micro import enas_micro
@@ -27,23 +27,47 @@ SPACES: dict[str, Callable[[SpaceSettings], SearchSpace[Any]]] = {
 }
 
 
-def find_space(settings: SpaceSettings) -> SearchSpace[Any]:
+OF_CELLS: dict[str, Callable[[int, tuple[str, ...]], SearchSpace[Any]]] = {
+    "nasnet": nasnet,
+    "amoebanet": amoebanet,
+    "enas_micro": enas_micro,
+}
+"""Those that may offer other operations than their own: functions of the blocks and the operations."""
+
+
+def find_space(settings: SpaceSettings, operations: Sequence[str] | None = None) -> SearchSpace[Any]:
     """The space of that name.
 
     `module:NAME` is one of the user's own: a `SearchSpace`, or a function that returns one.
 
+    Args:
+        settings: its name, and what it may be told.
+        operations: what its cells are made of, names of the vocabulary; None: the space's own.
+
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or it is not made of operations that may be chosen.
     """
     name = settings.space
-    if name in SPACES:
-        return SPACES[name](settings)
+    if operations is not None and name in OF_CELLS:
+        return OF_CELLS[name](settings.blocks, tuple(operations))
+    space = SPACES[name](settings) if name in SPACES else _own_space(name)
+    if operations is not None:
+        raise UsageError(
+            f"--operations is for --space={', '.join(OF_CELLS)}; --space={name} says itself what its networks are made"
+            " of: leave it out"
+        )
+    return space
+
+
+def _own_space(name: str) -> SearchSpace[Any]:
     if ":" not in name:
         near = difflib.get_close_matches(name, SPACES, n=1)
         hint = f"did you mean {near[0]}?" if near else f"spaces: {', '.join(SPACES)}, or module:NAME"
         raise UsageError(f"unknown --space={name}; {hint}")
-    found = load_plugin("space", name)
-    space = found() if callable(found) else found
+    space = load_plugin("space", name)
+    if callable(space):
+        check_call("space", name, space, expected="a SearchSpace or a function without arguments that returns one")
+        space = space()
     if not isinstance(space, SearchSpace):
         raise UsageError(
             f"--space={name} is {type(space).__name__}; expected a SearchSpace or a function that returns one"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from rl_nas.errors import UsageError
 from rl_nas.spaces.canonical import Link, canonical_order
 from rl_nas.spaces.json_fields import expect, item, items
-from rl_nas.spaces.operations import COMBINERS, OPERATIONS
+from rl_nas.spaces.operations import COMBINERS, OPERATIONS, is_known
 
 CELL_INPUTS = 2
 """States 0 and 1 of every cell: the previous cell's output h_i, and the one before it, h_{i-1}."""
@@ -145,7 +145,12 @@ def _check_block(block: Block, position: int) -> None:
                 " (inputs and earlier blocks)"
             )
     for op in block.ops:
-        if op not in OPERATIONS:
+        if not is_known(op) and ":" in op:
+            raise UsageError(
+                f"block {position}: operation {op!r} is code of its author's own; name it in --operations if you trust"
+                " it"
+            )
+        if not is_known(op):
             raise UsageError(f"block {position}: unknown operation {op!r}; known: {', '.join(OPERATIONS)}")
     if block.combine not in COMBINERS:
         raise UsageError(f"block {position}: combine {block.combine!r}; expected one of {', '.join(COMBINERS)}")

@@ -8,6 +8,6 @@ ENAS_OPERATIONS: tuple[str, ...] = ("sep_3x3", "sep_5x5", "avg_pool_3x3", "max_p
 """The 5 operations, in the order of the released code."""
 
 
-def enas_micro(blocks: int = 5) -> SearchSpace[CellGenotype]:
+def enas_micro(blocks: int = 5, operations: tuple[str, ...] = ENAS_OPERATIONS) -> SearchSpace[CellGenotype]:
     """Two cells of `blocks` nodes, each the sum of two operations; unused nodes are concatenated."""
-    return cell_space("enas_micro", blocks, ENAS_OPERATIONS)
+    return cell_space("enas_micro", blocks, operations)

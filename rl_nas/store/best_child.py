@@ -75,7 +75,7 @@ class BestChild:
             former = self.trial
             self._crown(trial)
             trial = former or trial
-        if trial is not self.trial:
+        if self.trial is None or trial.index != self.trial.index:  # the best one may be shown again, as cached
             with storage_errors(self._folder.children):
                 _weights(self._folder, trial.index).unlink(missing_ok=True)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
-from rl_nas.plugins import load_plugin
+from rl_nas.plugins import check_call, load_plugin
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
@@ -63,9 +63,12 @@ def find_strategy(name: str) -> Factory:
         raise UsageError(f"unknown --strategy={name}; {hint}")
     made = load_plugin("strategy", name)
     if not callable(made):
-        raise UsageError(f"--strategy={name} is {type(made).__name__}; expected a class, made of a space and a seed")
+        raise UsageError(
+            f"--strategy={name} is {type(made).__name__}; expected a class that is made of a space and a seed"
+        )
 
     def make(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
+        check_call("strategy", name, made, space, seed, expected="a class that is made of a space and a seed")
         strategy: Strategy = made(space, seed)
         missing = [part for part in ("propose", "observe", "diagnostics") if not hasattr(strategy, part)]
         if missing:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rl_nas.errors import UsageError
-from rl_nas.plugins import load_plugin
+from rl_nas.plugins import check_call, load_plugin
 from rl_nas.settings import Settings
 from rl_nas.tasks.classification.task import Classification
 from rl_nas.tasks.task import Task
@@ -28,8 +28,10 @@ def find_task(name: str) -> Task:
         near = difflib.get_close_matches(name, TASKS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"tasks: {', '.join(TASKS)}, or module:NAME"
         raise UsageError(f"unknown --task={name}; {hint}")
-    found = load_plugin("task", name)
-    task = found() if isinstance(found, type) else found
+    task = load_plugin("task", name)
+    if isinstance(task, type):
+        check_call("task", name, task, expected="an rl_nas.Task or a class of it, made without arguments")
+        task = task()
     if not isinstance(task, Task):
         raise UsageError(f"--task={name} is {type(task).__name__}; expected an rl_nas.Task or a class of it")
     return task

@@ -8,9 +8,9 @@ import numpy as np
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import Family
-from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.space import search_space
 
 SAMPLED = ("reinforce", "ppo", "random")
 """Strategies that draw from a policy: `rl_nas.strategies.Sampling`."""
@@ -20,7 +20,7 @@ def with_one_shot_defaults(config: SearchConfig) -> SearchConfig:
     """The config with what shared weights need where it was left out: one convolution before the head."""
     if not config.shared:
         return config
-    reads = "output_conv" in _family(find_space(config.space)).reads
+    reads = "output_conv" in _family(search_space(config)).reads
     given = config.network.output_conv
     output_conv = None if not reads else True if given is None else given
     return replace(config, network=config.network.changed(output_conv=output_conv))
@@ -35,7 +35,7 @@ def check_search(config: SearchConfig) -> None:
 
 
 def _check_one_shot(config: SearchConfig) -> None:
-    strategy, space = config.strategy.strategy, find_space(config.space)
+    strategy, space = config.strategy.strategy, search_space(config)
     if strategy not in SAMPLED:
         raise UsageError(
             f"--strategy={strategy}: shared weights need one that draws from a policy; give --strategy="

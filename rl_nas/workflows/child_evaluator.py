@@ -7,11 +7,11 @@ from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.trained_child import TrainedChildEvaluator
 from rl_nas.execution.attempt import Evaluator
-from rl_nas.spaces.catalog import find_space
 from rl_nas.store.best_child import ChildWeights
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.tasks.sources import open_source
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.space import search_space
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 
 
@@ -25,7 +25,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
     task, source = open_source(config.data, config.task.task)
     data = load_image_cache(folder.images) or load_images(source)
     return TrainedChildEvaluator(
-        find_space(config.space),
+        search_space(config),
         DeviceData(data, source.annotation),
         task,
         config.network,

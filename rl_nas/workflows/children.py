@@ -11,11 +11,12 @@ from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.ray_cluster import RayExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
+from rl_nas.plugins import plugin_folders, search_in
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job
 from rl_nas.units import GIB
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.run_config import portable
+from rl_nas.workflows.run_config import named_plugins, portable
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 _FACTORY = "rl_nas.workflows.children:make_evaluator"
@@ -44,7 +45,9 @@ class Children:
         self._settings = config.execution
         if self._settings.executor == "inline" and self._settings.child_timeout is not None:
             raise UsageError("--child_timeout needs a process that can be ended; leave --executor=inline out")
-        arguments = {"flags": portable(config.flags()), "run_dir": str(folder.path), "debug": debug}
+        flags = portable(config.flags())
+        folders = plugin_folders() if named_plugins(flags) else []
+        arguments = {"flags": flags, "run_dir": str(folder.path), "debug": debug, "folders": folders}
         self._spec = EvaluatorSpec(_FACTORY, arguments)
         self._devices = worker_devices(self._settings, len(tf.config.list_physical_devices("GPU")))
         # As many in this process as in workers: the numbers of a run then depend neither on where it runs ...
@@ -101,17 +104,21 @@ class Children:
         }
 
 
-def make_evaluator(flags: Mapping[str, Any], run_dir: str, debug: bool = False) -> Evaluator:
+def make_evaluator(
+    flags: Mapping[str, Any], run_dir: str, debug: bool = False, folders: Sequence[str] = ()
+) -> Evaluator:
     """Makes an evaluator that trains children as the flags of a search say, and keeps the best ones' weights.
 
     Args:
         flags: of a `SearchConfig`; those of a driver's command line, plug-ins included.
         run_dir: folder of the run.
         debug: let TensorFlow print its own log.
+        folders: where plug-ins are found, beside this process's own; Ray's processes have another working folder.
 
     Raises:
-        UsageError: the data set is missing.
+        UsageError: the data set or a plug-in is missing.
     """
+    search_in(folders)
     load_tensorflow(debug=debug)
     from rl_nas.workflows.child_evaluator import child_evaluator
 

@@ -12,6 +12,7 @@ from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.rewards import RewardSettings
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.execution.settings import ExecutionSettings
+from rl_nas.networks.own_operations import OperationSettings
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.one_shot.settings import EstimatorSettings
 from rl_nas.settings import Settings
@@ -72,6 +73,7 @@ class SearchConfig(Config):
     task: TaskSettings = field(default_factory=TaskSettings)
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
     space: SpaceSettings = field(default_factory=SpaceSettings)
+    operations: OperationSettings = field(default_factory=OperationSettings)
     strategy: StrategySettings = field(default_factory=StrategySettings)
     controller: ControllerSettings = field(default_factory=ControllerSettings)
     evolution: EvolutionSettings = field(default_factory=EvolutionSettings)
@@ -105,6 +107,7 @@ class TrainConfig(Config):
     run: TrainRunSettings = field(default_factory=TrainRunSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     start: InitSettings = field(default_factory=InitSettings)
+    operations: OperationSettings = field(default_factory=OperationSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     data: DataSettings = field(default_factory=DataSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)

@@ -47,7 +47,7 @@ class ExportSource:
             self.flags = folder.read_config()["flags"]
         elif "dataset" not in given:
             raise UsageError(f"--model={model} is in no training's folder: give the data set it is for with --dataset")
-        check_plugins(self.flags, given)
+        check_plugins({"task": self.flags.get("task")}, given)  # it needs no other code
         merged = {**values, **self.flags, **{name: values[name] for name in given}}
         self.data = DataSettings.from_flags(merged)
         self.pipeline = InputPipelineSettings.from_flags({**InputPipelineSettings().flags(), **self.flags})

@@ -19,7 +19,6 @@ from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
 from rl_nas.networks.network import plan_network
 from rl_nas.report.progress import SearchProgress
-from rl_nas.spaces.catalog import find_space
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.random_search import RandomSearch
@@ -27,6 +26,7 @@ from rl_nas.tasks.sources import Opened, open_source
 from rl_nas.trial import Trial, child_seed
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.space import search_space
 
 FULL = "full"
 """The way that proxies are compared with; its folder in the run's."""
@@ -44,7 +44,7 @@ def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFo
     run, part = config.run, SearchFolder(folder.path / name)
     for path in (part.path, *part.folders):
         path.mkdir(exist_ok=True)
-    space = find_space(config.space)
+    space = search_space(config)
     children = Children(way, part)
     print(f"{name}:", file=sys.stderr)
     with TrialStore(part.trials) as store:
@@ -77,7 +77,7 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
         architectures = [trial.architecture for trial in store.trials()]
     images, (task, source) = _loaded(config.data, config.task.task)
     objective = task.objective(config.task_settings(task), images.classes)
-    space, data, head = find_space(config.space), DeviceData(images, source.annotation), task.head(images.classes)
+    space, data, head = search_space(config), DeviceData(images, source.annotation), task.head(images.classes)
     batch = first_images(data, objective, config.filter.filter_images)
     for name in scores:
         task.require(name, f"--scores={name}")

@@ -79,17 +79,28 @@ def changed(recorded: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any
     return {**whole, "changes": [*recorded.get("changes", []), *entries]} if entries else whole
 
 
-def check_plugins(recorded: Mapping[str, Any], given: Collection[str]) -> None:
-    """Raises `UsageError` where the recorded flags name code that this call's command line does not.
+def named_plugins(flags: Mapping[str, Any]) -> dict[str, str]:
+    """The flags that name code of the user's own."""
+    values = ((name, flags.get(name)) for name in PLUGINS)
+    return {name: value for name, value in values if isinstance(value, str) and ":" in value}
 
-    A run folder may be a stranger's, and importing a module runs it.
+
+def check_plugins(recorded: Mapping[str, Any], given: Collection[str], source: str = "the run") -> None:
+    """Raises `UsageError` where recorded flags name code that this call's command line does not.
+
+    What was recorded may be a stranger's, and importing a module runs it.
+
+    Args:
+        recorded: flags that a file tells.
+        given: names of those of this call.
+        source: of the recorded ones, for the message.
     """
-    for name in PLUGINS:
-        value = recorded.get(name)
-        if isinstance(value, str) and ":" in value and name not in given:
-            raise UsageError(
-                f"the run has --{name}={value}, code that this call has not named; give the flag again if you trust it"
-            )
+    missing = [f"--{name}={value}" for name, value in named_plugins(recorded).items() if name not in given]
+    if missing:
+        flag = "the flag" if len(missing) == 1 else "the flags"
+        raise UsageError(
+            f"{source} has {' '.join(missing)}, code that this call has not named; give {flag} again if you trust it"
+        )
 
 
 def portable(values: Mapping[str, Any]) -> dict[str, Any]:

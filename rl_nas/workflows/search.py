@@ -27,7 +27,6 @@ from rl_nas.report.health_log import HealthLog
 from rl_nas.report.picture import draw_genotype
 from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult
-from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.store.best_child import BestChild
 from rl_nas.store.files import storage_errors
@@ -41,10 +40,13 @@ from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.second_stage import SecondStage, candidates
+from rl_nas.workflows.space import search_space
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 
 _CHECKED_IMAGES = 64
 """Held-out images on which the exported SavedModel is compared with the child."""
+_PLANNED_NETWORKS = 10
+"""Random networks of the space, of which one must be one that can be built."""
 
 
 class SearchRun:
@@ -74,7 +76,7 @@ class SearchRun:
         self.folder = folder
         self._children = Children(config, folder, debug=debug, hide_gpus=not config.shared)
         settle_determinism(config.run.determinism)
-        self._space = find_space(config.space)
+        self._space = search_space(config)
         self._reward = make_reward(config.reward)
         self._task, source = open_source(config.data, config.task.task)
         for ability, flag in _asked(config):
@@ -85,7 +87,7 @@ class SearchRun:
         if resumed:
             self._leave_out_unread()
         self.best = BestChild(folder, self._space.decode)
-        self._plan(self._space.sample(np.random.default_rng(0)), steps=1)  # raises where images are too small
+        self._check_networks()
         make_strategy = find_strategy(config.strategy.strategy)
         self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
         self.one_shot: OneShotStage | None = None
@@ -176,6 +178,18 @@ class SearchRun:
         then = self.config.then
         stage = SecondStage(then, self.folder, self.config)
         return stage.run(list(candidates(then, self._space, trials, self.config.run.seed)))
+
+    def _check_networks(self) -> None:
+        """Raises `UsageError` where no network can be built, as images are too small; some spaces hold a few such."""
+        rng, errors = np.random.default_rng(0), []
+        for _ in range(_PLANNED_NETWORKS):
+            try:
+                self._plan(self._space.sample(rng), steps=1)
+            except UsageError as error:
+                errors.append(error)
+            else:
+                return
+        raise errors[0]
 
     def _export(self, best: Trial) -> float:
         if not self.best.weights.exists():

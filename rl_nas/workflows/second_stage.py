@@ -25,11 +25,12 @@ from rl_nas.store.files import make_folder, write_text
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder
 from rl_nas.trial import Trial, best_trials
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.run_config import named_plugins
 from rl_nas.workflows.settings import SecondStageSettings
 
 _FULL = "full"
-_PASSED = ("data_dir", "split_seed", "task")
-"""Flags that trainings get from the search: the images that it held out stay held out."""
+_PASSED = ("data_dir", "split_seed", "task", "operations")
+"""Flags that trainings get from the search: the images that it held out stay held out, and its code is named."""
 
 
 def candidates(
@@ -52,7 +53,8 @@ class SecondStage:
     def __init__(self, settings: SecondStageSettings, folder: SearchFolder, config: SearchConfig) -> None:
         self._settings, self._folder = settings, folder
         flags = config.flags()
-        self._flags = flag_words({name: flags[name] for name in _PASSED})
+        passed = {name: flags[name] for name in _PASSED}
+        self._flags, self._plugins = flag_words(passed), flag_words(named_plugins(passed))
 
     def run(self, compared: Sequence[Candidate]) -> dict[str, Any]:
         """Returns, and writes, what then.json holds: every training's results, and the final one's.
@@ -85,7 +87,7 @@ class SecondStage:
         folder = TrainingFolder(home / name)
         if not folder.results.exists():
             if folder.config.exists():
-                words = ["--resume"]
+                words = ["--resume", *self._plugins]
             else:
                 make_folder(home)
                 write_text(home / "genotype.json", json.dumps(to_json(candidate.genotype), indent=2) + "\n")

@@ -94,6 +94,7 @@ def network_plan(name: str, settings: NetworkSettings = SMALL) -> Plan:
         return plan_network(PUBLISHED[name], settings, (12, 12, 2), Head(CLASSES), training_steps=12)
     space = find_space(SpaceSettings(space=name, layers=5))
     genotype = space.decode(space.sample(np.random.default_rng(1)))
+    settings = NetworkSettings() if name == "nas_rl" else settings  # a chain has neither cells nor filters
     return plan_network(genotype, settings, (12, 12, 2), Head(CLASSES), training_steps=12)
 
 

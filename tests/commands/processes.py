@@ -97,7 +97,7 @@ def refuse(verb: str, *words: str | Path, cwd: Path | None = None) -> subprocess
         contextlib.chdir(cwd or Path.cwd()),
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(errors),
-        mock.patch("rl_nas.commands.cli.settle_determinism"),  # it would hold for later tests too
+        mock.patch("tensorflow.config.experimental.enable_op_determinism"),  # it would hold for later tests too
     ):
         code = main([verb, *map(str, words)])
     return subprocess.CompletedProcess([verb, *map(str, words)], code, output.getvalue(), errors.getvalue())

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from classifying import image_source
 from processes import TINY_TRAINING, refuse, run, run_cold
 
 from rl_nas.child.data.settings import DataSettings
-from rl_nas.child.data.source import ImageSource
 
 EXACT = ("saved_model", "keras", "tflite_float32", "onnx")
 
@@ -57,7 +57,9 @@ def test_every_format_is_the_network(trained: Path, exported: Path) -> None:
     for place in (exported, exported / "saved_model/assets.extra"):
         assert (place / "labels.txt").read_text().split() == [str(digit) for digit in range(10)]
         card = (place / "model_card.md").read_text()
-        assert f"accuracy {results['final_test']['accuracy']:.4f} on 297 images of split test" in card
+        accuracy, loss = (results["final_test"][name] for name in ("accuracy", "loss"))
+        assert f"- accuracy {accuracy:.4f}, loss {loss:.4f}, " in card
+        assert " on 297 images of split test" in card
         assert f"{results['network']['trainable_parameters']:,} trainable parameters" in card
 
 
@@ -82,7 +84,7 @@ def test_the_signatures_say_what_they_take(exported: Path) -> None:
 @pytest.mark.slow
 def test_predict_needs_the_exported_folder_alone(exported: Path, tmp_path: Path) -> None:
     shutil.copytree(exported, tmp_path / "elsewhere")
-    source = ImageSource(DataSettings(dataset="digits"))
+    source = image_source(DataSettings(dataset="digits"))
     examples = list(source.encoded("test").take(30).as_numpy_iterator())
     images = [source.decode(encoded).numpy() for _, encoded, _ in examples]
     for number, image in enumerate(images):

@@ -28,7 +28,7 @@ search = functools.partial(run, "search")
 def trials(folder: Path) -> list[tuple[object, ...]]:
     """All but the seconds."""
     measured = [(t.index, t.architecture, t.measurement) for t in read_trials(folder / "trials.sqlite")]
-    return [(index, architecture, m.curve, m.loss) for index, architecture, m in measured if m is not None]
+    return [(index, architecture, m.curve, m.metrics) for index, architecture, m in measured if m is not None]
 
 
 @pytest.mark.long

@@ -29,20 +29,20 @@ def test_data_is_found_from_any_working_folder(
     monkeypatch.chdir(tmp_path)
     parsed = parse(SEARCH, [f"--{flag}={value}", "--run_dir=run"])
     expected = expected.format(here=tmp_path)
-    assert config(parsed)["flags"][flag] == expected
-    assert f"--{flag}={expected}" in repeating_flagfile(parsed, "rl_nas search").splitlines()
+    assert config(parsed.values)["flags"][flag] == expected
+    assert f"--{flag}={expected}" in repeating_flagfile(parsed.values, "rl_nas search").splitlines()
 
 
 def test_a_run_that_recorded_earlier_names_of_flags_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, started = SearchFolder(tmp_path), parse(SEARCH, ["--filter_fraction=0.25", "--trials=3"])
     earlier = {new: old for old, new in FLAGS.items()}
-    flags = {earlier.get(name, name): value for name, value in config(started)["flags"].items()}
+    flags = {earlier.get(name, name): value for name, value in config(started.values)["flags"].items()}
     assert flags["filter_share"] == 0.25
     folder.write_config({"flags": flags})
     recorded = folder.read_config()
     merged = merge(parse(SEARCH, ["--trials=4"]), recorded["flags"], CHANGEABLE)
     assert merged.values == {**started.values, "trials": 4}
-    folder.write_config(changed(recorded, merged))
+    folder.write_config(changed(recorded, merged.values))
     assert '"filter_fraction": 0.25' in folder.config.read_text()
     assert "filter_share" not in folder.config.read_text()
     assert not capsys.readouterr().err  # nobody gave it today

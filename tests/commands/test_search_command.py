@@ -17,14 +17,15 @@ import pytest
 from processes import Words, held, refuse, run, run_cold
 from searches import assert_complete, assert_refused, contents, repeatable, rows
 
-from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.commands.search import SEARCH
+from rl_nas.networks.genotypes import load
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import field_types
-from rl_nas.networks.genotypes import load
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.trials import TrialStore
+from rl_nas.strategies.catalog import STRATEGIES
+from rl_nas.tasks.classification.head import ClassificationHead as Head
 
 TRIALS = 3
 KIB = 1024
@@ -106,13 +107,14 @@ def test_trials_are_recorded_as_they_were(unbroken: Run) -> None:
     recorded = rows(unbroken.folder)
     assert [row["number"] for row in recorded] == list(range(TRIALS))
     for row in recorded:
-        cost = plan_network(space.decode(tuple(json.loads(row["architecture"]))), settings, (8, 8, 1), 10).cost()
+        cost = plan_network(space.decode(tuple(json.loads(row["architecture"]))), settings, (8, 8, 1), Head(10)).cost()
         assert (row["parameters"], row["madds"]) == (cost.trainable, cost.madds)
         assert (row["state"], row["epochs"]) == ("ok", 1)
-        assert row["reward"] == row["accuracy"]
-        assert 0 <= row["accuracy"] <= 1
-        assert math.isclose(row["accuracy"] * 300, round(row["accuracy"] * 300))  # of 300 images
-        assert 0 < row["loss"] < 10
+        metrics = json.loads(row["metrics"])
+        assert row["reward"] == row["quality"] == metrics["accuracy"]
+        assert 0 <= row["quality"] <= 1
+        assert math.isclose(row["quality"] * 300, round(row["quality"] * 300))  # of 300 images
+        assert 0 < metrics["loss"] < 10
         assert row["seconds"] > 0
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", row["recorded_at"])
 
@@ -122,7 +124,7 @@ def test_the_genotype_is_that_of_the_best_trial(unbroken: Run) -> None:
     best = max(rows(unbroken.folder), key=lambda row: row["reward"])
     assert load(unbroken.folder / "best/genotype.json") == nasnet(1).decode(tuple(json.loads(best["architecture"])))
     assert unbroken.stdout.splitlines()[-1].startswith(
-        f"Best child: trial {best['number']}, accuracy {best['accuracy']:.4f} on 300 held-out images"
+        f"Best child: trial {best['number']}, accuracy {best['quality']:.4f} on 300 held-out images"
     )
 
 
@@ -180,7 +182,7 @@ def test_a_reward_with_a_measured_cost(base: Path, tiny: Words, unbroken: Run) -
     assert done.returncode == 0, done.stderr
     (row,) = rows(folder)
     assert 0 < row["latency"] < row["seconds"]  # measured as a part of the child's time
-    assert row["reward"] == pytest.approx(row["accuracy"] * (row["latency"] / 0.001) ** -0.07)
+    assert row["reward"] == pytest.approx(row["quality"] * (row["latency"] / 0.001) ** -0.07)
     assert rows(unbroken.folder)[0]["latency"] is None
 
 

@@ -14,7 +14,7 @@ from rl_nas.units import GIB
 
 
 def two_convolutions() -> Plan:
-    plan = Plan((8, 8, 3))
+    plan = Plan.of_image((8, 8, 3))
     x = plan.add(Conv(16, (3, 3)), plan.image, name="first")
     plan.add(Conv(4, (1, 1), strides=(2, 2)), x, name="second")
     return plan

@@ -9,9 +9,9 @@ from rl_nas.trial import Measurement
 MEASUREMENT = Measurement(0.8, {}, parameters=3_000_000, madds=600, epochs=1, seconds=9.0, latency=0.02)
 
 
-def test_accuracy_and_its_cube() -> None:
+def test_quality_and_its_cube() -> None:
     assert make_reward(RewardSettings())(MEASUREMENT) == 0.8
-    assert make_reward(RewardSettings(reward="accuracy_cubed"))(MEASUREMENT) == pytest.approx(0.512)
+    assert make_reward(RewardSettings(reward="quality_cubed"))(MEASUREMENT) == pytest.approx(0.512)
 
 
 def test_mnasnet_soft_trades_twice_the_latency_for_five_percent() -> None:

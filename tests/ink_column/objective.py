@@ -18,9 +18,7 @@ class InkObjective:
     def figures(self, targets: tf.Tensor, outputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"error": tf.reduce_sum(tf.abs(_errors(targets, outputs)))}
 
-    def evidence(
-        self, targets: tf.Tensor, outputs: dict[str, tf.Tensor], weights: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
+    def evidence(self, targets: tf.Tensor, outputs: dict[str, tf.Tensor], weights: tf.Tensor) -> dict[str, tf.Tensor]:
         values = {
             "images": tf.ones_like(targets),
             "errors": _errors(targets, outputs) ** 2,

@@ -13,9 +13,8 @@ from rl_nas.networks.skeleton import Skeleton
 from rl_nas.settings import Settings
 
 if TYPE_CHECKING:
-    from ink_column.objective import InkObjective, InkMetric
+    from ink_column.objective import InkMetric, InkObjective
     from ink_column.serving import InkServing
-
     from rl_nas.child.data.annotation import Annotation
 
 

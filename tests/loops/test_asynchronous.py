@@ -39,7 +39,7 @@ SPACE = SearchSpace(
 
 
 def evaluate(job: Job) -> Measurement:
-    return Measurement(float(np.mean([c == i % 4 for i, c in enumerate(job.architecture)])), 1.0, 1, 1, 1, 1.0)
+    return Measurement(float(np.mean([c == i % 4 for i, c in enumerate(job.architecture)])))
 
 
 class RandomOrder:

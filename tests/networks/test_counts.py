@@ -75,7 +75,7 @@ def test_pnasnet_5_large() -> None:
     trainable, _, madds = counted("PNASNet-5", network="imagenet_large", cells=4, filters=216)
     assert (trainable, madds) == (86_057_668, 24_937_395_792)
     genotype = PUBLISHED["PNASNet-5"]
-    skeleton = solve(genotype, NetworkSettings(network="imagenet_large", size="4@4320"), (331, 331, 3), 1000)
+    skeleton = solve(genotype, NetworkSettings(network="imagenet_large", size="4@4320"), (331, 331, 3), Head(1000))
     assert (skeleton.filters, size_notation(genotype, skeleton)) == (216, "4@4320")
 
 
@@ -140,7 +140,7 @@ def test_all_nasbench201_parameters_are_those_of_the_table() -> None:
 def test_filters_are_solved_for(settings: dict[str, Any], filters: int) -> None:
     preset = PRESETS[settings["network"]]
     shape = (preset.image_size, preset.image_size, 3)
-    skeleton = solve(PUBLISHED["NASNet-A"], NetworkSettings(**settings), shape, preset.classes)
+    skeleton = solve(PUBLISHED["NASNet-A"], NetworkSettings(**settings), shape, Head(preset.classes))
     assert skeleton.filters == filters
 
 

@@ -3,6 +3,7 @@ import struct
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from itertools import combinations, cycle, islice, pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 
+from rl_nas.networks.families.catalog import family_of
 from rl_nas.report.cell_layout import Box, CellLayout, layout_cell
 from rl_nas.report.cell_picture import cells_figure, op_label
 from rl_nas.report.picture import DPI, draw_genotype
@@ -26,6 +28,12 @@ TOLERANCE = 1e-6
 def random_genotype(blocks: int, seed: int) -> CellGenotype:
     space = nasnet(blocks)
     return space.decode(space.sample(np.random.default_rng(seed)))
+
+
+def drawing_of(genotype: CellGenotype) -> Mapping[str, Cell]:
+    drawing = family_of(genotype).drawing(genotype)
+    assert isinstance(drawing, Mapping)
+    return drawing
 
 
 def chain(blocks: int, concat: tuple[int, ...]) -> Cell:
@@ -199,7 +207,7 @@ def test_operations_are_told_apart() -> None:
 
 
 def test_labels_fit_their_boxes() -> None:
-    figure = cells_figure(CellGenotype(flat(8), flat(8)))
+    figure = cells_figure(drawing_of(CellGenotype(flat(8), flat(8))))
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
     frames = {}
     texts = 0
@@ -217,7 +225,7 @@ def test_labels_fit_their_boxes() -> None:
 def test_nothing_is_clipped_at_the_border() -> None:
     title = "a title that is longer than such a small picture is wide, with $ and _ in it: " + "x" * 99
     one_block = HAND_MADE["one block"]
-    figure = cells_figure(CellGenotype(one_block, one_block), title)
+    figure = cells_figure(drawing_of(CellGenotype(one_block, one_block)), title)
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
 
     texts = {a.get_text(): a.get_window_extent(renderer) for a in figure.get_children() if isinstance(a, Text)}
@@ -243,7 +251,7 @@ def test_a_picture_is_written_and_nothing_beside_it(tmp_path: Path) -> None:
     data = path.read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     assert data.endswith(b"IEND\xaeB`\x82")
-    inches = cells_figure(NASNET_A, "NASNet-A").get_size_inches()
+    inches = cells_figure(drawing_of(NASNET_A), "NASNet-A").get_size_inches()
     assert struct.unpack(">II", data[16:24]) == pytest.approx(inches * DPI, abs=1)
 
 

@@ -9,11 +9,20 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.transforms import Bbox
 
+from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.families.family import Graph
 from rl_nas.networks.lookup import find_genotype
 from rl_nas.report.graph_picture import graph_figure
 from rl_nas.report.picture import draw_genotype
 from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.settings import SpaceSettings
+
+
+def graph_of(genotype: Genotype) -> Graph:
+    drawing = family_of(genotype).drawing(genotype)
+    assert isinstance(drawing, Graph)
+    return drawing
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -21,7 +30,7 @@ from rl_nas.spaces.settings import SpaceSettings
 def test_every_text_is_inside_its_box_and_the_picture(name: str, seed: int) -> None:
     space = find_space(SpaceSettings(space=name, layers=12, strides=True))
     genotype = space.decode(space.sample(np.random.default_rng(seed)))
-    figure = graph_figure(genotype, "trial 3")
+    figure = graph_figure(graph_of(genotype), "trial 3")
     FigureCanvasAgg(figure).draw()
     (axes,) = figure.axes
     boxes = [patch.get_window_extent() for patch in axes.patches if isinstance(patch, FancyBboxPatch)]
@@ -37,7 +46,7 @@ def test_every_text_is_inside_its_box_and_the_picture(name: str, seed: int) -> N
 
 def test_one_arrow_per_operation_but_none() -> None:
     text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|"
-    (axes,) = graph_figure(find_genotype(text)).axes  # type: ignore[arg-type]
+    (axes,) = graph_figure(graph_of(find_genotype(text))).axes
     assert sum(isinstance(patch, FancyArrowPatch) for patch in axes.patches) == 4
     labels = {t.get_text() for t in axes.texts}
     assert {"nor_conv_3x3", "skip_connect", "avg_pool_3x3", "nor_conv_1x1"} <= labels

@@ -32,11 +32,11 @@ def test_a_line_for_each_epoch(time: list[float]) -> None:
     progress = TrainingProgress(steps=40, epochs=4, batch=50, start=10, stream=shown)
     with progress.line:
         time[0] = 110.0
-        progress.follow(15, 2.0, 0.1)  # ten seconds with the tracing
+        progress.follow(15, {"loss": 2.0, "accuracy": 0.1})  # ten seconds with the tracing
         time[0] = 111.0
-        progress.follow(20, 1.5, 0.2)  # five steps in one second
+        progress.follow(20, {"loss": 1.5, "accuracy": 0.2})  # five steps in one second
         time[0] = 115.0
-        progress.epoch({"loss": 1.5, "accuracy": 0.2, "valid_loss": 1.25, "valid_accuracy": 0.3, "seconds": 15.0})
+        progress.epoch({"loss": 1.5, "accuracy": 0.2, "valid_loss": 1.25, "valid_accuracy": 0.3})
     assert shown.getvalue() == (
         "epoch 2/4  250 images/s  0:30 left  loss 1.5000  accuracy 0.2000  valid loss 1.2500  valid accuracy 0.3000\n"
     )
@@ -46,7 +46,7 @@ def test_a_terminal_gets_one_line_that_is_redrawn() -> None:
     shown: Any = Terminal()
     progress = TrainingProgress(steps=4, epochs=2, batch=5, stream=shown)
     with progress.line:
-        progress.follow(2, 2.0, 0.1)
+        progress.follow(2, {"loss": 2.0, "accuracy": 0.1})
         progress.epoch({"loss": 2.0, "accuracy": 0.1})
         progress.line.warn("hot")
     text = shown.getvalue()

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -239,50 +239,76 @@ def test_weights_come_back_by_name_with_their_types(tmp_path: Path) -> None:
 
 COLUMNS = (
     "number INTEGER PRIMARY KEY, architecture TEXT NOT NULL, state TEXT NOT NULL, reward REAL, accuracy REAL,"
-    " loss REAL, parameters INTEGER, madds INTEGER, epochs INTEGER, seconds REAL{latency}, error TEXT NOT NULL,"
+    " loss REAL, parameters INTEGER, madds INTEGER, epochs INTEGER, seconds REAL{more},"
     " recorded_at TEXT NOT NULL DEFAULT ''"
+)
+MORE = {
+    1: ", error TEXT NOT NULL",
+    2: ", latency REAL, error TEXT NOT NULL",
+    3: ", latency REAL",
+    4: ", latency REAL, curve TEXT",
+}
+"""Columns that tables of each schema have besides."""
+FAILURES = (
+    "trial INTEGER NOT NULL REFERENCES trials (number), attempt INTEGER NOT NULL, state TEXT NOT NULL,"
+    " error TEXT NOT NULL, log TEXT NOT NULL, PRIMARY KEY (trial, attempt)"
 )
 
 
-@pytest.mark.parametrize("schema", [1, 2])
-def test_tables_of_earlier_versions_are_read_and_go_on(tmp_path: Path, schema: int) -> None:
-    with sqlite3.connect(tmp_path / "t.sqlite") as connection:
-        latency = ", latency REAL" if schema == 2 else ""
-        connection.execute(f"CREATE TABLE trials ({COLUMNS.format(latency=latency)}) STRICT")
-        names = "number, architecture, state, reward, accuracy, loss, parameters, madds, epochs, seconds, error"
-        for row in (
-            (0, "[1, 2]", "ok", 0.5, 0.5, 1.25, 10, 20, 3, 1.5, ""),
-            (1, "[3, 4]", "nan", *7 * [None], "loss is nan"),
-        ):
-            connection.execute(f"INSERT INTO trials ({names}) VALUES ({', '.join('?' * 11)})", row)
+def make_tables(path: Path, schema: int) -> None:
+    """Two trials, one of which failed, as an earlier version recorded them."""
+    rows: list[dict[str, object]] = [
+        {"number": 0, "architecture": "[1, 2]", "state": "ok", "reward": 0.5, "accuracy": 0.5, "loss": 1.25}
+        | {"parameters": 10, "madds": 20, "epochs": 3, "seconds": 1.5},
+        {"number": 1, "architecture": "[3, 4]", "state": "nan"},
+    ]
+    if schema < 3:
+        for row, error in zip(rows, ("", "loss is nan"), strict=True):
+            row["error"] = error
+    if schema == 4:
+        rows[0]["curve"] = "[0.25, 0.5]"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(f"CREATE TABLE trials ({COLUMNS.format(more=MORE[schema])}) STRICT")
+        if schema > 2:
+            connection.execute(f"CREATE TABLE failures ({FAILURES}) STRICT")
+            connection.execute("INSERT INTO failures VALUES (1, 1, 'nan', 'loss is nan', '')")
+            connection.execute(
+                "CREATE TABLE checkpoint (id INTEGER PRIMARY KEY CHECK (id = 1), updates INTEGER NOT NULL,"
+                " trials INTEGER NOT NULL, state BLOB NOT NULL, saved_at TEXT NOT NULL DEFAULT '') STRICT"
+            )
+        for row in rows:
+            places = ", ".join("?" * len(row))
+            connection.execute(f"INSERT INTO trials ({', '.join(row)}) VALUES ({places})", [*row.values()])
         connection.execute(f"PRAGMA user_version = {schema}")
-    connection.close()
+
+
+@pytest.mark.parametrize("schema", MORE)
+def test_tables_of_earlier_versions_are_read_and_go_on(tmp_path: Path, schema: int) -> None:
+    path = tmp_path / "t.sqlite"
+    make_tables(path, schema)
+    curve = (0.25, 0.5) if schema == 4 else ()
+    good = replace(GOOD, measurement=replace(MEASUREMENT, curve=curve))
+    drawn = Trial(2, (5, 6), TrialState.OK, 0.5, replace(MEASUREMENT, curve=(0.125, 0.5)), BAD.failures)
+    assert read_trials(path) == [good, BAD]  # of a copy: the file stays as it is
     for _ in range(2):
-        with TrialStore(tmp_path / "t.sqlite") as store:
-            assert store.trials()[:2] == [GOOD, BAD]
+        with TrialStore(path) as store:
+            assert store.trials()[:2] == [good, BAD]
             if len(store) == 2:
-                store.record(Trial(2, (5, 6), TrialState.OK, 0.5, MEASUREMENT, BAD.failures))
-            assert store.trials()[2].failures == BAD.failures
-
-
-def test_curves_are_kept_and_tables_without_them_go_on(tmp_path: Path) -> None:
-    drawn = Trial(2, (5,), TrialState.OK, 0.5, replace(MEASUREMENT, curve=(0.25, 0.5)))
-    with TrialStore(tmp_path / "t.sqlite") as store:
-        store.record(GOOD)
-        store.record(BAD)
-    with sqlite3.connect(tmp_path / "t.sqlite") as connection:
-        connection.execute("ALTER TABLE trials DROP COLUMN curve")
-        connection.execute("PRAGMA user_version = 3")
-    connection.close()
-    with TrialStore(tmp_path / "t.sqlite") as store:
-        store.record(drawn)
-        assert store.trials() == [GOOD, BAD, drawn]
+                store.record(drawn)
+            assert store.trials()[2] == drawn
+            store.save(Checkpoint(1, 3, {"weights": 2}))
+    with closing(sqlite3.connect(path)) as connection:
+        fresh = tmp_path / "fresh.sqlite"
+        TrialStore(fresh).__exit__()
+        names = [row[1] for row in connection.execute("PRAGMA table_info(trials)")]
+        with closing(sqlite3.connect(fresh)) as other:
+            assert set(names) == {row[1] for row in other.execute("PRAGMA table_info(trials)")}
 
 
 def test_a_migration_happens_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "t.sqlite"
     with sqlite3.connect(path) as connection:
-        connection.execute(f"CREATE TABLE trials ({COLUMNS.format(latency='')}) STRICT")
+        connection.execute(f"CREATE TABLE trials ({COLUMNS.format(more=MORE[1])}) STRICT")
         connection.execute("PRAGMA user_version = 1")
     before = connection.execute("SELECT sql FROM sqlite_schema").fetchall()
     connection.close()

@@ -1,0 +1,72 @@
+"""Operations by name: which ones cells are made of, those of the user's own among them."""
+
+import difflib
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rl_nas.errors import UsageError
+from rl_nas.networks.layers import BatchNorm
+from rl_nas.networks.operations import OperationPlan, Ops, add_operation
+from rl_nas.networks.plan import Plan
+from rl_nas.plugins import check_call, load_plugin
+from rl_nas.settings import Settings, setting
+from rl_nas.spaces.cells import CellGenotype
+from rl_nas.spaces.decisions import Genotype
+from rl_nas.spaces.operations import OPERATIONS
+
+_TRIED = (32, 32, 8)
+"""Image on which an operation of the user's own is planned before it is used."""
+
+
+@dataclass(frozen=True)
+class OperationSettings(Settings):
+    """The operations of cells."""
+
+    title: ClassVar[str] = "Operations"
+
+    operations: str | None = setting(
+        None,
+        "what cells are made of, with commas between; built-in operations, or module:NAME for functions of one's own,"
+        " which genotype files may then name too; left out: the space's own",
+    )
+
+    def check_genotype(self, genotype: Genotype) -> None:
+        """Raises `UsageError` if operations are given for a genotype without them."""
+        if self.operations is not None and genotype.KIND != CellGenotype.KIND:
+            raise UsageError(
+                f"--operations={self.operations} has no effect on a network of {genotype.KIND}; leave it out"
+            )
+
+
+def find_operations(settings: OperationSettings) -> tuple[str, ...] | None:
+    """Names of the operations that are given; None where none are. Adds the user's own to the vocabulary.
+
+    Raises:
+        UsageError: there is no such operation, or one of the user's own cannot be planned.
+    """
+    if settings.operations is None:
+        return None
+    names = tuple(name.strip() for name in settings.operations.split(","))
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise UsageError(f"--operations={settings.operations} names {name} twice; give it once")
+        if ":" in name:
+            _add(name)
+        elif name not in OPERATIONS:
+            near = difflib.get_close_matches(name, OPERATIONS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"operations: {', '.join(OPERATIONS)}, or module:NAME"
+            raise UsageError(f"unknown {name!r} in --operations={settings.operations}; {hint}")
+    return names
+
+
+def _add(name: str) -> None:
+    plan: OperationPlan = load_plugin("operations", name)
+    expected = "a function of ops, x, filters and stride"
+    if not callable(plan):
+        raise UsageError(f"--operations={name} is {type(plan).__name__}; expected {expected}")
+    check_call("operations", name, plan, None, None, 1, 1, expected=expected)
+    add_operation(name, plan)
+    for stride in (1, 2):
+        for filters in (_TRIED[2], 2 * _TRIED[2]):
+            tried = Plan.of_image(_TRIED)
+            Ops(tried, BatchNorm(momentum=0.9, epsilon=1e-5)).apply(name, tried.image, filters, stride)

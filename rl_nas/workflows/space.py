@@ -1,0 +1,17 @@
+"""The search space of a config."""
+
+from typing import Any
+
+from rl_nas.networks.own_operations import find_operations
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.workflows.config import SearchConfig
+
+
+def search_space(config: SearchConfig) -> SearchSpace[Any]:
+    """The space of a search, with the operations that its cells are made of; these are added to the vocabulary.
+
+    Raises:
+        UsageError: there is no such space, or no such operation.
+    """
+    return find_space(config.space, find_operations(config.operations))

@@ -1,0 +1,170 @@
+"""Runs of version 0.1.0 open, go on and export with the numbers that they had there (see tests/data/0.1.0)."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from processes import results, run
+
+import rl_nas
+from rl_nas.child.network.planned_model import PlannedModel
+from rl_nas.networks.plan import Plan
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.one_shot.result import one_shot_result
+from rl_nas.one_shot.state import OneShotState
+from rl_nas.spaces.nas_rl import nas_rl
+from rl_nas.spaces.nasbench101 import nasbench101
+from rl_nas.spaces.nasbench201 import EdgeCell
+from rl_nas.store.trials import read_trials
+from rl_nas.trial import Trial
+
+OLD = Path(__file__).parents[1] / "data/0.1.0"
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(OLD / "search", tmp_path / "search"))
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(OLD / "training", tmp_path / "training"))
+
+
+def columns(trials: Sequence[Trial]) -> list[tuple[Any, ...]]:
+    measured = [(trial, trial.measurement) for trial in trials]
+    return [
+        (t.index, list(t.architecture), t.reward, m.metrics["accuracy"], m.metrics["loss"], m.parameters, m.madds)
+        for t, m in measured
+        if m
+    ]
+
+
+def recorded() -> list[tuple[Any, ...]]:
+    return [
+        (
+            row["number"],
+            json.loads(row["architecture"]),
+            pytest.approx(row["reward"]),
+            pytest.approx(row["accuracy"]),
+            pytest.approx(row["loss"], rel=1e-5),
+            row["parameters"],
+            row["madds"],
+        )
+        for row in json.loads((OLD / "trials.json").read_text())
+    ]
+
+
+def test_a_search_opens_and_is_listed(search: Path) -> None:
+    trials = read_trials(search / "trials.sqlite")
+    assert columns(trials) == recorded()[:4]
+    assert {trial.measurement.quality_name for trial in trials if trial.measurement} == {"accuracy"}
+    listed = run("runs", search)
+    assert listed.returncode == 0, listed.stderr
+    best = max(trial.measurement.quality for trial in trials if trial.measurement)
+    assert f"{best:.4f}" in listed.stdout
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_as_it_would_have(search: Path) -> None:
+    done = run("search", "--resume", "--trials=6", f"--run_dir={search}")
+    assert done.returncode == 0, done.stderr
+    assert columns(read_trials(search / "trials.sqlite")) == recorded()
+    flags = json.loads((search / "config.json").read_text())["flags"]
+    assert flags["reward"] == "quality"
+    assert not {"whiten", "collapse_share", "filter_share"} & flags.keys()  # read, never written
+    lines = [json.loads(line) for line in (search / "health.jsonl").read_text().splitlines()]
+    assert "unique_fraction" in lines[-1]
+    assert "unique_share" not in lines[-1]
+
+
+@pytest.mark.slow
+def test_its_flagfile_repeats_it(tmp_path: Path) -> None:
+    words = (f"--flagfile={OLD / 'search/flags.cfg'}", "--trials=2", f"--run_dir={tmp_path / 'run'}")
+    done = run("search", *words)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("--collapse_share is now called --collapse_fraction") == 1
+    assert done.stderr.count("--reward=accuracy is now called --reward=quality") == 1
+    assert columns(read_trials(tmp_path / "run/trials.sqlite")) == recorded()[:2]
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_to_the_same_numbers(training: Path) -> None:
+    done = run("train", "--resume", f"--run_dir={training}")
+    assert done.returncode == 0, done.stderr
+    expected, found = json.loads((OLD / "results.json").read_text()), results(training)
+    for part in ("train", "valid", "final_test"):
+        for name, value in expected[part].items():
+            assert found[part][name] == (pytest.approx(value, rel=1e-4) if isinstance(value, float) else value), name
+    assert found["network"].items() >= {"trainable_parameters": 3744, "multiply_adds": 97736}.items()
+    assert len((training / "history.jsonl").read_text().splitlines()) == 4
+
+
+@pytest.mark.slow
+def test_a_model_exports_and_predicts(tmp_path: Path) -> None:
+    done = run("export", f"--model={OLD / 'model.keras'}", "--dataset=digits", f"--out={tmp_path / 'out'}", "--json")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/saved_model/assets.extra/task.txt").read_text().strip() == "classification"
+
+
+def test_a_ranking_by_shared_weights_opens(tmp_path: Path) -> None:
+    (tmp_path / "ranking.json").write_text('[{"architecture": [1, 2], "accuracy": 0.5}]')
+    ranking = OneShotState(tmp_path).ranking()
+    assert ranking == [{"architecture": [1, 2], "quality": 0.5}]
+    assert one_shot_result(ranking, [], 0).ranked == 1
+
+
+EDGES = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|avg_pool_3x3~2|"
+
+
+def planned(name: str) -> Plan:
+    published, rng = rl_nas.PUBLISHED, np.random.default_rng(0)
+    head = rl_nas.ClassificationHead(1000 if name in ("mobile", "large") else 10)
+    match name:
+        case "cifar":
+            return rl_nas.plan_network(published["NASNet-A"], NetworkSettings(network=name), (32, 32, 3), head, 100)
+        case "mobile":
+            settings = NetworkSettings(network="imagenet_mobile")
+            return rl_nas.plan_network(published["AmoebaNet-A"], settings, (224, 224, 3), head, 100)
+        case "large":
+            settings = NetworkSettings(network="imagenet_large")
+            return rl_nas.plan_network(published["PNASNet-5"], settings, (331, 331, 3), head, 100)
+        case "output_conv":
+            return rl_nas.plan_network(published["ENAS-micro"], NetworkSettings(output_conv=True), (32, 32, 3), head)
+        case "edges":
+            return rl_nas.plan_network(EdgeCell.from_string(EDGES), NetworkSettings(), (32, 32, 3), head)
+        case "chain":
+            space: Any = nas_rl(8, strides=True)
+        case _:
+            space = nasbench101()
+    return rl_nas.plan_network(space.decode(space.sample(rng)), NetworkSettings(), (32, 32, 3), head)
+
+
+def fingerprint(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+PLANS = json.loads((OLD / "plans.json").read_text())
+
+
+@pytest.mark.parametrize("name", [name for name in PLANS if name != "weights"])
+def test_layers_have_the_names_of_checkpoints_and_of_shared_weights(name: str) -> None:
+    nodes = planned(name).nodes
+    found = [fingerprint([node.name for node in nodes]), fingerprint([node.key for node in nodes]), len(nodes)]
+    assert found == PLANS[name]
+
+
+def test_weights_start_from_the_same_values() -> None:
+    settings = NetworkSettings(network="cifar", cells=1, filters=4)
+    head = rl_nas.ClassificationHead(10)
+    plan = rl_nas.plan_network(rl_nas.PUBLISHED["NASNet-A"], settings, (32, 32, 3), head, 100)
+    values = np.asarray(PlannedModel(plan, seed=5).trainable.vector, np.float64)
+    total, weighted, count = PLANS["weights"]
+    assert len(values) == count
+    assert values.sum() == pytest.approx(total, rel=1e-6)
+    assert (values * np.arange(count)).sum() == pytest.approx(weighted, rel=1e-6)
