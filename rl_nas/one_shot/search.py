@@ -179,7 +179,7 @@ def _trial(
 def _drawn(strategy: Sampling, supernet: Supernet, count: int) -> list[Architecture]:
     drawn = [architecture for architecture, _ in zip(_admitted(strategy, supernet, count), range(count), strict=False)]
     if len(drawn) < count:
-        raise RunError(f"only {len(drawn)} of {_MAX_DRAWS * count} networks drawn can be built; allow larger ones")
+        raise RunError(f"{len(drawn)} of {_MAX_DRAWS * count} networks drawn can be built; allow larger ones")
     return drawn
 
 

@@ -109,7 +109,7 @@ def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
     shutil.copy(trained / "model.keras", tmp_path / "alone.keras")
     refused = refuse("export", "--model=alone.keras", "--out=out", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "give the data set it is for with --dataset" in refused.stderr
+    assert "give its data set with --dataset" in refused.stderr
     done = run("export", "--model=alone.keras", "--dataset=digits", "--json", "--out=out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
