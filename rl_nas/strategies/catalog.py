@@ -66,7 +66,7 @@ def find_strategy(name: str) -> Factory:
         raise UsageError(f"--strategy={name} is {type(made).__name__}; expected a class called with a space and a seed")
 
     def make(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
-        check_call("strategy", name, made, space, seed, expected="a class that is called with a space and a seed")
+        check_call("strategy", name, made, space, seed, expected="a class called with a space and a seed")
         strategy: Strategy = made(space, seed)
         missing = [part for part in ("propose", "observe", "diagnostics") if not hasattr(strategy, part)]
         if missing:
