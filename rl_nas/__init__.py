@@ -1,6 +1,6 @@
 """Neural architecture search with a reinforcement-learning controller, on TensorFlow and Keras 3.
 
-Importing it does not import TensorFlow: the names that need it are loaded when they are first used.
+Importing it does not import TensorFlow: names that need it are loaded on first use.
 """
 
 import importlib

@@ -8,15 +8,15 @@ from importlib import metadata
 
 VERBS = {
     "search": "search network cells on a data set",
-    "train": "train the network of a genotype in full",
+    "train": "run the full training of a genotype's network",
     "export": "write a trained network as SavedModel, TFLite, Keras or ONNX",
     "predict": "classify image files with an exported network",
     "runs": "list the trials of a search, best first",
-    "proxy": "tell how well cheaper trainings rank networks",
+    "proxy": "measure how well cheaper trainings rank networks",
     "bench": "compare strategies on a tabular benchmark",
     "describe": "print a genotype's cells, parameters and multiply-adds",
 }
-"""Verb -> what it does. The module of the same name in rl_nas.commands runs it."""
+"""Verb -> description. The module of the same name in rl_nas.commands runs it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     try:
         code: int = importlib.import_module(f"rl_nas.commands.{verb}").main(rest)
-    except KeyboardInterrupt:  # while it was imported; later ones are the verb's to handle
+    except KeyboardInterrupt:  # during the import; the verb handles later ones
         print(f"rl_nas {verb}: interrupted", file=sys.stderr)
         return 130
     return code

@@ -1,4 +1,4 @@
-"""The errors that callers need to tell apart.
+"""Errors that callers need to distinguish.
 
 Each message is one line: what was met, what was expected, what to do.
 """
@@ -11,15 +11,15 @@ class UsageError(ValueError):
 class StorageError(OSError):
     """The run folder cannot be read or written: full disk, read-only (exit code 2).
 
-    It ends a search, as no child could be recorded any more; it is never the failure of a child.
+    It ends a search, as no further child could be recorded; it is never the failure of a child.
     """
 
 
 class RunError(RuntimeError):
-    """The work itself failed although it was asked for correctly (exit code 1).
+    """The work itself failed, although the request was correct (exit code 1).
 
     Attributes:
-        log: what the part that failed had printed, if that helps; many lines.
+        log: output of the part that failed, if it helps; many lines.
     """
 
     def __init__(self, message: str, log: str = "") -> None:
@@ -28,6 +28,6 @@ class RunError(RuntimeError):
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says first; the name of its type where it says nothing."""
+    """First line of an exception's message; the name of its type if there is none."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""Sizes of images as flags tell them: `32` for a square, `24x32` for height and width."""
+"""Sizes of images in flags: `32` for a square, `24x32` for height and width."""
 
 import re
 
@@ -6,7 +6,7 @@ from rl_nas.errors import UsageError
 
 
 def parse_image_size(text: str) -> tuple[int, int]:
-    """Height and width in pixels; raises `UsageError` for what is neither."""
+    """Height and width in pixels; raises `UsageError` for other text."""
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
     size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if min(size) < 1:

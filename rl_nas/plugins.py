@@ -1,4 +1,4 @@
-"""Parts that a user brings, named `module:NAME` on the command line."""
+"""Plug-ins: the user's own parts, named `module:NAME` on the command line."""
 
 import importlib
 import inspect
@@ -11,12 +11,12 @@ from rl_nas.errors import UsageError, first_line
 
 
 def load_plugin(flag: str, name: str) -> Any:
-    """Imports `module` and returns its `NAME`; it lies in the working folder or on PYTHONPATH.
+    """Imports `module`, from the working folder or PYTHONPATH, and returns its `NAME`.
 
-    Only names of this call's command line come here, never those that a file tells: importing runs code.
+    Only names from this call's command line may be passed, never those from a file: importing runs code.
 
     Args:
-        flag: that it was given with.
+        flag: name of the flag.
         name: `module:NAME`.
 
     Raises:
@@ -27,7 +27,7 @@ def load_plugin(flag: str, name: str) -> Any:
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if not f"{module}.".startswith(f"{error.name}."):  # something that it imports
+        if not f"{module}.".startswith(f"{error.name}."):  # one of its own imports
             raise UsageError(f"--{flag}={name}: module {module} cannot be imported: {first_line(error)}") from error
         raise UsageError(f"--{flag}={name}: {first_line(error)}; {_expected(module)}") from error
     except (Exception, SystemExit) as error:
@@ -40,24 +40,24 @@ def load_plugin(flag: str, name: str) -> Any:
 
 
 def check_call(flag: str, name: str, function: Callable[..., Any], *arguments: Any, expected: str) -> None:
-    """Checks that a user's class or function takes so many arguments.
+    """Checks that a user's class or function accepts a number of arguments.
 
     Args:
-        flag: that it was given with.
+        flag: name of the flag.
         name: `module:NAME`.
-        function: that.
-        arguments: what it will be called with, or as many others.
-        expected: what it was expected to be, in words.
+        function: the class or function.
+        arguments: those of the call, or as many others.
+        expected: description of what was expected.
 
     Raises:
-        UsageError: it takes others, or is an abstract class.
+        UsageError: it does not accept them, or is an abstract class.
     """
     if inspect.isabstract(function):
         missing = ", ".join(sorted(function.__abstractmethods__))  # type: ignore[attr-defined]
         raise UsageError(f"--{flag}={name} has no {missing}; expected {expected}")
     try:
         signature = inspect.signature(function)
-    except ValueError:  # some of those that are written in C tell none
+    except ValueError:  # some functions written in C have none
         return
     try:
         signature.bind(*arguments)
@@ -66,12 +66,12 @@ def check_call(flag: str, name: str, function: Callable[..., Any], *arguments: A
 
 
 def search_in(folders: Iterable[str]) -> None:
-    """Lets modules be found in further folders, after all others."""
+    """Adds folders to the end of the module search path."""
     sys.path.extend(folder for folder in folders if folder not in sys.path)
 
 
 def plugin_folders() -> list[str]:
-    """Where this process finds plug-ins: the working folder, and those of PYTHONPATH."""
+    """Folders of plug-ins: the working folder, and those of PYTHONPATH."""
     listed = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     return [os.getcwd(), *(os.path.abspath(folder) for folder in listed if folder)]
 

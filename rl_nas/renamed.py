@@ -1,4 +1,4 @@
-"""What is called otherwise than in earlier versions; what those wrote, and were told, is read by these tables alone."""
+"""Names that were changed since earlier versions: these tables alone serve to read old files and flags."""
 
 import sys
 from collections.abc import Mapping
@@ -31,28 +31,28 @@ VALUES = {
 
 
 def current_flags(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags of a config.json by the names, and with the values, that they have now."""
+    """The flags of a config.json by their present names, with their present values."""
     return {FLAGS.get(name, name): current_value(name, value) for name, value in recorded.items()}
 
 
 def current_value(flag: str, value: Any) -> Any:
-    """The value of a flag as it is written now."""
-    if flag == "image_size" and isinstance(value, int):  # before images could be oblong
+    """The present form of a flag's value."""
+    if flag == "image_size" and isinstance(value, int):  # before images could be rectangular
         return str(value)
     return VALUES.get(flag, {}).get(value, value)
 
 
 def current_figures(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a line of health.jsonl by the names that they have now."""
+    """The figures of a line of health.jsonl by their present names."""
     return {FIGURES.get(name, name): value for name, value in recorded.items()}
 
 
 def current_ranked(recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of an entry of ranking.json by the names that they have now."""
+    """The values of an entry of ranking.json by their present names."""
     return {RANKED.get(name, name): value for name, value in recorded.items()}
 
 
 @cache
 def tell(old: str, new: str) -> None:
-    """Prints on standard error how a flag, or a value of one, is called now, once in a process."""
+    """Prints the present name of a flag, or of a value of one, on standard error, once in a process."""
     print(f"--{old} is now called --{new}", file=sys.stderr)

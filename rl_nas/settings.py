@@ -25,7 +25,7 @@ def setting(
     """Declares a field of a `Settings` class: its default, its help text and its bounds.
 
     Args:
-        default: the value used when the user gives none; the only place where it is written.
+        default: the value if the user gives none; written here only.
         help: one sentence for `--help`, with the unit.
         minimum: smallest allowed value.
         maximum: largest allowed value.
@@ -39,7 +39,7 @@ def setting(
 class Settings:
     """Base of the frozen settings dataclasses: checks every field against its declaration.
 
-    `title` heads the group in `--help`; `prefix` is put before the field's name to make the flag's.
+    `title` heads the group in `--help`; a flag's name is the field's with `prefix` before it.
     """
 
     title: ClassVar[str] = ""
@@ -60,26 +60,26 @@ class Settings:
 
     @classmethod
     def from_flags(cls, values: Mapping[str, Any]) -> Self:
-        """The group with the values of its flags, read from a mapping that may hold other flags too."""
+        """The group with the values of its flags, from a mapping that may hold other flags too."""
         return cls(**{name: values[cls.prefix + name] for name in field_types(cls)})
 
 
 class Changes(Settings):
-    """Base of the settings that say where values differ from a preset's: each may be left out, and is None then.
+    """Base of settings that change the values of a preset: each may be left out, and is then None.
 
         class OvenSettings(Changes, of=Oven):
             ...
 
     has a field for every one that `Oven`, a dataclass, declares by `setting`, with the same help text and bounds.
-    Fields that `Oven` declares otherwise are none of the user's. What the class itself declares comes first, and
-    wins over a field of the same name; it is a frozen dataclass without being decorated.
+    Users cannot set fields that `Oven` declares otherwise. The class's own fields come first, and win over those
+    of the same name; the class becomes a frozen dataclass without a decorator.
 
     Args:
         of: the dataclass whose values are changed.
-        hint: what help texts get at their ends.
+        hint: end of every help text.
     """
 
-    if TYPE_CHECKING:  # no type checker sees fields that are made at run time
+    if TYPE_CHECKING:  # type checkers do not see fields that are created at run time
 
         def __init__(self, **values: Any) -> None: ...
 
@@ -108,7 +108,7 @@ class Changes(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class FieldType:
-    """The scalar type of a setting and whether it may be left out."""
+    """The scalar type of a setting, and whether it may be left out."""
 
     type: type
     optional: bool
@@ -133,7 +133,7 @@ def _field_type(hint: Any) -> FieldType:
 
 
 def expectation(cls: type[Settings], name: str, value: Any) -> str | None:
-    """What a setting was expected to be, or None when `value` is as declared."""
+    """Description of the expected value of a setting; None if `value` is as declared."""
     kind = field_types(cls)[name].type
     bounds = declaration(cls, name).metadata
     if bounds["choices"] is not None:

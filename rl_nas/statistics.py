@@ -30,13 +30,13 @@ class Estimate:
 def estimate(values: np.ndarray) -> Estimate:
     """Mean of independent runs, with a 95% bootstrap percentile interval (Efron 1979).
 
-    Unlike mean ± 1.96 standard errors it stays within the values that occur, which matters where nearly
-    all runs reach the maximum.
+    Unlike mean ± 1.96 standard errors it stays within the values that occur, which matters if nearly all runs
+    reach the maximum.
 
     Args:
         values: one of each run, float [runs].
     """
-    # The resamples are those of a fixed seed: the same runs always get the same interval.
+    # A fixed seed: the same runs always get the same interval.
     drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
     low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
     std = values.std(ddof=1) if len(values) > 1 else 0.0
@@ -44,7 +44,7 @@ def estimate(values: np.ndarray) -> Estimate:
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's rank correlation; equal values share their mean rank. NaN where all values of a side are equal."""
+    """Spearman's rank correlation; equal values share their mean rank. NaN if all values of a side are equal."""
     first, second = _ranks(one), _ranks(other)
     first, second = first - first.mean(), second - second.mean()
     scale = float(np.sqrt(np.sum(first**2) * np.sum(second**2)))
@@ -52,9 +52,9 @@ def spearman(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def kendall(one: np.ndarray, other: np.ndarray) -> float:
-    """Kendall's rank correlation, tau-b: pairs in the same order less pairs in the other one, equal ones left out.
+    """Kendall's rank correlation, tau-b: concordant less discordant pairs, without ties.
 
-    NaN where all values of a side are equal.
+    NaN if all values of a side are equal.
     """
     first, second = (np.sign(values[:, np.newaxis] - values) for values in (one, other))
     scale = float(np.sqrt(np.sum(first**2) * np.sum(second**2)))

@@ -17,13 +17,13 @@ class TrialState(enum.StrEnum):
     INVALID = "invalid"  # cannot be built
     NAN = "nan"  # its loss or a metric is not finite
     OOM = "oom"  # ran out of memory
-    TIMEOUT = "timeout"  # took longer than it may
-    CRASHED = "crashed"  # a signal, or anything else that it raised
-    INTERRUPTED = "interrupted"  # the machine that it was on went away
+    TIMEOUT = "timeout"  # exceeded its time limit
+    CRASHED = "crashed"  # a signal, or any other exception
+    INTERRUPTED = "interrupted"  # its machine was lost
 
 
 class ChildError(Exception):
-    """What an evaluator raises where it knows how a child failed; any other exception stands for a crash.
+    """A known failure of a child, raised by its evaluator; any other exception counts as a crash.
 
     Attributes:
         state: the kind of failure.
@@ -40,10 +40,10 @@ class Job:
 
     Attributes:
         index: number of the trial in the run, from 0.
-        architecture: what to build.
+        architecture: of the child.
         seed: everything random in the child is a function of it.
-        thresholds: the quality that it must have after its first, second, ... epoch to be trained on.
-        epochs: after so many it is stopped; None: it is trained to the end.
+        thresholds: the quality that it must reach after its first, second, ... epoch to be trained on.
+        epochs: number of epochs after which it is stopped; None: it gets the whole training.
     """
 
     index: int
@@ -53,20 +53,20 @@ class Job:
     epochs: int | None = None
 
     def until(self, epochs: int) -> "Job":
-        """The same child, stopped after so many epochs."""
+        """The same child, stopped after a number of epochs."""
         return replace(self, epochs=epochs)
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What an evaluator measured of one child; only the quality is required.
+    """Measurement of one child by an evaluator; only the quality is required.
 
     Attributes:
-        quality: what rewards are made of: the metric of the task, higher is better.
+        quality: the metric of the task that rewards are computed from; higher is better.
         metrics: all figures of the task by name, the quality first; those with a slash are too many for a line.
         parameters: trainable parameters.
         madds: multiply-adds of one image's forward pass.
-        epochs: passes over the training images; fewer where the child was stopped.
+        epochs: passes over the training images; fewer if the child was stopped.
         seconds: wall time, building and tracing included.
         latency: median wall time of one image's forward pass, seconds; None unless the reward needs it.
         curve: quality after each epoch; empty unless children may be stopped by it.
@@ -93,7 +93,7 @@ class Measurement:
 
 
 Reward = Callable[[Measurement], float]
-"""What a strategy maximizes."""
+"""Function that a strategy maximizes."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Outcome:
     """How a job ended.
 
     Attributes:
-        job: what was asked for.
+        job: the request.
         measurement: None if all attempts failed.
         failures: the failed attempts, in order.
     """
@@ -137,12 +137,12 @@ class Trial:
 
     Attributes:
         index: number in the run, from 0.
-        architecture: what was built.
+        architecture: of the child.
         state: how it ended.
-        reward: what the strategy learns from; None unless the state is ok, or failures count as something.
+        reward: for the strategy; None unless the state is ok, or failures are given a reward.
         measurement: None unless the state is ok.
         failures: the failed attempts, in order; an ok child may have some.
-        cached: it was not evaluated now: an earlier trial had the same network, whose number and outcome it has.
+        cached: whether it repeats the network, number and outcome of an earlier trial, without an evaluation.
     """
 
     index: int
@@ -171,7 +171,7 @@ def measurement_document(measurement: Measurement) -> dict[str, Any]:
 
 
 def metrics_of(document: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics in what a results.json says of a split, the quality first."""
+    """The metrics in the part of a results.json on a split, the quality first."""
     return {name: v for name, v in document.items() if name not in ("split", "images") and v is not None}
 
 
@@ -181,12 +181,12 @@ def child_seed(run_seed: int, index: int) -> int:
 
 
 def best_first(trials: Sequence[Trial]) -> list[Trial]:
-    """Trials by reward, the earlier one of equals first; then the failed ones by number."""
+    """Trials by reward, of equals the earlier first; then the failed ones by number."""
     failed = [trial for trial in trials if trial.reward is None]
     return [*best_trials(trials, len(trials)), *sorted(failed, key=lambda trial: trial.index)]
 
 
 def best_trials(trials: Sequence[Trial], count: int) -> list[Trial]:
-    """The `count` best successful trials, best first; the earlier one of equals."""
+    """The `count` best successful trials, best first, of equals the earlier first."""
     finished = [trial for trial in trials if trial.reward is not None]
     return sorted(finished, key=lambda trial: (-(trial.reward or 0.0), trial.index))[:count]

@@ -228,7 +228,7 @@ class TestRuns:
         words = (*words, "--reductions=1", "--epochs=1", f"--run_dir={folder}")
         refused = rl_nas(home, "train", *words)
         assert refused.returncode == 2
-        assert f"operation '{ONCE}' is code of its author's own; name it in --operations" in refused.stderr
+        assert f"operation '{ONCE}' is its author's own code; name it in --operations" in refused.stderr
         assert not folder.exists()
         done = rl_nas(home, "train", *words, f"--operations={ONCE}")
         assert done.returncode == 0, done.stderr
@@ -296,7 +296,7 @@ class TestErrors:
 
     def test_strategies(self, here: Path) -> None:
         space = find_space(SpaceSettings(space="nasbench201"))
-        with pytest.raises(UsageError, match=r"takes \(space\); expected a class that is made of a space and a seed"):
+        with pytest.raises(UsageError, match=r"takes \(space\); expected a class called with a space and a seed"):
             find_strategy("broken:OfSpace")(space, StrategyOptions(), 0)
         with pytest.raises(UsageError, match="has no propose, observe, diagnostics"):
             find_strategy("broken:Idle")(space, StrategyOptions(), 0)
@@ -419,7 +419,7 @@ class TestStrangers:
     ) -> None:
         monkeypatch.syspath_prepend(home)
         (stranger / "genotype.json").write_text(json.dumps(genotype_of("evil:operation")))
-        message = "operation 'evil:operation' is code of its author's own"
+        message = "operation 'evil:operation' is its author's own code"
         self.refused([*words, "--genotype=genotype.json", *given], message, stranger, capsys)
 
     @pytest.mark.parametrize("verb", ["search", "proxy"])

@@ -1,1 +1,1 @@
-"""Comparing strategies on tabular benchmarks: many runs, equal budgets, intervals."""
+"""Comparison of strategies on tabular benchmarks: many runs, equal budgets, intervals."""

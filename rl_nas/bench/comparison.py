@@ -1,4 +1,4 @@
-"""Strategies compared on columns of a table: what was run, and what came of it."""
+"""Comparison of strategies on columns of a table: setup and results."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from rl_nas.statistics import Estimate, estimate
 
 @dataclass(frozen=True)
 class ComparisonSetup:
-    """How a comparison was made.
+    """Setup of a comparison.
 
     Attributes:
         table: its name.
-        reward_column: what strategies maximised.
-        report_column: what is reported of the architecture with the best reward.
+        reward_column: column that strategies maximized.
+        report_column: column that is reported of the architecture with the best reward.
         runs: of each strategy.
-        seed: of all of them.
+        seed: of all runs.
         maximum: of the reward column.
-        report_of_maximum: what a perfect search of the reward would report.
+        report_of_maximum: report of a perfect search of the reward.
     """
 
     table: str
@@ -41,7 +41,7 @@ class Line:
         evaluations: the budget.
         reward: best so far.
         report: of the architecture with that reward.
-        at_maximum: share of the runs that have found the maximum.
+        at_maximum: fraction of the runs that have found the maximum.
     """
 
     strategy: str
@@ -56,7 +56,7 @@ class Comparison:
     """One pair of columns.
 
     Attributes:
-        setup: how it was made.
+        setup: of the comparison.
         curves: of each strategy.
         seconds: wall time of each strategy.
         batches: proposals between two updates of each strategy.
@@ -79,5 +79,5 @@ class Comparison:
 
 
 def _filled(values: np.ndarray) -> np.ndarray:
-    """With the least of the other runs for those that met no valid architecture yet; 0 where all are such."""
+    """Replaces NaN, of runs without a valid architecture so far, by the lowest value of the others, else by 0."""
     return np.asarray(np.nan_to_num(values, nan=float(np.nanmin(values)) if np.isfinite(values).any() else 0.0))

@@ -8,13 +8,13 @@ from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.strategies.catalog import LEARNED, StrategyOptions, find_strategy
 
 BATCHES = {"controller": 5, "ppo": 10}
-"""Proposals between two updates, for the strategies that learn better from several; 1 for the others."""
+"""Proposals between two updates of strategies that learn better from several; 1 for the others."""
 
 
 def make_runs(
     name: str, space: SearchSpace[Any], options: StrategyOptions, seeds: Sequence[int], preset: str = "nasnet"
 ) -> Runs:
-    """A run of the strategy for each seed; `preset` is the default of `reinforce` and `ppo`."""
+    """Makes a run of the strategy for each seed; `preset` is the default of `reinforce` and `ppo`."""
     if name not in LEARNED:
         return SequentialRuns([find_strategy(name)(space, options, seed) for seed in seeds])
     from rl_nas.bench.learned import LearnerRuns  # these import TensorFlow

@@ -15,14 +15,14 @@ _DATASETS = {
     "cifar100": ("cifar100", "cifar100"),
     "imagenet16": ("ImageNet16-120", "ImageNet16-120"),
 }
-"""Name in our columns -> the archive's names where it is validated and where it is tested."""
+"""Name in the table's columns -> the archive's names for validation and for test."""
 
 
 def load_nats_bench(folder: Path) -> Table:
     """All cells of the topology space: 12-epoch validation, 200-epoch test (means over the trials), percent.
 
     Raises:
-        UsageError: the package is not installed, or the folder is no archive of it.
+        UsageError: the package is not installed, or the folder is not an archive of it.
     """
     try:
         import nats_bench
@@ -31,7 +31,7 @@ def load_nats_bench(folder: Path) -> Table:
     try:
         api = nats_bench.create(str(folder), "tss", fast_mode=True, verbose=False)
     except Exception as error:
-        raise UsageError(f"{folder} is no NATS-Bench topology archive (NATS-tss-v1_0-...-simple): {error}") from error
+        raise UsageError(f"{folder} is not a NATS-Bench archive (NATS-tss-v1_0-...-simple): {error}") from error
     cells = [EdgeCell.from_string(api.arch(index)) for index in range(len(api))]
     ops = np.array([[NASBENCH201_OPERATIONS.index(op) for op in cell.ops] for cell in cells], np.uint8)
     columns = [f"ep12_{name}_valid" for name in _DATASETS] + [f"ep200_{name}_test" for name in _DATASETS]

@@ -1,4 +1,4 @@
-"""Published results on tables, to stand beside our own."""
+"""Published results on tables, to be shown beside measured ones."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ class PublishedRow:
 
     Attributes:
         strategy: as the paper calls it.
-        report: the table's column that it is a figure of.
+        report: the column of the table.
         mean: over the paper's runs.
-        std: over the same.
-        protocol: how it was searched.
+        std: over the same runs.
+        protocol: of the search.
         source: the paper.
     """
 

@@ -18,7 +18,7 @@ class Runs(Protocol):
         """The next `n` architectures of every run, int [runs, n, decisions]."""
 
     def observe(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
-        """Their rewards, float [runs, n]; not a number where the architecture is invalid."""
+        """Learns from rewards, float [runs, n]; NaN where the architecture is invalid."""
 
 
 class SequentialRuns:
@@ -42,12 +42,12 @@ class SequentialRuns:
 
 @dataclass(frozen=True)
 class Curves:
-    """What many runs found.
+    """Results of many runs.
 
     Attributes:
-        best: the best reward after each evaluation, float [runs, evaluations]; not a number before the first valid one.
+        best: the best reward after each evaluation, float [runs, evaluations]; NaN before the first valid one.
         report: the report column of the architecture with that reward, same shape.
-        repeats: share of the evaluations whose architecture the run had proposed before.
+        repeats: fraction of the evaluations whose architecture the run had proposed before.
     """
 
     best: np.ndarray
@@ -65,16 +65,16 @@ def run(
     batch: int,
     progress: Callable[[int], None] = lambda evaluations: None,
 ) -> Curves:
-    """Lets runs search a table. A repeated proposal counts as an evaluation, an invalid one too.
+    """Lets runs search a table. Repeated and invalid proposals count as evaluations.
 
     Args:
         runs: the strategy.
-        table: with the architectures.
-        reward: column that is maximised, float [rows].
+        table: of the architectures.
+        reward: column that is maximized, float [rows].
         report: column that is reported, float [rows].
         evaluations: of each run.
         batch: proposals between two updates.
-        progress: is told the number of evaluations of a run after each batch.
+        progress: called with the number of evaluations of a run after each batch.
     """
     rows = []
     for first in range(0, evaluations, batch):
@@ -88,7 +88,7 @@ def run(
 
 
 def join(parts: Sequence[Curves]) -> Curves:
-    """The curves of all runs from those of some."""
+    """Concatenates the curves of several groups of runs."""
     counts = [len(part.best) for part in parts]
     return Curves(
         np.concatenate([part.best for part in parts]),

@@ -1,4 +1,4 @@
-"""Tabular benchmarks: architectures whose measurements are looked up."""
+"""Tabular benchmarks: architectures with measurements to look up."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
 
 @dataclass(frozen=True)
 class Row:
-    """The genotype of a table: its choices and where it stands."""
+    """The genotype of a table: its choices and its row."""
 
     choices: tuple[Choice, ...]
     number: int | None
 
     def canonical_key(self) -> str:
-        """The choices: a table does not say which of its rows are the same network."""
+        """The choices: a table does not tell which of its rows are the same network."""
         return "|".join(map(str, self.choices))
 
 
@@ -27,9 +27,9 @@ class Table:
 
     Attributes:
         name: of the benchmark.
-        columns: what was measured.
+        columns: names of the measurements.
         values: float [rows, columns].
-        space: one decision for each column of `ops`; what has no row is invalid.
+        space: one decision for each column of `ops`; architectures without a row are invalid.
         rows: row of each architecture by its mixed-radix number, -1 where there is none, int [architectures].
     """
 
@@ -40,7 +40,7 @@ class Table:
     rows: np.ndarray
 
     def column(self, name: str) -> np.ndarray:
-        """A column, float [rows]; raises `UsageError` when there is none of that name."""
+        """A column, float [rows]; raises `UsageError` if there is none of that name."""
         if name not in self.columns:
             raise UsageError(f"table {self.name} has no column {name!r}; it has {', '.join(self.columns)}")
         return np.asarray(self.values[:, self.columns.index(name)], np.float64)
@@ -56,7 +56,7 @@ class Table:
 def make_table(
     name: str, ops: np.ndarray, op_names: Sequence[Sequence[str]], columns: Sequence[str], values: np.ndarray
 ) -> Table:
-    """A table from its arrays.
+    """Makes a table from arrays.
 
     Args:
         name: of the benchmark.
@@ -66,13 +66,13 @@ def make_table(
         values: float [rows, columns].
 
     Raises:
-        UsageError: shapes contradict each other, or an architecture stands twice.
+        UsageError: shapes contradict each other, or an architecture has two rows.
     """
     sizes = [len(names) for names in op_names]
     if ops.ndim != 2 or ops.shape[1] != len(sizes) or values.shape != (len(ops), len(columns)) or not len(ops):
         raise UsageError(
             f"table {name}: ops {ops.shape}, {len(sizes)} lists of op_names, {len(columns)} columns, values"
-            f" {values.shape}; expected ops [rows, decisions], values [rows, columns], and a row or more"
+            f" {values.shape}; expected ops [rows, decisions], values [rows, columns], and at least one row"
         )
     if (ops >= sizes).any() or (ops < 0).any():
         raise UsageError(f"table {name}: ops has choices outside op_names")
@@ -80,7 +80,7 @@ def make_table(
     rows = np.full(int(np.prod(sizes)), -1)
     rows[numbers] = np.arange(len(ops))
     if (rows >= 0).sum() != len(ops):
-        raise UsageError(f"table {name}: an architecture stands in two rows; expected one row for each")
+        raise UsageError(f"table {name}: an architecture has two rows; expected one for each")
     decisions = tuple(Decision(f"decision_{i}", tuple(map(str, names))) for i, names in enumerate(op_names))
     position = [{choice: i for i, choice in enumerate(decision.choices)} for decision in decisions]
     radix = _radix(sizes)

@@ -1,4 +1,4 @@
-"""Tables from files: our arrays, or NATS-Bench's archive."""
+"""Tables from files: arrays, or NATS-Bench's archive."""
 
 from collections.abc import Mapping
 from pathlib import Path

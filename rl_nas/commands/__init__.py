@@ -1,1 +1,1 @@
-"""The verbs of the command line: flags to objects to print."""
+"""The verbs of the command line."""

@@ -30,7 +30,7 @@ from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 _MEMORY = 2e8
-"""Numbers that the covariances of runs side by side may take."""
+"""Most elements of the covariances of runs side by side."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,13 @@ class BenchSettings(Settings):
     title: ClassVar[str] = "Comparison"
 
     table: str | None = setting(None, "needed; an .npz table, or the folder of a NATS-Bench topology archive")
-    reward_column: str | None = setting(None, "needed; column that strategies maximise; several with commas between")
+    reward_column: str | None = setting(None, "needed; column that strategies maximize; several separated by commas")
     report_column: str | None = setting(
-        None, "column that is reported of the best, one for each reward column; left out: the reward column"
+        None,
+        "column that is reported of the best row, one for each reward column; left out: the reward column",
     )
-    strategies: str = setting("all", f"with commas between, of {', '.join(STRATEGIES)}")
-    budgets: str = setting("50,100,200,300,500", "evaluations after which results are shown, with commas between")
+    strategies: str = setting("all", f"separated by commas, of {', '.join(STRATEGIES)}")
+    budgets: str = setting("50,100,200,300,500", "evaluations after which results are shown, separated by commas")
     runs: int = setting(200, "independent runs of each strategy", minimum=1)
     seed: int = setting(0, "of all runs; every strategy gets the same", minimum=0)
     update_every: int | None = setting(
@@ -57,8 +58,8 @@ class BenchSettings(Settings):
 BENCH = Command(
     name="rl_nas bench",
     summary=(
-        "compares strategies on a tabular benchmark, where an evaluation is a lookup:\n"
-        "the best reward so far after equal numbers of evaluations, over many runs."
+        "compares strategies on a tabular benchmark, where an evaluation is a lookup,\n"
+        "by the best reward after equal numbers of evaluations, over many runs."
     ),
     examples=(
         "rl_nas bench --table=nasbench201.npz --reward_column=ep12_cifar10_valid --report_column=ep200_cifar10_test",
@@ -141,7 +142,7 @@ def _seeds(settings: BenchSettings) -> list[int]:
 
 
 def _chunks(seeds: Sequence[int], evaluations: int) -> list[Sequence[int]]:
-    """Runs that are made side by side: as many as memory allows."""
+    """Groups of runs that are computed side by side, as many as memory allows."""
     size = max(1, min(100, int(_MEMORY / evaluations**2)))
     return [seeds[first : first + size] for first in range(0, len(seeds), size)]
 
@@ -170,7 +171,7 @@ def _columns(settings: BenchSettings, table: Table) -> list[tuple[str, str]]:
     rewards = names_of(settings.reward_column, table.columns, "reward_column")
     reports = names_of(settings.report_column or settings.reward_column, table.columns, "report_column")
     if len(rewards) != len(reports):
-        raise UsageError(f"{len(rewards)} reward columns, but {len(reports)} report columns; give as many")
+        raise UsageError(f"{len(rewards)} reward columns, but {len(reports)} report columns; give equally many")
     return list(zip(rewards, reports, strict=True))
 
 

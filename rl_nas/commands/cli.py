@@ -1,4 +1,4 @@
-"""The frame of all verbs: help, errors in one line, exit codes."""
+"""Frame of all verbs: help, errors in one line, exit codes."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, par
 
 
 def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str]) -> int:
-    """Parses the flags, runs the verb, and turns what it raises into one line and an exit code."""
+    """Parses the flags, runs the verb, and turns exceptions into one line and an exit code."""
     debug = "--debug" in argv
     try:
         if any(word in ("--help", "-h", "-help") for word in argv):
@@ -24,10 +24,10 @@ def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str]) ->
         debug = parsed.group(OutputSettings).debug
         with _sigterm_like_ctrl_c():
             code = body(parsed)
-        sys.stdout.flush()  # what fails at exit comes too late to be told
+        sys.stdout.flush()  # failures at exit would come too late to be reported
         return code
     except BrokenPipeError:
-        # The reader of our output has left (`| head`): not an error of ours.
+        # The reader of the output has left (`| head`): not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except KeyboardInterrupt:
@@ -53,12 +53,12 @@ def _report(command: Command, message: str, code: int, debug: bool) -> int:
 
 @contextmanager
 def _sigterm_like_ctrl_c() -> Iterator[None]:
-    """Lets SIGTERM, which clusters send before they kill, end a verb as Ctrl-C does."""
+    """Makes SIGTERM, which clusters send before they kill, end a verb as Ctrl-C does."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():  # only there are signals handled
+    if threading.current_thread() is not threading.main_thread():  # signals are handled only there
         yield
         return
     before = signal.signal(signal.SIGTERM, interrupt)

@@ -33,7 +33,7 @@ from rl_nas.tasks.task import Task
 
 @dataclass(frozen=True)
 class DescribeSettings(Settings):
-    """The genotype."""
+    """The genotype to describe."""
 
     title: ClassVar[str] = "Genotype"
 
@@ -42,7 +42,7 @@ class DescribeSettings(Settings):
     )
     picture: str | None = setting(None, "also draw it into this PNG file")
     image_size: str | None = setting(
-        None, "pixels of the images the network is counted for, N for a square or HxW; left out: the preset's"
+        None, "pixels of the images that the cost is for, N for a square or HxW; left out: the preset's"
     )
     channels: int = setting(3, "channels of the images", minimum=1)
     classes: int | None = setting(None, "classes; left out: the preset's", minimum=1)
@@ -63,7 +63,7 @@ DESCRIBE = Command(
 
 @dataclass(frozen=True)
 class Description:
-    """A genotype and what was counted of its network: the trained one, without what only training needs."""
+    """A genotype and the cost of its network at inference."""
 
     genotype: Genotype
     skeleton: Skeleton
@@ -73,7 +73,7 @@ class Description:
 
     @property
     def size(self) -> str:
-        """N@P as in the papers, empty where there are no cells."""
+        """N@P as in the papers; empty without cells."""
         return size_notation(self.genotype, self.skeleton)
 
 
@@ -102,7 +102,7 @@ def _run(parsed: Parsed) -> int:
 
 
 def describe(settings: DescribeSettings, network: NetworkSettings, task: Task) -> Description:
-    """Finds and counts."""
+    """Finds the genotype and counts the cost of its network."""
     if settings.genotype is None:
         raise UsageError(f"--genotype is missing; give a file, a --space or one of {', '.join(PUBLISHED)}")
     genotype = find_genotype(settings.genotype)
@@ -135,7 +135,7 @@ def _text(description: Description) -> str:
             "",
             f"Network: {'; '.join(network)}",
             f"  trainable parameters  {cost.trainable:,}",
-            f"  other parameters      {cost.other:,}  (moving averages of batch normalisation)",
+            f"  other parameters      {cost.other:,}  (moving averages of batch normalization)",
             f"  multiply-adds         {cost.madds:,}  (convolutions and dense layers, one image)",
         ]
     )

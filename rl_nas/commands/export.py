@@ -1,4 +1,4 @@
-"""`rl_nas export`: a trained network in formats that need no rl_nas, each compared with the network elsewhere."""
+"""`rl_nas export`: a trained network in formats that need no rl_nas, each compared with it in a clean process."""
 
 import json
 import os
@@ -30,15 +30,15 @@ class ExportSettings(Settings):
     title: ClassVar[str] = "Export"
 
     model: str | None = setting(None, "needed; the folder of a training, or its model.keras")
-    format: str = setting("saved_model", f"some of {', '.join(LOADERS)}, with commas between")
+    format: str = setting("saved_model", f"some of {', '.join(LOADERS)}, separated by commas")
     out: str | None = setting(None, "folder to write; needed")
-    images: int = setting(256, "real images on which what was exported is compared with the network", minimum=1)
+    images: int = setting(256, "real images on which the exported formats are compared with the network", minimum=1)
 
 
 EXPORT = Command(
     name="rl_nas export",
     summary=(
-        "writes a trained network with its preprocessing, and proves in a process without rl_nas\n"
+        "writes a trained network with its preprocessing, and checks in a process without rl_nas\n"
         "that it computes the same on real images."
     ),
     examples=(
@@ -67,8 +67,8 @@ def export(model: str | os.PathLike[str], out: str | os.PathLike[str], **flags: 
         The content of metadata.json.
 
     Raises:
-        UsageError: a flag, the model or the folder is not what it must be.
-        RunError: what was written computes something else than the network.
+        UsageError: a flag, the model or the folder is invalid.
+        RunError: an exported format computes something else than the network.
     """
     return _exported(parse(EXPORT, flag_words({**flags, "model": model, "out": out})))
 

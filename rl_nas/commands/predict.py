@@ -23,13 +23,13 @@ class PredictSettings(Settings):
 
     title: ClassVar[str] = "Model"
 
-    model: str | None = setting(None, "needed; what `rl_nas export` wrote, or a SavedModel of it or of a search")
-    top: int = setting(3, "likeliest classes to show of each image, where the task has classes", minimum=1)
+    model: str | None = setting(None, "needed; a folder of `rl_nas export`, or a SavedModel of it or of a search")
+    top: int = setting(3, "likeliest classes to show for each image, if the task has classes", minimum=1)
 
 
 PREDICT = Command(
     name="rl_nas predict",
-    summary="predicts with an exported network on image files.",
+    summary="predicts on image files with an exported network.",
     examples=("rl_nas predict --model=exported cat.png dog.jpg", "rl_nas predict --model=exported --json cat.png"),
     groups=(PredictSettings, TaskSettings),
     words="image files (PNG, JPEG, GIF or BMP) of any size",

@@ -1,4 +1,4 @@
-"""`rl_nas proxy`: how well cheap trainings rank networks, beside the training that a search would have."""
+"""`rl_nas proxy`: how well cheap trainings rank networks, compared with the training of a search."""
 
 import json
 import re
@@ -24,17 +24,17 @@ from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 @dataclass(frozen=True)
 class ProxySettings(Settings):
-    """The proxies that are compared."""
+    """The proxies to compare."""
 
     title: ClassVar[str] = "Proxies"
 
     proxies: str = setting(
         "seed=1; epochs=1; epochs=3",
-        "trainings by the flags that differ, in one by commas, between them by semicolons; seed=1 shows what chance"
-        " alone does to the order",
+        "trainings, by the flags that differ: commas between flags, semicolons between trainings; seed=1 shows the"
+        " effect of randomness alone on the order",
     )
-    scores: str = setting("parameters", "scores of the untrained networks, with commas between; or none")
-    correlation: float = setting(0.8, "Spearman correlation that is wanted", minimum=-1, maximum=1)
+    scores: str = setting("parameters", "scores of the untrained networks, separated by commas; or none")
+    correlation: float = setting(0.8, "wanted Spearman correlation", minimum=-1, maximum=1)
 
 
 PROXY = Command(
@@ -91,7 +91,7 @@ def _names(proxies: str) -> list[str]:
 
 
 def _with(parsed: Parsed, name: str) -> Parsed:
-    """The flags with those of a proxy."""
+    """The flags with the changes of a proxy."""
     changed = parse(PROXY, [f"--{word}" for word in name.split(",")])
     fixed = {"trials", "run_dir", "resume", "proxies", *run_config.PLUGINS} & changed.given
     if fixed:

@@ -20,14 +20,14 @@ from rl_nas.trial import Trial, TrialState, best_first, measurement_document
 
 @dataclass(frozen=True)
 class TrialListSettings(Settings):
-    """The trials that are shown, and their form."""
+    """The trials to show, and their form."""
 
     title: ClassVar[str] = "Trials"
 
-    state: str | None = setting(None, "only trials that ended so", choices=tuple(TrialState))
-    limit: int | None = setting(None, "show so many at most", minimum=1)
+    state: str | None = setting(None, "only trials that ended in this state", choices=tuple(TrialState))
+    limit: int | None = setting(None, "most trials to show", minimum=1)
     csv: bool = setting(False, "print comma-separated values, with the names of the columns first")
-    log: bool = setting(False, "also show what failed attempts printed last")
+    log: bool = setting(False, "also show the last output of failed attempts")
 
 
 RUNS = Command(
@@ -72,7 +72,7 @@ def _run(parsed: Parsed) -> int:
 
 
 def _document(trial: Trial) -> dict[str, Any]:
-    """Everything that is known of a trial, flat but for its failed attempts."""
+    """Everything known of a trial, flat except for its failed attempts."""
     document = asdict(trial)
     for name in ("measurement", "cached", "failures"):
         document.pop(name)

@@ -1,4 +1,4 @@
-"""`rl_nas search`: from flags to a searched cell, its picture and its SavedModel."""
+"""`rl_nas search`: from flags to the best network, its picture and its SavedModel."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SEARCH = Command(
     name="rl_nas search",
     summary=(
-        "searches networks: a strategy proposes them, children are trained on the data,\n"
+        "searches for networks: a strategy proposes them, children are trained on the data,\n"
         "their quality on held-out training images is the reward."
     ),
     examples=(
@@ -47,7 +47,7 @@ CHANGEABLE = (
     *(field.name for field in fields(ExecutionSettings) if field.name not in ("threads_per_worker", "async_updates")),
     *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
 )
-"""Flags that a resumed run may be given anew."""
+"""Flags that may change when a run is resumed."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -89,7 +89,7 @@ def _prepared(
 
 
 def _follow(run: "SearchRun", output: OutputSettings) -> int:
-    """Searches and prints; Ctrl-C ends only the searching."""
+    """Searches and prints the result; Ctrl-C ends only the search."""
     with run:
         try:
             run.search()
@@ -112,7 +112,7 @@ def _stop(run: "SearchRun", output: OutputSettings) -> int:
     elif run.best.trial is None:
         print(f"stopped; {done} children finished, none successfully", file=sys.stderr)
     else:
-        print(f"stopped; {done} children finished; writing the best files (Ctrl-C again: don't)", file=sys.stderr)
+        print(f"stopped; {done} children finished; writing the best files (Ctrl-C again to skip)", file=sys.stderr)
         with contextlib.suppress(KeyboardInterrupt):
             _print(run.finish(), output)
     print(f"resume with: rl_nas search --resume --run_dir={run.folder.path}", file=sys.stderr)
@@ -136,7 +136,7 @@ def _print(result: SearchResult, output: OutputSettings) -> None:
 def _check_second_stage(settings: SecondStageSettings, given: Collection[str]) -> None:
     """Raises `UsageError` for recipes that `rl_nas train` cannot read and for unknown names, before a search.
 
-    Recipes that a run folder tells of, and this call does not, name no code that this call does not name.
+    Recipes from the run folder may not name code that this call does not name.
     """
     for flag, recipe in (("then_train", settings.train), ("then_full", settings.full)):
         if recipe is not None:
@@ -147,10 +147,10 @@ def _check_second_stage(settings: SecondStageSettings, given: Collection[str]) -
             if flag not in given:
                 run_config.check_plugins(read.values, given, f"the run's --{flag}={recipe}")
             if "genotype" in read.given:
-                raise UsageError(f"--{flag}={recipe} gives a --genotype; the search gives it here: take it out")
+                raise UsageError(f"--{flag}={recipe} gives a --genotype; the search gives it: remove it")
     published(settings)
     if settings.full is not None and settings.train is None:
-        raise UsageError("--then_full trains the best of the cells that --then_train compares; give that too")
+        raise UsageError("--then_full trains the best of the cells that --then_train compares; give --then_train too")
 
 
 if __name__ == "__main__":

@@ -37,12 +37,12 @@ CHANGEABLE = (
     "final_test",
     "valid_every",
 )
-"""Flags that a resumed training may be given anew (the genotype is read from the run's folder)."""
+"""Flags that may change when a training is resumed (the genotype is read from the run's folder)."""
 
 TRAIN = Command(
     name="rl_nas train",
     summary=(
-        "trains the network of a genotype in full; measures it on held-out images\n"
+        "full training of a genotype's network; measures it on held-out images\n"
         "after every epoch, and once, at the end, on the test split."
     ),
     examples=(
@@ -62,17 +62,17 @@ def main(argv: Sequence[str]) -> int:
 
 
 def train(genotype: Genotype | str | None = None, **flags: Any) -> dict[str, Any]:
-    """Trains the network of a genotype in full, as `rl_nas train` does.
+    """Runs the full training of a genotype's network, as `rl_nas train` does.
 
     Args:
-        genotype: what to train; a name, file or folder, or the genotype itself. Left out with `resume=True`.
+        genotype: a name, file or folder, or the genotype itself. Left out with `resume=True`.
         **flags: those of `rl_nas train`, `run_dir` among them; `flagfile` may be a list.
 
     Returns:
-        The content of results.json; nothing in other workers than the first.
+        The content of results.json; empty in workers other than the first.
 
     Raises:
-        UsageError: a flag, the data or the folder is not what it must be.
+        UsageError: a flag, the data or the folder is invalid.
         RunError: the training diverged.
     """
     if isinstance(genotype, str):
@@ -94,7 +94,7 @@ def _run(parsed: Parsed) -> int:
 
 
 def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] | None:
-    """The results of a new or a continued training; None in other workers than the first."""
+    """The results of a new or a continued training; None in workers other than the first."""
     config, debug = TrainConfig.from_flags(parsed.values), parsed.group(OutputSettings).debug
     if config.run.run_dir is None:
         raise UsageError("--run_dir is missing; give the folder of the training, such as --run_dir=runs/final")
@@ -109,7 +109,7 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
             raise UsageError(f"--genotype is missing; give a file, a run's folder or one of {', '.join(PUBLISHED)}")
         genotype = find_genotype(config.run.genotype)
     check_places(config.devices, data_dir=config.data.data_dir, checkpoint_dir=config.run.checkpoint_dir)
-    if worker_index(config.devices):  # the first worker makes the folder
+    if worker_index(config.devices):  # the first worker creates the folder
         _prepared(config, folder, genotype, debug).run()
         return None
     folder.check_new()

@@ -16,12 +16,12 @@ from rl_nas.trial import Trial
 
 
 class _Proposal(NamedTuple):
-    """What is remembered of an architecture until its trial is there.
+    """Record of an architecture until its trial arrives.
 
     Attributes:
         fixed: the choices that were not free in it.
-        log_prob: under the policy that made it; None where it was not the policy alone.
-        update: how many the policy had had.
+        log_prob: under the policy that proposed it; None if it was not the policy alone.
+        update: number of updates that the policy had had.
     """
 
     fixed: list[int]
@@ -33,12 +33,12 @@ class _Agent:
     """Proposes by an RNN policy and learns from the rewards.
 
     Args:
-        space: what is searched.
-        settings: those that are left out come from the class's preset.
+        space: the space to search.
+        settings: missing ones come from the class's preset.
         seed: all randomness is a function of it.
 
     Attributes:
-        learner: with the policy.
+        learner: holds the policy.
     """
 
     LEARNER: ClassVar[type[PolicyLearner]]
@@ -72,7 +72,7 @@ class _Agent:
             np.array([[trial.architecture for trial in trials]], np.int32),
             np.array([[np.nan if trial.reward is None else trial.reward for trial in trials]]),
             np.array([[proposal.fixed for proposal in proposals]], np.int32),
-            self._behaviour(proposals),
+            self._behavior(proposals),
         )
         self._updates += 1
         for trial in trials:
@@ -93,8 +93,8 @@ class _Agent:
         self._waiting = {tuple(architecture): _Proposal(*rest) for architecture, *rest in state["waiting"]}
         self.learner.restore(state["learner"])
 
-    def _behaviour(self, proposals: "Sequence[_Proposal]") -> np.ndarray | None:
-        """Log-probabilities under the policies that made proposals, where some are of an earlier one."""
+    def _behavior(self, proposals: "Sequence[_Proposal]") -> np.ndarray | None:
+        """Log-probabilities under the policies that made the proposals; None if all are of the present one."""
         log_probs = [proposal.log_prob for proposal in proposals]
         current = all(proposal.update == self._updates for proposal in proposals)
         return None if current or None in log_probs else np.array([log_probs], np.float32)
@@ -134,14 +134,14 @@ class PPO(_PolicyAgent):
 
 
 class Controller(_Agent):
-    """The policy that practises on a model of the rewards: `ModelBasedLearner`."""
+    """A policy that practices on a model of the rewards: `ModelBasedLearner`."""
 
     LEARNER = ModelBasedLearner
     PRESET = "controller"
 
 
 def fixed_choices(space: SearchSpace[Any], first: int, n: int) -> np.ndarray:
-    """The choices that are not free in trials from number `first` on, int32 [1, n, decisions], else `FREE`."""
+    """Fixed choices of `n` trials from number `first` on, int32 [1, n, decisions]; `FREE` for the others."""
     fixed = np.full([1, n, len(space.decisions)], FREE, np.int32)
     for trial in range(n):
         for number, choice in space.fixed(first + trial).items():

@@ -1,4 +1,4 @@
-"""Choices among what earlier decisions made, by attention over the RNN's states at those decisions."""
+"""Choices among results of earlier decisions, by attention over the RNN's states at those decisions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,12 +13,12 @@ _ABSENT = 0
 
 
 def is_selection(decision: Decision) -> bool:
-    """Whether it selects one earlier thing or leaves it: choices (no, yes), of which the second points."""
+    """Whether a decision selects an earlier layer or not: choices (no, yes), of which the second points to it."""
     return len(decision.points_to) == 2 and decision.points_to[0] is None and decision.points_to[1] is not None
 
 
 def selection_sets(space: SearchSpace[Any]) -> list[list[int]]:
-    """The decisions in order, selections that follow each other in one list: they are made at one step."""
+    """The decisions in order; consecutive selections, which are made at one step, share a list."""
     steps: list[list[int]] = []
     for number, decision in enumerate(space.decisions):
         joins = is_selection(decision) and steps and is_selection(space.decisions[steps[-1][0]])
@@ -33,12 +33,12 @@ class AnchorAttention(tf.Module):
     """Logits v . tanh(W_prev h_anchor + W_curr h) of choices that point to earlier decisions.
 
     A selection has this logit for yes and 0 for no, so that its probability is the sigmoid of Zoph and Le
-    2017, section 3.3. Where all choices are candidates (Pham et al. 2018), what no decision made, as the
-    inputs of a cell, has a learned state. v starts at zero: a fresh policy is uniform.
+    2017, section 3.3. Where all choices are candidates (Pham et al. 2018), those that no decision made, such as
+    the inputs of a cell, have learned states. v starts at zero: a fresh policy is uniform.
 
     Args:
         space: whose decisions point.
-        pointing: numbers of the decisions to make by attention.
+        pointing: numbers of the decisions that are made by attention.
         step_of: number of a decision -> the RNN's step that makes it.
         uniform: makes a variable of random weights from its shape and name.
         replicas: number of independent policies.
@@ -78,8 +78,8 @@ class AnchorAttention(tf.Module):
 
         Args:
             hidden: the RNN's state at each of them, float [replicas, batch, rows, units].
-            states: its states at all steps up to there, float [replicas, batch, steps, units].
-            rows: which of the pointing decisions.
+            states: its states at all steps so far, float [replicas, batch, steps, units].
+            rows: of the pointing decisions.
 
         Returns:
             float [replicas, batch, rows, choices].

@@ -1,4 +1,4 @@
-"""Reward baselines: what a reward is compared with. Rewards are float [replicas, batch]."""
+"""Reward baselines. Rewards are float [replicas, batch]."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -13,24 +13,24 @@ class Baseline(Protocol):
 
     @property
     def value(self) -> np.ndarray | None:
-        """What it compared with last, float [replicas]; None before the first reward."""
+        """The last baseline, float [replicas]; None before the first reward."""
 
     def advantages(self, rewards: np.ndarray) -> np.ndarray:
         """Rewards minus the baseline, float [replicas, batch]."""
 
     def state(self) -> State:
-        """What it keeps of earlier rewards."""
+        """The baseline's state, from earlier rewards."""
 
     def restore(self, state: State) -> None:
-        """Takes that up."""
+        """Restores the state."""
 
 
 class MovingAverageBaseline:
     """Exponential moving average of *previous* rewards, debiased.
 
     Being independent of the batch that it is subtracted from, it leaves the policy gradient unbiased.
-    Before the first reward there is nothing to average: the first batch is compared with the mean of
-    its other members, which is unbiased too.
+    Before the first reward there is nothing to average: rewards of the first batch are compared with the
+    mean of the others, which is unbiased too.
 
     Args:
         decay: weight of the past (0.95 in Zoph et al. 2018, appendix A.2).
@@ -47,7 +47,7 @@ class MovingAverageBaseline:
         return np.asarray(self._sum / self._weight) if self._weight else None
 
     def advantages(self, rewards: np.ndarray) -> np.ndarray:
-        """Rewards minus the baseline; the rewards then join the average, in order."""
+        """Rewards minus the baseline; then adds the rewards to the average, in order."""
         reference = _mean_of_others(rewards) if self.value is None else self.value[:, np.newaxis]
         for reward in rewards.T:
             self._sum = self._decay * self._sum + (1 - self._decay) * reward
@@ -55,11 +55,11 @@ class MovingAverageBaseline:
         return np.asarray(rewards - reference)
 
     def state(self) -> State:
-        """The sum of rewards and that of their weights."""
+        """The weighted sum of rewards and the sum of weights."""
         return {"sum": self._sum, "weight": self._weight}
 
     def restore(self, state: State) -> None:
-        """Takes that up."""
+        """Restores the state."""
         self._sum, self._weight = state["sum"], state["weight"]
 
 
@@ -84,7 +84,7 @@ class LeaveOneOutBaseline:
         return {"value": self._value}
 
     def restore(self, state: State) -> None:
-        """Takes that up."""
+        """Restores the state."""
         self._value = state["value"]
 
 
@@ -92,7 +92,7 @@ BASELINES: dict[str, Callable[[float], Baseline]] = {
     "moving_average": MovingAverageBaseline,
     "leave_one_out": lambda decay: LeaveOneOutBaseline(),
 }
-"""Name -> function of the decay of averages."""
+"""Name -> function from the decay of averages to a baseline."""
 
 
 def _mean_of_others(rewards: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What REINFORCE, PPO and the model-based controller share: policies side by side, their draws, their optimizer."""
+"""Base of REINFORCE, PPO and the model-based controller: policies side by side, their draws, their optimizer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ from rl_nas.spaces.decisions import SearchSpace
 class PolicyLearner(ABC):
     """Independent runs of one learning algorithm, a policy each, computed as one.
 
-    A run is a function of its seed and of what it observed, whatever runs stand beside it.
+    A run is a function of its seed and of its observations, whatever the other runs.
 
     Attributes:
-        policy: what proposes.
-        log_prob: of the last proposals, float [runs, n]; None where it was not the policy alone that made them.
+        policy: makes the proposals.
+        log_prob: of the last proposals, float [runs, n]; None if they were not made by the policy alone.
 
     Args:
         space: the decisions to make.
@@ -59,15 +59,15 @@ class PolicyLearner(ABC):
 
     @abstractmethod
     def observe(
-        self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behaviour: np.ndarray | None = None
+        self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behavior: np.ndarray | None = None
     ) -> None:
         """Learns from the trials of proposals.
 
         Args:
             tokens: their architectures, int [runs, n, decisions].
-            rewards: float [runs, n]; not a number where the trial failed.
-            fixed: as they were proposed with.
-            behaviour: log-probabilities under the policies that proposed them, float [runs, n], where these were
+            rewards: float [runs, n]; NaN where the trial failed.
+            fixed: that of their proposal.
+            behavior: log-probabilities under the policies that proposed them, float [runs, n], where these were
                 earlier ones; None: it was the present one.
         """
 
@@ -76,7 +76,7 @@ class PolicyLearner(ABC):
         return self._figures
 
     def restart(self) -> None:
-        """Makes fresh policies; what else was learned stays."""
+        """Makes fresh policies; everything else learned stays."""
         fresh = RNNPolicy(self.space, self.config, self._begin())
         for variable, start in zip(self.policy.variables, fresh.variables, strict=True):
             variable.assign(start)
@@ -85,7 +85,7 @@ class PolicyLearner(ABC):
                 variable.assign(tf.zeros_like(variable))
 
     def state(self) -> State:
-        """All that later proposals depend on."""
+        """State that later proposals depend on."""
         return {
             "rngs": [rng.bit_generator.state for rng in self.rngs],
             "restarts": self._restarts,
@@ -96,7 +96,7 @@ class PolicyLearner(ABC):
         }
 
     def restore(self, state: State) -> None:
-        """Makes a fresh learner of the same space, config and seeds the one whose state it was."""
+        """Restores the state of a learner of the same space, config and seeds."""
         for rng, generator in zip(self.rngs, state["rngs"], strict=True):
             rng.bit_generator.state = generator
         variables = [*self.policy.variables, *self._optimizer.variables]
@@ -110,14 +110,14 @@ class PolicyLearner(ABC):
         return np.stack([rng.random((n, size), np.float32) for rng in self.rngs])
 
     def without_failures(self, rewards: np.ndarray) -> np.ndarray:
-        """Rewards with failures at the run's worst reward so far; 0 before there is any."""
+        """Rewards with failures replaced by the run's worst reward so far, 0 before any."""
         usable = np.where(np.isfinite(rewards), rewards, np.inf).min(axis=1, initial=np.inf)
         self._worst = np.fmin(self._worst, np.where(np.isinf(usable), np.nan, usable))
         worst = np.nan_to_num(self._worst)[:, np.newaxis]
         return np.where(np.isfinite(rewards), rewards, worst)
 
     def step(self, losses: Callable[[], tf.Tensor]) -> tf.Tensor:
-        """One step of Adam down the gradient of losses [runs]; returns its norms [runs] before clipping."""
+        """One step of Adam on the gradient of losses [runs]; returns its norms [runs] before clipping."""
         variables = self.policy.trainable_variables
         with tf.GradientTape() as tape:
             value = losses()

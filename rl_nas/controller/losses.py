@@ -29,7 +29,7 @@ class PPOTerms(NamedTuple):
     Attributes:
         loss: the mean over the batch.
         approximate_kl: mean of (ratio - 1) - log ratio, nats: an estimate of KL(old, new) that is never negative.
-        clip_fraction: share of the ratios outside the clip range.
+        clip_fraction: fraction of the ratios outside the clip range.
     """
 
     loss: tf.Tensor
@@ -53,7 +53,7 @@ def ppo_loss(
         old_log_prob: the same under the policy that sampled it; no gradient flows through it.
         advantage: reward minus baseline, same shape; no gradient flows through it.
         entropy: entropy of the policy along every sample, nats, same shape.
-        clip: the ratio counts within 1 +- this.
+        clip: the ratio is clipped to 1 +- this.
         entropy_weight: weight of the bonus.
     """
     tf.debugging.assert_shapes([(log_prob, "RB"), (old_log_prob, "RB"), (advantage, "RB"), (entropy, "RB")])
@@ -73,7 +73,7 @@ def clip_by_replica_norm(gradients: list[tf.Tensor], limit: float) -> tuple[list
 
     Args:
         gradients: one per variable, float [replicas, ...].
-        limit: largest norm; 0 leaves the gradients as they are.
+        limit: largest norm; 0: no clipping.
 
     Returns:
         The gradients, and their norms before clipping, float [replicas].

@@ -1,4 +1,4 @@
-"""The strategy `controller`: an RNN policy that practises on a model of the rewards between real children."""
+"""The strategy `controller`: an RNN policy that practices on a model of the rewards between real children."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,43 +15,43 @@ from rl_nas.controller.settings import ControllerConfig
 from rl_nas.spaces.decisions import SearchSpace
 
 WARM_UP = 10
-"""Trials before the first practice; the fresh, uniform policy proposes them."""
+"""Trials before the first practice, proposed by the fresh, uniform policy."""
 
 SPREADS = (0.5, 0.75, 1.2, 1.7, 2.5)
-"""Shares of the model's uncertainty, times the root of the number of decisions, that are sampled for the children of a
-batch in turn: from nearly sure of the model to nearly all that it leaves open in a space of few decisions. In one of
-many, full draws would differ so much from each other that nothing were tried twice nearby."""
+"""Scales of the model's uncertainty, times the root of the number of decisions, sampled for the children of a batch in
+turn: from near the posterior mean to nearly full draws in a space of few decisions. In one of many decisions, full
+draws would differ too much from each other to explore any neighborhood twice."""
 
 _MUTATION = 0.5
-"""The number of decisions that a mutation makes again is geometric with this parameter: mostly one or two, as far from
-all trials the best candidate is mostly an error of the model, and now and then many."""
+"""Parameter of the geometric number of decisions that a mutation draws again: mostly one or two, because far from all
+trials the best candidate is mostly an error of the model, and now and then many."""
 
-_TARGET_SHARE = 0.88
-"""The target of the entropy is at most this share of the largest one."""
+_TARGET_FRACTION = 0.88
+"""Largest target of the entropy, as a fraction of the largest entropy."""
 
 _ENTROPY_RATE = 0.05
-"""Of the logarithm of the entropy's weight, for each nat of entropy that is missing or too much, up to 1."""
+"""Change of the logarithm of the entropy's weight for each nat between entropy and target, at most 1."""
 
 _ENTROPY_WEIGHTS = (0.005, 5.0)
 """Bounds of that weight."""
 
 _TRIES = 100
-"""Random architectures that are tried when all the policy draws is known already."""
+"""Random architectures to try when everything that the policy draws is known."""
 
 
 class ModelBasedLearner(PolicyLearner):
     """REINFORCE on imagined children (Dyna: Sutton 1990), Thompson sampling of real ones.
 
     Before each proposal functions are drawn from the posterior of `PairModel`, one for each child to
-    propose, and the policy takes steps of REINFORCE on what they say of architectures that it draws. Then
-    each child is the best architecture, under its function, of all that the policy drew and of mutations of
-    these, that no trial had in its canonical form. Without mutations a choice that the policy has given up
-    would never be tried again, however much the model came to like it. Every batch of real trials is one step
-    of REINFORCE too, on the normal scores of the rewards, so that the policy also learns where the model is
-    wrong.
+    propose, and the policy takes steps of REINFORCE on their values at architectures that it draws. Then
+    each child is the best new architecture, under its function, of all that the policy drew and of mutations
+    of these; new means that no trial had the same canonical form. Without mutations a choice that the policy
+    has given up would never be tried again, however high the model came to rate it. Every batch of real
+    trials is one step of REINFORCE too, on the normal scores of the rewards, so that the policy also learns
+    where the model is wrong.
 
     Two things keep the policy from collapsing on the model's mistakes: the entropy bonus, and advantages in
-    units of the scores, not divided by their deviation, which would blow up ever smaller differences.
+    units of the scores, not divided by their deviation, which would amplify ever smaller differences.
     """
 
     def __init__(self, space: SearchSpace[Any], config: ControllerConfig, seeds: Sequence[int]) -> None:
@@ -63,7 +63,7 @@ class ModelBasedLearner(PolicyLearner):
         self._mixer = np.random.default_rng(0).integers(2**63, size=len(sizes), dtype=np.int64)
         self._hashes: list[set[int]] = [set() for _ in seeds]
         most = sum(np.log(size) for size in sizes)
-        self._target = min(config.target_entropy, _TARGET_SHARE * most)
+        self._target = min(config.target_entropy, _TARGET_FRACTION * most)
         self._log_weight = np.full(len(seeds), np.log(config.entropy_weight), np.float32)
         self._conditions = [space.conditions(number) for number in range(len(sizes))]
         runs, features = len(seeds), self._shape[0] * self._shape[1]
@@ -74,7 +74,7 @@ class ModelBasedLearner(PolicyLearner):
             tf.TensorSpec([runs, None, None]),
         )
         weight = tf.TensorSpec([runs])
-        self._practise = tf.function(
+        self._compiled_practice = tf.function(
             self._practice_step, [self.uniform_spec, self.fixed_spec, samples, weight], autograph=False
         )
         self._rate = tf.function(self._imagine, [self.tokens_spec, samples], autograph=False)
@@ -84,7 +84,7 @@ class ModelBasedLearner(PolicyLearner):
         )
 
     def propose(self, n: int, fixed: np.ndarray) -> np.ndarray:
-        """See `PolicyLearner.propose`. No architecture is proposed twice unless the space seems used up."""
+        """See `PolicyLearner.propose`. No architecture is proposed twice unless the space seems exhausted."""
         if len(self._model) < WARM_UP:
             pool = super().propose(self.config.candidates, _repeated(fixed, self.config.candidates))
             ratings = np.broadcast_to(np.arange(pool.shape[1], 0, -1), [len(pool), n, pool.shape[1]])
@@ -97,9 +97,9 @@ class ModelBasedLearner(PolicyLearner):
         return np.stack([self._choose(run, pool[run], ratings[run], n, fixed) for run in range(len(pool))])
 
     def observe(
-        self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behaviour: np.ndarray | None = None
+        self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behavior: np.ndarray | None = None
     ) -> None:
-        """Tells the model, and takes one step on the real rewards; see `PolicyLearner.observe`."""
+        """Updates the model, and takes one step on the real rewards; see `PolicyLearner.observe`."""
         for run, architectures in enumerate(tokens):
             for architecture in architectures:
                 self._remember(run, architecture)
@@ -131,7 +131,7 @@ class ModelBasedLearner(PolicyLearner):
         self._log_weight = state["log_weight"]
 
     def _practice(self, n: int, samples: RewardSamples, fixed: np.ndarray) -> np.ndarray:
-        """Steps on imagined children; returns all that were drawn, and mutations, int [runs, n, decisions]."""
+        """Takes steps on imagined children; returns all that were drawn, and mutations, int [runs, n, decisions]."""
         batch, candidates = (_repeated(fixed, count) for count in (self.config.practice_batch, self.config.candidates))
         steps, drawn = n * self.config.practice_steps, []
         for step in range(steps):
@@ -140,7 +140,7 @@ class ModelBasedLearner(PolicyLearner):
                 samples.single[:, one], samples.pairs[:, one], samples.points, samples.weights[:, one]
             )
             uniforms = self.uniforms(self.config.practice_batch)
-            tokens, entropy = self._practise(uniforms, batch, sample, np.exp(self._log_weight))
+            tokens, entropy = self._compiled_practice(uniforms, batch, sample, np.exp(self._log_weight))
             drawn.append(tokens.numpy())
             gap = np.clip(self._target - entropy.numpy(), -1, 1)
             log_weight = np.clip(self._log_weight + _ENTROPY_RATE * gap, *np.log(_ENTROPY_WEIGHTS))
@@ -152,12 +152,12 @@ class ModelBasedLearner(PolicyLearner):
         return np.concatenate([pool, np.stack(mutations)], axis=1)
 
     def _mutations(self, rng: np.random.Generator, drawn: np.ndarray, fixed: np.ndarray) -> np.ndarray:
-        """Some of the drawn architectures, [drawn, decisions], with free decisions made again uniformly."""
+        """Some of the drawn architectures, [drawn, decisions], with free decisions drawn again uniformly."""
         count, numbers = self.config.mutated_candidates, range(len(self._sizes))
         source = rng.integers(len(drawn), size=count)
         parents, fixed = drawn[source], fixed[source]
         again = rng.random(parents.shape).argsort(axis=1) < rng.geometric(_MUTATION, [count, 1])
-        # What was inactive is made for the case that a mutation makes it active.
+        # Inactive decisions are drawn too, in case a mutation makes them active.
         again |= ~np.stack([self._active(number, parents) for number in numbers], axis=1)
         tokens = np.where(again, rng.integers(self._sizes, size=parents.shape), parents)
         tokens = np.where(fixed == FREE, tokens, fixed)
@@ -166,7 +166,7 @@ class ModelBasedLearner(PolicyLearner):
         return tokens.astype(np.int32)
 
     def _active(self, number: int, tokens: np.ndarray) -> np.ndarray:
-        """Where the decision is active, bool [n]; tokens of earlier inactive ones are 0."""
+        """Whether the decision is active, bool [n]; tokens of earlier inactive ones are 0."""
         active = np.ones(len(tokens), bool)
         for parent, allowed in self._conditions[number]:
             active &= np.array(allowed)[tokens[:, parent]]
@@ -221,7 +221,7 @@ class ModelBasedLearner(PolicyLearner):
                 yield architecture
 
     def _remember(self, run: int, architecture: np.ndarray) -> bool:
-        """Whether the architecture is a valid network that this run had not met; it is known from now on."""
+        """Whether the architecture is a valid network new to this run; marks it as known."""
         mixed = int(architecture @ self._mixer)
         if mixed in self._hashes[run]:
             return False

@@ -14,7 +14,7 @@ _NEVER = -1e9
 """Logit of a choice that a decision does not offer; its probability is exactly zero."""
 
 FREE = -1
-"""What a decision that the policy is to make is fixed to."""
+"""Value in `fixed` of a decision that is left to the policy."""
 
 
 class Rollout(NamedTuple):
@@ -44,7 +44,7 @@ class Rollout(NamedTuple):
 
 
 class RNNPolicy(tf.Module):
-    """An LSTM with a softmax and an embedding of its own for every decision.
+    """An LSTM with a separate softmax and embedding for every decision.
 
     The embedding of each token is the input of the next step. Decisions that select earlier layers are made
     at one step by attention over the layers' anchors (Zoph and Le 2017, section 3.3); their embeddings are
@@ -57,7 +57,7 @@ class RNNPolicy(tf.Module):
 
     Args:
         space: the decisions to make.
-        config: units, layers, init_scale, temperature, tanh and pointers are read.
+        config: units, layers, init_scale, temperature, tanh and pointers are used.
         seeds: of the initial weights, one for each replica.
     """
 
@@ -86,7 +86,7 @@ class RNNPolicy(tf.Module):
         self.input_kernels = lstm("input_kernel", units)
         self.recurrent_kernels = lstm("recurrent_kernel", units)
         self.biases = lstm("bias", 1)
-        # Those of all decisions in one variable, padded to the largest number of choices.
+        # All decisions in one variable, padded to the largest number of choices.
         self.embeddings = uniform(len(sizes), max(sizes), units, name="embeddings")
         self.softmax_kernels = tf.Variable(tf.zeros([replicas, len(sizes), units, max(sizes)]), name="softmax_kernels")
         self.softmax_biases = tf.Variable(tf.zeros([replicas, len(sizes), max(sizes)]), name="softmax_biases")
@@ -97,9 +97,8 @@ class RNNPolicy(tf.Module):
         """Draws architectures; a function of the weights and of its arguments, with gradients to the weights.
 
         Args:
-            uniforms: what decides each draw, uniform in [0, 1), float [replicas, batch, decisions].
-            fixed: for each architecture the choices that are not free, int32 [replicas or 1, batch, decisions],
-                else FREE.
+            uniforms: random numbers of the draws, uniform in [0, 1), float [replicas, batch, decisions].
+            fixed: fixed choices of each architecture, int32 [replicas or 1, batch, decisions]; FREE for the others.
         """
         x = tf.repeat(self.start, tf.shape(uniforms)[1], axis=1)  # [replicas, batch, units]
         state = self._zero_state(x)
@@ -144,7 +143,7 @@ class RNNPolicy(tf.Module):
         return tf.matmul(x, self.input_kernels[0])
 
     def _advance(self, gates: tf.Tensor, state: list[tuple[tf.Tensor, tf.Tensor]]) -> list[tuple[tf.Tensor, tf.Tensor]]:
-        """One step of all LSTM layers; `gates` is the input's part of the first one's. States are (hidden, cell)."""
+        """One step of all LSTM layers; `gates` is the input's part of the first layer's. States are (hidden, cell)."""
         advanced: list[tuple[tf.Tensor, tf.Tensor]] = []
         for layer, (hidden, before) in enumerate(state):
             if layer:
@@ -159,7 +158,7 @@ class RNNPolicy(tf.Module):
         """Log-probabilities of consecutive decisions.
 
         Args:
-            hidden: the RNN's state at each step up to theirs, float [replicas, batch, units].
+            hidden: the RNN's state at each step so far, float [replicas, batch, units].
             decisions: their numbers.
 
         Returns:
@@ -175,7 +174,7 @@ class RNNPolicy(tf.Module):
             places = [self._pointing[row] - span.start for row in rows]
             pointing = tf.gather(at_decisions, places, axis=2)
             pointed = self.attention.logits(pointing, states, slice(rows[0], rows[-1] + 1))
-            # Each decision's row of either the softmax's logits or those of the attention.
+            # For each decision, its row of the softmax's or the attention's logits.
             order = np.arange(len(decisions))
             order[places] = len(decisions) + np.arange(len(rows))
             logits = tf.gather(tf.concat([logits, pointed], axis=2), order, axis=2)
@@ -188,10 +187,10 @@ class RNNPolicy(tf.Module):
         """Inverts the distribution function: int32 [replicas, batch] from [replicas, batch, choices]."""
         cumulative = tf.cumsum(tf.stop_gradient(tf.exp(log_probs)), axis=-1)
         below = tf.cast(uniforms[:, :, tf.newaxis] >= cumulative, tf.int32)
-        return tf.minimum(tf.reduce_sum(below, axis=-1), size - 1)  # where the sum is not quite 1
+        return tf.minimum(tf.reduce_sum(below, axis=-1), size - 1)  # in case the sum is not quite 1
 
     def temper(self) -> None:
-        """Halves all logits: preferences stay, and become weaker."""
+        """Halves all logits: preferences stay, but weaker."""
         attention = [self.attention.vector] if self._pointing else []
         for variable in [self.softmax_kernels, self.softmax_biases, *attention]:
             variable.assign(variable / 2)
@@ -206,7 +205,7 @@ class RNNPolicy(tf.Module):
         return tf.stack([everywhere if a is None else a for a in active], axis=-1)
 
     def _active(self, number: int, tokens: list[tf.Tensor]) -> tf.Tensor | None:
-        """Where the decision is active, bool [replicas, batch]; None when it always is."""
+        """Whether the decision is active, bool [replicas, batch]; None if it always is."""
         active = None
         for parent, table in self._conditions[number]:
             allowed = tf.gather(tf.constant(table), tokens[parent])
@@ -214,7 +213,7 @@ class RNNPolicy(tf.Module):
         return active
 
     def _rollout(self, tokens: list[tf.Tensor], log_probs: tf.Tensor, fixed: tf.Tensor | None) -> Rollout:
-        """Keeps the chosen tokens' log-probabilities, and only what is active and free."""
+        """Picks the chosen tokens' log-probabilities; zeroes those of inactive and fixed decisions."""
         counts = self._all_active(tokens)
         if fixed is not None:
             counts = counts & (fixed == FREE)

@@ -14,7 +14,7 @@ from rl_nas.controller.settings import ControllerConfig
 from rl_nas.spaces.decisions import SearchSpace
 
 _TINY = 1e-12
-"""Variance below which rewards count as equal: rounding."""
+"""Variance of rounding, below which rewards count as equal."""
 
 
 class ReinforceLearner(PolicyLearner):
@@ -30,7 +30,7 @@ class ReinforceLearner(PolicyLearner):
         self._make_functions()
 
     def observe(
-        self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behaviour: np.ndarray | None = None
+        self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behavior: np.ndarray | None = None
     ) -> None:
         """One update; see `PolicyLearner.observe`. `figures` then has `baseline`, `advantage_std`, `gradient_norm`."""
         rewards = self.without_failures(rewards)
@@ -40,7 +40,7 @@ class ReinforceLearner(PolicyLearner):
         if self._baseline.value is not None:
             self._figures["baseline"] = self._baseline.value
         self._figures["advantage_std"] = advantages.std(axis=1)
-        self._learn(tokens.astype(np.int32), fixed, advantages.astype(np.float32), behaviour)
+        self._learn(tokens.astype(np.int32), fixed, advantages.astype(np.float32), behavior)
 
     def state(self) -> State:
         """See `PolicyLearner.state`."""
@@ -53,7 +53,7 @@ class ReinforceLearner(PolicyLearner):
         self._baseline.restore(state["baseline"])
 
     def _deviation(self, rewards: np.ndarray) -> np.ndarray:
-        """Of all rewards so far, float [runs, 1]; 1 where there is none."""
+        """Standard deviation of all rewards so far, float [runs, 1]; 1 where it is 0."""
         new = (rewards.shape[1], rewards.sum(axis=1), (rewards**2).sum(axis=1))
         count, total, squares = self._moments = [old + more for old, more in zip(self._moments, new, strict=True)]
         variance = np.maximum(squares / count - (total / count) ** 2, 0.0)
@@ -68,11 +68,11 @@ class ReinforceLearner(PolicyLearner):
         return self.policy.score(tokens, fixed).log_prob
 
     def _learn(
-        self, tokens: np.ndarray, fixed: np.ndarray, advantages: np.ndarray, behaviour: np.ndarray | None
+        self, tokens: np.ndarray, fixed: np.ndarray, advantages: np.ndarray, behavior: np.ndarray | None
     ) -> None:
-        if behaviour is not None:
+        if behavior is not None:
             # Truncated importance weights (Espeholt et al. 2018, section 4.1): trials of earlier policies count less.
-            advantages = advantages * np.minimum(1, np.exp(self._score(tokens, fixed).numpy() - behaviour))
+            advantages = advantages * np.minimum(1, np.exp(self._score(tokens, fixed).numpy() - behavior))
         self._figures["gradient_norm"] = self._update(tokens, fixed, advantages).numpy()
 
     def _reinforce_step(self, tokens: tf.Tensor, fixed: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
@@ -96,14 +96,14 @@ class PPOLearner(ReinforceLearner):
         self._update = tf.function(self._ppo_step, signature, autograph=False)
 
     def _learn(
-        self, tokens: np.ndarray, fixed: np.ndarray, advantages: np.ndarray, behaviour: np.ndarray | None
+        self, tokens: np.ndarray, fixed: np.ndarray, advantages: np.ndarray, behavior: np.ndarray | None
     ) -> None:
-        old = self._score(tokens, fixed).numpy() if behaviour is None else behaviour
+        old = self._score(tokens, fixed).numpy() if behavior is None else behavior
         count, fixed = tokens.shape[1], np.broadcast_to(fixed, tokens.shape)
         size, steps = min(self.config.ppo_minibatch, count), []
         for _ in range(self.config.ppo_epochs):
             orders = np.stack([rng.permutation(count) for rng in self.rngs])
-            # The last minibatch is filled up from the batch's start when sizes do not divide.
+            # The last minibatch is filled up from the batch's start if sizes do not divide.
             for first in range(0, count, size):
                 part = orders[:, np.arange(first, first + size) % count]
                 batch = (np.take_along_axis(values, part[:, :, np.newaxis], 1) for values in (tokens, fixed))

@@ -1,4 +1,4 @@
-"""A Bayesian model of rewards in single decisions and pairs of them, on which a controller practises."""
+"""A Bayesian model of rewards in single decisions and pairs of them, on which a controller practices."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import tensorflow as tf
 from rl_nas.checkpoint import State
 
 SINGLE, PAIRS = 6.0, 7.35
-"""Prior variance of a reward's part that is a sum over decisions, and of that over pairs of decisions."""
+"""Prior variances of a reward's two parts: sums over decisions and over pairs of decisions."""
 
 
 class RewardSamples(NamedTuple):
@@ -20,7 +20,7 @@ class RewardSamples(NamedTuple):
         single: weights of single choices, [runs, samples, features].
         pairs: weights of pairs of choices, [runs, samples, features, features].
         points: the observed architectures, [runs, observed, features].
-        weights: of the kernel at those, [runs, samples, observed].
+        weights: of the kernel at these, [runs, samples, observed].
     """
 
     single: np.ndarray
@@ -33,14 +33,14 @@ class PairModel:
     """Gaussian process of the kernel SINGLE m/D + PAIRS m(m-1)/(D(D-1)), m the number of equal choices of D.
 
     It is the Bayesian linear model whose features are all single choices and all pairs of choices, with
-    independent normal weights: it knows nothing of what a choice means. Rewards enter as normal scores of
+    independent normal weights: it knows nothing of the meaning of choices. Rewards enter as normal scores of
     their ranks, so that no scale has to be chosen and the worst children do not dominate. The Cholesky
     factor of the kernel matrix is extended by rows, a cost of observed^2 for each new trial.
 
     Args:
         shape: decisions, and the largest number of choices.
         noise: variance of a normal score around the model.
-        memory: more trials than these are thinned: the best and the latest half stay.
+        memory: number of trials above which they are thinned: the best and the latest half stay.
         runs: independent models side by side.
     """
 
@@ -72,19 +72,19 @@ class PairModel:
             self._forget()
 
     def state(self) -> State:
-        """The trials, and the factor as their order of arrival made it: another order rounds otherwise."""
+        """The trials, and the factor of their order of arrival: another order rounds differently."""
         return {"points": self._points, "rewards": self.rewards, "factor": self._factor}
 
     def restore(self, state: State) -> None:
-        """Takes up the trials of a model of the same shape."""
+        """Restores the trials of a model of the same shape."""
         self._points, self.rewards, self._factor = state["points"], state["rewards"], state["factor"]
 
     def sample(self, rngs: Sequence[np.random.Generator], spreads: Sequence[float]) -> RewardSamples:
-        """Draws functions by Matheron's rule: a draw from the prior, corrected by what it misses at the trials.
+        """Draws functions by Matheron's rule: a draw from the prior, corrected by its errors at the trials.
 
         Args:
             rngs: one for each run.
-            spreads: of each function: its distance from the posterior mean is scaled by it.
+            spreads: scale of each function's distance from the posterior mean.
         """
         scale = np.array(spreads, np.float32)[:, np.newaxis]
         count, size = len(spreads), self._features
@@ -126,13 +126,13 @@ class PairModel:
 
 
 def kernel(equal: Any, decisions: int) -> Any:
-    """Prior covariance of two architectures with so many equal active choices; arrays or tensors."""
+    """Prior covariance of two architectures with `equal` equal active choices; arrays or tensors."""
     pairs = equal * (equal - 1) / max(1, decisions * (decisions - 1))
     return SINGLE * equal / decisions + PAIRS * pairs
 
 
 def imagined_rewards(points: tf.Tensor, samples: RewardSamples, decisions: int) -> tf.Tensor:
-    """What sampled functions say of architectures.
+    """Values of sampled functions at architectures.
 
     Args:
         points: float [runs, n, features].

@@ -1,4 +1,4 @@
-"""States of children that may be trained on, and how far each of the last batch was trained."""
+"""States of children whose training may continue, and the epochs that each of the last batch was trained."""
 
 import json
 import shutil
@@ -11,39 +11,39 @@ from rl_nas.store.states import pack, unpack
 
 
 class ChildStates:
-    """The files of a folder.
+    """States of children in the files of a folder.
 
     Args:
-        folder: made when something is written.
+        folder: created by the first write.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._epochs = folder, folder / "epochs.json"
 
     def load(self, index: int) -> State | None:
-        """The state of a child; None if there is none, or what is there is broken: it can be trained again."""
+        """The state of a child; None if there is none, or it is broken: the child can be trained again."""
         try:
             return unpack(self._path(index).read_bytes())
         except (OSError, ValueError):
             return None
 
     def save(self, index: int, state: State) -> None:
-        """Keeps the state of a child in the place of its last one.
+        """Saves the state of a child, replacing its last one.
 
         Raises:
-            StorageError: the disk is full or may not be written.
+            StorageError: the disk is full or read-only.
         """
         make_folder(self._folder)
         write_bytes(self._path(index), pack(state))
 
     def read(self) -> dict[int, int]:
-        """See `rl_nas.execution.halving.Decisions`."""
+        """See `rl_nas.early_stopping.halving.Decisions`."""
         if not self._epochs.exists():
             return {}
         return {int(index): epochs for index, epochs in json.loads(self._epochs.read_text(encoding="utf-8")).items()}
 
     def write(self, epochs: Mapping[int, int]) -> None:
-        """See `rl_nas.execution.halving.Decisions`."""
+        """See `rl_nas.early_stopping.halving.Decisions`."""
         make_folder(self._folder)
         write_text(self._epochs, json.dumps(dict(epochs)) + "\n")
 

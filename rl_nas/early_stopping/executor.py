@@ -1,4 +1,4 @@
-"""Tells children which qualities they must reach to be trained on, by those of finished ones."""
+"""Gives children the qualities that they must reach to be trained on, from those of finished ones."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -10,10 +10,10 @@ Curve = tuple[float, ...]
 
 
 class EarlyStoppingExecutor:
-    """Tells every child which quality it must reach after each epoch (`Job.thresholds`).
+    """Gives every child the quality that it must reach after each epoch (`Job.thresholds`).
 
-    A bar depends on the trials whose numbers are at least `lag` lower and on no others, so that with synchronous
-    batches it depends neither on the number of workers nor on where a run was interrupted.
+    A threshold depends only on trials whose numbers are at least `lag` lower: with synchronous batches it depends
+    neither on the number of workers nor on where a run was interrupted.
 
     Args:
         executor: runs the children.
@@ -34,11 +34,11 @@ class EarlyStoppingExecutor:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Yields the outcomes as they come."""
-        for outcome in self._executor.run(replace(job, thresholds=self._bars(job.index)) for job in jobs):
+        for outcome in self._executor.run(replace(job, thresholds=self._thresholds(job.index)) for job in jobs):
             if outcome.measurement is not None:
                 self._curves[outcome.job.index] = outcome.measurement.curve
             yield outcome
 
-    def _bars(self, index: int) -> tuple[float, ...]:
-        # In the order of their numbers, whatever the order they came in: sums depend on it.
+    def _thresholds(self, index: int) -> tuple[float, ...]:
+        # In the order of their numbers, not of arrival: sums depend on it.
         return self._rule([curve for number, curve in sorted(self._curves.items()) if number <= index - self._lag])

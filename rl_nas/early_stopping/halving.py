@@ -1,4 +1,4 @@
-"""Successive halving: of the children of a batch, the better ones are trained on, again and again."""
+"""Successive halving: the better children of a batch are trained on, again and again."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,30 +9,30 @@ from rl_nas.trial import Job, Measurement, Outcome
 
 
 class Decisions(Protocol):
-    """Remembers how the last batch ended, also when the process does."""
+    """Durable record of how the last batch ended."""
 
     def read(self) -> dict[int, int]:
         """Number of a trial -> its epochs."""
 
     def write(self, epochs: Mapping[int, int]) -> None:
-        """Makes those of a batch durable in the place of the last ones."""
+        """Records the epochs of a batch durably, replacing those of the last one."""
 
     def forget(self, index: int) -> None:
-        """The trial is recorded: nothing of its training is needed any more."""
+        """Deletes the state of a trial that is recorded."""
 
 
 class HalvingExecutor:
     """Trains all children of a batch for the epochs of the first rung, the best of them to the next one, and so on.
 
-    Jamieson and Talwalkar 2016, section 3, in each batch of proposals. A child ends where it is left behind; the last
-    of them are trained in full. Children go on from the states that their evaluator keeps. Outcomes are told when the
-    whole batch is decided, so that a run that is continued decides as the unbroken one.
+    Jamieson and Talwalkar 2016, section 3, in each batch of proposals. A child ends at the rung where it is not among
+    the best; the last ones get the whole training. Children continue from the states that their evaluator keeps.
+    Outcomes are yielded when the whole batch is decided, so that a resumed run decides like an uninterrupted one.
 
     Args:
         executor: runs the children, and repeats them where they fail.
-        rungs: epochs of each, growing; the last is the whole training.
-        factor: one in so many reaches the next rung.
-        reward: by which they are compared.
+        rungs: epochs of each rung, growing; the last is the whole training.
+        factor: one child in `factor` reaches the next rung.
+        reward: to compare children by.
         decisions: of the last batch.
     """
 
@@ -61,7 +61,7 @@ class HalvingExecutor:
             self._decisions.forget(job.index)
 
     def _compete(self, batch: Sequence[Job]) -> tuple[dict[int, int], dict[int, Outcome]]:
-        """Trains all as far as they come; the epochs and the outcome of each."""
+        """Runs the competition; returns the epochs and the outcome of each child."""
         reached: dict[int, int] = {}
         outcomes: dict[int, Outcome] = {}
         left = list(batch)

@@ -1,4 +1,4 @@
-"""The executor of a search's children: repeats those that fail, stops those that are hopeless."""
+"""The executor of a search's children: repeats failed ones, stops hopeless ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,21 +24,21 @@ def supervised(
     reward: Reward,
     lag: int,
 ) -> Executor:
-    """Puts retries and early stopping around an executor.
+    """Adds retries and early stopping to an executor.
 
     Args:
         executor: runs the children.
-        execution: says how often one is repeated.
+        execution: number of attempts.
         settings: the rule by which children are stopped.
         epochs: of a whole training.
-        states: folder for the states of children that may be trained on.
+        states: folder for the states of children whose training may continue.
         recorded: trials of earlier parts of the run.
         reward: what is maximized.
         lag: proposals between two updates of the strategy.
     """
     if settings.rule == "halving":
         kept = ChildStates(states)
-        for trial in recorded:  # a run that was killed may have left them
+        for trial in recorded:  # a killed run may have left their states
             kept.forget(trial.index)
         steps = rungs(settings, epochs)
         return HalvingExecutor(SupervisedExecutor(executor, execution), steps, settings.factor, reward, kept)

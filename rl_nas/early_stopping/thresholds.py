@@ -1,4 +1,4 @@
-"""Rules that end the training of children that will not be among the better ones. No TensorFlow."""
+"""Rules for stopping children that will not be among the better ones. No TensorFlow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,29 +8,29 @@ import numpy as np
 
 from rl_nas.settings import Settings, setting
 
-_CHANCE = 1.645
-"""Standard deviations above which a normal variable is with a probability of 5 %."""
+_DEVIATIONS = 1.645
+"""Standard deviations that a normal variable exceeds with a probability of 5 %."""
 
 
 @dataclass(frozen=True)
 class EarlyStopSettings(Settings):
-    """Which children are stopped; their reward is the quality that they have then."""
+    """Early stopping of children; the reward of a stopped one is that of its quality then."""
 
     title: ClassVar[str] = "Early stopping"
     prefix: ClassVar[str] = "early_stop_"
 
     rule: str = setting(
         "none",
-        "stop a child whose best quality so far is under the median of the mean qualities that finished ones had by"
-        " then (Golovin et al. 2017), or whose last one, extended by a straight line, leaves it a chance of 5 % to end"
-        " above --early_stop_quantile of them; halving: train the --update_every children between two updates for"
-        " --early_stop_epochs, the best on for --early_stop_factor times as many, and so on (Jamieson and Talwalkar"
-        " 2016); record: stop none, but measure after every epoch",
+        "median: stop a child whose best quality so far is below the median of others' mean qualities up to the same"
+        " epoch (Golovin et al. 2017); extrapolation: stop one that, by a linear fit, ends above --early_stop_quantile"
+        " of the finished ones with a probability of only 5 %; halving: train the --update_every children between two"
+        " updates for --early_stop_epochs, the best for --early_stop_factor times as many, and so on (Jamieson and"
+        " Talwalkar 2016); record: stop none, but measure after every epoch",
         choices=("none", "record", "median", "extrapolation", "halving"),
     )
-    epochs: int = setting(1, "no child is stopped before so many", minimum=1)
-    factor: float = setting(3.0, "one child in so many is trained on; rule halving", minimum=1.1)
-    trials: int = setting(10, "children that must have come so far", minimum=3)
+    epochs: int = setting(1, "no child is stopped before this many epochs", minimum=1)
+    factor: float = setting(3.0, "one child in this many is trained on; rule halving", minimum=1.1)
+    trials: int = setting(10, "children that must have reached an epoch before others are stopped there", minimum=3)
     quantile: float = setting(0.5, "of the final qualities; rule extrapolation", minimum=0, maximum=1)
 
     @property
@@ -40,10 +40,10 @@ class EarlyStopSettings(Settings):
 
 
 def thresholds(curves: Sequence[Sequence[float]], settings: EarlyStopSettings) -> tuple[float, ...]:
-    """What a child must have after its first, second, ... epoch; 0 where nobody is stopped.
+    """Quality that a child must reach after its first, second, ... epoch; 0 where none is stopped.
 
     Args:
-        curves: qualities of children after their epochs; those of stopped ones are shorter.
+        curves: qualities of children after each epoch; those of stopped ones are shorter.
         settings: the rule.
     """
     whole = max(map(len, curves), default=0)
@@ -51,7 +51,7 @@ def thresholds(curves: Sequence[Sequence[float]], settings: EarlyStopSettings) -
         return ()
     rule = _median if settings.rule == "median" else _extrapolated
     found = []
-    for epochs in range(1, whole):  # after the last one there is nothing to stop
+    for epochs in range(1, whole):  # nothing is left to stop after the last one
         reached = [np.array(curve) for curve in curves if len(curve) >= epochs]
         enough = epochs >= settings.epochs and len(reached) >= settings.trials
         found.append(rule(reached, epochs, whole, settings) if enough else 0.0)
@@ -63,22 +63,22 @@ def _median(curves: Sequence[np.ndarray], epochs: int, whole: int, settings: Ear
 
 
 def _extrapolated(curves: Sequence[np.ndarray], epochs: int, whole: int, settings: EarlyStopSettings) -> float:
-    """The quality from which the line of least squares to the final one, and its scatter, just reach the target."""
+    """The quality from which a linear fit of the final one, with its scatter, just reaches the target."""
     finished = [curve for curve in curves if len(curve) == whole]
     if len(finished) < settings.trials:
         return 0.0
     now, final = (np.array([curve[at] for curve in finished]) for at in (epochs - 1, -1))
     spread = np.sum((now - now.mean()) ** 2)
     slope = np.sum((now - now.mean()) * (final - final.mean())) / spread if spread else 0.0
-    if slope <= 0:  # what a child has now says nothing of its end
+    if slope <= 0:  # the present quality does not predict the final one
         return 0.0
     scatter = np.sqrt(np.sum((final - final.mean() - slope * (now - now.mean())) ** 2) / (len(finished) - 2))
-    target = np.quantile(final, settings.quantile) - _CHANCE * scatter
+    target = np.quantile(final, settings.quantile) - _DEVIATIONS * scatter
     return float(max(0.0, now.mean() + (target - final.mean()) / slope))
 
 
 def falls_short(curve: Sequence[float], thresholds: Sequence[float], rule: str) -> bool:
-    """Whether a child with these qualities after its epochs is to be stopped now."""
+    """Whether to stop a child that has these qualities after its epochs."""
     if not curve or len(curve) > len(thresholds):
         return False
     reached = max(curve) if rule == "median" else curve[-1]
@@ -86,7 +86,7 @@ def falls_short(curve: Sequence[float], thresholds: Sequence[float], rule: str) 
 
 
 def rungs(settings: EarlyStopSettings, epochs: int) -> list[int]:
-    """Epochs of the rungs of a training of so many epochs; rule halving."""
+    """Epochs of the rungs of a training of a number of epochs; rule halving."""
     found, reached = [], settings.epochs
     while reached < epochs:
         found.append(reached)

@@ -1,4 +1,4 @@
-"""How long a child takes for one image, on the device that trains it."""
+"""Latency of a child for one image, on the device that trains it."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""How large a child may be: estimated from its plan, before anything is built."""
+"""Limits of a child's size, estimated from its plan before anything is built."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,20 +10,20 @@ from rl_nas.units import GIB
 
 _FLOAT = 4
 _KEPT = 0.7
-"""Shard of what layers put out that is in memory at once; benchmarks/child_memory.py compares."""
+"""Fraction of the layers' outputs that is in memory at once; benchmarks/child_memory.py compares."""
 
 
 @dataclass(frozen=True)
 class LimitSettings(Settings):
-    """Children over these are `invalid` without being built."""
+    """Limits above which children are `invalid` without being built."""
 
     title: ClassVar[str] = "Limits of children"
 
-    max_params: int | None = setting(None, "trainable parameters of a child", minimum=1)
-    max_memory_gib: float | None = setting(None, "GiB that the training of a child needs, by estimate", above=0)
+    max_params: int | None = setting(None, "most trainable parameters of a child", minimum=1)
+    max_memory_gib: float | None = setting(None, "estimated GiB that the training of a child needs", above=0)
 
     def check(self, plan: Plan, batch: int) -> None:
-        """Raises `ChildError` if the network of a plan, trained by such batches, is too large."""
+        """Raises `ChildError` if the network of a plan, trained with this batch size, is too large."""
         parameters, memory = plan.cost().trainable, training_bytes(plan, batch) / GIB
         if self.max_params is not None and parameters > self.max_params:
             raise ChildError(TrialState.INVALID, f"{parameters:,} parameters; --max_params={self.max_params}")
@@ -34,9 +34,9 @@ class LimitSettings(Settings):
 
 
 def training_bytes(plan: Plan, batch: int) -> int:
-    """Memory that a training step needs, in bytes, by estimate.
+    """Estimated memory of a train step, in bytes.
 
-    Most of what layers put out for a batch is kept until the backward pass; of every parameter there are the weight,
-    its copy in the model, its gradient and its momentum. TensorFlow itself needs half a GiB more.
+    Most outputs of layers for a batch are kept until the backward pass; every parameter has its weight, a copy of it in
+    the model, its gradient and its momentum. TensorFlow itself needs half a GiB more.
     """
     return round(_FLOAT * (_KEPT * batch * plan.activations() + 4 * plan.cost().trainable))

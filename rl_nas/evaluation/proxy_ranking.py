@@ -1,4 +1,4 @@
-"""Proxies: cheaper ways of measuring networks, and how well they rank beside the full training."""
+"""Proxies: cheaper measurements of networks, and their ranking compared with that of full training."""
 
 import math
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ _NONE = Correlation(math.nan, math.nan, math.nan)
 
 @dataclass(frozen=True)
 class Proxy:
-    """Networks measured in one way.
+    """Networks measured by one proxy.
 
     Attributes:
-        name: its flags that differ, or a score.
-        values: qualities or scores of the networks; None of those that failed.
+        name: the flags that differ, or a score.
+        values: qualities or scores of the networks; None for failures.
         seconds: mean over the networks.
     """
 
@@ -27,22 +27,22 @@ class Proxy:
 
     @property
     def succeeded(self) -> int:
-        """Networks that did not fail."""
+        """Number of networks that did not fail."""
         return sum(value is not None for value in self.values)
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """A proxy compared with the full training.
+    """A proxy compared with full training.
 
     Attributes:
         name: of the proxy.
-        networks: on which both succeeded.
+        networks: number on which both succeeded.
         seconds: of a network.
-        cost: fraction of the full training's seconds.
+        cost: fraction of full training's seconds.
         kendall: tau-b.
         spearman: rho.
-        best_place: place that the proxy's best network has in the full training, the first being 1.
+        best_place: place of the proxy's best network in full training, counted from 1.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Ranking:
 
 
 def rank(proxy: Proxy, full: Proxy) -> Ranking:
-    """Compares a proxy with the full training of the same networks."""
+    """Compares a proxy with full training of the same networks."""
     pairs = [pair for pair in zip(proxy.values, full.values, strict=True) if None not in pair]
     cheap, whole = np.array(pairs, float).reshape(-1, 2).T
     place = 1 + int(np.sum(whole > whole[np.argmax(cheap)])) if pairs else 0

@@ -1,4 +1,4 @@
-"""Cells trained longer than in their search, and how well the search's proxy ranked them."""
+"""Cells trained longer than in their search, and the quality of the search's ranking."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from rl_nas.statistics import spearman
 from rl_nas.trial import metrics_of
 
 FOUND, RANDOM = "trial", "random"
-"""Kinds of candidates, with which their names start: found by the search, or drawn at random."""
+"""Kinds of candidates, the prefixes of their names: found by the search, or drawn at random."""
 
 _FEWEST = 3
-"""Cells that a correlation is computed of."""
+"""Fewest cells to compute a correlation of."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Candidate:
     Attributes:
         name: `trial12`, `random0`, or a published one.
         genotype: the genotype.
-        proxy: the search's reward, where it was searched.
+        proxy: the search's reward, if the search found it.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Retrained:
     Attributes:
         name: the candidate's.
         proxy: the candidate's.
-        results: the content of results.json, of every seed whose training did not fail.
+        results: the content of results.json for every seed whose training did not fail.
     """
 
     name: str
@@ -48,16 +48,16 @@ class Retrained:
 
     @property
     def quality(self) -> float:
-        """Mean quality on the held-out images, by which candidates are ranked; on the test split if none are."""
+        """Mean quality on the held-out images, by which candidates are ranked; on the test split if there are none."""
         return float(np.mean(self.qualities("valid") or self.qualities("final_test")))
 
     @property
     def seconds(self) -> float:
-        """Wall time of all its trainings."""
+        """Wall time of all trainings."""
         return float(sum(one["seconds"] for one in self.results))
 
     def qualities(self, measured: str) -> list[float]:
-        """The quality of every seed, on `valid` or `final_test`, where it was measured."""
+        """The quality of every seed on `valid` or `final_test`, if measured."""
         return [next(iter(metrics_of(one[measured]).values())) for one in self.results if one[measured]]
 
 
@@ -72,28 +72,28 @@ def of_kind(retrained: Sequence[Retrained], kind: str) -> list[Retrained]:
 
 
 class Spread(NamedTuple):
-    """A mean with the sample standard deviation of one value, None where there is one value only."""
+    """A mean with the sample standard deviation, None for a single value."""
 
     mean: float
     deviation: float | None
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Mean and deviation; None of no values."""
+    """Mean and deviation; None without values."""
     if not values:
         return None
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
 
 
 class Agreement(NamedTuple):
-    """Spearman's rank correlation of proxy and longer training, and the number of cells behind it."""
+    """Spearman's rank correlation of proxy and longer training, and its number of cells."""
 
     spearman: float
     cells: int
 
 
 def agreement(finished: Sequence[Retrained]) -> Agreement | None:
-    """The rank correlation over the candidates that were searched; None if they are fewer than three."""
+    """The rank correlation over the candidates that the search found; None for fewer than three."""
     pairs = [(one.proxy, one.quality) for one in finished if one.proxy is not None]
     if len(pairs) < _FEWEST:
         return None

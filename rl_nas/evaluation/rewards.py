@@ -1,4 +1,4 @@
-"""Rewards: from a measurement to the number that a strategy maximizes. Pure functions, and what chooses among them."""
+"""Rewards: pure functions from a measurement to the number that a strategy maximizes, and the choice among them."""
 
 import math
 from collections.abc import Callable
@@ -58,22 +58,22 @@ WITH_COST = {"mnasnet_soft": mnasnet_soft, "mnasnet_hard": mnasnet_hard, "tunas_
 
 @dataclass(frozen=True)
 class RewardSettings(Settings):
-    """The number that is maximized."""
+    """The reward."""
 
     title: ClassVar[str] = "Reward"
 
     reward: str = setting(
         "quality",
-        f"what is maximized: {', '.join(PLAIN)} (of the task: accuracy, for classification); {', '.join(WITH_COST)},"
-        " which weigh a cost against it; or module:NAME, a function of one's own from a Measurement to a number",
+        f"number to maximize: {', '.join(PLAIN)} (of the task: accuracy, for classification); {', '.join(WITH_COST)},"
+        " which weigh a cost against it; or module:NAME, a function of your own from a Measurement to a number",
     )
     cost: str = setting(
         "madds",
-        "what a reward with a cost weighs: trainable parameters, multiply-adds of an image, or measured seconds of"
-        " an image (which differ from run to run, so that such a search repeats only from its own record)",
+        "cost in the reward: trainable parameters, multiply-adds of an image, or measured seconds of an image (which"
+        " differ from run to run, so that such a search repeats only from its own record)",
         choices=("parameters", "madds", "latency"),
     )
-    cost_target: float | None = setting(None, "the cost that is aimed at, in its unit", above=0)
+    cost_target: float | None = setting(None, "target of the cost, in its unit", above=0)
     cost_weight: float | None = setting(
         None,
         "exponent (mnasnet) or factor (tunas) of the cost; left out, the paper's: -0.07 soft, -1 hard, -0.1 absolute",
@@ -87,10 +87,10 @@ class RewardSettings(Settings):
 
 
 def make_reward(settings: RewardSettings) -> Reward:
-    """The reward that is asked for.
+    """The reward of the settings.
 
     Raises:
-        UsageError: there is none of that name, one with a cost has no target, or one without has.
+        UsageError: there is none of that name, one with a cost lacks a target, or one without a cost has one.
     """
     name = settings.reward
     if name not in WITH_COST:
@@ -99,7 +99,7 @@ def make_reward(settings: RewardSettings) -> Reward:
                 raise UsageError(f"--{flag} is for the rewards {', '.join(WITH_COST)}, not for --reward={name}")
         return _without_cost(name)
     if settings.cost_target is None:
-        raise UsageError(f"--reward={name} needs --cost_target, the {settings.cost} that is aimed at")
+        raise UsageError(f"--reward={name} needs --cost_target, the target of {settings.cost}")
     weight = {} if settings.cost_weight is None else {"beta": settings.cost_weight}
     return partial(_with_cost, partial(WITH_COST[name], target=settings.cost_target, **weight), settings.cost)
 

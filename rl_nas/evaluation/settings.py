@@ -11,17 +11,17 @@ SCORE_NAMES = ("parameters", "gradient_norm", "synflow", "naswot")
 
 @dataclass(frozen=True)
 class FilterSettings(Settings):
-    """The score of untrained networks by which children are left out."""
+    """Filter of children by a score of their untrained networks."""
 
     title: ClassVar[str] = "Filter of children"
 
     filter: str | None = setting(
         None,
-        "score of the untrained network; children that are low in it are `invalid`",
+        "score of the untrained network; children with a low one are `invalid`",
         choices=SCORE_NAMES,
     )
     filter_fraction: float = setting(
-        0.5, "fraction of random networks of the space that would be trained", above=0, maximum=1
+        0.5, "fraction of random networks of the space that pass the filter", above=0, maximum=1
     )
-    filter_sample: int = setting(50, "random networks that settle the threshold", minimum=2)
-    filter_images: int = setting(32, "training images that a score looks at", minimum=2)
+    filter_sample: int = setting(50, "random networks that the threshold is computed from", minimum=2)
+    filter_images: int = setting(32, "training images that a score is computed on", minimum=2)

@@ -41,21 +41,21 @@ OnChild = Callable[[Job, Measurement, PlannedModel], None]
 
 
 class States(Protocol):
-    """Keeps the states of children that were stopped and may be trained on."""
+    """States of children that were stopped and whose training may continue."""
 
     def load(self, index: int) -> State | None:
-        """The state of a trial's child, if it is there."""
+        """The state of a trial's child, if there is one."""
 
     def save(self, index: int, state: State) -> None:
-        """Keeps the state of a trial's child."""
+        """Saves the state of a trial's child."""
 
 
 class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
-    `on_child` is handed every trained child before it is dropped. With `latency`, that of an image is
-    measured too. Children over the `limits` are not built, those that the filter refuses not trained, those below
-    their job's thresholds stopped. With `states`, these go on where they stopped when they are evaluated again.
+    `on_child` is called with every trained child before it is dropped. With `latency`, the latency of an image is
+    measured too. Children over the `limits` are not built, those that the filter refuses are not trained, those below
+    their job's thresholds are stopped. With `states`, stopped children continue when they are evaluated again.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class TrainedChildEvaluator:
             task.require(filtering.filter, f"--filter={filtering.filter}")
             batch = first_images(data, self._objective, filtering.filter_images)
             self._filter = Filter(filtering, self._random_plans(), batch)
-        # What lives now lives on; the collections after children need not look at it: 0.4 s each otherwise.
+        # Present objects stay alive; collections after children need not visit them: 0.4 s each otherwise.
         gc.collect()
         gc.freeze()
 
@@ -95,8 +95,7 @@ class TrainedChildEvaluator:
         """Trains the child of a job.
 
         Raises:
-            ChildError: its loss is not finite, or it ran out of memory, or it is larger than it may be, or refused by
-                the filter.
+            ChildError: its loss is not finite, it ran out of memory, it exceeds the limits, or the filter refuses it.
             UsageError: it cannot be built.
         """
         try:
@@ -106,17 +105,17 @@ class TrainedChildEvaluator:
         except tf.errors.ResourceExhaustedError as error:
             raise ChildError(TrialState.OOM, error.message) from error
         finally:
-            # Keras keeps a global record of what is made; without this a long search leaks.
+            # Keras keeps a global record of models; without this a long search leaks.
             keras.backend.clear_session()
             gc.collect()
 
     def plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
-        """The child network of an architecture; with `steps` as it is while it is trained for so many."""
+        """The child network of an architecture; with `steps`, for a training of that many train steps."""
         shape: Shape = tuple(self._data.train_images.shape[1:])
         return plan_network(self._space.decode(architecture), self._network, shape, self._head, steps)
 
     def _random_plans(self) -> Iterator[Plan]:
-        """Networks that the space can be judged by; without end, and always the same."""
+        """Endless sequence of random networks of the space, always the same."""
         rng = np.random.default_rng(0)
         while True:
             with contextlib.suppress(UsageError):  # some spaces hold networks that cannot be built
@@ -135,8 +134,8 @@ class TrainedChildEvaluator:
             self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
         before = kept["measured"][: job.epochs] if kept is not None else []
-        came_so_far = job.epochs is not None and len(before) == job.epochs
-        if came_so_far:
+        complete = job.epochs is not None and len(before) == job.epochs
+        if complete:
             measured = before
         else:
             with quick_start():
@@ -150,22 +149,22 @@ class TrainedChildEvaluator:
             seconds=time.monotonic() - started,
             curve=tuple(map(_quality, measured)) if self._early_stop.measures else (),
         )
-        if not came_so_far:
+        if not complete:
             self._on_child(job, measurement, child)
         return measurement
 
     def _kept(self, job: Job) -> State | None:
         kept = self._states.load(job.index) if self._states is not None else None
         whole = kept is not None and all(isinstance(metrics, dict) for metrics in kept["measured"])
-        return kept if whole else None  # states of 0.1.0 have no metrics by name: the child is trained again
+        return kept if whole else None  # states of 0.1.0 have no named metrics: the child is trained again
 
     def _train_and_evaluate(
         self, child: PlannedModel, job: Job, kept: State | None, started: float
     ) -> list[dict[str, float]]:
-        """Trains to the end, or until the job says; from a state that was kept.
+        """Trains to the end, or as long as the job says; from a saved state if there is one.
 
         Returns:
-            The metrics after every epoch if children may be stopped by them, else those at the end alone.
+            The metrics after every epoch if children may be stopped by them, otherwise only the final ones.
         """
         trainer = ChildTrainer(child, self._objective, self._data, self._training, self._augmentation, job.seed)
         if not self._early_stop.measures:

@@ -1,7 +1,7 @@
-"""Scores of networks that are not trained, to keep the training for those that promise something.
+"""Scores of untrained networks, to train only promising ones.
 
-What they are worth differs from space to space (White et al. 2022, "A deeper look at zero-cost proxies"); parameters
-alone do as well as most.
+Their value differs from space to space (White et al. 2022, "A deeper look at zero-cost proxies"); the number of
+parameters does as well as most.
 """
 
 import math
@@ -25,7 +25,7 @@ from rl_nas.trial import ChildError, TrialState
 
 
 class Batch(NamedTuple):
-    """Training images that a score looks at, and the loss on them.
+    """Training images that a score is computed on, and the loss on them.
 
     Attributes:
         images: float [batch, height, width, channels], normalized.
@@ -45,7 +45,7 @@ def first_images(data: DeviceData, objective: Objective, count: int) -> Batch:
 
 
 Score = Callable[[Plan, int, Batch], float]
-"""Plan, seed of the initial weights, training images -> the higher, the better."""
+"""Plan, seed of the initial weights, training images -> score; higher is better."""
 
 
 def parameters(plan: Plan, seed: int, batch: Batch) -> float:
@@ -54,7 +54,7 @@ def parameters(plan: Plan, seed: int, batch: Batch) -> float:
 
 
 def gradient_norm(plan: Plan, seed: int, batch: Batch) -> float:
-    """Sum over the weights of all layers of the norm of the loss's gradient (Abdelfattah et al. 2021, section 3.1)."""
+    """Sum over all weight tensors of the norm of the loss's gradient (Abdelfattah et al. 2021, section 3.1)."""
     child = PlannedModel(plan, seed=seed)
     outputs, pullback, _ = child.train_call(child.trainable.vector.value, batch.images)
     _, gradients = batch.objective.loss(batch.targets, outputs)
@@ -100,13 +100,13 @@ SCORES: dict[str, Score] = {
 
 
 class Filter:
-    """Refuses the children that score lower than a fraction of random networks.
+    """Refuses children that score lower than a fraction of random networks.
 
-    The threshold is a function of the seed, so that it is the same in every process.
+    The threshold is a function of fixed seeds, so that it is the same in every process.
 
     Args:
-        settings: which score and which fraction.
-        plans: random networks of the space, as many as it needs.
+        settings: score and fraction.
+        plans: random networks of the space, as many as needed.
         batch: training images.
     """
 
@@ -126,15 +126,15 @@ class Filter:
         return float(np.quantile(scores, 1 - self._settings.filter_fraction, method="lower"))
 
     def check(self, plan: Plan, seed: int) -> None:
-        """Raises `ChildError` if the child of a plan is not worth its training."""
+        """Raises `ChildError` if the child of a plan is not worth training."""
         score = self.score(plan, seed)
         if score < self.threshold:
             met = f"{self._settings.filter} {score:.6g} is below {self.threshold:.6g}"
-            raise ChildError(TrialState.INVALID, f"{met}, what {self._settings.filter_fraction:.0%} of the space reach")
+            raise ChildError(TrialState.INVALID, f"{met}, reached by {self._settings.filter_fraction:.0%} of the space")
 
 
 def _without_norms(plan: Plan) -> Plan:
-    """The same network with normalizations that do nothing."""
+    """The same network with normalizations replaced by identities."""
     bare = Plan({name: tensor.shape for name, tensor in plan.inputs.items()})
     bare.outputs = plan.outputs
     bare.nodes = [replace(node, layer=Add()) if isinstance(node.layer, BatchNorm) else node for node in plan.nodes]

@@ -1,4 +1,4 @@
-"""How children are run."""
+"""Execution of children."""
 
 from collections.abc import Iterable, Iterator
 from typing import Protocol

@@ -13,7 +13,7 @@ _LONGEST = 500
 
 
 def attempt(evaluator: Evaluator, job: Job) -> Outcome:
-    """Evaluates a job. Only interrupts pass through, and `StorageError`: no later child could be kept either."""
+    """Evaluates a job. Only interrupts pass through, and `StorageError`: no later child could be recorded either."""
     try:
         measurement = evaluator(job)
     except StorageError:

@@ -1,4 +1,4 @@
-"""How many workers there are, and which devices and threads each of them sees."""
+"""Number of workers, and the devices and threads that each of them sees."""
 
 import os
 import re
@@ -9,15 +9,15 @@ from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.units import GIB
 
 _WORKER_MEMORY = 2 * GIB
-"""What a worker with TensorFlow and small images holds at most."""
+"""Most bytes of a worker with TensorFlow and small images."""
 
 
 def worker_devices(settings: ExecutionSettings, gpus: int) -> list[str]:
     """The device of every worker: `cpu`, or `gpu:` and its number.
 
     Args:
-        settings: `workers` and `devices`, where they are given.
-        gpus: how many this machine has.
+        settings: `workers` and `devices`, if given.
+        gpus: GPUs of this machine.
 
     Raises:
         UsageError: no such device.
@@ -33,12 +33,12 @@ def worker_devices(settings: ExecutionSettings, gpus: int) -> list[str]:
 
 
 def environment_of(device: str, threads: int, visible: str | None = None) -> dict[str, str]:
-    """The variables by which a worker's TensorFlow sees this device alone.
+    """The environment variables by which a worker's TensorFlow sees this device alone.
 
     Args:
         device: of `worker_devices`.
         threads: of a worker on the CPU.
-        visible: CUDA_VISIBLE_DEVICES of this process, in which the numbers of GPUs count.
+        visible: CUDA_VISIBLE_DEVICES of this process, which the numbers of GPUs refer to.
     """
     if device == "cpu":
         names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
@@ -50,7 +50,7 @@ def environment_of(device: str, threads: int, visible: str | None = None) -> dic
 def _device(word: str, gpus: int) -> str:
     match = re.fullmatch(r"gpu:(\d+)", word)
     if word != "cpu" and match is None:
-        raise UsageError(f"--devices={word}: expected cpu or gpu:NUMBER, several with commas between")
+        raise UsageError(f"--devices={word}: expected cpu or gpu:NUMBER, separated by commas")
     if match is not None and int(match[1]) >= gpus:
         raise UsageError(f"--devices={word}: TensorFlow sees {gpus} GPUs here, numbered from 0")
     return word

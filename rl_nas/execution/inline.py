@@ -1,4 +1,4 @@
-"""Runs children one after the other in this process, for debugging: one that ends the process ends the search."""
+"""Runs children one after the other in this process, for debugging: a child that ends it ends the search."""
 
 from collections.abc import Iterable, Iterator
 from typing import Self
@@ -8,7 +8,7 @@ from rl_nas.trial import Job, Outcome
 
 
 class InlineExecutor:
-    """Evaluates jobs in order. What a child raises becomes its outcome; only interrupts pass through."""
+    """Evaluates jobs in order. Exceptions of a child become its outcome; only interrupts pass through."""
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
@@ -22,7 +22,7 @@ class InlineExecutor:
 
     @property
     def workers(self) -> tuple[int, int]:
-        """How many are at work, of how many."""
+        """Busy workers, and all workers."""
         return self._busy, 1
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:

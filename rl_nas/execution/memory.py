@@ -1,16 +1,16 @@
-"""How much memory there is for workers."""
+"""Memory of workers."""
 
 from pathlib import Path
 
 import psutil
 
-_SHARE = 0.9
+_USABLE = 0.9
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where a container's limit stands (control groups 2 and 1); the machine's memory is not what it may use."""
+"""Files of a container's limit (control groups 2 and 1), which may be below the machine's memory."""
 
 
 def machine_memory() -> int:
-    """Bytes that this machine or container has."""
+    """Bytes of memory of this machine or container."""
     total = int(psutil.virtual_memory().total)
     for path in _LIMITS:
         try:
@@ -20,6 +20,6 @@ def machine_memory() -> int:
     return total
 
 
-def share_of(workers: int) -> int:
-    """Bytes for each of so many workers, with something left for the driver."""
-    return int(_SHARE * machine_memory() / workers)
+def memory_per_worker(workers: int) -> int:
+    """Bytes for each of a number of workers, with some left for the driver."""
+    return int(_USABLE * machine_memory() / workers)

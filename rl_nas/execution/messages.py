@@ -1,4 +1,4 @@
-"""What drivers and workers tell each other, as JSON: architectures there, measurements back."""
+"""Messages between drivers and workers, as JSON: architectures there, measurements back."""
 
 from dataclasses import asdict
 from typing import Any
@@ -7,7 +7,7 @@ from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.trial import Failure, Job, Measurement, Outcome, TrialState
 
 SEARCH_ERRORS = (UsageError, StorageError, RunError)
-"""Errors that are the search's, not a child's: they travel as such."""
+"""Errors of the search, not of a child: they are sent as such."""
 
 
 def job_to_json(job: Job) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def job_from_json(document: dict[str, Any]) -> Job:
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
-    """What an outcome adds to its job, as a JSON value."""
+    """An outcome without its job as a JSON value."""
     measurement = outcome.measurement
     return {
         "measurement": None if measurement is None else asdict(measurement),
@@ -57,7 +57,7 @@ def error_to_json(error: Exception) -> dict[str, Any]:
 
 
 def error_from_json(document: dict[str, Any]) -> Exception | None:
-    """The error that a JSON value tells of; None if it is another message."""
+    """The error in a JSON value; None if it is another message."""
     kinds = {kind.__name__: kind for kind in SEARCH_ERRORS}
     kind = kinds.get(str(document.get("error")))
     if kind is None:

@@ -7,30 +7,30 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 from rl_nas.errors import RunError
-from rl_nas.execution.memory import share_of
+from rl_nas.execution.memory import memory_per_worker
 from rl_nas.execution.messages import error_from_json, outcome_from_json
 from rl_nas.execution.worker_process import EvaluatorSpec, WorkerProcess
 from rl_nas.trial import Failure, Job, Outcome, TrialState
 from rl_nas.units import GIB
 
-_LOOK = 0.25
-"""Seconds between two looks at the memory and the age of children."""
-_STARTS = 3
-"""Deaths of a worker before it was ready, in a row, after which the search is given up."""
+_CHECK_INTERVAL = 0.25
+"""Seconds between two checks of the memory and the age of children."""
+_MAX_FAILED_STARTS = 3
+"""Deaths of a worker before it was ready, in a row, after which the search gives up."""
 _PATIENCE = 5.0
-"""Seconds for a worker that hung up to end by itself, and to tell by its exit code why."""
+"""Seconds for a worker that closed its connection to exit by itself, with an exit code that tells why."""
 
 
 class ProcessExecutor:
-    """A pool of worker processes, started as jobs come and reused over children. Use it as a context.
+    """A pool of worker processes, started on demand and reused for further children. Use it as a context manager.
 
     Args:
         spec: how a worker makes its evaluator.
-        workers: how many.
-        environments: variables of the workers, in turn; such as which GPU they see.
-        children_per_worker: a worker is replaced after so many.
-        memory: bytes a worker may hold: a child that goes over it is ended, and after a child a worker over half of it
-            is replaced. None: an equal share of the machine's.
+        workers: number of workers.
+        environments: environment variables of the workers, in turn, such as the GPU that they see.
+        children_per_worker: children after which a worker is replaced.
+        memory: bytes that a worker may hold: a child that exceeds them is killed, and a worker that holds over half of
+            them after a child is replaced. None: an equal part of the machine's.
         timeout: seconds a child may take.
     """
 
@@ -45,7 +45,7 @@ class ProcessExecutor:
         timeout: float | None = None,
     ) -> None:
         self._selector = selectors.DefaultSelector()
-        self._memory = share_of(workers) if memory is None else memory
+        self._memory = memory_per_worker(workers) if memory is None else memory
         self._children_per_worker, self._timeout = children_per_worker, timeout
         self._slots = [_Slot(spec, environments[n % len(environments)], self._selector) for n in range(workers)]
 
@@ -59,14 +59,14 @@ class ProcessExecutor:
 
     @property
     def workers(self) -> tuple[int, int]:
-        """How many are at work, of how many."""
+        """Busy workers, and all workers."""
         return sum(slot.job is not None for slot in self._slots), len(self._slots)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Yields the outcome of every job as they finish; takes a job only when a worker is free for it.
 
         Raises:
-            UsageError, StorageError, RunError: workers cannot make their evaluator, or cannot keep what they find.
+            UsageError, StorageError, RunError: workers cannot create their evaluator, or cannot store results.
         """
         jobs, looked = iter(jobs), 0.0
         try:
@@ -76,9 +76,9 @@ class ProcessExecutor:
                         slot.give(job)
                 if not self.workers[0]:
                     return
-                for key, _ in self._selector.select(_LOOK):
+                for key, _ in self._selector.select(_CHECK_INTERVAL):
                     yield from self._settled(key.data.hear(key.fileobj))
-                if time.monotonic() - looked >= _LOOK:
+                if time.monotonic() - looked >= _CHECK_INTERVAL:
                     looked = time.monotonic()
                     for slot in self._slots:
                         yield from self._settled(self._overdue(slot))
@@ -109,7 +109,7 @@ class ProcessExecutor:
 
 
 class _Slot:
-    """A place for a worker: at most one process at a time, and the job that it has.
+    """A place for a worker: at most one process at a time, and its job.
 
     Attributes:
         job: None when it is idle.
@@ -125,7 +125,7 @@ class _Slot:
 
     @property
     def children(self) -> int:
-        """Those that the present worker has evaluated."""
+        """Number of children that the present worker has evaluated."""
         return 0 if self._worker is None else self._worker.children
 
     def resident(self) -> int:
@@ -133,7 +133,7 @@ class _Slot:
         return 0 if self._worker is None else self._worker.resident()
 
     def give(self, job: Job) -> None:
-        """Has the job done, by a new worker if there is none."""
+        """Starts a job, in a new worker if there is none."""
         self.job = job
         if self._worker is None:
             self._worker = WorkerProcess(self._spec, self._environment)
@@ -143,9 +143,9 @@ class _Slot:
             self._begin()
 
     def hear(self, source: object) -> "tuple[_Slot, Outcome] | None":
-        """Takes up what came from the worker; returns the outcome when the job is done."""
+        """Reads what the worker sent; returns the outcome when the job is done."""
         worker = self._worker
-        if worker is None:  # it was ended after the selector had found something
+        if worker is None:  # it was stopped after the selector had returned it
             return None
         if source is worker.output:
             if not worker.listen():
@@ -168,7 +168,7 @@ class _Slot:
         return None
 
     def fail(self, state: TrialState, error: str) -> "tuple[_Slot, Outcome]":
-        """Ends the worker in mid-child."""
+        """Kills the worker in mid-child; returns the failure."""
         worker, job = self._worker, self.job
         self.stop()
         assert worker is not None
@@ -207,8 +207,8 @@ class _Slot:
         if ready:
             return None if job is None else (self, Outcome(job, failures=(_death(code, worker.log()),)))
         self._deaths += 1
-        if self._deaths >= _STARTS:
-            raise RunError(f"workers end before they begin: {_death(code, '').error}", worker.log())
+        if self._deaths >= _MAX_FAILED_STARTS:
+            raise RunError(f"workers exit before they are ready: {_death(code, '').error}", worker.log())
         if job is not None:
             self.give(job)
         return None
@@ -226,7 +226,7 @@ class _Slot:
 
 
 def _death(code: int | None, log: str) -> Failure:
-    """What the exit code of a worker says of the child that it had."""
+    """The failure of the child of a worker that exited."""
     if code is None:
         return Failure(TrialState.CRASHED, "closed the connection between its worker and the search", log)
     if code >= 0:

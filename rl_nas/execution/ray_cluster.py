@@ -1,4 +1,4 @@
-"""Runs children on the machines of a Ray cluster: one worker process in each of as many actors as there is room for."""
+"""Runs children on the machines of a Ray cluster: one worker process in each actor, as many as fit."""
 
 import logging
 import os
@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from rl_nas.errors import RunError, UsageError, first_line
 from rl_nas.execution.attempt import describe
-from rl_nas.execution.memory import share_of
+from rl_nas.execution.memory import memory_per_worker
 from rl_nas.execution.messages import (
     SEARCH_ERRORS,
     error_from_json,
@@ -23,30 +23,30 @@ from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.trial import Failure, Job, Outcome, TrialState
 
-_LOOK = 0.5
-"""Seconds that finished children are waited for at most before the cluster is looked at."""
+_WAIT = 0.5
+"""Most seconds of waiting for finished children between two checks of the cluster."""
 _GROW = 2.0
-"""Seconds between two looks for more room."""
+"""Seconds between two checks for more room."""
 _ANSWER = 10.0
 """Seconds within which a cluster must answer."""
 _PATIENCE = 120.0
-"""Seconds without room for a single child, after which the search is given up."""
+"""Seconds without room for a single child, after which the search gives up."""
 
 
 class RayExecutor:
-    """Actors on a Ray cluster, each with one worker process of its own. Use it as a context.
+    """Actors on a Ray cluster, each with one worker process. Use it as a context manager.
 
-    Jobs travel there and outcomes back, as JSON; rl_nas and the data are there already. When a machine is lost its
-    children end as interrupted, and the actors that were on it are made anew wherever there is room; so are further
-    ones when machines join.
+    Jobs are sent there and outcomes back, as JSON; rl_nas and the data are already there. When a machine is lost its
+    children end as interrupted, and its actors are created again wherever there is room, as are new ones when machines
+    join.
 
     Args:
         spec: how a worker makes its evaluator.
-        workers: how many at most; None: as many as there is room for.
+        workers: most workers; None: as many as there is room for.
         address: of a running cluster, `auto` for the one that this machine belongs to; None: one on this machine.
         cpus: cores of a worker.
-        gpus: of a worker; may be a part of one.
-        environment: variables of the workers.
+        gpus: of a worker; may be a fraction.
+        environment: environment variables of the workers.
         options: of the `ProcessExecutor` in each actor.
 
     Raises:
@@ -82,14 +82,14 @@ class RayExecutor:
 
     @property
     def workers(self) -> tuple[int, int]:
-        """How many are at work, of how many that there is room for."""
+        """Busy workers, and all workers that there is room for."""
         return len(self._working), len(self._working) + len(self._idle)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Yields the outcome of every job as they finish; takes a job only when a worker is free for it.
 
         Raises:
-            UsageError, StorageError, RunError: workers cannot make their evaluator, or cannot keep what they find.
+            UsageError, StorageError, RunError: workers cannot create their evaluator, or cannot store results.
         """
         jobs = iter(jobs)
         try:
@@ -99,12 +99,12 @@ class RayExecutor:
                     actor = self._idle.pop()
                     self._working[actor.run.remote(job_to_json(job))] = actor, job
                 if self._working:
-                    done, _ = self._ray.wait(list(self._working), timeout=_LOOK)
+                    done, _ = self._ray.wait(list(self._working), timeout=_WAIT)
                     yield from map(self._outcome, done)
                 elif self._idle:
                     return
                 else:
-                    time.sleep(_LOOK)
+                    time.sleep(_WAIT)
         finally:
             for actor, _ in self._working.values():  # the caller has left
                 self._ray.kill(actor)
@@ -125,13 +125,13 @@ class RayExecutor:
         return outcome_from_json(job, document)
 
     def _grow(self) -> None:
-        """Makes actors where there is room for them."""
+        """Creates actors where there is room for them."""
         now, count = time.monotonic(), len(self._idle) + len(self._working)
         if count:
             self._roomless = now
         elif now - self._roomless > _PATIENCE:
             needs = ", ".join(f"{amount:g} {name}" for name, amount in self._needs.items() if amount)
-            raise RunError(f"no machine of the Ray cluster has {needs} free for a child since {_PATIENCE:.0f} s")
+            raise RunError(f"no machine of the Ray cluster has {needs} free for a child for {_PATIENCE:.0f} s")
         if now - self._looked < _GROW or count == self._most:
             return
         self._looked = now
@@ -142,7 +142,7 @@ class RayExecutor:
 
 
 class _Host:
-    """The actor: a pool of one worker process, so that no child can end the actor."""
+    """The actor: a pool of one worker process, so that no child can kill the actor."""
 
     def __init__(
         self,
@@ -153,11 +153,11 @@ class _Host:
         cpus: int,
     ) -> None:
         if options.get("memory") is None:
-            options = {**options, "memory": share_of(max(1, (os.cpu_count() or 1) // cpus))}
+            options = {**options, "memory": memory_per_worker(max(1, (os.cpu_count() or 1) // cpus))}
         self._pool = ProcessExecutor(EvaluatorSpec(factory, arguments), 1, environments=[environment], **options)
 
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Evaluates a job; errors that are the search's are told as a worker tells them."""
+        """Evaluates a job; sends errors of the search as a worker does."""
         try:
             (outcome,) = self._pool.run([job_from_json(job)])
         except SEARCH_ERRORS as error:

@@ -1,4 +1,4 @@
-"""Settings of how children are run."""
+"""Settings of the execution of children."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,25 +8,26 @@ from rl_nas.settings import Settings, setting
 
 @dataclass(frozen=True)
 class ExecutionSettings(Settings):
-    """Where children run, and what happens when they fail."""
+    """Execution of children, and handling of their failures."""
 
     title: ClassVar[str] = "Execution"
 
     executor: str = setting(
         "processes",
-        "where children run: in worker processes, which no child can take the search down with; in the search's own"
-        " process, to debug; on a Ray cluster (pip install 'rl_nas[ray]')",
+        "processes: run children in worker processes, so that none can crash the search; inline: in the search's own"
+        " process, for debugging; ray: on a Ray cluster (pip install 'rl_nas[ray]')",
         choices=("processes", "inline", "ray"),
     )
     workers: int | None = setting(
-        None, "children at a time; left out: one for each GPU, without GPUs one for each CPU core", minimum=1
+        None, "children at a time; left out: one for each GPU, or for each CPU core if there is none", minimum=1
     )
     devices: str | None = setting(
-        None, "devices of the workers in turn, such as gpu:0,gpu:1 or cpu; left out: all GPUs, or else the CPU"
+        None,
+        "devices of the workers in turn, such as gpu:0,gpu:1 or cpu; left out: all GPUs, or the CPU if none",
     )
     threads_per_worker: int = setting(
         1,
-        "CPU threads of a child; its numbers depend on this in the last bits, and so the run, but not on --workers",
+        "CPU threads of a child; results depend on this in the last bits, but not on --workers",
         minimum=1,
     )
     children_per_worker: int = setting(
@@ -34,24 +35,24 @@ class ExecutionSettings(Settings):
     )
     worker_memory_gib: float | None = setting(
         None,
-        "GiB a worker may hold: a child that goes over it is ended (oom), and after a child a worker over half of it"
-        " is replaced; left out: an equal share of 90% of the machine's memory",
+        "GiB that a worker may hold: a child that exceeds it is killed (oom), and a worker that holds over half of it"
+        " after a child is replaced; left out: an equal part of 90% of the machine's memory",
         above=0,
     )
     async_updates: bool = setting(
         False,
-        "keep every worker busy: the strategy learns from what has arrived, so that its proposals depend on how long"
+        "keep every worker busy: the strategy learns from trials as they arrive, so that proposals depend on how long"
         " children take; for large clusters",
     )
     child_timeout: float | None = setting(
-        None, "seconds a child may take, building included; then it is ended (timeout); left out: any", above=0
+        None, "seconds after which a child, building included, is killed (timeout); left out: no limit", above=0
     )
     max_attempts: int = setting(2, "attempts at a child that crashed, ran out of memory or lost its machine", minimum=1)
     max_consecutive_failures: int = setting(
-        20, "children in a row that fail, other than as invalid, until the search stops and shows the first's log",
+        20, "failed children in a row, invalid ones aside, after which the search stops and shows the first one's log",
         minimum=1,
     )  # fmt: skip
     ray_address: str | None = setting(
-        None, "address of a running Ray cluster, auto for the one of this machine; left out: one is started here"
+        None, "address of a running Ray cluster, auto for this machine's; left out: start one here"
     )
-    gpus_per_child: float = setting(0.0, "GPUs of a child on a Ray cluster; may be a part of one", minimum=0)
+    gpus_per_child: float = setting(0.0, "GPUs of a child on a Ray cluster; may be a fraction", minimum=0)

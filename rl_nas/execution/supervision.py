@@ -1,4 +1,4 @@
-"""What is done about failures of children, whichever executor runs them: another attempt, or the end of the search."""
+"""Handling of children's failures, whichever executor runs them: another attempt, or the end of the search."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -10,11 +10,11 @@ from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.trial import Failure, Job, Outcome, TrialState
 
 TRANSIENT = frozenset({TrialState.CRASHED, TrialState.OOM, TrialState.INTERRUPTED})
-"""Failures that another attempt may not meet: the machine's or the worker's, not surely the network's."""
+"""Failures that another attempt may avoid: the machine or the worker may be at fault, not the network."""
 
 
 class SupervisedExecutor:
-    """Gives children that failed other attempts, with the same seeds, and stops when nothing works any more.
+    """Repeats failed children with the same seeds, and stops when too many fail in a row.
 
     Args:
         executor: runs the attempts.
@@ -29,7 +29,7 @@ class SupervisedExecutor:
         """Yields the last outcome of every job, with the failures of all attempts.
 
         Raises:
-            RunError: after too many failures in a row, the last of them yielded before; with the first one's log.
+            RunError: there were too many failures in a row, all of which were yielded; has the first one's log.
         """
         again: deque[Job] = deque()
         failures: dict[int, tuple[Failure, ...]] = {}
@@ -52,14 +52,14 @@ class SupervisedExecutor:
     def _count(self, outcome: Outcome) -> None:
         if outcome.state is TrialState.OK:
             self._failed.clear()
-        elif outcome.state is not TrialState.INVALID:  # that is what the architecture is, not what went wrong
+        elif outcome.state is not TrialState.INVALID:  # a property of the architecture, not a fault
             self._failed.append(outcome)
         if len(self._failed) >= self._settings.max_consecutive_failures:
             first = self._failed[0]
             reason = first.failures[-1]
             raise RunError(
                 f"{len(self._failed)} children in a row failed, the first one trial {first.job.index}: {reason.state},"
-                f" {reason.error}; its log is above. --resume goes on, --max_consecutive_failures allows more",
+                f" {reason.error}; its log is above; --resume continues, --max_consecutive_failures allows more",
                 reason.log,
             )
 

@@ -5,7 +5,7 @@
     python -m rl_nas.execution.worker SOCKET PARENT
 
 It speaks JSON lines over the inherited socket. The first line names the factory of its evaluator, every later one is a
-job. What children print goes to standard output and is read by the driver.
+job. Output of children goes to standard output, which the driver reads.
 """
 
 import ctypes
@@ -30,12 +30,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(descriptor: int, parent: int) -> None:
-    """Serves the driver at the other end of the socket until that closes it, or is gone."""
+    """Serves the driver at the other end of the socket until it closes the socket or dies."""
     _die_with(parent)
     connection = socket.socket(fileno=descriptor)
     lines = connection.makefile("r", encoding="utf-8")
 
-    def tell(document: dict[str, Any]) -> None:
+    def send(document: dict[str, Any]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         connection.sendall(json.dumps(document).encode() + b"\n")
@@ -45,11 +45,11 @@ def main(descriptor: int, parent: int) -> None:
     threading.Thread(target=_listen, args=(lines, jobs), daemon=True).start()
     try:
         evaluator = find_factory(start["factory"])(**start["arguments"])
-        tell({"ready": True})
+        send({"ready": True})
         while True:
-            tell(outcome_to_json(attempt(_loud(evaluator), jobs.get())))
+            send(outcome_to_json(attempt(_loud(evaluator), jobs.get())))
     except SEARCH_ERRORS as error:
-        tell(error_to_json(error))
+        send(error_to_json(error))
 
 
 def find_factory(name: str) -> Callable[..., Evaluator]:
@@ -67,7 +67,7 @@ def find_factory(name: str) -> Callable[..., Evaluator]:
 
 
 def _loud(evaluator: Evaluator) -> Evaluator:
-    """Prints what an evaluator raises, for the log of the child; what it knows of is told by its message."""
+    """Prints tracebacks of an evaluator to the log of the child; a `ChildError` needs only its message."""
 
     def evaluate(job: Job) -> Measurement:
         try:
@@ -84,15 +84,15 @@ def _loud(evaluator: Evaluator) -> Evaluator:
 def _listen(lines: Iterable[str], jobs: "queue.SimpleQueue[Job]") -> None:
     for line in lines:
         jobs.put(job_from_json(json.loads(line)))
-    os.killpg(0, signal.SIGKILL)  # and what children have started
+    os.killpg(0, signal.SIGKILL)  # with the processes that children have started
 
 
 def _die_with(parent: int) -> None:
-    """Ends this process when the driver ends, however hung it is by then; where Linux offers that."""
+    """Kills this process when the driver ends, even if it hangs; on Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("500")  # if memory runs out on the machine, not the driver is killed
+            file.write("500")  # so that out of memory kills the worker, not the driver
     if os.getppid() != parent:
         sys.exit("the driver is gone")
 

@@ -1,4 +1,4 @@
-"""A worker as its driver sees it: a process, a socket, what it printed last."""
+"""The driver's side of a worker: a process, a socket, its last output."""
 
 import contextlib
 import json
@@ -25,11 +25,11 @@ _READS = 16
 
 @dataclass(frozen=True)
 class EvaluatorSpec:
-    """How a worker makes its evaluator: nothing but names and JSON values travels.
+    """Factory of a worker's evaluator; only names and JSON values are sent.
 
     Attributes:
         factory: `MODULE:FUNCTION`.
-        arguments: the function's, JSON values.
+        arguments: of the function, JSON values.
     """
 
     factory: str
@@ -41,11 +41,11 @@ class WorkerProcess:
 
     Args:
         spec: its evaluator.
-        environment: variables that differ from this process's.
+        environment: environment variables that differ from this process's.
 
     Attributes:
-        ready: whether it has made its evaluator.
-        children: how many it has evaluated.
+        ready: whether it has created its evaluator.
+        children: number of children that it has evaluated.
     """
 
     def __init__(self, spec: EvaluatorSpec, environment: Mapping[str, str]) -> None:
@@ -58,7 +58,7 @@ class WorkerProcess:
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
-                start_new_session=True,  # Ctrl-C is for the driver alone; and its children are found by its group
+                start_new_session=True,  # Ctrl-C is for the driver alone; the group finds its children
             )
         assert self._process.stdout is not None
         self.socket, self.output = ours, self._process.stdout
@@ -72,21 +72,21 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """Process id."""
         return self._process.pid
 
     def send(self, job: Job) -> None:
-        """Gives it a job; it is idle and ready."""
+        """Sends a job to the worker, which must be idle and ready."""
         self._printed.clear()
         self._printed_size = 0
         self._send(job_to_json(job))
 
     def messages(self) -> list[dict[str, Any]]:
-        """What has arrived from it.
+        """Messages that have arrived.
 
         Raises:
-            EOFError: it has ended, or hung up.
-            ValueError: it sent what is no message.
+            EOFError: the worker has exited or closed the connection.
+            ValueError: it sent something other than a message.
         """
         try:
             chunk = self.socket.recv(_CHUNK)
@@ -103,8 +103,8 @@ class WorkerProcess:
         return found
 
     def listen(self) -> bool:
-        """Takes up what it printed, as far as it is in the pipe; False when there will be no more."""
-        for _ in range(_READS):  # not for ever: it may print faster than this reads
+        """Reads the output in the pipe; False when there will be no more."""
+        for _ in range(_READS):  # bounded: the worker may print faster than this reads
             try:
                 chunk = os.read(self.output.fileno(), _CHUNK)
             except BlockingIOError:
@@ -118,25 +118,25 @@ class WorkerProcess:
         return True
 
     def log(self) -> str:
-        """The last lines that it printed since it was given its job."""
+        """The last lines of output since the worker got its job."""
         text = b"".join(self._printed)[-_KEPT_BYTES:].decode(errors="replace")
         return "\n".join(line[:500] for line in text.splitlines()[-_LOG_LINES:])
 
     def resident(self) -> int:
-        """Memory that it holds, bytes; 0 when it has ended."""
+        """Memory that the worker holds, bytes; 0 if it has exited."""
         try:
             return int(psutil.Process(self.pid).memory_info().rss)
         except psutil.Error:
             return 0
 
     def end(self, patience: float = 0.0) -> int | None:
-        """Ends it and all that its children have started, and frees what it held here.
+        """Kills the worker and all that its children have started, and frees its resources here.
 
         Args:
-            patience: seconds that it may take to end by itself.
+            patience: seconds that it may take to exit by itself.
 
         Returns:
-            Its exit code; None if it did not end by itself.
+            Its exit code; None if it did not exit by itself.
         """
         try:
             code: int | None = self._process.wait(patience)
@@ -154,7 +154,7 @@ class WorkerProcess:
             os.killpg(self.pid, signal.SIGKILL)
 
     def _send(self, document: Mapping[str, Any]) -> None:
-        # A worker that is gone is met when its answer is waited for.
+        # The death of a worker is noticed when its answer is awaited.
         with contextlib.suppress(OSError):
             self.socket.setblocking(True)
             self.socket.sendall(json.dumps(document).encode() + b"\n")

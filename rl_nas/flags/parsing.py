@@ -1,6 +1,6 @@
 """absl flags made from settings groups, and read back into them: the only module that knows absl.flags.
 
-Every verb has flags of its own, so that its help shows those and no others.
+Every verb has its own flags, so that its help shows only those.
 """
 
 import re
@@ -21,7 +21,7 @@ Group = TypeVar("Group", bound=Settings)
 
 @dataclass(frozen=True)
 class OutputSettings(Settings):
-    """What every verb understands."""
+    """Flags of every verb."""
 
     title: ClassVar[str] = "Output"
 
@@ -34,11 +34,11 @@ class Command:
     """The flags of a verb or of a script.
 
     Attributes:
-        name: what is typed to run it, such as `rl_nas search`.
+        name: as it is typed, such as `rl_nas search`.
         summary: what it does, a sentence or more.
         examples: command lines for the help text.
         groups: its settings groups; `OutputSettings` comes with every verb.
-        words: what words without dashes stand for; empty where there are none.
+        words: meaning of words without dashes; empty if none are allowed.
     """
 
     name: str
@@ -55,11 +55,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A command line that was read.
+    """A parsed command line.
 
     Attributes:
         values: flag name -> value, defaults included.
-        given: names of the flags that stood on the command line or in a flagfile.
+        given: names of the flags on the command line or in a flagfile.
         words: those without dashes.
     """
 
@@ -68,14 +68,14 @@ class Parsed:
     words: tuple[str, ...] = ()
 
     def group(self, cls: type[Group]) -> Group:
-        """The settings group, checked."""
+        """The settings group of a class, checked."""
         return cls.from_flags(self.values)
 
 
 def parse(command: Command, argv: Sequence[str]) -> Parsed:
-    """Reads a command line; flags on it win over those of its `--flagfile`s, wherever these stand.
+    """Reads a command line; its flags win over those of its `--flagfile`s, wherever these are.
 
-    Earlier names of flags are understood, and the present ones told.
+    Earlier names of flags are understood; the present ones are printed.
 
     Raises:
         UsageError: an unknown flag, a value out of range, a flagfile that cannot be read, a stray word.
@@ -117,7 +117,7 @@ def _current(name: str, value: Any) -> Any:
 
 
 def flag_words(flags: Mapping[str, Any]) -> list[str]:
-    """The words of a command line with these flags; one with a list for its value is given several times."""
+    """The words of a command line with these flags; one whose value is a list is given several times."""
     words = []
     for name, value in flags.items():
         for one in value if isinstance(value, (list, tuple)) else [value]:
@@ -127,7 +127,7 @@ def flag_words(flags: Mapping[str, Any]) -> list[str]:
 
 
 def help_text(command: Command) -> str:
-    """The verb's help: what it does, examples, its flags by group with defaults and bounds."""
+    """The verb's help: summary, examples, flags by group with defaults and bounds."""
     lines = [f"{command.name}: {command.summary}", "", "Examples:"]
     lines += [f"  {example}" for example in command.examples]
     if command.words:
@@ -203,7 +203,7 @@ def _define(command: Command) -> flags.FlagValues:
 
 
 def _flagfiles_first(argv: Sequence[str]) -> list[str]:
-    """Moves flagfiles to the front, so that what stands on the command line itself wins."""
+    """Moves flagfiles to the front, so that flags on the command line itself win."""
     files, others, words = [], [], iter(argv)
     for word in words:
         name, _, value = word.partition("=")
@@ -215,7 +215,7 @@ def _flagfiles_first(argv: Sequence[str]) -> list[str]:
 
 
 def _find_flagfile(name: str) -> str:
-    """The file itself; for `NAME.cfg` and `flags/NAME.cfg` otherwise the recipe that comes with rl_nas."""
+    """The file if it exists; otherwise, for `NAME.cfg` and `flags/NAME.cfg`, the recipe that comes with rl_nas."""
     path = Path(name)
     packaged = resources.files("rl_nas.flags") / path.name
     if not path.exists() and path.parent in (Path(), Path("flags")) and packaged.is_file():

@@ -1,4 +1,4 @@
-"""The search loop for large clusters: no worker waits for another one's child."""
+"""The search loop for large clusters: no worker waits for a child of another one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,11 +28,10 @@ def search_async(
     failures: FailureRule = worst,
     watcher: Watcher = Watcher(),
 ) -> None:
-    """As `search`, but a worker that is free gets a new proposal at once; the strategy learns from what has arrived.
+    """Runs a search that gives a free worker a new proposal at once; the strategy learns from the arrived trials.
 
-    Arguments and errors are those of `search`; `batch_size` trials that have arrived make an update. What is proposed
-    depends on how long children take. A run is continued from its last checkpoint, with the proposals that were on
-    their way then.
+    Arguments and errors are those of `search`; there is an update for every `batch_size` trials that arrive. Proposals
+    depend on how long children take. A run is continued from its last checkpoint, with the proposals in flight then.
 
     Raises:
         UsageError: the run has trials, but its strategy has no state to go on from.
@@ -48,7 +47,7 @@ def search_async(
 
 
 class _InFlight:
-    """The proposals that are on their way."""
+    """The proposals in flight."""
 
     def __init__(
         self,
@@ -82,11 +81,11 @@ class _InFlight:
 
     @property
     def goes_on(self) -> bool:
-        """Whether anything is left to be done."""
+        """Whether any work is left."""
         return not self._collapsed and (self._planned < self._trials or bool(self._flying))
 
     def jobs(self) -> Iterator[Job]:
-        """What is to be done, proposed when it is asked for; ends where all that is proposed is on its way already."""
+        """Jobs, proposed on demand; ends when every further proposal is known or in flight."""
         for index, architecture in sorted(self._flying.items()):
             yield self._job(index, architecture)
         vain = 0
@@ -97,7 +96,7 @@ class _InFlight:
                 yield job
 
     def arrive(self, trial: Trial) -> None:
-        """Takes up a trial, and has the strategy learn when there are enough."""
+        """Adds a trial; lets the strategy learn when there are enough."""
         name = self._key(trial.architecture)
         del self._flying[trial.index]
         self._flying_names.remove(name)
@@ -110,14 +109,14 @@ class _InFlight:
         self._learn()
 
     def _continue(self, recorded: dict[int, Trial]) -> None:
-        """Proposes what was proposed after the checkpoint again, then takes up the trials of it that were recorded."""
+        """Repeats the proposals made after the checkpoint, then adds their recorded trials."""
         while self._planned <= max(recorded, default=-1) and not self._collapsed:
             self._propose()
         for index in sorted(set(self._flying) & set(recorded)):
             self.arrive(recorded[index])
 
     def _propose(self) -> Job | None:
-        """The job of the next proposal; None if its network is known or on its way."""
+        """The job of the next proposal; None if its network is known or in flight."""
         (architecture,) = self._strategy.propose(1)
         name = self._key(architecture)
         self._names.append(name)

@@ -21,16 +21,16 @@ class Store(Protocol):
         """The recorded trials among these jobs, by index."""
 
     def record(self, trial: Trial) -> None:
-        """Makes a finished trial durable before it returns."""
+        """Saves a finished trial durably before it returns."""
 
     def trials(self) -> Sequence[Trial]:
         """All recorded trials, in the order of their numbers."""
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Makes a checkpoint durable in the place of the last one."""
+        """Saves a checkpoint durably, replacing the last one."""
 
     def checkpoint(self) -> Checkpoint | None:
-        """The last one."""
+        """The last checkpoint."""
 
 
 def search(
@@ -50,22 +50,22 @@ def search(
     """Runs a search until `trials` children are recorded.
 
     A network that was evaluated before is not evaluated again, and does not count: the strategy is shown its
-    trial. Trials that the store already holds are not evaluated again either. So calling this with the store
-    of a broken run continues it, with the proposals of an unbroken one: from its last checkpoint if the strategy
-    is `Resumable`, and else by showing it all trials again.
+    trial. Trials that the store already holds are not evaluated again either: calling this with the store of
+    an interrupted run continues it, with the proposals of an uninterrupted run: from its last checkpoint if the
+    strategy is `Resumable`, otherwise by showing it all trials again.
 
     Args:
-        strategy: proposes architectures and learns; fresh, also when a run is continued.
+        strategy: proposes architectures and learns; fresh, also if a run is continued.
         executor: evaluates them.
         store: keeps the trials.
-        reward: what the strategy maximises.
-        trials: number of children in all, those of earlier calls included.
+        reward: what the strategy maximizes.
+        trials: total number of children, those of earlier calls included.
         batch_size: proposals between two updates of the strategy.
         seed: the children's seeds are a function of it and of their number.
         key: equal for architectures of the same network; `SearchSpace.canonical_key`.
-        health: when proposals have collapsed, and what to do then.
+        health: when proposals count as collapsed, and what to do then.
         failures: what the strategy is shown of children that failed.
-        watcher: is shown every trial, update and collapse.
+        watcher: told of every trial, update and collapse.
 
     Raises:
         UsageError: the strategy has no answer to a collapse, but `health` asks for one.
@@ -73,7 +73,7 @@ def search(
     updates, recorded = Updates(strategy, store, health, failures, watcher), store.trials()
     known = {key(trial.architecture): trial for trial in recorded[: updates.restore(store.checkpoint())]}
     while len(known) < trials:
-        # A whole batch is proposed even when fewer fit: a run that is prolonged later sees the same proposals.
+        # A whole batch is proposed even if fewer fit: a run that is extended later sees the same proposals.
         batch = [(key(architecture), architecture) for architecture in strategy.propose(batch_size)]
         jobs = _new_jobs(batch, known, trials, seed)
         finished = store.recall(jobs)
@@ -87,12 +87,12 @@ def search(
         if not updates.learn(observed, names, len(jobs), shown=len(known) >= len(recorded)):
             return
         if all(name in known for name in names):
-            # Not after a batch that the budget has cut: a run that is prolonged goes on before it.
+            # Not after a batch that the budget has cut: an extended run continues before it.
             updates.save(len(known), spare=len(known) < trials)
 
 
 def finish(outcome: Outcome, reward: Reward) -> Trial:
-    """The trial that an outcome ends in."""
+    """The trial of an outcome."""
     job, measurement = outcome.job, outcome.measurement
     value = None if measurement is None else reward(measurement)
     return Trial(job.index, job.architecture, outcome.state, value, measurement, outcome.failures)
@@ -101,7 +101,7 @@ def finish(outcome: Outcome, reward: Reward) -> Trial:
 def _new_jobs(
     batch: Sequence[tuple[str, Architecture]], known: Mapping[str, Trial], trials: int, seed: int
 ) -> list[Job]:
-    """A job for each network that is not known, as far as the budget goes."""
+    """A job for each unknown network, within the budget."""
     new: dict[str, Architecture] = {}
     for name, architecture in batch:
         if name not in known:
@@ -113,7 +113,7 @@ def _new_jobs(
 def _observed(
     batch: Sequence[tuple[str, Architecture]], known: Mapping[str, Trial], jobs: Sequence[Job]
 ) -> Iterator[Trial]:
-    """The trials of a batch in its order: those of its jobs, and for known networks what was found then."""
+    """The trials of a batch in its order: those of its jobs, and the earlier ones of known networks."""
     fresh = {job.index for job in jobs}
     for name, architecture in batch:
         if name not in known:

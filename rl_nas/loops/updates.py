@@ -1,4 +1,4 @@
-"""The updates of a strategy: what happens when a batch of trials is there, however it was gathered."""
+"""Updates of a strategy by batches of trials, however they were gathered."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,31 +11,31 @@ from rl_nas.strategies.failures import FailureRule
 from rl_nas.strategies.health import Health, HealthSettings
 from rl_nas.trial import Trial
 
-_SPARED = 100
-"""Seconds without a state for each second that the last one took."""
+_PAUSE = 100
+"""Seconds without saving for each second that the last saving took."""
 
 
 class Watcher:
-    """Looks on from the side; what an earlier part of a run showed is not shown again."""
+    """Observer of a search; what an earlier part of a run reported is not reported again."""
 
     def trial(self, trial: Trial, figures: Mapping[str, float]) -> None:
-        """A trial was recorded, or, `cached`, remembered; the figures are those of the last update."""
+        """Called when a trial is recorded or, `cached`, remembered; the figures are those of the last update."""
 
     def update(self, number: int, figures: Mapping[str, float]) -> None:
-        """The strategy has observed its batch `number`, from 0.
+        """Called when the strategy has observed its batch `number`, from 0.
 
-        Called for earlier parts, too, where the strategy goes through these again.
+        Also called for earlier parts of a run if the strategy repeats these.
         """
 
     def collapse(self, message: str) -> None:
-        """Proposals repeat themselves."""
+        """Called when proposals have collapsed."""
 
 
 class CheckpointStore(Protocol):
     """Keeps checkpoints."""
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Makes a checkpoint durable in the place of the last one."""
+        """Saves a checkpoint durably, replacing the last one."""
 
 
 class Updates:
@@ -43,10 +43,10 @@ class Updates:
 
     Args:
         strategy: learns.
-        keeper: of its state.
-        health: when proposals have collapsed, and what to do then.
+        keeper: keeps its state.
+        health: when proposals count as collapsed, and what to do then.
         failures: what the strategy is shown of children that failed.
-        watcher: is shown every update and collapse.
+        watcher: told of every update and collapse.
 
     Raises:
         UsageError: the strategy has no answer to a collapse, but `health` asks for one.
@@ -70,7 +70,7 @@ class Updates:
         self._next_save = 0.0
 
     def restore(self, checkpoint: Checkpoint | None) -> int:
-        """Takes up a checkpoint; returns the trials so far, 0 where all are to be gone through again."""
+        """Restores a checkpoint; returns its number of trials, 0 if all updates are to be repeated."""
         if checkpoint is None or not isinstance(self._strategy, Resumable):
             return 0
         self._strategy.restore(checkpoint.state["strategy"])
@@ -79,7 +79,7 @@ class Updates:
         return checkpoint.trials
 
     def figures(self) -> dict[str, float]:
-        """Those of the strategy and of its health."""
+        """Figures of the strategy and of its health."""
         return {**self._strategy.diagnostics(), **self._guard.figures()}
 
     def learn(self, trials: Sequence[Trial], names: Sequence[str], new: int, *, shown: bool = True) -> bool:
@@ -89,10 +89,10 @@ class Updates:
             trials: of its proposals.
             names: canonical keys of what it proposed since the last batch.
             new: how many of these had not been met before.
-            shown: the watcher sees remembered trials and collapses; not where an earlier part is gone through again.
+            shown: whether the watcher is told of remembered trials and collapses; not in a repeated earlier part.
 
         Returns:
-            Whether the search is to go on.
+            Whether the search continues.
         """
         self._strategy.observe(self._failures(trials))
         collapse = self._guard.follow(names, new)
@@ -108,23 +108,23 @@ class Updates:
         return collapse is None or self._recovers(collapse.action)
 
     def save(self, trials: int, *, spare: bool = False, **more: Any) -> None:
-        """Keeps the state of the strategy if it has one.
+        """Saves the state of the strategy if it has one.
 
         Args:
             trials: that it knows.
-            spare: not again where that would take more than a hundredth of the time; a run goes on from an earlier
-                state as well.
-            more: to be kept with it.
+            spare: skip the saving if it would take more than a hundredth of the time; a run can continue from an
+                earlier state as well.
+            more: saved with it.
         """
         started = time.monotonic()
         if isinstance(self._strategy, Resumable) and not (spare and started < self._next_save):
             state = {"strategy": self._strategy.state(), "health": self._guard.state(), **more}
             self._keeper.save(Checkpoint(self._number, trials, state))
             ended = time.monotonic()
-            self._next_save = ended + _SPARED * (ended - started)
+            self._next_save = ended + _PAUSE * (ended - started)
 
     def _recovers(self, action: str) -> bool:
-        """Does what a collapse asks for; False: the search is to end."""
+        """Acts on a collapse; False ends the search."""
         if isinstance(self._strategy, Recovering):
             if action == "temper":
                 self._strategy.temper()

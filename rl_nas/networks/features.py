@@ -1,4 +1,4 @@
-"""The seam between a backbone and a head: feature maps by stride."""
+"""The interface between a backbone and a head: feature maps by stride."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ class Features:
     """Feature maps that a backbone offers.
 
     Attributes:
-        levels: stride, in pixels of the image from one position to the next, to the last tensor of that stride; from
-            the finest to the coarsest.
-        finish: plans the normalization and activation that the backbone's family puts behind its last layer; called
-            in the scope of the head.
+        levels: stride, in pixels of the image from one position to the next -> the last tensor of that stride; from the
+            finest to the coarsest.
+        finish: plans the normalization and activation of the backbone's family behind its last layer; called in the
+            scope of the head.
     """
 
     levels: dict[int, Tensor]
@@ -30,24 +30,24 @@ class Features:
 
 
 class Head(Protocol):
-    """The part of a network that a task is about."""
+    """The part of a network that is specific to a task."""
 
     @property
     def reads(self) -> frozenset[str]:
-        """Names of the settings of the skeleton that it reads."""
+        """Names of the skeleton's settings that the head reads."""
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Beginnings of the names of its layers that are new where the classes are; the first is the last layer."""
+        """Prefixes of the names of layers that depend on the classes; the first is the last layer."""
 
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
         """Plans the head.
 
         Args:
-            ops: plans into the network at hand.
+            ops: add layers to the plan.
             features: of its backbone.
             skeleton: of the network.
-            training: plan what only the training needs, too.
+            training: plan parts for training only, too.
 
         Returns:
             The outputs of the network by name.

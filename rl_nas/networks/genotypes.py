@@ -11,7 +11,7 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.json_fields import expect, item
 
 SCHEMA = 1
-"""Version of the JSON form; raised with every change that older readers would misread."""
+"""Version of the JSON form; raised by every change that older readers would misread."""
 
 
 def to_json(genotype: Genotype) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def from_json(document: object) -> Genotype:
 
     Raises:
         UsageError: the document is malformed, of a later schema, or describes an impossible network;
-            the message says where.
+            the message tells where.
     """
     genotype = expect(document, dict, "genotype")
     schema = expect(item(genotype, "schema", "genotype"), int, "schema")
@@ -43,7 +43,7 @@ def load(path: str | os.PathLike[str]) -> Genotype:
     """Reads a genotype file.
 
     Raises:
-        UsageError: the file cannot be read, is not JSON, or is no valid genotype.
+        UsageError: the file cannot be read, is not JSON, or is not a valid genotype.
     """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))

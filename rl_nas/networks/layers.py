@@ -1,9 +1,8 @@
-"""The kinds of layers that networks are planned from: their output shapes and costs, without TensorFlow.
+"""Kinds of layers of planned networks: output shapes, weights and costs, without TensorFlow.
 
-How each kind is built in Keras and computed directly stands in `rl_nas.child.network.layer_kinds`. Shapes are (height,
-width, channels).
-Multiply-adds are those of convolutions and dense layers, as the papers count them; normalization,
-activations, pooling and additions are free.
+`rl_nas.child.network.kinds` builds each kind in Keras and computes it directly. Shapes are (height, width, channels).
+Multiply-adds are those of convolutions and dense layers, as the papers count them; normalization, activations, pooling
+and additions are free.
 """
 
 import math
@@ -19,7 +18,7 @@ Padding = Literal["same", "valid"]
 
 @dataclass(frozen=True)
 class Cost:
-    """What a layer or a network costs.
+    """Cost of a layer or a network.
 
     Attributes:
         trainable: parameters that are trained.
@@ -44,7 +43,7 @@ class Weight:
         shape: of its value.
         initial: `kernel` (random, by the fan-out), `zeros` or `ones`.
         trainable: whether it is trained; otherwise it is a moving statistic.
-        input_axis: the axis with an entry for each channel that the layer reads; None: there is none.
+        input_axis: the axis with an entry for each input channel; None: there is none.
     """
 
     name: str
@@ -55,14 +54,14 @@ class Weight:
 
     @property
     def size(self) -> int:
-        """Number of its elements."""
+        """Number of elements."""
         return math.prod(self.shape)
 
 
 class Layer:
     """A layer that keeps the shape of its only input, has no weights and costs nothing.
 
-    `KEEPS_CHANNELS`: the channels of its output are those of its input, one by one. `RANDOM`: its output differs from
+    `KEEPS_CHANNELS`: each channel of its output comes from the same one of its input. `RANDOM`: its output differs from
     train step to train step.
     """
 
@@ -115,7 +114,7 @@ class Conv(Layer):
 
 @dataclass(frozen=True)
 class SeparableConv(Layer):
-    """Depthwise convolution, then a 1x1 convolution, nothing between them, no bias.
+    """Depthwise convolution, then directly a 1x1 convolution, without bias.
 
     A stride above 1 and a dilation above 1 exclude each other.
     """
@@ -146,7 +145,7 @@ class SeparableConv(Layer):
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """Batch normalization with scale and centre."""
+    """Batch normalization with scale and offset."""
 
     momentum: float
     epsilon: float
@@ -188,7 +187,7 @@ class Pool(Layer):
 
 @dataclass(frozen=True)
 class ShiftByOne(Layer):
-    """Moves the image up and left by one pixel; zeros come in at the bottom and the right.
+    """Shifts the image up and left by one pixel; the bottom and the right get zeros.
 
     Built from a zero padding and a cropping, both parameter-free.
     """
@@ -215,7 +214,7 @@ class Pad(Layer):
 
 @dataclass(frozen=True)
 class Crop(Layer):
-    """The first channels; the pixels stay."""
+    """The first channels of every pixel."""
 
     channels: int
 
@@ -226,12 +225,12 @@ class Crop(Layer):
 
 @dataclass(frozen=True)
 class Zero(Layer):
-    """Everything times 0."""
+    """Multiplication by 0."""
 
 
 @dataclass(frozen=True)
 class TrainingFraction(Layer):
-    """The fraction of `steps` train steps that are done, 0 to 1, whatever the input is."""
+    """The completed fraction of `steps` train steps, 0 to 1, whatever the input."""
 
     RANDOM = True
 
@@ -248,10 +247,10 @@ class TrainingFraction(Layer):
 
 @dataclass(frozen=True)
 class DropPath(Layer):
-    """Scheduled drop path (Zoph et al. 2018): zeroes its first input for whole images, while training.
+    """Scheduled drop path (Zoph et al. 2018): zeroes its first input for whole images in training.
 
-    The second input is the fraction of the training that is done; the probability of keeping falls linearly with it,
-    from 1 to `keep`, and what is kept is divided by it.
+    The second input is the completed fraction of the training; the probability of keeping falls linearly with it, from
+    1 to `keep`, and kept images are divided by it.
     """
 
     KEEPS_CHANNELS = True
@@ -270,7 +269,7 @@ class Concat(Layer):
     """Concatenation along the channels.
 
     Attributes:
-        chosen: which tensors are joined is part of the architecture.
+        chosen: whether the choice of tensors is part of the architecture.
     """
 
     chosen: bool = False
@@ -294,7 +293,7 @@ class GlobalPool(Layer):
 
 @dataclass(frozen=True)
 class Dropout(Layer):
-    """Zeroes a fraction `rate` of the values while training."""
+    """Zeroes a fraction `rate` of the values in training."""
 
     KEEPS_CHANNELS = True
     RANDOM = True

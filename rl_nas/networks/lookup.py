@@ -1,4 +1,4 @@
-"""Finding the genotype that a person names."""
+"""Lookup of genotypes by name."""
 
 import difflib
 from pathlib import Path
@@ -14,7 +14,7 @@ def find_genotype(name: str) -> Genotype:
     """The genotype of a published name, of a NAS-Bench-201 string (`|op~0|+...`), of a file or of a run's folder.
 
     Raises:
-        UsageError: it is none of these, or the file is no valid genotype.
+        UsageError: it is none of these, or the file is not a valid genotype.
     """
     if name in PUBLISHED:
         return PUBLISHED[name]
@@ -33,7 +33,7 @@ def find_genotype(name: str) -> Genotype:
 
 
 def _in_run(folder: Path) -> Path:
-    """The best genotype of a search, or the one that was trained."""
+    """The best genotype of a search, or that of a training."""
     for path in (folder / "best" / "genotype.json", folder / "genotype.json"):
         if path.exists():
             return path

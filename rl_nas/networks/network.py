@@ -1,4 +1,4 @@
-"""From any genotype to the plan of its network."""
+"""Plans of networks from any genotype."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,13 +25,13 @@ def plan_network(
 
     Args:
         genotype: of any family.
-        settings: how it is made into a network; settings are solved for the size that they ask for.
+        settings: of the network around it; solved for the size that they ask for.
         image_shape: height, width, channels of the images.
         head: of the task, such as `rl_nas.tasks.classification.head.ClassificationHead(classes=10)`.
-        training_steps: plan what only the training needs, auxiliary head and drop path, for so many train steps.
+        training_steps: train steps to plan auxiliary head and drop path for; None: inference, without them.
 
     Raises:
-        UsageError: the genotype, the skeleton, the head and the image do not fit, or no size is small enough.
+        UsageError: genotype, skeleton, head and image do not fit together, or no size is small enough.
     """
     skeleton = settings if isinstance(settings, Skeleton) else solve(genotype, settings, image_shape, head)
     plan = Plan.of_image(image_shape)
@@ -45,17 +45,17 @@ def plan_network(
 def solve(
     genotype: Genotype, settings: NetworkSettings, image_shape: Shape, head: Head, default: str = "proxy"
 ) -> Skeleton:
-    """The skeleton that settings ask for, its filters solved for `size`, `target_params` and `target_madds`.
+    """The skeleton of settings, its filters solved for `size`, `target_params` and `target_madds`.
 
     Raises:
-        UsageError: the settings contradict each other, have no effect, or even one filter is too many.
+        UsageError: the settings contradict each other or have no effect, or even one filter is too many.
     """
     skeleton = skeleton_of(genotype, settings, head.reads, default)
     asked = {"target_params": settings.target_params, "target_madds": settings.target_madds}
     targets = {name: value for name, value in asked.items() if value is not None}
     given = [name for name in ("size", "filters", *targets) if getattr(settings, name) is not None]
     if len(given) > 1 and given[0] in ("size", "filters"):
-        raise UsageError(f"--{given[0]} and --{given[1]} both settle the filters; give one of them")
+        raise UsageError(f"--{given[0]} and --{given[1]} both determine the filters; give one of them")
     if settings.size is not None:
         return _sized(genotype, skeleton, settings.size)
     if not targets:
@@ -81,14 +81,14 @@ def size_notation(genotype: Genotype, skeleton: Skeleton) -> str:
 def _sized(genotype: Genotype, skeleton: Skeleton, size: str) -> Skeleton:
     cells, _, channels = size.partition("@")
     width = family_of(genotype).output_width
-    assert width is not None  # or the family would not read the setting
+    assert width is not None  # otherwise the family does not read the setting
     if not (cells.isdecimal() and channels.isdecimal() and int(cells) and int(channels)):
         raise UsageError(f"--size={size}: expected N@P with whole numbers, such as 4@1056")
     unit = width(genotype) * 2**skeleton.reductions
     if int(channels) % unit:
         raise UsageError(
-            f"--size={size}: {channels} channels before the head are no multiple of {unit}, what one filter of the"
-            " first stage makes there"
+            f"--size={size}: {channels} channels before the head are not a multiple of {unit}, the channels for"
+            " one filter of the first stage"
         )
     return replace(skeleton, cells=int(cells), filters=int(channels) // unit)
 
@@ -99,7 +99,7 @@ def _within(cost: Cost, targets: dict[str, float]) -> bool:
 
 
 def _largest(fits: Callable[[int], bool]) -> int:
-    """The largest number that fits, all smaller ones fitting too; 0 if 1 does not."""
+    """The largest number that fits, if all smaller ones fit too; 0 if 1 does not."""
     high = 1
     while fits(high):
         high *= 2

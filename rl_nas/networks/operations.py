@@ -1,6 +1,6 @@
 """The operations of the cell spaces, planned as layers.
 
-An operation maps a state to `filters` channels, at the same size or (stride 2) at half of it. Every
+An operation maps a state to `filters` channels, at the same size or (stride 2) at half the size. Every
 operation has a strided form. Convolutions follow the order ReLU, convolution, batch normalization
 (Zoph et al. 2018, appendix A.4).
 """
@@ -29,14 +29,14 @@ from rl_nas.spaces.operations import OPERATIONS, add_name
 
 @dataclass(frozen=True)
 class Ops:
-    """Plans operations into one network: every layer of it normalizes alike.
+    """Adds operations to the plan of one network, all with the same normalization.
 
     Attributes:
-        plan: where the layers go.
+        plan: of the network.
         norm: the normalization.
-        fraction: of the training that is done; None where no path is to be dropped.
+        fraction: completed fraction of the training; None: no path is dropped.
         keep: probability of keeping a path at the end of the training.
-        zero_padded_pools: whether strided pools read zeros beyond the image; otherwise they ignore it.
+        zero_padded_pools: whether strided pools pad the image with zeros; otherwise they ignore what is beyond it.
     """
 
     plan: Plan
@@ -83,7 +83,7 @@ class Ops:
 
 
 OperationPlan = Callable[[Ops, Tensor, int, int], Tensor]
-"""Plans an operation: function of the `Ops`, the state that it reads, the filters that it makes, and the stride."""
+"""Function that plans an operation, of the `Ops`, the state that it reads, its output filters and the stride."""
 
 
 def _identity(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
@@ -100,7 +100,7 @@ def _conv(kernel: int) -> OperationPlan:
 
 
 def _factored_conv(kernel: int) -> OperationPlan:
-    """1xk then kx1, each with its own ReLU and normalization."""
+    """1xk, then kx1 convolution, each with its own ReLU and normalization."""
 
     def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
         x = ops.conv_bn(ops.relu(x), filters, (1, kernel), (1, stride))
@@ -113,13 +113,13 @@ def _dilated_conv(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
     x = ops.relu(x)
     if stride == 1:
         return ops.conv_bn(x, filters, (3, 3), dilation=2)
-    # A 3x3 kernel of dilation 2 at the even pixels reads only even pixels: on those it is an
+    # A 3x3 kernel of dilation 2 at the even pixels reads only even pixels: on these it is an
     # ordinary 3x3 convolution, at a quarter of the cost.
     return ops.conv_bn(ops.subsample(x), filters, (3, 3))
 
 
 def _separable_conv(kernel: int) -> OperationPlan:
-    """Applied twice; the stride is taken by the first one."""
+    """Separable convolution applied twice, the first time with the stride."""
 
     def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
         for s in (stride, 1):
@@ -131,7 +131,7 @@ def _separable_conv(kernel: int) -> OperationPlan:
 
 
 def _dilated_separable_conv(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
-    """Applied twice; the strided one is an ordinary one on the even pixels, as in `_dilated_conv`."""
+    """Dilated separable convolution applied twice; with a stride, an ordinary one on even pixels (`_dilated_conv`)."""
     for s in (stride, 1):
         x = ops.relu(x)
         if s == 1:
@@ -168,7 +168,7 @@ def _pool(kind: str, size: int) -> OperationPlan:
 
 
 def _around(length: int, size: int) -> tuple[int, int]:
-    """Zeros before and behind `length` pixels, so that a window of `size` with stride 2 meets as many as "same"."""
+    """Zeros before and behind `length` pixels, so that windows of `size` with stride 2 are as many as with "same"."""
     return size // 2 - (1 - length % 2), size // 2
 
 
@@ -194,12 +194,12 @@ OPERATION_PLANS: dict[str, OperationPlan] = {
 
 
 def add_operation(name: str, plan: OperationPlan) -> None:
-    """Adds an operation to the vocabulary of this process: spaces may offer it, genotypes name it.
+    """Adds an operation to the vocabulary of this process: spaces may offer it, genotypes may name it.
 
     Args:
-        name: what genotypes call it, `module:NAME` of the function.
-        plan: which layers it is made of. What it raises, and a result of another shape than the filters and the
-            stride ask for, makes the network one that cannot be built.
+        name: in genotypes, `module:NAME` of the function.
+        plan: adds its layers. If it raises an exception, or returns a shape that does not match the filters and the
+            stride, the network cannot be built.
 
     Raises:
         UsageError: a built-in operation has that name.

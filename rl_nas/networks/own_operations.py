@@ -1,4 +1,4 @@
-"""Operations by name: which ones cells are made of, those of the user's own among them."""
+"""Operations of cells by name, the user's own among them."""
 
 import difflib
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.operations import OPERATIONS
 
 _TRIED = (32, 32, 8)
-"""Image on which an operation of the user's own is planned before it is used."""
+"""Shape of the image that a user's operation is planned on before its use."""
 
 
 @dataclass(frozen=True)
 class OperationSettings(Settings):
-    """The operations of cells."""
+    """Operations of cells."""
 
     title: ClassVar[str] = "Operations"
 
     operations: str | None = setting(
         None,
-        "what cells are made of, with commas between; built-in operations, or module:NAME for functions of one's own,"
-        " which genotype files may then name too; left out: the space's own",
+        "operations of cells, separated by commas; built-in ones, or module:NAME for functions of your own, which"
+        " genotype files may then name too; left out: the space's own",
     )
 
     def check_genotype(self, genotype: Genotype) -> None:
@@ -39,10 +39,10 @@ class OperationSettings(Settings):
 
 
 def find_operations(settings: OperationSettings) -> tuple[str, ...] | None:
-    """Names of the operations that are given; None where none are. Adds the user's own to the vocabulary.
+    """Names of the given operations; None if there are none. Adds the user's own to the vocabulary.
 
     Raises:
-        UsageError: there is no such operation, or one of the user's own cannot be planned.
+        UsageError: there is no such operation, or a user's operation cannot be planned.
     """
     if settings.operations is None:
         return None

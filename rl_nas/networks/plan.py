@@ -1,4 +1,4 @@
-"""A network as a list of layers in order of computation: what is counted, built in Keras or computed directly."""
+"""A network as a list of layers in order of computation, to be counted, built in Keras or computed directly."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -32,12 +32,12 @@ class Node:
     """One planned layer.
 
     Attributes:
-        name: unlike those of the others.
-        layer: what it does.
-        inputs: what it reads.
-        output: what it makes.
-        key: the name with what of the architecture it does not tell, such as the state that an operation reads: where
-            networks share weights, their layers of equal keys do.
+        name: unique in the plan.
+        layer: its kind and parameters.
+        inputs: tensors that it reads.
+        output: tensor that it computes.
+        key: the name with further choices of the architecture, such as the state that an operation reads: in weight
+            sharing, layers with equal keys share their weights.
         weights_of: name of an earlier layer whose weights it uses; None: it has its own.
     """
 
@@ -65,8 +65,8 @@ class Plan:
         self._scope: list[str] = []
         self._keys: list[str] = []
         self._names: set[str] = set()
-        self._made = 0
-        self._place: int | None = None  # in the list, where layers are put now; None: at its end
+        self._count = 0
+        self._place: int | None = None  # in the list, where layers are inserted; None: at its end
 
     @classmethod
     def of_image(cls, shape: Shape) -> "Plan":
@@ -82,23 +82,23 @@ class Plan:
         """Adds a layer that reads `inputs`; returns its output.
 
         Args:
-            layer: what it does.
-            inputs: what it reads.
+            layer: its kind and parameters.
+            inputs: tensors that it reads.
             name: in the present scope.
-            weights_of: the output of an equal layer, whose weights this one uses too. It has no moving statistics.
+            weights_of: the output of an equal layer without moving statistics, whose weights this one uses too.
         """
-        output = Tensor(self._made, layer.output_shape(*(t.shape for t in inputs)))
+        output = Tensor(self._count, layer.output_shape(*(t.shape for t in inputs)))
         unique = self._unique(".".join([*self._scope, name]))
         key = ".".join([*self._keys, unique.removeprefix(".".join([*self._scope, ""]))])
         node = Node(unique, layer, inputs, output, key, self._owner(layer, inputs, weights_of))
         self.nodes.insert(len(self.nodes) if self._place is None else self._place, node)
-        self._made += 1
+        self._count += 1
         self._place = None if self._place is None else self._place + 1
         return output
 
     @contextmanager
     def behind(self, tensor: Tensor) -> Iterator[None]:
-        """Puts the layers added inside right behind the one that made `tensor`, in the order of computation."""
+        """Inserts the layers added inside directly behind the one that computes `tensor`."""
         before = self._place
         self._place = 1 + next(n for n, node in enumerate(self.nodes) if node.output == tensor)
         try:
@@ -108,7 +108,7 @@ class Plan:
 
     @contextmanager
     def scope(self, name: str, variant: object = None) -> Iterator[None]:
-        """Puts `name.` before the names of the layers added inside, and `name(variant).` before their keys."""
+        """Prefixes the names of the layers added inside with `name.`, and their keys with `name(variant).`."""
         self._scope.append(name)
         self._keys.append(name if variant is None else f"{name}({variant})")
         try:
@@ -118,7 +118,7 @@ class Plan:
             self._keys.pop()
 
     def check_halvings(self, halvings: int) -> None:
-        """Raises `UsageError` unless the image can be halved so often."""
+        """Raises `UsageError` unless the image can be halved this often."""
         height, width = self.image.size
         if min(height, width) < 2**halvings:
             raise UsageError(
@@ -127,7 +127,7 @@ class Plan:
             )
 
     def prune(self) -> None:
-        """Drops the layers that no output depends on, such as those of a cell's dead blocks."""
+        """Removes layers that no output depends on, such as those of a cell's dead blocks."""
         needed = {tensor.node for tensor in self.outputs.values()}
         for node in reversed(self.nodes):
             if node.output.node in needed:
@@ -149,7 +149,7 @@ class Plan:
         return sum(counted, start=Cost())
 
     def activations(self) -> int:
-        """Number of values that all layers put out for one image."""
+        """Number of output values of all layers for one image."""
         return sum(math.prod(node.output.shape) for node in self.nodes)
 
     def _owner(self, layer: Layer, inputs: tuple[Tensor, ...], weights_of: Tensor | None) -> str | None:
@@ -162,7 +162,7 @@ class Plan:
         )
         if layer != owner.layer or weights != theirs or not all(weight.trainable for weight in weights):
             raise ValueError(
-                f"{layer} can't use the weights of {owner.name}; expected an equal layer, without averages"
+                f"{layer} can't use the weights of {owner.name}; expected an equal layer without moving statistics"
             )
         return owner.weights_of or owner.name
 

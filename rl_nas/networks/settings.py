@@ -1,4 +1,4 @@
-"""How genotypes become networks: presets, and the flags that change them."""
+"""Settings of networks around genotypes: presets, and flags that change them."""
 
 from collections.abc import Collection
 from typing import ClassVar
@@ -10,16 +10,16 @@ from rl_nas.settings import Changes, setting
 from rl_nas.spaces.decisions import Genotype
 
 _OFF: dict[str, float] = {"dropout": 0.0, "drop_path": 1.0}
-"""Values that switch something off; so does false."""
+"""Values that switch a part off, as false does."""
 
 
 class NetworkSettings(Changes, of=Skeleton, hint="; left out: the preset's"):
-    """The network around a genotype: a preset, and what is to differ from it."""
+    """The network around a genotype: a preset, and changes of it."""
 
     title: ClassVar[str] = "Network"
 
     network: str | None = setting(
-        None, "preset; left out: the one that fits the genotype (cells: proxy in searches)", choices=tuple(PRESETS)
+        None, "preset; left out: the one for the kind of genotype (cells: proxy in searches)", choices=tuple(PRESETS)
     )
     size: str | None = setting(None, "N@P, the papers' notation: N cells a stage, P channels before the head")
     target_params: float | None = setting(None, "the most filters with at most this many trainable parameters", above=0)
@@ -29,13 +29,13 @@ class NetworkSettings(Changes, of=Skeleton, hint="; left out: the preset's"):
 def skeleton_of(
     genotype: Genotype, settings: NetworkSettings, head_reads: Collection[str] = (), default: str = "proxy"
 ) -> Skeleton:
-    """The preset with what the settings change.
+    """The preset with the changes of the settings.
 
     Args:
-        genotype: what the network is to be made of.
-        settings: name and changes.
+        genotype: of the network.
+        settings: name of the preset, and changes.
         head_reads: settings that the head of the network reads.
-        default: the preset of cells where the settings name none.
+        default: the preset of cells if the settings name none.
 
     Raises:
         UsageError: the preset is for genotypes of another kind, or a setting has no effect.
@@ -54,7 +54,7 @@ def skeleton_of(
 
 
 def unread_settings(genotype: Genotype, settings: NetworkSettings, head_reads: Collection[str]) -> list[str]:
-    """Names of the settings that were given, switch something on and have no effect."""
+    """Names of given settings that switch a part on but have no effect."""
     reads = {*family_of(genotype).reads, *head_reads}
     given = {name: value for name, value in settings.flags().items() if value is not None and name not in reads}
     return [name for name, value in given.items() if value is not False and value != _OFF.get(name)]

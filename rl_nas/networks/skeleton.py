@@ -1,4 +1,4 @@
-"""Everything about a network but its genotype, image size and classes."""
+"""Everything about a network except its genotype, image size and classes."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,9 +8,9 @@ from rl_nas.settings import setting
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A preset, or a preset with what the flags change; a family of genotypes and a head read parts of it.
+    """A preset, or a preset changed by flags; a family of genotypes and a head read parts of it.
 
-    `setting` declares what a flag changes, with its help text. The others:
+    `setting` declares the fields that flags change, with their help texts. The others:
 
     Attributes:
         stem: `cifar`, a 3x3 convolution, or `imagenet`, the same with stride 2 and two more reduction cells.
@@ -25,11 +25,11 @@ class Skeleton:
     stem_multiplier: float = setting(1.0, "filters of the stem's 3x3 convolution, in F (imagenet: in 32)", above=0)
     output_conv: bool = setting(
         False,
-        "put a 1x1 convolution and a normalization behind the last cell, so that the head reads the same whatever a"
-        " cell concatenates (ENAS has them behind every cell; on with --estimator=shared)",
+        "add a 1x1 convolution and a normalization behind the last cell, so that the head reads the same channels"
+        " whatever a cell concatenates (ENAS has them behind every cell; on with --estimator=shared)",
     )
     skip_reduction_input: bool = setting(
-        False, "the cell after a reduction takes as h[i-1] the cell before the reduction's input"
+        False, "the cell after a reduction reads the reduction's own h[i-1] as its h[i-1]"
     )
     dropout: float = setting(
         0.0, "fraction of the features dropped before the head's last layer", minimum=0, maximum=0.99
@@ -38,7 +38,7 @@ class Skeleton:
         1.0, "scheduled drop path: final probability of keeping the last cell's paths", above=0, maximum=1
     )
     auxiliary: bool = setting(False, "train with an auxiliary head")
-    zero_padded_pools: bool = setting(False, "strided pools read zeros beyond the image, as in keras.applications")
+    zero_padded_pools: bool = setting(False, "strided pools pad the image with zeros, as in keras.applications")
     bn_momentum: float = setting(0.9, "decay of the moving averages of batch normalization", minimum=0, maximum=1)
     bn_epsilon: float = setting(1e-5, "added to the variance in batch normalization", above=0)
     stem: Literal["cifar", "imagenet"] = "cifar"

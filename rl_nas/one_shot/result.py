@@ -1,4 +1,4 @@
-"""The result of a search with shared weights, and how well they ranked networks."""
+"""The result of a search with shared weights, and the quality of its ranking."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from rl_nas.statistics import Correlation, correlation, kendall, spearman
 from rl_nas.trial import Trial
 
 FEWEST = 3
-"""Networks that a correlation is computed of."""
+"""Fewest networks to compute a correlation of."""
 
 
 @dataclass(frozen=True)
 class Confirmed:
-    """A network that shared weights ranked and that was then trained alone.
+    """A network ranked by shared weights and then trained alone.
 
     Attributes:
         trial: its number.
         place: in the ranking, the first being 1.
         shared: quality with shared weights.
         alone: quality of the child that was trained alone; None if it failed.
-        random: whether it is of the random sample of the ranking, whatever its place.
+        random: whether it belongs to the random sample of the ranking, whatever its place.
     """
 
     trial: int
@@ -35,7 +35,7 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class OneShotResult:
-    """Networks that shared weights ranked, and those of them that were trained alone.
+    """Networks ranked by shared weights, and those of them that were trained alone.
 
     Attributes:
         ranked: number of networks that were ranked.
@@ -46,11 +46,11 @@ class OneShotResult:
     confirmed: Sequence[Confirmed]
 
     def sample(self) -> list[Confirmed]:
-        """The random sample, failures left out."""
+        """The random sample without failures."""
         return [one for one in self.confirmed if one.random and one.alone is not None]
 
     def correlations(self) -> dict[str, Correlation]:
-        """Rank correlations of the qualities with shared weights and alone; none of too small a sample."""
+        """Rank correlations of the qualities with shared weights and alone; none if the sample is too small."""
         sample = self.sample()
         if len(sample) < FEWEST:
             return {}
@@ -60,9 +60,9 @@ class OneShotResult:
 
 
 def order_of_confirmation(count: int, seed: int) -> list[int]:
-    """Places of a ranking in the order in which they are trained alone: the next best and a random one by turns.
+    """Places of a ranking in the order in which they are trained alone: the next best and a random one in turn.
 
-    The random ones, `random_places`, tell how well the ranking ranks; the best alone could not.
+    The random ones, `random_places`, show the quality of the ranking, which the best alone could not.
     """
     places: list[int] = []
     for best, random in zip(range(count), random_places(count, seed), strict=True):
@@ -81,7 +81,7 @@ def one_shot_result(ranking: Sequence[Mapping[str, Any]], trials: Sequence[Trial
 
     Args:
         ranking: `quality` with shared weights of each network, the best first.
-        trials: of networks that were trained alone; a run that was stopped may lack some between.
+        trials: of networks that were trained alone; a stopped run may lack some in between.
         seed: of the run.
     """
     order = order_of_confirmation(len(ranking), seed)

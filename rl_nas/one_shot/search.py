@@ -1,4 +1,4 @@
-"""The search with shared weights: all networks have them in common, so that none has to be trained to be measured.
+"""The search with shared weights: no network has to be trained to be measured.
 
 ENAS (Pham et al. 2018, section 2.2): epochs of training the weights, each batch on a network that the controller draws,
 alternate with updates of the controller, rewarded by held-out batches. The best of a sample of
@@ -19,8 +19,8 @@ from rl_nas.strategies import Resumable, Sampling, Strategy
 from rl_nas.strategies.failures import FailureRule, worst
 from rl_nas.trial import ChildError, Failure, Measurement, Trial, TrialState
 
-_VAIN = 50
-"""Draws for each network that is wanted, before it is given up."""
+_MAX_DRAWS = 50
+"""Draws per network before the search gives up."""
 
 
 class Supernet(Protocol):
@@ -31,23 +31,23 @@ class Supernet(Protocol):
         """Batches of an epoch."""
 
     def train(self, epoch: int, architectures: Sequence[Architecture]) -> float:
-        """Trains for an epoch, the number of which is given; one architecture for each step. Returns the mean loss."""
+        """Trains for epoch number `epoch`, on one architecture for each train step; returns the mean loss."""
 
     def measure(self, architecture: Architecture, batch: Sequence[int] | None = None) -> Measurement:
-        """Measures a network on all held-out images, or on a batch of them that is a function of these numbers.
+        """Measures a network on all held-out images, or on a batch of them that is a function of `batch`.
 
         Raises:
-            ChildError: there is no such network.
+            ChildError: the network cannot be built.
         """
 
     def admits(self, architecture: Architecture) -> bool:
-        """Whether there is such a network."""
+        """Whether the network can be built."""
 
     def state(self) -> State:
-        """The weights, and all that later epochs depend on."""
+        """The weights, and everything else that later epochs depend on."""
 
     def restore(self, state: State) -> None:
-        """Goes on from such a state."""
+        """Restores the state."""
 
 
 class SampledStrategy(Strategy, Sampling, Resumable, Protocol):
@@ -56,11 +56,11 @@ class SampledStrategy(Strategy, Sampling, Resumable, Protocol):
 
 @dataclass(frozen=True)
 class Ranked:
-    """A network as the shared weights see it.
+    """A network measured by shared weights.
 
     Attributes:
         architecture: of the network.
-        reward: by which it is ranked.
+        reward: to rank by.
         quality: on all held-out images.
     """
 
@@ -83,21 +83,21 @@ def train_one_shot(
     failures: FailureRule = worst,
     on_epoch: Callable[[int, Mapping[str, float]], None] = lambda epoch, figures: None,
 ) -> None:
-    """Trains shared weights and the strategy by turns; goes on after the last epoch that was kept.
+    """Trains shared weights and the strategy in turn; continues after the last epoch that was saved.
 
     Args:
-        strategy: fresh, also when a run is continued.
+        strategy: fresh, also if a run is continued.
         supernet: the weights; fresh as well.
-        keeper: of the state after every epoch.
-        last: what it kept last, if it did.
-        reward: what the strategy maximises.
+        keeper: keeps the state after every epoch.
+        last: the last state that it kept, if any.
+        reward: what the strategy maximizes.
         epochs: of the weights.
         warmup: epochs before the first update of the strategy.
         updates: of the strategy after every epoch.
         batch_size: networks that an update learns from, each measured on a batch of held-out images.
-        failures: what the strategy is shown of networks that cannot be.
-        on_epoch: is shown every epoch's figures, those of the last one again when a run is continued: it may have ended
-            between the two.
+        failures: what the strategy is shown of networks that cannot be built.
+        on_epoch: called with every epoch's number and figures, and with the last ones again if a run is continued: it
+            may have been interrupted before the call.
     """
     if last is not None:
         strategy.restore(last.state["strategy"])
@@ -128,9 +128,9 @@ def rank(
     reward: Callable[[Measurement], float],
     key: Callable[[Architecture], str],
 ) -> list[Ranked]:
-    """So many different networks, as the strategy draws them, best first by the reward on all held-out images.
+    """Different networks drawn by the strategy, best first by the reward on all held-out images.
 
-    Fewer where the strategy draws the same ones again and again.
+    Fewer than `samples` if the strategy keeps drawing the same ones.
     """
     found: dict[str, Ranked] = {}
     for architecture in _admitted(strategy, supernet, samples):
@@ -144,21 +144,21 @@ def rank(
 
 
 class FixedProposals:
-    """The strategy that proposes given architectures in their order."""
+    """A strategy that proposes given architectures in order."""
 
     def __init__(self, architectures: Sequence[Architecture]) -> None:
         self._left = list(architectures)
 
     def propose(self, n: int) -> list[Architecture]:
-        """The next `n`, or as many as there are."""
+        """The next `n` architectures, or as many as are left."""
         next_ones, self._left = self._left[:n], self._left[n:]
         return next_ones
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """Ignores them."""
+        """Ignores the trials."""
 
     def diagnostics(self) -> Mapping[str, float]:
-        """None."""
+        """No figures."""
         return {}
 
 
@@ -179,11 +179,11 @@ def _trial(
 def _drawn(strategy: Sampling, supernet: Supernet, count: int) -> list[Architecture]:
     drawn = [architecture for architecture, _ in zip(_admitted(strategy, supernet, count), range(count), strict=False)]
     if len(drawn) < count:
-        raise RunError(f"{len(drawn)} of {_VAIN * count} networks that were drawn can be made; allow larger ones")
+        raise RunError(f"{len(drawn)} of {_MAX_DRAWS * count} networks drawn can be built; allow larger ones")
     return drawn
 
 
 def _admitted(strategy: Sampling, supernet: Supernet, count: int) -> Iterator[Architecture]:
-    """Networks that can be made, of `_VAIN` times `count` that are drawn."""
-    for _ in range(_VAIN):
+    """Networks that can be built, of `_MAX_DRAWS` times `count` draws."""
+    for _ in range(_MAX_DRAWS):
         yield from filter(supernet.admits, strategy.sample(count))

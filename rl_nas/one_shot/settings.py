@@ -8,14 +8,14 @@ from rl_nas.settings import Settings, setting
 
 @dataclass(frozen=True)
 class EstimatorSettings(Settings):
-    """The way in which a network is measured for the strategy."""
+    """How networks are measured for the strategy."""
 
     title: ClassVar[str] = "Estimator"
 
     estimator: str = setting(
         "trained",
-        "train each network as a child of its own; or (shared) train weights that all have in common, measure networks"
-        " with these, and train --trials of a sample alone: the best, and random ones that tell how well that ranks"
+        "trained: train each network as a child; shared: train weights that all networks share, measure networks with"
+        " these, and train --trials of a sample alone: the best, and random ones to tell how well the weights rank"
         " (ENAS; Pham et al. 2018)",
         choices=("trained", "shared"),
     )
@@ -23,10 +23,8 @@ class EstimatorSettings(Settings):
     shared_warmup: int = setting(0, "of these, epochs before the first update of the strategy", minimum=0)
     shared_updates: int = setting(
         30,
-        "updates of the strategy after every epoch, each from --update_every networks that are measured on a batch of"
-        " held-out images",
+        "updates of the strategy after every epoch, each from --update_every networks measured on a batch of held-out"
+        " images",
         minimum=0,
     )
-    shared_samples: int = setting(
-        100, "networks that are drawn at the end and ranked on all held-out images", minimum=2
-    )
+    shared_samples: int = setting(100, "networks drawn at the end and ranked on all held-out images", minimum=2)

@@ -1,4 +1,4 @@
-"""What a search with shared weights keeps: its state after the last epoch, and the ranking at its end."""
+"""Files of a search with shared weights: its state after the last epoch, and its final ranking."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ class OneShotState:
     """The files of a folder, each replaced as a whole.
 
     Args:
-        folder: made when something is written.
+        folder: created by the first write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -24,17 +24,17 @@ class OneShotState:
         self._state, self._ranking = folder / "state.npz", folder / "ranking.json"
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Makes a checkpoint durable in the place of the last one.
+        """Saves a checkpoint durably, replacing the last one.
 
         Raises:
-            StorageError: the disk is full or may not be written.
+            StorageError: the disk is full or read-only.
         """
         content = pack({"updates": checkpoint.updates, "trials": checkpoint.trials, "state": checkpoint.state})
         make_folder(self._folder)
         write_bytes(self._state, content)
 
     def checkpoint(self) -> Checkpoint | None:
-        """The last one.
+        """The last checkpoint.
 
         Raises:
             UsageError: the file is broken.
@@ -52,7 +52,7 @@ class OneShotState:
         write_text(self._ranking, json.dumps(ranking, indent=1) + "\n")
 
     def ranking(self) -> list[dict[str, Any]] | None:
-        """What was written, if anything was."""
+        """The ranking that was written, if any."""
         if not self._ranking.exists():
             return None
         return [current_ranked(entry) for entry in json.loads(self._ranking.read_text(encoding="utf-8"))]

@@ -1,4 +1,4 @@
-"""Measures architectures by weights that they share: one-shot performance estimation."""
+"""Measures architectures with weights that they share: one-shot performance estimation."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,14 +22,14 @@ class TrainedSupernet:
     """The weights that all networks of a space share, trained on one data set.
 
     Args:
-        plan: from an architecture, and the number of train steps or None, to its network.
+        plan: from an architecture, and the number of train steps or None for inference, to its network.
         data: the images.
         objective: gives loss and evidence.
         metric: makes a fresh metric; its first figure is the quality.
         training: of the weights.
         augmentation: of the training images.
-        limits: what networks may be.
-        seed: of all that is random.
+        limits: of the networks' size.
+        seed: of all randomness.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class TrainedSupernet:
         return self._trainer.steps
 
     def train(self, epoch: int, architectures: Sequence[Architecture]) -> float:
-        """See `rl_nas.shared_search.Supernet`.
+        """See `rl_nas.one_shot.search.Supernet`.
 
         Raises:
             RunError: a loss is not finite.
@@ -72,7 +72,7 @@ class TrainedSupernet:
         return float(np.mean(losses))
 
     def measure(self, architecture: Architecture, batch: Sequence[int] | None = None) -> Measurement:
-        """See `rl_nas.shared_search.Supernet`; `epochs` are those of the shared weights so far."""
+        """See `rl_nas.one_shot.search.Supernet`; `epochs` are those of the shared weights."""
         started = time.monotonic()
         plan = self._checked(architecture)
         indices = np.arange(self._held_out)
@@ -89,7 +89,7 @@ class TrainedSupernet:
         )
 
     def admits(self, architecture: Architecture) -> bool:
-        """Whether its network can be made, and is within the limits."""
+        """Whether the network can be built and is within the limits."""
         try:
             self._checked(architecture)
         except ChildError:
@@ -97,7 +97,7 @@ class TrainedSupernet:
         return True
 
     def state(self) -> State:
-        """The shared weights, and what the optimizer keeps of them."""
+        """The shared weights and the optimizer's state."""
         return self._trainer.state()
 
     def restore(self, state: State) -> None:

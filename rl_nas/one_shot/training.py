@@ -1,4 +1,4 @@
-"""Trains weights that networks share, a batch on one network after the other, and measures networks with them."""
+"""Trains weights that networks share, each batch on another network, and measures networks with them."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,18 +18,18 @@ from rl_nas.one_shot.weights import WEIGHTS, OneShotWeights
 
 
 class OneShotTrainer:
-    """The shared weights, and how they are trained.
+    """The shared weights and their training.
 
-    A step is that of a child which is trained alone (`TrainStep`): the weights of a network, and what the optimizer
-    keeps of them, are taken from the shared ones and put back after it; no others move. Nothing is traced, as the next
-    step has another network. A step is a function of the weights, of its number and of the seed.
+    A train step is that of a child that is trained alone (`TrainStep`): the weights of a network, and their optimizer
+    slots, are copied from the shared ones and back after it; no others change. Nothing is traced, as the next step has
+    another network. A step is a function of the weights, of its number and of the seed.
 
     Args:
         data: the images.
         objective: gives loss and evidence.
-        training: as for a child; its epochs are those of the shared weights. No average of weights is kept.
+        training: as of a child; its epochs are those of the shared weights. No average of weights is kept.
         augmentation: of the training images.
-        seed: of all that is random.
+        seed: of all randomness.
 
     Attributes:
         weights: of all networks.
@@ -67,7 +67,7 @@ class OneShotTrainer:
         """Trains the weights of a network on a batch.
 
         Args:
-            plan: the network as it is while it is trained.
+            plan: the network in training.
             number: of the step, from 0.
             indices: of the images, int64 [batch].
 
@@ -96,11 +96,11 @@ class OneShotTrainer:
     def measure(self, plan: Plan, indices: np.ndarray, metric: Metric) -> dict[str, float]:
         """Figures of a metric over held-out images.
 
-        Normalized by the statistics of the images themselves, at most a training batch at once: averages over the
-        training would be those of other networks too.
+        Batch normalization uses the statistics of the images, at most a training batch at once: moving averages would
+        be those of other networks too.
 
         Args:
-            plan: the network without what only its training needs.
+            plan: the network without its auxiliary training parts.
             indices: of the images, int64 [images].
             metric: fresh.
         """
@@ -115,7 +115,7 @@ class OneShotTrainer:
         return metric.result()
 
     def state(self) -> State:
-        """Everything that later steps depend on."""
+        """State that later train steps depend on."""
         return {"weights": self.weights.state(), "optimizer": self._scalars}
 
     def restore(self, state: State) -> None:
@@ -125,7 +125,7 @@ class OneShotTrainer:
 
 
 def _state_of(optimizer: Any, child: PlannedModel) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What an optimizer keeps of each weight, and what it keeps besides, by name."""
+    """Slots of an optimizer, of one value for each weight, and its other variables, by name."""
     shape = child.trainable.vector.shape
     slots = {v.path: v for v in optimizer.variables if v.shape == shape}
     return slots, {v.path: v for v in optimizer.variables if v.path not in slots}

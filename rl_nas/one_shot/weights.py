@@ -1,7 +1,7 @@
-"""Weights that the networks of a space have in common (Pham et al. 2018, ENAS, section 2.4).
+"""Weights that the networks of a space share (Pham et al. 2018, ENAS, section 2.4).
 
-A kernel behind a concatenation is put together from a part for each of the states that are concatenated, as ENAS
-puts together the convolution at a cell's end: which states these are differs from network to network.
+A kernel behind a concatenation is put together from a part for each concatenated state, as in the convolution at the
+end of ENAS's cells: the states differ from network to network.
 """
 
 import zlib
@@ -18,7 +18,7 @@ WEIGHTS = "weights"
 
 
 class _Part(NamedTuple):
-    """Channels of a tensor that one layer made.
+    """Channels of a tensor that one layer computes.
 
     Attributes:
         source: key of that layer.
@@ -30,14 +30,14 @@ class _Part(NamedTuple):
 
 
 class OneShotWeights:
-    """All weights of all networks that were met, and what an optimizer keeps of each.
+    """All weights of all networks met so far, and their optimizer slots.
 
-    Weights that are new start from values that are a function of the seed and of their key alone, so that it does not
-    matter in which order networks are met.
+    The initial value of a weight is a function of the seed and of its key alone, whatever the order in which networks
+    are met.
 
     Attributes:
-        seed: of the first values.
-        vectors: name -> float32 [all weights]: `weights`, and what `slot` was asked for.
+        seed: of the initial values.
+        vectors: name -> float32 [all weights]: `weights`, and the slots.
     """
 
     def __init__(self, seed: int) -> None:
@@ -48,16 +48,16 @@ class OneShotWeights:
 
     @property
     def vectors(self) -> dict[str, np.ndarray]:
-        """Views of the storage, which has room for more."""
+        """Views of the used part of the storage."""
         return {name: storage[: self._size] for name, storage in self._storage.items()}
 
     def slot(self, name: str) -> np.ndarray:
-        """The vector of that name, zeros at first."""
+        """The slot of a name, initially zeros."""
         self._storage.setdefault(name, np.zeros_like(self._storage[WEIGHTS]))
         return self.vectors[name]
 
     def places(self, plan: Plan) -> np.ndarray:
-        """Where the trainable weights of a network stand, int64 [its trainable parameters]; makes those that are new.
+        """Places of a network's trainable weights, int64 [its trainable parameters]; creates missing ones.
 
         Their order is that of `PlannedModel.trainable`.
         """
@@ -91,7 +91,7 @@ class OneShotWeights:
         return np.concatenate(entries, axis=weight.input_axis).ravel()
 
     def _entry(self, name: str, weight: Weight, shape: tuple[int, ...]) -> np.ndarray:
-        """Where weights of that name and shape stand, in that shape."""
+        """Places of the weights of a name and shape, in that shape."""
         key, size = f"{name} {shape}", int(np.prod(shape))
         if key not in self._starts:
             self._starts[key], self._size = self._size, self._size + size
@@ -108,7 +108,7 @@ class OneShotWeights:
 
 
 def _parts(plan: Plan) -> dict[int, tuple[_Part, ...]]:
-    """The layers that made the channels of every tensor."""
+    """The layers that compute the channels of every tensor."""
     parts: dict[int, tuple[_Part, ...]] = {
         tensor.node: (_Part(name, tensor.channels),) for name, tensor in plan.inputs.items()
     }

@@ -1,1 +1,1 @@
-"""Pictures, tables and progress."""
+"""Pictures, tables and progress displays."""

@@ -9,15 +9,15 @@ from matplotlib.figure import Figure
 
 from rl_nas.bench.comparison import Comparison
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's palette, which colour-blind readers tell apart."""
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's palette, which color-blind readers can distinguish."""
 
 _FIRST = 10
-"""Evaluations before this are not shown: they would set the scale."""
+"""First evaluation shown: earlier ones would dominate the scale."""
 
 
 def draw_bench(comparisons: Sequence[Comparison], path: Path) -> None:
-    """Draws means over runs with bands of 95% (normal) into an image file.
+    """Draws means over runs, with 95% normal intervals as bands, into an image file.
 
     The upper row shows the reward that strategies are compared on, the lower one the report; one column for
     each comparison.
@@ -32,8 +32,8 @@ def draw_bench(comparisons: Sequence[Comparison], path: Path) -> None:
             (f"best {setup.reward_column} so far", f"its {setup.report_column}"),
             strict=True,
         ):
-            for (name, curves), colour in zip(comparison.curves.items(), _COLOURS * 2, strict=False):
-                _draw_curve(axis, getattr(curves, part), name, colour)
+            for (name, curves), color in zip(comparison.curves.items(), _COLORS * 2, strict=False):
+                _draw_curve(axis, getattr(curves, part), name, color)
             axis.set_title(title, fontsize=10)
             axis.set_xscale("log")
             axis.grid(alpha=0.25)
@@ -47,10 +47,10 @@ def draw_bench(comparisons: Sequence[Comparison], path: Path) -> None:
     figure.savefig(path, dpi=130)
 
 
-def _draw_curve(axis: Axes, values: np.ndarray, name: str, colour: str) -> None:
+def _draw_curve(axis: Axes, values: np.ndarray, name: str, color: str) -> None:
     first = min(_FIRST, values.shape[1]) - 1
     evaluations, values = np.arange(first + 1, values.shape[1] + 1), values[:, first:]
     mean = np.nanmean(values, axis=0)
     error = 1.96 * np.nanstd(values, axis=0) / np.sqrt(len(values))
-    axis.plot(evaluations, mean, color=colour, label=name, linewidth=1.6)
-    axis.fill_between(evaluations, mean - error, mean + error, color=colour, alpha=0.2, linewidth=0)
+    axis.plot(evaluations, mean, color=color, label=name, linewidth=1.6)
+    axis.fill_between(evaluations, mean - error, mean + error, color=color, alpha=0.2, linewidth=0)

@@ -12,7 +12,7 @@ from rl_nas.statistics import Estimate
 
 
 def bench_text(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> str:
-    """Markdown tables: the reward that strategies are compared on, then the report, then what was published."""
+    """Markdown tables: the reward that strategies are compared on, the report, published results."""
     return "\n\n".join(_comparison_text(comparison, budgets) for comparison in comparisons) + "\n"
 
 
@@ -22,8 +22,8 @@ def _comparison_text(comparison: Comparison, budgets: Sequence[int]) -> str:
         f"## {setup.table}: {setup.reward_column} -> {setup.report_column}",
         f"{setup.runs} runs of each strategy from seed {setup.seed}; mean±std over runs, [95% bootstrap"
         " interval of the mean]. A repeated proposal counts as an evaluation.",
-        f"**Reward**: best {setup.reward_column} so far (maximum of the table {setup.maximum:.3f}), after so"
-        " many evaluations:",
+        f"**Reward**: best {setup.reward_column} so far (maximum of the table {setup.maximum:.3f}), by number of"
+        " evaluations:",
         _grid(comparison, lines, budgets, [_interval(line.reward) for line in lines]),
         "Runs that have found that maximum:",
         _grid(comparison, lines, budgets, [f"{line.at_maximum:.1%}" for line in lines]),
@@ -69,7 +69,7 @@ def bench_csv(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> str:
 
 
 def bench_json(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> list[dict[str, Any]]:
-    """The rows of the CSV, each with the table's maximum and what was published."""
+    """The rows of the CSV, each with the published results on its table."""
     published = {name: [asdict(row) for row in rows] for name, rows in PUBLISHED_ROWS.items()}
     return [{**row, "published": published.get(row["table"], [])} for row in _rows(comparisons, budgets)]
 

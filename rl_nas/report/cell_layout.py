@@ -1,7 +1,7 @@
 """The boxes and edges of a cell's picture.
 
-`cell_levels` orders what is drawn, `cell_positions` says where; here it becomes boxes and edges. Edges
-bend only between levels, where no box is; none runs through a box. All of it is deterministic.
+`cell_levels` orders the items, `cell_positions` places them; here they become boxes and edges. Edges
+bend only between levels, where no box is; none runs through a box. The layout is deterministic.
 """
 
 from dataclasses import dataclass, replace
@@ -14,22 +14,22 @@ from rl_nas.spaces.cells import CELL_INPUTS, Cell
 Point = tuple[float, float]
 
 CONCAT_SIZE = (1.70, 0.30)
-"""Of the concatenation, in inches; it is widened to span what enters it."""
+"""Width and height of the concatenation, in inches; it is widened to span its inputs."""
 
 _TOP_GAP = 0.34
 
 
 @dataclass(frozen=True)
 class Box:
-    """A labelled box.
+    """A labeled box.
 
     Attributes:
         key: unique in the picture: `state S` (an input, or the combiner of the block that makes state
             S), `op S.K` (operation K of that block), `concat` or `output`.
         kind: `state`, `op`, `add`, `concat`, `output`, or `cell_concat` (the cell's concatenation).
         label: an operation, or the name of the state, as in `cell_text`.
-        x: centre, inches from the left.
-        y: centre, inches from the bottom.
+        x: center, inches from the left.
+        y: center, inches from the bottom.
         width: in inches.
         height: in inches.
     """
@@ -51,8 +51,8 @@ class Edge:
         source: key of the box it leaves.
         target: key of the box it enters.
         points: in inches, from the source's upper to the target's lower side, each above the one
-            before. From one to the next the edge is a vertical line, or a curve that is vertical at
-            both and takes half of its way to the side at half of its height.
+            before. Between two points the edge is a vertical line, or a curve that is vertical at both ends
+            and has moved half of its way to the side at half of its height.
     """
 
     source: str
@@ -62,7 +62,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class CellLayout:
-    """A laid out cell: it fills the rectangle from (0, 0) to (width, height), in inches."""
+    """The layout of a cell, which fills the rectangle from (0, 0) to (width, height), in inches."""
 
     boxes: tuple[Box, ...]
     edges: tuple[Edge, ...]
@@ -73,9 +73,9 @@ class CellLayout:
 def layout_cell(cell: Cell) -> CellLayout:
     """Places the boxes and edges of a cell.
 
-    Every operation has a box of its own: one edge enters it, and one goes on to its block's combiner.
-    Besides, an edge leads from each state of the concat list to the concatenation, and one from there
-    to the output. Of a block's operations the left one is that whose input lies further to the left.
+    Every operation has a box: one edge enters it, and one leads to its block's combiner. An edge leads from
+    each state of the concat list to the concatenation, and one from there to the output. Of a block's
+    operations, the one whose input is further left is on the left.
     """
     graph = cell_graph(cell)
     places = place(graph, ordered_levels(graph))
@@ -107,9 +107,9 @@ def _blocks(cell: Cell, graph: Graph, places: Places) -> tuple[list[Box], list[E
 
 
 def _path(graph: Graph, places: Places, state: int, end: int, last: Link | None) -> list[Point]:
-    """The way of a state up to the top of the level before `end`.
+    """The path of a state up to the top of the level before `end`.
 
-    From there `last` leads to its reader; without a link it goes on straight, to the concatenation.
+    From there `last` leads to its reader; without a link it goes straight on, to the concatenation.
     """
     points = []
     for level in range(graph.depth[state], end):
@@ -139,7 +139,7 @@ def _concat(cell: Cell, graph: Graph, places: Places) -> tuple[list[Box], list[E
 
 
 def _framed(boxes: list[Box], edges: list[Edge]) -> CellLayout:
-    """Moves everything to where the leftmost thing is at 0."""
+    """Moves everything so that the leftmost point is at 0."""
     reach = [(box.x - box.width / 2, box.x + box.width / 2) for box in boxes]
     reach += [(x, x) for edge in edges for x, _ in edge.points]
     left = min(start for start, _ in reach)

@@ -1,13 +1,13 @@
-"""A cell's picture as levels of items, in an order of few crossings: the first half of its layout.
+"""Levels of items of a cell's picture, in an order with few crossings: the first half of its layout.
 
 The method is Sugiyama's, applied to whole blocks: a block (its two operations side by side, their
-combiner centred above them) is one rigid unit, so that nothing has to be routed inside it.
+combiner centered above them) is one rigid unit, so that nothing has to be routed inside it.
 
 1. The level of a block is its depth, the longest path to it from the cell's inputs (level 0).
 2. A state that is read above the next level gets a lane, a vertical line, on every level it passes.
-   Its readers share the lane: one line leaves the state, and branches.
-3. Each level is ordered by barycentre, then item by item moved to where the fewest edges cross; the
-   best of several starts is kept.
+   Its readers share the lane: one line leaves the state and branches.
+3. Each level is ordered by barycenter, then its items are moved one by one to where the fewest edges
+   cross; the best of several starts is kept.
 """
 
 import random
@@ -56,7 +56,7 @@ def cell_graph(cell: Cell) -> Graph:
     for block in cell.blocks:
         depth.append(1 + max(depth[state] for state in block.inputs))
     top = max(depth) + 1
-    # The highest level on which somebody above needs the state.
+    # The highest level on which a level above needs the state.
     last = [top - 1 if state in cell.concat else level for state, level in enumerate(depth)]
     for number, block in enumerate(cell.blocks, start=CELL_INPUTS):
         for state in block.inputs:
@@ -73,33 +73,33 @@ def cell_graph(cell: Cell) -> Graph:
 
 
 def ordered_levels(graph: Graph) -> Levels:
-    """The levels in the best order that several starts lead to; the inputs keep theirs."""
+    """The levels in the best order from several starts; the inputs keep theirs."""
     inputs, *others = graph.levels
     states = list(range(len(graph.depth)))
-    shuffle = random.Random(0).shuffle  # a generator of its own: equal cells get equal pictures
+    shuffle = random.Random(0).shuffle  # a fixed seed: equal cells get equal pictures
     candidates = []
     for _ in range(_STARTS):
         levels = [inputs, *(sorted(level, key=lambda item: states.index(item.state)) for level in others)]
-        _sort_by_barycentre(graph, levels)
+        _sort_by_barycenter(graph, levels)
         _improve(graph, levels)
         candidates.append(levels)
         shuffle(states)
     return min(candidates, key=lambda levels: _disorder(graph, levels, 1, len(levels)))
 
 
-def _sort_by_barycentre(graph: Graph, levels: Levels) -> None:
-    """Sorts each level, from the lowest, by the mean rank of what its items read."""
+def _sort_by_barycenter(graph: Graph, levels: Levels) -> None:
+    """Sorts each level, from the lowest, by the mean rank of its items' inputs."""
     for level, links in zip(levels[1:], graph.links[1:], strict=True):
         ranks = ranks_of(levels)
         below: dict[Item, list[float]] = {}
         for link in links:
             below.setdefault(link.upper, []).append(ranks[link.lower])
-        barycentres = {item: sum(near) / len(near) for item, near in below.items()}
-        level.sort(key=barycentres.__getitem__)
+        barycenters = {item: sum(near) / len(near) for item, near in below.items()}
+        level.sort(key=barycenters.__getitem__)
 
 
 def _improve(graph: Graph, levels: Levels) -> None:
-    """Moves items within their levels for as long as that lowers the disorder."""
+    """Moves items within their levels as long as that lowers the disorder."""
     moved = True
     while moved:
         moved = False
@@ -122,9 +122,9 @@ def ranks_of(levels: Levels) -> dict[Item, float]:
 
 
 def _disorder(graph: Graph, levels: Levels, start: int, stop: int) -> tuple[int, float]:
-    """Faults of the links into levels `start` to `stop` - 1, of which there should be few.
+    """Disorder, to be minimized, of the links into levels `start` to `stop` - 1.
 
-    Crossings above all, then the distances that they bridge (squared ranks, which are exact).
+    Crossings first, then the distances that links bridge (squared ranks, which are exact).
     """
     ranks = ranks_of(levels[start - 1 : stop])
     crossings, length = 0, 0.0

@@ -25,13 +25,13 @@ _FILLS = {
     "concat": "#DCCBEF",
     "cell_concat": "#DCCBEF",
 }
-"""Yellow, green and lilac, which stay apart for the red- and the green-blind; the labels say it too."""
+"""Yellow, green and lilac, which red- and green-blind readers can distinguish; the labels tell the same."""
 
-_EDGE_COLOURS = {"state 0": "#0072B2", "state 1": "#D55E00"}
-"""Blue and vermilion (Okabe and Ito) for what comes from the inputs; all other edges are dark grey."""
+_EDGE_COLORS = {"state 0": "#0072B2", "state 1": "#D55E00"}
+"""Blue and vermilion (Okabe and Ito) for edges from the inputs; all others are dark gray."""
 
 _MATHS = {INPUT_NAMES[0]: "$h_i$", INPUT_NAMES[1]: "$h_{i{-}1}$", OUTPUT_NAME: "$h_{i{+}1}$"}
-"""The cell's inputs and output in print; braces keep the signs from being spaced out."""
+"""The cell's inputs and output in the picture; braces keep the signs from being spaced out."""
 
 _INK = "#333333"
 _LINE = 1.1
@@ -46,7 +46,7 @@ _OWN_LETTERS = 9
 
 
 def cells_figure(cells: Mapping[str, Cell], title: str = "") -> Figure:
-    """The cells side by side, blocks with the numbers that `cell_text` gives them.
+    """Draws cells side by side, blocks with their numbers in `cell_text`.
 
     Boxes and labels carry their layout's keys as gid.
     """
@@ -72,7 +72,7 @@ def cells_figure(cells: Mapping[str, Cell], title: str = "") -> Figure:
 def op_label(op: str) -> str:
     """An operation as the paper abbreviates it, on one or two lines: `sep_5x5` is `sep` over `5x5`.
 
-    Of the user's own, `module:NAME`, the module is left out, and what does not fit.
+    For the user's own, `module:NAME`, the module is left out, and so are letters that do not fit.
     """
     module, _, name = op.rpartition(":")
     family, _, size = name.partition("_")
@@ -93,21 +93,21 @@ def _place(figure: Figure, artists: Iterable[Artist], left: float, bottom: float
 
 
 def _edge_artists(layout: CellLayout) -> list[Artist]:
-    """All edges; those of a state have a common halo, which parts them from the edges they cross."""
+    """All edges; those of a state have a common halo, which separates them from edges that they cross."""
     by_source: dict[str, list[Edge]] = {}
     for edge in layout.edges:
         by_source.setdefault(edge.source, []).append(edge)
     artists: list[Artist] = []
     for source, edges in by_source.items():
-        colour = _EDGE_COLOURS.get(source, _INK)
+        color = _EDGE_COLORS.get(source, _INK)
         curve = _curve(edges)
-        artists += [_stroke(curve, "white", _HALO), _stroke(curve, colour, _LINE)]
-        artists += [_head(edge, colour) for edge in edges]
+        artists += [_stroke(curve, "white", _HALO), _stroke(curve, color, _LINE)]
+        artists += [_head(edge, color) for edge in edges]
     return artists
 
 
 def _curve(edges: Iterable[Edge]) -> Curve:
-    """The lines of edges up to their heads, without repetition: overdrawn lines look thicker."""
+    """The lines of edges up to their heads, without duplicates: overdrawn lines look thicker."""
     pieces: dict[tuple[Point, Point], None] = {}
     for edge in edges:
         *points, (end_x, end_y) = edge.points
@@ -120,14 +120,14 @@ def _curve(edges: Iterable[Edge]) -> Curve:
     return Curve(vertices, [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4] * len(pieces))
 
 
-def _stroke(curve: Curve, colour: str, width: float) -> PathPatch:
-    return PathPatch(curve, facecolor="none", edgecolor=colour, linewidth=width, capstyle="butt")
+def _stroke(curve: Curve, color: str, width: float) -> PathPatch:
+    return PathPatch(curve, facecolor="none", edgecolor=color, linewidth=width, capstyle="butt")
 
 
-def _head(edge: Edge, colour: str) -> Polygon:
+def _head(edge: Edge, color: str) -> Polygon:
     x, y = edge.points[-1]
     corners = [(x, y), (x - _HEAD_WIDTH / 2, y - _HEAD_LENGTH), (x + _HEAD_WIDTH / 2, y - _HEAD_LENGTH)]
-    return Polygon(corners, closed=True, facecolor=colour, edgecolor="none")
+    return Polygon(corners, closed=True, facecolor=color, edgecolor="none")
 
 
 def _box_artists(boxes: Iterable[Box]) -> list[Artist]:
@@ -135,9 +135,9 @@ def _box_artists(boxes: Iterable[Box]) -> list[Artist]:
     for box in boxes:
         corner = (box.x - box.width / 2, box.y - box.height / 2)
         style = f"round,pad=0,rounding_size={0.14 if box.kind in ('state', 'output') else 0.05}"
-        colour = _EDGE_COLOURS.get(box.key, _INK)
+        color = _EDGE_COLORS.get(box.key, _INK)
         patch = FancyBboxPatch(corner, box.width, box.height, boxstyle=style)
-        patch.set(facecolor=_FILLS[box.kind], edgecolor=colour, linewidth=0.9, gid=box.key)
+        patch.set(facecolor=_FILLS[box.kind], edgecolor=color, linewidth=0.9, gid=box.key)
         artists += [patch, *_label_artists(box)]
     return artists
 

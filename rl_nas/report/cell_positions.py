@@ -1,6 +1,6 @@
-"""Where the items of a cell's picture stand: the second half of its layout.
+"""Positions of the items of a cell's picture: the second half of its layout.
 
-Horizontal positions minimise the squared horizontal lengths of the edges, given the order of each
+Horizontal positions minimize the squared horizontal lengths of the edges, given the order of each
 level; then lanes and boxes move to where edges run straight.
 """
 
@@ -18,11 +18,11 @@ STATE_SIZE = (0.80, 0.34)
 
 COMBINE_GAP = 0.24
 
-_OP_PITCH = OP_SIZE[0] + 0.10  # less than a combiner is wide: straight edges lead up to it
+_OP_PITCH = OP_SIZE[0] + 0.10  # less than a combiner's width: straight edges lead up to it
 _UNIT_HEIGHT = OP_SIZE[1] + COMBINE_GAP + COMBINE_SIZE[1]
 _UNIT_MARGIN, _LANE_MARGIN = 0.15, 0.10
 _LEVEL_GAP, _GAP_PER_INCH, _LARGEST_GAP = 0.42, 0.11, 1.30
-_PORT_PITCH, _PORT_SHARE = 0.11, 0.7
+_PORT_PITCH, _PORT_FRACTION = 0.11, 0.7
 _LARGEST_SNAP = 0.15
 _LANE_WEIGHT = 4.0
 _POSITION_SWEEPS, _STRAIGHTENINGS = 60, 3
@@ -31,7 +31,7 @@ _Pulls = dict[Item, list[tuple[Item, float, float]]]
 
 
 class Places(NamedTuple):
-    """Where items are, and where links leave the lower item and enter the upper one, in inches."""
+    """Positions of items, and of the ends of links at the lower and the upper item, in inches."""
 
     x: dict[Item, float]
     leave: dict[Link, float]
@@ -41,14 +41,14 @@ class Places(NamedTuple):
 
 
 def place(graph: Graph, levels: Levels) -> Places:
-    """Turns an order into positions; levels are the further apart the further links go sideways."""
+    """Turns an order into positions; levels are further apart where links go further sideways."""
     ranks = ranks_of(levels)
-    shift: dict[Link, float] = {}  # how far right of the upper item's centre a link enters it
+    shift: dict[Link, float] = {}  # how far right of the upper item's center a link enters it
     for item in (item for level in levels for item in level):
         entering = [link for link in graph.links[item.level] if link.upper == item]
         entering.sort(key=lambda link: (ranks[link.lower], link.slot))
-        shift.update(zip(entering, _centred(len(entering), _OP_PITCH), strict=True))
-    ports = dict.fromkeys(shift, 0.0)  # how far right of the lower item's centre it leaves that
+        shift.update(zip(entering, _centered(len(entering), _OP_PITCH), strict=True))
+    ports = dict.fromkeys(shift, 0.0)  # how far right of the lower item's center it leaves it
     x = ranks
     for _ in range(2):  # the ports follow from the positions, and should then bend no link
         x = _positions(levels, shift, ports, x)
@@ -64,19 +64,19 @@ def place(graph: Graph, levels: Levels) -> Places:
 
 
 def _ports(enter: dict[Link, float]) -> dict[Link, float]:
-    """Spreads the links that leave an item over its upper side, in order of where they go."""
+    """Spreads the links that leave an item over its upper side, in the order of their targets."""
     leaving: dict[Item, list[Link]] = {}
     for link in sorted(enter, key=enter.__getitem__):
         leaving.setdefault(link.lower, []).append(link)
     ports: dict[Link, float] = {}
     for item, links in leaving.items():
-        width = 0.0 if item.lane else _PORT_SHARE * (COMBINE_SIZE if item.level else STATE_SIZE)[0]
+        width = 0.0 if item.lane else _PORT_FRACTION * (COMBINE_SIZE if item.level else STATE_SIZE)[0]
         pitch = min(_PORT_PITCH, width / max(1, len(links) - 1))
-        ports.update(zip(links, _centred(len(links), pitch), strict=True))
+        ports.update(zip(links, _centered(len(links), pitch), strict=True))
     return ports
 
 
-def _centred(count: int, pitch: float) -> list[float]:
+def _centered(count: int, pitch: float) -> list[float]:
     """`count` positions around 0, `pitch` apart."""
     return [(rank - (count - 1) / 2) * pitch for rank in range(count)]
 
@@ -84,7 +84,7 @@ def _centred(count: int, pitch: float) -> list[float]:
 def _positions(
     levels: Levels, shift: dict[Link, float], ports: dict[Link, float], start: dict[Item, float]
 ) -> dict[Item, float]:
-    """Centres of the items: in turns, each level moves to where its links are shortest."""
+    """Centers of the items: in turn, each level moves to where its links are shortest."""
     x = dict(start)
     pulls: _Pulls = {item: [] for item in x}
     for link in shift:
@@ -122,7 +122,7 @@ def _straighten(levels: Levels, pulls: _Pulls, x: dict[Item, float]) -> None:
 
 
 def _room(level: list[Item], item: Item, x: dict[Item, float]) -> tuple[float, float]:
-    """The leftmost and the rightmost place that an item can have; its own is always in between."""
+    """The leftmost and the rightmost possible place of an item; its present one is always in between."""
     low, high = -math.inf, math.inf
     place = level.index(item)
     if place > 0:
@@ -133,7 +133,7 @@ def _room(level: list[Item], item: Item, x: dict[Item, float]) -> tuple[float, f
 
 
 def _align(run: list[Item], low: float, high: float, pulls: _Pulls, x: dict[Item, float]) -> None:
-    """Puts a run in line with whichever of the ends of its links leaves the least way to the others."""
+    """Aligns a run with the end of one of its links, the one with the least distance to the others."""
     ends = [x[other] + aside for item in run for other, aside, _ in pulls[item] if other not in run]
     reach = math.inf if run[0].lane else _LARGEST_SNAP
     places = [min(max(end, low), high) for end in ends]
@@ -150,9 +150,9 @@ def _span(item: Item) -> float:
 
 
 def _spaced(targets: Sequence[float], weights: Sequence[float], spans: Sequence[float]) -> list[float]:
-    """The centres nearest to `targets` (weighted least squares) of which no two spans overlap.
+    """The centers nearest to `targets` (weighted least squares) such that no two spans overlap.
 
-    Less the spans it is isotonic regression, which pooling neighbours in the wrong order solves.
+    Less the spans it is isotonic regression, which pooling neighbors in the wrong order solves.
     """
     starts = [0.0]
     for left, right in pairwise(spans):

@@ -1,4 +1,4 @@
-"""A file of JSON lines and TensorBoard, side by side."""
+"""Figures in a file of JSON lines and in TensorBoard."""
 
 import io
 import json
@@ -19,17 +19,17 @@ from rl_nas.store.files import storage_errors, write_text
 
 
 class FigureLog:
-    """Appends lines to a file and figures to TensorBoard. Use it as a context.
+    """Appends lines to a file and figures to TensorBoard. Use it as a context manager.
 
     Attributes:
-        written: what the lines said when it was opened, by the names that figures have now.
+        written: figures of the lines at opening, by their present names.
     """
 
     def __init__(self, lines: Path, events: Path) -> None:
         """Opens both.
 
         Args:
-            lines: file of JSON lines; one that a kill cut short is dropped.
+            lines: file of JSON lines; a last line that was cut off is dropped.
             events: folder for TensorBoard.
         """
         self._path = lines
@@ -70,7 +70,7 @@ class FigureLog:
         self._event([Summary.Value(tag=name, simple_value=value) for name, value in finite.items()], step)
 
     def _image(self, name: str, row: np.ndarray) -> None:
-        """Shows an image, float [height, width, 3] of 0 to 1."""
+        """Writes an image, float [height, width, 3] of 0 to 1."""
         from matplotlib import image as matplotlib_image  # takes a second
 
         png = io.BytesIO()

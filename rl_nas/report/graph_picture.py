@@ -1,4 +1,4 @@
-"""Chains and the graphs of the NAS benchmarks as a picture: a column of boxes, and bows past them."""
+"""Pictures of chains and of the graphs of NAS benchmarks: a column of boxes, and arcs past them."""
 
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
@@ -39,18 +39,18 @@ def graph_figure(graph: Graph, title: str = "") -> Figure:
 
 
 def _reach(arrow: Arrow) -> float:
-    """Distance beside the boxes at which an arrow passes, in inches."""
+    """Distance at which an arrow passes the boxes, in inches."""
     passed = arrow.target - arrow.source - 1
     return (_SWING + bool(arrow.text) * _TEXT) * passed**0.8 if passed else 0.0
 
 
 def _curve(arrow: Arrow, side: int) -> tuple[Curve, tuple[float, float]]:
-    """An arrow's curve and its middle: straight up to the next box, or in a bow on one side of the column."""
+    """An arrow's curve and its middle: straight up to the next box, or an arc on one side of the column."""
     low, high = arrow.source * _LEVEL, arrow.target * _LEVEL
     if arrow.target == arrow.source + 1:
         return Curve([(0, low + _BOX_HEIGHT / 2), (0, high - _BOX_HEIGHT / 2)]), (0.0, (low + high) / 2)
     edge = side * _BOX_WIDTH / 2
-    # A cubic curve passes its middle at three quarters of the way to its control points.
+    # The middle of a cubic curve is at three quarters of the way to its control points.
     away = edge + side * _reach(arrow) / 0.75
     points = [(edge, low), (away, low), (away, high), (edge, high)]
     curve = Curve(points, [Curve.MOVETO, Curve.CURVE4, Curve.CURVE4, Curve.CURVE4])

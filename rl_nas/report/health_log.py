@@ -9,9 +9,9 @@ from rl_nas.trial import Trial
 
 
 class HealthLog(FigureLog):
-    """Writes figures once, also where a run is continued and goes through its earlier updates again.
+    """Writes figures once, also if a continued run repeats its earlier updates.
 
-    Use it as a context.
+    Use it as a context manager.
 
     Args:
         lines: file of JSON lines, one an update.
@@ -24,7 +24,7 @@ class HealthLog(FigureLog):
         self._best = -math.inf
 
     def update(self, number: int, figures: Mapping[str, float]) -> None:
-        """Writes the figures after update `number`, unless they are written already."""
+        """Writes the figures after update `number`, unless they were written before."""
         if number < self._next:
             return
         self._next = number + 1

@@ -1,4 +1,4 @@
-"""One line that is redrawn on a terminal; elsewhere, lines one after the other."""
+"""A progress display: one line that is redrawn on a terminal; separate lines elsewhere."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ from rich.table import Table
 
 
 class Progress(Protocol):
-    """The state of something long."""
+    """The state of a long task."""
 
     @property
     def total(self) -> int:
@@ -28,10 +28,10 @@ class Progress(Protocol):
 
 
 class LiveLine:
-    """The display of something long: a bar, its state in words, and warnings above. Use it as a context.
+    """The display of a long task: a bar, its state in words, and warnings above. Use it as a context manager.
 
     Args:
-        progress: state to show.
+        progress: the state to show.
         stream: where to show it.
     """
 
@@ -53,7 +53,7 @@ class LiveLine:
             self._live.stop()
 
     def show(self) -> None:
-        """Prints the line where it is not redrawn."""
+        """Prints the line if it is not redrawn."""
         if self._live is None:
             print("  ".join(self._progress.words()), file=self._stream, flush=True)
 
@@ -72,10 +72,10 @@ class LiveLine:
 
 
 class Pace:
-    """The speed of something, measured since this was made.
+    """The speed of a task, measured since the creation of this object.
 
     Args:
-        done: steps that were done before, and say nothing of the speed.
+        done: steps that were done before, which do not count.
     """
 
     def __init__(self, done: int = 0) -> None:

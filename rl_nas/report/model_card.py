@@ -1,4 +1,4 @@
-"""Texts about an exported model: the model card for those who get it, and the export's own summary."""
+"""Texts about an exported model: the model card for its users, and the summary of the export."""
 
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,11 @@ _RECIPE = (
 
 _ALWAYS = ("file", "images", "latency_ms", "bytes")
 _NETWORK = "network_"
-"""Figures of the network itself, beside those of what was exported."""
+"""Prefix of figures of the network itself."""
 
 
 def export_text(document: dict[str, Any], out: Path) -> str:
-    """How every format compares with the network, and what was written.
+    """Summary of an export: comparison of every format with the network, and the files.
 
     Args:
         document: the content of metadata.json.
@@ -60,7 +60,7 @@ def formats_table(document: dict[str, Any]) -> list[str]:
 
 
 def model_card(document: dict[str, Any]) -> str:
-    """Markdown: what it is, how to use it, how it was trained, what was measured and on what."""
+    """Markdown: the network, its use, its measurements and its training."""
     height, width, channels = document["image"]
     classes = document["classes"]
     counts = document["counts"]

@@ -1,4 +1,4 @@
-"""The progress of shared weights: one live line on a terminal, a line per epoch elsewhere."""
+"""The progress of training shared weights: one live line on a terminal, a line per epoch elsewhere."""
 
 import sys
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ class OneShotProgress:
 
     Attributes:
         total: epochs of the whole training.
-        done: epochs that were done.
-        line: shows it; a context.
+        done: complete epochs.
+        line: its display, a context manager.
     """
 
     def __init__(self, epochs: int, start: int = 0, stream: TextIO = sys.stderr) -> None:
-        """Starts where the training does.
+        """Starts at the training's first epoch.
 
         Args:
             epochs: of the whole training.
@@ -30,11 +30,11 @@ class OneShotProgress:
         self._figures: Mapping[str, float] = {}
 
     def follow(self, epoch: int, figures: Mapping[str, float]) -> None:
-        """Notes the figures of an epoch that is over, the first being 0, and shows the new state."""
+        """Notes the figures of a complete epoch, counted from 0, and shows the new state."""
         self.done, self._figures = epoch + 1, figures
         self.line.show()
 
     def words(self) -> list[str]:
-        """Epoch, time left, the figures that are not of single decisions."""
+        """Epoch, time left, figures except those of single decisions."""
         epoch = f"shared weights: epoch {self.done}/{self.total}"
         return [epoch, self._pace.left(self.done, self.total), *figure_words(self._figures)]

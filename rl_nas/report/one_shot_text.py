@@ -8,13 +8,13 @@ from rl_nas.report.tables import counted
 
 
 def one_shot_json(result: OneShotResult) -> dict[str, Any]:
-    """All figures."""
+    """All figures as JSON values."""
     correlations = {name: found._asdict() for name, found in result.correlations().items()}
     return {"ranked": result.ranked, "confirmed": [asdict(one) for one in result.confirmed], **correlations}
 
 
 def one_shot_text(result: OneShotResult) -> str:
-    """A table of what was trained alone, in the order of the ranking, and how far the ranking is to be trusted."""
+    """A table of the networks trained alone, in the order of the ranking, and the quality of the ranking."""
     head = f"Shared weights ranked {counted(result.ranked, 'network')}; trained alone, these reach:"
     lines = [head, "place  shared   alone  trial"]
     for one in sorted(result.confirmed, key=lambda one: one.place):
@@ -30,5 +30,5 @@ def _trust(result: OneShotResult) -> list[str]:
     figures = ", ".join(f"{name.capitalize()} {c}" for name, c in found.items())
     lines = [f"Rank correlation over the {len(result.sample())} chosen at random: {figures}."]
     if not found["spearman"].low > 0:
-        lines.append("That may be chance: the shared weights are not shown to rank better than none.")
+        lines.append("This may be chance: the shared weights are not shown to rank better than random.")
     return lines

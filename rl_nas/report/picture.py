@@ -1,4 +1,4 @@
-"""Genotypes of every kind as a PNG file."""
+"""Pictures of genotypes of every kind."""
 
 import os
 import uuid
@@ -14,14 +14,14 @@ DPI = 150
 
 
 def draw_genotype(genotype: Genotype, path: str | os.PathLike[str], *, title: str = "") -> None:
-    """Writes a PNG of a genotype: of cells side by side, of other kinds their graph.
+    """Writes a PNG of a genotype: cells side by side, or the graph of other kinds.
 
     The size follows the genotype; cells take from about 6 x 4 inches for one block to 28 x 15 for eight,
-    at 150 dots per inch. A file appears whole or not at all.
+    at 150 dots per inch. The file is written atomically.
 
     Args:
-        genotype: what to draw.
-        path: where to write; a file there is replaced.
+        genotype: to be drawn.
+        path: the file; an earlier one is replaced.
         title: a heading.
 
     Raises:

@@ -14,8 +14,8 @@ class SearchProgress:
 
     Attributes:
         total: children of the whole run.
-        done: children that are recorded.
-        line: shows it; a context.
+        done: recorded children.
+        line: its display, a context manager.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class SearchProgress:
             total: children of the whole run.
             recorded: trials of earlier parts of the run.
             stream: where to show it.
-            workers: tells how many workers are busy, of how many.
+            workers: returns the numbers of busy and of all workers.
         """
         self.total, self.done = total, 0
         self.line = LiveLine(self, stream)
@@ -51,7 +51,7 @@ class SearchProgress:
         self.line.show()
 
     def words(self) -> list[str]:
-        """Children, time left, their rate, workers, last and best reward, the strategy's figures, failures by kind."""
+        """Children, time left, rate, workers, last and best reward, the strategy's figures, failures by kind."""
         last = self._last
         words = [f"{self.done}/{self.total} children", self._pace.left(self.done, self.total)]
         seconds = self._pace.seconds_each(self.done)

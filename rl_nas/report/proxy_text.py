@@ -1,4 +1,4 @@
-"""The ranking of cheap proxies, as text and as JSON."""
+"""The ranking of proxies, as text and as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,14 +9,14 @@ from rl_nas.statistics import Correlation
 
 
 def proxy_json(full: Proxy, rankings: Sequence[Ranking], wanted: float) -> dict[str, Any]:
-    """All figures."""
+    """All figures as JSON values."""
     found = cheapest(rankings, wanted)
     proxies = [{**asdict(r), "kendall": r.kendall._asdict(), "spearman": r.spearman._asdict()} for r in rankings]
     return {"full": asdict(full), "proxies": proxies, "wanted": wanted, "cheapest": found.name if found else None}
 
 
 def proxy_text(full: Proxy, rankings: Sequence[Ranking], wanted: float) -> str:
-    """A table, and which proxy to take."""
+    """A table, and the recommended proxy."""
     width = max([len("full training"), *(len(ranking.name) for ranking in rankings)])
     correlations = f"{'Kendall (95%)':>20}  {'Spearman (95%)':>20}"
     head = f"{'proxy':{width}}  networks  s/network   cost  {correlations}  place of its best"

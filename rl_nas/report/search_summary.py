@@ -24,10 +24,10 @@ class SearchResult:
         trials: all of them.
         best: the one with the highest reward.
         genotype: of the best.
-        epochs: how long each child was trained: the rewards are those of a proxy.
-        valid_images: on how many held-out images of the training split children were measured.
-        files: what was written, by what it is.
-        export_difference: largest difference of a number after reloading the SavedModel.
+        epochs: of each child's training: the rewards are those of a proxy.
+        valid_images: number of held-out images of the training split that children were measured on.
+        files: paths by description.
+        export_difference: largest difference of a prediction after reloading the SavedModel.
         shared: the ranking by shared weights, if there are any.
     """
 
@@ -60,7 +60,7 @@ def summary_text(result: SearchResult) -> str:
             family_of(result.genotype).text(result.genotype),
             "",
             *(f"{name:{width}}  {path}" for name, path in result.files.items()),
-            f"The SavedModel was loaded back: largest difference of a number {result.export_difference:.1e}.",
+            f"The SavedModel was loaded back: largest difference of a prediction {result.export_difference:.1e}.",
             "",
             f"Best child: trial {result.best.index}, {measurement.quality_name} {measurement.quality:.4f} on"
             f" {result.valid_images} held-out images of the training split"
@@ -70,7 +70,7 @@ def summary_text(result: SearchResult) -> str:
 
 
 def summary_json(result: SearchResult) -> dict[str, Any]:
-    """The same for programs."""
+    """The result as JSON values."""
     measurement = result.best.measurement
     assert measurement is not None
     return {

@@ -1,4 +1,4 @@
-"""Cells after a longer training, beside their proxy in the search, as text."""
+"""Results of a longer training of cells, beside their proxy in the search, as text."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -52,7 +52,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def _groups(finished: Sequence[Retrained]) -> list[str]:
-    """Means over the found cells and over the random ones, where there are some of both."""
+    """Means over the found cells and over the random ones, if there are both."""
     lines = []
     for kind, words in ((FOUND, "found cells"), (RANDOM, "random cells")):
         qualities = [one.quality for one in of_kind(finished, kind)]
@@ -64,12 +64,12 @@ def _groups(finished: Sequence[Retrained]) -> list[str]:
 def _correlation(finished: Sequence[Retrained]) -> str:
     found = agreement(finished)
     if found is None:
-        return "rank correlation of proxy and longer training: needs three found cells at least"
+        return "rank correlation of proxy and longer training: needs at least three found cells"
     return f"rank correlation (Spearman) of proxy and longer training: {found.spearman:.2f} over {found.cells} cells"
 
 
 def _full(name: str, results: dict[str, Any]) -> str:
-    text, final = f"In full: {name}, {results['epochs']} epochs", results["final_test"]
+    text, final = f"Full training: {name}, {results['epochs']} epochs", results["final_test"]
     if final:
         name, value = next(iter(metrics_of(final).items()))
         text += f", {name} {value:.4f} on {final['images']:,} images of split {final['split']}: final"

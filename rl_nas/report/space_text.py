@@ -14,7 +14,7 @@ def space_text(space: SearchSpace[Any]) -> str:
 
 
 def space_json(space: SearchSpace[Any]) -> dict[str, Any]:
-    """The same for programs."""
+    """The space as JSON values."""
     decisions = [
         {
             "name": decision.name,

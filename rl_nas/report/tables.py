@@ -6,7 +6,7 @@ from rl_nas.trial import Trial
 
 
 def trials_table(trials: Sequence[Trial]) -> str:
-    """Trials, one a line, with what was measured."""
+    """Trials, one a line, with their measurements."""
     columns = [("reward", 6, ".4f"), *_metrics(trials), ("parameters", 10, ","), ("multiply-adds", 13, ",")]
     columns.append(("seconds", 7, ".1f"))
     lines = ["trial  " + "  ".join(f"{name:>{width}}" for name, width, _ in columns)]
@@ -36,7 +36,7 @@ def _cell(value: float | None, width: int, form: str) -> str:
 
 
 def failures_table(trials: Sequence[Trial]) -> str:
-    """The failed attempts at trials, each with what it printed last."""
+    """The failed attempts at trials, each with the end of its log."""
     parts = []
     for trial in trials:
         for attempt, failure in enumerate(trial.failures, start=1):

@@ -9,12 +9,12 @@ from rl_nas.report.figure_log import FigureLog
 
 
 class TrainingLog(FigureLog):
-    """Writes the figures of epochs, once also where a continued training goes through them again. Use it as a context.
+    """Writes the figures of epochs, once even if a continued training repeats them. Use it as a context manager.
 
     Args:
         lines: file of JSON lines, one an epoch.
         events: folder for TensorBoard.
-        epoch: epochs that are over; what the file says of later ones is dropped.
+        epoch: number of complete epochs; lines of later ones are dropped.
     """
 
     def __init__(self, lines: Path, events: Path, epoch: int) -> None:
@@ -28,6 +28,6 @@ class TrainingLog(FigureLog):
         self._scalars({name: value for name, value in figures.items() if name not in ("epoch", "step")}, step)
 
     def images(self, name: str, images: np.ndarray) -> None:
-        """Shows images, float [images, height, width, channels] of 0 to 1, side by side."""
+        """Writes images, float [images, height, width, channels] of 0 to 1, side by side."""
         row = np.concatenate(list(images), axis=1)
         self._image(name, np.repeat(row, 3, axis=-1) if row.shape[-1] == 1 else row)

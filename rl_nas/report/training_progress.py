@@ -12,30 +12,30 @@ class TrainingProgress:
     """The state of a training, in words.
 
     Attributes:
-        total: steps of the whole training.
-        done: steps that were taken.
-        line: shows it; a context.
+        total: train steps of the whole training.
+        done: train steps taken.
+        line: its display, a context manager.
     """
 
     def __init__(self, steps: int, epochs: int, batch: int, start: int = 0, stream: TextIO = sys.stderr) -> None:
-        """Starts where the training does.
+        """Starts at the training's first step.
 
         Args:
-            steps: of the whole training.
+            steps: train steps of the whole training.
             epochs: of the whole training.
-            batch: images of a step.
-            start: steps that were done before.
+            batch: images of a train step.
+            start: train steps that were done before.
             stream: where to show it.
         """
         self.total, self.done = steps, start
         self.line = LiveLine(self, stream)
         self._epochs, self._batch, self._pace = epochs, batch, Pace(start)
-        self._last: float | None = None  # when the step before was taken, if nothing else came between
+        self._last: float | None = None  # time of the last step, if nothing else came between
         self._timed_steps, self._timed_seconds = 0, 0.0
         self._figures: dict[str, float] = {}
 
     def follow(self, step: int, figures: Mapping[str, float]) -> None:
-        """Notes the step that was taken, and figures on the epoch's images so far."""
+        """Notes a train step, and figures on the epoch's images so far."""
         now = time.monotonic()
         if self._last is not None:
             self._timed_steps += step - self.done
@@ -44,7 +44,7 @@ class TrainingProgress:
         self._figures |= figures
 
     def epoch(self, figures: Mapping[str, float]) -> None:
-        """Notes the figures of an epoch that is over, those on the held-out images too, and shows the new state."""
+        """Notes the figures of a complete epoch, those on held-out images too, and shows the new state."""
         self._last = None
         self._figures |= figures
         self.line.show()
@@ -54,7 +54,7 @@ class TrainingProgress:
         words = [f"epoch {self._epochs * self.done // self.total}/{self._epochs}"]
         seconds = self._pace.seconds_each(self.done)
         if seconds:
-            if self._timed_steps:  # without tracing and measuring: steps that follow another
+            if self._timed_steps:  # only steps that follow another one: without tracing and measuring
                 seconds = self._timed_seconds / self._timed_steps
             words += [f"{self._batch / seconds:,.0f} images/s", self._pace.left(self.done, self.total)]
         return words + [f"{name.replace('_', ' ')} {value:.4f}" for name, value in self._figures.items()]

@@ -7,11 +7,11 @@ from rl_nas.trial import metrics_of
 
 
 def training_text(results: dict[str, Any], files: dict[str, Any]) -> str:
-    """Network, what was measured and on which images, files.
+    """Network, measurements and their images, files.
 
     Args:
         results: the content of results.json.
-        files: paths by what they are.
+        files: paths by description.
     """
     network = results["network"]
     size = f"{network['size']}, " if network["size"] else ""

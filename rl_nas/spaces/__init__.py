@@ -1,1 +1,1 @@
-"""Search spaces and genotypes: pure Python and NumPy."""
+"""Search spaces and genotypes, in pure Python and NumPy."""

@@ -39,7 +39,7 @@ def mutated(
     """One mutation (Real et al. 2019, Methods): identity (0.05), else hidden state or operation, equally likely.
 
     Both pick a cell, one of its combinations and one of the two elements, uniformly. The hidden state
-    mutation then replaces the element's state by another one of the cell that makes no loop; the operation
+    mutation then replaces the element's state by another one of the cell that closes no loop; the operation
     mutation replaces its operation by a uniform draw from all.
     """
     if rng.random() < IDENTITY_PROBABILITY:
@@ -79,7 +79,7 @@ def _hidden_state_mutation(cell: Cell, block: int, element: int, rng: np.random.
 
 
 def _sorted(graph: dict[int, Block]) -> Cell:
-    """Numbers blocks so that each reads earlier ones; a block may have come to read one with a higher number."""
+    """Renumbers blocks so that each reads only earlier ones, as a mutation may have violated that."""
     place = {state: state for state in range(CELL_INPUTS)}
     blocks: list[Block] = []
     while len(blocks) < len(graph):

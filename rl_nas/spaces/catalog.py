@@ -32,20 +32,20 @@ OF_CELLS: dict[str, Callable[[int, tuple[str, ...]], SearchSpace[Any]]] = {
     "amoebanet": amoebanet,
     "enas_micro": enas_micro,
 }
-"""Those that may offer other operations than their own: functions of the blocks and the operations."""
+"""Spaces that may offer other operations: functions of the blocks and the operations."""
 
 
 def find_space(settings: SpaceSettings, operations: Sequence[str] | None = None) -> SearchSpace[Any]:
-    """The space of that name.
+    """The space of the settings.
 
-    `module:NAME` is one of the user's own: a `SearchSpace`, or a function that returns one.
+    `module:NAME` is the user's own: a `SearchSpace`, or a function that returns one.
 
     Args:
-        settings: its name, and what it may be told.
-        operations: what its cells are made of, names of the vocabulary; None: the space's own.
+        settings: name and parameters.
+        operations: names of the operations of its cells; None: the space's own.
 
     Raises:
-        UsageError: there is none, or it is not made of operations that may be chosen.
+        UsageError: there is none, or its operations cannot be chosen.
     """
     name = settings.space
     if operations is not None and name in OF_CELLS:
@@ -53,8 +53,7 @@ def find_space(settings: SpaceSettings, operations: Sequence[str] | None = None)
     space = SPACES[name](settings) if name in SPACES else _own_space(name)
     if operations is not None:
         raise UsageError(
-            f"--operations is for --space={', '.join(OF_CELLS)}; --space={name} says itself what its networks are made"
-            " of: leave it out"
+            f"--operations is for --space={', '.join(OF_CELLS)}; --space={name} has operations of its own: leave it out"
         )
     return space
 

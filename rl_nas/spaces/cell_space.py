@@ -17,11 +17,11 @@ def cell_space(
     Args:
         name: of the space.
         blocks: of each cell (B in the papers).
-        operations: what a block may apply to each of its two states.
-        combiners: how it may join the results; a single one is no decision.
+        operations: those that a block may apply to each of its two states.
+        combiners: ways to join the results; a single one is no decision.
 
     Returns:
-        A space with all decisions of the normal cell before those of the reduction cell. A block's are:
+        A space with all decisions of the normal cell before those of the reduction cell. Those of a block are
         two states, two operations, the combiner.
 
     Raises:
@@ -76,8 +76,8 @@ def _encode_cell(cell: Cell, kind: str, blocks: int, combiners: Sequence[str]) -
         raise UsageError(f"{kind} cell of {len(cell.blocks)} blocks; the space has {blocks}")
     if cell.concat != unused_states(cell.blocks):
         raise UsageError(
-            f"{kind} cell concatenates {list(cell.concat)}; cells of this space concatenate what is"
-            f" unused, {list(unused_states(cell.blocks))}"
+            f"{kind} cell concatenates {list(cell.concat)}; cells of this space concatenate unused"
+            f" states, {list(unused_states(cell.blocks))}"
         )
     values: dict[str, Choice] = {}
     for b, block in enumerate(cell.blocks):

@@ -17,7 +17,7 @@ CELL_INPUTS = 2
 
 @dataclass(frozen=True)
 class Block:
-    """Two operations on two hidden states, and how their results are combined.
+    """Two operations on two hidden states, and the combiner of their results.
 
     Attributes:
         inputs: two state indices; 0 is h_i (output of the previous cell), 1 is h_{i-1},
@@ -57,11 +57,11 @@ class Cell:
             raise UsageError(f"concat {list(self.concat)} names a state twice")
 
     def combine_of(self, state: int) -> str:
-        """How a state was combined; `add` for the inputs, which are as wide as a sum."""
+        """The combiner of a state; `add` for the inputs, which are as wide as a sum."""
         return "add" if state < CELL_INPUTS else self.blocks[state - CELL_INPUTS].combine
 
     def canonical(self) -> "Cell":
-        """The same cell without dead blocks, in an order that does not depend on how it was written.
+        """The same cell without dead blocks, in a canonical order.
 
         Two cells with equal canonical forms are the same network up to the order of channels.
         """
@@ -86,7 +86,7 @@ class Cell:
         )
         place = {states[index]: rank for rank, index in enumerate(order)}
         return Cell(
-            tuple(_relabelled(blocks[index - CELL_INPUTS], place) for index in order[CELL_INPUTS:]),
+            tuple(_relabeled(blocks[index - CELL_INPUTS], place) for index in order[CELL_INPUTS:]),
             tuple(sorted(place[state] for state in self.concat)),
         )
 
@@ -122,7 +122,7 @@ class CellGenotype:
 
     @classmethod
     def from_document(cls, document: Mapping[str, object]) -> Self:
-        """Reads what `document` wrote; raises `UsageError`, saying where, for what is malformed."""
+        """Reads what `document` wrote; raises `UsageError` with the place of what is malformed."""
         cells = expect(item(document, "cells", "genotype"), dict, "cells")
         reduction = item(cells, "reduction", "cells")
         return cls(
@@ -132,7 +132,7 @@ class CellGenotype:
 
 
 def unused_states(blocks: tuple[Block, ...]) -> tuple[int, ...]:
-    """States made by the blocks that no block reads: the default concat list (Zoph et al. 2018, section 3)."""
+    """Outputs of blocks that no block reads: the default concat list (Zoph et al. 2018, section 3)."""
     used = {state for block in blocks for state in block.inputs}
     return tuple(s for s in range(CELL_INPUTS, CELL_INPUTS + len(blocks)) if s not in used)
 
@@ -147,8 +147,7 @@ def _check_block(block: Block, position: int) -> None:
     for op in block.ops:
         if not is_known(op) and ":" in op:
             raise UsageError(
-                f"block {position}: operation {op!r} is code of its author's own; name it in --operations if you trust"
-                " it"
+                f"block {position}: operation {op!r} is its author's own code; name it in --operations if you trust it"
             )
         if not is_known(op):
             raise UsageError(f"block {position}: unknown operation {op!r}; known: {', '.join(OPERATIONS)}")
@@ -156,7 +155,7 @@ def _check_block(block: Block, position: int) -> None:
         raise UsageError(f"block {position}: combine {block.combine!r}; expected one of {', '.join(COMBINERS)}")
 
 
-def _relabelled(block: Block, place: Mapping[int, int]) -> Block:
+def _relabeled(block: Block, place: Mapping[int, int]) -> Block:
     (op1, input1), (op2, input2) = sorted((op, place[s]) for op, s in zip(block.ops, block.inputs, strict=True))
     return Block((input1, input2), (op1, op2), block.combine)
 

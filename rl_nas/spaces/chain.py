@@ -13,11 +13,11 @@ from rl_nas.spaces.json_fields import item, items
 
 @dataclass(frozen=True)
 class ChainLayer:
-    """A convolution, its normalisation and a ReLU.
+    """A convolution, its normalization and a ReLU.
 
     Attributes:
         kernel: height and width of the filters.
-        filters: how many.
+        filters: number of filters.
         strides: vertical and horizontal.
         inputs: the states whose concatenation it reads; 0 is the image, n the output of layer n (from 1).
     """
@@ -47,7 +47,7 @@ class ChainGenotype:
         _check_states(self.outputs, len(self.layers), "outputs name")
 
     def canonical(self) -> Self:
-        """The same network without dead layers, in an order that does not depend on how it was written."""
+        """The same network without dead layers, in a canonical order."""
         live = set(self.outputs)
         for number in range(len(self.layers), 0, -1):
             if number in live:
@@ -83,7 +83,7 @@ class ChainGenotype:
 
     @classmethod
     def from_document(cls, document: Mapping[str, object]) -> Self:
-        """Reads what `document` wrote; raises `UsageError`, saying where, for what is malformed."""
+        """Reads what `document` wrote; raises `UsageError` with the place of what is malformed."""
         layers = items(item(document, "layers", "genotype"), dict, "layers")
         return cls(
             tuple(_read_layer(layer, f"layers[{i}]") for i, layer in enumerate(layers)),
@@ -92,7 +92,7 @@ class ChainGenotype:
 
 
 def unread_layers(layers: Sequence[ChainLayer]) -> tuple[int, ...]:
-    """The layers (from 1) that no other reads."""
+    """The layers (from 1) that no other layer reads."""
     read = {state for layer in layers for state in layer.inputs}
     return tuple(n for n in range(1, len(layers) + 1) if n not in read)
 

@@ -17,10 +17,10 @@ Choice = str | int
 
 
 class Keyed(Protocol):
-    """What spaces need of a genotype."""
+    """The part of a genotype that spaces need."""
 
     def canonical_key(self) -> str:
-        """A name that networks share if, and only if, they are the same up to how they are written."""
+        """A name that two genotypes share if, and only if, they describe the same network."""
 
 
 class Genotype(Keyed, Protocol):
@@ -41,11 +41,11 @@ class Decision:
 
     Attributes:
         name: unique within the space.
-        choices: what may be chosen.
+        choices: the possible values.
         when: for each named earlier decision, the choices under which this one is active. All must
-            hold. An inactive decision has the single legal choice 0 and counts for nothing.
-        points_to: for each choice the earlier decision that made what it stands for, None for what no
-            decision made; left out, choices do not point. A controller may choose by attention over them.
+            hold. An inactive decision has the single legal choice 0 and no effect.
+        points_to: for each choice the earlier decision whose result it is, None if it is the result of
+            none; left out, choices do not point. A controller may choose by attention over them.
     """
 
     name: str
@@ -59,13 +59,13 @@ class SearchSpace(Generic[AnyGenotype]):
     """Ordered decisions, and the two functions between their outcomes and a genotype.
 
     Attributes:
-        name: what `--space` calls it.
+        name: as in `--space`.
         decisions: in the order in which they are made.
         decoder: values of the decisions by name -> genotype.
         encoder: genotype -> values by name; raises `UsageError` for what the space does not contain.
-        is_valid: whether a genotype can be built; samples, mutations and neighbours all can.
+        is_valid: whether a genotype can be built; samples, mutations and neighbors all can.
         mutator: architecture and generator -> mutated architecture; left out, one decision is changed.
-        schedule: number of a trial -> the values of decisions that are not free in it; left out, all are.
+        schedule: number of a trial -> values of the decisions that are fixed in it; left out, none are.
     """
 
     name: str
@@ -128,7 +128,7 @@ class SearchSpace(Generic[AnyGenotype]):
         return sum(self._count(index + 1, {**chosen, index: choice}, parents) for choice in range(legal))
 
     def fixed(self, trial: int) -> dict[int, int]:
-        """The decisions that are not free in a trial: number of the decision -> its choice."""
+        """The fixed decisions of a trial: number of the decision -> its choice."""
         values = self.schedule(trial) if self.schedule else {}
         places = {self._position[name]: value for name, value in values.items()}
         return {place: self.decisions[place].choices.index(value) for place, value in places.items()}
@@ -145,7 +145,7 @@ class SearchSpace(Generic[AnyGenotype]):
     ) -> Architecture:
         """A random change: by the space's own rule, or of one active, free decision to another of its choices.
 
-        Decisions that the change makes active are drawn anew.
+        Decisions that the change makes active are drawn at random.
 
         Raises:
             UsageError: nothing can be changed.
@@ -171,8 +171,8 @@ class SearchSpace(Generic[AnyGenotype]):
     ) -> Iterator[Architecture]:
         """All valid architectures that differ in one active, free decision.
 
-        They come in random order, or without a generator in the space's. Decisions that the change makes
-        active take their first choice.
+        They come in random order, or in the space's order without a generator. Decisions that the change
+        makes active get their first choice.
         """
         architecture = self._pinned(architecture, fixed, None)
         changes = [
@@ -182,22 +182,22 @@ class SearchSpace(Generic[AnyGenotype]):
             if choice != architecture[index]
         ]
         for number in range(len(changes)) if rng is None else rng.permutation(len(changes)):
-            neighbour = self._changed(architecture, *changes[number], None)
-            if self.is_valid(self.decode(neighbour)):
-                yield neighbour
+            neighbor = self._changed(architecture, *changes[number], None)
+            if self.is_valid(self.decode(neighbor)):
+                yield neighbor
 
     def canonical_key(self, architecture: Sequence[int]) -> str:
-        """A name that architectures share if they stand for the same network."""
+        """A name that architectures of the same network share."""
         return self.decode(architecture).canonical_key()
 
     def _free(self, architecture: Architecture, fixed: Mapping[int, int]) -> list[int]:
-        """Numbers of the decisions that are active and may be made otherwise."""
+        """Numbers of the active, free decisions."""
         return [i for i in range(len(self.decisions)) if i not in fixed and self.is_active(i, architecture)]
 
     def _pinned(
         self, architecture: Architecture, fixed: Mapping[int, int], rng: np.random.Generator | None
     ) -> Architecture:
-        """With the fixed choices in place."""
+        """The architecture with the fixed choices."""
         for index, choice in fixed.items():
             if architecture[index] != choice:
                 architecture = self._changed(architecture, index, choice, rng)
@@ -206,7 +206,7 @@ class SearchSpace(Generic[AnyGenotype]):
     def _changed(
         self, architecture: Architecture, index: int, choice: int, rng: np.random.Generator | None
     ) -> Architecture:
-        """With one choice replaced; later decisions keep theirs where they stay active."""
+        """The architecture with one choice replaced; later decisions keep theirs if they stay active."""
         changed = [*architecture[:index], choice]
         for i in range(index + 1, len(self.decisions)):
             if not self.is_active(i, changed):
@@ -240,12 +240,12 @@ class SearchSpace(Generic[AnyGenotype]):
                 raise UsageError(f"decision {decision.name} is {choice}; expected 0 to {legal - 1}")
 
     def decode(self, architecture: Sequence[int]) -> AnyGenotype:
-        """The genotype that an architecture stands for."""
+        """The genotype of an architecture."""
         self.validate(architecture)
         return self.decoder({d.name: d.choices[choice] for d, choice in zip(self.decisions, architecture, strict=True)})
 
     def encode(self, genotype: AnyGenotype) -> Architecture:
-        """The architecture of a genotype; raises `UsageError` when it lies outside the space."""
+        """The architecture of a genotype; raises `UsageError` if it lies outside the space."""
         values = self.encoder(genotype)
         architecture = []
         for decision in self.decisions:

@@ -1,4 +1,4 @@
-"""Reading JSON documents with errors that say what was met, and where."""
+"""Readers of JSON documents, with errors that tell what was met, and where."""
 
 import json
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 
 def expect(value: object, kind: type[T], where: str) -> T:
-    """The value, if it is of that type (a boolean is no int); raises `UsageError` otherwise."""
+    """The value, if it is of that type (a boolean is not an int); raises `UsageError` otherwise."""
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise UsageError(f"{where} is {json.dumps(value)[:60]}; expected {kind.__name__}")
     return value
 
 
 def item(document: Mapping[str, object], key: str, where: str) -> object:
-    """The value of a key; raises `UsageError` where it is missing."""
+    """The value of a key; raises `UsageError` if it is missing."""
     if key not in document:
         raise UsageError(f"{where} has no {key!r}")
     return document[key]

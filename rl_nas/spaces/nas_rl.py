@@ -10,7 +10,7 @@ SIZES: tuple[Choice, ...] = (1, 3, 5, 7)
 FILTERS: tuple[Choice, ...] = (24, 36, 48, 64)
 STRIDES: tuple[Choice, ...] = (1, 2, 3)
 GROWTH = 2
-"""Layers that are added at each step of the depth schedule."""
+"""Layers added at each step of the depth schedule."""
 
 
 def nas_rl(
@@ -20,17 +20,17 @@ def nas_rl(
     start_layers: int | None = None,
     grow_every: int = 1600,
 ) -> SearchSpace[ChainGenotype]:
-    """Per layer the filters' height, width and number.
+    """Space of chains: for each layer, the filters' height, width and number.
 
     A layer that selects no earlier layer reads the image; layers that no other reads are concatenated
     before the classifier (section 3.3).
 
     Args:
-        layers: of the network; of the deepest one where it grows.
+        layers: of the network; of the deepest one if it grows.
         strides: decide the strides too, vertical and horizontal, in 1, 2, 3; otherwise all are 1.
         skips: decide for each pair of layers whether the later reads the earlier (the paper's anchor
             points); otherwise each layer reads the one before it.
-        start_layers: layers of the first networks (6 in the paper), which then grow by two and two; left
+        start_layers: layers of the first networks (6 in the paper), which then grow by two at a time; left
             out, all have `layers`.
         grow_every: trials between two such steps (1,600 in the paper, section 4.1).
 
@@ -65,8 +65,8 @@ def nas_rl(
         offered = {decision.name: values[decision.name] for decision in decisions}
         if len(genotype.layers) not in depths or decode(offered) != genotype:
             raise UsageError(
-                f"chain of {len(genotype.layers)} layers; this space has {' or '.join(map(str, depths))}, of which"
-                " those that no other reads are the outputs, and may not offer its strides or inputs"
+                f"chain of {len(genotype.layers)} layers; this space has {' or '.join(map(str, depths))}, whose"
+                " outputs are those that no other reads, and may not offer its strides or inputs"
             )
         return offered
 

@@ -34,7 +34,7 @@ class ModelSpec:
     def __post_init__(self) -> None:
         size = len(self.ops)
         if size < 2 or len(self.matrix) != size or any(len(row) != size for row in self.matrix):
-            raise UsageError(f"matrix does not fit {size} operations; expected as many rows and columns, 2 or more")
+            raise UsageError(f"matrix does not fit {size} operations; expected as many rows and columns, at least 2")
         for row, values in enumerate(self.matrix):
             for column, value in enumerate(values):
                 if value not in (0, 1) or (value and column <= row):
@@ -62,7 +62,7 @@ class ModelSpec:
         return [target for target, edge in enumerate(self.matrix[vertex]) if edge]
 
     def pruned(self) -> Self | None:
-        """Without the vertices that lie on no path from input to output; None when there is no path at all."""
+        """The graph without vertices on no path from input to output; None if there is no path."""
         last = len(self.ops) - 1
         from_input, to_output = {0}, {last}
         for vertex in range(last + 1):
@@ -78,7 +78,7 @@ class ModelSpec:
         return type(self)(matrix, tuple(self.ops[vertex] for vertex in kept))
 
     def problem(self) -> str | None:
-        """Why the benchmark does not contain this graph, or None when it does."""
+        """The reason why the benchmark does not contain this graph; None if it does."""
         pruned = self.pruned()
         if pruned is None:
             return "NAS-Bench-101 graph without a path from input to output"
@@ -89,7 +89,7 @@ class ModelSpec:
         return None
 
     def canonical_key(self) -> str:
-        """The benchmark's hash of the pruned graph, equal for isomorphic graphs; of a graph without a path, empty."""
+        """The benchmark's hash of the pruned graph, equal for isomorphic graphs; empty without a path."""
         spec = self.pruned()
         if spec is None:
             return ""
@@ -126,8 +126,8 @@ class ModelSpec:
 def nasbench101() -> SearchSpace[ModelSpec]:
     """21 possible edges and 5 operations: 2**21 * 3**5 architectures, 423,624 different networks.
 
-    Samples and mutations are always networks of the benchmark; what a controller emits may be none, and
-    ends as an invalid trial.
+    Samples and mutations are always networks of the benchmark; a controller's proposals may not be, and then
+    end as invalid trials.
     """
     pairs = tuple(combinations(range(MAX_VERTICES), 2))
     inner = range(1, MAX_VERTICES - 1)

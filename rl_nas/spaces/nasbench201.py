@@ -44,11 +44,11 @@ class EdgeCell:
 
     @classmethod
     def from_string(cls, text: str) -> Self:
-        """Reads the benchmark's string; raises `UsageError` for what is none."""
+        """Reads the benchmark's string; raises `UsageError` for other text."""
         nodes = [node.strip("|").split("|") for node in text.strip().split("+")]
         parts = [part.rpartition("~") for node in nodes for part in node]
         if [len(node) for node in nodes] != [1, 2, 3] or [p[2] for p in parts] != list("001012"):
-            raise UsageError(f"{text!r} is no NAS-Bench-201 string; expected the form {_FORM}")
+            raise UsageError(f"{text!r} is not a NAS-Bench-201 string; expected the form {_FORM}")
         return cls(tuple(op for op, _, _ in parts))
 
     def entering(self, node: int) -> list[tuple[int, str]]:
@@ -56,12 +56,12 @@ class EdgeCell:
         return [(source, op) for (source, target), op in zip(EDGES, self.ops, strict=True) if target == node]
 
     def canonical_key(self) -> str:
-        """The output written as an expression of the input: skips vanish, zeros propagate along operations.
+        """The output as an expression of the input: skips vanish, zeros propagate along operations.
 
-        The benchmark's own notion, in its notation, with 6,466 different keys. Cells of equal keys compute
-        the same function when equal subexpressions have equal weights and normalisation does not shift
-        zeros. Not all such cells have equal keys: terms that are zero stay in their sums, and sums inside
-        sums are merged only where the notation happens to sort alike.
+        The benchmark's own key, in its notation, with 6,466 different values. Cells of equal keys compute the same
+        function if equal subexpressions have equal weights and normalization does not shift zeros. Not all such
+        cells have equal keys: zero terms stay in their sums, and nested sums are merged only where the notation
+        happens to sort alike.
         """
         nodes = ["0"]
         for node in (1, 2, 3):

@@ -19,17 +19,17 @@ OPERATIONS: tuple[str, ...] = (
     "bottleneck_3x3",
     "bottleneck_1x7_7x1",
 )
-"""The built-in ones. `sep_KxK` is the depthwise-separable convolution applied twice, `dil_` means dilation rate 2, and
-`bottleneck_` a convolution between two 1x1 convolutions, on a quarter of the filters."""
+"""The built-in operations. `sep_KxK` is the depthwise-separable convolution applied twice, `dil_` means dilation rate
+2, and `bottleneck_` a convolution between two 1x1 convolutions, on a quarter of the filters."""
 
 COMBINERS: tuple[str, ...] = ("add", "concat")
-"""How a block joins its two results: element-wise addition, or concatenation along the filters."""
+"""Ways to join a block's two results: element-wise addition, or concatenation along the filters."""
 
 _added: set[str] = set()
 
 
 def add_name(operation: str) -> None:
-    """Lets genotypes name an operation of the user's own; `rl_nas.networks.operations.add_operation` calls this."""
+    """Lets genotypes name a user's operation; called by `rl_nas.networks.operations.add_operation`."""
     _added.add(operation)
 
 

@@ -1,4 +1,4 @@
-"""Which space is searched."""
+"""Settings of the search space."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,7 +8,7 @@ from rl_nas.settings import Settings, setting
 
 @dataclass(frozen=True)
 class SpaceSettings(Settings):
-    """A search space by name, and what it may be told."""
+    """A search space by name, and its parameters."""
 
     title: ClassVar[str] = "Search space"
 
@@ -21,7 +21,7 @@ class SpaceSettings(Settings):
     )
     layers: int = setting(15, "layers of the chain; nas_rl", minimum=1, maximum=100)
     start_layers: int | None = setting(
-        None, "layers of the first networks, which grow by two and two up to --layers; nas_rl", minimum=1
+        None, "layers of the first networks, which grow by two at a time up to --layers; nas_rl", minimum=1
     )
     grow_every: int = setting(1600, "trials until networks grow by two layers; nas_rl with --start_layers", minimum=1)
     strides: bool = setting(False, "decide the strides of each layer too; nas_rl")

@@ -20,18 +20,18 @@ _SUFFIX = ".weights.npz"
 
 
 class Model(Protocol):
-    """The part that is needed of a Keras model, or of what is trained in its place."""
+    """The part of a Keras model, or of a model trained in its place, that is needed."""
 
     @property
     def weights(self) -> list[Any]:
-        """Its variables; each has a `path` that tells it from the others, `numpy` and `assign`."""
+        """Its variables; each has a unique `path`, `numpy` and `assign`."""
 
 
 class ChildWeights:
-    """Saves the weights of children that may be the run's best: those that beat all that this process has trained.
+    """Saves the weights of children that may be the run's best: those that beat all others of this process.
 
-    Whatever number of processes train children of a run, its best one is among these. `BestChild` deletes the others
-    when they are recorded.
+    However many processes train children of a run, its best one is among these. `BestChild` deletes the others when
+    they are recorded.
     """
 
     def __init__(self, folder: SearchFolder, reward: Callable[[Measurement], float]) -> None:
@@ -39,7 +39,7 @@ class ChildWeights:
         self._best = -math.inf
 
     def keep(self, job: Job, measurement: Measurement, model: Model) -> None:
-        """Saves a child's weights if they are worth it; called when it is trained."""
+        """Saves a trained child's weights if it may be the best."""
         reward = self._reward(measurement)
         if reward > self._best:
             write_atomically(_weights(self._folder, job.index), lambda path: _save(model, path))
@@ -49,8 +49,8 @@ class ChildWeights:
 class BestChild:
     """Follows a search and keeps its best trial so far.
 
-    The weights are on the disk before the trial is recorded, and the genotype is replaced after, so
-    that a kill at any instant leaves every recorded best with its weights.
+    The weights are on disk before the trial is recorded, and the genotype is replaced after it, so that a
+    kill at any instant leaves every recorded best with its weights.
     """
 
     def __init__(self, folder: SearchFolder, decode: Callable[[Architecture], Genotype]) -> None:
@@ -64,13 +64,13 @@ class BestChild:
         return _weights(self._folder, self.trial.index)
 
     def load_weights(self, model: Model) -> None:
-        """Gives the best child's weights to a model built as it was; what only its training needed may be missing."""
+        """Copies the best child's weights to a model of its architecture, which may lack parts for training only."""
         with np.load(self.weights) as archive:
             for variable in model.weights:
                 variable.assign(archive[variable.path])
 
     def follow(self, trial: Trial) -> None:
-        """Makes a recorded trial the best if it is; deletes the weights of the one that is not."""
+        """Makes a recorded trial the best if it is; deletes the weights of the other one."""
         if trial.reward is not None and (self.trial is None or _rank(trial) > _rank(self.trial)):
             former = self.trial
             self._crown(trial)
@@ -80,7 +80,7 @@ class BestChild:
                 _weights(self._folder, trial.index).unlink(missing_ok=True)
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Restores the best of the trials of a run that is continued; nothing of it is being trained."""
+        """Restores the best trial of a run that is continued, while none of its children is in training."""
         successful = [trial for trial in trials if trial.reward is not None]
         if successful:
             self._crown(max(successful, key=_rank))
@@ -107,7 +107,7 @@ class BestChild:
 
 
 def _rank(trial: Trial) -> tuple[float, int]:
-    """The order of trials, the best one largest; the earlier of equals, in whatever order they are recorded."""
+    """Sort key of trials, the best one largest; of equals the earlier, in whatever order they are recorded."""
     return (-math.inf if trial.reward is None else trial.reward), -trial.index
 
 
@@ -116,7 +116,7 @@ def _weights(folder: SearchFolder, index: int) -> Path:
 
 
 def _save(model: Model, path: Path) -> None:
-    # Made in memory, written by Python: on a full disk HDF5 raises no OSError, and may end the process.
+    # Created in memory, written by Python: on a full disk HDF5 raises no OSError, and may end the process.
     content = io.BytesIO()
     np.savez(content, **{variable.path: variable.numpy() for variable in model.weights})
     path.write_bytes(content.getvalue())

@@ -1,4 +1,4 @@
-"""Writing files of a run folder so that a reader never sees half of one."""
+"""Atomic writing of files in a run folder."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from rl_nas.errors import StorageError
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turns errors of the operating system into one line about the run folder."""
+    """Turns errors of the operating system into a one-line `StorageError` with the path."""
     try:
         yield
     except StorageError:
@@ -21,10 +21,10 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder where there is none yet.
+    """Creates a folder if there is none yet.
 
     Raises:
-        StorageError: the disk is full or may not be written.
+        StorageError: the disk is full or read-only.
     """
     with storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Lets `write` fill a file beside `path`, makes it durable and moves it into place.
 
     Raises:
-        StorageError: the disk is full or may not be written.
+        StorageError: the disk is full or read-only.
     """
     temporary = path.with_name(f".{os.getpid()}.{path.name}")
     with storage_errors(path):

@@ -1,4 +1,4 @@
-"""The folder of a run: what is where, and who may write to it."""
+"""The folder of a run: its paths and its lock."""
 
 import fcntl
 import json
@@ -29,11 +29,11 @@ class RunFolder:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The folders inside that a new run begins with."""
+        """Subfolders that a new run starts with."""
         return ()
 
     def check_new(self) -> None:
-        """Raises `UsageError` if the folder holds anything, `StorageError` if it could not be made."""
+        """Raises `UsageError` if the folder holds anything, `StorageError` if it cannot be created."""
         with storage_errors(self.path):
             self._check_new()
 
@@ -46,10 +46,10 @@ class RunFolder:
             raise UsageError(f"--run_dir={self.path} holds other files; give a new or an empty folder")
         parent = next(p for p in (self.path, *self.path.parents) if p.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-            raise StorageError(f"cannot make --run_dir={self.path}: {parent} is not a writable folder")
+            raise StorageError(f"cannot create --run_dir={self.path}: {parent} is not a writable folder")
 
     def create(self, config: dict[str, Any], flagfile: str) -> None:
-        """Makes the folder of a new run and takes its lock."""
+        """Creates the folder of a new run and acquires its lock."""
         with storage_errors(self.path):
             for folder in (self.path, *self.folders):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ class RunFolder:
         write_text(self.config, json.dumps(config, indent=2) + "\n")
 
     def reopen(self) -> dict[str, Any]:
-        """Takes the lock of an existing run; returns its config."""
+        """Acquires the lock of an existing run; returns its config."""
         with storage_errors(self.path):
             if not self.config.exists():
                 raise UsageError(f"--run_dir={self.path} holds no run to resume; start one without --resume")
@@ -71,7 +71,7 @@ class RunFolder:
         return self.read_config()
 
     def read_config(self) -> dict[str, Any]:
-        """The config of a run, which another process may be at; its flags by the names that they have now."""
+        """The config of a run, which may be at work in another process; flags have their present names."""
         try:
             text = self.config.read_text(encoding="utf-8")
         except OSError as error:
@@ -83,7 +83,7 @@ class RunFolder:
         return {**config, "flags": current_flags(config["flags"])}
 
     def _take_lock(self) -> None:
-        """Held until the process ends, however it ends: a dead process holds none."""
+        """Acquires the lock, which the system releases when the process ends, however it ends."""
         with storage_errors(self.path):
             lock = os.open(self.path / "lock", os.O_WRONLY | os.O_CREAT, 0o644)
         try:
@@ -101,7 +101,7 @@ class SearchFolder(RunFolder):
         children: weights of the best child so far.
         best: genotype.json, cell.png, saved_model.
         images: decoded, while the search runs.
-        states: of children that may be trained on, while the search runs.
+        states: of children whose training may continue, while the search runs.
         shared: state and ranking of a search with shared weights.
         health: figures of the strategy's health, a JSON line for each update.
         then: the longer trainings of the best networks, a folder for each, and then.json.
@@ -120,11 +120,11 @@ class SearchFolder(RunFolder):
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Those of the children and of the best one."""
+        """Folders of the children and of the best one."""
         return (self.children, self.best)
 
     def files(self) -> dict[str, Path]:
-        """What a finished run holds, by what it is."""
+        """Files of a finished run, by description."""
         return {
             "best genotype": self.best / "genotype.json",
             "its picture": self.best / "cell.png",
@@ -137,15 +137,15 @@ class SearchFolder(RunFolder):
 
 
 class TrainingFolder(RunFolder):
-    """The folder of a training in full.
+    """The folder of a full training.
 
     Attributes:
-        genotype: what is trained (JSON).
-        checkpoints: the states of the training that are kept.
+        genotype: of the network (JSON).
+        checkpoints: the last states of the training.
         history: a JSON line for each epoch.
         data: class names, normalization and numbers of images (JSON).
         model: the trained network with its normalization, for Keras.
-        results: what was measured, at the end (JSON).
+        results: the final measurements (JSON).
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -158,7 +158,7 @@ class TrainingFolder(RunFolder):
         self.results = self.path / "results.json"
 
     def files(self) -> dict[str, Path]:
-        """What a finished run holds, by what it is."""
+        """Files of a finished run, by description."""
         return {
             "results": self.results,
             "trained model": self.model,

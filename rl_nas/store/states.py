@@ -1,4 +1,4 @@
-"""States of strategies as bytes: JSON, with the arrays beside it. Reading them executes nothing."""
+"""States of strategies as bytes: JSON, with the arrays beside it. Reading them executes no code."""
 
 import io
 import json
@@ -14,7 +14,7 @@ _DOCUMENT = "state.json"
 
 
 def pack(state: State) -> bytes:
-    """The bytes of a state: a NumPy archive of its arrays and of a JSON text."""
+    """Packs a state into bytes: a NumPy archive of its arrays and a JSON text."""
     arrays: dict[str, np.ndarray] = {}
 
     def flat(value: Any) -> Any:
@@ -37,17 +37,17 @@ def pack(state: State) -> bytes:
 
 
 def unpack(content: bytes) -> State:
-    """The state that was flat_model; tuples have become lists.
+    """The state that was packed; tuples have become lists.
 
     Raises:
-        ValueError: it is no flat_model state.
+        ValueError: the bytes are not a packed state.
     """
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         document = json.loads(arrays.pop(_DOCUMENT).tobytes())
     except (zipfile.BadZipFile, EOFError, KeyError, AttributeError) as error:
-        raise ValueError(f"no state of a strategy ({type(error).__name__}: {error})") from error
+        raise ValueError(f"not a state of a strategy ({type(error).__name__}: {error})") from error
 
     def whole(value: Any) -> Any:
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The trials of a run in SQLite: each is on the disk before the search goes on."""
+"""The trials of a run in SQLite: each is on disk before the search continues."""
 
 import json
 import shutil
@@ -75,7 +75,7 @@ _MIGRATIONS = {
         "ALTER TABLE trials DROP COLUMN loss",
     ),
 }
-"""Schema -> statements that make the tables of the next one; 0 is an empty file's, whose next is the present one."""
+"""Schema -> statements that migrate to the next one; an empty file's, 0, migrates to the present one."""
 
 _INSERT = f"""
 INSERT INTO trials (number, architecture, state, reward, {", ".join(_MEASURES)})
@@ -93,10 +93,10 @@ class TrialStore:
     """Trials in one SQLite file (write-ahead log, fully synchronous).
 
     Args:
-        path: the file; made with its tables when absent.
+        path: the file; created with its tables if absent.
 
     Raises:
-        StorageError: the file cannot be written, or is no database.
+        StorageError: the file cannot be written, or is not a database.
         UsageError: it was written by a later rl_nas.
     """
 
@@ -154,12 +154,12 @@ class TrialStore:
             if job.index in found and found[job.index].architecture != job.architecture:
                 raise UsageError(
                     f"trial {job.index} of {self._path} has another architecture than the one proposed now; the"
-                    " run was made by other versions (see its config.json): continue with those, or start anew"
+                    " run was made by other versions (see its config.json): continue with those, or start again"
                 )
         return found
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Commits a checkpoint in the place of the last one.
+        """Commits a checkpoint, replacing the last one.
 
         Raises:
             StorageError: it could not be written; the last one is safe.
@@ -196,7 +196,7 @@ class TrialStore:
 
     def _migrate(self, schema: int) -> None:
         with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")  # Python begins none before what defines tables
+            self._connection.execute("BEGIN IMMEDIATE")  # Python begins none before statements that define tables
             while schema < SCHEMA:
                 for statement in _MIGRATIONS[schema]:
                     self._connection.execute(statement)
@@ -212,10 +212,10 @@ class TrialStore:
 
 
 def read_trials(path: Path) -> list[Trial]:
-    """The trials of a run that may be at work, or in a folder that may not be written; nothing is changed.
+    """Reads the trials of a run that may be at work or in a read-only folder; changes nothing.
 
     Raises:
-        StorageError: the file cannot be read, or is no database.
+        StorageError: the file cannot be read, or is not a database.
         UsageError: it was written by a later rl_nas.
     """
     # A copy with its write-ahead log, as SQLite must write beside a file to read its log.

@@ -1,4 +1,4 @@
-"""Search strategies: what proposes architectures and learns from their rewards."""
+"""Search strategies: they propose architectures and learn from their rewards."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
@@ -21,39 +21,38 @@ class Strategy(Protocol):
     def observe(self, trials: Sequence[Trial]) -> None:
         """Learns from finished trials of the last proposal, failed ones included, in any order.
 
-        A trial may be repeated, and may be missing; its reward may stem from another architecture of the
-        same network.
+        A trial may be repeated, or missing; its reward may come from another architecture of the same network.
         """
 
     def diagnostics(self) -> Mapping[str, float]:
-        """Figures of its health, such as `baseline` and `entropy`; those with a slash are too many for a line."""
+        """Figures of health, such as `baseline` and `entropy`; those with a slash are too many for a line."""
 
 
 @runtime_checkable
 class Sampling(Protocol):
-    """What a strategy can do, besides, if its proposals are draws from a distribution."""
+    """A strategy whose proposals are draws from a distribution."""
 
     def sample(self, n: int) -> list[Architecture]:
-        """`n` draws that no trials will be observed of."""
+        """`n` draws whose trials will not be observed."""
 
 
 @runtime_checkable
 class Recovering(Protocol):
-    """What a strategy can do, besides, when its proposals have collapsed."""
+    """A strategy that can recover when its proposals have collapsed."""
 
     def temper(self) -> None:
-        """Makes proposals more varied and keeps what was learned."""
+        """Makes proposals more varied, but keeps what was learned."""
 
     def restart(self) -> None:
-        """Starts over, with randomness that was not used yet."""
+        """Starts over, with fresh randomness."""
 
 
 @runtime_checkable
 class Resumable(Protocol):
-    """What a strategy can do, besides, so that a run is continued without going through its updates again."""
+    """A strategy with a state, from which a run is continued without repeating its updates."""
 
     def state(self) -> State:
-        """All that later proposals depend on."""
+        """State that later proposals depend on."""
 
     def restore(self, state: State) -> None:
-        """Makes a fresh strategy of the same space, settings and seed the one whose state it was."""
+        """Restores the state of a strategy of the same space, settings and seed."""

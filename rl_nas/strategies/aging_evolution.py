@@ -17,11 +17,10 @@ class AgingEvolution:
 
     The first `population` proposals are random. Each later one mutates the best of `sample` members of the
     population, drawn with replacement; its trial replaces the oldest member. A failed child joins and ages
-    like any other and is the worst. With batches, the children of a batch have parents of the population
-    before it.
+    like any other, and counts as the worst. The children of a batch have parents in the population before it.
 
     Args:
-        space: what is searched; it says what a mutation is.
+        space: the space to search; it defines mutations.
         settings: sizes of the population and of the sample.
         seed: all randomness is a function of it.
     """
@@ -51,11 +50,11 @@ class AgingEvolution:
         return {"population_mean": float(np.mean(rewards)), "population_best": max(rewards)} if rewards else {}
 
     def temper(self) -> None:
-        """The next child is random."""
+        """Makes the next child random."""
         self._random_left += 1
 
     def restart(self) -> None:
-        """The next population is random."""
+        """Makes the next population random."""
         self._population.clear()
         self._random_left = self._settings.population
 

@@ -25,7 +25,7 @@ class StrategyOptions:
 
 
 Factory = Callable[[SearchSpace[Any], StrategyOptions, int], Strategy]
-"""Function of the space, the options and the seed."""
+"""Space, options, seed -> strategy."""
 
 LEARNED = {"controller": "Controller", "reinforce": "Reinforce", "ppo": "PPO"}
 """Name -> class in `rl_nas.controller.agent`, of the strategies that need TensorFlow."""
@@ -50,7 +50,7 @@ STRATEGIES: dict[str, Factory] = {
 
 
 def find_strategy(name: str) -> Factory:
-    """The factory of a strategy; `module:NAME` is a class of the user's own, made of the space and the seed.
+    """The factory of a strategy; `module:NAME` is the user's own class, called with the space and the seed.
 
     Raises:
         UsageError: there is none.
@@ -63,12 +63,10 @@ def find_strategy(name: str) -> Factory:
         raise UsageError(f"unknown --strategy={name}; {hint}")
     made = load_plugin("strategy", name)
     if not callable(made):
-        raise UsageError(
-            f"--strategy={name} is {type(made).__name__}; expected a class that is made of a space and a seed"
-        )
+        raise UsageError(f"--strategy={name} is {type(made).__name__}; expected a class called with a space and a seed")
 
     def make(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
-        check_call("strategy", name, made, space, seed, expected="a class that is made of a space and a seed")
+        check_call("strategy", name, made, space, seed, expected="a class called with a space and a seed")
         strategy: Strategy = made(space, seed)
         missing = [part for part in ("propose", "observe", "diagnostics") if not hasattr(strategy, part)]
         if missing:

@@ -1,4 +1,4 @@
-"""What a strategy is shown of children that failed."""
+"""Rules for the failed children that a strategy is shown."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,17 +9,17 @@ FailureRule = Callable[[Sequence[Trial]], Sequence[Trial]]
 
 
 def worst(trials: Sequence[Trial]) -> Sequence[Trial]:
-    """Failures have no reward: to every strategy that is worse than, or for one that averages as bad as, the worst."""
+    """Shows failures without a reward: strategies count them as worst, those that average as equal to the worst."""
     return trials
 
 
 def zero(trials: Sequence[Trial]) -> Sequence[Trial]:
-    """Failures have the reward 0."""
+    """Shows failures with the reward 0."""
     return [replace(trial, reward=0.0) if trial.reward is None else trial for trial in trials]
 
 
 def skip(trials: Sequence[Trial]) -> Sequence[Trial]:
-    """Failures are not shown."""
+    """Hides failures."""
     return [trial for trial in trials if trial.reward is not None]
 
 

@@ -1,4 +1,4 @@
-"""Whether a strategy still proposes anything new, and what to do when it does not."""
+"""Detection of strategies that have stopped proposing anything new, and its consequences."""
 
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from rl_nas.checkpoint import State
 from rl_nas.settings import Settings, setting
 
 WINDOW = 100
-"""Proposals that the fractions are taken over."""
+"""Proposals that the fractions are computed over."""
 
 
 ACTIONS = {
@@ -18,42 +18,42 @@ ACTIONS = {
     "restart": "the strategy starts over",
     "stop": "the search ends",
 }
-"""What may be done about a collapse, and what is told of it."""
+"""Action on a collapse -> its description."""
 
 
 @dataclass(frozen=True)
 class HealthSettings(Settings):
-    """The guard against collapse."""
+    """Detection of collapse."""
 
     title: ClassVar[str] = "Collapse"
 
     on_collapse: str = setting(
         "warn",
         "what to do, besides a warning, when proposals repeat themselves: temper halves the policy's logits, restart"
-        " begins with a fresh policy or population, stop ends the search",
+        " starts with a fresh policy or population, stop ends the search",
         choices=tuple(ACTIONS),
     )
     collapse_fraction: float = setting(
         0.1,
-        f"collapse is a smaller fraction of different networks among the last {WINDOW} proposals",
+        f"a smaller fraction of different networks among the last {WINDOW} proposals is a collapse",
         minimum=0,
         maximum=1,
     )
     collapse_patience: int = setting(
-        1000, "collapse, too, is nothing new in so many proposals; the second time in a row ends the search", minimum=1
+        1000, "nothing new in this many proposals is a collapse, too; the second in a row ends the search", minimum=1
     )
 
 
 @dataclass(frozen=True)
 class Collapse:
-    """What was met and what is to be done: warn, temper, restart or stop."""
+    """A collapse: its message, and its action: warn, temper, restart or stop."""
 
     message: str
     action: str
 
 
 class Health:
-    """Follows the networks that are proposed, by their canonical keys."""
+    """Tracks the proposed networks, by their canonical keys."""
 
     def __init__(self, settings: HealthSettings) -> None:
         self._settings = settings
@@ -62,7 +62,7 @@ class Health:
         self._stale, self._stuck = 0, False
 
     def follow(self, keys: Sequence[str], new: int) -> Collapse | None:
-        """Takes up the keys of a batch, of which `new` had not been met before; says whether it is a collapse."""
+        """Adds the keys of a batch, of which `new` had not been met before; returns the collapse, if it is one."""
         self._window.extend(keys)
         self._judged += len(keys)
         if new:
@@ -79,7 +79,7 @@ class Health:
         return None
 
     def figures(self) -> dict[str, float]:
-        """`unique_fraction` and `top_fraction`: different networks, and the commonest one, among the last proposals."""
+        """`unique_fraction` and `top_fraction`: different networks and the commonest one, among the last proposals."""
         count = len(self._window)
         if not count:
             return {}
@@ -87,7 +87,7 @@ class Health:
         return {"unique_fraction": len(frequencies) / count, "top_fraction": max(frequencies.values()) / count}
 
     def state(self) -> State:
-        """What later verdicts depend on."""
+        """State that later verdicts depend on."""
         return {
             "window": list(self._window),
             "judged": self._judged,
@@ -96,11 +96,11 @@ class Health:
         }
 
     def restore(self, state: State) -> None:
-        """Takes up the state of a run that is continued."""
+        """Restores the state."""
         self._window.extend(state["window"])
         self._judged, self._stale, self._stuck = state["judged"], state["stale"], state["stuck"]
 
     def _collapse(self, met: str, action: str | None = None) -> Collapse:
-        self._judged = 0  # what is done about it gets a window's time to help
+        self._judged = 0  # the action gets a window's time to help
         action = action or self._settings.on_collapse
         return Collapse(f"the search has collapsed: {met}; {ACTIONS[action]}", action)

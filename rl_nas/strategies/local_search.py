@@ -10,19 +10,19 @@ from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.trial import Trial
 
 _TRIES = 1000
-"""Random starts that are tried for one that is new."""
+"""Random starts to try for a new one."""
 
 
 class LocalSearch:
-    """Evaluates neighbours of the current architecture, moves to a better one, restarts where none is.
+    """Evaluates neighbors of the current architecture, moves to a better one, restarts if there is none.
 
-    Neighbours differ in one decision and come in random order; the first better one is moved to at once, a
-    departure from White et al. 2021, who evaluate all and move to the best: it finds more in the same time.
-    With batches, the move is to the best of the batch. No network is proposed twice, however it is written,
-    unless the space seems used up.
+    Neighbors differ in one decision and come in random order; the search moves to the first better one at once,
+    a departure from White et al. 2021, who evaluate all and move to the best: it finds more in the same time.
+    In batches it moves to the best of the batch. No network is proposed twice, even by another architecture,
+    unless the space seems exhausted.
 
     Args:
-        space: what is searched.
+        space: the space to search.
         seed: all randomness is a function of it.
     """
 
@@ -35,16 +35,16 @@ class LocalSearch:
         self._current: Architecture | None = None
         self._fixed: dict[int, int] = {}
         self._neighbours: Iterator[Architecture] = iter(())
-        self._met = 0  # neighbours that were taken from the iterator
+        self._met = 0  # neighbors taken from the iterator
         self._order: dict[str, Any] | None = None  # state of the generator before their order was drawn
         self._starts: set[Architecture] = set()
 
     def propose(self, n: int) -> list[Architecture]:
-        """New neighbours of the current architecture; when they run out, new starts."""
+        """New neighbors of the current architecture; when they run out, new starts."""
         return [self._next() for _ in range(n)]
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """Moves to the best trial if it is better than the current one, or if the climb is at its end."""
+        """Moves to the best trial if it is better than the current one, or if the climb has ended."""
         finished = [trial for trial in trials if trial.reward is not None and np.isfinite(trial.reward)]
         ordered = sorted(finished, key=lambda trial: (-(trial.reward or 0.0), trial.index))
         better = [t for t in ordered if t.architecture not in self._starts and (t.reward or 0.0) > self._reward]
@@ -55,7 +55,7 @@ class LocalSearch:
             self._look_around(self._space.fixed(self._proposed))
 
     def diagnostics(self) -> Mapping[str, float]:
-        """`current`, the reward where it stands, and `climbs`, how often it started."""
+        """`current`, the reward of the current architecture, and `climbs`, the number of starts."""
         figures = {"climbs": float(self._climbs)}
         return figures | {"current": self._reward} if np.isfinite(self._reward) else figures
 
@@ -102,7 +102,7 @@ class LocalSearch:
             self._neighbours = self._count(self._space.neighbours(self._current, self._rng, fixed))
 
     def _count(self, neighbours: Iterator[Architecture]) -> Iterator[Architecture]:
-        """Notes how far it is, from which `restore` goes on; the order is drawn with the first one."""
+        """Counts the neighbors, for `restore`; the order is drawn with the first one."""
         self._order = dict(self._rng.bit_generator.state)
         for neighbour in neighbours:
             self._met += 1

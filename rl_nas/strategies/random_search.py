@@ -29,7 +29,7 @@ class RandomSearch:
         return [self._space.sample(self._rng, self._space.fixed(self._proposed)) for _ in range(n)]
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """Ignores them."""
+        """Ignores the trials."""
 
     def state(self) -> State:
         """See `Resumable`."""
@@ -40,5 +40,5 @@ class RandomSearch:
         self._rng.bit_generator.state, self._proposed = state["rng"], state["proposed"]
 
     def diagnostics(self) -> Mapping[str, float]:
-        """None: there is nothing that could go wrong."""
+        """No figures: nothing could go wrong."""
         return {}

@@ -14,4 +14,4 @@ class EvolutionSettings(Settings):
     prefix: ClassVar[str] = "evolution_"
 
     population: int = setting(100, "members alive (P in the paper)", minimum=1)
-    sample: int = setting(25, "members drawn, of which the best is the parent (S in the paper)", minimum=1)
+    sample: int = setting(25, "members drawn, the best of which is the parent (S in the paper)", minimum=1)

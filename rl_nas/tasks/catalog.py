@@ -17,7 +17,7 @@ TASK_SETTINGS: tuple[type[Settings], ...] = tuple(task.settings for task in TASK
 
 
 def find_task(name: str) -> Task:
-    """The task of that name; `module:NAME` is one of the user's own: a `Task`, or a class of it.
+    """The task of a name; `module:NAME` is the user's own: a `Task`, or a class of it.
 
     Raises:
         UsageError: there is none.
@@ -43,8 +43,8 @@ def task_for(dataset: str, features: Mapping[str, Any], supervised: Sequence[str
     Args:
         dataset: its name.
         features: of TFDS, by name.
-        supervised: names of the features that it calls input and target.
-        tell: is told the choice where there are several.
+        supervised: names of the features that the data set calls input and target.
+        tell: called with a line on the choice if there are several.
 
     Raises:
         UsageError: there is none.
@@ -57,5 +57,5 @@ def task_for(dataset: str, features: Mapping[str, Any], supervised: Sequence[str
         )
     if len(fitting) > 1:
         others = ", ".join(f"--task={task.name}" for task in fitting[1:])
-        tell(f"task: {fitting[0].name}; {dataset} would also do for {others}")
+        tell(f"task: {fitting[0].name}; {dataset} also fits {others}")
     return fitting[0]

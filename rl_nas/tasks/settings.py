@@ -1,4 +1,4 @@
-"""Which task networks are for."""
+"""Settings of the task."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,6 +15,6 @@ class TaskSettings(Settings):
 
     task: str | None = setting(
         None,
-        f"what networks are for: {', '.join(TASKS)}; or module:NAME, an rl_nas.Task of one's own; left out: the first"
+        f"task of the networks: {', '.join(TASKS)}; or module:NAME, an rl_nas.Task of your own; left out: the first"
         " whose targets the data set has",
     )

@@ -12,21 +12,21 @@ from rl_nas.tasks.task import Task
 
 
 class Opened(NamedTuple):
-    """A data set and what is to be learned from it."""
+    """A data set and its task."""
 
     task: Task
     source: ImageSource
 
 
 def open_source(settings: DataSettings, task: str | None = None) -> Opened:
-    """Finds a data set, downloads and prepares it if it is not, and splits it.
+    """Finds a data set, downloads and prepares it if necessary, and splits it.
 
     Args:
         settings: which data set.
         task: name of the task; None: the first whose targets the data set has.
 
     Raises:
-        UsageError: the data set is unknown, absent, not for the task, or too small for what is asked.
+        UsageError: the data set is unknown, absent, not for the task, or too small for the settings.
     """
     builder = prepared_builder(settings)
     features, supervised = builder.info.features, builder.info.supervised_keys or ()

@@ -1,4 +1,4 @@
-"""The task seam: everything that differs between classification and whatever else a network is for.
+"""The interface of tasks: everything that differs between classification and other uses of a network.
 
 A task's module imports no TensorFlow; what needs it is imported by the methods that return it.
 """
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class Task(ABC):
-    """What networks are for.
+    """The purpose of networks, such as classification.
 
     Attributes:
         name: what `--task` calls it.
-        noun: what a trained network is, such as `image classifier`.
-        settings: flags of its own; None: it has none.
-        supports: what else it can do: `one_shot` (search with shared weights), `mixup`, and names of the scores of
+        noun: for a trained network, such as `image classifier`.
+        settings: the task's own flags; None: it has none.
+        supports: further abilities: `one_shot` (search with shared weights), `mixup`, and names of the scores of
             untrained networks.
     """
 
@@ -40,7 +40,7 @@ class Task(ABC):
 
     @abstractmethod
     def annotation(self, features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
-        """Where its targets stand in a data set; None if they do not.
+        """The features of a data set that hold the task's targets; None if there are none.
 
         Args:
             features: of TFDS, by name.
@@ -68,16 +68,16 @@ class Task(ABC):
     def serving(
         self, network: keras.Model, normalization: Normalization, class_names: Sequence[str], *, middle: bool = False
     ) -> Serving:
-        """A trained network as others use it; arguments as in `Serving`."""
+        """Serving of a trained network; arguments as in `Serving`."""
 
     @abstractmethod
     def prediction(self, outputs: Mapping[str, Any], class_names: Sequence[str], top: int) -> tuple[str, Any]:
-        """What is told of one image: a line of text, and a JSON value.
+        """The printed prediction of one image: a line of text, and a JSON value.
 
         Args:
-            outputs: what the exported network returned for it, arrays by name.
+            outputs: of the exported network for the image, arrays by name.
             class_names: one for each class.
-            top: show at most so many classes, where there are several.
+            top: most classes to show.
         """
 
     def own_settings(self, flags: Mapping[str, Any]) -> Settings | None:

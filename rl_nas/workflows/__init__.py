@@ -1,1 +1,1 @@
-"""Searches, full trainings, exports and proxies, put together from their parts by a config."""
+"""Searches, full trainings, exports and proxies, assembled from their parts by a config."""

@@ -1,4 +1,4 @@
-"""Settings of a search that exclude each other, told before anything is loaded."""
+"""Checks for settings of a search that exclude each other, before anything is loaded."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ SAMPLED = ("reinforce", "ppo", "random")
 
 
 def with_one_shot_defaults(config: SearchConfig) -> SearchConfig:
-    """The config with what shared weights need where it was left out: one convolution before the head."""
+    """The config with the default for shared weights, a convolution before the head, if it was left out."""
     if not config.shared:
         return config
     reads = "output_conv" in _family(search_space(config)).reads
@@ -31,28 +31,30 @@ def check_search(config: SearchConfig) -> None:
     if config.shared:
         _check_one_shot(config)
     if config.early_stop.rule == "halving" and config.execution.async_updates:
-        raise UsageError("--early_stop_rule=halving compares the children of a batch; leave --async_updates out")
+        raise UsageError("--early_stop_rule=halving compares the children of a batch; leave out --async_updates")
 
 
 def _check_one_shot(config: SearchConfig) -> None:
     strategy, space = config.strategy.strategy, search_space(config)
     if strategy not in SAMPLED:
         raise UsageError(
-            f"--strategy={strategy}: shared weights need one that draws from a policy; give --strategy="
+            f"--strategy={strategy}: shared weights need a strategy that draws from a policy; give --strategy="
             f"{', '.join(SAMPLED)}, or leave out --estimator=shared"
         )
     if not _family(space).one_shot:
         raise UsageError(f"--space={space.name}: its networks have too little in common to share weights; search cells")
     trials, samples = config.run.trials, config.estimator.shared_samples
     if trials > samples:
-        raise UsageError(f"--trials={trials} to be trained alone, of --shared_samples={samples}; give more samples")
+        raise UsageError(f"--trials={trials} to be trained alone exceed --shared_samples={samples}; give more samples")
     if config.reward.needs_latency:
-        raise UsageError("--cost=latency is measured of children; with --estimator=shared, give --cost=madds")
+        raise UsageError("--cost=latency is measured on children; with --estimator=shared, give --cost=madds")
     rule = config.early_stop.rule
     if rule not in ("none", "record"):
-        raise UsageError(f"--early_stop_rule={rule}: what shared weights chose is trained in full; leave that out")
+        raise UsageError(f"--early_stop_rule={rule}: the networks chosen are trained to the end; leave it out")
     if config.health.on_collapse != "warn":
-        raise UsageError("--on_collapse is for --estimator=trained: shared weights may meet a network again; drop it")
+        raise UsageError(
+            "--on_collapse is for --estimator=trained, as shared weights may meet a network again; omit it"
+        )
 
 
 def _family(space: SearchSpace[Any]) -> Family:

@@ -1,4 +1,4 @@
-"""The evaluator of a search's children, made from its config in whatever process."""
+"""The evaluator of a search's children, made from the search's config in any process."""
 
 from rl_nas.child.data.image_cache import load_image_cache
 from rl_nas.child.data.images import load_images

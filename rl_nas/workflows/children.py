@@ -1,4 +1,4 @@
-"""The executors of a search's children, and the evaluator that their workers make. TensorFlow is imported late."""
+"""Executors of a search's children, and the evaluator that their workers make. TensorFlow is imported late."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -25,16 +25,16 @@ ChildExecutor = InlineExecutor | ProcessExecutor | RayExecutor
 
 
 class Children:
-    """Where the children of a search are trained. TensorFlow is imported, and has not computed yet.
+    """Execution of a search's children. TensorFlow is imported, but must not have computed yet.
 
     Args:
         config: of the search.
         folder: of the run.
         debug: let workers' TensorFlow print its own log.
-        hide_gpus: where workers have them, keep this process off them.
+        hide_gpus: hide GPUs from this process if workers have them.
 
     Raises:
-        UsageError: there are no such devices, or no process that a timeout could end.
+        UsageError: there are no such devices, or no process that a timeout could kill.
     """
 
     def __init__(
@@ -44,20 +44,20 @@ class Children:
 
         self._settings = config.execution
         if self._settings.executor == "inline" and self._settings.child_timeout is not None:
-            raise UsageError("--child_timeout needs a process that can be ended; leave --executor=inline out")
+            raise UsageError("--child_timeout needs a process that can be killed; leave out --executor=inline")
         flags = portable(config.flags())
         folders = plugin_folders() if named_plugins(flags) else []
         arguments = {"flags": flags, "run_dir": str(folder.path), "debug": debug, "folders": folders}
         self._spec = EvaluatorSpec(_FACTORY, arguments)
         self._devices = worker_devices(self._settings, len(tf.config.list_physical_devices("GPU")))
-        # As many in this process as in workers: the numbers of a run then depend neither on where it runs ...
+        # As many threads in this process as in workers: results of a run then do not depend on where it runs.
         tf.config.threading.set_intra_op_parallelism_threads(self._settings.threads_per_worker)
         tf.config.threading.set_inter_op_parallelism_threads(self._settings.threads_per_worker)
         if self._settings.executor != "inline" and hide_gpus:
-            tf.config.set_visible_devices([], "GPU")  # ... and GPUs are the workers'
+            tf.config.set_visible_devices([], "GPU")  # GPUs are for the workers
 
     def executor(self) -> ChildExecutor:
-        """The executor that runs them; a context."""
+        """The executor of the children, a context manager."""
         if self._settings.executor == "inline":
             return InlineExecutor(make_evaluator(**self._spec.arguments))
         if self._settings.executor == "ray":
@@ -68,7 +68,7 @@ class Children:
         """Trains a child once more on this machine, so that its weights are in the run's folder.
 
         Raises:
-            RunError: it failed.
+            RunError: the child failed.
         """
         with self._processes(self._devices[:1]) as executor:
             (outcome,) = executor.run([job])
@@ -107,13 +107,13 @@ class Children:
 def make_evaluator(
     flags: Mapping[str, Any], run_dir: str, debug: bool = False, folders: Sequence[str] = ()
 ) -> Evaluator:
-    """Makes an evaluator that trains children as the flags of a search say, and keeps the best ones' weights.
+    """Makes an evaluator that trains children by the flags of a search, and saves the best ones' weights.
 
     Args:
-        flags: of a `SearchConfig`; those of a driver's command line, plug-ins included.
+        flags: of a `SearchConfig`, from the driver's command line, plug-ins included.
         run_dir: folder of the run.
         debug: let TensorFlow print its own log.
-        folders: where plug-ins are found, beside this process's own; Ray's processes have another working folder.
+        folders: of plug-ins, beside this process's own; Ray's processes have another working folder.
 
     Raises:
         UsageError: the data set or a plug-in is missing.

@@ -1,4 +1,4 @@
-"""Configs: everything that a search or a full training is told, in groups of settings."""
+"""Configs of searches and full trainings: groups of settings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -32,20 +32,20 @@ class Config:
     """A group of settings for each field, and those of the tasks.
 
     Attributes:
-        of_tasks: settings that tasks bring; those that are left out have their defaults.
+        of_tasks: settings that tasks bring; missing ones have their defaults.
     """
 
     of_tasks: tuple[Settings, ...] = field(default=(), kw_only=True)
 
     @classmethod
     def groups(cls) -> tuple[type[Settings], ...]:
-        """The settings that its flags are made of."""
+        """The groups of settings of its flags."""
         own = (one.default_factory for one in fields(cls) if one.name != "of_tasks")
         return (*own, *TASK_SETTINGS)  # type: ignore[arg-type]
 
     @classmethod
     def from_flags(cls, values: Mapping[str, Any]) -> Self:
-        """The config with the values of its flags, read from a mapping that may hold other flags too."""
+        """The config with the values of its flags, from a mapping that may hold other flags too."""
         own = {one.name: one.default_factory for one in fields(cls) if one.name != "of_tasks"}
         return cls(
             **{name: group.from_flags(values) for name, group in own.items()},  # type: ignore[union-attr]
@@ -77,7 +77,7 @@ class Config:
 
 @dataclass(frozen=True)
 class SearchConfig(Config):
-    """Everything that a search is told: the flags of `rl_nas search`."""
+    """Config of a search: the flags of `rl_nas search`."""
 
     run: SearchRunSettings = field(default_factory=SearchRunSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
@@ -112,7 +112,7 @@ class SearchConfig(Config):
 
 @dataclass(frozen=True)
 class TrainConfig(Config):
-    """Everything that a full training is told: the flags of `rl_nas train`."""
+    """Config of a full training: the flags of `rl_nas train`."""
 
     run: TrainRunSettings = field(default_factory=TrainRunSettings)
     task: TaskSettings = field(default_factory=TaskSettings)

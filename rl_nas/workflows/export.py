@@ -1,4 +1,4 @@
-"""An export: a trained network written in several formats, each compared with the network elsewhere."""
+"""Export of a trained network in several formats, each compared with the network in a clean process."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ from rl_nas.workflows.export_source import ExportSource
 from rl_nas.workflows.tensorflow_setup import captured_stderr
 
 _RANGE_IMAGES = 200
-"""Training images on which the ranges of whole-number arithmetic are measured."""
+"""Training images on which the ranges of integer arithmetic are measured."""
 
 
 def export_network(source: ExportSource, formats: Sequence[str], out: Path, images: int) -> dict[str, Any]:
@@ -34,13 +34,13 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
         source: of the network.
         formats: of `rl_nas.child.export.reload.LOADERS`.
         out: an empty folder.
-        images: real images on which the formats are compared with the network, at most.
+        images: most real images on which the formats are compared with the network.
 
     Returns:
         The content of metadata.json.
 
     Raises:
-        UsageError: the model, the data set and the task do not fit.
+        UsageError: the model, the data set and the task do not fit together.
         RunError: a format computes something else than the network.
     """
     task, data = open_source(source.data, source.task)
@@ -58,7 +58,7 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     verified: dict[str, dict[str, Any]] = {}
     for one in _writers(serving, formats, out, pipeline):
         print(f"writing and comparing {one.path}", file=sys.stderr, flush=True)
-        with captured_stderr():  # converters talk
+        with captured_stderr():  # converters print
             one.write(one.path)
         compared = verify(one.kind, one.path, pixels, targets, expected, serving.compare, one.arithmetic)
         name = one.kind if one.kind != "tflite" else f"tflite_{one.arithmetic}"
@@ -74,7 +74,7 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
 
 
 def _facts(source: ExportSource, task: Task, serving: Serving) -> dict[str, Any]:
-    """Everything in metadata.json that is known before the export."""
+    """The part of metadata.json that is known before the export."""
     results = source.results
     return {
         "task": task.name,
@@ -93,7 +93,7 @@ def _facts(source: ExportSource, task: Task, serving: Serving) -> dict[str, Any]
 
 
 class _Writer(NamedTuple):
-    """One file or folder to export: how it is loaded, how it computes, and what writes it."""
+    """One file or folder to export: its loader, its arithmetic, and the function that writes it."""
 
     kind: str
     path: Path
@@ -119,7 +119,7 @@ def _serving(task: Task, source: ExportSource, class_names: Sequence[str]) -> Se
     try:
         model = keras.models.load_model(source.file, compile=False, safe_mode=True)
     except (ValueError, OSError, TypeError) as error:
-        raise UsageError(f"--model={source.file} is no Keras model: {first_line(error)}") from error
+        raise UsageError(f"--model={source.file} is not a Keras model: {first_line(error)}") from error
     network, normalization = parts_of(model)
     served = task.serving(network, normalization, class_names, middle=source.pipeline.inception_crop)
     served.check_classes()
@@ -133,7 +133,7 @@ def _first(batches: Any) -> tuple[np.ndarray, Any]:
 
 
 def _describe(document: Mapping[str, Any], out: Path) -> None:
-    """Class names, metadata and model card, in the folder and inside the SavedModel."""
+    """Writes class names, metadata and model card, in the folder and inside the SavedModel."""
     files = {
         writers.CLASSES: "\n".join(document["classes"]) + "\n",
         "metadata.json": json.dumps(document, indent=2) + "\n",

@@ -1,4 +1,4 @@
-"""A model to be exported, and what the folder of its training tells of it. No TensorFlow."""
+"""A model to be exported, and facts from the folder of its training. No TensorFlow."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -12,7 +12,7 @@ from rl_nas.workflows.run_config import check_plugins
 
 
 class ExportSource:
-    """The model's file and facts of its training, which a lone file lacks.
+    """The model's file, and facts of its training, which a file alone lacks.
 
     Attributes:
         file: model.keras.
@@ -29,7 +29,7 @@ class ExportSource:
         Args:
             model: the folder of a training, or its model.keras.
             values: flags of this call.
-            given: names of those that were given.
+            given: names of the given flags.
 
         Raises:
             UsageError: there is no such model, or no data set for it.
@@ -46,7 +46,7 @@ class ExportSource:
             self.results = json.loads(folder.results.read_text(encoding="utf-8"))
             self.flags = folder.read_config()["flags"]
         elif "dataset" not in given:
-            raise UsageError(f"--model={model} is in no training's folder: give the data set it is for with --dataset")
+            raise UsageError(f"--model={model} is not in a training's folder: give its data set with --dataset")
         check_plugins({"task": self.flags.get("task")}, given)  # it needs no other code
         merged = {**values, **self.flags, **{name: values[name] for name in given}}
         self.data = DataSettings.from_flags(merged)

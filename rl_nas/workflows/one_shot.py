@@ -1,4 +1,4 @@
-"""The one-shot stage of a search: from its config to a ranking by shared weights."""
+"""The one-shot stage of a search: from config to a ranking by shared weights."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -36,9 +36,9 @@ class OneShotStage:
         config: of the search.
         folder: of the run.
         task: of the networks.
-        strategy: what searches, fresh.
-        space: what is searched.
-        reward: what is maximized.
+        strategy: fresh.
+        space: the search space.
+        reward: to maximize.
         data: the images.
         annotation: of their targets.
     """
@@ -61,15 +61,15 @@ class OneShotStage:
 
     @property
     def epochs(self) -> int:
-        """Epochs whose weights are kept."""
+        """Number of epochs that are saved."""
         last = self._store.checkpoint()
         return last.updates if last else 0
 
     def architectures(self, plan: Callable[[Architecture, int | None], Plan]) -> list[Architecture]:
-        """The networks to be trained alone, in this order; trains and ranks where that is not done yet.
+        """The networks to be trained alone, in this order; first trains and ranks if that is not done yet.
 
         Args:
-            plan: makes networks.
+            plan: plans networks.
         """
         ranking = self._store.ranking()
         if ranking is None:
@@ -79,7 +79,7 @@ class OneShotStage:
         return [tuple(ranking[place]["architecture"]) for place in order]
 
     def result(self, trials: Sequence[Trial]) -> OneShotResult:
-        """The ranking, and what came of the networks of those trials."""
+        """The ranking, with the results of the networks that were trained alone."""
         return one_shot_result(self._store.ranking() or [], trials, self._config.run.seed)
 
     def _ranked(self, plan: Callable[[Architecture, int | None], Plan]) -> list[Ranked]:

@@ -1,4 +1,4 @@
-"""Predictions of an exported SavedModel for image files."""
+"""Predictions of exported SavedModels for image files."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,10 +12,10 @@ from rl_nas.tasks.task import Task
 
 
 def predict_files(task: Task, path: Path, files: Sequence[str], top: int) -> Iterator[tuple[str, tuple[str, Any]]]:
-    """Yields each file with what the task tells of it: a line of text, and a JSON value.
+    """Yields each file with its prediction: a line of text, and a JSON value.
 
     Raises:
-        UsageError: a file is no image.
+        UsageError: a file is not an image.
     """
     serve = (loaded := tf.saved_model.load(path)).signatures["serving_default"]
     channels = serve.structured_input_signature[1]["images"].shape[-1]
@@ -24,7 +24,7 @@ def predict_files(task: Task, path: Path, files: Sequence[str], top: int) -> Ite
         try:
             image = tf.io.decode_image(tf.io.read_file(file), channels=channels, expand_animations=False)
         except tf.errors.InvalidArgumentError as error:
-            raise UsageError(f"{file} is no image that can be decoded: expected PNG, JPEG, GIF or BMP") from error
+            raise UsageError(f"{file} cannot be decoded; expected a PNG, JPEG, GIF or BMP image") from error
         outputs = {name: output[0].numpy() for name, output in serve(images=image[tf.newaxis]).items()}
         yield file, task.prediction(outputs, names, top)
     del loaded  # its variables live as long as it does

@@ -1,4 +1,4 @@
-"""Networks trained in several ways, and scored untrained, to compare how these rank them."""
+"""Rankings of networks by several ways of training, and by scores of untrained networks."""
 
 import sys
 import time
@@ -29,16 +29,16 @@ from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.space import search_space
 
 FULL = "full"
-"""The way that proxies are compared with; its folder in the run's."""
+"""Name of the training that proxies are compared with, and of its folder in the run's."""
 
 
 def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFolder) -> Proxy:
-    """Trains random networks in one way; takes what an earlier call has finished from its store.
+    """Trains random networks in one way; reads trials that an earlier call has finished from its store.
 
     Args:
         name: of the way, and of its folder in the run's.
-        way: how they are trained.
-        config: of the full training, whose networks all ways have.
+        way: config of this training.
+        config: of full training, whose networks are used in all ways.
         folder: of the run.
     """
     run, part = config.run, SearchFolder(folder.path / name)
@@ -70,7 +70,7 @@ def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFo
 
 
 def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) -> Iterator[Proxy]:
-    """Yields the networks of the full training by scores of their untrained selves."""
+    """Yields scores of the networks of full training, untrained."""
     if not scores:
         return
     with TrialStore(SearchFolder(folder.path / FULL).trials) as store:
@@ -90,7 +90,7 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
 
 @cache
 def _loaded(settings: DataSettings, task: str | None) -> tuple[ImageData, Opened]:
-    """A data set, decoded once for all ways that have the same."""
+    """A data set, decoded once for all ways that use it."""
     opened = open_source(settings, task)
     return load_images(opened.source), opened
 

@@ -1,4 +1,4 @@
-"""The settings that a run writes, and how a resumed run reads them."""
+"""The settings in a run's folder, written by a run and read when it is resumed."""
 
 import platform
 import sys
@@ -33,7 +33,7 @@ def config(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def repeating_flagfile(flags: Mapping[str, Any], command: str) -> str:
-    """The content of flags.cfg: the run again, by the same command, in another folder."""
+    """The content of flags.cfg, which repeats the run by the same command in another folder."""
     values = {name: value for name, value in portable(flags).items() if name not in _NOT_REPEATED}
     return flagfile_text(values, f"Repeats the run: {command} --flagfile=THIS_FILE --run_dir=NEW_FOLDER")
 
@@ -44,10 +44,10 @@ def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str])
     Args:
         parsed: the command line.
         recorded: the run's flags.
-        changeable: flags that a resumed run may be given anew; all others are the run's own.
+        changeable: flags that may change when a run is resumed; all others are the run's own.
 
     Raises:
-        UsageError: another flag was given with another value than the run's, or code of its own is to be given again.
+        UsageError: another flag was given with a value other than the run's, or plug-ins must be given again.
     """
     check_plugins(recorded, parsed.given)
     values = {name: recorded.get(name, value) for name, value in parsed.values.items()}
@@ -64,7 +64,7 @@ def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str])
 
 
 def changed(recorded: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a run that is continued: its flags as they are now, and what changed when, in a list."""
+    """The config of a run that is continued: its present flags, and a dated list of changes."""
     now = portable(flags)
     differ = {name: now[name] for name in now if name not in _NOT_REPEATED and recorded["flags"].get(name) != now[name]}
     if not differ:
@@ -73,26 +73,26 @@ def changed(recorded: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any
     entries = [
         {"at": at, "flag": name, "before": recorded["flags"][name], "now": value}
         for name, value in differ.items()
-        if name in recorded["flags"]  # others have come with a later version
+        if name in recorded["flags"]  # others are new in a later version
     ]
     whole = {**recorded, "flags": {**recorded["flags"], **differ}}
     return {**whole, "changes": [*recorded.get("changes", []), *entries]} if entries else whole
 
 
 def named_plugins(flags: Mapping[str, Any]) -> dict[str, str]:
-    """The flags that name code of the user's own."""
+    """The flags that name the user's own code."""
     values = ((name, flags.get(name)) for name in PLUGINS)
     return {name: value for name, value in values if isinstance(value, str) and ":" in value}
 
 
 def check_plugins(recorded: Mapping[str, Any], given: Collection[str], source: str = "the run") -> None:
-    """Raises `UsageError` where recorded flags name code that this call's command line does not.
+    """Raises `UsageError` if recorded flags name code that this call's command line does not.
 
-    What was recorded may be a stranger's, and importing a module runs it.
+    The record may be a stranger's, and importing a module runs it.
 
     Args:
-        recorded: flags that a file tells.
-        given: names of those of this call.
+        recorded: flags in a file.
+        given: names of the flags of this call.
         source: of the recorded ones, for the message.
     """
     missing = [f"--{name}={value}" for name, value in named_plugins(recorded).items() if name not in given]
@@ -104,7 +104,7 @@ def check_plugins(recorded: Mapping[str, Any], given: Collection[str], source: s
 
 
 def portable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags, with data folders that are found from any working folder."""
+    """The flags, with absolute paths of data folders."""
     data_dir, dataset, init = values["data_dir"], values["dataset"], values.get("init")
     if data_dir is not None:
         data_dir = _absolute(data_dir)

@@ -1,4 +1,4 @@
-"""A search from its config to the best child's files."""
+"""Searches, from config to the best child's files."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -46,17 +46,17 @@ from rl_nas.workflows.tensorflow_setup import settle_determinism
 _CHECKED_IMAGES = 64
 """Held-out images on which the exported SavedModel is compared with the child."""
 _PLANNED_NETWORKS = 10
-"""Random networks of the space, of which one must be one that can be built."""
+"""Random networks of the space, at least one of which must be buildable."""
 
 
 class SearchRun:
-    """The parts of a search. Making it checks everything and writes nothing; as a context it opens the run's store.
+    """A search and its parts. Creation checks everything and writes nothing; as a context manager it opens the store.
 
     Attributes:
         config: of the search, with the task that was found.
         folder: of the run.
         best: the best child so far.
-        one_shot: the training of shared weights; None where networks are trained alone.
+        one_shot: the training of shared weights; None if networks are trained alone.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class SearchRun:
         Args:
             config: of the search.
             folder: of the run.
-            resumed: settings of an earlier part that have no effect are told and left out; otherwise they are refused.
+            resumed: leave out settings of an earlier part that have no effect, with a note; otherwise refuse them.
             debug: let workers' TensorFlow print its own log.
 
         Raises:
-            UsageError: something does not fit.
+            UsageError: data, space, network or strategy do not fit together.
         """
         self.folder = folder
         self._children = Children(config, folder, debug=debug, hide_gpus=not config.shared)
@@ -102,7 +102,7 @@ class SearchRun:
             self.store = stack.enter_context(TrialStore(self.folder.trials))
             recorded, trials = self.store.trials(), self.config.run.trials
             if len(recorded) > trials:
-                raise UsageError(f"--trials={trials}, but {len(recorded)} are recorded already; give a larger number")
+                raise UsageError(f"--trials={trials}, but {len(recorded)} are already recorded; give a larger number")
             self.best.restore(recorded)
             self._exit = stack.pop_all()
         return self
@@ -111,7 +111,7 @@ class SearchRun:
         self._exit.close()
 
     def search(self) -> None:
-        """Searches until all trials are recorded; goes on where an earlier call was interrupted."""
+        """Searches until all trials are recorded; continues where an earlier call was interrupted."""
         config, recorded = self.config, self.store.trials()
         strategy, trials, batch = self._strategy, config.run.trials, config.run.update_every
         if self.one_shot is not None:
@@ -181,7 +181,7 @@ class SearchRun:
         return stage.run(list(candidates(then, self._space, trials, self.config.run.seed)))
 
     def _check_networks(self) -> None:
-        """Raises `UsageError` where no network can be built, as images are too small; some spaces hold a few such."""
+        """Raises `UsageError` if no network can be built, as for small images; some spaces hold a few invalid ones."""
         rng, errors = np.random.default_rng(0), []
         for _ in range(_PLANNED_NETWORKS):
             try:
@@ -209,7 +209,7 @@ class SearchRun:
         return plan_network(genotype, self.config.network, shape, self._head, steps)
 
     def _leave_out_unread(self) -> None:
-        """Leaves out the network settings of an earlier part, which earlier versions ignored."""
+        """Leaves out network settings of an earlier part that have no effect; earlier versions ignored them."""
         genotype = self._space.decode(self._space.sample(np.random.default_rng(0)))
         unread = unread_settings(genotype, self.config.network, self._head.reads)
         if unread:
@@ -219,13 +219,13 @@ class SearchRun:
 
 
 def _asked(config: SearchConfig) -> list[tuple[str, str]]:
-    """Abilities of the task that a config needs, with the flag that asks for each."""
+    """Abilities of the task that a config needs, each with its flag."""
     asked = [("one_shot", "--estimator=shared")] if config.shared else []
     return asked + ([(config.filter.filter, f"--filter={config.filter.filter}")] if config.filter.filter else [])
 
 
 class _Watcher(Watcher):
-    """Keeps the best child, shows the progress, writes the figures."""
+    """Tracks the best child, shows progress, writes figures."""
 
     def __init__(self, best: BestChild, progress: SearchProgress, log: HealthLog) -> None:
         self._best, self._progress, self._log = best, progress, log

@@ -1,7 +1,7 @@
-"""The papers' second stage: the best cells of a search trained longer, ranked again, the best one trained in full.
+"""The papers' second stage: the best cells are trained longer and ranked again; the best one gets a full training.
 
-Each training is `rl_nas train` in a process of its own, with a folder of its own under the search's: one that fails
-ends no other, and one that is finished is not repeated.
+Each training is `rl_nas train` in a separate process, with a folder under the search's: one that fails does not end
+others, and a finished one is not repeated.
 """
 
 import json
@@ -30,7 +30,7 @@ from rl_nas.workflows.settings import SecondStageSettings
 
 _FULL = "full"
 _PASSED = ("data_dir", "split_seed", "task", "operations")
-"""Flags that trainings get from the search: the images that it held out stay held out, and its code is named."""
+"""Flags that trainings get from the search: held-out images stay held out, and plug-ins are named."""
 
 
 def candidates(
@@ -57,7 +57,7 @@ class SecondStage:
         self._flags, self._plugins = flag_words(passed), flag_words(named_plugins(passed))
 
     def run(self, compared: Sequence[Candidate]) -> dict[str, Any]:
-        """Returns, and writes, what then.json holds: every training's results, and the final one's.
+        """Writes then.json and returns its content: the results of every training, and of the final one.
 
         Raises:
             RunError: all trainings failed.
@@ -75,14 +75,14 @@ class SecondStage:
         document: dict[str, Any] = {"compared": [asdict(one) for one in retrained], "full": None}
         if self._settings.full is not None:
             best = (of_kind(finished, FOUND) or finished)[0]
-            print(f"training {best.name}, the best found, in full", file=sys.stderr, flush=True)
+            print(f"full training of {best.name}, the best cell found", file=sys.stderr, flush=True)
             chosen = next(candidate for candidate in compared if candidate.name == best.name)
             document["full"] = {"name": best.name, "results": self._train(chosen, self._settings.full, 0, _FULL)}
         write_text(self._folder.then / "then.json", json.dumps(document, indent=2) + "\n")
         return document
 
     def _train(self, candidate: Candidate, recipe: str, seed: int, name: str) -> dict[str, Any] | None:
-        """The results of a training, made, continued or found; None if it failed."""
+        """The results of a training, which is started, continued or read; None if it failed."""
         home = self._folder.then / candidate.name
         folder = TrainingFolder(home / name)
         if not folder.results.exists():
@@ -110,7 +110,7 @@ def published(settings: SecondStageSettings) -> list[str]:
 
 
 def _unknown(space: SearchSpace[Any], rng: np.random.Generator, known: set[str]) -> Architecture:
-    """An architecture whose network is not known yet; makes it known."""
+    """An architecture of a network that is not known; adds it to the known ones."""
     while True:
         architecture = space.sample(rng)
         key = space.canonical_key(architecture)

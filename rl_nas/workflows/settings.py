@@ -1,4 +1,4 @@
-"""Settings of a search and of a full training as runs."""
+"""Settings of the runs of searches and full trainings."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,21 +20,21 @@ class SearchRunSettings(Settings):
     run_dir: str | None = setting(None, "folder of the run, new or (with --resume) an earlier one; needed")
     resume: bool = setting(
         False,
-        "continue the run in --run_dir; --trials, --data_dir, --then_... and where children run may change, and"
-        " config.json then tells when",
+        "continue the run in --run_dir; --trials, --data_dir, --then_... and flags of execution may change, which"
+        " config.json then records",
     )
-    trials: int = setting(100, "children to train in all", minimum=1)
+    trials: int = setting(100, "total number of children to train", minimum=1)
     update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1)
-    seed: int = setting(0, "of everything random; same flags and seed, same run", minimum=0)
+    seed: int = setting(0, "of all randomness; same flags and seed, same run", minimum=0)
     determinism: str = setting(
         "auto",
-        "make TensorFlow repeat results to the bit; auto: unless a GPU is used, where some operations can't",
+        "make TensorFlow repeat results to the bit; auto: unless there is a GPU, where some operations cannot",
         choices=("auto", "on", "off"),
     )
 
     @property
     def folder(self) -> SearchFolder:
-        """The folder of the run; raises `UsageError` where none is given."""
+        """The folder of the run; raises `UsageError` if none is given."""
         if self.run_dir is None:
             raise UsageError("--run_dir is missing; give the folder of the run, such as --run_dir=runs/first")
         return SearchFolder(self.run_dir)
@@ -48,29 +48,29 @@ class StrategySettings(Settings):
 
     strategy: str = setting(
         "controller",
-        f"what proposes architectures: {', '.join(STRATEGIES)}; or module:NAME, a class of one's own, made of a space"
+        f"source of architectures: {', '.join(STRATEGIES)}; or module:NAME, a class of your own, called with a space"
         " and a seed",
     )
     failure_reward: str = setting(
         "worst",
-        "what a failed child counts as: the worst reward so far, 0, or nothing: the strategy is not shown it",
+        "reward of a failed child: worst: the worst so far; zero: 0; skip: the strategy is not shown the child",
         choices=tuple(FAILURE_RULES),
     )
 
 
 @dataclass(frozen=True)
 class SecondStageSettings(Settings):
-    """Longer trainings of the best networks of a search that is over."""
+    """Longer trainings of the best networks after a search."""
 
     title: ClassVar[str] = "Then"
     prefix: ClassVar[str] = "then_"
 
-    train: str | None = setting(None, "recipe of `rl_nas train` by which the best networks are trained longer")
-    top: int = setting(5, "so many of the best are", minimum=1)
-    random: int = setting(0, "random networks that are too, for comparison", minimum=0)
-    also: str | None = setting(None, "published networks that are too, with commas between, such as NASNet-A")
-    seeds: int = setting(1, "trainings of each, with the seeds 0, 1, ...", minimum=1)
-    full: str | None = setting(None, "recipe by which the best of the found ones is then trained in full")
+    train: str | None = setting(None, "recipe of `rl_nas train` for longer trainings of the best networks")
+    top: int = setting(5, "number of best networks that are trained longer", minimum=1)
+    random: int = setting(0, "random networks that are trained too, for comparison", minimum=0)
+    also: str | None = setting(None, "published networks that are trained too, separated by commas, such as NASNet-A")
+    seeds: int = setting(1, "trainings of each network, with seeds 0, 1, ...", minimum=1)
+    full: str | None = setting(None, "recipe of the full training of the best cell found")
 
 
 @dataclass(frozen=True)
@@ -83,19 +83,19 @@ class TrainRunSettings(Settings):
         None, f"needed; a genotype file, a run's folder, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}"
     )
     run_dir: str | None = setting(None, "folder of the training, new or (with --resume) an earlier one; needed")
-    resume: bool = setting(False, "continue the training in --run_dir where its last checkpoint is")
+    resume: bool = setting(False, "continue the training in --run_dir from its last checkpoint")
     final_test: bool = setting(True, "measure the trained network once on the test split, at the end")
     valid_every: int = setting(1, "epochs between two measurements on the held-out images", minimum=1)
     checkpoint_steps: int | None = setting(
-        None, "save the state after every so many steps too, not only after epochs", minimum=1
+        None, "train steps after which the state is saved, besides after every epoch", minimum=1
     )
     checkpoint_dir: str | None = setting(
         None, "folder or bucket (gs://...) of the checkpoints; left out: checkpoints in --run_dir"
     )
-    keep: int = setting(3, "so many of the last checkpoints stay", minimum=1)
-    seed: int = setting(0, "of everything random; same flags and seed, same training", minimum=0)
+    keep: int = setting(3, "number of last checkpoints to keep", minimum=1)
+    seed: int = setting(0, "of all randomness; same flags and seed, same training", minimum=0)
     determinism: str = setting(
         "auto",
-        "make TensorFlow repeat results to the bit; auto: unless a GPU is used, where some operations can't",
+        "make TensorFlow repeat results to the bit; auto: unless there is a GPU, where some operations cannot",
         choices=("auto", "on", "off"),
     )

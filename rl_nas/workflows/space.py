@@ -9,7 +9,7 @@ from rl_nas.workflows.config import SearchConfig
 
 
 def search_space(config: SearchConfig) -> SearchSpace[Any]:
-    """The space of a search, with the operations that its cells are made of; these are added to the vocabulary.
+    """The space of a search, with the operations of its cells, which are added to the vocabulary.
 
     Raises:
         UsageError: there is no such space, or no such operation.

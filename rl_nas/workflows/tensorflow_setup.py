@@ -1,4 +1,4 @@
-"""TensorFlow as verbs want it: quiet, deterministic, not greedy."""
+"""Setup of TensorFlow for verbs: quiet, deterministic, without reserving all GPU memory."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 def load_tensorflow(*, debug: bool = False) -> None:
-    """Imports TensorFlow without its start-up chatter, which no setting of its own silences; with `debug` as is."""
+    """Imports TensorFlow without its start-up messages, which none of its settings silences; `debug` shows them."""
     if debug:
         import tensorflow as tf
     else:
@@ -20,9 +20,9 @@ def load_tensorflow(*, debug: bool = False) -> None:
             import tensorflow as tf
 
             tf.config.list_physical_devices()
-            tf.get_logger().setLevel("ERROR")  # TFDS calls what is deprecated
+            tf.get_logger().setLevel("ERROR")  # TFDS calls deprecated functions
     for gpu in tf.config.list_physical_devices("GPU"):
-        # Of its memory what is needed, not all of it: others use it too.
+        # Only the memory that is needed: others use the GPU too.
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
@@ -36,7 +36,7 @@ def settle_determinism(wanted: str) -> None:
 
 @contextmanager
 def captured_stderr() -> Iterator[None]:
-    """Keeps what C++ code writes to standard error; shows it only if the body fails."""
+    """Captures standard error, of C++ code too; shows it only if the body fails."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as capture:
         saved = os.dup(2)

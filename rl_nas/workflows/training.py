@@ -1,4 +1,4 @@
-"""A full training from its config to a trained network and its results."""
+"""Full training, from config to a trained network and its results."""
 
 import contextlib
 import json
@@ -36,11 +36,11 @@ _SHOWN_IMAGES = 8
 
 
 class TrainingRun:
-    """The parts of a full training. Making it checks everything and writes nothing.
+    """A full training and its parts. Creation checks everything and writes nothing.
 
     Attributes:
         config: of the training, with the task that was found.
-        first: whether this process writes; one of several machines does.
+        first: whether this process writes; only one of several machines does.
     """
 
     def __init__(self, config: TrainConfig, folder: TrainingFolder, genotype: Genotype) -> None:
@@ -49,7 +49,7 @@ class TrainingRun:
             _check_same_genotype(config.start.init, genotype)
         settle_determinism(settings.determinism)
         self.first = worker_index(config.devices) == 0
-        # Other workers than the first do the same, and write where nobody looks.
+        # Other workers do the same, but write to a temporary folder.
         self._written = folder if self.first else TrainingFolder(tempfile.mkdtemp())
         self._place = settings.checkpoint_dir or str(folder.checkpoints)
         if not settings.resume and last_checkpoint(self._place) is not None:
@@ -115,7 +115,7 @@ class TrainingRun:
         )
 
     def _normalization(self, model: keras.Model) -> Normalization:
-        """Normalization of the data, or of the network whose weights the model gets.
+        """The normalization of the data, or of the network whose weights the model gets.
 
         A resumed training restores its own, and checks that the data are still the same.
         """
@@ -124,8 +124,8 @@ class TrainingRun:
             data, recorded = self._data(), json.loads(self.folder.data.read_text(encoding="utf-8"))
             changed = ", ".join(name for name in data if recorded.get(name) != data[name])
             if changed:
-                raise UsageError(f"--dataset={self._source.name} is not what the training began with: other {changed}")
-            if start.init is not None and last_checkpoint(self._place) is None:  # it was stopped before the first
+                raise UsageError(f"--dataset={self._source.name} differs from that at the training's start: {changed}")
+            if start.init is not None and last_checkpoint(self._place) is None:  # it was stopped before the first one
                 start_from(start, model, self._skeleton, self._head)
             return Normalization(tuple(recorded["mean"]), tuple(recorded["deviation"]))
         if start.init is not None:
@@ -133,7 +133,7 @@ class TrainingRun:
         return self._pipeline.normalization()
 
     def _data(self) -> dict[str, Any]:
-        """Facts of the data that must be the same when a training goes on."""
+        """Facts of the data that must not change when a training is continued."""
         return {
             "classes": list(self._source.class_names),
             "train_images": self._pipeline.train_images,
@@ -155,7 +155,7 @@ class TrainingRun:
             trainer.check_finite()
         except DivergedError as error:
             last = last_checkpoint(self._place)
-            kept = f"the last good checkpoint stays, {last}" if last else "before the first checkpoint"
+            kept = f"the last good checkpoint is kept, {last}" if last else "before the first checkpoint"
             raise RunError(
                 f"training diverged: {error}; {kept}; start another run with a lower --learning_rate or --clip_norm"
             ) from error
@@ -175,7 +175,7 @@ class TrainingRun:
         self._save()
 
     def _measured_after(self, epoch: int) -> dict[str, float]:
-        """Metrics on the held-out images where they are due; those with a slash are too many for a line."""
+        """Metrics on the held-out images if they are due; those with a slash are too many for a line."""
         due = epoch % self.config.run.valid_every == 0 or epoch == self.config.training.epochs
         if not self._pipeline.size("valid") or not due:
             return {}
@@ -189,7 +189,7 @@ class TrainingRun:
     def _finish(self, history: list[dict[str, float]]) -> dict[str, Any]:
         """Measures on the test split, writes the model and the results."""
         trainer = self._trainer
-        valid = self._valid  # that of the last epoch, unless it was another process that measured it
+        valid = self._valid  # of the last epoch, unless another process measured it
         if valid is None and self._pipeline.size("valid"):
             valid = trainer.measure("valid")
         final = trainer.measure(self._test_split) if self._test_split else None
@@ -211,7 +211,7 @@ class TrainingRun:
         return results
 
     def _facts(self, counts: dict[str, int], last: dict[str, float]) -> dict[str, Any]:
-        """Everything in results.json but what was measured on held-out and test images."""
+        """The content of results.json except measurements on held-out and test images."""
         config, trainer = self.config, self._trainer
         figures = {name: last[name] for name in trainer.figure_names}
         return {

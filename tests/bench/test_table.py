@@ -58,7 +58,7 @@ def test_combinations_without_a_row_are_invalid(tmp_path: Path) -> None:
         ({"values": np.zeros([19, 2])}, r"values \(19, 2\); expected ops \[rows, decisions\]"),
         ({"columns": np.array(["one"])}, "1 columns"),
         ({"ops": np.full([20, 3], 9)}, "choices outside op_names"),
-        ({"ops": np.zeros([20, 3], int)}, "an architecture stands in two rows"),
+        ({"ops": np.zeros([20, 3], int)}, "an architecture has two rows"),
         ({"op_names_1": None}, "lacks op_names, or op_names_0 to op_names_2"),
         ({"values": None, "ops": None}, "lacks ops, values; give an .npz file with the arrays"),
     ],

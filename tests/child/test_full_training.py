@@ -143,7 +143,7 @@ def test_a_checkpoint_of_another_network_is_refused(pipeline: InputPipeline, tmp
     trainer = make(pipeline)
     Checkpoints(trainer.state, str(tmp_path), keep=1).save(0)
     other = {"vectors": [keras.Variable(np.zeros(3, np.float32))]}
-    with pytest.raises(UsageError, match="is no checkpoint of this training"):
+    with pytest.raises(UsageError, match="is not a checkpoint of this training"):
         Checkpoints(other, str(tmp_path), keep=1).restore()
 
 
@@ -199,7 +199,7 @@ def test_a_batch_that_devices_cannot_share_is_told(pipeline: InputPipeline) -> N
     class Three:
         num_replicas_in_sync = 3
 
-    with pytest.raises(UsageError, match="--batch_size=100 cannot be dealt to 3 devices; give a multiple of 3"):
+    with pytest.raises(UsageError, match="--batch_size=100 cannot be split over 3 devices; give a multiple of 3"):
         global_batch(TrainingSettings(batch_size=100), 1000, Three())
     with pytest.raises(UsageError, match="--jit_compile is for one device, not for 3"):
         global_batch(TrainingSettings(batch_size=99, jit_compile=True), 1000, Three())

@@ -109,7 +109,7 @@ def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
     shutil.copy(trained / "model.keras", tmp_path / "alone.keras")
     refused = refuse("export", "--model=alone.keras", "--out=out", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "give the data set it is for with --dataset" in refused.stderr
+    assert "give its data set with --dataset" in refused.stderr
     done = run("export", "--model=alone.keras", "--dataset=digits", "--json", "--out=out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
@@ -123,7 +123,11 @@ def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
     [
         ("export", ["--out=out"], "--model is missing"),
         ("export", ["--model={run}"], "--out is missing"),
-        ("export", ["--model={run}", "--format=pb", "--out=out"], "--format=pb: expected some of saved_model, tflite"),
+        (
+            "export",
+            ["--model={run}", "--format=pb", "--out=out"],
+            "--format: no 'pb'; expected some of saved_model, tflite",
+        ),
         ("export", ["--model=absent", "--out=out"], "--model=absent: no absent; no such file"),
         ("export", ["--model={run}", "--out={run}"], "holds other files; give a new or an empty folder"),
         ("export", ["--model={run}", "--out=/proc/out"], "cannot write /proc/out"),

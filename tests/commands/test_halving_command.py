@@ -50,4 +50,4 @@ def test_a_search_that_is_killed_while_a_batch_competes_ends_as_unbroken(tmp_pat
 def test_batches_that_never_end_are_refused(tmp_path: Path) -> None:
     done = refuse("search", *TINY, "--async_updates", f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2
-    assert "--early_stop_rule=halving compares the children of a batch; leave --async_updates out" in done.stderr
+    assert "--early_stop_rule=halving compares the children of a batch; leave out --async_updates" in done.stderr

@@ -38,7 +38,7 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
         ["--flagfile=no.cfg"],
         f"--flagfile=no.cfg: no such file; recipes that come with rl_nas: {', '.join(ALL_RECIPES)}",
     ),
-    "no target": (["--reward=mnasnet_hard"], "--reward=mnasnet_hard needs --cost_target, the madds that is aimed at"),
+    "no target": (["--reward=mnasnet_hard"], "--reward=mnasnet_hard needs --cost_target, the target of madds"),
     "nothing to resume": (["--resume"], "holds no run to resume"),
 }
 

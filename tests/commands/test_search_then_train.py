@@ -60,7 +60,7 @@ def test_the_best_cells_are_trained_longer_and_the_best_of_them_in_full(recipe: 
     assert document["full"]["name"] == best["name"]
     text = run("search", "--resume", f"--run_dir={folder}").stdout
     assert "Trained longer, 2 epochs of" in text
-    assert text.rstrip().splitlines()[-1].startswith(f"In full: {best['name']}, 2 epochs, accuracy")
+    assert text.rstrip().splitlines()[-1].startswith(f"Full training: {best['name']}, 2 epochs, accuracy")
 
 
 @pytest.mark.slow
@@ -80,9 +80,9 @@ def test_a_training_that_fails_ends_no_other(recipe: Path, tmp_path: Path) -> No
     [
         (["--then_train=absent.cfg"], "--then_train=absent.cfg: --flagfile=absent.cfg: no such file"),
         (["--then_train=flags/digits.cfg"], "--then_train=flags/digits.cfg: "),
-        (["--then_train=flags/cifar10_nasnet_a.cfg"], "gives a --genotype; the search gives it here"),
+        (["--then_train=flags/cifar10_nasnet_a.cfg"], "gives a --genotype; the search gives it"),
         (["--then_train=flags/digits_final.cfg", "--then_also=NASNet-Z"], "--then_also: no 'NASNet-Z'"),
-        (["--then_full=flags/digits_final.cfg"], "give that too"),
+        (["--then_full=flags/digits_final.cfg"], "give --then_train too"),
     ],
 )
 def test_wrong_use_is_one_line_before_anything_is_searched(words: list[str], message: str, tmp_path: Path) -> None:

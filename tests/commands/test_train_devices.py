@@ -68,7 +68,7 @@ def test_devices_that_the_cpu_is_split_into(tmp_path: Path) -> None:
     [
         ([], "--genotype is missing"),
         (["--genotype=NASNet-Z"], "did you mean NASNet-A?"),
-        (["--genotype=NASNet-A", "--dataset=digits"], "the auxiliary head pools 5x5 pixels and meets 4x4"),
+        (["--genotype=NASNet-A", "--dataset=digits"], "the auxiliary head pools 5x5 pixels, but gets 4x4"),
         (["--genotype=NASNet-A", "--tpu=mine"], "--data_dir is missing; the hosts of --tpu=mine reach only folders"),
         (
             ["--genotype=NASNet-A", "--tpu=mine", "--data_dir=gs://b/tfds", "--checkpoint_dir=/tmp"],
@@ -76,7 +76,7 @@ def test_devices_that_the_cpu_is_split_into(tmp_path: Path) -> None:
         ),
         (["--genotype=NASNet-A", "--distribute=multiworker"], "needs the environment variable TF_CONFIG"),
         (["--genotype=NASNet-A", "--network=proxy", "--logical_cpus=2", "--distribute=mirrored", "--batch_size=7",
-          "--dataset=digits"], "--batch_size=7 cannot be dealt to 2 devices; give a multiple of 2"),
+          "--dataset=digits"], "--batch_size=7 cannot be split over 2 devices; give a multiple of 2"),
     ],
 )  # fmt: skip
 def test_wrong_use_is_one_line(words: list[str], message: str, tmp_path: Path) -> None:
@@ -109,4 +109,4 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     photos = [f"--dataset=folder:{tmp_path / 'photos'}", "--image_size=8", "--epochs=1", "--valid_images=2"]
     done = run("train", *words, *photos, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == f"rl_nas train: {broken} cannot be decoded; mend or remove it"
+    assert done.stderr.splitlines()[-1] == f"rl_nas train: {broken} cannot be decoded; fix or remove it"

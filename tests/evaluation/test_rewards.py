@@ -42,7 +42,7 @@ def test_the_cost_is_what_was_asked_for(cost: str, target: float) -> None:
 
 
 def test_targets_that_are_missing_or_for_nothing_are_refused() -> None:
-    with pytest.raises(UsageError, match="--reward=mnasnet_soft needs --cost_target, the madds that is aimed at"):
+    with pytest.raises(UsageError, match="--reward=mnasnet_soft needs --cost_target, the target of madds"):
         make_reward(RewardSettings(reward="mnasnet_soft"))
     with pytest.raises(UsageError, match="--cost_target is for the rewards mnasnet_soft"):
         make_reward(RewardSettings(cost_target=3.0))

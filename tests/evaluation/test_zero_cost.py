@@ -101,7 +101,7 @@ def test_a_filter_trains_the_fraction_that_was_asked_for() -> None:
             judge.check(plan, seed)
             kept += 1
             continue
-        with pytest.raises(ChildError, match="what 25% of the space reach") as caught:
+        with pytest.raises(ChildError, match="reached by 25% of the space") as caught:
             judge.check(plan, seed)
         assert caught.value.state is TrialState.INVALID
     assert 10 <= kept <= 12  # 10 but for ties

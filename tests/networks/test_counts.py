@@ -147,10 +147,10 @@ def test_filters_are_solved_for(settings: dict[str, Any], filters: int) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("NASNet-A", {"size": "4@1000"}, "no multiple of 24"),
+        ("NASNet-A", {"size": "4@1000"}, "not a multiple of 24"),
         ("NASNet-A", {"size": "4x1056"}, "expected N@P"),
-        ("NASNet-A", {"size": "4@1056", "filters": 44}, "--size and --filters both settle"),
-        ("NASNet-A", {"filters": 44, "target_params": 5e6}, "--filters and --target_params both settle"),
+        ("NASNet-A", {"size": "4@1056", "filters": 44}, "--size and --filters both determine"),
+        ("NASNet-A", {"filters": 44, "target_params": 5e6}, "--filters and --target_params both determine"),
         ("NASNet-A", {"target_params": 10.0}, "one filter already exceeds it"),
         ("NASNet-A", {"network": "nasbench201"}, "expected one of proxy, cifar"),
         ("NASNet-A", {"reductions": 6}, "too small for 6 reductions"),

@@ -26,7 +26,7 @@ def test_it_is_said_how_far_the_ranking_is_to_be_trusted() -> None:
     good = one_shot_text(result([0.9 - i / 50 for i in range(12)]))
     assert "Spearman 1.00 [1.00, 1.00], Kendall 1.00 [1.00, 1.00]." in good
     assert "chance: the shared" not in good
-    assert "not shown to rank better than none" in one_shot_text(result([0.5, 0.9, 0.6, 0.8, 0.7, 0.4, 0.95]))
+    assert "not shown to rank better than random" in one_shot_text(result([0.5, 0.9, 0.6, 0.8, 0.7, 0.4, 0.95]))
 
 
 def test_the_table_stands_in_the_order_of_the_ranking() -> None:

@@ -144,7 +144,7 @@ def test_a_space_without_possible_networks_is_told() -> None:
         def admits(self, architecture: Architecture) -> bool:
             return False
 
-    with pytest.raises(RunError, match="0 of 350 networks that were drawn can be made"):
+    with pytest.raises(RunError, match="0 of 350 networks drawn can be built"):
         train(Observing(), Nothing(), Memory())
 
 

@@ -45,7 +45,7 @@ def test_the_best_stands_first_and_test_images_do_not_choose() -> None:
     assert "mean of the 3 found cells: 0.8100 ± 0.1000 on the held-out images" in text
     assert "mean of the 1 random cells: 0.6000 on the held-out images" in text
     assert "rank correlation (Spearman) of proxy and longer training: 0.50 over 3 cells" in text
-    assert lines[-1] == "In full: trial1, 99 epochs, accuracy 0.9400 on 500 images of split test: final"
+    assert lines[-1] == "Full training: trial1, 99 epochs, accuracy 0.9400 on 500 images of split test: final"
 
 
 def test_spearman_is_that_of_scipy() -> None:

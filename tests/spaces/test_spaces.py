@@ -180,9 +180,9 @@ def test_concat_lists_that_break_the_rule() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("|nor_conv_3x3~0|+|none~0|", "no NAS-Bench-201 string"),
+        ("|nor_conv_3x3~0|+|none~0|", "not a NAS-Bench-201 string"),
         ("|a~0|+|a~0|a~1|+|a~0|a~1|a~2|", "unknown NAS-Bench-201 operation 'a'"),
-        ("|none~1|+|none~0|none~1|+|none~0|none~1|none~2|", "no NAS-Bench-201 string"),
+        ("|none~1|+|none~0|none~1|+|none~0|none~1|none~2|", "not a NAS-Bench-201 string"),
     ],
 )
 def test_malformed_nasbench201_strings(text: str, message: str) -> None:

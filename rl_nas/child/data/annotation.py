@@ -12,17 +12,17 @@ Target = Any
 
 @dataclass(frozen=True)
 class Annotation:
-    """Where the targets of a task stand in the examples of a data set.
+    """Features of a data set's examples that hold the targets of a task.
 
     Attributes:
         image: name of the image's feature.
         class_names: one for each class.
         read: example of the data set -> its target as it is kept in memory, encoded where it is large.
         decode: that -> the target.
-        warp: targets of a batch and what was done to its images -> the same done to the targets; None: they stay as
-            they are, whatever is done.
-        is_given: whether a target is known, as those of some test splits are secret.
-        encoded: names of the features that `read` wants as they are stored.
+        warp: targets of a batch, geometry of its images -> the targets after the same changes; None: changes do not
+            affect the targets.
+        is_given: whether a target is known: those of some test splits are secret.
+        encoded: names of the features that `read` expects as they are stored.
     """
 
     image: str

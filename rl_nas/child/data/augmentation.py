@@ -15,10 +15,10 @@ def augment(images: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tu
     Args:
         images: float [batch, height, width, channels], normalized: a square that is cut out becomes 0.
         seed: int [2]; the result is a function of it.
-        settings: what to do.
+        settings: the changes to make.
 
     Returns:
-        Float images of the same shape, and where their pixels went.
+        Float images of the same shape, and the geometry of the changes.
     """
     geometry = draw_geometry(tf.shape(images)[0], seed, settings)
     images = warp_images(images, geometry)
@@ -28,7 +28,7 @@ def augment(images: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tu
 
 
 def mix_up(images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, alpha: float) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mixes every image and its target with another one's of the batch (Zhang et al. 2018, section 2).
+    """Mixes every image and its target with those of another one of the batch (Zhang et al. 2018, section 2).
 
     Args:
         images: float [batch, height, width, channels].
@@ -40,7 +40,7 @@ def mix_up(images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, alpha: float)
     Returns:
         Images and targets of the same shapes.
     """
-    # XLA has no Gamma variables to make a Beta variable of: one of many draws is taken.
+    # XLA cannot sample Gamma variables, which a Beta variable is made of: one of many draws is taken.
     draws = tf.constant(np.random.default_rng(0).beta(alpha, alpha, _BETA_DRAWS), tf.float32)
     # gather: a slice with a random index would be compiled anew for every step.
     fraction = tf.gather(draws, tf.random.stateless_uniform([], seed, 0, _BETA_DRAWS, tf.int32))
@@ -50,7 +50,7 @@ def mix_up(images: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, alpha: float)
 
 
 def _cut_out(images: tf.Tensor, seed: tf.Tensor, size: int) -> tf.Tensor:
-    """Puts a square around a random pixel to 0, what of it is in the image (DeVries and Taylor 2017, section 3.2)."""
+    """Sets a square around a random pixel to 0, clipped to the image (DeVries and Taylor 2017, section 3.2)."""
     batch, (height, width) = tf.shape(images)[0], images.shape[1:3]
     centers = tf.random.stateless_uniform([batch, 2], seed) * [float(height), float(width)]
     first = tf.cast(centers, tf.int32) - size // 2  # [batch, 2]

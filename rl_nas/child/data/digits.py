@@ -12,7 +12,7 @@ TEST_IMAGES = 297
 
 
 class Digits(tfds.core.GeneratorBasedBuilder):
-    """1,797 grey images of 43 writers' digits: 1,500 to train, the last 297 to test.
+    """1,797 gray images of digits by 43 writers: 1,500 to train, the last 297 to test.
 
     scikit-learn keeps the images in the order of collection, so that the last ones come from other
     writers than most of the first.
@@ -22,7 +22,7 @@ class Digits(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
-            description="Optical recognition of handwritten digits, 8x8 pixels, 16 grey levels.",
+            description="Optical recognition of handwritten digits, 8x8 pixels, 16 gray levels.",
             homepage="https://archive.ics.uci.edu/dataset/80",
             citation="Alpaydin, E. and Kaynak, C. (1998). Optical Recognition of Handwritten Digits. UCI.",
             features=tfds.features.FeaturesDict(

@@ -8,7 +8,7 @@ from rl_nas.child.data.settings import AugmentSettings
 
 
 class Geometry(NamedTuple):
-    """Where the pixels of a batch of images go.
+    """Crops and flips of a batch of images.
 
     Attributes:
         corners: of the crops out of the enlarged images, int32 [batch, 2], row and column; None: nothing is cropped.
@@ -24,12 +24,12 @@ class Geometry(NamedTuple):
 
 
 def draw_geometry(batch: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> Geometry:
-    """Draws what is done to each image of a batch.
+    """Draws the changes of each image of a batch.
 
     Args:
         batch: number of images, int [].
         seed: int [2]; the result is a function of it.
-        settings: what may be done.
+        settings: the changes that are allowed.
     """
     crop_seed, flip_seed = tf.unstack(tf.random.split(seed, 2))
     corners = mirrored = None

@@ -1,4 +1,4 @@
-"""Random changes of single images while they are decoded, by tf.image and Keras; the others are in `augment`."""
+"""Random changes of single images on decoding, by tf.image and Keras; `augmentation` has those of whole batches."""
 
 import keras
 import tensorflow as tf
@@ -7,13 +7,13 @@ from rl_nas.child.data.settings import InputPipelineSettings
 from rl_nas.child.data.source import ImageSource
 
 MIDDLE = 0.875
-"""The part of an image's sides that is measured after a training on Inception's crops."""
+"""Fraction of an image's sides that is measured after training on Inception's crops."""
 
 _BRIGHTNESS, _SATURATION, _HUE, _CONTRAST = 32.0, 0.5, 0.2, 0.5
 
 
 class HostAugmenter:
-    """From an encoded image to a varied uint8 image of the source's shape."""
+    """Decodes an image and varies it: uint8, of the source's shape."""
 
     def __init__(self, source: ImageSource, settings: InputPipelineSettings) -> None:
         self._source, self._settings = source, settings
@@ -48,7 +48,7 @@ class HostAugmenter:
 
 
 def middle(source: ImageSource, settings: InputPipelineSettings, encoded: tf.Tensor) -> tf.Tensor:
-    """The image for measuring: with Inception's crops its middle 87.5 %, otherwise all of it."""
+    """The image to measure on: with Inception's crops its middle 87.5 %, otherwise all of it."""
     if not settings.inception_crop:
         return source.decode(encoded)
     image = tf.image.central_crop(source.decode_whole(encoded), MIDDLE)
@@ -72,7 +72,7 @@ def _random_part(source: ImageSource, encoded: tf.Tensor, seed: tf.Tensor) -> tf
 
 
 def _vary_color(image: tf.Tensor, seed: tf.Tensor, strength: float) -> tf.Tensor:
-    """Brightness, saturation, hue and contrast, in this order; grey images have no saturation and hue to vary."""
+    """Varies brightness, saturation, hue and contrast, in this order; gray images have no saturation or hue."""
     seeds = tf.unstack(tf.random.split(seed, 4))
     image = tf.cast(image, tf.float32) / 255
     image = tf.image.stateless_random_brightness(image, strength * _BRIGHTNESS / 255, seeds[0])

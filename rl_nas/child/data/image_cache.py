@@ -1,4 +1,4 @@
-"""The decoded images of a search on the disk: they are decoded once, and workers share the pages of their files."""
+"""The decoded images of a search on disk: decoded once, in files whose pages the workers share."""
 
 import contextlib
 import json
@@ -18,8 +18,8 @@ _INDEX = "index.json"
 
 @contextlib.contextmanager
 def image_cache(data: ImageData, folder: Path) -> Iterator[None]:
-    """Keeps images in a folder while the body runs; where they do not fit, every process decodes them for itself."""
-    shutil.rmtree(folder, ignore_errors=True)  # of a search that was killed
+    """Keeps images in a folder while the body runs; if they do not fit, every process decodes its own."""
+    shutil.rmtree(folder, ignore_errors=True)  # left by a search that was killed
     try:
         with contextlib.suppress(OSError):
             folder.mkdir()
@@ -31,14 +31,14 @@ def image_cache(data: ImageData, folder: Path) -> Iterator[None]:
                     _save(folder, _file(name, part), array)
             parts = list(data.train_targets) if isinstance(data.train_targets, dict) else None
             index = {"class_names": data.class_names, "targets": parts}
-            (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")  # the last: all are there
+            (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")  # written last: all arrays are there
         yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_image_cache(folder: Path) -> ImageData | None:
-    """The images that a folder keeps, not yet read from the disk; None if there are none."""
+    """The images in a folder, memory-mapped; None if there are none."""
     try:
         index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
         arrays: dict[str, Any] = {name: _load(folder, name) for name in _IMAGES}

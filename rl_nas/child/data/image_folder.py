@@ -11,13 +11,13 @@ from rl_nas.errors import UsageError
 
 
 def image_folder(name: str) -> Any:
-    """The TFDS builder of `folder:PATH`; other splits beside train (test) are folders beside it.
+    """The TFDS builder of `folder:PATH`; other splits (test) are folders beside train.
 
     Raises:
         UsageError: there is no such folder, or no image in it.
     """
     root = _root(name)
-    if not tf.io.gfile.isdir(f"{root}/train"):  # of a bucket, too
+    if not tf.io.gfile.isdir(f"{root}/train"):  # also in a bucket
         raise UsageError(f"--dataset={name}: no folder {root}/train; expected images as {root}/train/CLASS/NAME.png")
     builder = tfds.ImageFolder(root)
     if "train" not in builder.info.splits or not builder.info.splits["train"].num_examples:
@@ -26,7 +26,7 @@ def image_folder(name: str) -> Any:
 
 
 def unreadable_image(builder: tfds.ImageFolder) -> str | None:
-    """The first file that is no image, if there is one."""
+    """The first file that is not an image, if there is one."""
     for split in builder.info.splits:
         for example in builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()}):
             try:

@@ -14,7 +14,7 @@ from rl_nas.networks.layers import Shape
 from rl_nas.units import GIB
 
 MEMORY_LIMIT = 8 * GIB
-"""Bytes of decoded images that a search keeps in memory at most."""
+"""Most bytes of decoded images that a search keeps in memory."""
 
 _READ_BATCH = 512
 _PART = 1000
@@ -27,7 +27,7 @@ class ImageData:
     Attributes:
         train_images: uint8 [images, height, width, channels].
         train_targets: array [images, ...], or a dict of such arrays.
-        valid_images: like `train_images`, held out of the same training split.
+        valid_images: like `train_images`, held out from the same training split.
         valid_targets: like `train_targets`.
         class_names: one per class.
     """
@@ -50,13 +50,13 @@ class ImageData:
         return len(self.class_names)
 
     def normalization(self) -> Normalization:
-        """Mean 0 and deviation 1 of every channel over the training images."""
+        """Normalization to mean 0 and deviation 1 of every channel over the training images."""
         parts = range(0, len(self.train_images), _PART)
         return Normalization.measured(self.train_images[start : start + _PART] for start in parts)
 
 
 def load_images(source: ImageSource) -> ImageData:
-    """Reads the training split of a data set; its test split is never read.
+    """Reads the training split of a data set, never its test split.
 
     Raises:
         UsageError: nothing is held out, or the images are too many for memory.
@@ -80,12 +80,12 @@ def _check_memory(images: int, shape: Shape) -> None:
     if size > MEMORY_LIMIT:
         raise UsageError(
             f"{images} images of {shape[0]}x{shape[1]}x{shape[2]} are {size / GIB:.1f} GiB; a search keeps"
-            f" them in memory and takes {MEMORY_LIMIT / GIB:.0f}: lower --train_images or --image_size"
+            f" them in memory, at most {MEMORY_LIMIT / GIB:.0f} GiB: lower --train_images or --image_size"
         )
 
 
 def _read(source: ImageSource) -> tuple[np.ndarray, Any, np.ndarray]:
-    """Images, targets and roles of the examples that are used; the others are not even decoded."""
+    """Images, targets and roles of the examples that are used; the others are not decoded."""
     role_of = tf.constant(source.roles)
     dataset = source.encoded("train").filter(lambda number, *_: role_of[number] != UNUSED)
     dataset = dataset.map(
@@ -98,5 +98,5 @@ def _read(source: ImageSource) -> tuple[np.ndarray, Any, np.ndarray]:
 
 
 def joined(parts: Sequence[Any]) -> Any:
-    """Targets of several batches behind each other."""
+    """Targets of several batches, concatenated."""
     return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)

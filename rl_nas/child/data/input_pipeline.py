@@ -21,8 +21,8 @@ class Shard(NamedTuple):
     """The part of every batch that one process reads.
 
     Attributes:
-        replicas: a batch is cut into so many pieces, one for each device of all processes.
-        workers: the images are dealt to so many processes.
+        replicas: pieces of a batch, one for each device of all processes.
+        workers: processes that the images are split between.
         worker: the number of this one.
     """
 
@@ -31,7 +31,7 @@ class Shard(NamedTuple):
     worker: int = 0
 
     def of(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
-        """This process's elements."""
+        """The elements of this process."""
         return dataset.shard(self.workers, self.worker)
 
 
@@ -59,18 +59,18 @@ class InputPipeline:
         """Images of an epoch."""
         return self._source.count(TRAIN)
 
-    def train(self, epoch: int, batch: int, start: int = 0, share: Shard = WHOLE) -> tf.data.Dataset:
+    def train(self, epoch: int, batch: int, start: int = 0, shard: Shard = WHOLE) -> tf.data.Dataset:
         """Batches (uint8 images, targets) of an epoch; the last partial one is dropped.
 
         Args:
             epoch: its number from 0.
             batch: images of a whole batch.
-            start: images of the epoch that were seen already.
-            share: what of it is wanted, as pieces of batches.
+            start: images of the epoch to skip, as they were seen already.
+            shard: the part of every batch to read.
         """
         ordered = self._permuted(epoch) if self._in_memory[TRAIN] else self._streamed(epoch)
-        dataset = share.of(ordered.enumerate().skip(start))
-        # Every image's augmentation hangs on its own place in the training, whoever computes it.
+        dataset = shard.of(ordered.enumerate().skip(start))
+        # An image's augmentation depends on its place in the training alone, whichever process computes it.
         key = tf.constant([self._seed, epoch], tf.int64)
         dataset = dataset.map(
             lambda place, example: (
@@ -79,31 +79,31 @@ class InputPipeline:
             ),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
-        return dataset.batch(batch // share.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+        return dataset.batch(batch // shard.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
-    def measured(self, split: str, batch: int, share: Shard = WHOLE) -> tf.data.Dataset:
+    def measured(self, split: str, batch: int, shard: Shard = WHOLE) -> tf.data.Dataset:
         """Batches (uint8 images, targets, float weights) of the held-out images or of another split.
 
-        The batches are full, and as many in every share; what fills them up has weight 0.
+        The batches are full, as many in every shard; images that fill up the last one have weight 0.
 
         Args:
             split: `valid` or a split of the source.
             batch: images of a whole batch.
-            share: what of it is wanted, as pieces of batches.
+            shard: the part of every batch to read.
         """
         dataset = self._held_out() if split == "valid" else _without_number(self._source.encoded(split))
         missing = -self.size(split) % batch
         weighed = dataset.map(lambda encoded, kept: (encoded, kept, 1.0))
         filling = dataset.take(1).repeat(missing).map(lambda encoded, kept: (encoded, kept, 0.0))
         decode = self._source.annotation.decode
-        dataset = share.of(weighed.concatenate(filling)).map(
+        dataset = shard.of(weighed.concatenate(filling)).map(
             lambda encoded, kept, weight: (middle(self._source, self._settings, encoded), decode(kept), weight),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
-        return dataset.batch(batch // share.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+        return dataset.batch(batch // shard.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
     def examples(self, count: int) -> tf.Tensor:
-        """The first training images, varied as in the first epoch: uint8 [count, height, width, channels]."""
+        """The first training images, augmented as in the first epoch: uint8 [count, height, width, channels]."""
         first = self._of_role(TRAIN).take(count).enumerate()
         key = tf.constant([self._seed, 0], tf.int64)
         varied = first.map(lambda place, example: self._augmenter(example[0], tf.random.fold_in(key, place)))
@@ -114,7 +114,7 @@ class InputPipeline:
         return self._source.count(VALID) if split == "valid" else self._source.size(split)
 
     def normalization(self) -> Normalization:
-        """As the settings say; reads training images for their statistics."""
+        """The normalization of the settings; reads training images for their statistics."""
         if self._settings.normalization == "unit":
             return Normalization.unit(self._source.shape[2])
         first = self._of_role(TRAIN).take(_STATISTICS_IMAGES)
@@ -138,11 +138,11 @@ class InputPipeline:
 
     def _fits(self, role: int) -> bool:
         """Whether the encoded images of a role fit into memory."""
-        share = self._source.count(role) / self._source.size("train")
-        return share * self._source.bytes("train") <= self._settings.memory_gib * GIB
+        fraction = self._source.count(role) / self._source.size("train")
+        return fraction * self._source.bytes("train") <= self._settings.memory_gib * GIB
 
     def _in_order(self, role: int, order: np.ndarray) -> tf.data.Dataset:
-        """The images of a role that are kept in memory, read when they are first needed, in an order."""
+        """The images of a role in an order, kept in memory from their first use."""
         if role not in self._kept:
             self._kept[role] = _read(self._of_role(role))
         encoded, targets = self._kept[role]

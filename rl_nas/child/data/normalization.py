@@ -1,4 +1,4 @@
-"""How pixels become numbers."""
+"""Normalization of pixels."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Self
@@ -12,19 +12,19 @@ class Normalization(NamedTuple):
 
     Attributes:
         mean: of every channel, in 0 to 255.
-        deviation: of every channel; 1 at least where it was measured.
+        deviation: of every channel; at least 1 if measured.
     """
 
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """Float images [batch, height, width, channels] of those of 0 to 255."""
+        """Normalizes images of 0 to 255: float [batch, height, width, channels]."""
         return (tf.cast(images, tf.float32) - tf.constant(self.mean)) / tf.constant(self.deviation)
 
     @classmethod
     def measured(cls, batches: Iterable[np.ndarray]) -> Self:
-        """Mean 0 and deviation 1 over the pixels of uint8 images [batch, height, width, channels]."""
+        """Normalization to mean 0 and deviation 1 over uint8 images [batch, height, width, channels]."""
         count, total, squares = 0, np.zeros(()), np.zeros(())
         for images in batches:
             pixels = images.reshape(-1, images.shape[-1])
@@ -37,10 +37,10 @@ class Normalization(NamedTuple):
 
     @classmethod
     def unit(cls, channels: int) -> Self:
-        """Pixels of -1 to 1."""
+        """Normalization of pixels to -1 to 1."""
         return cls((127.5,) * channels, (127.5,) * channels)
 
 
 def _rounded(values: np.ndarray) -> tuple[float, ...]:
-    """As float32, what images are computed in."""
+    """Rounds to float32, the type that images are computed in."""
     return tuple(values.astype(np.float32).tolist())

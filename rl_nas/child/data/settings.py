@@ -7,7 +7,7 @@ from rl_nas.image_size import parse_image_size
 from rl_nas.settings import Settings, setting
 
 FOLDER = "folder:"
-"""Beginning of the name of a data set that is a folder of images."""
+"""Prefix of the names of data sets that are folders of images."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,16 @@ class DataSettings(Settings):
     )
     data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
     valid_fraction: float = setting(
-        0.1, "fraction of the training split that is held out, in a search for the reward", above=0, maximum=0.9
+        0.1, "fraction of the training split that is held out; a search measures the reward on it", above=0, maximum=0.9
     )
     valid_images: int | None = setting(
-        None, "images held out, instead of a fraction; 0, for train only: none", minimum=0
+        None, "held-out images, instead of a fraction; 0: none, for train only", minimum=0
     )
     train_images: int | None = setting(None, "train on this many random images; left out: on all", minimum=1)
     image_size: str | None = setting(
         None, "pixels, N for a square or HxW; resize images to this (needed where their sizes differ)"
     )
-    split_seed: int = setting(0, "seed of the held-out choice, the same for runs that are to be compared", minimum=0)
+    split_seed: int = setting(0, "seed of the choice of held-out images; the same for runs to be compared", minimum=0)
 
     def __post_init__(self) -> None:
         given: Any = self.image_size
@@ -49,7 +49,7 @@ class DataSettings(Settings):
 
 @dataclass(frozen=True)
 class AugmentSettings(Settings):
-    """How training images are varied."""
+    """Random changes of training images."""
 
     title: ClassVar[str] = "Augmentation"
 
@@ -58,19 +58,19 @@ class AugmentSettings(Settings):
         "pad", "how images are enlarged before the crop: by zeros, or by upsampling", choices=("pad", "upsample")
     )
     flip: bool = setting(False, "mirror half of the images left to right")
-    cutout: int = setting(0, "pixels; put a square of this size of every image to the mean colour", minimum=0)
+    cutout: int = setting(0, "pixels; set a random square of this size in every image to the mean color", minimum=0)
 
 
 @dataclass(frozen=True)
 class InputPipelineSettings(Settings):
-    """How images reach full training, which need not hold them in memory."""
+    """Input pipeline of full training, which need not hold the images in memory."""
 
     title: ClassVar[str] = "Images of full training"
 
     normalization: str = setting(
         "dataset",
         "how pixels become numbers: mean 0 and deviation 1 of every channel over (at most 50,000) training images,"
-        " or -1 to 1 whatever they show",
+        " or -1 to 1 whatever the images",
         choices=("dataset", "unit"),
     )
     inception_crop: bool = setting(
@@ -78,16 +78,16 @@ class InputPipelineSettings(Settings):
     )
     color: float = setting(
         0.0,
-        "vary brightness, saturation, hue and contrast, so strongly (1: as Inception's preprocessing)",
+        "strength of random brightness, saturation, hue and contrast (1: that of Inception's preprocessing)",
         minimum=0,
         maximum=1,
     )
     rand_augment: int = setting(0, "random operations on every image (Cubuk et al. 2020); 0: none", minimum=0)
-    rand_augment_magnitude: float = setting(0.3, "their strength", minimum=0, maximum=1)
+    rand_augment_magnitude: float = setting(0.3, "strength of these operations", minimum=0, maximum=1)
     mixup: float = setting(
         0.0, "mix pairs of images, fractions from Beta(this, this) (Zhang et al. 2018); 0: no", minimum=0
     )
     memory_gib: float = setting(
-        4.0, "keep encoded images in memory up to so many GiB and order them by one permutation", minimum=0
+        4.0, "keep encoded images up to this many GiB in memory, and order them by one permutation", minimum=0
     )
-    shuffle_buffer: int = setting(20000, "images among which the next one is drawn where they are not kept", minimum=1)
+    shuffle_buffer: int = setting(20000, "images among which the next one is drawn, if not kept in memory", minimum=1)

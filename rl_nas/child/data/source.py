@@ -15,7 +15,7 @@ from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Shape
 
 UNUSED, TRAIN, VALID = 0, 1, 2
-"""What an example of the training split is for."""
+"""Roles of the examples of the training split."""
 
 
 class ImageSource:
@@ -36,12 +36,12 @@ class ImageSource:
         """Splits the training examples.
 
         Args:
-            settings: how.
-            builder: of `prepared_builder`.
+            settings: how to split.
+            builder: from `prepared_builder`.
             annotation: of the task at hand.
 
         Raises:
-            UsageError: there is no training split, or it is too small for what is asked.
+            UsageError: there is no training split, or it is too small for the settings.
         """
         self.settings, self.name, self.annotation = settings, settings.dataset, annotation
         self._builder = builder
@@ -69,10 +69,10 @@ class ImageSource:
 
     @property
     def test_split(self) -> str:
-        """The split for the final measurement: `test`; `validation` or `val` where that is absent or secret.
+        """The split for the final measurement: `test`; `validation` or `val` if that is absent or secret.
 
         Raises:
-            UsageError: the data set has neither.
+            UsageError: the data set has none of them.
         """
         splits = self._builder.info.splits
         names = ("test", "validation", "val")
@@ -89,7 +89,7 @@ class ImageSource:
 
         Args:
             split: name of a split.
-            shuffle_seed: read the files in an order that depends on it; otherwise in their own.
+            shuffle_seed: order of the files; None: their own.
         """
         image, read = self.annotation.image, self.annotation.read
         decoders = {name: tfds.decode.SkipDecoding() for name in (image, *self.annotation.encoded)}
@@ -99,7 +99,7 @@ class ImageSource:
         offsets = tf.constant(np.cumsum([0, *self._builder.info.splits[split].shard_lengths]), tf.int64)
 
         def number(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor, Target]:
-            # The id is NAME-SPLIT.tfrecord-SHARD-of-SHARDS__NUMBER: files are read in turns, in any order.
+            # The id is NAME-SPLIT.tfrecord-SHARD-of-SHARDS__NUMBER: files are read interleaved, in any order.
             file, within = tf.unstack(tf.strings.split(example["tfds_id"], "__"), 2)
             shard = tf.strings.regex_replace(file, r".*-(\d+)-of-\d+$", r"\1")
             index = tf.gather(offsets, tf.strings.to_number(shard, tf.int64)) + tf.strings.to_number(within, tf.int64)
@@ -114,14 +114,14 @@ class ImageSource:
         return dataset.map(number, num_parallel_calls=tf.data.AUTOTUNE)
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
-        """The image of an encoded one, uint8 [height, width, channels] as `shape` says."""
+        """Decodes an image: uint8 [height, width, channels], of `shape`."""
         image = self.decode_whole(encoded)
         if tuple(self._feature.shape[:2]) != self.shape[:2]:
             image = tf.cast(tf.round(tf.image.resize(image, self.shape[:2], antialias=True)), tf.uint8)
         return tf.ensure_shape(image, self.shape)
 
     def decode_whole(self, encoded: tf.Tensor) -> tf.Tensor:
-        """The image in its own size, uint8."""
+        """Decodes an image in its own size, uint8."""
         return self._feature.decode_example(encoded)
 
     @contextlib.contextmanager
@@ -146,7 +146,7 @@ def _image_shape(shape: tuple[int | None, ...], settings: DataSettings) -> Shape
 
 
 def _assign_roles(examples: int, settings: DataSettings) -> np.ndarray:
-    """For every example of the training split: whether it is trained on, held out or left alone."""
+    """The role of every example of the training split."""
     held_out = settings.valid_images
     if held_out is None:
         held_out = max(1, round(settings.valid_fraction * examples))
@@ -154,7 +154,7 @@ def _assign_roles(examples: int, settings: DataSettings) -> np.ndarray:
     if train < 1 or train + held_out > examples:
         raise UsageError(
             f"{settings.dataset} has {examples} training images; {train} to train on and {held_out} held"
-            " out do not fit: lower --train_images or --valid_images"
+            " out are too many: lower --train_images or --valid_images"
         )
     order = np.random.default_rng(settings.split_seed).permutation(examples)
     roles = np.full(examples, UNUSED, np.int8)

@@ -22,11 +22,11 @@ _BY_HAND = {
         " {manual}, then run: tfds build imagenet2012"
     )
 }
-"""Data set -> how to prepare what TFDS may not download."""
+"""Data set that TFDS may not download -> how to prepare it."""
 
 
 def prepared_builder(settings: DataSettings) -> Any:
-    """The TFDS builder of a data set; downloads and prepares it if it is not.
+    """The TFDS builder of a data set; downloads and prepares the data set if it is not yet.
 
     Raises:
         UsageError: the data set is unknown or absent.
@@ -50,7 +50,7 @@ def prepared_builder(settings: DataSettings) -> Any:
 
 
 def _prepare(builder: Any) -> None:
-    """Downloads and prepares a data set; without a network it says so at once instead of after minutes."""
+    """Downloads and prepares a data set; fails at once, not after minutes, if there is no network."""
     place = Path(builder.data_dir).parent.parent
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not _manual_files(builder):
         raise UsageError(
@@ -76,7 +76,7 @@ def _prepare(builder: Any) -> None:
 
 
 def _manual_files(builder: Any) -> bool:
-    """Whether something lies where TFDS looks for what was downloaded by hand."""
+    """Whether there are files where TFDS looks for manual downloads."""
     folder = _manual_folder(builder)
     return folder.is_dir() and any(folder.iterdir())
 

@@ -1,1 +1,1 @@
-"""Trained networks as others use them: serving, file formats, verification."""
+"""Export of trained networks: serving, file formats, verification."""

@@ -1,9 +1,8 @@
-"""Runs an exported model as a stranger would: a script of its own, in a process that cannot import rl_nas.
+"""Runs an exported model as its users do: a script in a process that cannot import rl_nas.
 
     python -I reload.py FORMAT MODEL IMAGES.npy OUT.npz
 
-OUT.npz holds the outputs by name, all images behind each other, and `$seconds`, the median time of one image over 50
-calls.
+OUT.npz holds the outputs of all images by name, and `$seconds`, the median time of 50 calls with one image.
 """
 
 import statistics
@@ -21,7 +20,7 @@ def _saved_model(path: str) -> Callable[[Any], dict[str, Any]]:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(path)
-    # Its variables live as long as `loaded` does.
+    # The lambda keeps `loaded` alive, and so its variables.
     return lambda images: _arrays(loaded.signatures["serving_default"](images=tf.constant(images)))
 
 
@@ -58,13 +57,13 @@ def _onnx(path: str) -> Callable[[Any], dict[str, Any]]:
 
 
 def _arrays(outputs: dict[str, Any]) -> dict[str, Any]:
-    """The outputs that are numbers."""
+    """The numeric outputs."""
     arrays = {name: output.numpy() for name, output in outputs.items()}
     return {name: array for name, array in arrays.items() if array.dtype != object}
 
 
 LOADERS = {"saved_model": _saved_model, "tflite": _tflite, "keras": _keras, "onnx": _onnx}
-"""Format -> function that loads a model, and returns what computes with it."""
+"""Format -> function that loads a model and returns a function of images."""
 
 
 def _main(kind: str, path: str, images_path: str, out: str) -> None:

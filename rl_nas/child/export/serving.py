@@ -1,4 +1,4 @@
-"""A trained network as others use it: images in, what its task predicts out."""
+"""Serving of trained networks: images in, predictions of the task out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from rl_nas.networks.layers import Shape
 from rl_nas.renamed import LAYERS, ONLY_OUTPUT
 
 TOLERANCE = 1e-4
-"""Largest allowed difference between a number of the network and of what was exported in 32-bit floats."""
+"""Largest difference allowed between a prediction of the network and of its export in 32-bit floats."""
 
 NETWORK, NORMALIZATION = "network", "normalization"
 """Names of the layers of a model.keras; `rl_nas.renamed` knows older ones."""
@@ -24,11 +24,11 @@ NETWORK, NORMALIZATION = "network", "normalization"
 
 @dataclass(frozen=True)
 class Agreement:
-    """How an exported model's predictions compare with the network's.
+    """Comparison of an exported model's predictions with the network's.
 
     Attributes:
         figures: by name.
-        complaint: why they differ too much, after the model's path; None: they do not.
+        complaint: how they differ too much, to follow the model's path; None: they do not.
     """
 
     figures: dict[str, float] = field(default_factory=dict)
@@ -37,14 +37,14 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Serving(ABC):
-    """A network with all that is needed to use it; its functions are traced into what is exported.
+    """A network with all that is needed to use it; its functions are traced into the exported model.
 
     Attributes:
         task: name of the task.
         network: from normalized images to its outputs by name.
-        normalization: how pixels become what it reads.
+        normalization: of pixels, for the network.
         class_names: one per class.
-        middle: whether only the middle of an image is looked at.
+        middle: whether only the middle of an image is used.
     """
 
     task: ClassVar[str]
@@ -63,14 +63,14 @@ class Serving(ABC):
     @property
     @abstractmethod
     def returns(self) -> str:
-        """What `serve` returns, for people."""
+        """Description of what `serve` returns."""
 
     @abstractmethod
     def predict(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Predictions, numbers, by the network's outputs."""
+        """Predictions, numbers, from the network's outputs."""
 
     def names(self, predictions: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Strings to be served beside predictions, where the format has any."""
+        """Strings to be served beside predictions, in formats that have strings."""
         return {}
 
     @abstractmethod
@@ -91,18 +91,18 @@ class Serving(ABC):
         """
 
     def too_different(self, difference: float, images: int) -> str | None:
-        """The complaint of a difference in 32-bit arithmetic that is over the tolerance, or is not a number."""
+        """The complaint about a difference in 32-bit arithmetic above the tolerance, or NaN."""
         if difference <= TOLERANCE:
             return None
         return (
             f"differs from the network by {difference:.1e} on {images} images; expected at most {TOLERANCE:.0e}; it is"
-            " left there to be looked at, and is not to be used"
+            " left there for inspection; do not use it"
         )
 
     def pixels(self, images: tf.Tensor) -> tf.Tensor:
         """Float pixels of 0 to 255 [batch, height, width, channels] of uint8 images of any size, one for the batch.
 
-        As in the training: resized with antialiasing, and rounded.
+        Resized with antialiasing and rounded, as in training.
         """
         if self.middle:
             images = tf.image.central_crop(images, MIDDLE)
@@ -110,7 +110,7 @@ class Serving(ABC):
         return tf.round(tf.clip_by_value(resized, 0, 255))
 
     def predictions(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Predictions of images of the network's size, of 0 to 255."""
+        """Predictions for images of the network's size, of 0 to 255."""
         return self.predict(self.outputs(self.normalization(pixels)))
 
     def outputs(self, images: tf.Tensor) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def parts_of(model: keras.Model) -> tuple[keras.Model, Normalization]:
     """The network in a model.keras, and its normalization.
 
     Raises:
-        UsageError: the model is another one.
+        UsageError: the model is not one of a training.
     """
     layers = {LAYERS.get(layer.name, layer.name): layer for layer in model.layers}
     if not {NETWORK, NORMALIZATION} <= layers.keys():
@@ -163,7 +163,7 @@ def normalization_of(layer: keras.layers.Normalization) -> Normalization:
 
 
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Gives the target the weights of the source, which may have more, such as those that only training needs."""
+    """Copies the weights of the source to the target; the source may have more, such as those for training only."""
     weights: dict[str, Any] = {variable.path: variable for variable in source.weights}
     for variable in target.weights:
         variable.assign(weights[variable.path])

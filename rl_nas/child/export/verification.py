@@ -1,4 +1,4 @@
-"""Compares what was exported with the network, in a process that cannot import rl_nas."""
+"""Compares exported models with the network, in a process that cannot import rl_nas."""
 
 import os
 import subprocess
@@ -20,10 +20,10 @@ Compare = Callable[[Predictions, Predictions, Any, str], Agreement]
 
 
 class Verified(NamedTuple):
-    """How an exported model compares with the network.
+    """Result of the comparison of an exported model with the network.
 
     Attributes:
-        images: how many were compared.
+        images: number of images that were compared.
         figures: of the agreement, by name.
         latency_ms: median of 50 calls with one image, milliseconds.
         bytes: size of the file, or of the folder's files.
@@ -60,7 +60,7 @@ def verify(
         arithmetic: float32, float16 or int8.
 
     Raises:
-        RunError: it cannot be loaded there, or computes something else.
+        RunError: the model cannot be loaded there, or computes something else.
     """
     found, seconds = _run_elsewhere(kind, path, images)
     missing = [name for name in expected if name not in found]

@@ -1,4 +1,4 @@
-"""Writes a trained network in formats that need no rl_nas to be used."""
+"""Writes a trained network in formats that can be used without rl_nas."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from rl_nas.store.files import storage_errors
 
 LITE_TYPES = ("float32", "float16", "int8")
 EXTRA, CLASSES, TASK = "assets.extra", "labels.txt", "task.txt"
-"""The folder of a SavedModel that TensorFlow leaves to its users, and the files of class names and task in it."""
+"""The folder of a SavedModel that TensorFlow leaves to users, and the files of class names and task in it."""
 
 
 def write_saved_model(serving: Serving, path: Path) -> None:
@@ -56,7 +56,7 @@ def write_checked_saved_model(serving: Serving, images: np.ndarray, path: Path) 
         path: the folder to write; an earlier one is replaced.
 
     Returns:
-        The largest difference of a number.
+        The largest difference of a prediction.
 
     Raises:
         RunError: the reloaded model computes something else.
@@ -64,7 +64,7 @@ def write_checked_saved_model(serving: Serving, images: np.ndarray, path: Path) 
     """
     temporary = path.with_name(f".{path.name}.new")
     write_saved_model(serving, temporary)
-    with tf.device("CPU:0"):  # a GPU rounds a graph's convolutions otherwise than a layer's
+    with tf.device("CPU:0"):  # a GPU rounds convolutions in a graph differently from eager ones
         expected = serving.predictions(serving.pixels(tf.constant(images)))
         reloaded = tf.saved_model.load(temporary)  # its variables live as long as it does
         found = reloaded.serve(tf.constant(images))
@@ -85,8 +85,8 @@ def write_lite(serving: Serving, path: Path, kind: str, images: np.ndarray) -> N
     Args:
         serving: the network.
         path: the file.
-        kind: `float32`; `float16`, which halves the file; `int8`, all arithmetic in whole numbers, uint8 pixels in.
-        images: uint8, what the ranges of `int8` are measured on.
+        kind: `float32`; `float16`, which halves the file; `int8`, all arithmetic in integers, uint8 pixels in.
+        images: uint8, to measure the ranges of `int8` on.
     """
     scratch = path.with_name(f".{path.name}.saved_model")
     archive = keras.export.ExportArchive()

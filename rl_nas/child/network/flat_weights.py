@@ -18,7 +18,7 @@ Pullback = Callable[[Outputs], tf.Tensor]
 
 
 class FlatVector:
-    """Variables of one type behind each other in one vector.
+    """Variables of one type concatenated in one vector.
 
     Attributes:
         specs: the variables; their own values are not used while they are in the vector.
@@ -28,14 +28,14 @@ class FlatVector:
     def __init__(
         self, specs: Sequence[Any], name: str, dtype: str = "float32", value: np.ndarray | None = None, **kwargs: Any
     ) -> None:
-        """Takes up the variables' values; made under a tf.distribute strategy, the vector is the strategy's.
+        """Copies the variables' values; made under a tf.distribute strategy, the vector is the strategy's.
 
         Args:
             specs: the variables.
             name: of the vector.
             dtype: of the variables.
-            value: of the vector, where it is not that of the variables.
-            **kwargs: as `keras.Variable` takes them.
+            value: of the vector, if it is not that of the variables.
+            **kwargs: those of `keras.Variable`.
         """
         self.specs = specs
         if value is None:
@@ -43,7 +43,7 @@ class FlatVector:
         self.vector = keras.Variable(value, dtype=dtype, name=name, **kwargs)
 
     def mapping(self, value: tf.Tensor) -> list[tuple[Any, tf.Tensor]]:
-        """What a value of the vector means for each variable."""
+        """Splits a value of the vector into values of the variables."""
         if not self.specs:
             return []
         parts = tf.split(value, [size_of(v) for v in self.specs])
@@ -54,8 +54,8 @@ class FlatVector:
         ]
 
     def join(self, values: Sequence[tf.Tensor]) -> tf.Tensor:
-        """The vector's value that stands for these of the variables."""
-        flat = tf.constant([-1])  # one for all: a graph has a thousand of them otherwise
+        """Joins values of the variables to a value of the vector."""
+        flat = tf.constant([-1])  # one for all: a graph would have a thousand of them otherwise
         parts = [v if len(v.shape) == 1 else tf.reshape(v, flat) for v in values]
         return tf.concat(parts, axis=0) if parts else tf.zeros([0], self.vector.dtype)
 
@@ -72,15 +72,15 @@ class FlatModel(ABC):
     """A network whose variables live in flat vectors while it is trained.
 
     A child has hundreds of small variables, and a graph with an optimizer update for each takes longer
-    to trace and to optimise than the layers themselves. Element-wise optimizers (SGD, RMSProp, Adam) do
-    the same arithmetic on one vector; those that look at single layers (LAMB) do not.
+    to trace and to optimize than the layers themselves. Element-wise optimizers (SGD, RMSProp, Adam) do
+    the same arithmetic on one vector; layer-wise ones (LAMB) do not.
 
     Attributes:
         trainable: the trainable variables.
         other: moving means and variances, and the weights of frozen layers.
         counters: step counters and the state of random generators, a pack for each type.
         is_kernel: float array [trainable parameters], 1 for the weights of convolutions and dense
-            layers, 0 for biases, scales and offsets: what weight decay applies to.
+            layers, which weight decay applies to, 0 for biases, scales and offsets.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class FlatModel(ABC):
         counters: Sequence[Any],
         weights: np.ndarray | None = None,
     ) -> None:
-        # How the values of several devices become one: mean of the moving averages, counters of the first.
+        # Aggregation over devices: mean of the moving averages, counters of the first.
         self.trainable = FlatVector(trainable, "trainable", value=weights)
         self.other = FlatVector(other, "other", trainable=False, aggregation="mean")
         self.counters = [
@@ -112,17 +112,17 @@ class FlatModel(ABC):
         return [pack.vector for pack in (self.trainable, self.other, *self.counters)]
 
     def infer(self, images: tf.Tensor) -> Outputs:
-        """The outputs of the network as it is, not in training mode; images float [batch, height, width, channels]."""
+        """The outputs of the network as it is, in inference mode; images float [batch, height, width, channels]."""
         return self.call(self.trainable.vector.value, self.other.vector.value, images)
 
     @abstractmethod
     def call(self, weights: tf.Tensor, other: tf.Tensor, images: Any) -> Outputs:
-        """The outputs, not in training mode.
+        """The outputs in inference mode.
 
         Args:
             weights: float [trainable parameters].
             other: float [other parameters].
-            images: float [batch, height, width, channels]; where the network has several inputs, a dict of them.
+            images: float [batch, height, width, channels]; a dict if the network has several inputs.
         """
 
     @abstractmethod
@@ -134,8 +134,8 @@ class FlatModel(ABC):
             images: float [batch, height, width, channels].
 
         Returns:
-            The outputs; a function from their gradients, a structure like them, to that of the weights; the new
-            value of `other`.
+            The outputs; a function from their gradients, by name, to the gradient of the weights; the new value of
+            `other`.
         """
 
     def write_back(self) -> None:
@@ -175,7 +175,7 @@ class FlatKerasModel(FlatModel):
 
 
 def _seeds_of_replica(mapping: list[tuple[Any, tf.Tensor]]) -> list[tuple[Any, tf.Tensor]]:
-    """Other states of the random generators on every replica; on the first, whose counters count, they stay."""
+    """Gives every replica its own random states; the first, whose counters are kept, has the unshifted ones."""
     shift = replica_shift()
     if shift is None:
         return mapping
@@ -184,7 +184,7 @@ def _seeds_of_replica(mapping: list[tuple[Any, tf.Tensor]]) -> list[tuple[Any, t
 
 
 def replica_shift() -> tf.Tensor | None:
-    """What is added to seeds [2] on this replica, so that each draws its own; None where there is but one."""
+    """Offset of seeds [2] on this replica, so that each draws different numbers; None if there is only one."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return None
@@ -193,5 +193,5 @@ def replica_shift() -> tf.Tensor | None:
 
 
 def size_of(variable: Any) -> int:
-    """Number of its elements."""
+    """Number of elements of a variable."""
     return int(np.prod(variable.shape))

@@ -1,4 +1,4 @@
-"""Weights of keras.applications' NASNet-A for ours."""
+"""Weights of keras.applications' NASNet-A for the package's own."""
 
 import re
 
@@ -22,14 +22,14 @@ _INSIDE = {
 
 
 def copy_nasnet_weights(source: keras.Model, target: keras.Model, *, cells: int, head: bool = True) -> None:
-    """Copies the weights of `keras.applications.NASNetMobile` or `NASNetLarge` into our network.
+    """Copies the weights of `keras.applications.NASNetMobile` or `NASNetLarge` into the package's NASNet-A.
 
-    With `zero_padded_pools` our network then computes the same as theirs: they pad the input of strided
-    pools with zeros, where the papers' own code ignores what lies beyond the image.
+    With `zero_padded_pools` the target then computes the same as the source: Keras pads the input of strided
+    pools with zeros, where the paper's own code ignores what lies beyond the image.
 
     Args:
-        source: their model.
-        target: our NASNet-A of the same size: 4@1056 and preset `imagenet_mobile`, or 6@4032 and
+        source: the model of keras.applications.
+        target: NASNet-A of the same size: 4@1056 and preset `imagenet_mobile`, or 6@4032 and
             `imagenet_large`.
         cells: normal cells in each stage of both (4, 6).
         head: copy the classifier too; otherwise it stays as it is, for other classes.
@@ -54,27 +54,27 @@ def copy_nasnet_weights(source: keras.Model, target: keras.Model, *, cells: int,
 
 
 def keras_name(name: str, cells: int) -> str:
-    """What keras.applications calls a layer of ours, in a NASNet-A of `cells` normal cells a stage."""
+    """Name in keras.applications of a layer of the package's, in a NASNet-A of `cells` normal cells a stage."""
     if name in _OUTSIDE:
         return _OUTSIDE[name]
     cell = _CELL.fullmatch(name)
     if not cell:
-        raise UsageError(f"layer {name} is none of NASNet-A")
+        raise UsageError(f"layer {name} is not one of NASNet-A")
     where, stage, normal, inside = cell[1], int(cell[2]), cell[3], cell[4]
     if where == "stem.reduction":
         kind, number = "reduction", f"stem_{stage}"
     elif where == "reduction":
         kind, number = "reduction", f"reduce_{stage * cells}"
     else:
-        # Theirs count the reduction cells only once.
+        # keras.applications counts only one of the reduction cells.
         kind, number = "normal", str((stage - 1) * cells + (stage > 1) + int(normal) - 1)
     if inside in _INSIDE:
         return _INSIDE[inside].format(kind=kind, cell=number)
     block = _BLOCK.fullmatch(inside)
     if not block:
-        raise UsageError(f"layer {name} is none of NASNet-A")
+        raise UsageError(f"layer {name} is not one of NASNet-A")
     side, place = block[2], int(block[1]) + 1
     if kind == "reduction" and place == 5:
-        place = 4  # so named there
+        place = 4  # named so there
     part = "bn_" if block[3] == "bn" else ""
     return f"separable_conv_{2 if block[4] else 1}_{part}{kind}_{side}{place}_{number}"

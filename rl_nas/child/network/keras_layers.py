@@ -1,4 +1,4 @@
-"""The two layers that Keras lacks: scheduled drop path, and the fraction of the training that it follows."""
+"""The two layers that Keras lacks: scheduled drop path, and the training fraction that it follows."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from keras import ops
 class TrainingFractionLayer(keras.layers.Layer):
     """The fraction of a training that is done: min(1, step / steps), a scalar.
 
-    The step is a weight of the model, so that it is saved with it; every call in training mode is one step.
+    The step is a weight, saved with the model; every call in training mode is one step.
 
     Args:
-        steps: train steps in all.
-        **kwargs: as of every Keras layer.
+        steps: total train steps.
+        **kwargs: those of every Keras layer.
     """
 
     def __init__(self, steps: int, **kwargs: Any) -> None:
@@ -22,7 +22,7 @@ class TrainingFractionLayer(keras.layers.Layer):
         self.steps = steps
 
     def build(self, input_shape: Any) -> None:
-        """Makes the step counter."""
+        """Creates the step counter."""
         self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -37,21 +37,21 @@ class TrainingFractionLayer(keras.layers.Layer):
         return keras.KerasTensor((), dtype="float32")
 
     def get_config(self) -> dict[str, Any]:
-        """What makes an equal layer."""
+        """Arguments of an equal layer."""
         return {**super().get_config(), "steps": self.steps}
 
 
 @keras.saving.register_keras_serializable("rl_nas")
 class ScheduledDropPath(keras.layers.Layer):
-    """Zeroes its input for whole examples while training, more and more often (Zoph et al. 2018).
+    """Zeroes its input for whole examples in training, more and more often (Zoph et al. 2018).
 
     Each example is kept with probability p = 1 - fraction * (1 - keep) and then divided by p: the rule of
     the released code, in which `keep` also falls from cell to cell.
 
     Args:
         keep: probability of keeping an example at the end of the training.
-        seed: which examples are dropped is a function of it and of the number of the call.
-        **kwargs: as of every Keras layer.
+        seed: the dropped examples are a function of it and of the number of the call.
+        **kwargs: those of every Keras layer.
     """
 
     def __init__(self, keep: float, seed: int | None = None, **kwargs: Any) -> None:
@@ -69,9 +69,9 @@ class ScheduledDropPath(keras.layers.Layer):
         return ops.where(kept, inputs / probability, ops.zeros_like(inputs))
 
     def compute_output_spec(self, inputs: Any, fraction: Any, training: bool = False) -> Any:
-        """As the inputs."""
+        """A tensor like the inputs."""
         return keras.KerasTensor(inputs.shape, dtype=inputs.dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """What makes an equal layer."""
+        """Arguments of an equal layer."""
         return {**super().get_config(), "keep": self.keep, "seed": self.seed}

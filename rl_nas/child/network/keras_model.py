@@ -12,28 +12,28 @@ from rl_nas.networks.plan import Plan
 
 
 def build_model(plan: Plan, *, seed: int = 0, l2: float = 0.0, name: str = "child") -> keras.Model:
-    """Builds a functional model of stock Keras layers, and of the two of `rl_nas.child.network.keras_layers`.
+    """Builds a functional model of stock Keras layers and the two of `rl_nas.child.network.keras_layers`.
 
     Weights start as in the released code of Zoph et al. 2018: variance scaling by fan-out, factor 2.
 
     Args:
         plan: the network.
         seed: the initial weights, the dropout and the drop path are functions of it and of the layer's position.
-        l2: adds this times half the squared kernels to the model's losses; for `fit` and loops like it.
+        l2: weight of half the squared kernels in the model's losses; for `fit` and similar loops.
         name: name of the model.
 
     Returns:
-        A model from float images [batch, height, width, channels], or where the plan has several inputs from a dict of
-        them, to a dict of the plan's outputs.
+        A model from float images [batch, height, width, channels], or a dict of the plan's inputs if there are several,
+        to a dict of its outputs.
     """
     inputs = {name: keras.Input(tensor.shape, name=name) for name, tensor in plan.inputs.items()}
     values: dict[int, Any] = {tensor.node: inputs[name] for name, tensor in plan.inputs.items()}
-    made: dict[str, Callable[..., Any]] = {}
+    built: dict[str, Callable[..., Any]] = {}
     for node, node_seed in zip(plan.nodes, node_seeds(plan, seed), strict=True):
         owner = node.weights_of or node.name
-        if owner not in made:
-            made[owner] = KINDS[type(node.layer)].keras(node.layer, Site(node, node_seed, l2))
-        values[node.output.node] = made[owner](*(values[tensor.node] for tensor in node.inputs))
+        if owner not in built:
+            built[owner] = KINDS[type(node.layer)].keras(node.layer, Site(node, node_seed, l2))
+        values[node.output.node] = built[owner](*(values[tensor.node] for tensor in node.inputs))
     outputs = {name: values[tensor.node] for name, tensor in plan.outputs.items()}
     model = keras.Model(inputs["image"] if list(inputs) == ["image"] else inputs, outputs, name=name)
     _initialize(model, plan, seed)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 LayerPullback = Callable[[tf.Tensor], tuple[Sequence[tf.Tensor | None], Sequence[tf.Tensor]]]
-"""The gradient of the output -> those of the inputs (None: does not matter) and of the weights."""
+"""Gradient of the output -> gradients of the inputs (None: unused) and of the weights."""
 
 
 class LayerCall(NamedTuple):
@@ -16,13 +16,13 @@ class LayerCall(NamedTuple):
         layer: the planned layer.
         weights: its trainable weights.
         moving: moving statistics, such as mean and variance of a batch normalization.
-        moved: receives, in training mode, where they go.
-        training: whether in training mode.
-        of_batch: whether normalized by the statistics of the batch, in training mode as out of it.
-        seed: int [2]; what is random is a function of it.
+        moved: list that receives their updates, in training mode.
+        training: whether the layer is in training mode.
+        of_batch: whether to normalize by the statistics of the batch, in either mode.
+        seed: int [2]; random numbers are a function of it.
         step: number of the train step.
-        constant: makes an int32 tensor of nested tuples, one for all layers that ask for it: a third of a graph's
-            operations would be constants otherwise.
+        constant: makes an int32 tensor of nested tuples, the same for all layers: a third of a graph's operations
+            would be constants otherwise.
     """
 
     layer: Any
@@ -37,7 +37,7 @@ class LayerCall(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """Where a moving average goes: `decay` times itself and `rest` times the value."""
+    """Update of a moving average: `decay` times itself plus `rest` times the value."""
 
     decay: float
     rest: float
@@ -45,11 +45,11 @@ class Moved(NamedTuple):
 
 
 LayerFunction = Callable[..., tuple[tf.Tensor, LayerPullback]]
-"""Function of the call and of the inputs -> the output, and its pullback."""
+"""Call and inputs -> the output, and its pullback."""
 
 
 def taped(compute: Callable[..., tf.Tensor]) -> LayerFunction:
-    """Adds to a layer that computes its output the gradient that TensorFlow knows."""
+    """Adds TensorFlow's gradient to the function that computes a layer's output."""
 
     def function(call: LayerCall, *inputs: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
         sources = [*inputs, *call.weights]

@@ -1,4 +1,4 @@
-"""The weights of a planned network with the values that they start from: those of its Keras model."""
+"""The weights of a planned network with their initial values, those of its Keras model."""
 
 import math
 from collections.abc import Callable
@@ -9,19 +9,19 @@ import numpy as np
 from rl_nas.networks.plan import Node, Plan
 
 _TRUNCATED_DEVIATION = 0.87962566103423978
-"""Standard deviation of a standard normal variable that is drawn again where it is beyond 2."""
+"""Standard deviation of a standard normal variable truncated at 2."""
 
 Initial = Callable[[tuple[int, ...], int], np.ndarray]
-"""Shape, seed -> the value that a parameter starts from."""
+"""Shape, seed -> the initial value of a parameter."""
 
 
 class Parameter:
-    """What is needed of a Keras variable: its path in the model, its shape and its value.
+    """The part of a Keras variable that is needed: its path in the model, its shape and its value.
 
     Attributes:
         path: as in the Keras model of the plan, such as `stem.conv/kernel`.
         shape: of the value.
-        initial: makes the first value, and that of a part of it, when it is asked for.
+        initial: makes the initial value, and that of a part of it, on demand.
         dtype: of the value.
     """
 
@@ -47,7 +47,7 @@ class Parameter:
 
 
 class NodeParameters(NamedTuple):
-    """Those of one layer: what is trained, and the moving statistics."""
+    """Parameters of one layer: trainable ones and moving statistics."""
 
     trainable: list[Parameter]
     moving: list[Parameter]
@@ -61,8 +61,8 @@ def node_seeds(plan: Plan, seed: int) -> list[int]:
 def initial_kernel(shape: tuple[int, ...], seed: int) -> np.ndarray:
     """Variance scaling by fan-out, factor 2, as in the released code of Zoph et al. 2018; an `Initial`.
 
-    The numbers are NumPy's, as Keras' `VarianceScaling` takes longer to draw the kernels of a child than they take to
-    be trained for two steps. Like its, they are normal, without those beyond two deviations, and scaled for that.
+    NumPy draws the numbers, as Keras' `VarianceScaling` takes longer to draw a child's kernels than two train steps
+    take. As there, they are normal, truncated at two deviations, and scaled for that.
     """
     rng = np.random.default_rng(seed)
     values = rng.standard_normal(shape, np.float32)
@@ -75,22 +75,22 @@ def initial_kernel(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 def initial_parameters(node: Node, seed: int) -> NodeParameters:
-    """The parameters of a layer, with their initial values; none where it uses another layer's.
+    """The parameters of a layer, with their initial values; none if it uses another layer's.
 
     Args:
         node: the layer.
-        seed: the kernels are functions of it, and of their place in the layer.
+        seed: the kernels are functions of it and of their place in the layer.
     """
     if node.weights_of is not None:
         return NodeParameters([], [])
     weights = node.layer.weights(*(tensor.shape for tensor in node.inputs))
-    made = [
+    created = [
         (Parameter(f"{node.name}/{weight.name}", weight.shape, INITIAL[weight.initial], seed + place), weight)
         for place, weight in enumerate(weights)
     ]
     return NodeParameters(
-        [parameter for parameter, weight in made if weight.trainable],
-        [parameter for parameter, weight in made if not weight.trainable],
+        [parameter for parameter, weight in created if weight.trainable],
+        [parameter for parameter, weight in created if not weight.trainable],
     )
 
 
@@ -104,4 +104,4 @@ def _ones(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 INITIAL: dict[str, Initial] = {"kernel": initial_kernel, "zeros": zeros, "ones": _ones}
-"""What `rl_nas.networks.layers.Weight.initial` says -> what makes the first value."""
+"""Name in `rl_nas.networks.layers.Weight.initial` -> function that makes the initial value."""

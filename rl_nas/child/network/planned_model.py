@@ -1,4 +1,4 @@
-"""A planned network that is trained without a Keras model: nothing is made but its operations."""
+"""A planned network that is trained without a Keras model, by its operations alone."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,8 @@ from rl_nas.networks.plan import Node, Plan
 class PlannedModel(FlatModel):
     """The network of a plan: `build_model` and `FlatKerasModel` in one, in a tenth of the time.
 
-    It computes what the Keras model does, up to the rounding of floats, and draws the same random numbers. It is traced
-    in a tf.function, or runs as it is: an architecture is then an input like the images.
+    It computes the same as the Keras model up to rounding, and draws the same random numbers. It is traced in a
+    tf.function or runs eagerly, where an architecture is an input like the images.
 
     Attributes:
         plan: the network.
@@ -33,7 +33,7 @@ class PlannedModel(FlatModel):
         Args:
             plan: the network.
             seed: initial weights, dropout and drop path are functions of it and of the layer's position.
-            weights: float [trainable parameters], other ones to start from.
+            weights: float [trainable parameters], to start from instead.
         """
         self.plan, self._seeds = plan, node_seeds(plan, seed)
         parameters = [initial_parameters(*pair) for pair in zip(plan.nodes, self._seeds, strict=True)]
@@ -48,12 +48,12 @@ class PlannedModel(FlatModel):
 
     @property
     def weights(self) -> list[Parameter]:
-        """Those of its layers, with the paths that they have in the Keras model."""
+        """Parameters of the layers, with their paths in the Keras model."""
         return [*self.trainable.specs, *self.other.specs]
 
     @override
     def call(self, weights: tf.Tensor, other: tf.Tensor, images: Any, *, of_batch: bool = False) -> Outputs:
-        """See `FlatModel.call`; with `of_batch`, normalized by the statistics of these images."""
+        """See `FlatModel.call`; with `of_batch`, normalizes by the statistics of these images."""
         values = self._inputs(images)
         readers = Counter(tensor.node for node in self.plan.nodes for tensor in node.inputs)
         readers.update(tensor.node for tensor in self.plan.outputs.values())
@@ -62,7 +62,7 @@ class PlannedModel(FlatModel):
             for tensor in run.node.inputs:
                 readers[tensor.node] -= 1
                 if not readers[tensor.node]:
-                    values.pop(tensor.node, None)  # outside of a graph nobody else would free it
+                    values.pop(tensor.node, None)  # outside of a graph nothing else would free it
         return self._outputs(values)
 
     @override
@@ -90,7 +90,7 @@ class PlannedModel(FlatModel):
     def _forward(
         self, weights: tf.Tensor, images: Any
     ) -> tuple[dict[int, tf.Tensor], list[tuple["_Run", LayerPullback]], list[Moved]]:
-        """Outputs by node, pullbacks in order, and where the moving statistics go; in training mode."""
+        """Outputs by node, pullbacks in order, and updates of the moving statistics, in training mode."""
         values = self._inputs(images)
         moved: list[Moved] = []
         pullbacks = []
@@ -131,7 +131,7 @@ class PlannedModel(FlatModel):
             yield _Run(node, call)
 
     def _moved(self, moved: list[Moved]) -> tf.Tensor:
-        """The new moving statistics: all at once, as the graph would have a thousand operations for them otherwise."""
+        """The new moving statistics, all at once: a graph would have a thousand operations for them otherwise."""
         decay, rest = (
             np.concatenate([np.zeros(0), *(np.full(m.value.shape, getattr(m, name)) for m in moved)])
             for name in ("decay", "rest")
@@ -149,7 +149,7 @@ class PlannedModel(FlatModel):
 
 
 class _Run(NamedTuple):
-    """One layer with what it is called with."""
+    """One layer with its arguments."""
 
     node: Node
     call: LayerCall
@@ -161,7 +161,7 @@ class _Run(NamedTuple):
 
 def _pull_back(pullbacks: list[tuple[_Run, LayerPullback]], gradients: dict[int, list[tf.Tensor]]) -> list[tf.Tensor]:
     """Backpropagation: from the gradients of the outputs, by node, to those of all trainable weights, in order."""
-    of_weights: dict[str, list[Sequence[tf.Tensor]]] = {}  # by the layer's name, from everywhere they are used
+    of_weights: dict[str, list[Sequence[tf.Tensor]]] = {}  # by the layer's name, from every use
     for run, pullback in reversed(pullbacks):
         owner = run.node.weights_of or run.node.name
         arrived = gradients.pop(run.node.output.node, [])
@@ -182,7 +182,7 @@ def _total(parts: Sequence[tf.Tensor]) -> tf.Tensor:
 
 
 def _seed_of_step(seed: int, step: tf.Tensor) -> tf.Tensor:
-    """What Keras' random generator of that seed gives at its call of that number, as int32 [2]."""
+    """Value of Keras' random generator of a seed at a train step, int32 [2]."""
     state = tf.stack([tf.constant(seed, tf.int64), step])
     shift = replica_shift()
     if shift is not None:

@@ -1,4 +1,4 @@
-"""The states of a training on the disk: written aside and moved into place by tf.train.CheckpointManager."""
+"""The states of a training on disk: written aside and moved into place by tf.train.CheckpointManager."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from rl_nas.errors import StorageError, UsageError, first_line
 
 
 class Checkpoints:
-    """Saves a state and takes the last one up again.
+    """Saves states and restores the last one.
 
     Args:
         state: what a checkpoint holds, by name; variables and lists of variables.
         folder: local or in a bucket.
-        keep: so many of the last states stay.
-        writes: whether this process writes; one of several does.
+        keep: number of last states that stay.
+        writes: whether this process writes; only one of several does.
     """
 
     def __init__(self, state: dict[str, Any], folder: str, *, keep: int, writes: bool = True) -> None:
@@ -23,10 +23,10 @@ class Checkpoints:
         self._folder, self._writes = folder, writes
 
     def restore(self) -> bool:
-        """Takes up the last state; returns whether there is one.
+        """Restores the last state; returns whether there is one.
 
         Raises:
-            UsageError: it is another network's.
+            UsageError: the state is another network's.
         """
         latest = last_checkpoint(self._folder)
         if latest is None:
@@ -34,7 +34,7 @@ class Checkpoints:
         try:
             self._checkpoint.restore(latest).assert_consumed()
         except (ValueError, AssertionError, tf.errors.OpError) as error:
-            raise UsageError(f"{latest} is no checkpoint of this training: {first_line(error)}") from error
+            raise UsageError(f"{latest} is not a checkpoint of this training: {first_line(error)}") from error
         return True
 
     def save(self, step: int) -> None:

@@ -1,4 +1,4 @@
-"""Trains a child: the whole step is one tf.function."""
+"""Trains a child; a whole train step is one tf.function."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ class DeviceData:
         train_targets: tensor [images, ...], or a dict of such tensors.
         valid_images: uint8, the held-out images.
         valid_targets: like `train_targets`.
-        normalize: brings every channel to mean 0 and deviation 1 over the training images.
+        normalize: scales every channel to mean 0 and deviation 1 over the training images.
     """
 
     def __init__(self, data: ImageData, annotation: Annotation) -> None:
@@ -48,12 +48,12 @@ class DeviceData:
         self.normalize = data.normalization()
 
     def batch(self, indices: tf.Tensor, seed: tf.Tensor, augmentation: AugmentSettings) -> tuple[tf.Tensor, Target]:
-        """Training images of these numbers, normalized and augmented, and their targets.
+        """Training images of these indices, normalized and augmented, and their targets.
 
         Args:
             indices: int64 [batch].
             seed: int64 [2]; everything random is a function of it.
-            augmentation: what is done to them.
+            augmentation: the changes of the images.
         """
         images = self.normalize(tf.gather(self.train_images, indices))
         images, geometry = augment(images, seed, augmentation)
@@ -92,23 +92,23 @@ class ChildTrainer:
         )
 
     def trace(self) -> None:
-        """Traces the step; the first step does it otherwise."""
+        """Traces the train step, ahead of the first one."""
         self._step.get_concrete_function()
 
     def step(self, indices: np.ndarray) -> tf.Tensor:
-        """Trains on the images of these numbers ([batch] int64); returns the loss."""
+        """Trains on the images of these indices, int64 [batch]; returns the loss."""
         return self._step(tf.constant(indices), tf.constant(self._rng.integers(2**62, size=2)))
 
     @property
     def infer(self) -> Callable[[tf.Tensor], Outputs]:
-        """From normalized images to the outputs of the network as it is now, its averages where there are any."""
+        """Function from normalized images to the network's present outputs, by averaged weights if there are any."""
         return self._update.infer
 
     def train(self, stop: Callable[[], bool] = lambda: False) -> float:
-        """Trains for all epochs that are left; leaves the weights in the network; returns the last one's mean loss.
+        """Trains for the remaining epochs; leaves the weights in the network; returns the last epoch's mean loss.
 
         Args:
-            stop: is asked after every epoch whether it is to be the last.
+            stop: called after every epoch; whether it was the last.
 
         Raises:
             DivergedError: a loss was not finite at the end of an epoch.
@@ -127,7 +127,7 @@ class ChildTrainer:
         return self._loss
 
     def state(self) -> State:
-        """Everything that the epochs that are left depend on; to be called before `train` has ended."""
+        """State that the remaining epochs depend on; to be called before `train` has ended."""
         return {
             "epoch": self._epoch,
             "loss": self._loss,
@@ -148,16 +148,16 @@ class ChildTrainer:
 
 
 def training_steps(training: TrainingSettings, examples: int) -> int:
-    """Steps of a whole training on so many images."""
+    """Train steps of a whole training on a number of images."""
     return examples // min(training.batch_size, examples) * training.epochs
 
 
 @contextmanager
 def quick_start() -> Iterator[None]:
-    """Functions that are first called inside start sooner: on CPUs without TensorFlow's graph optimizer.
+    """Makes functions that are first called inside start sooner: on CPUs without TensorFlow's graph optimizer.
 
-    It takes longer than all else that a small child's graph needs, and its steps are no faster by it
-    (`benchmarks/child_overhead.py`). On GPUs it settles the layout of convolutions.
+    The optimizer takes longer than all else that a small child's graph needs, and makes its steps no faster
+    (`benchmarks/child_overhead.py`). On GPUs it chooses the layout of convolutions.
     """
     before = tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer", False)
     quick = before or not tf.config.list_logical_devices("GPU")
@@ -178,7 +178,7 @@ def evaluate(
         data: holds the images.
         objective: gives the evidence.
         metric: fresh.
-        batch: images at once.
+        batch: images of one call.
     """
     for start in range(0, len(data.valid_images), batch):
         part = slice(start, start + batch)

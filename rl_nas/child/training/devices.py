@@ -1,4 +1,4 @@
-"""On which devices a training runs, and in which precision it computes."""
+"""Devices that a training runs on, and its precision."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from rl_nas.errors import UsageError, first_line
 
 
 def make_distribution(settings: DeviceSettings) -> tf.distribute.Strategy:
-    """The tf.distribute strategy that the settings ask for. Made before anything else computes.
+    """The tf.distribute strategy of the settings; to be made before anything else computes.
 
     Raises:
         UsageError: there are no such devices, or TF_CONFIG does not name the workers.
@@ -30,7 +30,7 @@ def make_distribution(settings: DeviceSettings) -> tf.distribute.Strategy:
             gpus = [] if settings.logical_cpus > 1 else tf.config.list_logical_devices("GPU")
             return tf.distribute.MirroredStrategy([d.name for d in gpus or tf.config.list_logical_devices("CPU")])
         case "multiworker":
-            worker_index(settings)  # raises where the cluster is unknown
+            worker_index(settings)  # raises if the cluster is unknown
             return tf.distribute.MultiWorkerMirroredStrategy()
         case "tpu":
             return _tpu_strategy(settings)
@@ -40,7 +40,7 @@ def make_distribution(settings: DeviceSettings) -> tf.distribute.Strategy:
 
 @contextlib.contextmanager
 def precision(name: str) -> Iterator[None]:
-    """Layers made inside compute in `float32`, `bfloat16` or `float16`; their weights are float32 always."""
+    """Makes layers created inside compute in `float32`, `bfloat16` or `float16`; weights are always float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(name if name == "float32" else f"mixed_{name}")
     try:
@@ -54,7 +54,7 @@ def _split_cpu(devices: int) -> None:
         cpu = tf.config.list_physical_devices("CPU")[0]
         tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
     except RuntimeError as error:
-        raise UsageError(f"--logical_cpus={devices}: TensorFlow is in use already; start a new process") from error
+        raise UsageError(f"--logical_cpus={devices}: TensorFlow is already in use; start a new process") from error
 
 
 def _tpu_strategy(settings: DeviceSettings) -> tf.distribute.Strategy:

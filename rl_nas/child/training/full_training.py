@@ -1,4 +1,4 @@
-"""Full training of a network: input pipelines, one or many devices, a state that is saved and restored exactly."""
+"""Full training of a network: input pipelines, one or many devices, exact saving and restoring of the state."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ class Measured(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where a training is: the steps done, and loss and figures on the training images of the epoch so far."""
+    """Progress of a training: its train steps, and loss and figures on the training images of the epoch so far."""
 
     step: int
     figures: dict[str, float]
@@ -53,8 +53,8 @@ class FullTrainer:
     averages and the number of the step: `state` holds them for tf.train.Checkpoint.
 
     Attributes:
-        model: the network; its own weights are those of the start until `write_back`.
-        normalization: how images become numbers.
+        model: the network; its own weights are the initial ones until `write_back`.
+        normalization: of the images.
         batch: images of a step, over all devices.
         steps_per_epoch: the last partial batch is dropped.
         steps: of the whole training.
@@ -98,7 +98,7 @@ class FullTrainer:
 
     @property
     def state(self) -> dict[str, Any]:
-        """All that a training needs to go on as if it had not stopped."""
+        """State from which the training continues as if it had not stopped."""
         return {
             "step": self._step,
             "sums": self._sums,
@@ -114,30 +114,30 @@ class FullTrainer:
 
     @property
     def step(self) -> int:
-        """Steps that were taken."""
+        """Number of train steps taken."""
         return int(self._step)
 
     @property
     def epoch(self) -> int:
-        """Epochs that are over."""
+        """Number of complete epochs."""
         return self.step // self.steps_per_epoch
 
     @property
     def learning_rate(self) -> float:
-        """That of the next step."""
+        """Learning rate of the next train step."""
         return float(self._update.optimizer.learning_rate)
 
     def train_epoch(self) -> Iterator[Progress]:
-        """Trains to the end of the current epoch; yields after every few steps, when the state may be saved.
+        """Trains to the end of the current epoch; yields every few train steps, when the state may be saved.
 
         Raises:
-            DivergedError: a loss is not finite; the state must not be saved any more.
+            DivergedError: a loss is not finite; the state must no longer be saved.
         """
         epoch, done = divmod(self.step, self.steps_per_epoch)
         if not done:
             self._sums.assign(tf.zeros_like(self._sums))
         iterator = iter(
-            self._distribute(lambda share: self._pipeline.train(epoch, self.batch, done * self.batch, share))
+            self._distribute(lambda shard: self._pipeline.train(epoch, self.batch, done * self.batch, shard))
         )
         while done < self.steps_per_epoch:
             count = min(self._loop_steps, self.steps_per_epoch - done)
@@ -160,21 +160,21 @@ class FullTrainer:
             raise DivergedError(f"weights are not finite after step {self.step}")
 
     def measure(self, split: str) -> Measured:
-        """Measures the network, with its averaged weights where there are any.
+        """Measures the network, by its averaged weights if there are any.
 
         Args:
-            split: `valid`, the images held out, or a split of the data set.
+            split: `valid`, the held-out images, or a split of the data set.
         """
         images = self._pipeline.size(split)
         batch = max(self.batch, 256 // self._replicas * self._replicas)
-        batches = iter(self._distribute(lambda share: self._pipeline.measured(split, batch, share)))
+        batches = iter(self._distribute(lambda shard: self._pipeline.measured(split, batch, shard)))
         metric = self._metric()
         for _ in range(-(-images // batch)):
             add_up(metric, self._measure_batch(*next(batches)))
         return Measured(split, images, metric.result())
 
     def write_back(self) -> None:
-        """Puts the trained weights, the averages where there are any, into the model's own variables."""
+        """Copies the trained weights, or their averages if there are any, into the model's own variables."""
         self._update.write_back()
 
     def augmented_images(self, count: int) -> np.ndarray:
@@ -195,7 +195,7 @@ class FullTrainer:
         return self._strategy.distribute_datasets_from_function(make)
 
     def _train_loop(self, iterator: Any, first: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        """Takes so many steps in the graph; returns the sums of their losses and figures, float [1 + figures]."""
+        """Takes train steps in the graph; returns the sums of their losses and figures, float [1 + figures]."""
         names = self._objective.figure_names
 
         def body(done: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -231,14 +231,14 @@ class FullTrainer:
 
 
 def global_batch(training: TrainingSettings, images: int, strategy: tf.distribute.Strategy) -> int:
-    """The batch size, at most all images, and the same for every replica.
+    """The batch size over all replicas, at most all images.
 
     Raises:
-        UsageError: it cannot be divided by the number of replicas, or they are to be compiled.
+        UsageError: it is not a multiple of the replicas, or there are several and the train step is to be compiled.
     """
     batch, replicas = min(training.batch_size, images), int(strategy.num_replicas_in_sync)
     if training.jit_compile and replicas > 1:
         raise UsageError(f"--jit_compile is for one device, not for {replicas}; leave it out (TPUs compile anyway)")
     if batch % replicas:
-        raise UsageError(f"--batch_size={batch} cannot be dealt to {replicas} devices; give a multiple of {replicas}")
+        raise UsageError(f"--batch_size={batch} cannot be split over {replicas} devices; give a multiple of {replicas}")
     return batch

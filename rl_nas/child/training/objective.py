@@ -1,4 +1,4 @@
-"""The part of a training that a task gives: loss, evidence, metric."""
+"""The part of a training that a task provides: loss, evidence, metric."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -21,10 +21,10 @@ class Objective(Protocol):
         """Names of `figures`."""
 
     def loss(self, targets: Target, outputs: Outputs) -> tuple[tf.Tensor, Outputs]:
-        """The mean loss over the batch, a scalar, and the gradient by every output."""
+        """The mean loss over the batch, a scalar, and its gradient by every output."""
 
     def figures(self, targets: Target, outputs: Outputs) -> dict[str, tf.Tensor]:
-        """Figures that are shown while a network is trained; sums over the images of the batch, float32 scalars."""
+        """Figures that are shown in training: sums over the images of the batch, float32 scalars."""
 
     def evidence(self, targets: Target, outputs: Outputs, weights: tf.Tensor) -> Evidence:
         """Everything that a metric needs.
@@ -32,21 +32,21 @@ class Objective(Protocol):
         Args:
             targets: of the batch.
             outputs: of the network.
-            weights: float [batch]: 1; 0 for images that only fill up the batch.
+            weights: float [batch]: 1, or 0 for images that only fill up the batch.
         """
 
     def mixable(self, targets: Target) -> tf.Tensor:
-        """Targets as floats of which weighted means are targets too, for mixup."""
+        """Targets as floats whose weighted means are targets too, for mixup."""
 
 
 class Metric(Protocol):
-    """Figures over a whole split, exact whatever the batches were."""
+    """Figures over a whole split, independent of the batches."""
 
     def add(self, evidence: Mapping[str, np.ndarray]) -> None:
-        """Takes in the evidence of a batch."""
+        """Adds the evidence of a batch."""
 
     def result(self) -> dict[str, float]:
-        """The figures by name; the first is the quality that rewards are made of."""
+        """The figures by name; the first is the quality that rewards are computed from."""
 
 
 def add_up(metric: Metric, evidence: Mapping[str, Any]) -> None:

@@ -9,11 +9,11 @@ from rl_nas.child.training.settings import TrainingSettings
 
 
 class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule whose first steps are scaled from 0 up to 1 along a line; it is not shifted by them.
+    """A schedule whose first steps are scaled linearly from 0 up to 1; they do not delay it.
 
     Args:
         schedule: step -> learning rate.
-        steps: those of the line.
+        steps: of the warm-up.
     """
 
     def __init__(self, schedule: keras.optimizers.schedules.LearningRateSchedule, steps: int) -> None:
@@ -35,9 +35,9 @@ def learning_rate(
     """The learning rate as a function of the step.
 
     Args:
-        settings: `schedule` and what belongs to it.
+        settings: `schedule` and its parameters.
         batch: images of a step, over all devices.
-        steps: those of the whole training.
+        steps: of the whole training.
     """
     first, per_epoch = settings.learning_rate, steps / settings.epochs
     if settings.learning_rate_batch is not None:  # linear scaling: Goyal et al. 2017, section 2.1
@@ -60,9 +60,9 @@ def learning_rate(
 
 
 class _GradientsSummed:
-    """An optimizer of gradients that are the sum over all devices already.
+    """An optimizer of gradients that are already summed over all devices.
 
-    Keras sums them once more, and TensorFlow keeps every graph that this is done in for ever: 10 MB a child.
+    Keras would sum them again, and TensorFlow keeps every graph that does so forever: 10 MB a child.
     """
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
@@ -80,12 +80,12 @@ class _RMSprop(_GradientsSummed, keras.optimizers.RMSprop):
 def make_optimizer(settings: TrainingSettings, batch: int, steps: int) -> keras.Optimizer:
     """The optimizer of one flat vector of weights; arguments as in `learning_rate`.
 
-    It does not clip, and on several devices takes the sum of their gradients.
+    It does not clip; on several devices it expects the sum of their gradients.
     """
     rate = learning_rate(settings, batch, steps)
     if settings.optimizer == "sgd":
         return _SGD(rate, settings.momentum, settings.nesterov, name="sgd")
-    # epsilon stands under the root, as in TensorFlow 1, which the recipes were written for; there the squares'
+    # epsilon is under the root, as in TensorFlow 1, which the recipes were written for; there the squares'
     # average starts at 1, here at 0.
     return _RMSprop(rate, settings.rms_decay, settings.momentum, settings.rms_epsilon, name="rmsprop")
 
@@ -102,7 +102,7 @@ class Average:
         self.value = keras.Variable(vector.numpy(), name=f"{vector.name}_average", trainable=False)
 
     def update(self, n: tf.Tensor) -> None:
-        """Takes in the vector's value after the update of that number, the first being 0; traced in a tf.function."""
+        """Adds the vector's value after the n-th update, counted from 0; traced in a tf.function."""
         n = tf.cast(n, tf.float32)
         decay = tf.minimum(self._decay, (1 + n) / (10 + n))
 

@@ -8,12 +8,12 @@ from rl_nas.settings import Settings, setting
 
 @dataclass(frozen=True)
 class TrainingSettings(Settings):
-    """How a child is trained; by default SGD with momentum, single-period cosine (Zoph et al. 2018, appendix A.3)."""
+    """Training of a child; by default SGD with momentum, single-period cosine (Zoph et al. 2018, appendix A.3)."""
 
     title: ClassVar[str] = "Child training"
 
     epochs: int = setting(20, "passes over the training images", minimum=1)
-    batch_size: int = setting(128, "images a step; the last partial batch of an epoch is dropped", minimum=1)
+    batch_size: int = setting(128, "images of a train step; the last partial batch of an epoch is dropped", minimum=1)
     learning_rate: float = setting(0.1, "the largest one", above=0)
     learning_rate_batch: int | None = setting(
         None, "batch size that the learning rate is for: it is scaled in proportion; left out: not scaled", minimum=1
@@ -29,12 +29,12 @@ class TrainingSettings(Settings):
     )
     restart_epochs: float = setting(10.0, "length of the first half cosine; schedule cosine_restarts", above=0)
     restart_growth: float = setting(
-        2.0, "each half cosine is so many times the one before; schedule cosine_restarts", minimum=1
+        2.0, "ratio of each half cosine's length to the one before; schedule cosine_restarts", minimum=1
     )
-    decay_rate: float = setting(0.97, "that factor; schedule exponential", above=0, maximum=1)
-    decay_epochs: float = setting(2.4, "those epochs; schedule exponential", above=0)
-    warmup_epochs: float = setting(0.0, "the learning rate grows linearly from 0 for so long", minimum=0)
-    optimizer: str = setting("sgd", "what follows the gradient", choices=("sgd", "rmsprop"))
+    decay_rate: float = setting(0.97, "factor of each decay; schedule exponential", above=0, maximum=1)
+    decay_epochs: float = setting(2.4, "epochs between two decays; schedule exponential", above=0)
+    warmup_epochs: float = setting(0.0, "epochs in which the learning rate grows linearly from 0", minimum=0)
+    optimizer: str = setting("sgd", "stochastic gradient descent or RMSProp", choices=("sgd", "rmsprop"))
     momentum: float = setting(0.9, "of either optimizer", minimum=0, maximum=0.9999)
     nesterov: bool = setting(False, "use Nesterov's momentum; optimizer sgd")
     rms_decay: float = setting(0.9, "of the squares' moving average; optimizer rmsprop", minimum=0, maximum=0.9999)
@@ -47,34 +47,34 @@ class TrainingSettings(Settings):
         minimum=0,
         maximum=0.999999,
     )
-    jit_compile: bool = setting(False, "compile children with XLA (minutes a child on a CPU; for TPU and GPU)")
+    jit_compile: bool = setting(False, "compile children with XLA (minutes a child on a CPU; for GPUs and TPUs)")
 
 
 @dataclass(frozen=True)
 class DeviceSettings(Settings):
-    """On which devices."""
+    """Devices that a training runs on."""
 
     title: ClassVar[str] = "Devices"
 
     distribute: str = setting(
         "auto",
-        "one device; all GPUs (mirrored); all GPUs of the workers in TF_CONFIG; a TPU; auto: what there is on this"
-        " machine",
+        "one device; all GPUs (mirrored); all GPUs of the workers in TF_CONFIG (multiworker); a TPU; auto: what this"
+        " machine has",
         choices=("auto", "one", "mirrored", "multiworker", "tpu"),
     )
     tpu: str | None = setting(None, "name or address of a TPU; local: that of this machine")
     precision: str = setting(
-        "float32", "what layers compute in; weights are float32", choices=("float32", "bfloat16", "float16")
+        "float32", "number type that layers compute in; weights are float32", choices=("float32", "bfloat16", "float16")
     )
     steps_per_loop: int = setting(
-        20, "steps between two looks at the loss: without a way back to Python on TPUs and GPUs", minimum=1
+        20, "train steps between two checks of the loss, without returning to Python", minimum=1
     )
-    logical_cpus: int = setting(1, "split the CPU into so many devices, to try distribution without GPUs", minimum=1)
+    logical_cpus: int = setting(1, "split the CPU into this many devices, to try distribution without GPUs", minimum=1)
 
 
 @dataclass(frozen=True)
 class InitSettings(Settings):
-    """What a training starts from."""
+    """Weights that a training starts from."""
 
     title: ClassVar[str] = "Start"
 
@@ -85,12 +85,12 @@ class InitSettings(Settings):
     )
     head: str = setting(
         "auto",
-        "with --init, the head: its weights too, new ones, or (auto) new ones where the classes' number differs",
+        "with --init: keep the weights of the head, make new ones, or (auto) new ones if the number of classes differs",
         choices=("auto", "keep", "new"),
     )
     freeze: str = setting(
         "none",
-        "what stays as it is: nothing, batch normalization with its averages (for short trainings), or all but the"
-        " head",
+        "layers that are not trained: none, batch normalization with its averages (for short trainings), or all but"
+        " the head",
         choices=("none", "norm", "backbone"),
     )

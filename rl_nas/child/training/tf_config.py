@@ -1,4 +1,4 @@
-"""Which process of a cluster this is, and what its hosts can reach. No TensorFlow."""
+"""This process's place in a cluster, and the folders its hosts can reach. No TensorFlow."""
 
 import json
 import os

@@ -16,7 +16,7 @@ class TrainStep:
     """Updates a flat model by batches.
 
     Made under a tf.distribute strategy, and called by its `run`, it takes one step on the batches of all replicas
-    together; batch normalization alone sees only its own replica's.
+    together; only batch normalization sees one replica's alone.
 
     Attributes:
         model: the network.
@@ -41,8 +41,8 @@ class TrainStep:
             objective: gives the loss.
             training: optimizer and schedule.
             batch: images of a step, over all replicas.
-            steps: those of the whole training.
-            scale_loss: scale the loss so that gradients of 16-bit floats do not vanish, for float16.
+            steps: of the whole training.
+            scale_loss: scale the loss so that float16 gradients do not vanish.
         """
         self._training, self._objective = training, objective
         self.model = model
@@ -78,12 +78,12 @@ class TrainStep:
 
     @property
     def variables(self) -> list[Any]:
-        """Everything that later steps depend on."""
+        """Variables that later train steps depend on."""
         averages = [average.value for average in self.averages]
         return [*self.model.vectors, *self.optimizer.variables, *averages]
 
     def infer(self, images: tf.Tensor) -> Outputs:
-        """The outputs of the network as it would be written back, not in training mode."""
+        """The outputs of the network as it would be written back, in inference mode."""
         vectors = [average.value for average in self.averages] or [
             self.model.trainable.vector,
             self.model.other.vector,
@@ -91,7 +91,7 @@ class TrainStep:
         return self.model.call(vectors[0].value, vectors[1].value, images)
 
     def write_back(self) -> None:
-        """Puts the trained weights, the averages where there are any, into the model's own variables."""
+        """Copies the trained weights, or their averages if there are any, into the model's own variables."""
         for average in self.averages:
             average.write_back()
         self.model.write_back()
@@ -99,9 +99,9 @@ class TrainStep:
     def _update(self, gradient: tf.Tensor, scale: Any, replicas: int) -> None:
         weights = self.model.trainable.vector
         if replicas > 1:
-            # Before the clipping, so that it is by the norm of the whole gradient.
+            # Before the clipping, which needs the norm of the whole gradient.
             gradient = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradient)
-        # The gradient of the L2 term, added by hand: the loss that is reported is the objective's.
+        # The gradient of the L2 term, added by hand: the reported loss is the objective's alone.
         gradient = gradient / scale + self._training.weight_decay * self.model.is_kernel * weights.value
         if self._training.clip_norm:
             gradient = tf.clip_by_norm(gradient, self._training.clip_norm)

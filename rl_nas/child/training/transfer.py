@@ -19,11 +19,11 @@ APPLICATIONS = "keras_applications"
 
 
 class Start(NamedTuple):
-    """What a training starts from.
+    """Result of loading the weights that a training starts from.
 
     Attributes:
         normalization: of the trained network's images.
-        new: names of the layers that start as they were made.
+        new: names of the layers that keep their initial weights.
     """
 
     normalization: Normalization
@@ -31,11 +31,11 @@ class Start(NamedTuple):
 
 
 def start_from(settings: InitSettings, model: keras.Model, skeleton: Skeleton, head: Head) -> Start:
-    """Gives a new network the weights of a trained one.
+    """Copies the weights of a trained network to a new one.
 
     Args:
-        settings: which one, and what happens to the head.
-        model: gets the weights.
+        settings: which trained network, and what happens to the head.
+        model: the new network.
         skeleton: of the new network; says which of keras.applications' fits.
         head: of the new network.
 
@@ -53,12 +53,11 @@ def start_from(settings: InitSettings, model: keras.Model, skeleton: Skeleton, h
 
 
 def freeze(model: keras.Model, what: str, head: Head) -> None:
-    """Keeps layers as they are.
+    """Excludes layers from training.
 
     Args:
         model: the network.
-        what: `none`; `norm`, batch normalization, which then uses the averages that it has; `backbone`, all but the
-            head.
+        what: `none`; `norm`, batch normalization, which then uses its present averages; `backbone`, all but the head.
         head: of the network.
     """
     for layer in model.layers:
@@ -68,7 +67,7 @@ def freeze(model: keras.Model, what: str, head: Head) -> None:
 
 
 def _copy(settings: InitSettings, weights: dict[str, np.ndarray], model: keras.Model, head: Head) -> tuple[str, ...]:
-    """Copies what fits by name; returns the layers that stay new."""
+    """Copies weights of equal path and shape; returns the layers that stay new."""
     new = []
     for layer in model.layers:
         variables = [v for v in layer.weights if v.dtype == "float32"]
@@ -104,7 +103,7 @@ def _load(init: str, file: Path) -> tuple[keras.Model, Normalization]:
 
 
 def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Skeleton, head: Head) -> Start:
-    """NASNet-A with the weights that keras.applications has from ImageNet, for pixels of -1 to 1."""
+    """Copies keras.applications' NASNet-A weights, trained on ImageNet with pixels of -1 to 1."""
     sizes: dict[str, Any] = {"imagenet_mobile": "NASNetMobile", "imagenet_large": "NASNetLarge"}
     fitting = [
         name
@@ -137,6 +136,6 @@ def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Ske
 
 
 def _without_auxiliary(model: keras.Model) -> keras.Model:
-    """The same layers without what only training needs, which keras.applications lacks."""
+    """The model without its auxiliary head, which keras.applications lacks."""
     outputs = {name: output for name, output in model.output.items() if name != "auxiliary"}
     return keras.Model(model.input, outputs)

@@ -1,1 +1,1 @@
-"""One record for each kind of genotype: everything that is specific to it."""
+"""One record for each kind of genotype, with everything specific to it."""

@@ -20,9 +20,9 @@ def family_of(genotype: Genotype) -> Family:
     """The family of a genotype.
 
     Raises:
-        UsageError: it is of no known kind.
+        UsageError: its kind is unknown.
     """
     kind = getattr(genotype, "KIND", type(genotype).__name__)
     if kind not in FAMILIES:
-        raise UsageError(f"a genotype of kind {kind!r} makes no network; expected one of {', '.join(FAMILIES)}")
+        raise UsageError(f"a genotype of kind {kind!r} has no network; expected one of {', '.join(FAMILIES)}")
     return FAMILIES[kind]

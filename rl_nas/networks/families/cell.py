@@ -10,13 +10,13 @@ def plan_cell(ops: Ops, cell: Cell, h: Tensor, h_previous: Tensor | None, filter
     """Plans one cell.
 
     Args:
-        ops: plans into the network at hand.
-        cell: what to build.
+        ops: add layers to the plan.
+        cell: the cell.
         h: h_i, the output of the previous cell.
         h_previous: h_{i-1}, the output of the cell before it; None before the first cell, which then
             reads h_i twice.
         filters: channels of every state of the cell.
-        stride: 1, or 2 for a reduction cell. It is taken by the operations on the cell's two inputs.
+        stride: 1, or 2 for a reduction cell; of the operations on the cell's two inputs.
     """
     states = [_squeeze(ops, h, filters), _match_previous(ops, h, h_previous, filters)]
     for number, block in enumerate(cell.blocks):
@@ -31,7 +31,7 @@ def _squeeze(ops: Ops, x: Tensor, filters: int) -> Tensor:
 
 
 def _match_previous(ops: Ops, h: Tensor, h_previous: Tensor | None, filters: int) -> Tensor:
-    """Brings h_{i-1} to the size of h_i and the cell's filters, where it differs."""
+    """Brings h_{i-1} to the size of h_i and the cell's filters, if it differs."""
     if h_previous is None:
         return h
     with ops.plan.scope("previous"):

@@ -48,13 +48,13 @@ def plan_cell_network(ops: Ops, genotype: CellGenotype, skeleton: Skeleton, step
     """Plans the stem and the stages of cells.
 
     Args:
-        ops: plans into an empty plan for the images at hand.
+        ops: add layers to an empty plan with an image input.
         genotype: the cells.
-        skeleton: how they are stacked.
-        steps: plan drop path, which only the training needs, for so many train steps.
+        skeleton: of the network.
+        steps: train steps to plan drop path for; None: inference, without drop path.
 
     Returns:
-        The output of every stage by its stride, and the stem's where no stage has that.
+        The output of every stage by its stride, and the stem's if no stage has that stride.
 
     Raises:
         UsageError: the image is too small for the reductions.
@@ -77,7 +77,7 @@ def plan_cell_network(ops: Ops, genotype: CellGenotype, skeleton: Skeleton, step
             outputs.append(plan_cell(replace(ops, keep=keep), cell, outputs[-1], previous, filters, step))
         stride *= step
         levels[stride] = outputs[-1]
-        # What the next cell reads beside this output: the input of this cell, or (skip) what that one read.
+        # The next cell's second input: the input of this cell, or (skip) this cell's own second input.
         skipped = placed.reduces and skeleton.skip_reduction_input and not placed.name.startswith("stem")
         previous = previous if skipped else outputs[-2]
     if skeleton.output_conv:

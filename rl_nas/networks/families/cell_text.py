@@ -17,15 +17,15 @@ _INDENT = "  "
 
 
 def state_name(state: int) -> str:
-    """The name of a hidden state for people: the cell's inputs by name, a block's output by its number."""
+    """The printed name of a hidden state: the cell's inputs by name, a block's output by its number."""
     return INPUT_NAMES[state] if state < CELL_INPUTS else str(state)
 
 
 def cell_lines(cell: Cell, title: str) -> list[str]:
-    """Draws a cell as a heading, one line a block, and what the cell puts out.
+    """Draws a cell as a heading, one line a block, and the cell's output.
 
     Args:
-        cell: the cell to describe.
+        cell: to be described.
         title: the heading, such as `normal cell`.
 
     Returns:
@@ -42,7 +42,7 @@ def cell_lines(cell: Cell, title: str) -> list[str]:
 
 
 def cells_text(genotype: CellGenotype) -> str:
-    """Draws the cells, and a legend of the names used; no line break at the end."""
+    """Draws the cells, and a legend of their names; no line break at the end."""
     cells = ["\n".join(cell_lines(cell, f"{kind} cell")) for kind, cell in genotype.cells().items()]
     return "\n\n".join([*cells, LEGEND])
 
@@ -63,5 +63,5 @@ def _output_lines(concat: tuple[int, ...]) -> list[str]:
         width=_COLUMNS,
         initial_indent=start,
         subsequent_indent=" " * len(start),
-        break_on_hyphens=False,  # or h[i-1] could be torn apart
+        break_on_hyphens=False,  # or h[i-1] could be split
     )

@@ -10,9 +10,9 @@ from rl_nas.spaces.chain import ChainGenotype
 
 
 def plan_chain_network(ops: Ops, genotype: ChainGenotype, skeleton: Skeleton, steps: int | None) -> Features:
-    """Plans the layers (convolution, normalization, ReLU); their one level of features joins those that none reads.
+    """Plans the layers (convolution, normalization, ReLU); concatenates those that none reads as the only features.
 
-    Where a layer reads states of different sizes, the smaller ones are padded with zeros (section 3.3).
+    If a layer reads states of different sizes, the smaller ones are padded with zeros (section 3.3).
     """
     plan = ops.plan
     states = [plan.image]

@@ -1,4 +1,4 @@
-"""What the package knows of one kind of genotype, in one record."""
+"""The record of a kind of genotype."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ NORM = frozenset({"network", "bn_momentum", "bn_epsilon"})
 
 
 class Node(NamedTuple):
-    """A node of a drawn graph: what is written in it, and its kind (`input`, `op` or `output`)."""
+    """A node of a drawn graph: its text, and its kind (`input`, `op` or `output`)."""
 
     text: str
     kind: str
 
 
 class Arrow(NamedTuple):
-    """An arrow from one node to a later one, with what is written on it."""
+    """An arrow from one node to a later one, with its text."""
 
     source: int
     target: int
@@ -39,7 +39,7 @@ class Graph(NamedTuple):
 
 
 Drawing = Graph | Mapping[str, Cell]
-"""A genotype as it is drawn: a graph, or cells by name, side by side."""
+"""Drawing of a genotype: a graph, or cells by name, side by side."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Family:
     Attributes:
         genotype: its class; `KIND` is its name in JSON, `from_document` reads it.
         presets: skeletons by name; the first is the default.
-        reads: names of the network settings that have an effect on it; a head has its own.
-        plan: from the operations, a genotype, a skeleton and the number of train steps (None: as it is used) to its
+        reads: names of the network settings that affect it; a head has its own.
+        plan: from the operations, a genotype, a skeleton and the number of train steps (None: inference) to its
             features.
         text: from a genotype to lines for a terminal.
-        drawing: from a genotype to what is drawn of it.
-        from_text: reads a genotype's published notation; None where the text is not of that notation.
-        output_width: channels of the last features for a filter of the last stage; None where that is not fixed.
+        drawing: from a genotype to its drawing.
+        from_text: reads a genotype's published notation; returns None for other text.
+        output_width: channels of the last features for a filter of the last stage; None if that is not fixed.
         one_shot: whether its networks have enough in common to share weights.
     """
 

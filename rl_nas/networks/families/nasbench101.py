@@ -38,8 +38,8 @@ def plan_nasbench101_network(ops: Ops, genotype: ModelSpec, skeleton: Skeleton, 
 def vertex_channels(spec: ModelSpec, channels_in: int, channels_out: int) -> list[int]:
     """Channels of every vertex of a pruned graph.
 
-    The vertices that feed the output share its channels equally, the first ones taking what is left over;
-    every other has as many as the largest that it feeds.
+    The vertices that feed the output share its channels equally, the remainder going to the first ones;
+    every other has as many as the largest vertex that it feeds.
 
     Raises:
         UsageError: there are more such vertices than channels.
@@ -51,8 +51,8 @@ def vertex_channels(spec: ModelSpec, channels_in: int, channels_out: int) -> lis
     if len(feeding) > channels_out:
         raise UsageError(f"{len(feeding)} vertices share {channels_out} channels; give more --filters")
     for rank, vertex in enumerate(feeding):
-        share, rest = divmod(channels_out, len(feeding))
-        channels[vertex] = share + (rank < rest)
+        width, rest = divmod(channels_out, len(feeding))
+        channels[vertex] = width + (rank < rest)
     for vertex in reversed(range(1, last)):
         if not channels[vertex]:
             channels[vertex] = max(channels[target] for target in spec.targets(vertex))

@@ -12,7 +12,7 @@ from rl_nas.spaces.nasbench201 import EdgeCell
 def plan_nasbench201_network(ops: Ops, genotype: EdgeCell, skeleton: Skeleton, steps: int | None) -> Features:
     """Plans a stem, and stages of cells with a residual block of stride 2 between them.
 
-    Every operation is planned, also where only `none` follows: the benchmark counts its parameters.
+    Every operation is planned, even if only `none` follows: the benchmark counts its parameters.
 
     Raises:
         UsageError: the image is too small for the reductions.

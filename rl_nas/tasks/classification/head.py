@@ -1,4 +1,4 @@
-"""The classifier behind a backbone, and the auxiliary one beside it while it is trained (Zoph et al. 2018)."""
+"""The classifier behind a backbone, and the auxiliary one beside it in training (Zoph et al. 2018)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,7 +15,7 @@ _AUXILIARY_FILTERS = (128, 768)
 
 @dataclass(frozen=True)
 class ClassificationHead:
-    """Plans `logits` [classes], and `auxiliary` [classes] where a network is trained with it.
+    """Plans `logits` [classes], and `auxiliary` [classes] if a network is trained with it.
 
     Attributes:
         classes: of the data set.
@@ -41,13 +41,13 @@ class ClassificationHead:
             return {"logits": ops.plan.add(Dense(self.classes), h, name="logits"), **outputs}
 
     def _plan_auxiliary(self, ops: Ops, features: Features) -> Tensor:
-        """Two thirds of the way up the network: it reads what the last reduction reads."""
+        """Plans the auxiliary head two thirds of the way up the network: it reads what the last reduction reads."""
         if len(features.levels) < 2:
-            raise UsageError("the auxiliary head reads what the last reduction reads; there is none: --noauxiliary")
+            raise UsageError("the auxiliary head reads what the last reduction reads; without any, give --noauxiliary")
         h = features.levels[sorted(features.levels)[-2]]
         if min(h.size) < 5:
             raise UsageError(
-                f"the auxiliary head pools 5x5 pixels and meets {h.size[0]}x{h.size[1]};"
+                f"the auxiliary head pools 5x5 pixels, but gets {h.size[0]}x{h.size[1]};"
                 " give --noauxiliary or larger images"
             )
         plan, (narrow, wide) = ops.plan, _AUXILIARY_FILTERS

@@ -9,7 +9,7 @@ from rl_nas.child.data.annotation import Annotation
 
 
 def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
-    """The image and its class label; what the data set names as supervised wins where there are several."""
+    """The image and its class label; of several, those that the data set names as supervised."""
     images = [key for key, value in features.items() if isinstance(value, tfds.features.Image)]
     labels = [key for key, value in features.items() if isinstance(value, tfds.features.ClassLabel)]
     for key in reversed(supervised):

@@ -14,7 +14,7 @@ _TOP = 5
 class CrossEntropy:
     """The objective of image classification.
 
-    Targets are labels, int [batch], or floats [batch, classes], each the fraction of a class; outputs are `logits`
+    Targets are labels, int [batch], or floats [batch, classes], the fraction of each class; outputs are `logits`
     [batch, classes] and perhaps `auxiliary`.
     """
 
@@ -34,13 +34,13 @@ class CrossEntropy:
         return loss, gradients
 
     def figures(self, targets: tf.Tensor, outputs: Outputs) -> dict[str, tf.Tensor]:
-        """`accuracy`: how many of the logits are largest at the label (the largest fraction's)."""
+        """`accuracy`: number of images with the largest logit at the label (that of the largest fraction)."""
         labels = targets if targets.dtype.is_integer else tf.argmax(targets, axis=-1)
         largest = tf.argmax(_logits(outputs), axis=-1, output_type=labels.dtype)
         return {"accuracy": tf.reduce_sum(tf.cast(largest == labels, tf.float32))}
 
     def evidence(self, targets: tf.Tensor, outputs: Outputs, weights: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Sums over the batch: images, those that are right, right among the five likeliest, and their losses."""
+        """Sums over the batch: images, top-1 and top-5 hits, and losses."""
         logits = _logits(outputs)
         right = tf.cast(tf.argmax(logits, axis=-1) == targets, tf.float32)
         among = tf.cast(tf.math.in_top_k(targets, logits, min(_TOP, self._classes)), tf.float32)
@@ -79,7 +79,7 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) 
     """Mean cross-entropy with smoothed labels (Szegedy et al. 2016, section 7), and its gradient.
 
     Args:
-        labels: int [batch], or floats [batch, classes], each the fraction of a class.
+        labels: int [batch], or floats [batch, classes], the fraction of each class.
         logits: float [batch, classes].
         smoothing: fraction of the label that is spread evenly over all classes.
 
@@ -92,7 +92,7 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) 
     if smoothing:
         targets = targets * (1 - smoothing) + smoothing / classes
     losses, gradient = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits, labels=targets)
-    batch = logits.shape[0] or tf.cast(tf.shape(logits)[0], tf.float32)  # several machines don't know it before
+    batch = logits.shape[0] or tf.cast(tf.shape(logits)[0], tf.float32)  # with several workers the batch is not static
     return tf.reduce_mean(losses), gradient / batch
 
 

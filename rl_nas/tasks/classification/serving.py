@@ -1,4 +1,4 @@
-"""A trained classifier as others use it: class probabilities."""
+"""Serving of trained classifiers: class probabilities."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -11,7 +11,7 @@ from typing_extensions import override
 from rl_nas.child.export.serving import Agreement, Serving
 
 _SAME_CLASS = {"float16": 0.98, "int8": 0.8}
-"""Fraction of the images whose likeliest class must be the network's, for arithmetic that is not the network's."""
+"""Least fraction of images whose likeliest class is the network's, by arithmetic other than the network's."""
 
 
 class Classifier(Serving):

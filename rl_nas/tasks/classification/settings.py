@@ -8,7 +8,7 @@ from rl_nas.settings import Settings, setting
 
 @dataclass(frozen=True)
 class ClassificationSettings(Settings):
-    """The loss."""
+    """Loss of classification."""
 
     title: ClassVar[str] = "Classification"
 

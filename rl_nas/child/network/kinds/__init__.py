@@ -1,1 +1,1 @@
-"""One record for each kind of layer: how it is built in Keras, and how it is computed directly."""
+"""One record for each kind of layer: its Keras layer and its direct computation."""

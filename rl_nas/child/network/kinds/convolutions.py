@@ -81,7 +81,7 @@ def _separable_conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPull
 def _dilated(
     call: LayerCall, x: tf.Tensor, size: layers.Pair, convolve: Callable[[tf.Tensor], tuple[tf.Tensor, LayerPullback]]
 ) -> tuple[tf.Tensor, LayerPullback]:
-    """Convolves the grids that every `dilation`-th pixel makes: CPUs have no gradient of dilated convolutions."""
+    """Convolves the grids of every `dilation`-th pixel: CPUs have no gradient of dilated convolutions."""
     dilation = call.layer.dilation
     margins = [(kernel - 1) * dilation for kernel in size]
     rest = [-(pixels + margin) % dilation for pixels, margin in zip(x.shape[1:3], margins, strict=True)]

@@ -24,7 +24,7 @@ def _batch_norm(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback
         pixels = x.shape[0] * x.shape[1] * x.shape[2]
         decay, rest = call.layer.momentum, 1 - call.layer.momentum
         call.moved.append(Moved(decay, rest, norm.batch_mean))
-        # The operation estimates the variance of the population; the average is of the batch's, as in Keras.
+        # The operation estimates the population's variance; the moving average is of the batch's, as in Keras.
         call.moved.append(Moved(decay, rest * (pixels - 1) / pixels, norm.batch_variance))
 
     def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:

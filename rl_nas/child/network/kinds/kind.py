@@ -1,7 +1,6 @@
 """The record of a kind of layer.
 
-Its shape, weights and multiply-adds, and what networks share of it, stand in `rl_nas.networks.layers`, which needs no
-TensorFlow.
+Shapes, weights, multiply-adds and weight sharing are in `rl_nas.networks.layers`, which needs no TensorFlow.
 """
 
 from collections.abc import Callable
@@ -16,11 +15,11 @@ from rl_nas.networks.plan import Node
 
 
 class Site(NamedTuple):
-    """Where a Keras layer is built.
+    """Place of a Keras layer in a model.
 
     Attributes:
         node: the planned layer.
-        seed: what is random in it is a function of it.
+        seed: the layer's random numbers are a function of it.
         l2: weight of half the squared kernels in the model's losses.
     """
 
@@ -34,7 +33,7 @@ class Site(NamedTuple):
         return self.node.name
 
     def kernel(self, kind: str = "kernel") -> dict[str, Any]:
-        """Arguments of a layer that are about its kernel, whose values come later."""
+        """Arguments of a layer for its kernel, whose values are assigned later."""
         regularizer = keras.regularizers.L2(self.l2 / 2) if self.l2 else None
         return {f"{kind}_initializer": "zeros", f"{kind}_regularizer": regularizer}
 
@@ -43,11 +42,11 @@ class Site(NamedTuple):
 class LayerKind:
     """A kind of layer.
 
-    Both ways compute the same, up to the rounding of floats, and draw the same random numbers.
+    Both computations agree up to rounding, and draw the same random numbers.
 
     Attributes:
         layer: the planned layer's class.
-        keras: from the layer and its site to a function of the inputs: a Keras layer, or several behind each other.
+        keras: from the layer and its site to a function of the inputs: a Keras layer, or several in a row.
         compute: the direct computation, with its gradient.
     """
 

@@ -29,7 +29,7 @@ def _pool(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
 
 
 def _max_pool_eager(orig_input: tf.Tensor, orig_output: tf.Tensor, grad: tf.Tensor, **how: Any) -> tf.Tensor:
-    """`MaxPoolGrad`, on CPUs in a fifth of its time: it is slow where its own graph did not pool."""
+    """`MaxPoolGrad` in a fifth of its time on CPUs: it is slow unless the same graph pooled."""
     return _max_pool_again(orig_input, grad, tuple(how["ksize"]), tuple(how["strides"]), how["padding"])
 
 
