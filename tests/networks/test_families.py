@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import FAMILIES, PRESETS, family_of
-from rl_nas.networks.families.family import Graph
+from rl_nas.networks.families.family import Diagram
 from rl_nas.networks.genotypes import from_json, to_json
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
@@ -67,7 +67,7 @@ def test_a_genotype_comes_back_from_json_and_is_drawn_and_told(kind: str, seed: 
     assert from_json(document) == genotype
     assert family.text(genotype).strip()
     drawing = family.drawing(genotype)
-    figure = graph_figure(drawing) if isinstance(drawing, Graph) else cells_figure(drawing)
+    figure = graph_figure(drawing) if isinstance(drawing, Diagram) else cells_figure(drawing)
     assert isinstance(figure, Figure)
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from rl_nas.child.data.host_augmentation import MIDDLE
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.errors import UsageError
-from rl_nas.networks.layers import Shape
+from rl_nas.networks.layer import Shape
 from rl_nas.renamed import LAYERS, ONLY_OUTPUT
 
 TOLERANCE = 1e-4
