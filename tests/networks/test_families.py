@@ -120,7 +120,7 @@ class Odd:
 
 
 def test_an_unknown_kind_is_one_line() -> None:
-    message = "a genotype of kind 'odd' makes no network; expected one of cells, "
+    message = "a genotype of kind 'odd' has no network; expected one of cells, "
     for use in (family_of, lambda odd: plan_network(odd, NetworkSettings(), SHAPE, HEAD)):
         with pytest.raises(UsageError, match=message):
             use(Odd())  # type: ignore[operator]
