@@ -38,7 +38,8 @@ class DescribeSettings(Settings):
     title: ClassVar[str] = "Genotype"
 
     genotype: str | None = setting(
-        None, f"needed; a genotype file, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}"
+        None,
+        f"needed unless --space is given; a genotype file, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}",
     )
     picture: str | None = setting(None, "also draw it into this PNG file")
     image_size: str | None = setting(
