@@ -41,7 +41,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class MemorySettings(Settings):
-    """What is measured."""
+    """The memory to measure."""
 
     title: ClassVar[str] = "Memory"
 

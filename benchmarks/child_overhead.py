@@ -1,4 +1,4 @@
-"""What a child costs beside its training, in five ways of training the same children, one after the other.
+"""The cost of a child beside its training, in five ways of training the same children, one after the other.
 
     python benchmarks/child_overhead.py --flagfile=flags/digits.cfg --children=50
 
@@ -29,7 +29,7 @@ from rl_nas.workflows.config import SearchConfig
 
 MARKS = (1, 10, 50)
 PACKAGES = {"tuner": ("keras_tuner", "keras-tuner")}
-"""What ways need that rl_nas does not: the module, and the package that brings it."""
+"""Way -> the module that it needs besides, and the package that brings it."""
 
 SECONDS = "{:.2f}".format
 

@@ -66,14 +66,14 @@ def by_keras_model(children: RandomChildren, tell: Tell) -> None:
 
 
 def by_planned_model(children: RandomChildren, tell: Tell) -> None:
-    """What `rl_nas search` does in a worker."""
+    """As `rl_nas search` does in a worker."""
     from rl_nas.child.network.planned_model import PlannedModel
 
     _by_our_step(children, tell, lambda plan, seed: PlannedModel(plan, seed=seed))
 
 
 def by_workers(children: RandomChildren, tell: Tell) -> None:
-    """What `rl_nas search` does, with two workers of one thread."""
+    """As `rl_nas search` does, with two workers of one thread."""
     from rl_nas.workflows.children import Children
 
     config = children.config

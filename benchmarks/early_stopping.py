@@ -1,4 +1,4 @@
-"""What early stopping saves, and what it does to the order of the networks.
+"""The savings of early stopping, and its effect on the order of the networks.
 
     rl_nas search --flagfile=flags/digits.cfg --strategy=random --early_stop_rule=record --run_dir=curves
     python benchmarks/early_stopping.py --run_dir=curves
@@ -50,7 +50,7 @@ FACTORS = (2.0, 3.0)
 
 @dataclass(frozen=True)
 class ReplaySettings(Settings):
-    """What is replayed."""
+    """The curves to replay."""
 
     title: ClassVar[str] = "Replay"
 

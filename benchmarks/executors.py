@@ -36,7 +36,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class ExecutorSettings(Settings):
-    """What is simulated."""
+    """The searches to simulate."""
 
     title: ClassVar[str] = "Executors"
 

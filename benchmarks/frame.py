@@ -1,4 +1,4 @@
-"""What all benchmarks share: each makes one table, printed as Markdown or, with `--json`, as a list of its rows.
+"""The form of all benchmarks: each makes one table, printed as Markdown or, with `--json`, as a list of its rows.
 
 Nothing else is printed on standard output; remarks are on standard error.
 """
@@ -75,7 +75,7 @@ def strategies_of(text: str) -> list[str]:
 
 
 def in_new_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function returns in a fresh process, whose standard output goes to standard error."""
+    """Calls a function in a fresh process, whose standard output goes to standard error."""
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=os.dup2, initargs=(2, 1)) as pool:
         return pool.submit(function, *arguments).result()
 

@@ -34,7 +34,7 @@ ESTIMATE = "{0.mean:.4f}±{0.std:.4f} [{0.low:.4f}, {0.high:.4f}]".format
 
 @dataclass(frozen=True)
 class LargeSpaceSettings(Settings):
-    """What is compared."""
+    """The runs to compare."""
 
     title: ClassVar[str] = "Comparison"
 

@@ -54,7 +54,7 @@ class RandomChildren:
 
     @cached_property
     def images(self) -> "ImageData":
-        """Those of the search."""
+        """The images of the search."""
         from rl_nas.child.data.images import load_images
 
         return load_images(self._opened.source)

@@ -31,7 +31,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class RateSettings(Settings):
-    """What is measured."""
+    """The searches to time."""
 
     title: ClassVar[str] = "Rate"
 

@@ -31,7 +31,7 @@ COLUMNS = dict.fromkeys(("measured", "cells", "column", "Spearman (95%)", "the b
 
 @dataclass(frozen=True)
 class RankingSettings(Settings):
-    """What is compared."""
+    """The rankings to compare."""
 
     title: ClassVar[str] = "Benchmark"
 

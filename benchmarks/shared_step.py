@@ -1,4 +1,4 @@
-"""What a training step of shared weights takes beside that of a child, and what making a child takes beside both.
+"""The time of a train step of shared weights beside that of a child, and of making a child beside both.
 
     python benchmarks/shared_step.py --flagfile=flags/digits.cfg --children=10
 

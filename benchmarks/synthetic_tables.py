@@ -38,7 +38,7 @@ COLUMNS = {"file": str, "combinations": str, "architectures": str}
 
 @dataclass(frozen=True)
 class TablesSettings(Settings):
-    """What is written."""
+    """The tables to write."""
 
     title: ClassVar[str] = "Tables"
 

@@ -28,7 +28,7 @@ class Item(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """The piece of an edge between neighbouring levels; `slot` is the reading operation (lanes: 0)."""
+    """The piece of an edge between neighboring levels; `slot` is the reading operation (lanes: 0)."""
 
     lower: Item
     upper: Item
@@ -51,7 +51,7 @@ class LevelGraph(NamedTuple):
 
 
 def cell_graph(cell: Cell) -> LevelGraph:
-    """Splits a cell into levels of items, and its edges into links between neighbouring levels."""
+    """Splits a cell into levels of items, and its edges into links between neighboring levels."""
     depth = [0] * CELL_INPUTS
     for block in cell.blocks:
         depth.append(1 + max(depth[state] for state in block.inputs))
