@@ -70,7 +70,7 @@ class RandomChildren:
     def objective(self) -> "Objective":
         """The task's."""
         task = self._opened.task
-        return task.objective(self.config.task_settings(task), self.images.classes)
+        return task.objective(self.config.problem(task, self.images.class_names))
 
     @property
     def metric(self) -> "Metric":

@@ -107,10 +107,10 @@ def describe(settings: DescribeSettings, network: NetworkSettings, task: Task) -
     if settings.genotype is None:
         raise UsageError(f"--genotype is missing; give a file, a --space or one of {', '.join(PUBLISHED)}")
     genotype = find_genotype(settings.genotype)
-    preset = skeleton_of(genotype, network, task.head(1).reads, default="cifar")
+    preset = skeleton_of(genotype, network, task.head(task.problem(["0"])).reads, default="cifar")
     classes, size = settings.classes or preset.classes, (preset.image_size, preset.image_size)
     height, width = parse_image_size(settings.image_size) if settings.image_size else size
-    shape, head = (height, width, settings.channels), task.head(classes)
+    shape, head = (height, width, settings.channels), task.head(task.problem([*map(str, range(classes))]))
     skeleton = solve(genotype, network, shape, head, default="cifar")
     return Description(genotype, skeleton, shape, classes, plan_network(genotype, skeleton, shape, head).cost())
 

@@ -32,9 +32,8 @@ from rl_nas.networks.layer import Shape
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
-from rl_nas.settings import Settings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
-from rl_nas.tasks.task import Task
+from rl_nas.tasks.task import Problem, Task
 from rl_nas.trial import ChildError, Job, Measurement, TrialState
 
 OnChild = Callable[[Job, Measurement, PlannedModel], None]
@@ -67,8 +66,7 @@ class TrainedChildEvaluator:
         training: TrainingSettings,
         augmentation: AugmentSettings,
         *,
-        classes: int,
-        task_settings: Settings | None = None,
+        problem: Problem,
         latency: bool = False,
         limits: LimitSettings = LimitSettings(),
         filtering: FilterSettings = FilterSettings(),
@@ -76,12 +74,12 @@ class TrainedChildEvaluator:
         states: States | None = None,
         on_child: OnChild = lambda job, measurement, child: None,
     ) -> None:
-        self._space, self._data, self._task, self._classes = space, data, task, classes
+        self._space, self._data, self._task, self._problem = space, data, task, problem
         self._network, self._training, self._augmentation = network, training, augmentation
         self._latency, self._limits, self._on_child = latency, limits, on_child
         self._early_stop, self._states = early_stop, states
-        self._objective = task.objective(task_settings or task.own_settings({}), classes)
-        self._head = task.head(classes)
+        self._objective = task.objective(problem)
+        self._head = task.head(problem)
         self._filter = None
         if filtering.filter:
             task.require(filtering.filter, f"--filter={filtering.filter}")
@@ -189,7 +187,7 @@ class TrainedChildEvaluator:
         return measured
 
     def _metrics(self, infer: Callable[[tf.Tensor], dict[str, tf.Tensor]]) -> dict[str, float]:
-        return evaluate(infer, self._data, self._objective, self._task.metric(self._classes))
+        return evaluate(infer, self._data, self._objective, self._task.metric(self._problem))
 
 
 def _quality(metrics: dict[str, float]) -> float:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rl_nas.errors import UsageError
@@ -20,6 +21,24 @@ if TYPE_CHECKING:
     from rl_nas.child.data.normalization import Normalization
     from rl_nas.child.export.serving import Serving
     from rl_nas.child.training.objective import Metric, Objective
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A task on a data set.
+
+    Attributes:
+        class_names: one per class; none if the data has no classes.
+        settings: an instance of the task's `settings`; None if it has none.
+    """
+
+    class_names: tuple[str, ...] = ()
+    settings: Settings | None = None
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
 
 
 class Task(ABC):
@@ -48,25 +67,20 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def head(self, classes: int) -> Head:
+    def head(self, problem: Problem) -> Head:
         """The last part of its networks."""
 
     @abstractmethod
-    def objective(self, settings: Settings | None, classes: int) -> Objective:
-        """Loss and evidence.
-
-        Args:
-            settings: an instance of the class's `settings`.
-            classes: of the data set.
-        """
+    def objective(self, problem: Problem) -> Objective:
+        """Loss and evidence."""
 
     @abstractmethod
-    def metric(self, classes: int) -> Metric:
+    def metric(self, problem: Problem) -> Metric:
         """Figures over a split; the first is the quality."""
 
     @abstractmethod
     def serving(
-        self, network: keras.Model, normalization: Normalization, class_names: Sequence[str], *, middle: bool = False
+        self, problem: Problem, network: keras.Model, normalization: Normalization, *, middle: bool = False
     ) -> Serving:
         """Serving of a trained network; arguments as in `Serving`."""
 
@@ -80,11 +94,17 @@ class Task(ABC):
             top: most classes to show.
         """
 
-    def own_settings(self, flags: Mapping[str, Any]) -> Settings | None:
-        """The task's settings with the values of its flags; its defaults for those that are missing."""
+    def problem(self, class_names: Sequence[str], flags: Mapping[str, Any] | None = None) -> Problem:
+        """The task on a data set.
+
+        Args:
+            class_names: one per class.
+            flags: values of the task's flags, others may be among them; defaults for those that are missing.
+        """
         if self.settings is None:
-            return None
-        return self.settings.from_flags({**self.settings().flags(), **flags})
+            return Problem(tuple(class_names))
+        settings = self.settings.from_flags({**self.settings().flags(), **(flags or {})})
+        return Problem(tuple(class_names), settings)
 
     def require(self, ability: str, flag: str) -> None:
         """Raises `UsageError` if the task cannot do what a flag asks for."""

@@ -57,9 +57,10 @@ class Config:
         groups = [getattr(self, one.name) for one in fields(self) if one.name != "of_tasks"]
         return {name: value for group in (*groups, *self._complete()) for name, value in group.flags().items()}
 
-    def task_settings(self, task: Task) -> Settings | None:
-        """The settings of a task; None if it has none."""
-        return task.own_settings({name: value for group in self._complete() for name, value in group.flags().items()})
+    def problem(self, task: Task, class_names: Sequence[str]) -> Problem:
+        """The task on a data set of these classes, with the settings of this config."""
+        flags = {name: value for group in self._complete() for name, value in group.flags().items()}
+        return task.problem(class_names, flags)
 
     def check_task(self, task: Task) -> None:
         """Raises `UsageError` for a setting of another task that is not the default, as it would have no effect."""

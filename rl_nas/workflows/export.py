@@ -121,7 +121,7 @@ def _serving(task: Task, source: ExportSource, class_names: Sequence[str]) -> Se
     except (ValueError, OSError, TypeError) as error:
         raise UsageError(f"--model={source.file} is not a Keras model: {first_line(error)}") from error
     network, normalization = parts_of(model)
-    served = task.serving(network, normalization, class_names, middle=source.pipeline.inception_crop)
+    served = task.serving(task.problem(class_names), network, normalization, middle=source.pipeline.inception_crop)
     served.check_classes()
     return served
 

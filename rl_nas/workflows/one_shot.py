@@ -83,12 +83,16 @@ class OneShotStage:
         return one_shot_result(self._store.ranking() or [], trials, self._config.run.seed)
 
     def _ranked(self, plan: Callable[[Architecture, int | None], Plan]) -> list[Ranked]:
-        config, settings, classes = self._config, self._config.estimator, self._data.classes
+        config, settings, problem = (
+            self._config,
+            self._config.estimator,
+            self._config.problem(self._task, self._data.class_names),
+        )
         supernet = TrainedSupernet(
             plan,
             DeviceData(self._data, self._annotation),
-            self._task.objective(config.task_settings(self._task), classes),
-            lambda: self._task.metric(classes),
+            self._task.objective(problem),
+            lambda: self._task.metric(problem),
             replace(config.training, epochs=settings.shared_epochs),
             config.augmentation,
             limits=config.limits,

@@ -76,9 +76,9 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
     with TrialStore(SearchFolder(folder.path / FULL).trials) as store:
         architectures = [trial.architecture for trial in store.trials()]
     images, (task, source) = _loaded(config.data, config.task.task)
-    objective = task.objective(config.task_settings(task), images.classes)
-    space, data, head = search_space(config), DeviceData(images, source.annotation), task.head(images.classes)
-    batch = first_images(data, objective, config.filter.filter_images)
+    problem = config.problem(task, images.class_names)
+    space, data, head = search_space(config), DeviceData(images, source.annotation), task.head(problem)
+    batch = first_images(data, task.objective(problem), config.filter.filter_images)
     for name in scores:
         task.require(name, f"--scores={name}")
         started, values = time.monotonic(), []

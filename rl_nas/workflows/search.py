@@ -83,7 +83,8 @@ class SearchRun:
         for ability, flag in _asked(config):
             self._task.require(ability, flag)
         self._annotation, self._data = source.annotation, load_images(source)
-        self._head = self._task.head(self._data.classes)
+        self._problem = config.problem(self._task, self._data.class_names)
+        self._head = self._task.head(self._problem)
         self.config = replace(config, task=replace(config.task, task=config.task.task or self._task.name))
         if resumed:
             self._leave_out_unread()
@@ -200,7 +201,7 @@ class SearchRun:
             self._children.repeat(job.until(len(curve)) if curve else job)
         network = build_model(self._plan(best.architecture))
         self.best.load_weights(network)
-        serving = self._task.serving(network, self._data.normalization(), self._data.class_names)
+        serving = self._task.serving(self._problem, network, self._data.normalization())
         images = self._data.valid_images[:_CHECKED_IMAGES]
         return write_checked_saved_model(serving, images, self.folder.best / "saved_model")
 

@@ -64,8 +64,8 @@ class TrainingRun:
         self._pipeline = InputPipeline(self._source, config.pipeline, settings.seed)
         if self._test_split:
             self._pipeline.check_targets(self._test_split)
-        self._classes = len(self._source.class_names)
-        self._head = self._task.head(self._classes)
+        self._problem = config.problem(self._task, self._source.class_names)
+        self._head = self._task.head(self._problem)
         self._skeleton = solve(genotype, config.network, self._source.shape, self._head, default="cifar")
         self._valid: Measured | None = None
         self._trainer = self._make_trainer()
@@ -103,12 +103,12 @@ class TrainingRun:
             model,
             self._pipeline,
             self._normalization(model),
-            self._task.objective(config.task_settings(self._task), self._classes),
+            self._task.objective(self._problem),
             config.training,
             config.augmentation,
             config.devices,
             annotation=self._source.annotation,
-            metric=lambda: self._task.metric(self._classes),
+            metric=lambda: self._task.metric(self._problem),
             strategy=self._distribution,
             mixup=config.pipeline.mixup,
             seed=config.run.seed,
@@ -197,7 +197,7 @@ class TrainingRun:
         plan = plan_network(self._genotype, self._skeleton, self._source.shape, self._head)
         network = build_model(plan, name=NETWORK)
         copy_weights(trainer.model, network)
-        serving = self._task.serving(network, trainer.normalization, self._source.class_names)
+        serving = self._task.serving(self._problem, network, trainer.normalization)
         write_atomically(self._written.model, serving.keras_model().save)
         cost = plan.cost()
         counts = {

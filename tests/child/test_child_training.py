@@ -139,7 +139,7 @@ def test_a_child_learns_digits_and_its_saved_model_computes_the_same(digits: Ima
     for variable in model.weights:
         variable.assign(weights[variable.path])
     assert accuracy_and_loss(model, data, 10) == pytest.approx((after, loss), rel=1e-4)
-    classifier = Classifier(model, digits.normalization(), digits.class_names)
+    classifier = Classifier("classification", model, digits.normalization(), digits.class_names)
     assert write_checked_saved_model(classifier, digits.valid_images, tmp_path / "saved_model") < 1e-5
     reloaded = tf.saved_model.load(tmp_path / "saved_model")
     served = reloaded.serve(digits.valid_images)["probabilities"]

@@ -33,7 +33,9 @@ def network(seed: int, size: int = 8) -> keras.Model:
 
 
 def classifier(seed: int = 0, *, size: int = 8, middle: bool = False) -> Classifier:
-    return Classifier(network(seed, size), Normalization((120.0, 100.0, 90.0), (60.0, 50.0, 70.0)), NAMES, middle)
+    return Classifier(
+        "classification", network(seed, size), Normalization((120.0, 100.0, 90.0), (60.0, 50.0, 70.0)), NAMES, middle
+    )
 
 
 def predicted(serving: Classifier) -> dict[str, np.ndarray]:
@@ -64,12 +66,12 @@ def test_what_needs_rl_nas_is_found_out(tmp_path: Path) -> None:
 def test_a_model_is_taken_apart_into_what_it_was_made_of(tmp_path: Path) -> None:
     ours = classifier()
     ours.keras_model().save(tmp_path / "model.keras")
-    again = Classifier(*parts_of(keras.models.load_model(tmp_path / "model.keras")), NAMES)
+    again = Classifier("classification", *parts_of(keras.models.load_model(tmp_path / "model.keras")), NAMES)
     again.check_classes()
     np.testing.assert_allclose(again.normalization, ours.normalization, rtol=1e-6)
     np.testing.assert_allclose(predicted(again)["probabilities"], predicted(ours)["probabilities"], atol=1e-6)
     with pytest.raises(UsageError, match="4 classes; 2 names"):
-        Classifier(*parts_of(ours.keras_model()), ("a", "b")).check_classes()
+        Classifier("classification", *parts_of(ours.keras_model()), ("a", "b")).check_classes()
     with pytest.raises(UsageError, match=r"expected the model\.keras of a training"):
         parts_of(network(0))
 

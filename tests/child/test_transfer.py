@@ -93,7 +93,7 @@ def pretrained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     trainer = train(small_network(6, seed=1), pipeline, normalization, epochs=12, rate=0.1)
     trainer.write_back()
     folder = tmp_path_factory.mktemp("pretrained")
-    Classifier(trainer.model, normalization, "012345").keras_model().save(folder / "model.keras")
+    Classifier("classification", trainer.model, normalization, "012345").keras_model().save(folder / "model.keras")
     return folder
 
 
@@ -125,7 +125,9 @@ def test_fine_tuning_beats_training_from_scratch_at_the_same_budget(digits: Path
 
 def save(model: keras.Model, folder: Path) -> str:
     names = [str(number) for number in range(classes_of(model))]
-    Classifier(model, Normalization((100.0,), (50.0,)), names).keras_model().save(folder / "model.keras")
+    Classifier("classification", model, Normalization((100.0,), (50.0,)), names).keras_model().save(
+        folder / "model.keras"
+    )
     return str(folder)
 
 

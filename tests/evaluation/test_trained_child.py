@@ -52,7 +52,7 @@ def evaluator(
         NetworkSettings(cells=1, filters=4, reductions=1),
         TrainingSettings(epochs=4, batch_size=60, **training),
         AugmentSettings(crop_margin=1),
-        classes=10,
+        problem=Classification().problem([*map(str, range(10))]),
         early_stop=EarlyStopSettings(rule=rule),
         states=states,
         on_child=lambda job, measurement, child: weights.update({measurement.epochs: child.trainable.vector.numpy()}),

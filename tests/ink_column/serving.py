@@ -1,7 +1,7 @@
 """A trained network as others use it."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,8 +12,6 @@ from rl_nas.child.export.serving import Agreement, Serving
 
 class InkServing(Serving):
     """Serves `column` [batch, 1]."""
-
-    task: ClassVar[str] = "ink_column"
 
     @property
     def returns(self) -> str:

@@ -11,6 +11,7 @@ from rl_nas.networks.operations import Ops
 from rl_nas.networks.plan import Tensor
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.settings import Settings
+from rl_nas.tasks.task import Problem
 
 if TYPE_CHECKING:
     from ink_column.objective import InkMetric, InkObjective
@@ -46,25 +47,23 @@ class InkColumn(rl_nas.Task):
 
         return annotation() if "image" in features else None
 
-    def head(self, classes: int) -> InkHead:
+    def head(self, problem: Problem) -> InkHead:
         return InkHead()
 
-    def objective(self, settings: Settings | None, classes: int) -> "InkObjective":
+    def objective(self, problem: Problem) -> "InkObjective":
         from ink_column.objective import InkObjective
 
         return InkObjective()
 
-    def metric(self, classes: int) -> "InkMetric":
+    def metric(self, problem: Problem) -> "InkMetric":
         from ink_column.objective import InkMetric
 
         return InkMetric()
 
-    def serving(
-        self, network: Any, normalization: Any, class_names: Sequence[str], *, middle: bool = False
-    ) -> "InkServing":
+    def serving(self, problem: Problem, network: Any, normalization: Any, *, middle: bool = False) -> "InkServing":
         from ink_column.serving import InkServing
 
-        return InkServing(network, normalization, class_names, middle)
+        return InkServing(self.name, network, normalization, problem.class_names, middle)
 
     def prediction(self, outputs: Mapping[str, Any], class_names: Sequence[str], top: int) -> tuple[str, Any]:
         column = float(outputs["column"][0])

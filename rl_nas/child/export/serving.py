@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -47,8 +47,7 @@ class Serving(ABC):
         middle: whether only the middle of an image is used.
     """
 
-    task: ClassVar[str]
-
+    task: str
     network: keras.Model
     normalization: Normalization
     class_names: Sequence[str]

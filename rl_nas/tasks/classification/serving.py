@@ -1,7 +1,7 @@
 """Serving of trained classifiers: class probabilities."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,8 +16,6 @@ _SAME_CLASS = {"float16": 0.98, "int8": 0.8}
 
 class Classifier(Serving):
     """Serves `probabilities` [batch, classes] and the name of the likeliest class."""
-
-    task: ClassVar[str] = "classification"
 
     @property
     @override

@@ -10,7 +10,7 @@ from typing_extensions import override
 from rl_nas.settings import Settings
 from rl_nas.tasks.classification.head import ClassificationHead
 from rl_nas.tasks.classification.settings import ClassificationSettings
-from rl_nas.tasks.task import Task
+from rl_nas.tasks.task import Problem, Task
 
 if TYPE_CHECKING:
     import keras
@@ -38,29 +38,29 @@ class Classification(Task):
         return labels_of(features, supervised)
 
     @override
-    def head(self, classes: int) -> ClassificationHead:
-        return ClassificationHead(classes)
+    def head(self, problem: Problem) -> ClassificationHead:
+        return ClassificationHead(problem.classes)
 
     @override
-    def objective(self, settings: Settings | None, classes: int) -> CrossEntropy:
+    def objective(self, problem: Problem) -> CrossEntropy:
         from rl_nas.tasks.classification.objective import CrossEntropy
 
-        assert isinstance(settings, ClassificationSettings)
-        return CrossEntropy(settings, classes)
+        assert isinstance(problem.settings, ClassificationSettings)
+        return CrossEntropy(problem.settings, problem.classes)
 
     @override
-    def metric(self, classes: int) -> ClassificationMetric:
+    def metric(self, problem: Problem) -> ClassificationMetric:
         from rl_nas.tasks.classification.objective import ClassificationMetric
 
-        return ClassificationMetric(classes)
+        return ClassificationMetric(problem.classes)
 
     @override
     def serving(
-        self, network: keras.Model, normalization: Normalization, class_names: Sequence[str], *, middle: bool = False
+        self, problem: Problem, network: keras.Model, normalization: Normalization, *, middle: bool = False
     ) -> Classifier:
         from rl_nas.tasks.classification.serving import Classifier
 
-        return Classifier(network, normalization, class_names, middle)
+        return Classifier(self.name, network, normalization, problem.class_names, middle)
 
     @override
     def prediction(self, outputs: Mapping[str, Any], class_names: Sequence[str], top: int) -> tuple[str, Any]:
