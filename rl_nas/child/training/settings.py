@@ -37,10 +37,8 @@ class TrainingSettings(Settings):
     optimizer: str = setting("sgd", "stochastic gradient descent or RMSProp", choices=("sgd", "rmsprop"))
     momentum: float = setting(0.9, "momentum of either optimizer", minimum=0, maximum=0.9999)
     nesterov: bool = setting(False, "use Nesterov's momentum; optimizer sgd")
-    rms_decay: float = setting(
-        0.9, "decay of the squares' moving average; optimizer rmsprop", minimum=0, maximum=0.9999
-    )
-    rms_epsilon: float = setting(1.0, "added to that average under the root; optimizer rmsprop", above=0)
+    rms_decay: float = setting(0.9, "decay of the mean square; optimizer rmsprop", minimum=0, maximum=0.9999)
+    rms_epsilon: float = setting(1.0, "added to the mean square under the root; optimizer rmsprop", above=0)
     weight_decay: float = setting(5e-4, "L2: this times half the squared kernels is added to the loss", minimum=0)
     clip_norm: float = setting(5.0, "gradients are scaled down to this global norm; 0: never", minimum=0)
     ema_decay: float = setting(
