@@ -10,11 +10,11 @@ VERBS = {
     "search": "search network cells on a data set",
     "train": "run the full training of a genotype's network",
     "export": "write a trained network as SavedModel, TFLite, Keras or ONNX",
-    "predict": "classify image files with an exported network",
+    "predict": "predict on image files with an exported network",
     "runs": "list the trials of a search, best first",
     "proxy": "measure how well cheaper trainings rank networks",
     "bench": "compare strategies on a tabular benchmark",
-    "describe": "print a genotype's cells, parameters and multiply-adds",
+    "describe": "print a genotype and what its network costs, or a search space",
 }
 """Verb -> description. The module of the same name in rl_nas.commands runs it."""
 

@@ -1,5 +1,6 @@
 """Plug-ins: the user's own parts, named `module:NAME` on the command line."""
 
+import difflib
 import importlib
 import inspect
 import os
@@ -10,7 +11,7 @@ from typing import Any
 from rl_nas.errors import UsageError, first_line
 
 
-def load_plugin(flag: str, name: str) -> Any:
+def load_plugin(flag: str, name: str, known: Iterable[str] = ()) -> Any:
     """Imports `module`, from the working folder or PYTHONPATH, and returns its `NAME`.
 
     Only names from this call's command line may be passed, never those from a file: importing runs code.
@@ -18,10 +19,16 @@ def load_plugin(flag: str, name: str) -> Any:
     Args:
         flag: name of the flag.
         name: `module:NAME`.
+        known: built-in names, which were looked up before.
 
     Raises:
         UsageError: there is none, or the module cannot be imported.
     """
+    if ":" not in name:
+        known = tuple(known)
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}, or module:NAME"
+        raise UsageError(f"unknown --{flag}={name}; {hint}")
     module, _, attribute = name.partition(":")
     search_in([os.getcwd()])  # as `python -m` does; an installed script does not
     try:

@@ -15,6 +15,9 @@ FLAGS = {
 LAYERS = {"whiten": "normalization"}
 """Earlier name -> name of a layer of a model.keras."""
 
+ONLY_OUTPUT = "logits"
+"""Name of the output of networks that have one without a name, as all had in 0.1.0."""
+
 FIGURES = {"unique_share": "unique_fraction", "top_share": "top_fraction"}
 """Earlier name -> name of a figure in health.jsonl."""
 

@@ -95,8 +95,16 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (ROOT / target).exists(), target
 
 
+def test_the_readme_lists_every_room() -> None:
+    listed = re.findall(r"^    (rl_nas/[\w/<>]+/) ", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    for folder in listed:
+        assert "<" in folder or (ROOT / folder).is_dir(), folder
+    rooms = {path.parent.name for path in (ROOT / "rl_nas").glob("*/__init__.py")}
+    assert {folder.split("/")[1] for folder in listed} == rooms
+
+
 def test_every_recipe_is_told_of() -> None:
-    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "docs/recipes.md"))
+    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in ("docs/search.md", "docs/recipes.md"))
     for recipe in (ROOT / "rl_nas/flags").glob("*.cfg"):
         assert f"`{recipe.name}`" in text
 

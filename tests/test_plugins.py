@@ -273,7 +273,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("flags", "message"),
         [
-            (["--operations=sep3x3"], "unknown 'sep3x3' in --operations=sep3x3; did you mean sep_3x3?"),
+            (["--operations=sep3x3"], "unknown --operations=sep3x3; did you mean sep_3x3?"),
             (["--operations="], "operations: identity, "),
             (["--operations=sep_3x3,sep_3x3"], "names sep_3x3 twice"),
             (["--operations=broken:number"], "--operations=broken:number is int; expected a function of ops, x,"),

@@ -13,7 +13,7 @@ from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.image_size import parse_image_size
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.genotypes import to_json
-from rl_nas.networks.layers import Cost, Shape
+from rl_nas.networks.layer import Cost, Shape
 from rl_nas.networks.lookup import find_genotype
 from rl_nas.networks.network import plan_network, size_notation, solve
 from rl_nas.networks.own_operations import OperationSettings, find_operations
@@ -38,7 +38,8 @@ class DescribeSettings(Settings):
     title: ClassVar[str] = "Genotype"
 
     genotype: str | None = setting(
-        None, f"needed; a genotype file, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}"
+        None,
+        f"needed unless --space is given; a genotype file, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}",
     )
     picture: str | None = setting(None, "also draw it into this PNG file")
     image_size: str | None = setting(

@@ -85,17 +85,17 @@ def spread(values: Sequence[float]) -> Spread | None:
     return Spread(float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
 
 
-class Agreement(NamedTuple):
+class RankAgreement(NamedTuple):
     """Spearman's rank correlation of proxy and longer training, and its number of cells."""
 
     spearman: float
     cells: int
 
 
-def agreement(finished: Sequence[Retrained]) -> Agreement | None:
+def agreement(finished: Sequence[Retrained]) -> RankAgreement | None:
     """The rank correlation over the candidates that the search found; None for fewer than three."""
     pairs = [(one.proxy, one.quality) for one in finished if one.proxy is not None]
     if len(pairs) < _FEWEST:
         return None
     proxy, longer = np.array(pairs).T
-    return Agreement(spearman(proxy, longer), len(pairs))
+    return RankAgreement(spearman(proxy, longer), len(pairs))

@@ -107,10 +107,7 @@ def make_reward(settings: RewardSettings) -> Reward:
 def _without_cost(name: str) -> Reward:
     if name in PLAIN:
         return PLAIN[name]
-    if ":" not in name:
-        known = ", ".join([*PLAIN, *WITH_COST])
-        raise UsageError(f"--reward={name}: expected one of {known}, or module:NAME")
-    reward = load_plugin("reward", name)
+    reward = load_plugin("reward", name, [*PLAIN, *WITH_COST])
     if not callable(reward):
         raise UsageError(f"--reward={name} is {type(reward).__name__}; expected a function of a Measurement")
     check_call("reward", name, reward, None, expected="a function of a Measurement")

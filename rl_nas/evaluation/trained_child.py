@@ -28,7 +28,7 @@ from rl_nas.evaluation.latency import measure_latency
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.evaluation.zero_cost import Filter, first_images
-from rl_nas.networks.layers import Shape
+from rl_nas.networks.layer import Shape
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings

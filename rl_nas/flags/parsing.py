@@ -3,6 +3,7 @@
 Every verb has its own flags, so that its help shows only those.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -83,7 +84,7 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
     try:
         rest = values([command.name, *_flagfiles_first(argv)])[1:]
     except flags.Error as error:
-        raise UsageError(str(error).replace("\n", " ").removeprefix("flag ")) from error
+        raise UsageError(_with_present_names(str(error).replace("\n", " ").removeprefix("flag "))) from error
     except OSError as error:
         raise UsageError(f"--flagfile={error.filename}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -99,6 +100,13 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
         given=frozenset(name for name in names if values[name].present),
         words=tuple(rest),
     )
+
+
+def _with_present_names(message: str) -> str:
+    """The message with suggested flags by their present names."""
+    for old, new in FLAGS.items():
+        message = re.sub(rf"(Did you mean: ){old}\b", rf"\g<1>{new}", message)
+    return message
 
 
 def _current(name: str, value: Any) -> Any:

@@ -1,91 +1,18 @@
-"""Kinds of layers of planned networks: output shapes, weights and costs, without TensorFlow.
+"""Kinds of layers of planned networks, without TensorFlow.
 
-`rl_nas.child.network.kinds` builds each kind in Keras and computes it directly. Shapes are (height, width, channels).
-Multiply-adds are those of convolutions and dense layers, as the papers count them; normalization, activations, pooling
-and additions are free.
+`rl_nas.child.network.kinds` builds each kind in Keras and computes it directly.
 """
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 from typing_extensions import override
 
-Shape = tuple[int, int, int]
+from rl_nas.networks.layer import Cost, Layer, Shape, Weight
+
 Pair = tuple[int, int]
 Padding = Literal["same", "valid"]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Cost of a layer or a network.
-
-    Attributes:
-        trainable: parameters that are trained.
-        other: parameters that are not (moving means and variances).
-        madds: multiply-adds of one image's forward pass.
-    """
-
-    trainable: int = 0
-    other: int = 0
-    madds: int = 0
-
-    def __add__(self, cost: "Cost") -> "Cost":
-        return Cost(self.trainable + cost.trainable, self.other + cost.other, self.madds + cost.madds)
-
-
-@dataclass(frozen=True)
-class Weight:
-    """A weight of a layer.
-
-    Attributes:
-        name: unique in the layer, as Keras calls it.
-        shape: of its value.
-        initial: `kernel` (random, by the fan-out), `zeros` or `ones`.
-        trainable: whether it is trained; otherwise it is a moving statistic.
-        input_axis: the axis with an entry for each input channel; None: there is none.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    initial: Literal["kernel", "zeros", "ones"] = "kernel"
-    trainable: bool = True
-    input_axis: int | None = -2
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-
-class Layer:
-    """A layer that keeps the shape of its only input, has no weights and costs nothing.
-
-    `KEEPS_CHANNELS`: each channel of its output comes from the same one of its input. `RANDOM`: its output differs from
-    train step to train step.
-    """
-
-    KEEPS_CHANNELS: ClassVar[bool] = False
-    RANDOM: ClassVar[bool] = False
-
-    def output_shape(self, *inputs: Shape) -> Shape:
-        """Shape of the output for inputs of these shapes."""
-        return inputs[0]
-
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """Weights for inputs of these shapes."""
-        return ()
-
-    def madds(self, *inputs: Shape) -> int:
-        """Multiply-adds of one image for inputs of these shapes."""
-        return 0
-
-    def cost(self, *inputs: Shape) -> Cost:
-        """Parameters and multiply-adds for inputs of these shapes."""
-        weights = self.weights(*inputs)
-        trainable = sum(weight.size for weight in weights if weight.trainable)
-        other = sum(weight.size for weight in weights if not weight.trainable)
-        return Cost(trainable, other, self.madds(*inputs))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from dataclasses import replace
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.features import Head
-from rl_nas.networks.layers import BatchNorm, Cost, Shape
+from rl_nas.networks.layer import Cost, Shape
+from rl_nas.networks.layers import BatchNorm
 from rl_nas.networks.operations import Ops
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings, skeleton_of

@@ -1,6 +1,5 @@
 """Operations of cells by name, the user's own among them."""
 
-import difflib
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -50,17 +49,13 @@ def find_operations(settings: OperationSettings) -> tuple[str, ...] | None:
     for number, name in enumerate(names):
         if name in names[:number]:
             raise UsageError(f"--operations={settings.operations} names {name} twice; give it once")
-        if ":" in name:
+        if name not in OPERATIONS:
             _add(name)
-        elif name not in OPERATIONS:
-            near = difflib.get_close_matches(name, OPERATIONS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"operations: {', '.join(OPERATIONS)}, or module:NAME"
-            raise UsageError(f"unknown {name!r} in --operations={settings.operations}; {hint}")
     return names
 
 
 def _add(name: str) -> None:
-    plan: OperationPlan = load_plugin("operations", name)
+    plan: OperationPlan = load_plugin("operations", name, OPERATIONS)
     expected = "a function of ops, x, filters and stride"
     if not callable(plan):
         raise UsageError(f"--operations={name} is {type(plan).__name__}; expected {expected}")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from rl_nas.errors import UsageError
-from rl_nas.networks.layers import Cost, Layer, Shape
+from rl_nas.networks.layer import Cost, Layer, Shape
 
 
 @dataclass(frozen=True)

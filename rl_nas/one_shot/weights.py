@@ -11,7 +11,8 @@ import numpy as np
 
 from rl_nas.checkpoint import State
 from rl_nas.child.network.parameters import INITIAL
-from rl_nas.networks.layers import Concat, Weight
+from rl_nas.networks.layer import Weight
+from rl_nas.networks.layers import Concat
 from rl_nas.networks.plan import Plan
 
 WEIGHTS = "weights"

@@ -7,7 +7,7 @@ bend only between levels, where no box is; none runs through a box. The layout i
 from dataclasses import dataclass, replace
 
 from rl_nas.networks.families.cell_text import OUTPUT_NAME, state_name
-from rl_nas.report.cell_levels import Graph, Link, cell_graph, ordered_levels
+from rl_nas.report.cell_levels import LevelGraph, Segment, cell_graph, ordered_levels
 from rl_nas.report.cell_positions import COMBINE_GAP, COMBINE_SIZE, OP_SIZE, STATE_SIZE, Places, place
 from rl_nas.spaces.cells import CELL_INPUTS, Cell
 
@@ -84,7 +84,7 @@ def layout_cell(cell: Cell) -> CellLayout:
     return _framed(boxes + more_boxes, edges + more_edges)
 
 
-def _blocks(cell: Cell, graph: Graph, places: Places) -> tuple[list[Box], list[Edge]]:
+def _blocks(cell: Cell, graph: LevelGraph, places: Places) -> tuple[list[Box], list[Edge]]:
     """The inputs, and each block with the edges into it."""
     boxes, edges = [], []
     for state in range(CELL_INPUTS):
@@ -106,7 +106,7 @@ def _blocks(cell: Cell, graph: Graph, places: Places) -> tuple[list[Box], list[E
     return boxes, edges
 
 
-def _path(graph: Graph, places: Places, state: int, end: int, last: Link | None) -> list[Point]:
+def _path(graph: LevelGraph, places: Places, state: int, end: int, last: Segment | None) -> list[Point]:
     """The path of a state up to the top of the level before `end`.
 
     From there `last` leads to its reader; without a link it goes straight on, to the concatenation.
@@ -114,14 +114,14 @@ def _path(graph: Graph, places: Places, state: int, end: int, last: Link | None)
     points = []
     for level in range(graph.depth[state], end):
         item = graph.carrier(state, level)
-        link = Link(item, graph.carrier(state, level + 1), 0) if level + 1 < end else last
+        link = Segment(item, graph.carrier(state, level + 1), 0) if level + 1 < end else last
         if item.lane:
             points.append((places.x[item], places.bottoms[level]))
         points.append((places.leave[link] if link else places.x[item], places.tops[level]))
     return points
 
 
-def _concat(cell: Cell, graph: Graph, places: Places) -> tuple[list[Box], list[Edge]]:
+def _concat(cell: Cell, graph: LevelGraph, places: Places) -> tuple[list[Box], list[Edge]]:
     """The concatenation, the output above it, and the edges into both."""
     end, bottom = len(graph.levels), places.tops[-1] + _TOP_GAP
     paths = {state: _path(graph, places, state, end, None) for state in cell.concat}

@@ -27,7 +27,7 @@ class Item(NamedTuple):
     lane: bool
 
 
-class Link(NamedTuple):
+class Segment(NamedTuple):
     """The piece of an edge between neighbouring levels; `slot` is the reading operation (lanes: 0)."""
 
     lower: Item
@@ -38,11 +38,11 @@ class Link(NamedTuple):
 Levels = list[list[Item]]
 
 
-class Graph(NamedTuple):
+class LevelGraph(NamedTuple):
     """The items of each level in no particular order, the links that enter it, and each state's depth."""
 
     levels: Levels
-    links: list[list[Link]]
+    links: list[list[Segment]]
     depth: list[int]
 
     def carrier(self, state: int, level: int) -> Item:
@@ -50,7 +50,7 @@ class Graph(NamedTuple):
         return Item(level, state, level > self.depth[state])
 
 
-def cell_graph(cell: Cell) -> Graph:
+def cell_graph(cell: Cell) -> LevelGraph:
     """Splits a cell into levels of items, and its edges into links between neighbouring levels."""
     depth = [0] * CELL_INPUTS
     for block in cell.blocks:
@@ -61,18 +61,18 @@ def cell_graph(cell: Cell) -> Graph:
     for number, block in enumerate(cell.blocks, start=CELL_INPUTS):
         for state in block.inputs:
             last[state] = max(last[state], depth[number] - 1)
-    graph = Graph([[] for _ in range(top)], [[] for _ in range(top)], depth)
+    graph = LevelGraph([[] for _ in range(top)], [[] for _ in range(top)], depth)
     for state in (1, 0, *range(CELL_INPUTS, len(depth))):  # time runs to the right: h[i-1], h[i]
         for level in range(depth[state], last[state] + 1):
             item = graph.carrier(state, level)
             graph.levels[level].append(item)
             inputs = cell.blocks[state - CELL_INPUTS].inputs if state >= CELL_INPUTS else ()
             for slot, source in enumerate((state,) if item.lane else inputs):
-                graph.links[level].append(Link(graph.carrier(source, level - 1), item, slot))
+                graph.links[level].append(Segment(graph.carrier(source, level - 1), item, slot))
     return graph
 
 
-def ordered_levels(graph: Graph) -> Levels:
+def ordered_levels(graph: LevelGraph) -> Levels:
     """The levels in the best order from several starts; the inputs keep theirs."""
     inputs, *others = graph.levels
     states = list(range(len(graph.depth)))
@@ -87,7 +87,7 @@ def ordered_levels(graph: Graph) -> Levels:
     return min(candidates, key=lambda levels: _disorder(graph, levels, 1, len(levels)))
 
 
-def _sort_by_barycenter(graph: Graph, levels: Levels) -> None:
+def _sort_by_barycenter(graph: LevelGraph, levels: Levels) -> None:
     """Sorts each level, from the lowest, by the mean rank of its items' inputs."""
     for level, links in zip(levels[1:], graph.links[1:], strict=True):
         ranks = ranks_of(levels)
@@ -98,7 +98,7 @@ def _sort_by_barycenter(graph: Graph, levels: Levels) -> None:
         level.sort(key=barycenters.__getitem__)
 
 
-def _improve(graph: Graph, levels: Levels) -> None:
+def _improve(graph: LevelGraph, levels: Levels) -> None:
     """Moves items within their levels as long as that lowers the disorder."""
     moved = True
     while moved:
@@ -121,7 +121,7 @@ def ranks_of(levels: Levels) -> dict[Item, float]:
     return {item: rank - (len(level) - 1) / 2 for level in levels for rank, item in enumerate(level)}
 
 
-def _disorder(graph: Graph, levels: Levels, start: int, stop: int) -> tuple[int, float]:
+def _disorder(graph: LevelGraph, levels: Levels, start: int, stop: int) -> tuple[int, float]:
     """Disorder, to be minimized, of the links into levels `start` to `stop` - 1.
 
     Crossings first, then the distances that links bridge (squared ranks, which are exact).

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from rl_nas.report.cell_levels import Graph, Item, Levels, Link, ranks_of
+from rl_nas.report.cell_levels import Item, LevelGraph, Levels, Segment, ranks_of
 
 OP_SIZE = (0.64, 0.42)
 COMBINE_SIZE = (0.98, 0.28)
@@ -34,16 +34,16 @@ class Places(NamedTuple):
     """Positions of items, and of the ends of links at the lower and the upper item, in inches."""
 
     x: dict[Item, float]
-    leave: dict[Link, float]
-    enter: dict[Link, float]
+    leave: dict[Segment, float]
+    enter: dict[Segment, float]
     bottoms: list[float]
     tops: list[float]
 
 
-def place(graph: Graph, levels: Levels) -> Places:
+def place(graph: LevelGraph, levels: Levels) -> Places:
     """Turns an order into positions; levels are further apart where links go further sideways."""
     ranks = ranks_of(levels)
-    shift: dict[Link, float] = {}  # how far right of the upper item's center a link enters it
+    shift: dict[Segment, float] = {}  # how far right of the upper item's center a link enters it
     for item in (item for level in levels for item in level):
         entering = [link for link in graph.links[item.level] if link.upper == item]
         entering.sort(key=lambda link: (ranks[link.lower], link.slot))
@@ -63,12 +63,12 @@ def place(graph: Graph, levels: Levels) -> Places:
     return Places(x, leave, enter, bottoms, tops)
 
 
-def _ports(enter: dict[Link, float]) -> dict[Link, float]:
+def _ports(enter: dict[Segment, float]) -> dict[Segment, float]:
     """Spreads the links that leave an item over its upper side, in the order of their targets."""
-    leaving: dict[Item, list[Link]] = {}
+    leaving: dict[Item, list[Segment]] = {}
     for link in sorted(enter, key=enter.__getitem__):
         leaving.setdefault(link.lower, []).append(link)
-    ports: dict[Link, float] = {}
+    ports: dict[Segment, float] = {}
     for item, links in leaving.items():
         width = 0.0 if item.lane else _PORT_FRACTION * (COMBINE_SIZE if item.level else STATE_SIZE)[0]
         pitch = min(_PORT_PITCH, width / max(1, len(links) - 1))
@@ -82,7 +82,7 @@ def _centered(count: int, pitch: float) -> list[float]:
 
 
 def _positions(
-    levels: Levels, shift: dict[Link, float], ports: dict[Link, float], start: dict[Item, float]
+    levels: Levels, shift: dict[Segment, float], ports: dict[Segment, float], start: dict[Item, float]
 ) -> dict[Item, float]:
     """Centers of the items: in turn, each level moves to where its links are shortest."""
     x = dict(start)

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Curve
 
-from rl_nas.networks.families.family import Arrow, Graph
+from rl_nas.networks.families.family import Arrow, Diagram
 
 _BOX_WIDTH, _BOX_HEIGHT = 1.7, 0.34
 _LEVEL, _MARGIN, _TITLE = 0.66, 0.3, 0.45
@@ -15,7 +15,7 @@ _PATCH = {"fc": "white", "ec": "none", "pad": 1}
 """Behind the text of an arrow."""
 
 
-def graph_figure(graph: Graph, title: str = "") -> Figure:
+def graph_figure(graph: Diagram, title: str = "") -> Figure:
     """The picture of a graph."""
     nodes, arrows = graph
     far = max((_reach(arrow) + bool(arrow.text) * _TEXT for arrow in arrows), default=0.0)

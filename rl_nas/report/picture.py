@@ -5,7 +5,7 @@ import uuid
 from pathlib import Path
 
 from rl_nas.networks.families.catalog import family_of
-from rl_nas.networks.families.family import Graph
+from rl_nas.networks.families.family import Diagram
 from rl_nas.report.cell_picture import cells_figure
 from rl_nas.report.graph_picture import graph_figure
 from rl_nas.spaces.decisions import Genotype
@@ -28,7 +28,7 @@ def draw_genotype(genotype: Genotype, path: str | os.PathLike[str], *, title: st
         OSError: the file cannot be written.
     """
     drawing = family_of(genotype).drawing(genotype)
-    figure = graph_figure(drawing, title) if isinstance(drawing, Graph) else cells_figure(drawing, title)
+    figure = graph_figure(drawing, title) if isinstance(drawing, Diagram) else cells_figure(drawing, title)
     target = Path(path)
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:

@@ -61,8 +61,7 @@ class SearchProgress:
             busy, workers = self._workers()
             words.append(f"busy {busy}/{workers}")
         if last is not None:
-            outcome = last.state if last.reward is None else format(last.reward, ".4f")
-            words.append(f"last {outcome}{' (cached)' if last.cached else ''}")
+            words.append(f"last {_outcome(last)}{' (cached)' if last.cached else ''}")
         words.append("best " + ("-" if self._best is None else f"{self._best:.4f}"))
         words += figure_words(self._diagnostics)
         if self._cached:
@@ -80,3 +79,15 @@ class SearchProgress:
             self._failures[trial.state] += 1
         else:
             self._best = trial.reward if self._best is None else max(self._best, trial.reward)
+
+
+def _outcome(trial: Trial) -> str:
+    """The reward, and the metric of the task that it is made of; how it failed."""
+    if trial.reward is None:
+        return str(trial.state)
+    reward, measured = f"{trial.reward:.4f}", trial.measurement
+    if measured is None or not measured.metrics:
+        return reward
+    if measured.quality == trial.reward:
+        return f"{measured.quality_name} {reward}"
+    return f"{reward} ({measured.quality_name} {measured.quality:.4f})"

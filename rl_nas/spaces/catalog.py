@@ -1,6 +1,5 @@
 """Search spaces by name."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -59,11 +58,7 @@ def find_space(settings: SpaceSettings, operations: Sequence[str] | None = None)
 
 
 def _own_space(name: str) -> SearchSpace[Any]:
-    if ":" not in name:
-        near = difflib.get_close_matches(name, SPACES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"spaces: {', '.join(SPACES)}, or module:NAME"
-        raise UsageError(f"unknown --space={name}; {hint}")
-    space = load_plugin("space", name)
+    space = load_plugin("space", name, SPACES)
     if callable(space):
         check_call("space", name, space, expected="a SearchSpace or a function without arguments that returns one")
         space = space()

@@ -14,7 +14,7 @@ class SpaceSettings(Settings):
 
     space: str = setting(
         "nasnet",
-        "nasnet, amoebanet, enas_micro, nas_rl, nasbench101, nasbench201, or package.module:NAME for one of your own",
+        "nasnet, amoebanet, enas_micro, nas_rl, nasbench101, nasbench201, or module:NAME for one of your own",
     )
     blocks: int = setting(
         5, "blocks of each cell (B in the papers); nasnet, amoebanet, enas_micro", minimum=1, maximum=20

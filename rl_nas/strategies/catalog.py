@@ -1,6 +1,5 @@
 """Search strategies by name."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -57,11 +56,7 @@ def find_strategy(name: str) -> Factory:
     """
     if name in STRATEGIES:
         return STRATEGIES[name]
-    if ":" not in name:
-        near = difflib.get_close_matches(name, STRATEGIES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"strategies: {', '.join(STRATEGIES)}, or module:NAME"
-        raise UsageError(f"unknown --strategy={name}; {hint}")
-    made = load_plugin("strategy", name)
+    made = load_plugin("strategy", name, STRATEGIES)
     if not callable(made):
         raise UsageError(f"--strategy={name} is {type(made).__name__}; expected a class called with a space and a seed")
 

@@ -1,6 +1,5 @@
 """Tasks by name, in the order in which they are tried on a data set."""
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,11 +23,7 @@ def find_task(name: str) -> Task:
     """
     if name in TASKS:
         return TASKS[name]
-    if ":" not in name:
-        near = difflib.get_close_matches(name, TASKS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"tasks: {', '.join(TASKS)}, or module:NAME"
-        raise UsageError(f"unknown --task={name}; {hint}")
-    task = load_plugin("task", name)
+    task = load_plugin("task", name, TASKS)
     if isinstance(task, type):
         check_call("task", name, task, expected="an rl_nas.Task or a class of it, made without arguments")
         task = task()

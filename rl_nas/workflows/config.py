@@ -8,6 +8,7 @@ from rl_nas.child.data.settings import AugmentSettings, DataSettings, InputPipel
 from rl_nas.child.training.settings import DeviceSettings, InitSettings, TrainingSettings
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
+from rl_nas.errors import UsageError
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.rewards import RewardSettings
 from rl_nas.evaluation.settings import FilterSettings
@@ -59,6 +60,15 @@ class Config:
     def task_settings(self, task: Task) -> Settings | None:
         """The settings of a task; None if it has none."""
         return task.own_settings({name: value for group in self._complete() for name, value in group.flags().items()})
+
+    def check_task(self, task: Task) -> None:
+        """Raises `UsageError` for a setting of another task that is not the default, as it would have no effect."""
+        for group in self._complete():
+            if not isinstance(group, task.settings or ()):
+                defaults = type(group)().flags()
+                for name, value in group.flags().items():
+                    if value != defaults[name]:
+                        raise UsageError(f"--{name}={value} has no effect with --task={task.name}; leave it out")
 
     def _complete(self) -> tuple[Settings, ...]:
         given = {type(group): group for group in self.of_tasks}

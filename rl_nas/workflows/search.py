@@ -79,6 +79,7 @@ class SearchRun:
         self._space = search_space(config)
         self._reward = make_reward(config.reward)
         self._task, source = open_source(config.data, config.task.task)
+        config.check_task(self._task)
         for ability, flag in _asked(config):
             self._task.require(ability, flag)
         self._annotation, self._data = source.annotation, load_images(source)

@@ -56,6 +56,7 @@ class TrainingRun:
             raise UsageError(f"--checkpoint_dir={self._place} holds another training's checkpoints; give another one")
         self._distribution = make_distribution(config.devices)
         self._task, self._source = open_source(config.data, config.task.task)
+        config.check_task(self._task)
         if config.pipeline.mixup:
             self._task.require("mixup", f"--mixup={config.pipeline.mixup:g}")
         self.config = replace(config, task=replace(config.task, task=config.task.task or self._task.name))

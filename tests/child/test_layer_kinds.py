@@ -11,7 +11,8 @@ from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.kinds.catalog import KINDS
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.networks import layers
-from rl_nas.networks.layers import Conv, Layer, Shape, TrainingFraction
+from rl_nas.networks.layer import Layer, Shape
+from rl_nas.networks.layers import Conv, TrainingFraction
 from rl_nas.networks.plan import Plan
 from rl_nas.one_shot.weights import WEIGHTS, OneShotWeights
 

@@ -45,10 +45,20 @@ def test_a_file_is_described_and_drawn(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_an_oblong_image_costs_its_pixels() -> None:
+    """NASNet-A keeps its parameters; all but the head's multiply-adds are proportional to the pixels."""
+    words = ("--genotype=NASNet-A", "--network=cifar", "--json")
+    square, oblong = (json.loads(describe(*words, f"--image_size={size}").stdout) for size in ("32", "32x64"))
+    head = 768 * 10  # channels before it x classes
+    assert oblong["trainable_parameters"] == square["trainable_parameters"]
+    assert oblong["multiply_adds"] - head == 2 * (square["multiply_adds"] - head)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "--genotype is missing"),
+        (["--genotype=NASNet-A", "--image_size=32x"], "--image_size=32x: expected pixels, as N for a square or HxW"),
         (["--genotype=NASNET-A"], "did you mean NASNet-A"),
         (["--genotype=nothing"], "published names: NASNet-A"),
         (["--genotype=NASNet-A", "--image_size=3"], "too small for 2 reductions"),

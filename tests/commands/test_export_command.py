@@ -123,7 +123,11 @@ def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
     [
         ("export", ["--out=out"], "--model is missing"),
         ("export", ["--model={run}"], "--out is missing"),
-        ("export", ["--model={run}", "--format=pb", "--out=out"], "--format=pb: expected some of saved_model, tflite"),
+        (
+            "export",
+            ["--model={run}", "--format=pb", "--out=out"],
+            "--format: no 'pb'; expected some of saved_model, tflite",
+        ),
         ("export", ["--model=absent", "--out=out"], "--model=absent: no absent; no such file"),
         ("export", ["--model={run}", "--out={run}"], "holds other files; give a new or an empty folder"),
         ("export", ["--model={run}", "--out=/proc/out"], "cannot write /proc/out"),
@@ -149,3 +153,19 @@ def test_data_of_other_classes_or_images_are_refused(trained: Path, tmp_path: Pa
     done = refuse("export", f"--model={trained / 'model.keras'}", *words, "--out=out", cwd=tmp_path)
     assert done.returncode == 2
     assert "the model has 10 classes; 2 names were given" in done.stderr
+
+
+@pytest.mark.slow
+def test_oblong_images_are_trained_on_exported_and_predicted(tmp_path: Path) -> None:
+    words = (*TINY_TRAINING, "--epochs=1", "--image_size=8x12", "--train_images=120", f"--run_dir={tmp_path / 'run'}")
+    done = run("train", *words)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run/results.json").read_text())["network"]["image"] == [8, 12, 1]
+    done = run("export", f"--model={tmp_path / 'run'}", "--format=saved_model,keras", f"--out={tmp_path / 'out'}")
+    assert done.returncode == 0, done.stderr
+    model = keras.models.load_model(tmp_path / "out/model.keras", compile=False, safe_mode=True)
+    assert model.input_shape == (None, 8, 12, 1)
+    keras.utils.array_to_img(np.zeros((30, 20, 1))).save(tmp_path / "other.png")  # resized to what it was trained on
+    done = run("predict", f"--model={tmp_path / 'out'}", str(tmp_path / "other.png"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)[str(tmp_path / "other.png")]) == 3

@@ -92,7 +92,7 @@ def test_killed_in_both_phases_it_ends_as_unbroken(whole: tuple[Path, str], tmp_
     [
         (("--strategy=aging_evolution",), "--strategy=aging_evolution: shared weights need a strategy that draws"),
         (("--strategy=controller",), "give --strategy=reinforce, ppo, random"),
-        (("--space=nas_rl",), "--space=nas_rl: chains have too little in common"),
+        (("--space=nas_rl",), "--space=nas_rl: its networks have too little in common"),
         (("--trials=9",), "--trials=9 to be trained alone exceed --shared_samples=8"),
         (("--reward=mnasnet_soft", "--cost=latency", "--cost_target=0.1"), "--cost=latency is measured on children"),
         (("--early_stop_rule=halving",), "--early_stop_rule=halving: the networks chosen are trained to the end"),

@@ -30,7 +30,7 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
     "no number": (["--learning_rate=fast"], "--learning_rate=fast: expected a number"),
     "no choice": (
         ["--strategy=greedy"],
-        "unknown --strategy=greedy; strategies: controller, reinforce, ppo, aging_evolution, local_search, random",
+        "unknown --strategy=greedy; expected one of controller, reinforce, ppo, aging_evolution, local_search, random",
     ),
     "unknown flag": (["--trails=2"], "Unknown command line flag 'trails'. Did you mean: trials"),
     "stray word": (["trials=2"], "unexpected word 'trials=2'"),

@@ -8,7 +8,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from classifying import image_source
 from processes import TINY_TRAINING, held, results, run, run_cold
+
+from rl_nas.child.data.settings import DataSettings
 
 TRICKS = ("--mixup=0.2", "--ema_decay=0.9", "--color=0.2", "--cutout=2", "--checkpoint_steps=10", "--dropout=0.1")
 
@@ -29,11 +32,8 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_results_are_what_the_saved_model_computes(unbroken: Path) -> None:
-    from rl_nas.child.data.settings import DataSettings
-    from rl_nas.child.data.source import ImageSource
-
     found = results(unbroken)
-    source = ImageSource(DataSettings(dataset="digits"))
+    source = image_source(DataSettings(dataset="digits"))
     assert found["train"]["images"] + found["valid"]["images"] == source.size("train")
     assert found["final_test"]["split"] == "test"
     assert found["final_test"]["images"] == source.size("test")

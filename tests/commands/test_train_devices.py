@@ -109,4 +109,4 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     photos = [f"--dataset=folder:{tmp_path / 'photos'}", "--image_size=8", "--epochs=1", "--valid_images=2"]
     done = run("train", *words, *photos, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == f"rl_nas train: {broken} cannot be decoded; mend or remove it"
+    assert done.stderr.splitlines()[-1] == f"rl_nas train: {broken} cannot be decoded; fix or remove it"

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_nas.networks.layers import Cost
+from rl_nas.networks.layer import Cost
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings

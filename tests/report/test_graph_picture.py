@@ -10,7 +10,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.transforms import Bbox
 
 from rl_nas.networks.families.catalog import family_of
-from rl_nas.networks.families.family import Graph
+from rl_nas.networks.families.family import Diagram
 from rl_nas.networks.lookup import find_genotype
 from rl_nas.report.graph_picture import graph_figure
 from rl_nas.report.picture import draw_genotype
@@ -19,9 +19,9 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.settings import SpaceSettings
 
 
-def graph_of(genotype: Genotype) -> Graph:
+def graph_of(genotype: Genotype) -> Diagram:
     drawing = family_of(genotype).drawing(genotype)
-    assert isinstance(drawing, Graph)
+    assert isinstance(drawing, Diagram)
     return drawing
 
 

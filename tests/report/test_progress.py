@@ -74,6 +74,16 @@ def test_time_left_and_rate_of_a_resumed_search_are_those_of_its_own_children(ti
     ]
 
 
+@pytest.mark.parametrize(
+    ("reward", "words"),
+    [(0.5, "last mIoU 0.5000  best 0.5000"), (0.125, "last 0.1250 (mIoU 0.5000)  best 0.1250")],
+)
+def test_the_metric_of_the_task_is_named(reward: float, words: str) -> None:
+    measurement = Measurement.of({"mIoU": 0.5, "pixel_accuracy": 0.75})
+    progress = SearchProgress(3, [Trial(0, (0,), TrialState.OK, reward, measurement)])
+    assert words in "  ".join(progress.words())
+
+
 def test_a_line_for_each_epoch_of_shared_weights(time: list[float]) -> None:
     shown = io.StringIO()
     progress = OneShotProgress(10, start=4, stream=shown)

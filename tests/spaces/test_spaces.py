@@ -227,7 +227,7 @@ class TestSpacesOfOnesOwn:
             ("my_spaces:number", "is int; expected a SearchSpace"),
             ("your_spaces:tiny", "No module named 'your_spaces'"),
             ("nasnt", "did you mean nasnet"),
-            ("zzz", "spaces: nasnet, amoebanet"),
+            ("zzz", "expected one of nasnet, amoebanet"),
         ],
     )
     def test_what_is_no_space_is_told(self, name: str, message: str) -> None:

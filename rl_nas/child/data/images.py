@@ -10,7 +10,7 @@ import tensorflow as tf
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.source import TRAIN, UNUSED, VALID, ImageSource
 from rl_nas.errors import UsageError
-from rl_nas.networks.layers import Shape
+from rl_nas.networks.layer import Shape
 from rl_nas.units import GIB
 
 MEMORY_LIMIT = 8 * GIB

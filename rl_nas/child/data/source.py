@@ -12,7 +12,7 @@ from rl_nas.child.data.annotation import Annotation, Target
 from rl_nas.child.data.image_folder import folder_bytes, unreadable_image
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.errors import UsageError
-from rl_nas.networks.layers import Shape
+from rl_nas.networks.layer import Shape
 
 UNUSED, TRAIN, VALID = 0, 1, 2
 """Roles of the examples of the training split."""

@@ -12,8 +12,8 @@ import tensorflow as tf
 from rl_nas.child.data.host_augmentation import MIDDLE
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.errors import UsageError
-from rl_nas.networks.layers import Shape
-from rl_nas.renamed import LAYERS
+from rl_nas.networks.layer import Shape
+from rl_nas.renamed import LAYERS, ONLY_OUTPUT
 
 TOLERANCE = 1e-4
 """Largest difference allowed between a prediction of the network and of its export in 32-bit floats."""
@@ -116,7 +116,7 @@ class Serving(ABC):
     def outputs(self, images: tf.Tensor) -> dict[str, Any]:
         """Outputs of the network, by name, for normalized images of its size."""
         outputs = self.network(images, training=False)
-        return outputs if isinstance(outputs, dict) else {"logits": outputs}  # of networks of 0.1.0
+        return outputs if isinstance(outputs, dict) else {ONLY_OUTPUT: outputs}
 
     def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Predictions and names for uint8 images of any size."""

@@ -20,8 +20,8 @@ EXTRA, CLASSES, TASK = "assets.extra", "labels.txt", "task.txt"
 def write_saved_model(serving: Serving, path: Path) -> None:
     """Writes a TF SavedModel with two signatures, whatever the number of images.
 
-    `serving_default`: `images`, uint8 [batch, height, width, channels] of any size, to what the task serves, such as
-    `probabilities` and `label`; `normalized`: `images`, normalized floats of the network's size, to predictions and the
+    `serving_default`: `images`, uint8 [batch, height, width, channels] of any size, to the task's predictions and their
+    names; `normalized`: `images`, normalized floats of the network's size, to predictions and the
     network's outputs.
 
     Raises:

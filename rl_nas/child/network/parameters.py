@@ -104,4 +104,4 @@ def _ones(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 
 INITIAL: dict[str, Initial] = {"kernel": initial_kernel, "zeros": zeros, "ones": _ones}
-"""Name in `rl_nas.networks.layers.Weight.initial` -> function that makes the initial value."""
+"""Name in `rl_nas.networks.layer.Weight.initial` -> function that makes the initial value."""

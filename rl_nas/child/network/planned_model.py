@@ -13,7 +13,7 @@ from rl_nas.child.network.flat_weights import FlatModel, Outputs, Pullback, repl
 from rl_nas.child.network.kinds.catalog import KINDS
 from rl_nas.child.network.layer_call import LayerCall, LayerPullback, Moved
 from rl_nas.child.network.parameters import Parameter, initial_parameters, node_seeds, zeros
-from rl_nas.networks.layers import Layer
+from rl_nas.networks.layer import Layer
 from rl_nas.networks.plan import Node, Plan
 
 

@@ -39,8 +39,8 @@ class Measured(NamedTuple):
         return {"split": self.split, "images": self.images, **self.metrics}
 
 
-class Progress(NamedTuple):
-    """Progress of a training: its train steps, and loss and figures on the training images of the epoch so far."""
+class TrainingFigures(NamedTuple):
+    """Number of train steps so far, and loss and figures on the training images of the epoch so far."""
 
     step: int
     figures: dict[str, float]
@@ -109,7 +109,7 @@ class FullTrainer:
 
     @property
     def figure_names(self) -> list[str]:
-        """Names of the figures of `Progress`."""
+        """Names of the figures of `TrainingFigures`."""
         return ["loss", *self._objective.figure_names]
 
     @property
@@ -127,7 +127,7 @@ class FullTrainer:
         """Learning rate of the next train step."""
         return float(self._update.optimizer.learning_rate)
 
-    def train_epoch(self) -> Iterator[Progress]:
+    def train_epoch(self) -> Iterator[TrainingFigures]:
         """Trains to the end of the current epoch; yields every few train steps, when the state may be saved.
 
         Raises:
@@ -150,7 +150,7 @@ class FullTrainer:
             done += count
             loss_sum, *others = self._sums.numpy().tolist()
             means = [total / (done * self.batch) for total in others]
-            yield Progress(
+            yield TrainingFigures(
                 self.step, {"loss": loss_sum / done, **dict(zip(self._objective.figure_names, means, strict=True))}
             )
 

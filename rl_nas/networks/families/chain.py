@@ -1,6 +1,6 @@
 """The family of chains of convolutions (Zoph and Le 2017, section 3)."""
 
-from rl_nas.networks.families.family import NORM, Arrow, Family, Graph, Node
+from rl_nas.networks.families.family import NORM, Arrow, Diagram, DiagramNode, Family
 from rl_nas.networks.features import Features
 from rl_nas.networks.layers import Concat, Pad
 from rl_nas.networks.operations import Ops
@@ -47,14 +47,14 @@ def _text(genotype: ChainGenotype) -> str:
     return "\n".join([*lines, f"  output = concat( {outputs} )"])
 
 
-def _drawing(genotype: ChainGenotype) -> Graph:
-    nodes, arrows = [Node("image", "input")], []
+def _drawing(genotype: ChainGenotype) -> Diagram:
+    nodes, arrows = [DiagramNode("image", "input")], []
     for number, layer in enumerate(genotype.layers, start=1):
         strides = "" if layer.strides == (1, 1) else f" /{layer.strides[0]}x{layer.strides[1]}"
-        nodes.append(Node(f"{number}: {layer.kernel[0]}x{layer.kernel[1]}, {layer.filters}{strides}", "op"))
+        nodes.append(DiagramNode(f"{number}: {layer.kernel[0]}x{layer.kernel[1]}, {layer.filters}{strides}", "op"))
         arrows += [Arrow(state, number) for state in layer.inputs]
-    nodes.append(Node("concat", "output"))
-    return Graph(nodes, arrows + [Arrow(state, len(nodes) - 1) for state in genotype.outputs])
+    nodes.append(DiagramNode("concat", "output"))
+    return Diagram(nodes, arrows + [Arrow(state, len(nodes) - 1) for state in genotype.outputs])
 
 
 CHAIN = Family(

@@ -16,7 +16,7 @@ NORM = frozenset({"network", "bn_momentum", "bn_epsilon"})
 """Settings that every family reads."""
 
 
-class Node(NamedTuple):
+class DiagramNode(NamedTuple):
     """A node of a drawn graph: its text, and its kind (`input`, `op` or `output`)."""
 
     text: str
@@ -31,14 +31,14 @@ class Arrow(NamedTuple):
     text: str = ""
 
 
-class Graph(NamedTuple):
+class Diagram(NamedTuple):
     """A genotype as nodes and arrows, to be drawn as a column."""
 
-    nodes: Sequence[Node]
+    nodes: Sequence[DiagramNode]
     arrows: Sequence[Arrow]
 
 
-Drawing = Graph | Mapping[str, Cell]
+Drawing = Diagram | Mapping[str, Cell]
 """Drawing of a genotype: a graph, or cells by name, side by side."""
 
 

@@ -1,7 +1,7 @@
 """The family of NAS-Bench-101's modules, and the network around them (Ying et al. 2019, section 2.2)."""
 
 from rl_nas.errors import UsageError
-from rl_nas.networks.families.family import NORM, SIZES, Arrow, Family, Graph, Node
+from rl_nas.networks.families.family import NORM, SIZES, Arrow, Diagram, DiagramNode, Family
 from rl_nas.networks.features import Features
 from rl_nas.networks.layers import Add, Concat, Crop, Pool
 from rl_nas.networks.operations import Ops
@@ -107,12 +107,12 @@ def _text(genotype: ModelSpec) -> str:
     return "\n".join([*lines, f"hash {genotype.canonical_key()}"])
 
 
-def _drawing(genotype: ModelSpec) -> Graph:
+def _drawing(genotype: ModelSpec) -> Diagram:
     spec = genotype.pruned() or genotype
     last = len(spec.ops) - 1
     kinds = {0: "input", last: "output"}
-    nodes = [Node(op, kinds.get(vertex, "op")) for vertex, op in enumerate(spec.ops)]
-    return Graph(nodes, [Arrow(source, vertex) for vertex in range(last + 1) for source in spec.sources(vertex)])
+    nodes = [DiagramNode(op, kinds.get(vertex, "op")) for vertex, op in enumerate(spec.ops)]
+    return Diagram(nodes, [Arrow(source, vertex) for vertex in range(last + 1) for source in spec.sources(vertex)])
 
 
 NASBENCH101 = Family(

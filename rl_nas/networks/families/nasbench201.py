@@ -1,6 +1,6 @@
 """The family of NAS-Bench-201's cells, and the network around them (Dong and Yang 2020, section 2.1)."""
 
-from rl_nas.networks.families.family import NORM, SIZES, Arrow, Family, Graph, Node
+from rl_nas.networks.families.family import NORM, SIZES, Arrow, Diagram, DiagramNode, Family
 from rl_nas.networks.features import Features
 from rl_nas.networks.layers import Add, Conv, Pool, Zero
 from rl_nas.networks.operations import Ops
@@ -76,10 +76,15 @@ def _text(genotype: EdgeCell) -> str:
     return "\n".join(lines)
 
 
-def _drawing(genotype: EdgeCell) -> Graph:
-    nodes = [Node("input", "input"), Node("1", "op"), Node("2", "op"), Node("output", "output")]
+def _drawing(genotype: EdgeCell) -> Diagram:
+    nodes = [
+        DiagramNode("input", "input"),
+        DiagramNode("1", "op"),
+        DiagramNode("2", "op"),
+        DiagramNode("output", "output"),
+    ]
     arrows = [Arrow(source, node, op) for node in (1, 2, 3) for source, op in genotype.entering(node)]
-    return Graph(nodes, [arrow for arrow in arrows if arrow.text != "none"])
+    return Diagram(nodes, [arrow for arrow in arrows if arrow.text != "none"])
 
 
 NASBENCH201 = Family(

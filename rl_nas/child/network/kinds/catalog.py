@@ -2,7 +2,7 @@
 
 from rl_nas.child.network.kinds import convolutions, dense, joining, pooling, stochastic
 from rl_nas.child.network.kinds.kind import LayerKind
-from rl_nas.networks.layers import Layer
+from rl_nas.networks.layer import Layer
 
 KINDS: dict[type[Layer], LayerKind] = {
     kind.layer: kind

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import keras
 
 from rl_nas.child.network.layer_call import LayerFunction
-from rl_nas.networks.layers import Layer
+from rl_nas.networks.layer import Layer
 from rl_nas.networks.plan import Node
 
 
