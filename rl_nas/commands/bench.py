@@ -48,7 +48,7 @@ class BenchSettings(Settings):
     strategies: str = setting("all", f"separated by commas, of {', '.join(STRATEGIES)}")
     budgets: str = setting("50,100,200,300,500", "evaluations after which results are shown, separated by commas")
     runs: int = setting(200, "independent runs of each strategy", minimum=1)
-    seed: int = setting(0, "of all runs; every strategy gets the same", minimum=0)
+    seed: int = setting(0, "seed of all runs, the same for every strategy", minimum=0)
     update_every: int | None = setting(
         None, "proposals between two updates; left out: 5 for controller, 10 for ppo, 1 for the others", minimum=1
     )

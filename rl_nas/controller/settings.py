@@ -23,7 +23,7 @@ class ControllerConfig(Settings):
     temperature: float = setting(1.0, "logits are divided by this", above=0)
     tanh: float = setting(0.0, "logits are squashed into +- this by tanh; 0: no", minimum=0)
     pointers: bool = setting(False, "choose among earlier blocks of a cell by attention")
-    learning_rate: float = setting(3.5e-4, "of Adam", above=0)
+    learning_rate: float = setting(3.5e-4, "learning rate of Adam", above=0)
     baseline: str = setting("moving_average", "reference that a reward is compared with", choices=tuple(BASELINES))
     baseline_decay: float = setting(0.95, "decay of the moving average of rewards", minimum=0, maximum=0.9999)
     standardize: bool = setting(False, "divide advantages by the standard deviation of all rewards so far")

@@ -31,7 +31,7 @@ class EarlyStopSettings(Settings):
     epochs: int = setting(1, "no child is stopped before this many epochs", minimum=1)
     factor: float = setting(3.0, "one child in this many is trained on; rule halving", minimum=1.1)
     trials: int = setting(10, "children that must have reached an epoch before others are stopped there", minimum=3)
-    quantile: float = setting(0.5, "of the final qualities; rule extrapolation", minimum=0, maximum=1)
+    quantile: float = setting(0.5, "quantile of the final qualities; rule extrapolation", minimum=0, maximum=1)
 
     @property
     def measures(self) -> bool:

@@ -25,7 +25,7 @@ class SearchRunSettings(Settings):
     )
     trials: int = setting(100, "total number of children to train", minimum=1)
     update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1)
-    seed: int = setting(0, "of all randomness; same flags and seed, same run", minimum=0)
+    seed: int = setting(0, "seed of all randomness; same flags and seed, same run", minimum=0)
     determinism: str = setting(
         "auto",
         "make TensorFlow repeat results to the bit; auto: unless there is a GPU, where some operations cannot",
@@ -93,7 +93,7 @@ class TrainRunSettings(Settings):
         None, "folder or bucket (gs://...) of the checkpoints; left out: checkpoints in --run_dir"
     )
     keep: int = setting(3, "number of last checkpoints to keep", minimum=1)
-    seed: int = setting(0, "of all randomness; same flags and seed, same training", minimum=0)
+    seed: int = setting(0, "seed of all randomness; same flags and seed, same training", minimum=0)
     determinism: str = setting(
         "auto",
         "make TensorFlow repeat results to the bit; auto: unless there is a GPU, where some operations cannot",

@@ -69,7 +69,7 @@ def test_held_out_images_are_disjoint_and_repeatable(digits: ImageData, tfds_dir
     ("settings", "message"),
     [
         ({"dataset": "digit"}, "did you mean digits"),
-        ({"train_images": 1490}, "do not fit"),
+        ({"train_images": 1490}, "are too many"),
         ({"dataset": "mnist"}, "not prepared in"),
     ],
 )

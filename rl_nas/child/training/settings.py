@@ -14,7 +14,7 @@ class TrainingSettings(Settings):
 
     epochs: int = setting(20, "passes over the training images", minimum=1)
     batch_size: int = setting(128, "images of a train step; the last partial batch of an epoch is dropped", minimum=1)
-    learning_rate: float = setting(0.1, "the largest one", above=0)
+    learning_rate: float = setting(0.1, "largest learning rate", above=0)
     learning_rate_batch: int | None = setting(
         None, "batch size that the learning rate is for: it is scaled in proportion; left out: not scaled", minimum=1
     )
@@ -35,10 +35,10 @@ class TrainingSettings(Settings):
     decay_epochs: float = setting(2.4, "epochs between two decays; schedule exponential", above=0)
     warmup_epochs: float = setting(0.0, "epochs in which the learning rate grows linearly from 0", minimum=0)
     optimizer: str = setting("sgd", "stochastic gradient descent or RMSProp", choices=("sgd", "rmsprop"))
-    momentum: float = setting(0.9, "of either optimizer", minimum=0, maximum=0.9999)
+    momentum: float = setting(0.9, "momentum of either optimizer", minimum=0, maximum=0.9999)
     nesterov: bool = setting(False, "use Nesterov's momentum; optimizer sgd")
-    rms_decay: float = setting(0.9, "of the squares' moving average; optimizer rmsprop", minimum=0, maximum=0.9999)
-    rms_epsilon: float = setting(1.0, "added to that average under the root; optimizer rmsprop", above=0)
+    rms_decay: float = setting(0.9, "decay of the mean square; optimizer rmsprop", minimum=0, maximum=0.9999)
+    rms_epsilon: float = setting(1.0, "added to the mean square under the root; optimizer rmsprop", above=0)
     weight_decay: float = setting(5e-4, "L2: this times half the squared kernels is added to the loss", minimum=0)
     clip_norm: float = setting(5.0, "gradients are scaled down to this global norm; 0: never", minimum=0)
     ema_decay: float = setting(
