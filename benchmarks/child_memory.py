@@ -26,7 +26,8 @@ from rl_nas.spaces.published import PUBLISHED
 from rl_nas.tasks.classification.task import Classification
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
-IMAGE, CLASSES, TASK = (32, 32, 3), 10, Classification()
+IMAGE, TASK = (32, 32, 3), Classification()
+PROBLEM = TASK.problem([*map(str, range(10))])
 SMALL_NETWORKS = ("--network=cifar", "--cells=2", "--filters=16")
 """Flags that others win over."""
 MIB = 2**20
@@ -66,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
 def _table(parsed: Parsed) -> Table:
     settings, network = parsed.group(MemorySettings), parsed.group(NetworkSettings)
     names = names_of(settings.genotypes, list(PUBLISHED), "genotypes")
-    plans = {name: plan_network(PUBLISHED[name], network, IMAGE, TASK.head(CLASSES)) for name in names}
+    plans = {name: plan_network(PUBLISHED[name], network, IMAGE, TASK.head(PROBLEM)) for name in names}
     return Table(COLUMNS, _rows(plans, (settings.small, settings.large)))
 
 
@@ -86,7 +87,7 @@ def _peak(plan: Plan, batch: int) -> int:
     from rl_nas.child.network.planned_model import PlannedModel
     from rl_nas.child.training.train_step import TrainStep
 
-    objective = TASK.objective(TASK.own_settings({}), CLASSES)
+    objective = TASK.objective(PROBLEM)
     step = TrainStep(PlannedModel(plan, seed=0), objective, TrainingSettings(batch_size=batch), batch, 2)
     train = tf.function(step, autograph=False)
     for _ in range(2):

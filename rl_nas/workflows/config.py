@@ -1,6 +1,6 @@
 """Configs of searches and full trainings: groups of settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
@@ -23,7 +23,7 @@ from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.tasks.catalog import TASK_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
-from rl_nas.tasks.task import Task
+from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.settings import SearchRunSettings, SecondStageSettings, StrategySettings, TrainRunSettings
 
 
