@@ -16,12 +16,14 @@ from ink_column.task import InkColumn
 from processes import results, run
 
 from rl_nas.child.data.augmentation import augment
+from rl_nas.child.data.images import load_images
 from rl_nas.child.data.settings import AugmentSettings, DataSettings
 from rl_nas.store.trials import read_trials
 from rl_nas.tasks.sources import open_source
 
 TESTS = Path(__file__).parents[1]
-TASK = "--task=ink_column.task:InkColumn"
+NAME = "ink_column.task:InkColumn"
+TASK = f"--task={NAME}"
 DATA = (TASK, "--dataset=digits", "--valid_images=150")
 NETWORK = ("--cells=1", "--filters=8", "--reductions=1")
 SEARCH = (
@@ -38,22 +40,20 @@ def own(verb: str, *words: str | Path) -> Any:
 
 def test_targets_move_with_the_pixels() -> None:
     """What the warp says of mirrored and shifted images is what is seen on them, up to ink that a crop cut off."""
-    source = open_source(DataSettings(dataset="digits"), "ink_column.task:InkColumn").source
-    images, targets = zip(
-        *((source.decode(encoded), annotation().decode(kept)) for _, encoded, kept in source.encoded("test").take(64)),
-        strict=True,
-    )
-    whole = tf.pad(tf.cast(tf.stack(images), tf.float32)[:, :, 1:-1], [[0, 0], [0, 0], [1, 1], [0, 0]])
-    before = tf.map_fn(ink_column, whole)
+    data = load_images(open_source(DataSettings(dataset="digits", image_size="12x16"), NAME).source)
+    images = tf.cast(data.train_images[:64], tf.float32)
+    # Images of 8x8 pixels were enlarged: their ink lies where it did, up to rounding.
+    resized = tf.map_fn(ink_column, images)
+    np.testing.assert_allclose(data.train_targets["column"][:64], resized, atol=0.1)
+    whole = tf.pad(images[:, :, 1:-1], [[0, 0], [0, 0], [1, 1], [0, 0]])
+    before = {"column": tf.map_fn(ink_column, whole)}
     settings = AugmentSettings(crop_margin=1, flip=True)
     moved, geometry = augment(whole, tf.constant([1, 2]), settings)
     assert geometry.mirrored is not None
     assert 0 < np.mean(geometry.mirrored) < 1
-    np.testing.assert_allclose(annotation().warped(before, geometry), tf.map_fn(ink_column, moved), atol=0.35)
-    sideways = tf.constant(geometry.corners)[:, 1] == 1  # mirrored at most, and shifted up or down
-    error = np.abs(annotation().warped(before, geometry) - tf.map_fn(ink_column, moved))
-    assert len(targets) == 64
-    assert np.median(error[sideways]) < 0.1
+    error = np.abs(annotation().warped(before, geometry)["column"] - tf.map_fn(ink_column, moved))
+    assert np.max(error) < 0.5
+    assert np.median(error) < 0.05
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ def augment(images: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tu
     Returns:
         Float images of the same shape, and the geometry of the changes.
     """
-    geometry = draw_geometry(tf.shape(images)[0], seed, settings)
+    geometry = draw_geometry(images, seed, settings)
     images = warp_images(images, geometry)
     if settings.cutout:
         images = _cut_out(images, tf.random.fold_in(seed, 2), settings.cutout)

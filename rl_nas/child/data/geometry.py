@@ -11,33 +11,36 @@ class Geometry(NamedTuple):
     """Crops and flips of a batch of images.
 
     Attributes:
+        size: height and width of the images, before and after.
         corners: of the crops out of the enlarged images, int32 [batch, 2], row and column; None: nothing is cropped.
         mirrored: left to right, bool [batch]; None: no image is.
         margin: pixels by which images were enlarged on every side before the crop.
         upsampled: whether they were enlarged by upsampling; otherwise zeros were put around them.
     """
 
+    size: tuple[int, int]
     corners: tf.Tensor | None
     mirrored: tf.Tensor | None
     margin: int
     upsampled: bool
 
 
-def draw_geometry(batch: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> Geometry:
+def draw_geometry(images: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> Geometry:
     """Draws the changes of each image of a batch.
 
     Args:
-        batch: number of images, int [].
+        images: [batch, height, width, channels].
         seed: int [2]; the result is a function of it.
         settings: the changes that are allowed.
     """
+    batch, size = tf.shape(images)[0], tuple(images.shape[1:3])
     crop_seed, flip_seed = tf.unstack(tf.random.split(seed, 2))
     corners = mirrored = None
     if settings.crop_margin:
         corners = tf.random.stateless_uniform([batch, 2], crop_seed, 0, 2 * settings.crop_margin + 1, tf.int32)
     if settings.flip:
         mirrored = tf.random.stateless_uniform([batch], flip_seed) < 0.5
-    return Geometry(corners, mirrored, settings.crop_margin, settings.crop == "upsample")
+    return Geometry(size, corners, mirrored, settings.crop_margin, settings.crop == "upsample")
 
 
 def warp_images(images: tf.Tensor, geometry: Geometry) -> tf.Tensor:

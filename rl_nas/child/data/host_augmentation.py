@@ -13,7 +13,7 @@ _BRIGHTNESS, _SATURATION, _HUE, _CONTRAST = 32.0, 0.5, 0.2, 0.5
 
 
 class HostAugmenter:
-    """Decodes an image and varies it: uint8, of the source's shape."""
+    """Resizes an image and varies it: uint8, of the source's shape."""
 
     def __init__(self, source: ImageSource, settings: InputPipelineSettings) -> None:
         self._source, self._settings = source, settings
@@ -24,13 +24,13 @@ class HostAugmenter:
             )
             self._rand_augment.build((None, *source.shape))
 
-    def __call__(self, encoded: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """The image; a function of the seed, int [2]."""
+    def __call__(self, image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Varies an image, uint8 in its own size; a function of the seed, int [2]."""
         crop_seed, color_seed, operations_seed = tf.unstack(tf.random.split(seed, 3))
         if self._settings.inception_crop:
-            image = _random_part(self._source, encoded, crop_seed)
+            image = _random_part(self._source, image, crop_seed)
         else:
-            image = self._source.decode(encoded)
+            image = self._source.resize(image)
         if self._settings.color:
             image = _vary_color(image, color_seed, self._settings.color)
         if self._rand_augment is not None:
@@ -47,17 +47,16 @@ class HostAugmenter:
             return _to_uint8(self._rand_augment.transform_images(images, transformation)[0])
 
 
-def middle(source: ImageSource, settings: InputPipelineSettings, encoded: tf.Tensor) -> tf.Tensor:
+def middle(source: ImageSource, settings: InputPipelineSettings, image: tf.Tensor) -> tf.Tensor:
     """The image to measure on: with Inception's crops its middle 87.5 %, otherwise all of it."""
     if not settings.inception_crop:
-        return source.decode(encoded)
-    image = tf.image.central_crop(source.decode_whole(encoded), MIDDLE)
-    return tf.ensure_shape(_to_uint8(tf.image.resize(image, source.shape[:2], antialias=True)), source.shape)
+        return source.resize(image)
+    part = tf.image.central_crop(image, MIDDLE)
+    return tf.ensure_shape(_to_uint8(tf.image.resize(part, source.shape[:2], antialias=True)), source.shape)
 
 
-def _random_part(source: ImageSource, encoded: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+def _random_part(source: ImageSource, whole: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """A part of 8 to 100 % of the area, sides 3:4 to 4:3 (Szegedy et al. 2015, section 6), resized."""
-    whole = source.decode_whole(encoded)
     begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
         tf.shape(whole),
         tf.zeros([1, 0, 4]),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.child.data.annotation import Target
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.source import TRAIN, UNUSED, VALID, ImageSource
 from rl_nas.errors import UsageError
@@ -88,10 +89,12 @@ def _read(source: ImageSource) -> tuple[np.ndarray, Any, np.ndarray]:
     """Images, targets and roles of the examples that are used; the others are not decoded."""
     role_of = tf.constant(source.roles)
     dataset = source.encoded("train").filter(lambda number, *_: role_of[number] != UNUSED)
-    dataset = dataset.map(
-        lambda number, encoded, kept: (source.decode(encoded), source.annotation.decode(kept), role_of[number]),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    )
+
+    def decode(number: tf.Tensor, encoded: tf.Tensor, kept: Target) -> tuple[tf.Tensor, Target, tf.Tensor]:
+        image = source.decode_whole(encoded)
+        return source.resize(image), source.decode_target(kept, image), role_of[number]
+
+    dataset = dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
     with source.decoding_errors():
         images, targets, kept = zip(*dataset.batch(_READ_BATCH).prefetch(2).as_numpy_iterator(), strict=True)
     return np.concatenate(images), joined(targets), np.concatenate(kept)

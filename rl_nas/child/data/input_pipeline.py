@@ -72,13 +72,13 @@ class InputPipeline:
         dataset = shard.of(ordered.enumerate().skip(start))
         # An image's augmentation depends on its place in the training alone, whichever process computes it.
         key = tf.constant([self._seed, epoch], tf.int64)
-        dataset = dataset.map(
-            lambda place, example: (
-                self._augmenter(example[0], tf.random.fold_in(key, place)),
-                self._source.annotation.decode(example[1]),
-            ),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+
+        def decode(place: tf.Tensor, example: tuple[tf.Tensor, Target]) -> tuple[tf.Tensor, Target]:
+            image = self._source.decode_whole(example[0])
+            varied = self._augmenter(image, tf.random.fold_in(key, place))
+            return varied, self._source.decode_target(example[1], image)
+
+        dataset = dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
         return dataset.batch(batch // shard.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
     def measured(self, split: str, batch: int, shard: Shard = WHOLE) -> tf.data.Dataset:
@@ -95,18 +95,22 @@ class InputPipeline:
         missing = -self.size(split) % batch
         weighed = dataset.map(lambda encoded, kept: (encoded, kept, 1.0))
         filling = dataset.take(1).repeat(missing).map(lambda encoded, kept: (encoded, kept, 0.0))
-        decode = self._source.annotation.decode
-        dataset = shard.of(weighed.concatenate(filling)).map(
-            lambda encoded, kept, weight: (middle(self._source, self._settings, encoded), decode(kept), weight),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+
+        def decode(encoded: tf.Tensor, kept: Target, weight: tf.Tensor) -> tuple[tf.Tensor, Target, tf.Tensor]:
+            image = self._source.decode_whole(encoded)
+            target = self._source.decode_target(kept, image)
+            return middle(self._source, self._settings, image), target, weight
+
+        dataset = shard.of(weighed.concatenate(filling)).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
         return dataset.batch(batch // shard.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
     def examples(self, count: int) -> tf.Tensor:
         """The first training images, augmented as in the first epoch: uint8 [count, height, width, channels]."""
         first = self._of_role(TRAIN).take(count).enumerate()
         key = tf.constant([self._seed, 0], tf.int64)
-        varied = first.map(lambda place, example: self._augmenter(example[0], tf.random.fold_in(key, place)))
+        varied = first.map(
+            lambda place, example: self._augmenter(self._source.decode_whole(example[0]), tf.random.fold_in(key, place))
+        )
         return next(iter(varied.batch(count)))
 
     def size(self, split: str) -> int:
@@ -118,7 +122,10 @@ class InputPipeline:
         if self._settings.normalization == "unit":
             return Normalization.unit(self._source.shape[2])
         first = self._of_role(TRAIN).take(_STATISTICS_IMAGES)
-        images = first.map(lambda encoded, _: middle(self._source, self._settings, encoded), tf.data.AUTOTUNE)
+        images = first.map(
+            lambda encoded, _: middle(self._source, self._settings, self._source.decode_whole(encoded)),
+            tf.data.AUTOTUNE,
+        )
         with self._source.decoding_errors():
             return Normalization.measured(images.batch(500).as_numpy_iterator())
 

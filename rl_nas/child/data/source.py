@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from rl_nas.child.data.annotation import Annotation, Target
+from rl_nas.child.data.annotation import Annotation, Frame, Target
 from rl_nas.child.data.image_folder import folder_bytes, unreadable_image
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.errors import UsageError
@@ -114,8 +114,15 @@ class ImageSource:
         return dataset.map(number, num_parallel_calls=tf.data.AUTOTUNE)
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
-        """Decodes an image: uint8 [height, width, channels], of `shape`."""
-        image = self.decode_whole(encoded)
+        """Decodes an image: uint8 [height, width, channels] as `shape` says."""
+        return self.resize(self.decode_whole(encoded))
+
+    def decode_target(self, kept: Target, image: tf.Tensor) -> Target:
+        """Decodes the target of an image, which is given in its own size."""
+        return self.annotation.decode(kept, Frame(tf.shape(image)[:2], self.shape[:2]))
+
+    def resize(self, image: tf.Tensor) -> tf.Tensor:
+        """Resizes a decoded image: uint8 [height, width, channels] as `shape` says."""
         if tuple(self._feature.shape[:2]) != self.shape[:2]:
             image = tf.cast(tf.round(tf.image.resize(image, self.shape[:2], antialias=True)), tf.uint8)
         return tf.ensure_shape(image, self.shape)

@@ -223,8 +223,12 @@ class FullTrainer:
 
     def _measure_whole_batch(self, images: Any, targets: Any, weights: Any) -> dict[str, tf.Tensor]:
         evidence = self._strategy.run(self._measure_on_replica, args=(images, targets, weights))
-        reduce = self._strategy.reduce
-        return {name: reduce(tf.distribute.ReduceOp.SUM, one, axis=None) for name, one in evidence.items()}
+        return {name: self._of_replicas(name, one) for name, one in evidence.items()}
+
+    def _of_replicas(self, name: str, evidence: Any) -> tf.Tensor:
+        if name in self._objective.joined:
+            return self._strategy.gather(evidence, axis=0)
+        return self._strategy.reduce(tf.distribute.ReduceOp.SUM, evidence, axis=None)
 
     def _measure_on_replica(self, images: tf.Tensor, targets: Any, weights: tf.Tensor) -> dict[str, tf.Tensor]:
         return self._objective.evidence(targets, self._update.infer(self.normalization(images)), weights)

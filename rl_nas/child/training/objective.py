@@ -10,7 +10,7 @@ from rl_nas.child.data.annotation import Target
 from rl_nas.child.network.flat_weights import Outputs
 
 Evidence = dict[str, tf.Tensor]
-"""Tensors by name; those of several batches and replicas are added up."""
+"""Tensors by name, of a batch; a metric collects those of all batches."""
 
 
 class Objective(Protocol):
@@ -19,6 +19,10 @@ class Objective(Protocol):
     @property
     def figure_names(self) -> tuple[str, ...]:
         """Names of `figures`."""
+
+    @property
+    def joined(self) -> frozenset[str]:
+        """Names of the evidence that has an entry per image: of several replicas it is joined, other is added up."""
 
     def loss(self, targets: Target, outputs: Outputs) -> tuple[tf.Tensor, Outputs]:
         """The mean loss over the batch, a scalar, and its gradient by every output."""

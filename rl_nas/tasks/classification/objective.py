@@ -19,6 +19,7 @@ class CrossEntropy:
     """
 
     figure_names = ("accuracy",)
+    joined: frozenset[str] = frozenset()
 
     def __init__(self, settings: ClassificationSettings, classes: int) -> None:
         self._settings, self._classes = settings, classes
