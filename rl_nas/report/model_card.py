@@ -76,12 +76,11 @@ def model_card(document: dict[str, Any]) -> str:
         "## Use",
         f"The SavedModel's `serving_default` takes `images`, uint8 [batch, height, width, {channels}] of any size,"
         f" resizes them to {height}x{width}, normalizes them, and returns {document['returns']}. `normalized` takes"
-        " normalized floats. The other formats take pixels of 0 to 255 of that size. The classes, in order, are in"
-        " labels.txt:",
-        ", ".join(classes[:20]) + (" ..." if len(classes) > 20 else ""),
-        "",
-        "## Measured",
+        " normalized floats. The other formats take pixels of 0 to 255 of that size.",
     ]
+    if classes:
+        lines += ["The classes, in order, are in labels.txt:", ", ".join(classes[:20]) + " ..." * (len(classes) > 20)]
+    lines += ["", "## Measured"]
     for key in ("final_test", "valid"):
         if document[key]:
             one = document[key]

@@ -122,7 +122,7 @@ def _serving(task: Task, source: ExportSource, class_names: Sequence[str]) -> Se
         raise UsageError(f"--model={source.file} is not a Keras model: {first_line(error)}") from error
     network, normalization = parts_of(model)
     served = task.serving(task.problem(class_names), network, normalization, middle=source.pipeline.inception_crop)
-    served.check_classes()
+    served.check()
     return served
 
 
@@ -135,7 +135,7 @@ def _first(batches: Any) -> tuple[np.ndarray, Any]:
 def _describe(document: Mapping[str, Any], out: Path) -> None:
     """Writes class names, metadata and model card, in the folder and inside the SavedModel."""
     files = {
-        writers.CLASSES: "\n".join(document["classes"]) + "\n",
+        writers.CLASSES: "".join(f"{name}\n" for name in document["classes"]),
         "metadata.json": json.dumps(document, indent=2) + "\n",
         "model_card.md": model_card(dict(document)),
     }

@@ -67,11 +67,11 @@ def test_a_model_is_taken_apart_into_what_it_was_made_of(tmp_path: Path) -> None
     ours = classifier()
     ours.keras_model().save(tmp_path / "model.keras")
     again = Classifier("classification", *parts_of(keras.models.load_model(tmp_path / "model.keras")), NAMES)
-    again.check_classes()
+    again.check()
     np.testing.assert_allclose(again.normalization, ours.normalization, rtol=1e-6)
     np.testing.assert_allclose(predicted(again)["probabilities"], predicted(ours)["probabilities"], atol=1e-6)
     with pytest.raises(UsageError, match="4 classes; 2 names"):
-        Classifier("classification", *parts_of(ours.keras_model()), ("a", "b")).check_classes()
+        Classifier("classification", *parts_of(ours.keras_model()), ("a", "b")).check()
     with pytest.raises(UsageError, match=r"expected the model\.keras of a training"):
         parts_of(network(0))
 

@@ -86,6 +86,8 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_an_exported_network_predicts_where_the_ink_is(exported: Path, tmp_path: Path) -> None:
+    extra = exported / "saved_model/assets.extra"
+    assert ((extra / "task.txt").read_text(), (extra / "labels.txt").read_text()) == ("ink_column\n", "")
     image = np.zeros((8, 8, 1), np.uint8)
     image[1:7, 1:4] = 200
     for name, pixels in (("left", image), ("right", image[:, ::-1])):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.export.serving import Agreement, Serving
+from rl_nas.errors import UsageError
 
 
 class InkServing(Serving):
@@ -16,6 +17,10 @@ class InkServing(Serving):
     @property
     def returns(self) -> str:
         return "`column` [batch, 1]"
+
+    def check(self) -> None:
+        if tuple(self.network.output["column"].shape) != (None, 1):
+            raise UsageError("the model does not predict one column")
 
     def predict(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"column": tf.maximum(outputs["column"], 0)}

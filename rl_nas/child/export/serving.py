@@ -68,9 +68,14 @@ class Serving(ABC):
     def predict(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Predictions, numbers, from the network's outputs."""
 
-    def names(self, predictions: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Strings to be served beside predictions, in formats that have strings."""
-        return {}
+    def served(self, predictions: Mapping[str, tf.Tensor], size: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The predictions as a SavedModel gives them, with strings, and for the size that the images had.
+
+        Args:
+            predictions: for images of the network's size.
+            size: height and width of the images before they were resized, int32 [2].
+        """
+        return dict(predictions)
 
     @abstractmethod
     def keras_predictions(self, outputs: Mapping[str, Any]) -> Any:
@@ -118,9 +123,8 @@ class Serving(ABC):
         return outputs if isinstance(outputs, dict) else {ONLY_OUTPUT: outputs}
 
     def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Predictions and names for uint8 images of any size."""
-        predictions = self.predictions(self.pixels(images))
-        return {**predictions, **self.names(predictions)}
+        """Predictions for uint8 images of any size, as `served` gives them."""
+        return self.served(self.predictions(self.pixels(images)), tf.shape(images)[1:3])
 
     def serve_normalized(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """Predictions and outputs for normalized images of the network's size."""
@@ -134,12 +138,9 @@ class Serving(ABC):
         normalized = keras.layers.Normalization(mean=mean, variance=variance, name=NORMALIZATION)(image)
         return keras.Model(image, self.keras_predictions(self.outputs(normalized)))
 
-    def check_classes(self) -> None:
-        """Raises `UsageError` if the network has another number of classes than there are names."""
-        outputs = self.network.output if isinstance(self.network.output, dict) else {"": self.network.output}
-        classes = {int(output.shape[-1]) for output in outputs.values()}
-        if self.class_names and len(self.class_names) not in classes:
-            raise UsageError(f"the model has {max(classes)} classes; {len(self.class_names)} names were given")
+    @abstractmethod
+    def check(self) -> None:
+        """Raises `UsageError` if the network is not for these classes."""
 
 
 def parts_of(model: keras.Model) -> tuple[keras.Model, Normalization]:

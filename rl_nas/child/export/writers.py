@@ -43,7 +43,7 @@ def write_saved_model(serving: Serving, path: Path) -> None:
         raise StorageError(f"cannot write {path}: {reason}") from error
     with storage_errors(path):
         (path / EXTRA).mkdir()
-        (path / EXTRA / CLASSES).write_text("\n".join(serving.class_names) + "\n", encoding="utf-8")
+        (path / EXTRA / CLASSES).write_text("".join(f"{name}\n" for name in serving.class_names), encoding="utf-8")
         (path / EXTRA / TASK).write_text(serving.task + "\n", encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from typing_extensions import override
 
 from rl_nas.child.export.serving import Agreement, Serving
+from rl_nas.errors import UsageError
 
 _SAME_CLASS = {"float16": 0.98, "int8": 0.8}
 """Least fraction of images whose likeliest class is the network's, by arithmetic other than the network's."""
@@ -27,9 +28,16 @@ class Classifier(Serving):
         return {"probabilities": tf.nn.softmax(outputs["logits"])}
 
     @override
-    def names(self, predictions: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def served(self, predictions: Mapping[str, tf.Tensor], size: tf.Tensor) -> dict[str, tf.Tensor]:
         likeliest = tf.argmax(predictions["probabilities"], axis=-1)
-        return {"label": tf.gather(tf.constant(list(self.class_names)), likeliest)}
+        return {**predictions, "label": tf.gather(tf.constant(list(self.class_names)), likeliest)}
+
+    @override
+    def check(self) -> None:
+        output = self.network.output
+        classes = (output["logits"] if isinstance(output, dict) else output).shape[-1]
+        if classes != len(self.class_names):
+            raise UsageError(f"the model has {classes} classes; {len(self.class_names)} names were given")
 
     @override
     def keras_predictions(self, outputs: Mapping[str, Any]) -> Any:
