@@ -58,4 +58,4 @@ def only_logits(model: keras.Model) -> keras.Model:
 
 def named_logits(model: keras.Model) -> keras.Model:
     """A model of one output with the output that classifiers have."""
-    return keras.Model(model.input, {"logits": model.output}, name=model.name)
+    return keras.Model(model.inputs[0], {"logits": model.outputs[0]}, name=model.name)

@@ -19,13 +19,17 @@ from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.catalog import SPACES, find_space
+from rl_nas.spaces.chain import ChainGenotype
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.nasbench201 import EdgeCell, nasbench201
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.tasks.classification.head import ClassificationHead as Head
 
-SMALL = NetworkSettings(cells=1, filters=8)
+
+def small(genotype: Genotype) -> NetworkSettings:
+    """A small network; a chain's layers say all of it."""
+    return NetworkSettings() if isinstance(genotype, ChainGenotype) else NetworkSettings(cells=1, filters=8)
 
 
 def sampled(space: str, seed: int, blocks: int = 3, layers: int = 5) -> Any:
@@ -66,7 +70,7 @@ def test_random_networks_are_as_planned_and_learn(space: str, size: int) -> None
     genotype = sampled(space, seed)
     dead = dead_edges(genotype) if isinstance(genotype, EdgeCell) else set()
     shape = (size, size, (1, 3, 4)[size % 3])
-    plan = plan_network(genotype, SMALL, shape, Head(10))
+    plan = plan_network(genotype, small(genotype), shape, Head(10))
     model = logits_model(plan, seed=seed)
     cost = plan.cost()
     assert sum(math.prod(v.shape) for v in model.trainable_variables) == cost.trainable
@@ -126,7 +130,8 @@ def test_published_networks_train_with_all_that_training_needs(name: str, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES)
 def test_saved_models_of_every_space_compute_the_same(space: str, tmp_path: Path) -> None:
-    model = logits_model(plan_network(sampled(space, 3), SMALL, (9, 9, 3), Head(10)), seed=0)
+    genotype = sampled(space, 3)
+    model = logits_model(plan_network(genotype, small(genotype), (9, 9, 3), Head(10)), seed=0)
     images = np.random.default_rng(0).normal(size=[2, 9, 9, 3]).astype(np.float32)
     model.save(tmp_path / "child.keras")
     loaded = keras.saving.load_model(tmp_path / "child.keras")
@@ -136,7 +141,8 @@ def test_saved_models_of_every_space_compute_the_same(space: str, tmp_path: Path
 @pytest.mark.slow
 def test_saved_models_are_plain_keras(tmp_path: Path) -> None:
     """A process that has never heard of rl_nas loads them."""
-    build_model(plan_network(sampled("nasbench101", 3), SMALL, (9, 9, 3), Head(10))).save(tmp_path / "child.keras")
+    genotype = sampled("nasbench101", 3)
+    build_model(plan_network(genotype, small(genotype), (9, 9, 3), Head(10))).save(tmp_path / "child.keras")
     probe = "import sys, keras; keras.saving.load_model(sys.argv[1]); sys.exit('rl_nas' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", probe, tmp_path / "child.keras"], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -181,7 +187,7 @@ def matched_outputs(plan: Plan, images: np.ndarray) -> np.ndarray:
 
 def outputs(genotype: Genotype) -> np.ndarray:
     images = np.random.default_rng(0).normal(size=[3, 9, 9, 3]).astype(np.float32)
-    return matched_outputs(plan_network(genotype, SMALL, (9, 9, 3), Head(10)), images)
+    return matched_outputs(plan_network(genotype, small(genotype), (9, 9, 3), Head(10)), images)
 
 
 @pytest.mark.slow

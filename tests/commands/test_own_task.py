@@ -105,7 +105,7 @@ def test_code_that_files_name_is_not_imported(exported: Path, trained: Path, tmp
     (tmp_path / "x.png").touch()
     done = own("predict", f"--model={exported / 'saved_model'}", tmp_path / "x.png")
     assert done.returncode == 2
-    assert "--task=ink_column" in done.stderr
+    assert "is of task 'ink_column'; give its code with --task=module:NAME if you trust it" in done.stderr
     done = own("export", f"--model={trained}", f"--out={tmp_path / 'out'}")
     assert done.returncode == 2
     assert "code that this call has not named; give the flag again if you trust it" in done.stderr

@@ -36,6 +36,16 @@ def outcomes(executor: ProcessExecutor | SupervisedExecutor, work: Sequence[Job]
     return sorted(executor.run(work), key=lambda outcome: outcome.job.index)
 
 
+OTHERS: set[psutil.Process] = set()
+"""Children of this process that were there before a test, such as the server of other tests' commands."""
+
+
+@pytest.fixture(autouse=True)
+def others() -> None:
+    OTHERS.clear()
+    OTHERS.update(psutil.Process().children(recursive=True))
+
+
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However long a worker takes to end, its exit code is heard."""
@@ -43,7 +53,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def children_of_this_process() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    return [child for child in psutil.Process().children(recursive=True) if child not in OTHERS]
 
 
 ENDS = {
