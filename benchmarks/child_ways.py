@@ -82,7 +82,7 @@ def by_workers(children: RandomChildren, tell: Tell) -> None:
         folder = SearchFolder(name)
         for path in folder.folders:
             path.mkdir()
-        with Children(config, folder).executor() as executor:
+        with Children(config.execution, folder).executor(config) as executor:
             for outcome in executor.run(children.jobs):
                 if outcome.measurement is None:
                     raise RunError(f"child {outcome.job.index}: {outcome.failures[-1].error}", outcome.failures[-1].log)

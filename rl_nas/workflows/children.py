@@ -10,6 +10,7 @@ from rl_nas.execution.devices import environment_of, worker_devices
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.ray_cluster import RayExecutor
+from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.plugins import plugin_folders, search_in
 from rl_nas.store.run_folder import SearchFolder
@@ -27,8 +28,10 @@ ChildExecutor = InlineExecutor | ProcessExecutor | RayExecutor
 class Children:
     """Execution of a search's children. TensorFlow is imported, but must not have computed yet.
 
+    Data are opened after it is made, so that the config, which may depend on them, is given later.
+
     Args:
-        config: of the search.
+        settings: where children are executed.
         folder: of the run.
         debug: let workers' TensorFlow print its own log.
         hide_gpus: hide GPUs from this process if workers have them.
@@ -38,17 +41,13 @@ class Children:
     """
 
     def __init__(
-        self, config: SearchConfig, folder: SearchFolder, *, debug: bool = False, hide_gpus: bool = True
+        self, settings: ExecutionSettings, folder: SearchFolder, *, debug: bool = False, hide_gpus: bool = True
     ) -> None:
         import tensorflow as tf
 
-        self._settings = config.execution
+        self._settings, self._folder, self._debug = settings, folder, debug
         if self._settings.executor == "inline" and self._settings.child_timeout is not None:
             raise UsageError("--child_timeout needs a process that can be killed; leave out --executor=inline")
-        flags = portable(config.flags())
-        folders = plugin_folders() if named_plugins(flags) else []
-        arguments = {"flags": flags, "run_dir": str(folder.path), "debug": debug, "folders": folders}
-        self._spec = EvaluatorSpec(_FACTORY, arguments)
         self._devices = worker_devices(self._settings, len(tf.config.list_physical_devices("GPU")))
         # As many threads in this process as in workers: results of a run then do not depend on where it runs.
         tf.config.threading.set_intra_op_parallelism_threads(self._settings.threads_per_worker)
@@ -56,32 +55,47 @@ class Children:
         if self._settings.executor != "inline" and hide_gpus:
             tf.config.set_visible_devices([], "GPU")  # GPUs are for the workers
 
-    def executor(self) -> ChildExecutor:
-        """The executor of the children, a context manager."""
-        if self._settings.executor == "inline":
-            return InlineExecutor(make_evaluator(**self._spec.arguments))
-        if self._settings.executor == "ray":
-            return self._cluster()
-        return self._processes(self._devices)
+    def executor(self, config: SearchConfig) -> ChildExecutor:
+        """The executor of the children, a context manager.
 
-    def repeat(self, job: Job) -> None:
+        Args:
+            config: of the search, with the task that was found.
+        """
+        spec = self._spec(config)
+        if self._settings.executor == "inline":
+            return InlineExecutor(make_evaluator(**spec.arguments))
+        if self._settings.executor == "ray":
+            return self._cluster(spec)
+        return self._processes(spec, self._devices)
+
+    def repeat(self, config: SearchConfig, job: Job) -> None:
         """Trains a child once more on this machine, so that its weights are in the run's folder.
+
+        Args:
+            config: of the search, with the task that was found.
+            job: of the child.
 
         Raises:
             RunError: the child failed.
         """
-        with self._processes(self._devices[:1]) as executor:
+        with self._processes(self._spec(config), self._devices[:1]) as executor:
             (outcome,) = executor.run([job])
         if outcome.measurement is None:
             reason = outcome.failures[-1]
             met = f"trial {job.index}, trained again for its weights: {reason.state}, {reason.error}"
             raise RunError(met, reason.log)
 
-    def _cluster(self) -> RayExecutor:
+    def _spec(self, config: SearchConfig) -> EvaluatorSpec:
+        flags = portable(config.flags())
+        folders = plugin_folders() if named_plugins(flags) else []
+        arguments = {"flags": flags, "run_dir": str(self._folder.path), "debug": self._debug, "folders": folders}
+        return EvaluatorSpec(_FACTORY, arguments)
+
+    def _cluster(self, spec: EvaluatorSpec) -> RayExecutor:
         settings = self._settings
         threads = {} if settings.gpus_per_child else environment_of("cpu", settings.threads_per_worker)
         return RayExecutor(
-            self._spec,
+            spec,
             settings.workers,
             address=settings.ray_address,
             cpus=settings.threads_per_worker,
@@ -90,10 +104,10 @@ class Children:
             options=self._options(),
         )
 
-    def _processes(self, devices: Sequence[str]) -> ProcessExecutor:
+    def _processes(self, spec: EvaluatorSpec, devices: Sequence[str]) -> ProcessExecutor:
         threads, visible = self._settings.threads_per_worker, os.environ.get("CUDA_VISIBLE_DEVICES")
         environments = [environment_of(device, threads, visible) for device in devices]
-        return ProcessExecutor(self._spec, len(devices), environments=environments, **self._options())
+        return ProcessExecutor(spec, len(devices), environments=environments, **self._options())
 
     def _options(self) -> dict[str, Any]:
         gib = self._settings.worker_memory_gib

@@ -45,12 +45,12 @@ def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFo
     for path in (part.path, *part.folders):
         path.mkdir(exist_ok=True)
     space = search_space(config)
-    children = Children(way, part)
+    children = Children(way.execution, part)
     print(f"{name}:", file=sys.stderr)
     with TrialStore(part.trials) as store:
         recorded = store.trials()
         data, _ = _loaded(way.data, way.task.task)
-        with image_cache(data, part.images), children.executor() as executor:
+        with image_cache(data, part.images), children.executor(way) as executor:
             progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
             with progress.line:
                 search(

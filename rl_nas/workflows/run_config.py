@@ -11,6 +11,9 @@ from typing import Any
 from rl_nas.child.data.settings import FOLDER
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Parsed, flagfile_text
+from rl_nas.networks.features import Head
+from rl_nas.networks.settings import NetworkSettings, unread_settings
+from rl_nas.spaces.decisions import Genotype
 
 PLUGINS = ("space", "strategy", "reward", "task", "operations")
 """Flags that may name a module to import."""
@@ -101,6 +104,16 @@ def check_plugins(recorded: Mapping[str, Any], given: Collection[str], source: s
         raise UsageError(
             f"{source} has {' '.join(missing)}, code that this call has not named; give {flag} again if you trust it"
         )
+
+
+def without_unread(settings: NetworkSettings, genotype: Genotype, head: Head) -> NetworkSettings:
+    """The network settings of a run without those that have no effect, and tells which; 0.1.0 ignored them."""
+    unread = unread_settings(genotype, settings, head.reads)
+    if not unread:
+        return settings
+    names = ", ".join(f"--{name}" for name in unread)
+    print(f"{names} of the run has no effect on its networks and is left out", file=sys.stderr)
+    return settings.changed(**dict.fromkeys(unread))
 
 
 def portable(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
-from rl_nas.networks.settings import unread_settings
 from rl_nas.one_shot.search import FixedProposals
 from rl_nas.report.health_log import HealthLog
 from rl_nas.report.picture import draw_genotype
@@ -39,6 +38,7 @@ from rl_nas.trial import Job, Trial, child_seed
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.one_shot import OneShotStage
+from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.space import search_space
 from rl_nas.workflows.tensorflow_setup import settle_determinism
@@ -67,14 +67,14 @@ class SearchRun:
         Args:
             config: of the search.
             folder: of the run.
-            resumed: leave out settings of an earlier part that have no effect, with a note; otherwise refuse them.
+            resumed: leave out settings of an earlier part that have no effect, and tell; otherwise refuse them.
             debug: let workers' TensorFlow print its own log.
 
         Raises:
             UsageError: data, space, network or strategy do not fit together.
         """
         self.folder = folder
-        self._children = Children(config, folder, debug=debug, hide_gpus=not config.shared)
+        self._children = Children(config.execution, folder, debug=debug, hide_gpus=not config.shared)
         settle_determinism(config.run.determinism)
         self._space = search_space(config)
         self._reward = make_reward(config.reward)
@@ -87,7 +87,9 @@ class SearchRun:
         self._head = self._task.head(self._problem)
         self.config = replace(config, task=replace(config.task, task=config.task.task or self._task.name))
         if resumed:
-            self._leave_out_unread()
+            genotype = self._space.decode(self._space.sample(np.random.default_rng(0)))
+            network = without_unread(self.config.network, genotype, self._head)
+            self.config = replace(self.config, network=network)
         self.best = BestChild(folder, self._space.decode)
         self._check_networks()
         make_strategy = find_strategy(config.strategy.strategy)
@@ -118,7 +120,7 @@ class SearchRun:
         if self.one_shot is not None:
             ranked = self.one_shot.architectures(self._plan)
             strategy, trials, batch = FixedProposals(ranked), min(trials, len(ranked)), len(ranked)
-        with image_cache(self._data, self.folder.images), self._children.executor() as executor:
+        with image_cache(self._data, self.folder.images), self._children.executor(config) as executor:
             progress = SearchProgress(trials, recorded, workers=lambda: executor.workers)
             with progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
@@ -198,7 +200,7 @@ class SearchRun:
             print(f"training trial {best.index} again: its weights are on another machine", file=sys.stderr)
             job = Job(best.index, best.architecture, child_seed(self.config.run.seed, best.index))
             curve = best.measurement.curve if best.measurement else ()
-            self._children.repeat(job.until(len(curve)) if curve else job)
+            self._children.repeat(self.config, job.until(len(curve)) if curve else job)
         network = build_model(self._plan(best.architecture))
         self.best.load_weights(network)
         serving = self._task.serving(self._problem, network, self._data.normalization())
@@ -208,15 +210,6 @@ class SearchRun:
     def _plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
         genotype, shape = self._space.decode(architecture), self._data.image_shape
         return plan_network(genotype, self.config.network, shape, self._head, steps)
-
-    def _leave_out_unread(self) -> None:
-        """Leaves out network settings of an earlier part that have no effect; earlier versions ignored them."""
-        genotype = self._space.decode(self._space.sample(np.random.default_rng(0)))
-        unread = unread_settings(genotype, self.config.network, self._head.reads)
-        if unread:
-            names = ", ".join(f"--{name}" for name in unread)
-            print(f"{names} of the run has no effect on its networks and is left out", file=sys.stderr)
-            self.config = replace(self.config, network=self.config.network.changed(**dict.fromkeys(unread)))
 
 
 def _asked(config: SearchConfig) -> list[tuple[str, str]]:

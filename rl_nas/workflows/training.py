@@ -30,6 +30,7 @@ from rl_nas.store.files import write_atomically, write_text
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import open_source
 from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 
 _SHOWN_IMAGES = 8
@@ -66,7 +67,10 @@ class TrainingRun:
             self._pipeline.check_targets(self._test_split)
         self._problem = config.problem(self._task, self._source.class_names)
         self._head = self._task.head(self._problem)
-        self._skeleton = solve(genotype, config.network, self._source.shape, self._head, default="cifar")
+        if settings.resume:
+            network = without_unread(config.network, genotype, self._head)
+            self.config = replace(self.config, network=network)
+        self._skeleton = solve(genotype, self.config.network, self._source.shape, self._head, default="cifar")
         self._valid: Measured | None = None
         self._trainer = self._make_trainer()
 

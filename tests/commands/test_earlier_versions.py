@@ -13,6 +13,7 @@ from processes import results, run
 
 import rl_nas
 from rl_nas.child.network.planned_model import PlannedModel
+from rl_nas.networks.genotypes import to_json
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.one_shot.result import one_shot_result
@@ -81,6 +82,48 @@ def test_a_search_goes_on_as_it_would_have(search: Path) -> None:
     lines = [json.loads(line) for line in (search / "health.jsonl").read_text().splitlines()]
     assert "unique_fraction" in lines[-1]
     assert "unique_share" not in lines[-1]
+
+
+LEFT_OUT = "--cells, --filters of the run has no effect on its networks and is left out"
+CHAIN = (
+    *("--space=nas_rl", "--layers=2", "--strategy=random", "--epochs=1", "--batch_size=100", "--train_images=200"),
+    *("--valid_images=50", "--update_every=1", "--workers=1"),
+)
+
+
+def ignored(folder: Path, **flags: Any) -> None:
+    """Makes a run record flags that no network of it reads, as 0.1.0 did."""
+    config = json.loads((folder / "config.json").read_text())
+    config["flags"] |= flags
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["inline", pytest.param("processes", marks=pytest.mark.long)])
+def test_children_get_no_flags_that_have_no_effect(executor: str, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    started = run("search", *CHAIN, "--trials=1", f"--executor={executor}", f"--run_dir={folder}")
+    assert started.returncode == 0, started.stderr
+    ignored(folder, cells=2, filters=8, task=None)
+    done = run("search", "--resume", "--trials=2", f"--run_dir={folder}")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(LEFT_OUT) == 1
+    assert [str(trial.state) for trial in read_trials(folder / "trials.sqlite")] == ["ok", "ok"]
+
+
+@pytest.mark.slow
+def test_a_training_goes_on_without_flags_that_have_no_effect(tmp_path: Path) -> None:
+    space: Any = nas_rl(2)
+    (tmp_path / "chain.json").write_text(json.dumps(to_json(space.decode(space.sample(np.random.default_rng(0))))))
+    folder, words = tmp_path / "run", ("--epochs=1", "--batch_size=100", "--train_images=200")
+    done = run("train", f"--genotype={tmp_path / 'chain.json'}", *words, f"--run_dir={folder}")
+    assert done.returncode == 0, done.stderr
+    (folder / "results.json").unlink()
+    ignored(folder, cells=2, filters=8)
+    again = run("train", "--resume", f"--run_dir={folder}")
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count(LEFT_OUT) == 1
+    assert results(folder)["final_test"]
 
 
 @pytest.mark.slow
