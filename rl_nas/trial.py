@@ -42,7 +42,7 @@ class Job:
         index: number of the trial in the run, from 0.
         architecture: of the child.
         seed: everything random in the child is a function of it.
-        thresholds: the quality that it must reach after its first, second, ... epoch to be trained on.
+        thresholds: the quality that it must reach after its first, second, ... epoch to be trained on; -inf: any.
         epochs: number of epochs after which it is stopped; None: it gets the whole training.
     """
 

@@ -1,5 +1,6 @@
 """Rules for stopping children that will not be among the better ones. No TensorFlow."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,6 +11,9 @@ from rl_nas.settings import Settings, setting
 
 _DEVIATIONS = 1.645
 """Standard deviations that a normal variable exceeds with a probability of 5 %."""
+
+_NONE = -math.inf
+"""Threshold that stops no child: a quality may be negative, such as R squared."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class EarlyStopSettings(Settings):
 
 
 def thresholds(curves: Sequence[Sequence[float]], settings: EarlyStopSettings) -> tuple[float, ...]:
-    """Quality that a child must reach after its first, second, ... epoch; 0 where none is stopped.
+    """Quality that a child must reach after its first, second, ... epoch; -inf where none is stopped.
 
     Args:
         curves: qualities of children after each epoch; those of stopped ones are shorter.
@@ -54,7 +58,7 @@ def thresholds(curves: Sequence[Sequence[float]], settings: EarlyStopSettings) -
     for epochs in range(1, whole):  # nothing is left to stop after the last one
         reached = [np.array(curve) for curve in curves if len(curve) >= epochs]
         enough = epochs >= settings.epochs and len(reached) >= settings.trials
-        found.append(rule(reached, epochs, whole, settings) if enough else 0.0)
+        found.append(rule(reached, epochs, whole, settings) if enough else _NONE)
     return tuple(found)
 
 
@@ -66,15 +70,15 @@ def _extrapolated(curves: Sequence[np.ndarray], epochs: int, whole: int, setting
     """The quality from which a linear fit of the final one, with its scatter, just reaches the target."""
     finished = [curve for curve in curves if len(curve) == whole]
     if len(finished) < settings.trials:
-        return 0.0
+        return _NONE
     now, final = (np.array([curve[at] for curve in finished]) for at in (epochs - 1, -1))
     spread = np.sum((now - now.mean()) ** 2)
     slope = np.sum((now - now.mean()) * (final - final.mean())) / spread if spread else 0.0
     if slope <= 0:  # the present quality does not predict the final one
-        return 0.0
+        return _NONE
     scatter = np.sqrt(np.sum((final - final.mean() - slope * (now - now.mean())) ** 2) / (len(finished) - 2))
     target = np.quantile(final, settings.quantile) - _DEVIATIONS * scatter
-    return float(max(0.0, now.mean() + (target - final.mean()) / slope))
+    return float(now.mean() + (target - final.mean()) / slope)
 
 
 def falls_short(curve: Sequence[float], thresholds: Sequence[float], rule: str) -> bool:

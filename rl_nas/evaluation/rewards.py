@@ -26,6 +26,8 @@ def quality_cubed(measurement: Measurement) -> float:
 def mnasnet(quality: float, cost: float, target: float, alpha: float, beta: float) -> float:
     """Weighted product of Tan et al. 2019, equations 2 and 3: quality (cost/target)^w.
 
+    A negative quality is divided by the weight instead: multiplied, it would gain by a higher cost.
+
     Args:
         quality: of the task.
         cost: in the unit of `target`, above 0.
@@ -34,7 +36,7 @@ def mnasnet(quality: float, cost: float, target: float, alpha: float, beta: floa
         beta: w of costs above it.
     """
     weight: float = (cost / target) ** (alpha if cost <= target else beta)
-    return quality * weight
+    return quality * weight if quality >= 0 else quality / weight
 
 
 def mnasnet_soft(quality: float, cost: float, target: float, beta: float = -0.07) -> float:

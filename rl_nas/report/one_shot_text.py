@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rl_nas.one_shot.result import FEWEST, OneShotResult
-from rl_nas.report.tables import counted
+from rl_nas.report.tables import aligned, counted
 
 
 def one_shot_json(result: OneShotResult) -> dict[str, Any]:
@@ -16,11 +16,12 @@ def one_shot_json(result: OneShotResult) -> dict[str, Any]:
 def one_shot_text(result: OneShotResult) -> str:
     """A table of the networks trained alone, in the order of the ranking, and the quality of the ranking."""
     head = f"Shared weights ranked {counted(result.ranked, 'network')}; trained alone, these reach:"
-    lines = [head, "place  shared   alone  trial"]
+    rows = [["place", "shared", "alone", "trial", ""]]
     for one in sorted(result.confirmed, key=lambda one: one.place):
         alone = "failed" if one.alone is None else f"{one.alone:.4f}"
-        lines.append(f"{one.place:5}  {one.shared:.4f}  {alone}  {one.trial:5}{'  random' if one.random else ''}")
-    return "\n".join([*lines, *_trust(result)])
+        rows.append([str(one.place), f"{one.shared:.4f}", alone, str(one.trial), "random" if one.random else ""])
+    columns = [(">", 5), (">", 6), (">", 6), (">", 5), ("<", 0)]
+    return "\n".join([head, *aligned(rows, columns), *_trust(result)])
 
 
 def _trust(result: OneShotResult) -> list[str]:

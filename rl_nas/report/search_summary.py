@@ -1,6 +1,6 @@
 """The result of a search, as text and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.trial import Trial, best_trials, measurement_document
 
 _SHOWN = 5
+_DIFFERENCE = "max_difference"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class SearchResult:
         epochs: of each child's training: the rewards are those of a proxy.
         valid_images: number of held-out images of the training split that children were measured on.
         files: paths by description.
-        export_difference: largest difference of a prediction after reloading the SavedModel.
+        agreement: figures of the reloaded SavedModel's agreement with the child, by name.
         shared: the ranking by shared weights, if there are any.
     """
 
@@ -37,7 +38,7 @@ class SearchResult:
     epochs: int
     valid_images: int
     files: dict[str, Path]
-    export_difference: float
+    agreement: Mapping[str, float]
     shared: OneShotResult | None = None
 
     @property
@@ -60,7 +61,7 @@ def summary_text(result: SearchResult) -> str:
             family_of(result.genotype).text(result.genotype),
             "",
             *(f"{name:{width}}  {path}" for name, path in result.files.items()),
-            f"The SavedModel was loaded back: largest difference of a prediction {result.export_difference:.1e}.",
+            f"The SavedModel was loaded back: {_agreement_text(result.agreement)}.",
             "",
             f"Best child: trial {result.best.index}, {measurement.quality_name} {measurement.quality:.4f} on"
             f" {result.valid_images} held-out images of the training split"
@@ -81,5 +82,13 @@ def summary_json(result: SearchResult) -> dict[str, Any]:
         "genotype": to_json(result.genotype),
         **({} if result.shared is None else {"shared": one_shot_json(result.shared)}),
         "files": {name: str(path) for name, path in result.files.items()},
-        "export_difference": result.export_difference,
+        "export_difference": result.agreement.get(_DIFFERENCE),
+        "export_agreement": dict(result.agreement),
     }
+
+
+def _agreement_text(agreement: Mapping[str, float]) -> str:
+    """The largest difference of a prediction, or the task's own figures where predictions have none."""
+    if _DIFFERENCE in agreement:
+        return f"largest difference of a prediction {agreement[_DIFFERENCE]:.1e}"
+    return ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in agreement.items()) or "it agrees"

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Retrained, agreement, of_kind, ranked, spread
+from rl_nas.report.tables import aligned
 from rl_nas.trial import metrics_of
+
+_HEADS = ("network", "proxy", "held out", "test", "parameters", "multiply-adds", "seconds")
+_COLUMNS = (("<", 6), ("<", 15), ("<", 15), (">", 10), (">", 13), (">", 7))
+"""Alignment and least width of all but the first column."""
 
 
 def second_stage_text(document: dict[str, Any]) -> str:
@@ -15,15 +20,15 @@ def second_stage_text(document: dict[str, Any]) -> str:
     """
     retrained = [Retrained(**one) for one in document["compared"]]
     finished = ranked(retrained)
+    failed = [one.name for one in retrained if not one.results]
     width = max(len(one.name) for one in retrained)
     seeds = max(len(one.results) for one in retrained)
     first = finished[0].results[0]
     lines = [
         f"Trained longer, {first['epochs']} epochs of {first['train']['images']:,} images, {seeds} seed"
         f"{'s' if seeds > 1 else ''} each (mean ± deviation of one training):",
-        f"{'network':{width}}  proxy   held out         test             parameters  multiply-adds  seconds",
-        *(_row(one, width) for one in finished),
-        *(f"{one.name:{width}}  failed" for one in retrained if not one.results),
+        *aligned([_HEADS, *map(_row, finished)], [("<", width), *_COLUMNS]),
+        *(f"{name:{width}}  failed" for name in failed),
         "",
         *_groups(finished),
         _correlation(finished),
@@ -33,22 +38,24 @@ def second_stage_text(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _row(one: Retrained, width: int) -> str:
+def _row(one: Retrained) -> list[str]:
     network = one.results[0]["network"]
-    proxy = "     -" if one.proxy is None else f"{one.proxy:.4f}"
-    return (
-        f"{one.name:{width}}  {proxy}  {_spread(one.qualities('valid'))}"
-        f"  {_spread(one.qualities('final_test'))}  {network['trainable_parameters']:10,}"
-        f"  {network['multiply_adds']:13,}  {one.seconds:7,.0f}"
-    )
+    return [
+        one.name,
+        f"{'-':>6}" if one.proxy is None else f"{one.proxy:.4f}",
+        _spread(one.qualities("valid")),
+        _spread(one.qualities("final_test")),
+        f"{network['trainable_parameters']:,}",
+        f"{network['multiply_adds']:,}",
+        f"{one.seconds:,.0f}",
+    ]
 
 
 def _spread(values: Sequence[float]) -> str:
     found = spread(values)
     if found is None:
-        return f"{'-':15}"
-    deviation = "" if found.deviation is None else f" ± {found.deviation:.4f}"
-    return f"{found.mean:.4f}{deviation:9}"
+        return "-"
+    return f"{found.mean:.4f}" + ("" if found.deviation is None else f" ± {found.deviation:.4f}")
 
 
 def _groups(finished: Sequence[Retrained]) -> list[str]:
@@ -57,7 +64,7 @@ def _groups(finished: Sequence[Retrained]) -> list[str]:
     for kind, words in ((FOUND, "found cells"), (RANDOM, "random cells")):
         qualities = [one.quality for one in of_kind(finished, kind)]
         if qualities:
-            lines.append(f"mean of the {len(qualities)} {words}: {_spread(qualities).strip()} on the held-out images")
+            lines.append(f"mean of the {len(qualities)} {words}: {_spread(qualities)} on the held-out images")
     return lines if len(lines) > 1 else []
 
 

@@ -7,19 +7,35 @@ from rl_nas.trial import Trial
 
 def trials_table(trials: Sequence[Trial]) -> str:
     """Trials, one a line, with their measurements."""
-    columns = [("reward", 6, ".4f"), *_metrics(trials), ("parameters", 10, ","), ("multiply-adds", 13, ",")]
-    columns.append(("seconds", 7, ".1f"))
-    lines = ["trial  " + "  ".join(f"{name:>{width}}" for name, width, _ in columns)]
+    columns = [("trial", 5, ""), ("reward", 6, ".4f"), *_metrics(trials), ("parameters", 10, ",")]
+    columns += [("multiply-adds", 13, ","), ("seconds", 7, ".1f")]
+    rows = [[name for name, _, _ in columns]]
     for trial in trials:
         m = trial.measurement
         if m is None:
-            lines.append(f"{trial.index:5}  {trial.state}: {trial.error}")
             continue
-        values = {"reward": trial.reward, "quality": m.quality, **m.metrics, "parameters": m.parameters}
-        values |= {"multiply-adds": m.madds, "seconds": m.seconds}
-        cells = (_cell(values.get(name), width, form) for name, width, form in columns)
-        lines.append(f"{trial.index:5}  " + "  ".join(cells))
-    return "\n".join(lines)
+        values = {"trial": trial.index, "reward": trial.reward, "quality": m.quality, **m.metrics}
+        values |= {"parameters": m.parameters, "multiply-adds": m.madds, "seconds": m.seconds}
+        rows.append([_cell(values.get(name), form) for name, _, form in columns])
+    head, *measured = aligned(rows, [(">", width) for _, width, _ in columns])
+    left = iter(measured)
+    failed = "{0.index:5}  {0.state}: {0.error}".format
+    return "\n".join([head, *(failed(trial) if trial.measurement is None else next(left) for trial in trials)])
+
+
+def aligned(rows: Sequence[Sequence[str]], columns: Sequence[tuple[str, int]]) -> list[str]:
+    """Lines of a table.
+
+    Args:
+        rows: of cells; the first holds the heads.
+        columns: `<` or `>`, the side that a column's cells are aligned on, and its least width.
+    """
+    widths = [max(least, *map(len, cells)) for (_, least), cells in zip(columns, zip(*rows, strict=True), strict=True)]
+    sides = [side for side, _ in columns]
+    return [
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
+        for row in rows
+    ]
 
 
 def _metrics(trials: Sequence[Trial]) -> list[tuple[str, int, str]]:
@@ -31,8 +47,8 @@ def _metrics(trials: Sequence[Trial]) -> list[tuple[str, int, str]]:
     ]
 
 
-def _cell(value: float | None, width: int, form: str) -> str:
-    return f"{'-':>{width}}" if value is None else f"{value:{width}{form}}"
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"
 
 
 def failures_table(trials: Sequence[Trial]) -> str:

@@ -14,7 +14,7 @@ def worst(trials: Sequence[Trial]) -> Sequence[Trial]:
 
 
 def zero(trials: Sequence[Trial]) -> Sequence[Trial]:
-    """Shows failures with the reward 0."""
+    """Shows failures with the reward 0, which is better than a negative one."""
     return [replace(trial, reward=0.0) if trial.reward is None else trial for trial in trials]
 
 

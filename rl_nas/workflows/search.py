@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
+import tensorflow as tf
 
 from rl_nas.child.data.image_cache import image_cache
 from rl_nas.child.data.images import load_images
@@ -161,7 +162,7 @@ class SearchRun:
         title = f"trial {best.index}, held-out {measured.quality_name} {measured.quality:.4f}"
         with storage_errors(self.folder.best):
             draw_genotype(genotype, self.folder.best / "cell.png", title=title)
-            difference = self._export(best)
+            agreement = self._export(best)
         return SearchResult(
             trials=trials,
             best=best,
@@ -169,7 +170,7 @@ class SearchRun:
             epochs=measured.epochs or self.config.training.epochs,
             valid_images=len(self._data.valid_images),
             files=self.folder.files(),
-            export_difference=difference,
+            agreement=agreement,
             shared=None if self.one_shot is None else self.one_shot.result(trials),
         )
 
@@ -195,7 +196,7 @@ class SearchRun:
                 return
         raise errors[0]
 
-    def _export(self, best: Trial) -> float:
+    def _export(self, best: Trial) -> dict[str, float]:
         if not self.best.weights.exists():
             print(f"training trial {best.index} again: its weights are on another machine", file=sys.stderr)
             job = Job(best.index, best.architecture, child_seed(self.config.run.seed, best.index))
@@ -204,8 +205,9 @@ class SearchRun:
         network = build_model(self._plan(best.architecture))
         self.best.load_weights(network)
         serving = self._task.serving(self._problem, network, self._data.normalization())
-        images = self._data.valid_images[:_CHECKED_IMAGES]
-        return write_checked_saved_model(serving, images, self.folder.best / "saved_model")
+        held_out = self._data.valid_images, self._data.valid_targets
+        images, targets = tf.nest.map_structure(lambda values: values[:_CHECKED_IMAGES], held_out)
+        return write_checked_saved_model(serving, images, targets, self.folder.best / "saved_model")
 
     def _plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
         genotype, shape = self._space.decode(architecture), self._data.image_shape

@@ -53,7 +53,8 @@ class StrategySettings(Settings):
     )
     failure_reward: str = setting(
         "worst",
-        "reward of a failed child: worst: the worst so far; zero: 0; skip: the strategy is not shown the child",
+        "reward of a failed child: worst: the worst so far; zero: 0, for rewards that are never negative; skip: the"
+        " strategy is not shown the child",
         choices=tuple(FAILURE_RULES),
     )
 

@@ -140,7 +140,10 @@ def test_a_child_learns_digits_and_its_saved_model_computes_the_same(digits: Ima
         variable.assign(weights[variable.path])
     assert accuracy_and_loss(model, data, 10) == pytest.approx((after, loss), rel=1e-4)
     classifier = Classifier("classification", model, digits.normalization(), digits.class_names)
-    assert write_checked_saved_model(classifier, digits.valid_images, tmp_path / "saved_model") < 1e-5
+    checked = digits.valid_images, digits.valid_targets
+    figures = write_checked_saved_model(classifier, *checked, tmp_path / "saved_model")
+    assert figures["max_difference"] < 1e-5
+    assert figures["top1_agreement"] == 1.0
     reloaded = tf.saved_model.load(tmp_path / "saved_model")
     served = reloaded.serve(digits.valid_images)["probabilities"]
     assert np.mean(np.argmax(served, -1) == digits.valid_targets) == pytest.approx(after)

@@ -1,6 +1,8 @@
 """Exports that are not what was trained, or that need rl_nas, are found out; images of any size are resized."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,9 +10,9 @@ import pytest
 import tensorflow as tf
 
 from rl_nas.child.data.normalization import Normalization
-from rl_nas.child.export.serving import parts_of
+from rl_nas.child.export.serving import Agreement, parts_of
 from rl_nas.child.export.verification import verify
-from rl_nas.child.export.writers import write_saved_model
+from rl_nas.child.export.writers import write_checked_saved_model, write_saved_model
 from rl_nas.child.network.keras_layers import ScheduledDropPath, TrainingFractionLayer
 from rl_nas.errors import RunError, UsageError
 from rl_nas.tasks.classification.serving import Classifier
@@ -50,6 +52,41 @@ def test_another_network_is_found_out(tmp_path: Path) -> None:
     assert right.figures["top1_agreement"] == 1.0
     with pytest.raises(RunError, match="differs from the network by"):
         verify("saved_model", tmp_path / "model", IMAGES, LABELS, predicted(ours), ours.compare)
+
+
+class Decided(Classifier):
+    """Serves classes alone, as uint8; its export decides the first `ties` images of a call differently."""
+
+    ties = 0
+
+    def predict(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {"class": tf.cast(tf.argmax(outputs["logits"], axis=-1), tf.uint8)}
+
+    def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        decided = self.predictions(self.pixels(images))["class"]
+        return {"class": tf.where(tf.range(tf.shape(decided)[0]) < self.ties, decided + 255, decided)}
+
+    def compare(
+        self, found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray], targets: Any, arithmetic: str
+    ) -> Agreement:
+        assert arithmetic == "float32"
+        assert len(targets) == len(IMAGES)
+        same = float(np.mean(found["class"] == expected["class"]))
+        return Agreement({"same_class": same}, None if same >= 0.9 else "decides differently")
+
+
+def test_a_searchs_export_agrees_if_its_task_says_so(tmp_path: Path) -> None:
+    """One tie in each of two batches; a difference of classes would be 1, or 255 as uint8."""
+    ours, place = Decided(network(0), Normalization.unit(3), NAMES), tmp_path / "model"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Decided, "ties", 1)
+        assert write_checked_saved_model(ours, IMAGES, LABELS, place) == {"same_class": 0.9}
+    assert (place / "saved_model.pb").exists()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Decided, "ties", 2)
+        with pytest.raises(RunError, match=r"/\.other\.new decides differently$"):
+            write_checked_saved_model(ours, IMAGES, LABELS, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_what_needs_rl_nas_is_found_out(tmp_path: Path) -> None:

@@ -97,7 +97,11 @@ def refuse(verb: str, *words: str | Path, cwd: Path | None = None) -> subprocess
         contextlib.chdir(cwd or Path.cwd()),
         contextlib.redirect_stdout(output),
         contextlib.redirect_stderr(errors),
-        mock.patch("tensorflow.config.experimental.enable_op_determinism"),  # it would hold for later tests too
+        # These would hold for later tests too, and threads cannot be changed after earlier ones.
+        mock.patch("tensorflow.config.experimental.enable_op_determinism"),
+        mock.patch("tensorflow.config.threading.set_intra_op_parallelism_threads"),
+        mock.patch("tensorflow.config.threading.set_inter_op_parallelism_threads"),
+        mock.patch("tensorflow.config.set_visible_devices"),
     ):
         code = main([verb, *map(str, words)])
     return subprocess.CompletedProcess([verb, *map(str, words)], code, output.getvalue(), errors.getvalue())

@@ -1,5 +1,8 @@
 """What children are told of the accuracies that they must reach."""
 
+import json
+import math
+
 import pytest
 
 from rl_nas.early_stopping.executor import EarlyStoppingExecutor
@@ -39,5 +42,7 @@ def test_bars_depend_on_earlier_numbers_alone(order: list[int]) -> None:
 def test_bars_and_curves_travel() -> None:
     job = Job(3, (1, 2), 4, (0.5, 0.25))
     assert job_from_json(job_to_json(job)) == job
+    stopping_none = Job(3, (1, 2), 4, (-math.inf, -0.25))
+    assert job_from_json(json.loads(json.dumps(job_to_json(stopping_none)))) == stopping_none
     outcome = Outcome(job, evaluate(job))
     assert outcome_from_json(job, outcome_to_json(outcome)) == outcome

@@ -1,5 +1,7 @@
 """Rules that stop hopeless children."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -22,11 +24,23 @@ def test_the_median_rule_compares_the_best_with_mean_accuracies() -> None:
 
 
 def test_nobody_is_stopped_too_early_or_by_too_few() -> None:
-    assert thresholds(CURVES[:2], MEDIAN) == (0, 0)
+    assert thresholds(CURVES[:2], MEDIAN) == (-math.inf, -math.inf)
     assert thresholds([], MEDIAN) == ()
-    assert thresholds(CURVES, EarlyStopSettings(rule="median", epochs=2, trials=3)) == pytest.approx((0, 0.3))
+    assert thresholds(CURVES, EarlyStopSettings(rule="median", epochs=2, trials=3)) == pytest.approx((-math.inf, 0.3))
     assert thresholds(CURVES, EarlyStopSettings(rule="record")) == ()
     assert thresholds(CURVES, EarlyStopSettings(rule="none")) == ()
+
+
+@pytest.mark.parametrize("settings", [MEDIAN, LINE])
+@pytest.mark.parametrize("shift", [-1.0, -100.0, 5.0])
+def test_rules_do_not_depend_on_the_zero_of_the_quality(settings: EarlyStopSettings, shift: float) -> None:
+    """R squared may be negative, and other qualities may exceed 1."""
+    shifted = [tuple(quality + shift for quality in curve) for curve in CURVES]
+    bars = thresholds(shifted, settings)
+    assert bars == pytest.approx([bar + shift for bar in thresholds(CURVES, settings)])
+    assert falls_short((0.1 + shift,), bars, settings.rule)
+    assert not falls_short((0.25 + shift,), bars, settings.rule)
+    assert not falls_short((-0.3 + shift,), thresholds(shifted[:2], settings), settings.rule)  # too few to judge by
 
 
 def test_a_line_without_scatter_is_followed_to_the_quantile() -> None:
@@ -36,7 +50,7 @@ def test_a_line_without_scatter_is_followed_to_the_quantile() -> None:
         (0.3, 0.5)
     )
     backwards = [(0.3, 0.5), (0.2, 0.6), (0.1, 0.7)]
-    assert thresholds(backwards, LINE) == (0,)
+    assert thresholds(backwards, LINE) == (-math.inf,)
 
 
 def test_one_in_twenty_of_the_good_children_is_stopped() -> None:

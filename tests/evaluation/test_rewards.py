@@ -26,6 +26,12 @@ def test_mnasnet_hard_is_free_up_to_the_target_and_steep_above() -> None:
     assert mnasnet_hard(0.5, 150, 75) == pytest.approx(0.25)
 
 
+def test_a_higher_cost_is_never_better_for_a_negative_quality() -> None:
+    for reward in (mnasnet_soft, mnasnet_hard, tunas_absolute):
+        assert reward(-0.5, 150, 75) < reward(-0.5, 75, 75) == -0.5
+        assert reward(-0.5, 150, 75) < reward(-0.25, 150, 75) < reward(0.25, 150, 75)
+
+
 def test_tunas_is_highest_at_the_target_itself() -> None:
     assert tunas_absolute(0.5, 75, 75) == 0.5
     assert tunas_absolute(0.5, 150, 75) == pytest.approx(0.4)

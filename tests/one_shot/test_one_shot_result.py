@@ -35,6 +35,9 @@ def test_the_table_stands_in_the_order_of_the_ranking() -> None:
     assert lines[0].startswith("Shared weights ranked 9 networks")
     assert lines[2].split() == ["2", "0.7500", "0.8750", "1"]
     assert lines[3].split() == ["7", "0.5000", "failed", "0", "random"]
+    negative = OneShotResult(9, [Confirmed(0, 1, 0.5, -12.5, False), Confirmed(1, 2, -0.75, 0.875, False)])
+    head, *rows = one_shot_text(negative).splitlines()[1:4]
+    assert {row.rindex(row.split()[2]) + len(row.split()[2]) for row in rows} == {head.index("alone") + len("alone")}
     assert one_shot_json(unordered) == {
         "ranked": 9,
         "confirmed": [

@@ -22,7 +22,8 @@ def results(valid: float, test: float | None = None) -> dict[str, Any]:
     }
 
 
-DOCUMENT = {
+UNSEEN = {"name": "trial9", "proxy": -0.3}
+DOCUMENT: dict[str, Any] = {
     "compared": [
         {"name": "trial4", "proxy": 0.7, "results": [results(0.80, 0.79), results(0.82, 0.81)]},
         {"name": "trial1", "proxy": 0.6, "results": [results(0.90, 0.89), results(0.92, 0.91)]},
@@ -46,6 +47,15 @@ def test_the_best_stands_first_and_test_images_do_not_choose() -> None:
     assert "mean of the 1 random cells: 0.6000 on the held-out images" in text
     assert "rank correlation (Spearman) of proxy and longer training: 0.50 over 3 cells" in text
     assert lines[-1] == "Full training: trial1, 99 epochs, accuracy 0.9400 on 500 images of split test: final"
+
+
+def test_columns_keep_their_places_if_a_quality_is_negative() -> None:
+    worse = [results(-12.5, -0.5), results(-13.5, -0.25)]
+    lines = second_stage_text(
+        {**DOCUMENT, "compared": [*DOCUMENT["compared"], {**UNSEEN, "results": worse}]}
+    ).splitlines()
+    assert len({line.index("12,345") for line in lines[2:7]}) == 1
+    assert lines[6].split()[1:3] == ["-0.3000", "-13.0000"]
 
 
 def test_spearman_is_that_of_scipy() -> None:

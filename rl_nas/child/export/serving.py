@@ -27,7 +27,7 @@ class Agreement:
     """Comparison of an exported model's predictions with the network's.
 
     Attributes:
-        figures: by name.
+        figures: by name; a search prints `max_difference` alone where it is one of them.
         complaint: how they differ too much, to follow the model's path; None: they do not.
     """
 

@@ -3,18 +3,22 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from rl_nas.child.export.serving import TOLERANCE, Serving
+from rl_nas.child.export.serving import Serving
 from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.store.files import storage_errors
 
 LITE_TYPES = ("float32", "float16", "int8")
 EXTRA, CLASSES, TASK = "assets.extra", "labels.txt", "task.txt"
 """The folder of a SavedModel that TensorFlow leaves to users, and the files of class names and task in it."""
+
+_BATCH = 16
+"""Images of a call when a SavedModel is compared with its network."""
 
 
 def write_saved_model(serving: Serving, path: Path) -> None:
@@ -47,16 +51,17 @@ def write_saved_model(serving: Serving, path: Path) -> None:
         (path / EXTRA / TASK).write_text(serving.task + "\n", encoding="utf-8")
 
 
-def write_checked_saved_model(serving: Serving, images: np.ndarray, path: Path) -> float:
-    """Writes a SavedModel that appears only after it was loaded back and gave the same predictions.
+def write_checked_saved_model(serving: Serving, images: np.ndarray, targets: Any, path: Path) -> dict[str, float]:
+    """Writes a SavedModel that appears only after it was loaded back and its predictions agreed with the network's.
 
     Args:
-        serving: the network.
-        images: uint8, to compare with.
+        serving: the network; its task says what agrees.
+        images: uint8, to compare on.
+        targets: of the images.
         path: the folder to write; an earlier one is replaced.
 
     Returns:
-        The largest difference of a prediction.
+        The figures of the agreement.
 
     Raises:
         RunError: the reloaded model computes something else.
@@ -65,18 +70,20 @@ def write_checked_saved_model(serving: Serving, images: np.ndarray, path: Path) 
     temporary = path.with_name(f".{path.name}.new")
     write_saved_model(serving, temporary)
     with tf.device("CPU:0"):  # a GPU rounds convolutions in a graph differently from eager ones
-        expected = serving.predictions(serving.pixels(tf.constant(images)))
+        expected = _in_batches(lambda part: serving.predictions(serving.pixels(part)), images)
         reloaded = tf.saved_model.load(temporary)  # its variables live as long as it does
-        found = reloaded.serve(tf.constant(images))
-        difference = max(float(np.max(np.abs(found[name] - wanted))) for name, wanted in expected.items())
-    if not difference <= TOLERANCE:
-        raise RunError(
-            f"the exported SavedModel differs from the child by {difference:.1e} on {len(images)} images;"
-            f" expected at most {TOLERANCE:.0e} (left in {temporary})"
-        )
+        found = _in_batches(reloaded.serve, images)
+    agreement = serving.compare(found, expected, targets, "float32")
+    if agreement.complaint is not None:
+        raise RunError(f"{temporary} {agreement.complaint}")
     shutil.rmtree(path, ignore_errors=True)
     temporary.rename(path)
-    return difference
+    return agreement.figures
+
+
+def _in_batches(predict: Callable[[tf.Tensor], dict[str, tf.Tensor]], images: np.ndarray) -> dict[str, np.ndarray]:
+    parts = [predict(tf.constant(images[start : start + _BATCH])) for start in range(0, len(images), _BATCH)]
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
 def write_lite(serving: Serving, path: Path, kind: str, images: np.ndarray) -> None:

@@ -1,0 +1,25 @@
+"""Tables of trials."""
+
+from rl_nas.report.tables import trials_table
+from rl_nas.trial import Failure, Measurement, Trial, TrialState
+
+
+def trial(index: int, quality: float) -> Trial:
+    measured = Measurement.of({"r2": quality, "rmse": 1.5}, parameters=1234, madds=56789, seconds=1.25)
+    return Trial(index, (0,), TrialState.OK, quality, measured)
+
+
+def test_columns_keep_their_places() -> None:
+    failed = Trial(3, (0,), TrialState.NAN, failures=(Failure(TrialState.NAN, "loss is nan"),))
+    assert trials_table([trial(2, 0.5), trial(10, 0.25), failed]).splitlines() == [
+        "trial  reward        r2    rmse  parameters  multiply-adds  seconds",
+        "    2  0.5000    0.5000   1.500       1,234         56,789      1.2",
+        "   10  0.2500    0.2500   1.500       1,234         56,789      1.2",
+        "    3  nan: loss is nan",
+    ]
+
+
+def test_wide_and_negative_values_widen_their_columns() -> None:
+    lines = trials_table([trial(0, 0.5), trial(1, -1234.5)]).splitlines()
+    assert lines[2].split()[1:3] == ["-1234.5000", "-1234.5000"]
+    assert len({len(line) for line in lines}) == 1
