@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from rl_nas.networks.operations import Ops
 from rl_nas.networks.plan import Tensor
@@ -38,7 +38,10 @@ class Head(Protocol):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Prefixes of the names of layers that depend on the classes; the first is the last layer."""
+        """Prefixes of the names of the layers that depend on what is predicted, such as the classes.
+
+        --head and --freeze=backbone are about these layers.
+        """
 
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
         """Plans the head.
@@ -52,3 +55,12 @@ class Head(Protocol):
         Returns:
             The outputs of the network by name.
         """
+
+
+@runtime_checkable
+class ClassifyingHead(Protocol):
+    """A head that ends in one dense layer with a unit for each class."""
+
+    @property
+    def classifier(self) -> str:
+        """Name of that layer."""

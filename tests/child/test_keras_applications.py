@@ -73,7 +73,7 @@ def test_small_nasnets_agree(arguments: dict[str, Any], counts: tuple[int, int])
     source = theirs(**arguments, input_shape=(pixels, pixels, 3), classes=10)
     trainable = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert (trainable, model.count_params() - trainable) == counts
-    copy_nasnet_weights(source, model, cells=cells)
+    copy_nasnet_weights(source, model, cells=cells, classifier=Head.classifier)
     assert_same_outputs(source, model, pixels)
 
 
@@ -89,7 +89,7 @@ def test_published_nasnets_agree(preset: str, application: Any, cells: int, pixe
     keras.utils.set_random_seed(0)
     source = disturbed(application(weights=None, classifier_activation=None))
     model = ours(1000, pixels, network=preset)
-    copy_nasnet_weights(source, model, cells=cells)
+    copy_nasnet_weights(source, model, cells=cells, classifier=Head.classifier)
     assert_same_outputs(source, model, pixels)
 
 
@@ -99,6 +99,6 @@ def test_another_size_is_refused() -> None:
         penultimate_filters=576, num_blocks=1, stem_block_filters=32, skip_reduction=False, input_shape=(64, 64, 3)
     )
     with pytest.raises(UsageError, match="give both the same size"):
-        copy_nasnet_weights(source, ours(10, 64, network="imagenet_mobile", size="1@1056"), cells=1)
+        copy_nasnet_weights(source, ours(10, 64, network="imagenet_mobile", size="1@1056"), cells=1, classifier=None)
     with pytest.raises(UsageError, match="has no layer"):
-        copy_nasnet_weights(source, ours(10, 64, network="imagenet_mobile", size="2@576"), cells=2)
+        copy_nasnet_weights(source, ours(10, 64, network="imagenet_mobile", size="2@576"), cells=2, classifier=None)

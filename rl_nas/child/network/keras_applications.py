@@ -9,7 +9,9 @@ from rl_nas.errors import UsageError
 _CELL = re.compile(r"(stem\.reduction|reduction|stage)(\d)(?:\.normal(\d+))?\.(.+)")
 _BLOCK = re.compile(r"block(\d)\.(left|right)\.sep_\dx\d\.(sep|bn)(_2)?")
 
-_OUTSIDE = {"stem.conv": "stem_conv1", "stem.bn": "stem_bn1", "head.logits": "predictions"}
+_BACKBONE = re.compile(r"stem\.|(reduction|stage)\d")
+_OUTSIDE = {"stem.conv": "stem_conv1", "stem.bn": "stem_bn1"}
+_CLASSIFIER = "predictions"
 _INSIDE = {
     "squeeze.conv": "{kind}_conv_1_{cell}",
     "squeeze.bn": "{kind}_bn_1_{cell}",
@@ -21,7 +23,9 @@ _INSIDE = {
 }
 
 
-def copy_nasnet_weights(source: keras.Model, target: keras.Model, *, cells: int, head: bool = True) -> None:
+def copy_nasnet_weights(
+    source: keras.Model, target: keras.Model, *, cells: int, classifier: str | None
+) -> tuple[str, ...]:
     """Copies the weights of `keras.applications.NASNetMobile` or `NASNetLarge` into the package's NASNet-A.
 
     With `zero_padded_pools` the target then computes the same as the source: Keras pads the input of strided
@@ -32,15 +36,23 @@ def copy_nasnet_weights(source: keras.Model, target: keras.Model, *, cells: int,
         target: NASNet-A of the same size: 4@1056 and preset `imagenet_mobile`, or 6@4032 and
             `imagenet_large`.
         cells: normal cells in each stage of both (4, 6).
-        head: copy the classifier too; otherwise it stays as it is, for other classes.
+        classifier: name of the target's last layer, to be copied from the source's; None: all layers after the
+            backbone stay as they are, such as those for other classes or of another task.
+
+    Returns:
+        The names of the layers that stay as they are.
 
     Raises:
         UsageError: a layer has no counterpart in the source, or one of another shape.
     """
+    left = []
     for layer in target.layers:
-        if not layer.weights or (layer.name == "head.logits" and not head):
+        if not layer.weights:
             continue
-        name = keras_name(layer.name, cells)
+        if layer.name != classifier and not _BACKBONE.match(layer.name):
+            left.append(layer.name)
+            continue
+        name = _CLASSIFIER if layer.name == classifier else keras_name(layer.name, cells)
         try:
             weights = source.get_layer(name).get_weights()
         except ValueError as error:
@@ -51,10 +63,11 @@ def copy_nasnet_weights(source: keras.Model, target: keras.Model, *, cells: int,
                 f" {[tuple(v.shape) for v in layer.weights]}: give both the same size"
             )
         layer.set_weights(weights)
+    return tuple(left)
 
 
 def keras_name(name: str, cells: int) -> str:
-    """Name in keras.applications of a layer of the package's, in a NASNet-A of `cells` normal cells a stage."""
+    """Name in keras.applications of a layer of the backbone, in a NASNet-A of `cells` normal cells a stage."""
     if name in _OUTSIDE:
         return _OUTSIDE[name]
     cell = _CELL.fullmatch(name)

@@ -85,7 +85,8 @@ class InitSettings(Settings):
     )
     head: str = setting(
         "auto",
-        "with --init: keep the weights of the head, make new ones, or (auto) new ones if the number of classes differs",
+        "with --init: keep the weights of the head, make new ones, or (auto) new ones where they do not fit, as"
+        " for other classes",
         choices=("auto", "keep", "new"),
     )
     freeze: str = setting(

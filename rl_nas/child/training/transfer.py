@@ -12,7 +12,7 @@ from rl_nas.child.network.keras_applications import copy_nasnet_weights
 from rl_nas.child.training.settings import InitSettings
 from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.families.catalog import PRESETS
-from rl_nas.networks.features import Head
+from rl_nas.networks.features import ClassifyingHead, Head
 from rl_nas.networks.skeleton import Skeleton
 
 APPLICATIONS = "keras_applications"
@@ -75,11 +75,8 @@ def _copy(settings: InitSettings, weights: dict[str, np.ndarray], model: keras.M
         of_head = layer.name.startswith(head.layers)
         known = [v for v in misfits if v.path in weights]
         if of_head and known and settings.head == "keep":
-            raise UsageError(
-                f"--init={settings.init} has {weights[known[0].path].shape[-1]} classes, the data"
-                f" {known[0].shape[-1]}: --head=keep needs the same; leave it out for a new head"
-            )
-        if of_head and (misfits or (settings.head == "new" and layer.name in head.layers)):
+            raise _other_head(settings.init, weights[known[0].path].shape, known[0], head)
+        if of_head and variables and (misfits or settings.head == "new"):
             new.append(layer.name)
             continue
         if misfits:
@@ -93,6 +90,16 @@ def _copy(settings: InitSettings, weights: dict[str, np.ndarray], model: keras.M
     return tuple(new)
 
 
+def _other_head(init: str | None, met: tuple[int, ...], variable: Any, head: Head) -> UsageError:
+    """The error of weights of a head that do not fit."""
+    wanted = tuple(variable.shape)
+    if isinstance(head, ClassifyingHead) and met[:-1] == wanted[:-1]:
+        found = f"{met[-1]} classes, the data {wanted[-1]}"
+    else:
+        found = f"{met} for {variable.path}, the new network {wanted}"
+    return UsageError(f"--init={init} has {found}: --head=keep needs the same; leave it out for a new head")
+
+
 def _load(init: str, file: Path) -> tuple[keras.Model, Normalization]:
     if not file.exists():
         raise UsageError(f"--init={init}: no {file}; expected a training's folder, a model.keras or {APPLICATIONS}")
@@ -104,6 +111,21 @@ def _load(init: str, file: Path) -> tuple[keras.Model, Normalization]:
 
 def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Skeleton, head: Head) -> Start:
     """Copies keras.applications' NASNet-A weights, trained on ImageNet with pixels of -1 to 1."""
+    trained, classes = _application(skeleton)
+    classifier = head.classifier if isinstance(head, ClassifyingHead) else None
+    if classifier is None and settings.head == "keep":
+        raise UsageError(f"--init={APPLICATIONS} has a classifier alone, not this task's head: leave out --head=keep")
+    kernel = None if classifier is None else model.get_layer(classifier).kernel
+    same = kernel is not None and kernel.shape[-1] == classes
+    if kernel is not None and not same and settings.head == "keep":
+        raise _other_head(APPLICATIONS, (*kernel.shape[:-1], classes), kernel, head)
+    copied = classifier if same and settings.head != "new" else None
+    new = copy_nasnet_weights(trained, model, cells=skeleton.cells, classifier=copied)
+    return Start(Normalization.unit(3), new)
+
+
+def _application(skeleton: Skeleton) -> tuple[keras.Model, int]:
+    """The network of keras.applications that has the size of a skeleton, and its number of classes."""
     sizes: dict[str, Any] = {"imagenet_mobile": "NASNetMobile", "imagenet_large": "NASNetLarge"}
     fitting = [
         name
@@ -122,20 +144,4 @@ def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Ske
         trained = make(weights="imagenet", input_shape=(preset.image_size, preset.image_size, 3))
     except Exception as error:  # whatever the download raises
         raise UsageError(f"--init={APPLICATIONS}: cannot get the weights of {make.__name__} ({error})") from error
-    main = head.layers[0]
-    classes = model.get_layer(main).output.shape[-1]
-    same = classes == preset.classes
-    if not same and settings.head == "keep":
-        raise UsageError(
-            f"--init={settings.init} has {preset.classes} classes, the data {classes}: --head=keep needs the same;"
-            " leave it out for a new head"
-        )
-    keep = same and settings.head != "new"
-    copy_nasnet_weights(trained, _without_auxiliary(model), cells=skeleton.cells, head=keep)
-    return Start(Normalization.unit(3), () if keep else (main,))
-
-
-def _without_auxiliary(model: keras.Model) -> keras.Model:
-    """The model without its auxiliary head, which keras.applications lacks."""
-    outputs = {name: output for name, output in model.output.items() if name != "auxiliary"}
-    return keras.Model(model.input, outputs)
+    return trained, preset.classes

@@ -23,7 +23,8 @@ class ClassificationHead:
 
     classes: int
     reads: ClassVar[frozenset[str]] = frozenset({"dropout", "auxiliary"})
-    layers: ClassVar[tuple[str, ...]] = ("head.logits", "auxiliary.")
+    classifier: ClassVar[str] = "head.logits"
+    layers: ClassVar[tuple[str, ...]] = (classifier, "auxiliary.")
 
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
         """Plans global average pooling, dropout and a dense layer.
