@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Retrained, agreement, of_kind, ranked, spread
-from rl_nas.trial import metrics_of
+from rl_nas.metrics import metrics_of, quality_of
 
 
 def second_stage_text(document: dict[str, Any]) -> str:
@@ -71,6 +71,6 @@ def _correlation(finished: Sequence[Retrained]) -> str:
 def _full(name: str, results: dict[str, Any]) -> str:
     text, final = f"Full training: {name}, {results['epochs']} epochs", results["final_test"]
     if final:
-        name, value = next(iter(metrics_of(final).items()))
+        name, value = quality_of(metrics_of(final))
         text += f", {name} {value:.4f} on {final['images']:,} images of split {final['split']}: final"
     return text

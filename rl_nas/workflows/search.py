@@ -12,6 +12,7 @@ from rl_nas.child.data.image_cache import image_cache
 from rl_nas.child.data.images import load_images
 from rl_nas.child.export.writers import write_checked_saved_model
 from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.training.objective import check_figures
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.supervised import supervised
 from rl_nas.errors import RunError, UsageError
@@ -90,7 +91,7 @@ class SearchRun:
             network = without_unread(self.config.network, genotype, self._head)
             self.config = replace(self.config, network=network)
         self.best = BestChild(folder, self._space.decode)
-        self._check_networks()
+        self._check_figures(self._planned())
         make_strategy = find_strategy(config.strategy.strategy)
         self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
         self.one_shot: OneShotStage | None = None
@@ -182,17 +183,24 @@ class SearchRun:
         stage = SecondStage(then, self.folder, self.config)
         return stage.run(list(candidates(then, self._space, trials, self.config.run.seed)))
 
-    def _check_networks(self) -> None:
-        """Raises `UsageError` if no network can be built, as for small images; some spaces hold a few invalid ones."""
+    def _planned(self) -> Plan:
+        """The plan of a network.
+
+        Raises:
+            UsageError: none can be built, as for small images; some spaces hold a few invalid ones.
+        """
         rng, errors = np.random.default_rng(0), []
         for _ in range(_PLANNED_NETWORKS):
             try:
-                self._plan(self._space.sample(rng), steps=1)
+                return self._plan(self._space.sample(rng), steps=1)
             except UsageError as error:
                 errors.append(error)
-            else:
-                return
         raise errors[0]
+
+    def _check_figures(self, plan: Plan) -> None:
+        task, classes = self._task, self._data.classes
+        objective = task.objective(self.config.task_settings(task), classes)
+        check_figures(objective, task.metric(classes), self._data.valid_targets, build_model(plan))
 
     def _export(self, best: Trial) -> float:
         if not self.best.weights.exists():

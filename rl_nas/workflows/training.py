@@ -18,6 +18,7 @@ from rl_nas.child.training.checkpoints import Checkpoints, last_checkpoint
 from rl_nas.child.training.child_training import DivergedError
 from rl_nas.child.training.devices import make_distribution, precision
 from rl_nas.child.training.full_training import FullTrainer, Measured, global_batch
+from rl_nas.child.training.objective import check_figures
 from rl_nas.child.training.tf_config import worker_index
 from rl_nas.child.training.transfer import freeze, start_from
 from rl_nas.errors import RunError, UsageError
@@ -34,6 +35,7 @@ from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 
 _SHOWN_IMAGES = 8
+_CHECKED_TARGETS = 8
 
 
 class TrainingRun:
@@ -103,11 +105,13 @@ class TrainingRun:
         with precision(config.devices.precision):
             model = build_model(plan, seed=config.run.seed)
         freeze(model, config.start.freeze, self._head)
+        objective = self._task.objective(config.task_settings(self._task), self._classes)
+        check_figures(objective, self._task.metric(self._classes), self._some_targets(), model)
         return FullTrainer(
             model,
             self._pipeline,
             self._normalization(model),
-            self._task.objective(config.task_settings(self._task), self._classes),
+            objective,
             config.training,
             config.augmentation,
             config.devices,
@@ -117,6 +121,12 @@ class TrainingRun:
             mixup=config.pipeline.mixup,
             seed=config.run.seed,
         )
+
+    def _some_targets(self) -> Any:
+        """Targets of the first training images."""
+        decode = self._source.annotation.decode
+        kept = self._source.encoded("train").take(_CHECKED_TARGETS).map(lambda number, encoded, kept: decode(kept))
+        return next(iter(kept.batch(_CHECKED_TARGETS)))
 
     def _normalization(self, model: keras.Model) -> Normalization:
         """The normalization of the data, or of the network whose weights the model gets.

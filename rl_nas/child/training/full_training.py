@@ -19,6 +19,7 @@ from rl_nas.child.training.objective import Metric, Objective, add_up
 from rl_nas.child.training.settings import DeviceSettings, TrainingSettings
 from rl_nas.child.training.train_step import TrainStep
 from rl_nas.errors import UsageError
+from rl_nas.metrics import check_names
 
 
 class Measured(NamedTuple):
@@ -171,7 +172,9 @@ class FullTrainer:
         metric = self._metric()
         for _ in range(-(-images // batch)):
             add_up(metric, self._measure_batch(*next(batches)))
-        return Measured(split, images, metric.result())
+        metrics = metric.result()
+        check_names("metric", metrics)
+        return Measured(split, images, metrics)
 
     def write_back(self) -> None:
         """Copies the trained weights, or their averages if there are any, into the model's own variables."""
