@@ -32,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "strategies": {"checkpoint", "controller", "errors", "plugins", "settings", "spaces", "trial"},
     "loops": {"checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
     "store": {"checkpoint", "errors", "networks", "renamed", "spaces", "trial"},
-    "early_stopping": {"checkpoint", "execution", "settings", "store", "trial"},
+    "early_stopping": {"checkpoint", "errors", "execution", "settings", "store", "trial"},
     "child": {"checkpoint", "errors", "image_size", "metrics", "networks", "renamed", "settings", "store", "units"},
     "tasks": {"child", "errors", "networks", "plugins", "settings"},
     "evaluation": {
