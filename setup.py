@@ -17,7 +17,7 @@ setup(
     package_data={"rl_nas": ["py.typed"], "rl_nas.flags": ["*.cfg"]},
     install_requires=[
         "absl-py>=2.1",
-        "keras>=3.5",
+        "keras>=3.15",  # safe mode of earlier ones can be bypassed by a model.keras
         "matplotlib>=3.8",
         "numpy>=1.26",
         "psutil>=5.9",

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from rl_nas.metrics import check_names, quality_of
 from rl_nas.spaces.decisions import Architecture
 
 
@@ -61,6 +62,8 @@ class Job:
 class Measurement:
     """Measurement of one child by an evaluator; only the quality is required.
 
+    Raises `UsageError` if a metric has the name of another figure of a trial.
+
     Attributes:
         quality: the metric of the task that rewards are computed from; higher is better.
         metrics: all figures of the task by name, the quality first; those with a slash are too many for a line.
@@ -84,12 +87,15 @@ class Measurement:
     @classmethod
     def of(cls, metrics: Mapping[str, float], **others: Any) -> Self:
         """A measurement whose quality is the first of the metrics."""
-        return cls(next(iter(metrics.values())), metrics, **others)
+        return cls(quality_of(metrics).value, metrics, **others)
+
+    def __post_init__(self) -> None:
+        check_names("metric", self.metrics)
 
     @property
     def quality_name(self) -> str:
         """Name of the metric that is the quality."""
-        return next(iter(self.metrics), "quality")
+        return quality_of(self.metrics).name if self.metrics else "quality"
 
 
 Reward = Callable[[Measurement], float]
@@ -168,11 +174,6 @@ def measurement_document(measurement: Measurement) -> dict[str, Any]:
     """A measurement as flat JSON values."""
     document = asdict(measurement)
     return {"quality": document.pop("quality"), **document.pop("metrics"), **document}
-
-
-def metrics_of(document: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics in the part of a results.json on a split, the quality first."""
-    return {name: v for name, v in document.items() if name not in ("split", "images") and v is not None}
 
 
 def child_seed(run_seed: int, index: int) -> int:

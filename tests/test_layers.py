@@ -20,22 +20,23 @@ ROOMS: dict[str, set[str]] = {
     "units": set(),
     "statistics": set(),
     "image_size": {"errors"},
+    "metrics": {"errors"},
     "plugins": {"errors"},
     "settings": {"errors"},
     "checkpoint": set(),
     "spaces": {"errors", "plugins", "settings"},
     "networks": {"errors", "plugins", "settings", "spaces"},
-    "trial": {"spaces"},
+    "trial": {"metrics", "spaces"},
     "execution": {"errors", "settings", "trial", "units"},
     "controller": {"checkpoint", "settings", "spaces", "trial"},
     "strategies": {"checkpoint", "controller", "errors", "plugins", "settings", "spaces", "trial"},
     "loops": {"checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
     "store": {"checkpoint", "errors", "networks", "renamed", "spaces", "trial"},
-    "early_stopping": {"checkpoint", "execution", "settings", "store", "trial"},
-    "child": {"checkpoint", "errors", "image_size", "networks", "renamed", "settings", "store", "units"},
+    "early_stopping": {"checkpoint", "errors", "execution", "settings", "store", "trial"},
+    "child": {"checkpoint", "errors", "image_size", "metrics", "networks", "renamed", "settings", "store", "units"},
     "tasks": {"child", "errors", "networks", "plugins", "settings"},
     "evaluation": {
-        *("checkpoint", "child", "early_stopping", "errors", "networks", "plugins", "settings", "spaces"),
+        *("checkpoint", "child", "early_stopping", "errors", "metrics", "networks", "plugins", "settings", "spaces"),
         *("statistics", "tasks", "trial", "units"),
     },
     "one_shot": {
@@ -44,7 +45,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "bench": {"controller", "errors", "spaces", "statistics", "strategies", "trial"},
     "report": {
-        *("bench", "evaluation", "networks", "one_shot", "renamed", "spaces", "statistics", "store", "trial"),
+        *("bench", "evaluation", "metrics", "networks", "one_shot", "renamed", "spaces", "statistics", "store"),
+        "trial",
     },
     "flags": {"errors", "renamed", "settings"},
     "workflows": {
@@ -59,7 +61,18 @@ ROOMS: dict[str, set[str]] = {
 }
 """What each room may import, from the lowest to the highest."""
 PURE = (
-    *("errors", "exit_codes", "renamed", "units", "statistics", "image_size", "plugins", "settings", "checkpoint"),
+    *(
+        "errors",
+        "exit_codes",
+        "renamed",
+        "units",
+        "statistics",
+        "image_size",
+        "metrics",
+        "plugins",
+        "settings",
+        "checkpoint",
+    ),
     *("spaces", "networks", "trial", "execution", "strategies", "loops", "store", "early_stopping", "report"),
     *("flags", "commands"),
 )

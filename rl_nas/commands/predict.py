@@ -12,6 +12,7 @@ from rl_nas.errors import UsageError
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.settings import Settings, setting
+from rl_nas.store.json_files import read_text
 from rl_nas.tasks.catalog import TASKS, find_task
 from rl_nas.tasks.settings import TaskSettings
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
@@ -77,7 +78,7 @@ def _recorded_task(path: Path) -> str:
     file = path / "assets.extra" / "task.txt"
     if not file.is_file():
         return next(iter(TASKS))
-    name = file.read_text(encoding="utf-8").strip()
+    name = read_text(file, "export the network again").strip()
     if name not in TASKS:
         raise UsageError(f"{path} is of task {name!r}; give its code with --task=module:NAME if you trust it")
     return name

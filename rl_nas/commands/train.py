@@ -136,8 +136,7 @@ def _resume(parsed: Parsed, folder: TrainingFolder, debug: bool) -> dict[str, An
     if "genotype" in parsed.given and find_genotype(name or "").canonical_key() != genotype.canonical_key():
         raise UsageError(f"--genotype={name} is not what {folder.path} trains; leave it out, or give another --run_dir")
     if folder.results.exists():
-        results: dict[str, Any] = json.loads(folder.results.read_text(encoding="utf-8"))
-        return results
+        return folder.read_results()
     training = _prepared(config, folder, genotype, debug)
     results = training.run()
     return results if training.first else None

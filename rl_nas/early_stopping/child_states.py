@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rl_nas.checkpoint import State
+from rl_nas.errors import UsageError
 from rl_nas.store.files import make_folder, storage_errors, write_bytes, write_text
+from rl_nas.store.json_files import OTHERS, read_json
 from rl_nas.store.states import pack, unpack
 
 
@@ -40,7 +42,10 @@ class ChildStates:
         """See `rl_nas.early_stopping.halving.Decisions`."""
         if not self._epochs.exists():
             return {}
-        return {int(index): epochs for index, epochs in json.loads(self._epochs.read_text(encoding="utf-8")).items()}
+        recorded = read_json(self._epochs, {OTHERS: int})
+        if not all(index.isdecimal() for index in recorded):
+            raise UsageError(f"{self._epochs} has names that are no trials; restore the file, or start another run")
+        return {int(index): epochs for index, epochs in recorded.items()}
 
     def write(self, epochs: Mapping[int, int]) -> None:
         """See `rl_nas.early_stopping.halving.Decisions`."""

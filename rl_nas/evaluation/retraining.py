@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rl_nas.metrics import metrics_of, quality_of
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.statistics import spearman
-from rl_nas.trial import metrics_of
 
 FOUND, RANDOM = "trial", "random"
 """Kinds of candidates, the prefixes of their names: found by the search, or drawn at random."""
@@ -58,7 +58,7 @@ class Retrained:
 
     def qualities(self, measured: str) -> list[float]:
         """The quality of every seed on `valid` or `final_test`, if measured."""
-        return [next(iter(metrics_of(one[measured]).values())) for one in self.results if one[measured]]
+        return [quality_of(metrics_of(one[measured])).value for one in self.results if one[measured]]
 
 
 def ranked(retrained: Sequence[Retrained]) -> list[Retrained]:

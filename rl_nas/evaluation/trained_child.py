@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -28,6 +28,7 @@ from rl_nas.evaluation.latency import measure_latency
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.evaluation.zero_cost import Filter, first_images
+from rl_nas.metrics import quality_of
 from rl_nas.networks.layer import Shape
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
@@ -145,7 +146,7 @@ class TrainedChildEvaluator:
             epochs=len(measured) if self._early_stop.measures else self._training.epochs,
             latency=measure_latency(child.infer, self._data) if self._latency else None,
             seconds=time.monotonic() - started,
-            curve=tuple(map(_quality, measured)) if self._early_stop.measures else (),
+            curve=_curve(measured) if self._early_stop.measures else (),
         )
         if not complete:
             self._on_child(job, measurement, child)
@@ -175,7 +176,7 @@ class TrainedChildEvaluator:
 
         def stop() -> bool:
             measured.append(self._metrics(trainer.infer))
-            short = falls_short(list(map(_quality, measured)), job.thresholds, self._early_stop.rule)
+            short = falls_short(_curve(measured), job.thresholds, self._early_stop.rule)
             ends = short or len(measured) == job.epochs
             if ends and self._states is not None:
                 seconds = time.monotonic() - started
@@ -190,5 +191,5 @@ class TrainedChildEvaluator:
         return evaluate(infer, self._data, self._objective, self._task.metric(self._problem))
 
 
-def _quality(metrics: dict[str, float]) -> float:
-    return next(iter(metrics.values()))
+def _curve(measured: Sequence[Mapping[str, float]]) -> tuple[float, ...]:
+    return tuple(quality_of(metrics).value for metrics in measured)

@@ -7,9 +7,12 @@ from typing import Any
 
 from rl_nas.checkpoint import Checkpoint
 from rl_nas.errors import UsageError
-from rl_nas.renamed import current_ranked
+from rl_nas.renamed import RANKED, current_ranked
 from rl_nas.store.files import make_folder, write_bytes, write_text
+from rl_nas.store.json_files import read_json
 from rl_nas.store.states import pack, unpack
+
+_RANKING = [tuple({"architecture": [int], name: float} for name in ("quality", *RANKED))]
 
 
 class OneShotState:
@@ -52,7 +55,15 @@ class OneShotState:
         write_text(self._ranking, json.dumps(ranking, indent=1) + "\n")
 
     def ranking(self) -> list[dict[str, Any]] | None:
-        """The ranking that was written, if any."""
+        """The ranking that was written, if any.
+
+        Raises:
+            UsageError: the file is broken.
+        """
         if not self._ranking.exists():
             return None
-        return [current_ranked(entry) for entry in json.loads(self._ranking.read_text(encoding="utf-8"))]
+        hint = "delete the file to rank again"
+        ranking = [current_ranked(entry) for entry in read_json(self._ranking, _RANKING, hint)]
+        if not ranking:
+            raise UsageError(f"{self._ranking} holds no networks; {hint}")
+        return ranking

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
@@ -16,6 +16,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from rl_nas.renamed import current_figures
 from rl_nas.store.files import storage_errors, write_text
+from rl_nas.store.json_files import OTHERS, parse_json, read_text
 
 
 class FigureLog:
@@ -25,20 +26,27 @@ class FigureLog:
         written: figures of the lines at opening, by their present names.
     """
 
+    _FORM: ClassVar[Mapping[str, Any]] = {OTHERS: float}
+
     def __init__(self, lines: Path, events: Path) -> None:
         """Opens both.
 
         Args:
             lines: file of JSON lines; a last line that was cut off is dropped.
             events: folder for TensorBoard.
+
+        Raises:
+            UsageError: a line is broken.
         """
         self._path = lines
         with storage_errors(lines):
-            text = lines.read_text(encoding="utf-8") if lines.exists() else ""
+            text = read_text(lines) if lines.exists() else ""
             whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
             if "".join(whole) != text:
                 lines.write_text("".join(whole), encoding="utf-8")
-            self.written: list[dict[str, Any]] = [current_figures(json.loads(line)) for line in whole]
+            self.written: list[dict[str, Any]] = [
+                current_figures(parse_json(line, self._FORM, lines)) for line in whole
+            ]
             self._file = lines.open("a", encoding="utf-8")
             self._events = EventFileWriter(str(events))
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from rl_nas.trial import metrics_of
+from rl_nas.metrics import metrics_of
 
 _RECIPE = (
     "epochs",

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Retrained, agreement, of_kind, ranked, spread
+from rl_nas.metrics import metrics_of, quality_of
 from rl_nas.report.tables import aligned
-from rl_nas.trial import metrics_of
 
 _HEADS = ("network", "proxy", "held out", "test", "parameters", "multiply-adds", "seconds")
 _COLUMNS = (("<", 6), ("<", 15), ("<", 15), (">", 10), (">", 13), (">", 7))
@@ -78,6 +78,6 @@ def _correlation(finished: Sequence[Retrained]) -> str:
 def _full(name: str, results: dict[str, Any]) -> str:
     text, final = f"Full training: {name}, {results['epochs']} epochs", results["final_test"]
     if final:
-        name, value = next(iter(metrics_of(final).items()))
+        name, value = quality_of(metrics_of(final))
         text += f", {name} {value:.4f} on {final['images']:,} images of split {final['split']}: final"
     return text

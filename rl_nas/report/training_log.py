@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 from rl_nas.report.figure_log import FigureLog
+from rl_nas.store.json_files import OTHERS
 
 
 class TrainingLog(FigureLog):
@@ -16,6 +18,8 @@ class TrainingLog(FigureLog):
         events: folder for TensorBoard.
         epoch: number of complete epochs; lines of later ones are dropped.
     """
+
+    _FORM: ClassVar[Mapping[str, Any]] = {"epoch": int, "step": int, "seconds": float, OTHERS: float}
 
     def __init__(self, lines: Path, events: Path, epoch: int) -> None:
         super().__init__(lines, events)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from rl_nas.metrics import metrics_of
 from rl_nas.report.tables import counted
-from rl_nas.trial import metrics_of
 
 
 def training_text(results: dict[str, Any], files: dict[str, Any]) -> str:

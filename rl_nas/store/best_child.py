@@ -97,7 +97,7 @@ class BestChild:
         }
         text = json.dumps(document, indent=2) + "\n"
         path = self._folder.best / "genotype.json"
-        if path.exists() and path.read_text(encoding="utf-8") == text:
+        if path.exists() and path.read_bytes() == text.encode():
             return
         with storage_errors(self._folder.best):
             # A picture and a SavedModel of an earlier best must not stand beside this genotype.

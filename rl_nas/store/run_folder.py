@@ -9,6 +9,27 @@ from typing import Any
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.renamed import current_flags
 from rl_nas.store.files import storage_errors, write_text
+from rl_nas.store.json_files import OTHERS, SCALAR, read_json
+
+_CONFIG = {"flags": {OTHERS: SCALAR}}
+_SPLIT = {"split": str, "images": int, OTHERS: (float, None)}
+_RESULTS = {
+    "genotype_name": (str, None),
+    "network": {"size": (str, None), "trainable_parameters": int, "multiply_adds": int},
+    "train": {"images": int, OTHERS: (float, None)},
+    "valid": (None, _SPLIT),
+    "final_test": (None, _SPLIT),
+    "epochs": int,
+    "seconds": float,
+}
+_DATA = {
+    "classes": [str],
+    "train_images": int,
+    "valid_images": int,
+    "mean": [float],
+    "deviation": [float],
+}
+_AGAIN = "delete the file and give rl_nas train --resume to measure again"
 
 
 class RunFolder:
@@ -71,15 +92,12 @@ class RunFolder:
         return self.read_config()
 
     def read_config(self) -> dict[str, Any]:
-        """The config of a run, which may be at work in another process; flags have their present names."""
-        try:
-            text = self.config.read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"{self.config}: {error.strerror}; expected a run in its folder") from error
-        try:
-            config: dict[str, Any] = json.loads(text)
-        except ValueError as error:
-            raise UsageError(f"{self.config} is not JSON ({error}); the run cannot be resumed without it") from error
+        """The config of a run, which may be at work in another process; flags have their present names.
+
+        Raises:
+            UsageError: it is absent or broken.
+        """
+        config: dict[str, Any] = read_json(self.config, _CONFIG)
         return {**config, "flags": current_flags(config["flags"])}
 
     def _take_lock(self) -> None:
@@ -156,6 +174,24 @@ class TrainingFolder(RunFolder):
         self.data = self.path / "data.json"
         self.model = self.path / "model.keras"
         self.results = self.path / "results.json"
+
+    def read_results(self) -> dict[str, Any]:
+        """The final measurements.
+
+        Raises:
+            UsageError: they are absent or broken.
+        """
+        results: dict[str, Any] = read_json(self.results, _RESULTS, _AGAIN)
+        return results
+
+    def read_data(self) -> dict[str, Any]:
+        """Class names, normalization and numbers of images.
+
+        Raises:
+            UsageError: they are absent or broken.
+        """
+        data: dict[str, Any] = read_json(self.data, _DATA)
+        return data
 
     def files(self) -> dict[str, Path]:
         """Files of a finished run, by description."""

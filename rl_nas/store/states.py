@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -45,14 +46,13 @@ def unpack(content: bytes) -> State:
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        document = json.loads(arrays.pop(_DOCUMENT).tobytes())
-    except (zipfile.BadZipFile, EOFError, KeyError, AttributeError) as error:
+        return dict(_whole(json.loads(arrays.pop(_DOCUMENT).tobytes()), arrays))
+    except (zipfile.BadZipFile, EOFError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ValueError(f"not a state of a strategy ({type(error).__name__}: {error})") from error
 
-    def whole(value: Any) -> Any:
-        if isinstance(value, dict):
-            return arrays[value[_ARRAY]] if _ARRAY in value else {key: whole(part) for key, part in value.items()}
-        return [whole(part) for part in value] if isinstance(value, list) else value
 
-    state: State = whole(document)
-    return state
+def _whole(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """A value with its arrays in their places."""
+    if isinstance(value, dict):
+        return arrays[value[_ARRAY]] if _ARRAY in value else {key: _whole(part, arrays) for key, part in value.items()}
+    return [_whole(part, arrays) for part in value] if isinstance(value, list) else value

@@ -187,7 +187,7 @@ class TrialStore:
 
     def _select(self, numbers: str, parameters: Sequence[int]) -> list[Trial]:
         failures: dict[int, list[Failure]] = {}
-        with self._errors():
+        with self._errors(ValueError, TypeError, AttributeError, RecursionError):  # of values that are not a run's
             query = f"{_SELECT_FAILURES} WHERE trial {numbers} ORDER BY trial, attempt"
             for trial, state, error, log in self._connection.execute(query, parameters):
                 failures.setdefault(trial, []).append(Failure(TrialState(state), error, log))
@@ -204,10 +204,11 @@ class TrialStore:
             self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, *others: type[Exception]) -> Iterator[None]:
+        caught: tuple[type[Exception], ...] = (sqlite3.Error, *others)
         try:
             yield
-        except sqlite3.Error as error:
+        except caught as error:
             raise StorageError(f"trials of the run, {self._path}: {error}") from error
 
 
@@ -256,4 +257,4 @@ def _read(row: tuple[Any, ...], failures: Sequence[Failure]) -> Trial:
 def _measurement(measures: Sequence[Any]) -> Measurement:
     values = dict(zip(_MEASURES, measures, strict=True))
     metrics, curve = json.loads(values.pop("metrics") or "{}"), json.loads(values.pop("curve") or "[]")
-    return Measurement(**values, metrics=metrics, curve=tuple(curve))
+    return Measurement(**values, metrics=dict(metrics), curve=tuple(curve))

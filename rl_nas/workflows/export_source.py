@@ -1,6 +1,5 @@
 """A model to be exported, and facts from the folder of its training. No TensorFlow."""
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.errors import UsageError
 from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.tasks.settings import TaskSettings
 from rl_nas.workflows.run_config import check_plugins
 
 
@@ -43,7 +43,7 @@ class ExportSource:
         self.results: dict[str, Any] = {}
         self.flags: dict[str, Any] = {}
         if folder.config.exists() and folder.results.exists():
-            self.results = json.loads(folder.results.read_text(encoding="utf-8"))
+            self.results = folder.read_results()
             self.flags = folder.read_config()["flags"]
         elif "dataset" not in given:
             raise UsageError(f"--model={model} is not in a training's folder: give its data set with --dataset")
@@ -51,4 +51,4 @@ class ExportSource:
         merged = {**values, **self.flags, **{name: values[name] for name in given}}
         self.data = DataSettings.from_flags(merged)
         self.pipeline = InputPipelineSettings.from_flags({**InputPipelineSettings().flags(), **self.flags})
-        self.task: str | None = merged.get("task")
+        self.task = TaskSettings.from_flags({"task": None, **merged}).task

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from rl_nas.child.export.writers import CLASSES, EXTRA
 from rl_nas.errors import UsageError
+from rl_nas.store.json_files import read_text
 from rl_nas.tasks.task import Task
 
 
@@ -19,7 +20,7 @@ def predict_files(task: Task, path: Path, files: Sequence[str], top: int) -> Ite
     """
     serve = (loaded := tf.saved_model.load(path)).signatures["serving_default"]
     channels = serve.structured_input_signature[1]["images"].shape[-1]
-    names = (path / EXTRA / CLASSES).read_text(encoding="utf-8").splitlines()
+    names = read_text(path / EXTRA / CLASSES, "export the network again").splitlines()
     for file in files:
         try:
             image = tf.io.decode_image(tf.io.read_file(file), channels=channels, expand_animations=False)

@@ -100,8 +100,7 @@ class SecondStage:
                 raise KeyboardInterrupt
             if done.returncode:
                 return None
-        results: dict[str, Any] = json.loads(folder.results.read_text(encoding="utf-8"))
-        return results
+        return folder.read_results()
 
 
 def published(settings: SecondStageSettings) -> list[str]:

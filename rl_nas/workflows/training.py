@@ -125,7 +125,7 @@ class TrainingRun:
         """
         start = self.config.start
         if self.config.run.resume and self.folder.data.exists():
-            data, recorded = self._data(), json.loads(self.folder.data.read_text(encoding="utf-8"))
+            data, recorded = self._data(), self.folder.read_data()
             changed = ", ".join(name for name in data if recorded.get(name) != data[name])
             if changed:
                 raise UsageError(f"--dataset={self._source.name} differs from that at the training's start: {changed}")
@@ -191,8 +191,14 @@ class TrainingRun:
         self._checkpoints.save(self._trainer.step)
 
     def _finish(self, history: list[dict[str, float]]) -> dict[str, Any]:
-        """Measures on the test split, writes the model and the results."""
+        """Measures on the test split, writes the model and the results.
+
+        Raises:
+            UsageError: the history lacks the last epoch.
+        """
         trainer = self._trainer
+        if not history or not history[-1].keys() >= set(trainer.figure_names):
+            raise UsageError(f"{self._written.history} lacks the last epoch; restore the file, or start another run")
         valid = self._valid  # of the last epoch, unless another process measured it
         if valid is None and self._pipeline.size("valid"):
             valid = trainer.measure("valid")

@@ -66,6 +66,29 @@ def test_held_out_images_are_disjoint_and_repeatable(digits: ImageData, tfds_dir
 
 
 @pytest.mark.parametrize(
+    "name", ["kaggle:cats", "huggingface:mnist", "my-lab:a/b:1.0.0", "mnist:", "mnist:3.0.1:x", "mnist:x1", ":mnist"]
+)
+def test_code_of_communities_is_never_fetched(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tensorflow_datasets.builder", lambda *_, **__: pytest.fail("TFDS was asked"))
+    with pytest.raises(UsageError, match="is not one of TFDS's own data sets"):
+        image_data(DataSettings(dataset=name))
+
+
+@pytest.mark.parametrize("name", ["cifar10:3.*.*", "mnist:3.0.1", "imagenet_resized/8x8:0.1.0", "mnist"])
+def test_versions_are_asked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class AskedError(Exception):
+        pass
+
+    def ask(given: str, **_: object) -> None:
+        assert given == name
+        raise AskedError
+
+    monkeypatch.setattr("tensorflow_datasets.builder", ask)
+    with pytest.raises(AskedError):
+        image_data(DataSettings(dataset=name))
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"dataset": "digit"}, "did you mean digits"),

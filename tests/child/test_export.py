@@ -77,7 +77,7 @@ class Decided(Classifier):
 
 def test_a_searchs_export_agrees_if_its_task_says_so(tmp_path: Path) -> None:
     """One tie in each of two batches; a difference of classes would be 1, or 255 as uint8."""
-    ours, place = Decided(network(0), Normalization.unit(3), NAMES), tmp_path / "model"
+    ours, place = Decided("classification", network(0), Normalization.unit(3), NAMES), tmp_path / "model"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Decided, "ties", 1)
         assert write_checked_saved_model(ours, IMAGES, LABELS, place) == {"same_class": 0.9}

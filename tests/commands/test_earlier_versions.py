@@ -162,6 +162,16 @@ def test_a_ranking_by_shared_weights_opens(tmp_path: Path) -> None:
     assert one_shot_result(ranking, [], 0).ranked == 1
 
 
+@pytest.mark.parametrize("verb", ["search", "train", "proxy"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"flags": []}', '{"flags": {"reward": []}}'])
+def test_a_broken_config_is_one_line(verb: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(content)
+    done = run(verb, "--resume", f"--run_dir={tmp_path}")
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert f"rl_nas {verb}: {tmp_path / 'config.json'}" in done.stderr
+
+
 EDGES = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|avg_pool_3x3~2|"
 
 

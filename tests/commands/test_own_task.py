@@ -162,6 +162,19 @@ def test_what_the_task_cannot_do_is_one_line(words: tuple[str, ...], message: st
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("verb", ["search", "train"])
+@pytest.mark.parametrize(("task", "message"), [("Metric", "metric 'epochs'"), ("Figure", "training figure 'seconds'")])
+def test_names_of_other_figures_are_refused_before_the_expense(
+    verb: str, task: str, message: str, tmp_path: Path
+) -> None:
+    words = SEARCH if verb == "search" else (f"--genotype={EDGES}", *NETWORK, "--epochs=1", "--batch_size=50")
+    with nothing_written(tmp_path):
+        done = own(verb, f"--task=clashing_task:{task}", *DATA[1:], *words, f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 2, done.stderr
+    assert f"{message} of the task has the name of another figure; rename it" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_catalog_does_not_know_it() -> None:
     source = image_source(DataSettings(dataset="digits"))
     assert InkColumn().annotation({"label": None}, ()) is None

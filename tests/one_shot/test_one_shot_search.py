@@ -43,7 +43,7 @@ class CountingSupernet:
         if not self.admits(architecture):
             raise ChildError(TrialState.INVALID, "forbidden")
         self.batches += [] if batch is None else [tuple(batch)]
-        return Measurement(float(self.counts[range(3), architecture].sum() / 1000), 0.0, 1, 1, 1, 0.0)
+        return Measurement(float(self.counts[range(3), architecture].sum() / 1000), {}, 1, 1, 1, 0.0)
 
     def admits(self, architecture: Architecture) -> bool:
         return self.forbidden not in architecture

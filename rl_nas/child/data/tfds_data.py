@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import io
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from rl_nas.child.data.settings import FOLDER, DataSettings
 from rl_nas.errors import UsageError, first_line
 
 _DOWNLOAD_HOST = ("storage.googleapis.com", 443)
+_OWN = re.compile(r"[^:]*(:(\d+|\*)(\.(\d+|\*)){2}(/[^:]*)?)?")
+"""Names of TFDS's own data sets, whose only colon precedes a version; no name behind a namespace starts so."""
 _BY_HAND = {
     "imagenet2012": (
         "download ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org (an account is needed) into"
@@ -29,13 +32,14 @@ def prepared_builder(settings: DataSettings) -> Any:
     """The TFDS builder of a data set; downloads and prepares the data set if it is not yet.
 
     Raises:
-        UsageError: the data set is unknown or absent.
+        UsageError: the data set is unknown, absent, or of a community.
     """
     from rl_nas.child.data import digits  # noqa: F401  (its import registers the data set)
 
     name, data_dir = settings.dataset, settings.data_dir
     if name.startswith(FOLDER):
         return image_folder(name)
+    _check_own(name)
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
@@ -47,6 +51,15 @@ def prepared_builder(settings: DataSettings) -> Any:
     if not builder.is_prepared():
         _prepare(builder)
     return builder
+
+
+def _check_own(name: str) -> None:
+    """Raises `UsageError` for a community's data set: TFDS would fetch and import its code, which a file may name."""
+    if not _OWN.fullmatch(name):
+        raise UsageError(
+            f"--dataset={name} is not one of TFDS's own data sets; expected a name of tensorflow.org/datasets/catalog,"
+            " with at most a version, such as 3.0.1, after a colon; or folder:PATH"
+        )
 
 
 def _prepare(builder: Any) -> None:

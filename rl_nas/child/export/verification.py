@@ -13,6 +13,7 @@ import numpy as np
 from rl_nas.child.export import reload
 from rl_nas.child.export.serving import Agreement
 from rl_nas.errors import RunError
+from rl_nas.metrics import check_names
 
 Predictions = Mapping[str, np.ndarray]
 Compare = Callable[[Predictions, Predictions, Any, str], Agreement]
@@ -61,12 +62,14 @@ def verify(
 
     Raises:
         RunError: the model cannot be loaded there, or computes something else.
+        UsageError: a figure of the agreement has the name of another one.
     """
     found, seconds = _run_elsewhere(kind, path, images)
     missing = [name for name in expected if name not in found]
     if missing:
         raise RunError(f"{path} gives {', '.join(found)}; expected {', '.join(missing)} too")
     agreement = compare(found, expected, targets, arithmetic)
+    check_names("export figure", agreement.figures)
     if agreement.complaint is not None:
         raise RunError(f"{path} {agreement.complaint}")
     return Verified(len(images), agreement.figures, 1000 * seconds, _size(path))

@@ -19,6 +19,7 @@ from rl_nas.child.training.objective import Metric, Objective, add_up
 from rl_nas.child.training.settings import DeviceSettings, TrainingSettings
 from rl_nas.child.training.train_step import TrainStep
 from rl_nas.errors import UsageError
+from rl_nas.metrics import check_names
 
 
 class Measured(NamedTuple):
@@ -78,6 +79,7 @@ class FullTrainer:
     ) -> None:
         self.model, self._pipeline, self.normalization = model, pipeline, normalization
         self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
+        check_names("training figure", objective.figure_names)
         self._objective, self._annotation, self._metric = objective, annotation, metric
         self._strategy, self._loop_steps = strategy, devices.steps_per_loop
         self.batch = global_batch(training, pipeline.train_images, strategy)
@@ -171,7 +173,9 @@ class FullTrainer:
         metric = self._metric()
         for _ in range(-(-images // batch)):
             add_up(metric, self._measure_batch(*next(batches)))
-        return Measured(split, images, metric.result())
+        metrics = metric.result()
+        check_names("metric", metrics)
+        return Measured(split, images, metrics)
 
     def write_back(self) -> None:
         """Copies the trained weights, or their averages if there are any, into the model's own variables."""
