@@ -11,6 +11,7 @@ from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.catalog import find_space
+from rl_nas.tasks.task import Problem
 from rl_nas.trial import Job, child_seed
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
@@ -69,13 +70,12 @@ class RandomChildren:
     @property
     def objective(self) -> "Objective":
         """The task's."""
-        task = self._opened.task
-        return task.objective(self.config.problem(task, self.images.class_names))
+        return self._opened.task.objective(self._problem)
 
     @property
     def metric(self) -> "Metric":
         """A fresh one of the task's."""
-        return self._opened.task.metric(self.images.classes)
+        return self._opened.task.metric(self._problem)
 
     @property
     def steps(self) -> int:
@@ -86,8 +86,12 @@ class RandomChildren:
 
     def plan(self, job: Job) -> Plan:
         """The network of a child while it is trained."""
-        genotype, head = self._space.decode(job.architecture), self._opened.task.head(self.images.classes)
+        genotype, head = self._space.decode(job.architecture), self._opened.task.head(self._problem)
         return plan_network(genotype, self.config.network, self.images.image_shape, head, self.steps)
+
+    @property
+    def _problem(self) -> Problem:
+        return self.config.problem(self._opened.task, self.images.class_names)
 
     @cached_property
     def _opened(self) -> "Opened":

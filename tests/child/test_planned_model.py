@@ -143,7 +143,7 @@ def test_auxiliary_heads_and_averages() -> None:
     assert curves[0] == pytest.approx(curves[1], rel=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_xla_computes_the_same() -> None:
     plan = network_plan("ENAS-micro")
     curves = []
@@ -193,7 +193,7 @@ print(json.dumps({"curves": curves, "untraced": untraced, "same": same, "steps":
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_devices_with_a_batch_each_are_one_device_with_it() -> None:
     words = [sys.executable, "-c", REPLICAS]
     here = [str(Path(__file__).parents[n]) for n in (0, 1)]

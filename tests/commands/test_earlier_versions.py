@@ -111,7 +111,7 @@ def test_children_get_no_flags_that_have_no_effect(executor: str, tmp_path: Path
     assert [str(trial.state) for trial in read_trials(folder / "trials.sqlite")] == ["ok", "ok"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_goes_on_without_flags_that_have_no_effect(tmp_path: Path) -> None:
     space: Any = nas_rl(2)
     (tmp_path / "chain.json").write_text(json.dumps(to_json(space.decode(space.sample(np.random.default_rng(0))))))
@@ -126,7 +126,7 @@ def test_a_training_goes_on_without_flags_that_have_no_effect(tmp_path: Path) ->
     assert results(folder)["final_test"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_its_flagfile_repeats_it(tmp_path: Path) -> None:
     words = (f"--flagfile={OLD / 'search/flags.cfg'}", "--trials=2", f"--run_dir={tmp_path / 'run'}")
     done = run("search", *words)
@@ -148,7 +148,7 @@ def test_a_training_goes_on_to_the_same_numbers(training: Path) -> None:
     assert len((training / "history.jsonl").read_text().splitlines()) == 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_model_exports_and_predicts(tmp_path: Path) -> None:
     done = run("export", f"--model={OLD / 'model.keras'}", "--dataset=digits", f"--out={tmp_path / 'out'}", "--json")
     assert done.returncode == 0, done.stderr

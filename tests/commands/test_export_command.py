@@ -155,7 +155,7 @@ def test_data_of_other_classes_or_images_are_refused(trained: Path, tmp_path: Pa
     assert "the model has 10 classes; 2 names were given" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_oblong_images_are_trained_on_exported_and_predicted(tmp_path: Path) -> None:
     words = (*TINY_TRAINING, "--epochs=1", "--image_size=8x12", "--train_images=120", f"--run_dir={tmp_path / 'run'}")
     done = run("train", *words)

@@ -146,7 +146,7 @@ def test_flags_cfg_repeats_the_run_under_another_hash_seed(base: Path, unbroken:
         assert (folder / name).read_bytes() == (unbroken.folder / name).read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_searches(base: Path, tiny: Words, unbroken: Run, strategy: str) -> None:
     folder = unbroken.folder
