@@ -1,5 +1,8 @@
 """Pictures of chains and of the graphs of NAS benchmarks: a column of boxes, and arcs past them."""
 
+import textwrap
+from typing import Any
+
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path as Curve
@@ -7,7 +10,8 @@ from matplotlib.path import Path as Curve
 from rl_nas.networks.families.family import Arrow, Diagram
 
 _BOX_WIDTH, _BOX_HEIGHT = 1.7, 0.34
-_LEVEL, _MARGIN, _TITLE = 0.66, 0.3, 0.45
+_LEVEL, _MARGIN = 0.66, 0.3
+_TITLE_LINE, _TITLE_GAP, _TITLE_CHARACTER = 0.18, 0.27, 0.115
 _SWING, _TEXT = 0.38, 0.4
 _FILLS = {"input": "#FFFFFF", "op": "#FBF3D0", "output": "#DCCBEF"}
 _INK = "#333333"
@@ -20,7 +24,9 @@ def graph_figure(graph: Diagram, title: str = "") -> Figure:
     nodes, arrows = graph
     far = max((_reach(arrow) + bool(arrow.text) * _TEXT for arrow in arrows), default=0.0)
     half = _BOX_WIDTH / 2 + far + _MARGIN
-    top = (len(nodes) - 1) * _LEVEL + _BOX_HEIGHT / 2 + _MARGIN + (_TITLE if title else 0)
+    title_lines = textwrap.wrap(title, int((2 * half - 2 * _MARGIN) / _TITLE_CHARACTER))
+    title_height = _TITLE_LINE * len(title_lines) + (_TITLE_GAP if title_lines else 0.0)
+    top = (len(nodes) - 1) * _LEVEL + _BOX_HEIGHT / 2 + _MARGIN + title_height
     figure = Figure(figsize=(2 * half, top + _BOX_HEIGHT / 2 + _MARGIN))
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-half, half), ylim=(-_BOX_HEIGHT / 2 - _MARGIN, top))
     axes.set_axis_off()
@@ -34,7 +40,8 @@ def graph_figure(graph: Diagram, title: str = "") -> Figure:
         corner, style = (-_BOX_WIDTH / 2, number * _LEVEL - _BOX_HEIGHT / 2), "round,pad=0,rounding_size=0.08"
         axes.add_patch(FancyBboxPatch(corner, _BOX_WIDTH, _BOX_HEIGHT, style, fc=_FILLS[node.kind], ec=_INK, zorder=3))
         axes.text(0, number * _LEVEL, node.text, ha="center", va="center", fontsize=8, zorder=4)
-    axes.text(0, top - _MARGIN, title, ha="center", va="top", fontsize=10, weight="bold")
+    heading: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 10, "weight": "bold", "parse_math": False}
+    axes.text(0, top - _MARGIN, "\n".join(title_lines), **heading)
     return figure
 
 

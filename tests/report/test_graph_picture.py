@@ -30,7 +30,7 @@ def graph_of(genotype: Genotype) -> Diagram:
 def test_every_text_is_inside_its_box_and_the_picture(name: str, seed: int) -> None:
     space = find_space(SpaceSettings(space=name, layers=12, strides=True))
     genotype = space.decode(space.sample(np.random.default_rng(seed)))
-    figure = graph_figure(graph_of(genotype), "trial 3")
+    figure = graph_figure(graph_of(genotype), "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|" * (1 + seed))
     FigureCanvasAgg(figure).draw()
     (axes,) = figure.axes
     boxes = [patch.get_window_extent() for patch in axes.patches if isinstance(patch, FancyBboxPatch)]
