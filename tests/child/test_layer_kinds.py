@@ -42,7 +42,7 @@ EXAMPLES: dict[type[Layer], list[Layer]] = {
     layers.Concat: [layers.Concat(), layers.Concat(chosen=True)],
     layers.ShiftByOne: [layers.ShiftByOne()],
     layers.Pad: [layers.Pad(1, 0, 2, 3)],
-    layers.Crop: [layers.Crop(2)],
+    layers.CropChannels: [layers.CropChannels(2)],
     layers.Zero: [layers.Zero()],
     layers.Dropout: [layers.Dropout(0.5)],
     layers.TrainingFraction: [TrainingFraction(STEPS)],

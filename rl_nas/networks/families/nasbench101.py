@@ -3,7 +3,7 @@
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.family import NORM, SIZES, Arrow, Diagram, DiagramNode, Family
 from rl_nas.networks.features import Features
-from rl_nas.networks.layers import Add, Concat, Crop, Pool
+from rl_nas.networks.layers import Add, Concat, CropChannels, Pool
 from rl_nas.networks.operations import Ops
 from rl_nas.networks.plan import Tensor
 from rl_nas.networks.skeleton import Skeleton
@@ -83,7 +83,7 @@ def _plan_module(ops: Ops, spec: ModelSpec, h: Tensor, filters: int) -> Tensor:
 
 
 def _truncated(ops: Ops, x: Tensor, channels: int) -> Tensor:
-    return x if x.channels == channels else ops.plan.add(Crop(channels), x, name="truncate")
+    return x if x.channels == channels else ops.plan.add(CropChannels(channels), x, name="truncate")
 
 
 def _plan_operation(ops: Ops, op: str, x: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ KINDS: dict[type[Layer], LayerKind] = {
         joining.CONCAT,
         joining.SHIFT_BY_ONE,
         joining.PAD,
-        joining.CROP,
+        joining.CROP_CHANNELS,
         joining.ZERO,
         stochastic.DROPOUT,
         stochastic.TRAINING_FRACTION,

@@ -46,7 +46,7 @@ def _keras_shift(layer: layers.ShiftByOne, site: Site) -> Callable[[Any], Any]:
     return lambda x: crop(pad(x))
 
 
-def _keras_crop(layer: layers.Crop, site: Site) -> Callable[[Any], Any]:
+def _keras_crop_channels(layer: layers.CropChannels, site: Site) -> Callable[[Any], Any]:
     shape, kept = site.node.inputs[0].shape, site.node.output.shape
     # Channels become a dimension that Keras can crop.
     unfold = keras.layers.Reshape((*shape, 1), name=f"{site.name}.unfold")
@@ -71,7 +71,9 @@ PAD = LayerKind(
     ),
     compute=_pad,
 )
-CROP = LayerKind(layers.Crop, keras=_keras_crop, compute=taped(lambda call, x: x[..., : call.layer.channels]))
+CROP_CHANNELS = LayerKind(
+    layers.CropChannels, keras=_keras_crop_channels, compute=taped(lambda call, x: x[..., : call.layer.channels])
+)
 ZERO = LayerKind(
     layers.Zero,
     keras=lambda layer, site: keras.layers.Rescaling(0.0, name=site.name),

@@ -1,0 +1,89 @@
+"""Convolutions."""
+
+from dataclasses import dataclass
+
+from typing_extensions import override
+
+from rl_nas.networks.layer import Layer, Shape, Weight
+from rl_nas.networks.layers.window import Padding, Pair, window_size
+
+
+@dataclass(frozen=True)
+class Conv(Layer):
+    """Convolution. Strides above 1 and dilation above 1 exclude each other."""
+
+    filters: int
+    kernel: Pair
+    strides: Pair = (1, 1)
+    dilation: int = 1
+    padding: Padding = "same"
+    bias: bool = False
+
+    @override
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return (*window_size(inputs[0], self.kernel, self.strides, self.padding), self.filters)
+
+    @override
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        kernel = Weight("kernel", (*self.kernel, inputs[0][2], self.filters))
+        return (kernel, Weight("bias", (self.filters,), "zeros", input_axis=None)) if self.bias else (kernel,)
+
+    @override
+    def madds(self, *inputs: Shape) -> int:
+        height, width, _ = self.output_shape(*inputs)
+        return self.weights(*inputs)[0].size * height * width
+
+
+@dataclass(frozen=True)
+class SeparableConv(Layer):
+    """Depthwise convolution, then directly a 1x1 convolution, without bias.
+
+    A stride above 1 and a dilation above 1 exclude each other.
+    """
+
+    filters: int
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+
+    @override
+    def output_shape(self, *inputs: Shape) -> Shape:
+        square, stride = (self.kernel, self.kernel), (self.stride, self.stride)
+        return (*window_size(inputs[0], square, stride, "same"), self.filters)
+
+    @override
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        channels = inputs[0][2]
+        return (
+            Weight("depthwise_kernel", (self.kernel, self.kernel, channels, 1)),
+            Weight("pointwise_kernel", (1, 1, channels, self.filters)),
+        )
+
+    @override
+    def madds(self, *inputs: Shape) -> int:
+        height, width, _ = self.output_shape(*inputs)
+        return sum(weight.size for weight in self.weights(*inputs)) * height * width
+
+
+@dataclass(frozen=True)
+class DepthwiseConv(Layer):
+    """Convolution of each channel alone, without bias.
+
+    Attributes:
+        kernel: its height and width.
+        dilation: rates of rows and columns.
+    """
+
+    KEEPS_CHANNELS = True
+
+    kernel: int
+    dilation: Pair = (1, 1)
+
+    @override
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        return (Weight("kernel", (self.kernel, self.kernel, inputs[0][2], 1)),)
+
+    @override
+    def madds(self, *inputs: Shape) -> int:
+        height, width, _ = inputs[0]
+        return self.weights(*inputs)[0].size * height * width
