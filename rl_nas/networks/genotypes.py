@@ -20,12 +20,16 @@ def to_json(genotype: Genotype) -> dict[str, Any]:
 
 
 def from_json(document: object) -> Genotype:
-    """Reads what `to_json` wrote.
+    """Reads what `to_json` wrote, or the JSON of a genotype's authors.
 
     Raises:
         UsageError: the document is malformed, of a later schema, or describes an impossible network;
             the message tells where.
     """
+    for family in FAMILIES.values():
+        foreign: Genotype | None = family.from_foreign(document)
+        if foreign is not None:
+            return foreign
     genotype = expect(document, dict, "genotype")
     schema = expect(item(genotype, "schema", "genotype"), int, "schema")
     if schema > SCHEMA:

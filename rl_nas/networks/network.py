@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rl_nas.errors import UsageError
-from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.families.catalog import backbone_family
 from rl_nas.networks.features import Head
 from rl_nas.networks.layer import Cost, Shape
 from rl_nas.networks.layers import BatchNorm
@@ -37,7 +37,7 @@ def plan_network(
     skeleton = settings if isinstance(settings, Skeleton) else solve(genotype, settings, image_shape, head)
     plan = Plan.of_image(image_shape)
     ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
-    features = family_of(genotype).plan(ops, genotype, skeleton, training_steps)
+    features = backbone_family(genotype).plan(ops, genotype, skeleton, training_steps)
     plan.outputs = head.plan(ops, features, skeleton, training=training_steps is not None)
     plan.prune()
     return plan
@@ -75,13 +75,13 @@ def solve(
 
 def size_notation(genotype: Genotype, skeleton: Skeleton) -> str:
     """N@P as in the papers: cells of a stage, channels before the head; empty for networks without a fixed width."""
-    width = family_of(genotype).output_width
+    width = backbone_family(genotype).output_width
     return "" if width is None else f"{skeleton.cells}@{width(genotype) * skeleton.filters * 2**skeleton.reductions}"
 
 
 def _sized(genotype: Genotype, skeleton: Skeleton, size: str) -> Skeleton:
     cells, _, channels = size.partition("@")
-    width = family_of(genotype).output_width
+    width = backbone_family(genotype).output_width
     assert width is not None  # otherwise the family does not read the setting
     if not (cells.isdecimal() and channels.isdecimal() and int(cells) and int(channels)):
         raise UsageError(f"--size={size}: expected N@P with whole numbers, such as 4@1056")

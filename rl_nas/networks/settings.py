@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import ClassVar
 
 from rl_nas.errors import UsageError
-from rl_nas.networks.families.catalog import PRESETS, family_of
+from rl_nas.networks.families.catalog import PRESETS, backbone_family
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.settings import Changes, setting
 from rl_nas.spaces.decisions import Genotype
@@ -40,7 +40,7 @@ def skeleton_of(
     Raises:
         UsageError: the preset is for genotypes of another kind, or a setting has no effect.
     """
-    fitting = family_of(genotype).presets
+    fitting = backbone_family(genotype).presets
     name = settings.network or (default if default in fitting else next(iter(fitting)))
     if name not in fitting:
         raise UsageError(
@@ -55,6 +55,6 @@ def skeleton_of(
 
 def unread_settings(genotype: Genotype, settings: NetworkSettings, head_reads: Collection[str]) -> list[str]:
     """Names of given settings that switch a part on but have no effect."""
-    reads = {*family_of(genotype).reads, *head_reads}
+    reads = {*backbone_family(genotype).reads, *head_reads}
     given = {name: value for name, value in settings.flags().items() if value is not None and name not in reads}
     return [name for name, value in given.items() if value is not False and value != _OFF.get(name)]

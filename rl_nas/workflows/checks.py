@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from rl_nas.errors import UsageError
-from rl_nas.networks.families.catalog import family_of
-from rl_nas.networks.families.family import Family
+from rl_nas.networks.families.catalog import backbone_family
+from rl_nas.networks.families.family import BackboneFamily
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.space import search_space
@@ -57,5 +57,5 @@ def _check_one_shot(config: SearchConfig) -> None:
         )
 
 
-def _family(space: SearchSpace[Any]) -> Family:
-    return family_of(space.decode(space.sample(np.random.default_rng(0))))
+def _family(space: SearchSpace[Any]) -> BackboneFamily:
+    return backbone_family(space.decode(space.sample(np.random.default_rng(0))))

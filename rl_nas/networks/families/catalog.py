@@ -3,7 +3,7 @@
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.cells import CELLS
 from rl_nas.networks.families.chain import CHAIN
-from rl_nas.networks.families.family import Family
+from rl_nas.networks.families.family import BackboneFamily, Family
 from rl_nas.networks.families.nasbench101 import NASBENCH101
 from rl_nas.networks.families.nasbench201 import NASBENCH201
 from rl_nas.networks.skeleton import Skeleton
@@ -11,8 +11,10 @@ from rl_nas.spaces.decisions import Genotype
 
 FAMILIES: dict[str, Family] = {family.genotype.KIND: family for family in (CELLS, CHAIN, NASBENCH101, NASBENCH201)}
 
+BACKBONES: dict[str, BackboneFamily] = {k: f for k, f in FAMILIES.items() if isinstance(f, BackboneFamily)}
+
 PRESETS: dict[str, Skeleton] = {
-    name: skeleton for family in FAMILIES.values() for name, skeleton in family.presets.items()
+    name: skeleton for family in BACKBONES.values() for name, skeleton in family.presets.items()
 }
 
 
@@ -26,3 +28,18 @@ def family_of(genotype: Genotype) -> Family:
     if kind not in FAMILIES:
         raise UsageError(f"a genotype of kind {kind!r} has no network; expected one of {', '.join(FAMILIES)}")
     return FAMILIES[kind]
+
+
+def backbone_family(genotype: Genotype) -> BackboneFamily:
+    """The family of a genotype that describes a backbone.
+
+    Raises:
+        UsageError: its kind is unknown, or of another part of a network.
+    """
+    family = family_of(genotype)
+    if not isinstance(family, BackboneFamily):
+        raise UsageError(
+            f"a genotype of kind {genotype.KIND!r} describes a {family.part}; expected a backbone, of kind"
+            f" {', '.join(BACKBONES)}"
+        )
+    return family

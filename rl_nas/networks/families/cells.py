@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from rl_nas.networks.families.cell_network import plan_cell_network
 from rl_nas.networks.families.cell_text import cells_text
-from rl_nas.networks.families.family import NORM, SIZES, Family
+from rl_nas.networks.families.family import NORM, SIZES, BackboneFamily
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.cells import CellGenotype
 
@@ -18,7 +18,7 @@ def _output_width(genotype: CellGenotype) -> int:
     return sum(2 if cell.combine_of(state) == "concat" else 1 for state in cell.concat)
 
 
-CELLS = Family(
+CELLS = BackboneFamily(
     genotype=CellGenotype,
     # Zoph et al. 2018: the search's proxy (section 3), and the networks of their released code.
     presets={

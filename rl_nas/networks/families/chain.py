@@ -1,6 +1,6 @@
 """The family of chains of convolutions (Zoph and Le 2017, section 3)."""
 
-from rl_nas.networks.families.family import NORM, Arrow, Diagram, DiagramNode, Family
+from rl_nas.networks.families.family import NORM, Arrow, BackboneFamily, Diagram, DiagramNode
 from rl_nas.networks.features import Features
 from rl_nas.networks.layers import Concat, Pad
 from rl_nas.networks.operations import Ops
@@ -57,7 +57,7 @@ def _drawing(genotype: ChainGenotype) -> Diagram:
     return Diagram(nodes, arrows + [Arrow(state, len(nodes) - 1) for state in genotype.outputs])
 
 
-CHAIN = Family(
+CHAIN = BackboneFamily(
     genotype=ChainGenotype,
     presets={"nas_rl": Skeleton(l2=1e-4)},  # Zoph and Le 2017, section 4.1
     reads=NORM,

@@ -1,7 +1,7 @@
 """The family of NAS-Bench-101's modules, and the network around them (Ying et al. 2019, section 2.2)."""
 
 from rl_nas.errors import UsageError
-from rl_nas.networks.families.family import NORM, SIZES, Arrow, Diagram, DiagramNode, Family
+from rl_nas.networks.families.family import NORM, SIZES, Arrow, BackboneFamily, Diagram, DiagramNode
 from rl_nas.networks.features import Features
 from rl_nas.networks.layers import Add, Concat, CropChannels, Pool
 from rl_nas.networks.operations import Ops
@@ -115,7 +115,7 @@ def _drawing(genotype: ModelSpec) -> Diagram:
     return Diagram(nodes, [Arrow(source, vertex) for vertex in range(last + 1) for source in spec.sources(vertex)])
 
 
-NASBENCH101 = Family(
+NASBENCH101 = BackboneFamily(
     genotype=ModelSpec,
     presets={"nasbench101": Skeleton(cells=3, filters=128, bn_momentum=0.997, l2=1e-4)},
     reads=NORM | SIZES,

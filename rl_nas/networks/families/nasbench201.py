@@ -1,6 +1,6 @@
 """The family of NAS-Bench-201's cells, and the network around them (Dong and Yang 2020, section 2.1)."""
 
-from rl_nas.networks.families.family import NORM, SIZES, Arrow, Diagram, DiagramNode, Family
+from rl_nas.networks.families.family import NORM, SIZES, Arrow, BackboneFamily, Diagram, DiagramNode
 from rl_nas.networks.features import Features
 from rl_nas.networks.layers import Add, Conv, Pool, Zero
 from rl_nas.networks.operations import Ops
@@ -87,7 +87,7 @@ def _drawing(genotype: EdgeCell) -> Diagram:
     return Diagram(nodes, [arrow for arrow in arrows if arrow.text != "none"])
 
 
-NASBENCH201 = Family(
+NASBENCH201 = BackboneFamily(
     genotype=EdgeCell,
     presets={"nasbench201": Skeleton(cells=5, filters=16, l2=5e-4)},
     reads=NORM | SIZES,
