@@ -1,12 +1,40 @@
 """The interface between a backbone and a head: feature maps by stride."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
+from rl_nas.errors import UsageError
+from rl_nas.networks.layer import Shape
+from rl_nas.networks.layers import Pair
 from rl_nas.networks.operations import Ops
-from rl_nas.networks.plan import Tensor
+from rl_nas.networks.plan import Plan, Tensor
 from rl_nas.networks.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class FeatureMaps:
+    """Feature maps that a network reads instead of an image: those of a frozen or a foreign backbone.
+
+    Attributes:
+        shapes: stride -> height, width and channels; from the finest to the coarsest.
+        image_size: height and width of the images that they are computed from.
+    """
+
+    KIND: ClassVar[str] = "feature maps"
+
+    shapes: Mapping[int, Shape]
+    image_size: Pair
+
+    def plan(self) -> Plan:
+        """A plan that reads them."""
+        return Plan({feature_name(stride): shape for stride, shape in self.shapes.items()}, self.image_size)
+
+
+def feature_name(stride: int) -> str:
+    """Name of the feature map of a stride, as an input of networks and as an output of backbones."""
+    return f"features_{stride}"
 
 
 @dataclass(frozen=True)
@@ -20,7 +48,7 @@ class Features:
             scope of the head.
     """
 
-    levels: dict[int, Tensor]
+    levels: Mapping[int, Tensor]
     finish: Callable[[Ops, Tensor], Tensor] = lambda ops, x: x
 
     @property
@@ -28,21 +56,42 @@ class Features:
         """The backbone's last output."""
         return self.levels[max(self.levels)]
 
+    def level(self, stride: int) -> Tensor:
+        """The last tensor of a stride; raises `UsageError` if the backbone has none."""
+        if stride not in self.levels:
+            raise UsageError(
+                f"--output_stride={stride}: the backbone has features of stride {', '.join(map(str, self.levels))};"
+                " expected one of them, or more or fewer --reductions"
+            )
+        return self.levels[stride]
 
-class Head(Protocol):
-    """The part of a network that is specific to a task."""
+
+class Head(ABC):
+    """The part of a network that is specific to a task.
+
+    Attributes:
+        reads: names of the skeleton's settings that it reads.
+        layers: prefixes of the names of the layers that depend on what is predicted, such as the classes; --init_head
+            and --freeze=backbone are about these layers.
+    """
+
+    reads: ClassVar[frozenset[str]] = frozenset()
+    layers: ClassVar[tuple[str, ...]] = ()
 
     @property
-    def reads(self) -> frozenset[str]:
-        """Names of the skeleton's settings that the head reads."""
+    def image_multiple(self) -> int:
+        """Number that sides of images are padded to multiples of."""
+        return 1
 
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Prefixes of the names of the layers that depend on what is predicted, such as the classes.
+    def strides(self, offered: Mapping[int, Shape]) -> tuple[int, ...]:
+        """Strides of the feature maps that it reads, of those that a backbone offers.
 
-        --head and --freeze=backbone are about these layers.
+        Raises:
+            UsageError: the backbone does not offer what it needs.
         """
+        return (max(offered),)
 
+    @abstractmethod
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
         """Plans the head.
 

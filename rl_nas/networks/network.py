@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import backbone_family
-from rl_nas.networks.features import Head
+from rl_nas.networks.features import FeatureMaps, Features, Head, feature_name
 from rl_nas.networks.layer import Cost, Shape
 from rl_nas.networks.layers import BatchNorm
 from rl_nas.networks.operations import Ops
@@ -16,54 +16,77 @@ from rl_nas.spaces.decisions import Genotype
 
 
 def plan_network(
-    genotype: Genotype,
+    backbone: Genotype | FeatureMaps,
     settings: NetworkSettings | Skeleton,
     image_shape: Shape,
     head: Head,
     training_steps: int | None = None,
 ) -> Plan:
-    """Plans the network of a genotype: its features, and the head of a task.
+    """Plans a network: the features of a backbone, and the head of a task.
 
     Args:
-        genotype: of any family.
+        backbone: its genotype; or the feature maps of a backbone that is not planned.
         settings: of the network around it; solved for the size that they ask for.
         image_shape: height, width, channels of the images.
         head: of the task, such as `rl_nas.tasks.classification.head.ClassificationHead(classes=10)`.
         training_steps: train steps to plan auxiliary head and drop path for; None: inference, without them.
 
     Raises:
-        UsageError: genotype, skeleton, head and image do not fit together, or no size is small enough.
+        UsageError: backbone, skeleton, head and image do not fit together, or no size is small enough.
     """
-    skeleton = settings if isinstance(settings, Skeleton) else solve(genotype, settings, image_shape, head)
-    plan = Plan.of_image(image_shape)
+    skeleton = settings if isinstance(settings, Skeleton) else solve(backbone, settings, image_shape, head)
+    plan = backbone.plan() if isinstance(backbone, FeatureMaps) else Plan.of_image(image_shape)
     ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
-    features = backbone_family(genotype).plan(ops, genotype, skeleton, training_steps)
+    features = _features(ops, backbone, skeleton, head.image_multiple, training_steps)
     plan.outputs = head.plan(ops, features, skeleton, training=training_steps is not None)
     plan.prune()
     return plan
 
 
+def plan_features(genotype: Genotype, skeleton: Skeleton, image_shape: Shape, head: Head) -> Plan:
+    """Plans the part of a network that is before its head; its outputs are the feature maps that the head reads."""
+    plan = Plan.of_image(image_shape)
+    ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
+    features = _features(ops, genotype, skeleton, head.image_multiple, None)
+    strides = head.strides({stride: tensor.shape for stride, tensor in features.levels.items()})
+    with plan.scope("head"):
+        plan.outputs = {feature_name(s): features.finish(ops, features.level(s)) for s in sorted(strides, reverse=True)}
+    plan.prune()
+    return plan
+
+
+def _features(
+    ops: Ops, backbone: Genotype | FeatureMaps, skeleton: Skeleton, multiple: int, steps: int | None
+) -> Features:
+    if isinstance(backbone, FeatureMaps):
+        return Features({stride: ops.plan.inputs[feature_name(stride)] for stride in backbone.shapes})
+    ops.plan.pad_image(multiple)
+    return backbone_family(backbone).plan(ops, backbone, skeleton, steps)
+
+
 def solve(
-    genotype: Genotype, settings: NetworkSettings, image_shape: Shape, head: Head, default: str = "proxy"
+    backbone: Genotype | FeatureMaps, settings: NetworkSettings, image_shape: Shape, head: Head, default: str = "proxy"
 ) -> Skeleton:
-    """The skeleton of settings, its filters solved for `size`, `target_params` and `target_madds`.
+    """The skeleton of settings around a backbone, its filters solved for `size`, `target_params` and `target_madds`.
 
     Raises:
         UsageError: the settings contradict each other or have no effect, or even one filter is too many.
     """
-    skeleton = skeleton_of(genotype, settings, head.reads, default)
+    skeleton = skeleton_of(backbone, settings, head.reads, default)
+    if isinstance(backbone, FeatureMaps):
+        return skeleton
     asked = {"target_params": settings.target_params, "target_madds": settings.target_madds}
     targets = {name: value for name, value in asked.items() if value is not None}
     given = [name for name in ("size", "filters", *targets) if getattr(settings, name) is not None]
     if len(given) > 1 and given[0] in ("size", "filters"):
         raise UsageError(f"--{given[0]} and --{given[1]} both determine the filters; give one of them")
     if settings.size is not None:
-        return _sized(genotype, skeleton, settings.size)
+        return _sized(backbone, skeleton, settings.size)
     if not targets:
         return skeleton
 
     def fits(filters: int) -> bool:
-        cost = plan_network(genotype, replace(skeleton, filters=filters), image_shape, head).cost()
+        cost = plan_network(backbone, replace(skeleton, filters=filters), image_shape, head).cost()
         return _within(cost, targets)
 
     filters = _largest(fits)

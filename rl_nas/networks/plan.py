@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.layer import Cost, Layer, Shape
+from rl_nas.networks.layers import Pad, Pair
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,12 @@ class Plan:
 
     Attributes:
         inputs: of the network, by name.
+        image_size: height and width of its images, without padding.
         outputs: of the network, by name.
         nodes: the layers, each after those it reads.
     """
 
-    def __init__(self, inputs: Mapping[str, Shape]) -> None:
+    def __init__(self, inputs: Mapping[str, Shape], image_size: Pair | None = None) -> None:
         self.inputs = {name: Tensor(-1 - number, shape) for number, (name, shape) in enumerate(inputs.items())}
         self.outputs: dict[str, Tensor] = {}
         self.nodes: list[Node] = []
@@ -67,6 +69,8 @@ class Plan:
         self._names: set[str] = set()
         self._count = 0
         self._place: int | None = None  # in the list, where layers are inserted; None: at its end
+        self._image = self.inputs.get("image")
+        self.image_size = image_size or next(iter(self.inputs.values())).size
 
     @classmethod
     def of_image(cls, shape: Shape) -> "Plan":
@@ -75,8 +79,15 @@ class Plan:
 
     @property
     def image(self) -> Tensor:
-        """The input of that name."""
-        return self.inputs["image"]
+        """The image that a backbone reads: the input of that name, padded if `pad_image` was called."""
+        assert self._image is not None
+        return self._image
+
+    def pad_image(self, multiple: int) -> None:
+        """Pads the image with zeros, at the bottom and on the right, to sides that are multiples of a number."""
+        below, beside = (-side % multiple for side in self.image.size)
+        if below or beside:
+            self._image = self.add(Pad(0, below, 0, beside), self.image, name="pad")
 
     def add(self, layer: Layer, *inputs: Tensor, name: str, weights_of: Tensor | None = None) -> Tensor:
         """Adds a layer that reads `inputs`; returns its output.

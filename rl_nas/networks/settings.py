@@ -5,6 +5,8 @@ from typing import ClassVar
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import PRESETS, backbone_family
+from rl_nas.networks.families.family import NORM
+from rl_nas.networks.features import FeatureMaps
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.settings import Changes, setting
 from rl_nas.spaces.decisions import Genotype
@@ -27,12 +29,15 @@ class NetworkSettings(Changes, of=Skeleton, hint="; left out: the preset's"):
 
 
 def skeleton_of(
-    genotype: Genotype, settings: NetworkSettings, head_reads: Collection[str] = (), default: str = "proxy"
+    backbone: Genotype | FeatureMaps,
+    settings: NetworkSettings,
+    head_reads: Collection[str] = (),
+    default: str = "proxy",
 ) -> Skeleton:
     """The preset with the changes of the settings.
 
     Args:
-        genotype: of the network.
+        backbone: of the network.
         settings: name of the preset, and changes.
         head_reads: settings that the head of the network reads.
         default: the preset of cells if the settings name none.
@@ -40,21 +45,24 @@ def skeleton_of(
     Raises:
         UsageError: the preset is for genotypes of another kind, or a setting has no effect.
     """
-    fitting = backbone_family(genotype).presets
+    fitting = {"": Skeleton()} if isinstance(backbone, FeatureMaps) else backbone_family(backbone).presets
     name = settings.network or (default if default in fitting else next(iter(fitting)))
     if name not in fitting:
         raise UsageError(
-            f"--network={name} is not for genotypes of kind {genotype.KIND}; expected one of {', '.join(fitting)}"
+            f"--network={name} is not for genotypes of kind {backbone.KIND}; expected one of {', '.join(fitting)}"
         )
-    for unread in unread_settings(genotype, settings, head_reads):
+    for unread in unread_settings(backbone, settings, head_reads):
         raise UsageError(
-            f"--{unread}={getattr(settings, unread)} has no effect on a network of {genotype.KIND}; leave it out"
+            f"--{unread}={getattr(settings, unread)} has no effect on a network of {backbone.KIND}; leave it out"
         )
     return settings.applied_to(fitting[name])
 
 
-def unread_settings(genotype: Genotype, settings: NetworkSettings, head_reads: Collection[str]) -> list[str]:
+def unread_settings(
+    backbone: Genotype | FeatureMaps, settings: NetworkSettings, head_reads: Collection[str]
+) -> list[str]:
     """Names of given settings that switch a part on but have no effect."""
-    reads = {*backbone_family(genotype).reads, *head_reads}
+    of_backbone = NORM - {"network"} if isinstance(backbone, FeatureMaps) else backbone_family(backbone).reads
+    reads = {*of_backbone, *head_reads}
     given = {name: value for name, value in settings.flags().items() if value is not None and name not in reads}
     return [name for name, value in given.items() if value is not False and value != _OFF.get(name)]

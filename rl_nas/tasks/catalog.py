@@ -11,7 +11,7 @@ from rl_nas.tasks.task import Task
 
 TASKS: dict[str, Task] = {task.name: task for task in (Classification(),)}
 
-TASK_SETTINGS: tuple[type[Settings], ...] = tuple(task.settings for task in TASKS.values() if task.settings)
+TASK_SETTINGS: tuple[type[Settings], ...] = tuple(group for task in TASKS.values() for group in task.settings)
 """Groups of flags that tasks bring."""
 
 

@@ -6,13 +6,15 @@ A task's module imports no TensorFlow; what needs it is imported by the methods 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from rl_nas.errors import UsageError
+from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.features import Head
 from rl_nas.settings import Settings
+from rl_nas.spaces.decisions import Genotype
 
 if TYPE_CHECKING:
     import keras
@@ -23,22 +25,39 @@ if TYPE_CHECKING:
     from rl_nas.child.training.objective import Metric, Objective
 
 
+SomeSettings = TypeVar("SomeSettings", bound=Settings)
+
+
 @dataclass(frozen=True)
 class Problem:
     """A task on a data set.
 
     Attributes:
         class_names: one per class; none if the data has no classes.
-        settings: an instance of the task's `settings`; None if it has none.
+        settings: an instance of each of the task's `settings`.
+        parts: genotypes of parts of its networks beside the backbone, by name.
     """
 
     class_names: tuple[str, ...] = ()
-    settings: Settings | None = None
+    settings: tuple[Settings, ...] = ()
+    parts: Mapping[str, Genotype] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
         """Number of classes."""
         return len(self.class_names)
+
+    def of(self, group: type[SomeSettings]) -> SomeSettings:
+        """The settings of a group of the task."""
+        return next(one for one in self.settings if isinstance(one, group))
+
+    def changed(self, group: type[SomeSettings], **values: Any) -> Problem:
+        """The problem with other values in a group of its settings."""
+        changed = (
+            replace(one, **values) if isinstance(one, group) else one  # type: ignore[type-var]
+            for one in self.settings
+        )
+        return replace(self, settings=tuple(changed))
 
 
 class Task(ABC):
@@ -47,14 +66,16 @@ class Task(ABC):
     Attributes:
         name: what `--task` calls it.
         noun: for a trained network, such as `image classifier`.
-        settings: the task's own flags; None: it has none.
+        settings: groups of the task's own flags.
+        parts: parts of its networks; the backbone, and those with a flag that names a genotype -> that flag's default.
         supports: further abilities: `one_shot` (search with shared weights), `mixup`, and names of the scores of
             untrained networks.
     """
 
     name: ClassVar[str]
     noun: ClassVar[str]
-    settings: ClassVar[type[Settings] | None] = None
+    settings: ClassVar[tuple[type[Settings], ...]] = ()
+    parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None}
     supports: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
@@ -101,10 +122,17 @@ class Task(ABC):
             class_names: one per class.
             flags: values of the task's flags, others may be among them; defaults for those that are missing.
         """
-        if self.settings is None:
-            return Problem(tuple(class_names))
-        settings = self.settings.from_flags({**self.settings().flags(), **(flags or {})})
-        return Problem(tuple(class_names), settings)
+        groups = (group.from_flags({**group().flags(), **(flags or {})}) for group in self.settings)
+        return Problem(tuple(class_names), tuple(groups))
+
+    def on_backbone(self, problem: Problem, strides: Collection[int]) -> Problem:
+        """The problem with the settings that were left out and follow from the backbone.
+
+        Args:
+            problem: of this task.
+            strides: of the backbone's feature maps.
+        """
+        return problem
 
     def require(self, ability: str, flag: str) -> None:
         """Raises `UsageError` if the task cannot do what a flag asks for."""

@@ -65,7 +65,7 @@ class Config:
     def check_task(self, task: Task) -> None:
         """Raises `UsageError` for a setting of another task that is not the default, as it would have no effect."""
         for group in self._complete():
-            if not isinstance(group, task.settings or ()):
+            if not isinstance(group, task.settings):
                 defaults = type(group)().flags()
                 for name, value in group.flags().items():
                     if value != defaults[name]:

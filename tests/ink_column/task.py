@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import rl_nas
-from rl_nas.networks.features import Features
+from rl_nas.networks.features import Features, Head
 from rl_nas.networks.layers import Conv, Dense, GlobalPool
 from rl_nas.networks.operations import Ops
 from rl_nas.networks.plan import Tensor
 from rl_nas.networks.skeleton import Skeleton
-from rl_nas.settings import Settings
 from rl_nas.tasks.task import Problem
 
 if TYPE_CHECKING:
@@ -20,10 +19,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class InkHead:
+class InkHead(Head):
     """Plans `column` [1] by a convolution over all positions, as a mean over them would not know where the ink is."""
 
-    reads: ClassVar[frozenset[str]] = frozenset()
     layers: ClassVar[tuple[str, ...]] = ("head.",)
 
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
@@ -39,7 +37,6 @@ class InkColumn(rl_nas.Task):
 
     name: ClassVar[str] = "ink_column"
     noun: ClassVar[str] = "ink finder"
-    settings: ClassVar[type[Settings] | None] = None
     supports: ClassVar[frozenset[str]] = frozenset({"one_shot", "parameters"})
 
     def annotation(self, features: Mapping[str, Any], supervised: Sequence[str]) -> "Annotation | None":

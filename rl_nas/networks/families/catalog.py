@@ -3,7 +3,7 @@
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.cells import CELLS
 from rl_nas.networks.families.chain import CHAIN
-from rl_nas.networks.families.family import BackboneFamily, Family
+from rl_nas.networks.families.family import BackboneFamily, Family, HeadFamily
 from rl_nas.networks.families.nasbench101 import NASBENCH101
 from rl_nas.networks.families.nasbench201 import NASBENCH201
 from rl_nas.networks.skeleton import Skeleton
@@ -41,5 +41,20 @@ def backbone_family(genotype: Genotype) -> BackboneFamily:
         raise UsageError(
             f"a genotype of kind {genotype.KIND!r} describes a {family.part}; expected a backbone, of kind"
             f" {', '.join(BACKBONES)}"
+        )
+    return family
+
+
+def head_family(genotype: Genotype) -> HeadFamily:
+    """The family of a genotype that describes a head.
+
+    Raises:
+        UsageError: its kind is unknown, or of another part of a network.
+    """
+    family = family_of(genotype)
+    if not isinstance(family, HeadFamily):
+        kinds = ", ".join(kind for kind, one in FAMILIES.items() if isinstance(one, HeadFamily))
+        raise UsageError(
+            f"a genotype of kind {genotype.KIND!r} describes a {family.part}; expected a head, of kind {kinds}"
         )
     return family

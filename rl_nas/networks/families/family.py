@@ -17,6 +17,10 @@ NORM = frozenset({"network", "bn_momentum", "bn_epsilon"})
 """Settings that every family reads."""
 
 
+BACKBONE, HEAD = "backbone", "head"
+"""Parts of networks."""
+
+
 class DiagramNode(NamedTuple):
     """A node of a drawn graph: its text, and its kind (`input`, `op` or `output`)."""
 
@@ -80,7 +84,7 @@ class BackboneFamily(Family):
         one_shot: whether its networks have enough in common to share weights.
     """
 
-    part = "backbone"
+    part = BACKBONE
 
     presets: Mapping[str, Skeleton]
     reads: frozenset[str]
@@ -100,7 +104,7 @@ class HeadFamily(Family):
             compute the same on a map of this size.
     """
 
-    part = "head"
+    part = HEAD
 
     plan: Callable[[Ops, Any, Tensor, int, str], Tensor]
     merged: Callable[[Any, tuple[int, int]], Any] = lambda genotype, size: genotype

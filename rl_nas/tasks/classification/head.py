@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from typing_extensions import override
+
 from rl_nas.errors import UsageError
-from rl_nas.networks.features import Features
+from rl_nas.networks.features import Features, Head
 from rl_nas.networks.layers import Conv, Dense, Dropout, GlobalPool, Pool
 from rl_nas.networks.operations import Ops
 from rl_nas.networks.plan import Tensor
@@ -14,7 +16,7 @@ _AUXILIARY_FILTERS = (128, 768)
 
 
 @dataclass(frozen=True)
-class ClassificationHead:
+class ClassificationHead(Head):
     """Plans `logits` [classes], and `auxiliary` [classes] if a network is trained with it.
 
     Attributes:
@@ -26,6 +28,7 @@ class ClassificationHead:
     classifier: ClassVar[str] = "head.logits"
     layers: ClassVar[tuple[str, ...]] = (classifier, "auxiliary.")
 
+    @override
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
         """Plans global average pooling, dropout and a dense layer.
 

@@ -26,7 +26,7 @@ class Classification(Task):
 
     name: ClassVar[str] = "classification"
     noun: ClassVar[str] = "image classifier"
-    settings: ClassVar[type[Settings] | None] = ClassificationSettings
+    settings: ClassVar[tuple[type[Settings], ...]] = (ClassificationSettings,)
     supports: ClassVar[frozenset[str]] = frozenset(
         {"one_shot", "mixup", "parameters", "gradient_norm", "synflow", "naswot"}
     )
@@ -45,8 +45,7 @@ class Classification(Task):
     def objective(self, problem: Problem) -> CrossEntropy:
         from rl_nas.tasks.classification.objective import CrossEntropy
 
-        assert isinstance(problem.settings, ClassificationSettings)
-        return CrossEntropy(problem.settings, problem.classes)
+        return CrossEntropy(problem.of(ClassificationSettings), problem.classes)
 
     @override
     def metric(self, problem: Problem) -> ClassificationMetric:

@@ -1,0 +1,69 @@
+"""The networks of one run: what they have in common, and the part in which they differ."""
+
+from dataclasses import dataclass, replace
+
+from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.families.family import HeadFamily
+from rl_nas.networks.features import FeatureMaps, Head
+from rl_nas.networks.layer import Shape
+from rl_nas.networks.network import plan_network, solve
+from rl_nas.networks.plan import Plan
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.networks.skeleton import Skeleton
+from rl_nas.spaces.decisions import Genotype
+from rl_nas.tasks.task import Problem, Task
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Plans networks from genotypes.
+
+    Attributes:
+        task: of the networks.
+        problem: with the parts that are the same in all of them.
+        settings: of the network around a backbone.
+        image_shape: height, width, channels of the images.
+        backbone: if it is the same in all of them: its genotype, or its feature maps; None: genotypes are backbones.
+        preset: for backbones of cells, if the settings name none.
+    """
+
+    task: Task
+    problem: Problem
+    settings: NetworkSettings | Skeleton
+    image_shape: Shape
+    backbone: Genotype | FeatureMaps | None = None
+    preset: str = "proxy"
+
+    def head(self, genotype: Genotype) -> Head:
+        """The head of the network of a genotype."""
+        if self.backbone is None:
+            return self.task.head(self.problem)
+        parts = {**self.problem.parts, family_of(genotype).part: genotype}
+        return self.task.head(replace(self.problem, parts=parts))
+
+    def skeleton(self, genotype: Genotype) -> Skeleton:
+        """The network around a backbone.
+
+        Raises:
+            UsageError: the settings contradict each other or have no effect, or no size is small enough.
+        """
+        if isinstance(self.settings, Skeleton):
+            return self.settings
+        return solve(self._backbone(genotype), self.settings, self.image_shape, self.head(genotype), self.preset)
+
+    def plan(self, genotype: Genotype, training_steps: int | None = None) -> Plan:
+        """The network of a genotype; arguments and errors as in `plan_network`."""
+        skeleton, head = self.skeleton(genotype), self.head(genotype)
+        return plan_network(self._backbone(genotype), skeleton, self.image_shape, head, training_steps)
+
+    def key(self, genotype: Genotype) -> str:
+        """A name that genotypes share if their networks compute the same on these images."""
+        family = family_of(genotype)
+        if isinstance(family, HeadFamily):
+            stride = self.head(genotype).image_multiple
+            height, width = (-(-side // stride) for side in self.image_shape[:2])
+            genotype = family.merged(genotype, (height, width))
+        return genotype.canonical_key()
+
+    def _backbone(self, genotype: Genotype) -> Genotype | FeatureMaps:
+        return genotype if self.backbone is None else self.backbone
