@@ -18,7 +18,7 @@ from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 if TYPE_CHECKING:
     from rl_nas.child.data.images import ImageData
-    from rl_nas.child.training.child_training import DeviceData
+    from rl_nas.child.data.training_data import DeviceData
     from rl_nas.child.training.objective import Metric, Objective
     from rl_nas.tasks.sources import Opened
 
@@ -63,7 +63,7 @@ class RandomChildren:
     @property
     def device_data(self) -> "DeviceData":
         """A copy of them on the device."""
-        from rl_nas.child.training.child_training import DeviceData
+        from rl_nas.child.data.training_data import DeviceData
 
         return DeviceData(self.images, self._opened.source.annotation)
 

@@ -9,8 +9,9 @@ from rl_nas.child.data.annotation import Annotation
 from rl_nas.child.data.images import ImageData, load_images
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.source import ImageSource
+from rl_nas.child.data.training_data import DeviceData
 from rl_nas.child.network.keras_model import build_model
-from rl_nas.child.training.child_training import DeviceData, evaluate
+from rl_nas.child.training.child_training import evaluate
 from rl_nas.networks.plan import Plan
 from rl_nas.tasks.classification.objective import ClassificationMetric, CrossEntropy
 from rl_nas.tasks.classification.settings import ClassificationSettings

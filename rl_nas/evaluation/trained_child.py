@@ -4,6 +4,7 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import keras
@@ -12,12 +13,14 @@ import tensorflow as tf
 
 from rl_nas.checkpoint import State
 from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.data.training_data import Inputs, TrainingData
+from rl_nas.child.network.flat_weights import Outputs
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.training.child_training import (
     ChildTrainer,
-    DeviceData,
     DivergedError,
     evaluate,
+    measured_batch,
     quick_start,
     training_steps,
 )
@@ -29,12 +32,9 @@ from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.evaluation.zero_cost import Filter, first_images
 from rl_nas.metrics import quality_of
-from rl_nas.networks.layer import Shape
-from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
-from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
-from rl_nas.tasks.task import Problem, Task
+from rl_nas.tasks.networks import Networks
 from rl_nas.trial import ChildError, Job, Measurement, TrialState
 
 OnChild = Callable[[Job, Measurement, PlannedModel], None]
@@ -53,21 +53,21 @@ class States(Protocol):
 class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
-    `on_child` is called with every trained child before it is dropped. With `latency`, the latency of an image is
-    measured too. Children over the `limits` are not built, those that the filter refuses are not trained, those below
-    their job's thresholds are stopped. With `states`, stopped children continue when they are evaluated again.
+    Children start from the weights of `start`, by path, and from random ones elsewhere. `on_child` is called with every
+    trained child before it is dropped. With `latency`, the latency of an image is measured too. Children over the
+    `limits` are not built, those that the filter refuses are not trained, those below their job's thresholds are
+    stopped. With `states`, stopped children continue when they are evaluated again.
     """
 
     def __init__(
         self,
         space: SearchSpace[Any],
-        data: DeviceData,
-        task: Task,
-        network: NetworkSettings,
+        data: TrainingData,
+        networks: Networks,
         training: TrainingSettings,
         augmentation: AugmentSettings,
         *,
-        problem: Problem,
+        start: Mapping[str, np.ndarray] = MappingProxyType({}),
         latency: bool = False,
         limits: LimitSettings = LimitSettings(),
         filtering: FilterSettings = FilterSettings(),
@@ -75,15 +75,14 @@ class TrainedChildEvaluator:
         states: States | None = None,
         on_child: OnChild = lambda job, measurement, child: None,
     ) -> None:
-        self._space, self._data, self._task, self._problem = space, data, task, problem
-        self._network, self._training, self._augmentation = network, training, augmentation
-        self._latency, self._limits, self._on_child = latency, limits, on_child
+        self._space, self._data, self._networks = space, data, networks
+        self._training, self._augmentation = training, augmentation
+        self._start, self._latency, self._limits, self._on_child = start, latency, limits, on_child
         self._early_stop, self._states = early_stop, states
-        self._objective = task.objective(problem)
-        self._head = task.head(problem)
+        self._objective = networks.task.objective(networks.problem)
         self._filter = None
         if filtering.filter:
-            task.require(filtering.filter, f"--filter={filtering.filter}")
+            networks.task.require(filtering.filter, f"--filter={filtering.filter}")
             batch = first_images(data, self._objective, filtering.filter_images)
             self._filter = Filter(filtering, self._random_plans(), batch)
         # Present objects stay alive; collections after children need not visit them: 0.4 s each otherwise.
@@ -110,8 +109,7 @@ class TrainedChildEvaluator:
 
     def plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
         """The child network of an architecture; with `steps`, for a training of that many train steps."""
-        shape: Shape = tuple(self._data.train_images.shape[1:])
-        return plan_network(self._space.decode(architecture), self._network, shape, self._head, steps)
+        return self._networks.plan(self._space.decode(architecture), steps)
 
     def _random_plans(self) -> Iterator[Plan]:
         """Endless sequence of random networks of the space, always the same."""
@@ -124,7 +122,7 @@ class TrainedChildEvaluator:
         started = time.monotonic()
         bare = self.plan(job.architecture)
         cost = bare.cost()
-        plan = self.plan(job.architecture, training_steps(self._training, len(self._data.train_images)))
+        plan = self.plan(job.architecture, training_steps(self._training, self._data.train_examples))
         self._limits.check(plan, self._training.batch_size)
         kept = self._kept(job)
         if kept is not None:
@@ -132,6 +130,8 @@ class TrainedChildEvaluator:
         elif self._filter is not None:
             self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
+        if self._start:
+            child.load(self._start)
         before = kept["measured"][: job.epochs] if kept is not None else []
         complete = job.epochs is not None and len(before) == job.epochs
         if complete:
@@ -168,14 +168,14 @@ class TrainedChildEvaluator:
         trainer = ChildTrainer(child, self._objective, self._data, self._training, self._augmentation, job.seed)
         if not self._early_stop.measures:
             trainer.train()
-            return [self._metrics(child.infer)]
+            return [self._metrics(child, child.infer)]
         measured: list[dict[str, float]] = []
         if kept is not None:
             trainer.restore(kept["trainer"])
             measured += kept["measured"]
 
         def stop() -> bool:
-            measured.append(self._metrics(trainer.infer))
+            measured.append(self._metrics(child, trainer.infer))
             short = falls_short(_curve(measured), job.thresholds, self._early_stop.rule)
             ends = short or len(measured) == job.epochs
             if ends and self._states is not None:
@@ -187,8 +187,9 @@ class TrainedChildEvaluator:
         trainer.train(stop)
         return measured
 
-    def _metrics(self, infer: Callable[[tf.Tensor], dict[str, tf.Tensor]]) -> dict[str, float]:
-        return evaluate(infer, self._data, self._objective, self._task.metric(self._problem))
+    def _metrics(self, child: PlannedModel, infer: Callable[[Inputs], Outputs]) -> dict[str, float]:
+        metric = self._networks.task.metric(self._networks.problem)
+        return evaluate(infer, self._data, self._objective, metric, measured_batch(child.plan))
 
 
 def _curve(measured: Sequence[Mapping[str, float]]) -> tuple[float, ...]:

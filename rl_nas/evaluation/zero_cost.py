@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.data.annotation import Target
+from rl_nas.child.data.training_data import TrainingData
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.training.child_training import DeviceData
 from rl_nas.child.training.objective import Objective
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.networks.layers import Add, BatchNorm, Relu
@@ -38,10 +38,10 @@ class Batch(NamedTuple):
     objective: Objective
 
 
-def first_images(data: DeviceData, objective: Objective, count: int) -> Batch:
+def first_images(data: TrainingData, objective: Objective, count: int) -> Batch:
     """The first training images of a search."""
-    targets = tf.nest.map_structure(lambda values: values[:count], data.train_targets)
-    return Batch(data.normalize(data.train_images[:count]), targets, objective)
+    inputs, targets = data.first(count)
+    return Batch(inputs, targets, objective)
 
 
 Score = Callable[[Plan, int, Batch], float]

@@ -55,6 +55,12 @@ def plan_features(genotype: Genotype, skeleton: Skeleton, image_shape: Shape, he
     return plan
 
 
+def feature_strides(genotype: Genotype, skeleton: Skeleton, image_shape: Shape) -> tuple[int, ...]:
+    """Strides of the feature maps that a backbone offers, from the finest to the coarsest."""
+    ops = Ops(Plan.of_image(image_shape), BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
+    return tuple(sorted(_features(ops, genotype, skeleton, 1, None).levels))
+
+
 def _features(
     ops: Ops, backbone: Genotype | FeatureMaps, skeleton: Skeleton, multiple: int, steps: int | None
 ) -> Features:

@@ -7,7 +7,7 @@ import numpy as np
 
 from rl_nas.checkpoint import State
 from rl_nas.child.data.settings import AugmentSettings
-from rl_nas.child.training.child_training import DeviceData
+from rl_nas.child.data.training_data import DeviceData
 from rl_nas.child.training.objective import Metric, Objective
 from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.errors import RunError, UsageError

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 from rl_nas.checkpoint import State
 from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.data.training_data import DeviceData
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.training.child_training import DeviceData
 from rl_nas.child.training.objective import Metric, Objective, add_up
 from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.train_step import TrainStep

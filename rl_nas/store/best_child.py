@@ -4,8 +4,9 @@ import io
 import json
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,11 +64,16 @@ class BestChild:
         assert self.trial is not None
         return _weights(self._folder, self.trial.index)
 
-    def load_weights(self, model: Model) -> None:
-        """Copies the best child's weights to a model of its architecture, which may lack parts for training only."""
+    def load_weights(self, model: Model, others: Mapping[str, np.ndarray] = MappingProxyType({})) -> None:
+        """Copies the best child's weights to a model of its architecture, which may lack parts for training only.
+
+        Args:
+            model: the network.
+            others: weights by path of parts of the network that the child does not have.
+        """
         with np.load(self.weights) as archive:
             for variable in model.weights:
-                variable.assign(archive[variable.path])
+                variable.assign(archive[variable.path] if variable.path in archive else others[variable.path])
 
     def follow(self, trial: Trial) -> None:
         """Makes a recorded trial the best if it is; deletes the weights of the other one."""

@@ -18,3 +18,16 @@ class TaskSettings(Settings):
         f"task of the networks: {', '.join(TASKS)}; or module:NAME, an rl_nas.Task of your own; left out: the first"
         " whose targets the data set has",
     )
+
+
+@dataclass(frozen=True)
+class PartSettings(Settings):
+    """The part of networks that all tasks have."""
+
+    title: ClassVar[str] = "Backbone"
+
+    backbone: str | None = setting(
+        None,
+        "backbone of networks whose genotype describes another part: the folder of a training (its weights too), a"
+        " published name, a genotype file, or a search's folder",
+    )

@@ -2,7 +2,6 @@
 
 from rl_nas.child.data.image_cache import load_image_cache
 from rl_nas.child.data.images import load_images
-from rl_nas.child.training.child_training import DeviceData
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.trained_child import TrainedChildEvaluator
@@ -10,8 +9,9 @@ from rl_nas.execution.attempt import Evaluator
 from rl_nas.store.best_child import ChildWeights
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.tasks.sources import open_source
+from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.space import search_space
+from rl_nas.workflows.space import any_genotype, search_space
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 
 
@@ -22,16 +22,16 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
         UsageError: the data set is missing.
     """
     settle_determinism(config.run.determinism)
-    task, source = open_source(config.data, config.task.task)
-    data = load_image_cache(folder.images) or load_images(source)
+    space, opened = search_space(config), open_source(config.data, config.task.task)
+    images = load_image_cache(folder.images) or load_images(opened.source)
+    setup = set_up(config, any_genotype(space), opened, images)
     return TrainedChildEvaluator(
-        search_space(config),
-        DeviceData(data, source.annotation),
-        task,
-        config.network,
+        space,
+        setup.training_data(),
+        setup.children,
         config.training,
         config.augmentation,
-        problem=config.problem(task, data.class_names),
+        start={} if setup.features else setup.start,
         latency=config.reward.needs_latency,
         limits=config.limits,
         filtering=config.filter,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from rl_nas.child.data.settings import AugmentSettings, DataSettings, InputPipelineSettings
+from rl_nas.child.data.settings import AugmentSettings, DataSettings, FeatureCacheSettings, InputPipelineSettings
 from rl_nas.child.training.settings import DeviceSettings, InitSettings, TrainingSettings
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
@@ -22,7 +22,7 @@ from rl_nas.strategies.catalog import StrategyOptions
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.tasks.catalog import TASK_SETTINGS
-from rl_nas.tasks.settings import TaskSettings
+from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.settings import SearchRunSettings, SecondStageSettings, StrategySettings, TrainRunSettings
 
@@ -96,6 +96,8 @@ class SearchConfig(Config):
     early_stop: EarlyStopSettings = field(default_factory=EarlyStopSettings)
     then: SecondStageSettings = field(default_factory=SecondStageSettings)
     data: DataSettings = field(default_factory=DataSettings)
+    parts: PartSettings = field(default_factory=PartSettings)
+    features: FeatureCacheSettings = field(default_factory=FeatureCacheSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     augmentation: AugmentSettings = field(default_factory=AugmentSettings)
@@ -119,6 +121,7 @@ class TrainConfig(Config):
     task: TaskSettings = field(default_factory=TaskSettings)
     start: InitSettings = field(default_factory=InitSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
+    parts: PartSettings = field(default_factory=PartSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     data: DataSettings = field(default_factory=DataSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)

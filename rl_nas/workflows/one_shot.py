@@ -5,9 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, cast
 
-from rl_nas.child.data.annotation import Annotation
-from rl_nas.child.data.images import ImageData
-from rl_nas.child.training.child_training import DeviceData
+from rl_nas.child.data.training_data import DeviceData
 from rl_nas.networks.plan import Plan
 from rl_nas.one_shot.result import OneShotResult, one_shot_result, order_of_confirmation
 from rl_nas.one_shot.search import (
@@ -24,8 +22,8 @@ from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FAILURE_RULES
-from rl_nas.tasks.task import Task
 from rl_nas.trial import Reward, Trial
+from rl_nas.workflows.child_setup import ChildSetup
 from rl_nas.workflows.config import SearchConfig
 
 
@@ -35,27 +33,23 @@ class OneShotStage:
     Args:
         config: of the search.
         folder: of the run.
-        task: of the networks.
         strategy: fresh.
         space: the search space.
         reward: to maximize.
-        data: the images.
-        annotation: of their targets.
+        setup: networks and data.
     """
 
     def __init__(
         self,
         config: SearchConfig,
         folder: SearchFolder,
-        task: Task,
         strategy: Strategy,
         space: SearchSpace[Any],
         reward: Reward,
-        data: ImageData,
-        annotation: Annotation,
+        setup: ChildSetup,
     ) -> None:
-        self._config, self._folder, self._task, self._space, self._reward = config, folder, task, space, reward
-        self._data, self._annotation = data, annotation
+        self._config, self._folder, self._space, self._reward = config, folder, space, reward
+        self._setup = setup
         self._strategy = cast(SampledStrategy, strategy)
         self._store = OneShotState(folder.shared)
 
@@ -83,16 +77,13 @@ class OneShotStage:
         return one_shot_result(self._store.ranking() or [], trials, self._config.run.seed)
 
     def _ranked(self, plan: Callable[[Architecture, int | None], Plan]) -> list[Ranked]:
-        config, settings, problem = (
-            self._config,
-            self._config.estimator,
-            self._config.problem(self._task, self._data.class_names),
-        )
+        config, settings, networks = self._config, self._config.estimator, self._setup.networks
+        task, problem = networks.task, networks.problem
         supernet = TrainedSupernet(
             plan,
-            DeviceData(self._data, self._annotation),
-            self._task.objective(problem),
-            lambda: self._task.metric(problem),
+            DeviceData(self._setup.images, self._setup.annotation),
+            task.objective(problem),
+            lambda: task.metric(problem),
             replace(config.training, epochs=settings.shared_epochs),
             config.augmentation,
             limits=config.limits,

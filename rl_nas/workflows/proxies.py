@@ -10,23 +10,22 @@ import numpy as np
 from rl_nas.child.data.image_cache import image_cache
 from rl_nas.child.data.images import ImageData, load_images
 from rl_nas.child.data.settings import DataSettings
-from rl_nas.child.training.child_training import DeviceData
 from rl_nas.evaluation.proxy_ranking import Proxy
 from rl_nas.evaluation.rewards import quality
 from rl_nas.evaluation.zero_cost import SCORES, first_images
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
-from rl_nas.networks.network import plan_network
 from rl_nas.report.progress import SearchProgress
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.tasks.sources import Opened, open_source
 from rl_nas.trial import Trial, child_seed
+from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.space import search_space
+from rl_nas.workflows.space import any_genotype, search_space
 
 FULL = "full"
 """Name of the training that proxies are compared with, and of its folder in the run's."""
@@ -49,7 +48,8 @@ def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFo
     print(f"{name}:", file=sys.stderr)
     with TrialStore(part.trials) as store:
         recorded = store.trials()
-        data, _ = _loaded(way.data, way.task.task)
+        data, opened = _loaded(way.data, way.task.task)
+        networks = set_up(way, any_genotype(space), opened, data).children  # computes features for all workers
         with image_cache(data, part.images), children.executor(way) as executor:
             progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
             with progress.line:
@@ -61,7 +61,7 @@ def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFo
                     trials=run.trials,
                     batch_size=run.trials,
                     seed=way.run.seed,
-                    key=space.canonical_key,
+                    key=lambda architecture: networks.key(space.decode(architecture)),
                     watcher=_Watcher(progress),
                 )
         trials = store.trials()
@@ -75,15 +75,16 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
         return
     with TrialStore(SearchFolder(folder.path / FULL).trials) as store:
         architectures = [trial.architecture for trial in store.trials()]
-    images, (task, source) = _loaded(config.data, config.task.task)
-    problem = config.problem(task, images.class_names)
-    space, data, head = search_space(config), DeviceData(images, source.annotation), task.head(problem)
-    batch = first_images(data, task.objective(problem), config.filter.filter_images)
+    images, opened = _loaded(config.data, config.task.task)
+    space, task = search_space(config), opened.task
+    setup = set_up(config, any_genotype(space), opened, images)
+    objective = task.objective(setup.networks.problem)
+    batch = first_images(setup.training_data(), objective, config.filter.filter_images)
     for name in scores:
         task.require(name, f"--scores={name}")
         started, values = time.monotonic(), []
         for number, architecture in enumerate(architectures):
-            plan = plan_network(space.decode(architecture), config.network, images.image_shape, head)
+            plan = setup.children.plan(space.decode(architecture))
             values.append(SCORES[name](plan, child_seed(config.run.seed, number), batch))
         yield Proxy(name, tuple(values), (time.monotonic() - started) / len(values))
 

@@ -20,7 +20,6 @@ from rl_nas.evaluation.rewards import make_reward
 from rl_nas.loops.asynchronous import search_async
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
-from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.one_shot.search import FixedProposals
 from rl_nas.report.health_log import HealthLog
@@ -36,12 +35,13 @@ from rl_nas.strategies.catalog import find_strategy
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.tasks.sources import open_source
 from rl_nas.trial import Job, Trial, child_seed
+from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.second_stage import SecondStage, candidates
-from rl_nas.workflows.space import search_space
+from rl_nas.workflows.space import any_genotype, search_space
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 
 _CHECKED_IMAGES = 64
@@ -79,27 +79,25 @@ class SearchRun:
         settle_determinism(config.run.determinism)
         self._space = search_space(config)
         self._reward = make_reward(config.reward)
-        self._task, source = open_source(config.data, config.task.task)
-        config.check_task(self._task)
+        opened, genotype = open_source(config.data, config.task.task), any_genotype(self._space)
+        self._task = task = opened.task
+        config.check_task(task)
         for ability, flag in _asked(config):
-            self._task.require(ability, flag)
-        self._annotation, self._data = source.annotation, load_images(source)
-        self._problem = config.problem(self._task, self._data.class_names)
-        self._head = self._task.head(self._problem)
-        self.config = replace(config, task=replace(config.task, task=config.task.task or self._task.name))
-        if resumed:
-            genotype = self._space.decode(self._space.sample(np.random.default_rng(0)))
-            network = without_unread(self.config.network, genotype, self._head)
+            task.require(ability, flag)
+        self._data = load_images(opened.source)
+        self.config = replace(config, task=replace(config.task, task=config.task.task or task.name))
+        if resumed and config.parts.backbone is None:
+            head = task.head(config.problem(task, self._data.class_names))
+            network = without_unread(self.config.network, genotype, head)
             self.config = replace(self.config, network=network)
+        self._setup = set_up(self.config, genotype, opened, self._data)
         self.best = BestChild(folder, self._space.decode)
         self._check_networks()
         make_strategy = find_strategy(config.strategy.strategy)
         self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
         self.one_shot: OneShotStage | None = None
         if config.shared:
-            self.one_shot = OneShotStage(
-                self.config, folder, self._task, self._strategy, self._space, self._reward, self._data, self._annotation
-            )
+            self.one_shot = OneShotStage(self.config, folder, self._strategy, self._space, self._reward, self._setup)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -143,7 +141,7 @@ class SearchRun:
                     trials=trials,
                     batch_size=batch,
                     seed=config.run.seed,
-                    key=self._space.canonical_key,
+                    key=lambda architecture: self._setup.children.key(self._space.decode(architecture)),
                     health=config.health,
                     failures=FAILURE_RULES[config.strategy.failure_reward],
                     watcher=_Watcher(self.best, progress, log),
@@ -202,16 +200,16 @@ class SearchRun:
             job = Job(best.index, best.architecture, child_seed(self.config.run.seed, best.index))
             curve = best.measurement.curve if best.measurement else ()
             self._children.repeat(self.config, job.until(len(curve)) if curve else job)
-        network = build_model(self._plan(best.architecture))
-        self.best.load_weights(network)
-        serving = self._task.serving(self._problem, network, self._data.normalization())
+        networks = self._setup.networks
+        network = build_model(networks.plan(self._space.decode(best.architecture)))
+        self.best.load_weights(network, self._setup.start)
+        serving = self._task.serving(networks.problem, network, self._setup.normalization)
         held_out = self._data.valid_images, self._data.valid_targets
         images, targets = tf.nest.map_structure(lambda values: values[:_CHECKED_IMAGES], held_out)
         return write_checked_saved_model(serving, images, targets, self.folder.best / "saved_model")
 
     def _plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
-        genotype, shape = self._space.decode(architecture), self._data.image_shape
-        return plan_network(genotype, self.config.network, shape, self._head, steps)
+        return self._setup.children.plan(self._space.decode(architecture), steps)
 
 
 def _asked(config: SearchConfig) -> list[tuple[str, str]]:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from rl_nas.networks.own_operations import find_operations
 from rl_nas.spaces.catalog import find_space
-from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.workflows.config import SearchConfig
 
 
@@ -15,3 +17,9 @@ def search_space(config: SearchConfig) -> SearchSpace[Any]:
         UsageError: there is no such space, or no such operation.
     """
     return find_space(config.space, find_operations(config.operations))
+
+
+def any_genotype(space: SearchSpace[Any]) -> Genotype:
+    """A genotype of a space, always the same."""
+    genotype: Genotype = space.decode(space.sample(np.random.default_rng(0)))
+    return genotype

@@ -12,11 +12,12 @@ from tensorflow.python.framework.func_graph import FuncGraph
 from rl_nas.child.data.augmentation import augment
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.settings import AugmentSettings, DataSettings
+from rl_nas.child.data.training_data import DeviceData
 from rl_nas.child.export.writers import write_checked_saved_model
 from rl_nas.child.network.flat_weights import FlatKerasModel
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.training.child_training import ChildTrainer, DeviceData, DivergedError, training_steps
+from rl_nas.child.training.child_training import ChildTrainer, DivergedError, training_steps
 from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network

@@ -9,7 +9,7 @@ from classifying import device_data, image_data
 from rl_nas.checkpoint import State
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.settings import AugmentSettings, DataSettings
-from rl_nas.child.training.child_training import DeviceData
+from rl_nas.child.data.training_data import DeviceData
 from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.evaluation.trained_child import TrainedChildEvaluator
@@ -17,9 +17,12 @@ from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.nasbench201 import nasbench201
 from rl_nas.store.states import pack, unpack
 from rl_nas.tasks.classification.task import Classification
+from rl_nas.tasks.networks import Networks
 from rl_nas.trial import Job
 
 SPACE = nasbench201()
+TASK = Classification()
+PROBLEM = TASK.problem([*map(str, range(10))])
 JOB = Job(0, SPACE.sample(np.random.default_rng(1)), 7)
 
 
@@ -48,11 +51,9 @@ def evaluator(
     return TrainedChildEvaluator(
         SPACE,
         data,
-        Classification(),
-        NetworkSettings(cells=1, filters=4, reductions=1),
+        Networks(TASK, PROBLEM, NetworkSettings(cells=1, filters=4, reductions=1), (8, 8, 1)),
         TrainingSettings(epochs=4, batch_size=60, **training),
         AugmentSettings(crop_margin=1),
-        problem=Classification().problem([*map(str, range(10))]),
         early_stop=EarlyStopSettings(rule=rule),
         states=states,
         on_child=lambda job, measurement, child: weights.update({measurement.epochs: child.trainable.vector.numpy()}),

@@ -12,8 +12,8 @@ from classifying import objective
 
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.data.training_data import DeviceData
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.training.child_training import DeviceData
 from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.train_step import TrainStep
 from rl_nas.networks.network import plan_network

@@ -91,3 +91,19 @@ class InputPipelineSettings(Settings):
         4.0, "keep encoded images up to this many GiB in memory, and order them by one permutation", minimum=0
     )
     shuffle_buffer: int = setting(20000, "images among which the next one is drawn, if not kept in memory", minimum=1)
+
+
+@dataclass(frozen=True)
+class FeatureCacheSettings(Settings):
+    """Features of a backbone that is not searched."""
+
+    title: ClassVar[str] = "Features of the backbone"
+
+    feature_cache: str = setting(
+        "yes",
+        "compute the features of the backbone once and train only what is behind them; no: train all of a child",
+        choices=("yes", "no"),
+    )
+    feature_dir: str | None = setting(
+        None, "folder of computed features, shared by runs and workers; left out: rl_nas/features in the user's cache"
+    )

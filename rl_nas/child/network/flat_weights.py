@@ -1,7 +1,7 @@
 """All weights of a model in a few vectors, so that one update touches them all."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -58,6 +58,13 @@ class FlatVector:
         flat = tf.constant([-1])  # one for all: a graph would have a thousand of them otherwise
         parts = [v if len(v.shape) == 1 else tf.reshape(v, flat) for v in values]
         return tf.concat(parts, axis=0) if parts else tf.zeros([0], self.vector.dtype)
+
+    def load(self, values: Mapping[str, np.ndarray]) -> None:
+        """Changes the parts of the vector whose variables' paths are among the names of the values."""
+        parts = self.mapping(self.vector.value)
+        if parts:
+            known = [values.get(variable.path, np.asarray(part)) for variable, part in parts]
+            self.vector.assign(np.concatenate([np.ravel(value) for value in known]))
 
     def write_back(self) -> None:
         """Copies the vector into the variables."""
@@ -137,6 +144,11 @@ class FlatModel(ABC):
             The outputs; a function from their gradients, by name, to the gradient of the weights; the new value of
             `other`.
         """
+
+    def load(self, values: Mapping[str, np.ndarray]) -> None:
+        """Changes the weights whose paths are among the names of the values."""
+        self.trainable.load(values)
+        self.other.load(values)
 
     def write_back(self) -> None:
         """Copies the vectors into the variables."""

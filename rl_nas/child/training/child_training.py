@@ -3,62 +3,28 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from rl_nas.checkpoint import State
-from rl_nas.child.data.annotation import Annotation, Target
-from rl_nas.child.data.augmentation import augment
-from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.data.training_data import Inputs, TrainingData
 from rl_nas.child.network.flat_weights import FlatModel, Outputs
 from rl_nas.child.training.objective import Metric, Objective, add_up
 from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.child.training.train_step import TrainStep
+from rl_nas.networks.plan import Plan
+
+MEASURED = 500
+"""Most examples of one call in a measurement."""
+
+_MEASURED_VALUES = 2**23
 
 
 class DivergedError(ArithmeticError):
     """The loss of a child is not finite."""
-
-
-class DeviceData:
-    """The data set of a search on the device: copied once, shared by all children.
-
-    Attributes:
-        train_images: uint8 [images, height, width, channels].
-        train_targets: tensor [images, ...], or a dict of such tensors.
-        valid_images: uint8, the held-out images.
-        valid_targets: like `train_targets`.
-        normalize: scales every channel to mean 0 and deviation 1 over the training images.
-    """
-
-    def __init__(self, data: ImageData, annotation: Annotation) -> None:
-        """Copies a data set.
-
-        Args:
-            data: in memory.
-            annotation: of its targets.
-        """
-        self._annotation = annotation
-        self.train_images = tf.constant(data.train_images)
-        self.valid_images = tf.constant(data.valid_images)
-        self.train_targets = tf.nest.map_structure(tf.constant, data.train_targets)
-        self.valid_targets = tf.nest.map_structure(tf.constant, data.valid_targets)
-        self.normalize = data.normalization()
-
-    def batch(self, indices: tf.Tensor, seed: tf.Tensor, augmentation: AugmentSettings) -> tuple[tf.Tensor, Target]:
-        """Training images of these indices, normalized and augmented, and their targets.
-
-        Args:
-            indices: int64 [batch].
-            seed: int64 [2]; everything random is a function of it.
-            augmentation: the changes of the images.
-        """
-        images = self.normalize(tf.gather(self.train_images, indices))
-        images, geometry = augment(images, seed, augmentation)
-        targets = tf.nest.map_structure(lambda values: tf.gather(values, indices), self.train_targets)
-        return images, self._annotation.warped(targets, geometry)
 
 
 class ChildTrainer:
@@ -71,7 +37,7 @@ class ChildTrainer:
         self,
         model: FlatModel,
         objective: Objective,
-        data: DeviceData,
+        data: TrainingData,
         training: TrainingSettings,
         augmentation: AugmentSettings,
         seed: int,
@@ -79,14 +45,14 @@ class ChildTrainer:
         self._data = data
         self._training, self._augmentation = training, augmentation
         self._rng = np.random.default_rng(seed)
-        self._examples = int(data.train_images.shape[0])
+        self._examples = data.train_examples
         self._batch = min(training.batch_size, self._examples)
         steps = training_steps(training, self._examples)
         self._epoch, self._loss = 0, math.nan
         self._update = TrainStep(model, objective, training, self._batch, steps)
         self._step = tf.function(
             self._train_step,
-            input_signature=[tf.TensorSpec([self._batch], tf.int64), tf.TensorSpec([2], tf.int64)],
+            input_signature=[data.signature(self._batch), tf.TensorSpec([2], tf.int64)],
             autograph=False,
             jit_compile=training.jit_compile,
         )
@@ -96,12 +62,13 @@ class ChildTrainer:
         self._step.get_concrete_function()
 
     def step(self, indices: np.ndarray) -> tf.Tensor:
-        """Trains on the images of these indices, int64 [batch]; returns the loss."""
-        return self._step(tf.constant(indices), tf.constant(self._rng.integers(2**62, size=2)))
+        """Trains on the examples of these indices, int64 [batch]; returns the loss."""
+        seed = self._rng.integers(2**62, size=2)
+        return self._step(self._data.read(indices, seed), tf.constant(seed))
 
     @property
-    def infer(self) -> Callable[[tf.Tensor], Outputs]:
-        """Function from normalized images to the network's present outputs, by averaged weights if there are any."""
+    def infer(self) -> Callable[[Inputs], Outputs]:
+        """Function from inputs to the network's present outputs, by averaged weights if there are any."""
         return self._update.infer
 
     def train(self, stop: Callable[[], bool] = lambda: False) -> float:
@@ -142,8 +109,8 @@ class ChildTrainer:
         for variable, value in zip(self._update.variables, state["variables"], strict=True):
             variable.assign(value)
 
-    def _train_step(self, indices: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        loss, _ = self._update(*self._data.batch(indices, seed, self._augmentation))
+    def _train_step(self, read: Any, seed: tf.Tensor) -> tf.Tensor:
+        loss, _ = self._update(*self._data.batch(read, seed, self._augmentation))
         return loss
 
 
@@ -169,21 +136,24 @@ def quick_start() -> Iterator[None]:
 
 
 def evaluate(
-    infer: Callable[[tf.Tensor], Outputs], data: DeviceData, objective: Objective, metric: Metric, batch: int = 500
+    infer: Callable[[Inputs], Outputs], data: TrainingData, objective: Objective, metric: Metric, batch: int = MEASURED
 ) -> dict[str, float]:
-    """Figures of a metric over the held-out images.
+    """Figures of a metric over the held-out examples.
 
     Args:
-        infer: from normalized images to outputs; not traced: that takes longer than a few calls.
-        data: holds the images.
+        infer: from inputs to outputs; not traced: that takes longer than a few calls.
+        data: holds the examples.
         objective: gives the evidence.
         metric: fresh.
-        batch: images of one call.
+        batch: examples of one call.
     """
-    for start in range(0, len(data.valid_images), batch):
-        part = slice(start, start + batch)
-        targets = tf.nest.map_structure(lambda values, part=part: values[part], data.valid_targets)
-        outputs = infer(data.normalize(data.valid_images[part]))
-        weights = tf.ones([len(data.valid_images[part])])
-        add_up(metric, objective.evidence(targets, outputs, weights))
+    for start in range(0, data.valid_examples, batch):
+        stop = min(start + batch, data.valid_examples)
+        inputs, targets = data.held_out(start, stop)
+        add_up(metric, objective.evidence(targets, infer(inputs), tf.ones([stop - start])))
     return metric.result()
+
+
+def measured_batch(plan: Plan) -> int:
+    """Examples of one call of a network whose outputs may be large."""
+    return max(1, min(MEASURED, _MEASURED_VALUES // sum(math.prod(out.shape) for out in plan.outputs.values())))

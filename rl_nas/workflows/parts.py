@@ -1,0 +1,108 @@
+"""Parts of networks that the command line names: heads by genotype, backbones with their weights. No TensorFlow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rl_nas.errors import UsageError
+from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.families.family import BACKBONE
+from rl_nas.networks.genotypes import load
+from rl_nas.networks.lookup import find_genotype
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.networks.skeleton import Skeleton
+from rl_nas.spaces.decisions import Genotype
+from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class NamedBackbone:
+    """A backbone that a flag names.
+
+    Attributes:
+        name: as given.
+        genotype: of the backbone.
+        skeleton: of the trained network; None: that of the flags.
+        file: model.keras with its weights; None: it is not trained.
+    """
+
+    name: str
+    genotype: Genotype
+    skeleton: Skeleton | None = None
+    file: Path | None = None
+
+
+def other_parts(task: Task, searched: Genotype, what: str, flags: Mapping[str, Any]) -> dict[str, Genotype]:
+    """Genotypes of the parts of a task's networks that are not searched, without the backbone.
+
+    Args:
+        task: of the networks.
+        searched: a genotype of the part that is searched, or trained.
+        what: the flag that gives it.
+        flags: values by name; those of parts are names of genotypes.
+
+    Raises:
+        UsageError: the task's networks have no such part, a part is given twice, or a genotype is of another part.
+    """
+    part = family_of(searched).part
+    if part not in task.parts:
+        raise UsageError(
+            f"{what} describes a {part}; networks of --task={task.name} consist of {' and '.join(task.parts)}"
+        )
+    if flags.get(part) is not None:
+        raise UsageError(f"--{part}={flags[part]}, but {what} describes the {part}; leave one of them out")
+    found = {}
+    for name, default in task.parts.items():
+        if name not in (part, BACKBONE):
+            given = str(flags.get(name) or default)
+            found[name] = find_genotype(given)
+            if family_of(found[name]).part != name:
+                raise UsageError(f"--{name}={given} describes a {family_of(found[name]).part}; expected a {name}")
+    return found
+
+
+def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> NamedBackbone:
+    """The backbone that --backbone names.
+
+    Raises:
+        UsageError: it is missing or no backbone, or settings would change a trained one.
+    """
+    if name is None:
+        raise UsageError(
+            f"--backbone is missing; a {task.noun} needs one, such as the folder of a training of rl_nas train"
+        )
+    folder = TrainingFolder(name)
+    if not (folder.model.is_file() and folder.results.is_file()):
+        found = NamedBackbone(name, find_genotype(name))
+    else:
+        skeleton = _trained_skeleton(folder)
+        given = {flag: value for flag, value in settings.flags().items() if value is not None}
+        for flag, value in given.items():
+            if flag not in _FREE and value != getattr(skeleton, flag, None):
+                raise UsageError(
+                    f"--{flag}={value} would change --backbone={name}, which is trained already; leave it out"
+                )
+        found = NamedBackbone(name, load(folder.genotype), skeleton, folder.model)
+    part = family_of(found.genotype).part
+    if part != BACKBONE:
+        raise UsageError(f"--backbone={name} describes a {part}; expected a backbone")
+    return found
+
+
+_FREE = ("bn_momentum", "bn_epsilon")
+"""Settings that are not about the weights."""
+
+
+def _trained_skeleton(folder: TrainingFolder) -> Skeleton:
+    """The network of a finished training, from its results."""
+    recorded = folder.read_results()["network"]
+    known = {one.name: recorded[one.name] for one in fields(Skeleton) if one.name in recorded}
+    defaults = Skeleton()
+    for name, value in known.items():
+        default = getattr(defaults, name)
+        number = isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)
+        if type(value) is not type(default) and not number:
+            raise UsageError(f"{folder.results}: network {name} is {value!r}; expected {type(default).__name__}")
+    return Skeleton(**known)
