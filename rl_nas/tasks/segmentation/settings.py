@@ -1,0 +1,21 @@
+"""Flags of segmentation."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rl_nas.settings import Settings, setting
+
+
+@dataclass(frozen=True)
+class SegmentationSettings(Settings):
+    """Loss of segmentation."""
+
+    title: ClassVar[str] = "Segmentation"
+
+    loss: str = setting("cross_entropy", "loss that is trained", choices=("cross_entropy", "focal", "dice"))
+    focal_gamma: float = setting(2.0, "exponent of the focal loss; 0 is the cross-entropy", minimum=0)
+    class_weights: str = setting(
+        "none",
+        "weights of the classes in the loss: none; auto, median frequency balancing; or a file with a line NAME WEIGHT"
+        " for every class",
+    )

@@ -1,0 +1,114 @@
+"""Weights of classes in a loss: balanced by their pixels, or read from a file."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from rl_nas.errors import UsageError
+from rl_nas.store.json_files import read_text
+
+_HINT = "give a file with a line NAME WEIGHT for every class"
+
+
+class PixelCounts(NamedTuple):
+    """Labeled pixels of masks.
+
+    Attributes:
+        own: int64 [classes], those of each class.
+        around: int64 [classes], those of any class in the masks where it occurs.
+    """
+
+    own: np.ndarray
+    around: np.ndarray
+
+
+def class_weights(
+    choice: str, class_names: Sequence[str], masks: Callable[[], Iterable[np.ndarray]]
+) -> tuple[float, ...] | None:
+    """The weights that `--class_weights` names.
+
+    Args:
+        choice: `none`, `auto`, or the path of a file.
+        class_names: of the data set.
+        masks: returns batches of the training masks, for `auto`.
+
+    Returns:
+        One for each class; None for `none`.
+
+    Raises:
+        UsageError: the file is broken, or no pixel is labeled.
+    """
+    if choice == "none":
+        return None
+    if choice == "auto":
+        return balanced_weights(count_pixels(masks(), len(class_names)))
+    return read_weights(Path(choice), class_names)
+
+
+def count_pixels(masks: Iterable[np.ndarray], classes: int) -> PixelCounts:
+    """Counts the pixels of every class.
+
+    Args:
+        masks: batches, uint8 [batch, height, width]; pixels that are no class are not counted.
+        classes: of the data set.
+    """
+    own, around = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
+    for mask in (mask for batch in masks for mask in batch):
+        counts = np.bincount(mask.ravel(), minlength=classes)[:classes]
+        own += counts
+        around += np.where(counts > 0, counts.sum(), 0)
+    return PixelCounts(own, around)
+
+
+def balanced_weights(counts: PixelCounts) -> tuple[float, ...]:
+    """Weights by median frequency balancing (Eigen and Fergus 2015).
+
+    The frequency of a class is its fraction of the pixels of the images where it occurs; its weight is the median of
+    all frequencies over its own. A class without pixels is left out of the median, and weighs 0.
+
+    Raises:
+        UsageError: no class has a pixel.
+    """
+    occurs = counts.own > 0
+    if not occurs.any():
+        raise UsageError("no pixel of the training masks is labeled; expected masks with classes: check the data set")
+    frequencies = counts.own[occurs] / counts.around[occurs]
+    weights = np.zeros(len(occurs))
+    weights[occurs] = np.median(frequencies) / frequencies
+    return tuple(weights.tolist())
+
+
+def read_weights(path: Path, class_names: Sequence[str]) -> tuple[float, ...]:
+    """Weights from a text file with a line `NAME WEIGHT` for every class, in any order; names may hold spaces.
+
+    Raises:
+        UsageError: the file cannot be read; a class is unknown, missing or there twice; or a weight is not a finite
+            number >= 0, or all are 0.
+    """
+    found: dict[str, float] = {}
+    for line in filter(str.strip, read_text(path, _HINT).splitlines()):
+        name, weight = ("", *line.strip().rsplit(maxsplit=1))[-2:]
+        if name not in class_names:
+            raise UsageError(f"{path}: {line[:60]!r} names no class; expected one of {', '.join(class_names)}; {_HINT}")
+        if name in found:
+            raise UsageError(f"{path}: class {name!r} is there twice; {_HINT}")
+        found[name] = _weight(weight, path, name)
+    missing = [name for name in class_names if name not in found]
+    if missing:
+        raise UsageError(f"{path} has no weight of {', '.join(map(repr, missing))}; {_HINT}")
+    if not any(found.values()):
+        raise UsageError(f"{path}: all weights are 0; expected some above; {_HINT}")
+    return tuple(found[name] for name in class_names)
+
+
+def _weight(text: str, path: Path, name: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not 0 <= weight < math.inf:
+        raise UsageError(f"{path}: weight {text[:60]!r} of {name!r}; expected a finite number >= 0; {_HINT}")
+    return weight
