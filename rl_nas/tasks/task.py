@@ -6,7 +6,7 @@ A task's module imports no TensorFlow; what needs it is imported by the methods 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -36,11 +36,13 @@ class Problem:
         class_names: one per class; none if the data has no classes.
         settings: an instance of each of the task's `settings`.
         parts: genotypes of parts of its networks beside the backbone, by name.
+        facts: what the task found out about the training targets.
     """
 
     class_names: tuple[str, ...] = ()
     settings: tuple[Settings, ...] = ()
     parts: Mapping[str, Genotype] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def classes(self) -> int:
@@ -131,6 +133,15 @@ class Task(ABC):
         Args:
             problem: of this task.
             strides: of the backbone's feature maps.
+        """
+        return problem
+
+    def on_targets(self, problem: Problem, targets: Callable[[], Iterable[Any]]) -> Problem:
+        """The problem with facts about the training targets, such as weights that balance classes.
+
+        Args:
+            problem: of this task.
+            targets: returns batches of them, as arrays; takes long on large data sets.
         """
         return problem
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from rl_nas.child.data.annotation import Annotation
@@ -15,18 +14,12 @@ from rl_nas.child.data.feature_data import FeatureData, check_augmentation
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.training_data import DeviceData, TrainingData
-from rl_nas.child.export.serving import parts_of
 from rl_nas.child.network.backbone import PlannedBackbone
-from rl_nas.errors import UsageError, first_line
-from rl_nas.networks.families.catalog import family_of
-from rl_nas.networks.families.family import BACKBONE
-from rl_nas.networks.network import feature_strides, plan_features, solve
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import Opened
-from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.parts import NamedBackbone, find_backbone, other_parts
+from rl_nas.workflows.networks import load_backbone, make_networks
 
 
 @dataclass(frozen=True)
@@ -82,59 +75,21 @@ def set_up(config: SearchConfig, genotype: Genotype, opened: Opened, images: Ima
     Raises:
         UsageError: space, parts, task and data do not fit together.
     """
-    task, flags = opened.task, config.flags()
-    what = f"--space={config.space.space}"
-    problem = config.problem(task, images.class_names)
-    problem = replace(problem, parts=other_parts(task, genotype, what, flags))
-    if family_of(genotype).part == BACKBONE:
-        skeleton = solve(genotype, config.network, images.image_shape, task.head(problem))
-        problem = task.on_backbone(problem, feature_strides(genotype, skeleton, images.image_shape))
-        networks = Networks(task, problem, config.network, images.image_shape)
-        return ChildSetup(images, opened.source.annotation, networks)
-    named = find_backbone(config.parts.backbone, task, config.network)
-    networks = _on_backbone(config, task, problem, named, images)
-    backbone = load_backbone(named, networks, genotype)
-    setup = ChildSetup(images, opened.source.annotation, networks, backbone)
+    what, shape = f"--space={config.space.space}", images.image_shape
+    problem = config.problem(opened.task, images.class_names)
+    networks, named = make_networks(opened.task, problem, genotype, what, config, shape)
+    annotation = opened.source.annotation
+    if named is None:
+        return ChildSetup(images, annotation, networks)
+    setup = ChildSetup(images, annotation, networks, load_backbone(named, networks, genotype))
     if config.features.feature_cache == "no":
         return setup
     check_augmentation(config.augmentation)
     root = Path(config.features.feature_dir).expanduser() if config.features.feature_dir else default_root()
     flip = config.augmentation.flip
-    features = cached_features(backbone, images, setup.normalization, root, mirrored=flip, tell=_tell)
+    assert setup.backbone is not None
+    features = cached_features(setup.backbone, images, setup.normalization, root, mirrored=flip, tell=_tell)
     return replace(setup, features=features)
-
-
-def _on_backbone(
-    config: SearchConfig, task: Task, problem: Problem, named: NamedBackbone, images: ImageData
-) -> Networks:
-    skeleton = named.skeleton
-    if skeleton is None:
-        skeleton = solve(named.genotype, config.network, images.image_shape, task.head(problem))
-    problem = task.on_backbone(problem, feature_strides(named.genotype, skeleton, images.image_shape))
-    return Networks(task, problem, skeleton, images.image_shape, named.genotype)
-
-
-def load_backbone(named: NamedBackbone, networks: Networks, genotype: Genotype) -> PlannedBackbone:
-    """The part of networks before their heads, with its weights.
-
-    Args:
-        named: where the weights are.
-        networks: with this backbone.
-        genotype: of any of them.
-
-    Raises:
-        UsageError: the weights cannot be read, or are of another network.
-    """
-    plan = plan_features(named.genotype, networks.skeleton(genotype), networks.image_shape, networks.head(genotype))
-    if named.file is None:
-        _tell(f"--backbone={named.name} has random weights; give the folder of a training for trained ones")
-        return PlannedBackbone(plan, {})
-    try:
-        network, normalization = parts_of(keras.models.load_model(named.file, compile=False, safe_mode=True))
-    except (ValueError, OSError, TypeError) as error:
-        raise UsageError(f"--backbone={named.name}: {named.file} cannot be read: {first_line(error)}") from error
-    weights = {variable.path: variable.numpy() for variable in network.weights}
-    return PlannedBackbone(plan, weights, normalization, source=str(named.file))
 
 
 def _tell(line: Any) -> None:

@@ -22,7 +22,7 @@ from rl_nas.child.training.tf_config import worker_index
 from rl_nas.child.training.transfer import freeze, start_from
 from rl_nas.errors import RunError, UsageError
 from rl_nas.networks.genotypes import load, to_json
-from rl_nas.networks.network import plan_network, size_notation, solve
+from rl_nas.networks.network import size_notation
 from rl_nas.report.training_log import TrainingLog
 from rl_nas.report.training_progress import TrainingProgress
 from rl_nas.spaces.decisions import Genotype
@@ -30,6 +30,7 @@ from rl_nas.store.files import write_atomically, write_text
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import open_source
 from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.networks import load_backbone, make_networks
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 
@@ -66,11 +67,15 @@ class TrainingRun:
         if self._test_split:
             self._pipeline.check_targets(self._test_split)
         self._problem = config.problem(self._task, self._source.class_names)
-        self._head = self._task.head(self._problem)
-        if settings.resume:
-            network = without_unread(config.network, genotype, self._head)
+        if settings.resume and config.parts.backbone is None:
+            network = without_unread(config.network, genotype, self._task.head(self._problem))
             self.config = replace(self.config, network=network)
-        self._skeleton = solve(genotype, self.config.network, self._source.shape, self._head, default="cifar")
+        what, shape = f"--genotype={settings.genotype}", self._source.shape
+        self._networks, self._backbone = make_networks(
+            self._task, self._problem, genotype, what, self.config, shape, preset="cifar"
+        )
+        self._problem, self._head = self._networks.problem, self._networks.head(genotype)
+        self._skeleton = self._networks.skeleton(genotype)
         self._valid: Measured | None = None
         self._trainer = self._make_trainer()
 
@@ -99,7 +104,7 @@ class TrainingRun:
     def _make_trainer(self) -> FullTrainer:
         config, images = self.config, self._pipeline.train_images
         steps = images // global_batch(config.training, images, self._distribution) * config.training.epochs
-        plan = plan_network(self._genotype, self._skeleton, self._source.shape, self._head, steps)
+        plan = self._networks.plan(self._genotype, steps)
         with precision(config.devices.precision):
             model = build_model(plan, seed=config.run.seed)
         freeze(model, config.start.freeze, self._head)
@@ -131,10 +136,23 @@ class TrainingRun:
                 raise UsageError(f"--dataset={self._source.name} differs from that at the training's start: {changed}")
             if start.init is not None and last_checkpoint(self._place) is None:  # it was stopped before the first one
                 start_from(start, model, self._skeleton, self._head)
+            if start.init is None and last_checkpoint(self._place) is None:
+                self._start_from_backbone(model)
             return Normalization(tuple(recorded["mean"]), tuple(recorded["deviation"]))
         if start.init is not None:
             return start_from(start, model, self._skeleton, self._head).normalization
-        return self._pipeline.normalization()
+        trained = self._start_from_backbone(model)
+        return trained or self._pipeline.normalization()
+
+    def _start_from_backbone(self, model: keras.Model) -> Normalization | None:
+        """Copies the weights of `--backbone`; returns the normalization of its images, if it is trained."""
+        if self._backbone is None or self._backbone.file is None:
+            return None
+        backbone = load_backbone(self._backbone, self._networks, self._genotype)
+        for variable in model.variables:
+            if variable.path in backbone.weights:
+                variable.assign(backbone.weights[variable.path])
+        return backbone.normalization
 
     def _data(self) -> dict[str, Any]:
         """Facts of the data that must not change when a training is continued."""
@@ -204,7 +222,7 @@ class TrainingRun:
             valid = trainer.measure("valid")
         final = trainer.measure(self._test_split) if self._test_split else None
         trainer.write_back()
-        plan = plan_network(self._genotype, self._skeleton, self._source.shape, self._head)
+        plan = self._networks.plan(self._genotype)
         network = build_model(plan, name=NETWORK)
         copy_weights(trainer.model, network)
         serving = self._task.serving(self._problem, network, trainer.normalization)

@@ -1,0 +1,93 @@
+"""Semantic segmentation as a task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from rl_nas.networks.families.family import BACKBONE, HEAD
+from rl_nas.settings import Settings
+from rl_nas.spaces.published import PUBLISHED
+from rl_nas.tasks.segmentation.head import SegmentationHead
+from rl_nas.tasks.segmentation.head_settings import SegmentationHeadSettings
+from rl_nas.tasks.segmentation.mask_settings import MaskSettings
+from rl_nas.tasks.segmentation.settings import SegmentationSettings
+from rl_nas.tasks.segmentation.weights import class_weights
+from rl_nas.tasks.task import Problem, Task
+
+if TYPE_CHECKING:
+    import keras
+
+    from rl_nas.child.data.annotation import Annotation
+    from rl_nas.child.data.normalization import Normalization
+    from rl_nas.tasks.segmentation.metric import SegmentationMetric
+    from rl_nas.tasks.segmentation.objective import SegmentationObjective
+    from rl_nas.tasks.segmentation.serving import Segmenter
+
+_DEFAULT_HEAD = "ASPP"
+_WEIGHTS = "class_weights"
+
+
+class Segmentation(Task):
+    """A class for each pixel; the mean intersection over union on held-out images is the quality."""
+
+    name: ClassVar[str] = "segmentation"
+    noun: ClassVar[str] = "segmentation network"
+    settings: ClassVar[tuple[type[Settings], ...]] = (SegmentationSettings, SegmentationHeadSettings, MaskSettings)
+    supports: ClassVar[frozenset[str]] = frozenset({"parameters", "gradient_norm"})
+    parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None, HEAD: _DEFAULT_HEAD}
+
+    @override
+    def annotation(
+        self, features: Mapping[str, Any], supervised: Sequence[str], flags: Mapping[str, Any]
+    ) -> Annotation | None:
+        from rl_nas.tasks.segmentation.annotation import masks_of
+
+        return masks_of(features, supervised, self.problem((), flags).of(MaskSettings))
+
+    @override
+    def on_backbone(self, problem: Problem, strides: Collection[int]) -> Problem:
+        if problem.of(SegmentationHeadSettings).output_stride is not None:
+            return problem
+        return problem.changed(SegmentationHeadSettings, output_stride=max(strides))
+
+    @override
+    def on_targets(self, problem: Problem, targets: Callable[[], Iterable[Any]]) -> Problem:
+        weights = class_weights(problem.of(SegmentationSettings).class_weights, problem.class_names, targets)
+        return replace(problem, facts={_WEIGHTS: weights})
+
+    @override
+    def head(self, problem: Problem) -> SegmentationHead:
+        cell = problem.parts.get(HEAD, PUBLISHED[_DEFAULT_HEAD])
+        return SegmentationHead(problem.classes, cell, problem.of(SegmentationHeadSettings))
+
+    @override
+    def objective(self, problem: Problem) -> SegmentationObjective:
+        from rl_nas.tasks.segmentation.objective import SegmentationObjective
+
+        settings = problem.of(SegmentationSettings)
+        return SegmentationObjective(settings, problem.classes, problem.facts.get(_WEIGHTS))
+
+    @override
+    def metric(self, problem: Problem) -> SegmentationMetric:
+        from rl_nas.tasks.segmentation.metric import SegmentationMetric
+
+        return SegmentationMetric(problem.class_names)
+
+    @override
+    def serving(
+        self, problem: Problem, network: keras.Model, normalization: Normalization, *, middle: bool = False
+    ) -> Segmenter:
+        from rl_nas.tasks.segmentation.serving import Segmenter
+
+        return Segmenter(self.name, network, normalization, problem.class_names, middle)
+
+    @override
+    def prediction(self, outputs: Mapping[str, Any], class_names: Sequence[str], top: int) -> tuple[str, Any]:
+        mask = outputs["classes"]
+        pixels = {name: float((mask == number).mean()) for number, name in enumerate(class_names)}
+        found = sorted(((name, part) for name, part in pixels.items() if part), key=lambda pair: -pair[1])
+        return "  ".join(f"{name} {part:.1%}" for name, part in found[:top]), pixels
