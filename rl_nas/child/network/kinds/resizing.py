@@ -55,12 +55,10 @@ def _resize(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
 
 
 def _keras_maps(matrix: Matrices, size: layers.Pair, site: Site) -> Callable[[Any], Any]:
-    """Two products with matrices: TFLite cannot run an einsum for each."""
-    height, width, channels = site.node.inputs[0].shape
+    # One einsum: TFLite cannot run two in a row, and its int8 product of a constant and a tensor is wrong.
+    height, width, _ = site.node.inputs[0].shape
     of_rows, of_columns = matrix(height, size[0]), matrix(width, size[1])
-    unfold = keras.layers.Reshape((height, width * channels), name=f"{site.name}.unfold")
-    fold = keras.layers.Reshape((size[0], width, channels), name=f"{site.name}.fold")
-    return lambda x: keras.ops.matmul(of_columns, fold(keras.ops.matmul(of_rows, unfold(x))))
+    return lambda x: keras.ops.einsum("ih,jw,bhwc->bijc", of_rows, of_columns, x)
 
 
 def _keras_resize(layer: layers.Resize, site: Site) -> Callable[..., Any]:
