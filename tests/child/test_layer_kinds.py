@@ -23,13 +23,26 @@ EXAMPLES: dict[type[Layer], list[Layer]] = {
         Conv(5, (1, 7), strides=(1, 2)),
         Conv(5, (3, 3), dilation=2),
         Conv(5, (7, 6), padding="valid"),
+        Conv(5, (5, 3), dilation=7),  # of its taps, the middle one reads the image
+        Conv(5, (3, 1), bias=True),
+        Conv(5, (3, 3), dilation=3, bias=True),
     ],
     layers.SeparableConv: [
         layers.SeparableConv(5, 3),
         layers.SeparableConv(5, 5, stride=2),
         layers.SeparableConv(5, 3, dilation=2),
+        layers.SeparableConv(5, 5, dilation=6),
     ],
-    layers.BatchNorm: [layers.BatchNorm(0.9, 1e-3)],
+    layers.DepthwiseConv: [
+        layers.DepthwiseConv(3),
+        layers.DepthwiseConv(3, (2, 3)),
+        layers.DepthwiseConv(5, (1, 2)),
+        layers.DepthwiseConv(5, (4, 3)),
+        layers.DepthwiseConv(3, (6, 9)),
+        layers.DepthwiseConv(3, (7, 1)),
+        layers.DepthwiseConv(3, (21, 18)),
+    ],
+    layers.BatchNorm: [layers.BatchNorm(0.9, 1e-3), layers.BatchNorm(0.9, 1e-3, frozen=True)],
     layers.Relu: [layers.Relu()],
     layers.Dense: [layers.Dense(5)],
     layers.Pool: [
@@ -37,12 +50,20 @@ EXAMPLES: dict[type[Layer], list[Layer]] = {
         layers.Pool("max", 3, stride=2),
         layers.Pool("avg", 5, stride=3, padding="valid"),
     ],
+    layers.AveragePool: [layers.AveragePool((3, 2)), layers.AveragePool((7, 6)), layers.AveragePool((1, 1))],
+    layers.GridPool: [layers.GridPool(grid) for grid in ((1, 1), (2, 4), (7, 3), (8, 8))],
+    layers.Resize: [
+        layers.Resize(size, align_corners)
+        for size in ((14, 18), (16, 9), (3, 4), (1, 1), (7, 6))
+        for align_corners in (False, True)
+    ],
     layers.GlobalPool: [layers.GlobalPool()],
     layers.Add: [layers.Add()],
     layers.Concat: [layers.Concat(), layers.Concat(chosen=True)],
     layers.ShiftByOne: [layers.ShiftByOne()],
     layers.Pad: [layers.Pad(1, 0, 2, 3)],
     layers.CropChannels: [layers.CropChannels(2)],
+    layers.CropImage: [layers.CropImage((5, 6)), layers.CropImage((1, 2))],
     layers.Zero: [layers.Zero()],
     layers.Dropout: [layers.Dropout(0.5)],
     layers.TrainingFraction: [TrainingFraction(STEPS)],

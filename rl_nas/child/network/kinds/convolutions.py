@@ -11,14 +11,6 @@ from rl_nas.child.network.layer_call import LayerCall, LayerPullback
 from rl_nas.networks import layers
 
 
-def _conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
-    (kernel,) = call.weights
-    spec = call.layer
-    if spec.dilation == 1:
-        return _convolved(call, x, kernel, spec.strides, spec.padding)
-    return _dilated(call, x, spec.kernel, lambda grids: _convolved(call, grids, kernel, padding="valid"))
-
-
 class _Operations(NamedTuple):
     """A convolution, and its gradients to its input and to its kernel."""
 
@@ -33,6 +25,28 @@ _BY_CHANNEL = _Operations(
     tf.raw_ops.DepthwiseConv2dNativeBackpropInput,
     tf.raw_ops.DepthwiseConv2dNativeBackpropFilter,
 )
+
+
+def _conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    kernel, *bias = call.weights
+    spec = call.layer
+    if spec.dilation == 1:
+        output, pull = _convolved(call, x, kernel, spec.strides, spec.padding)
+    else:
+        output, pull = _dilated(call, x, kernel, (spec.dilation, spec.dilation))
+    if not bias:
+        return output, pull
+
+    def pullback(gradient: tf.Tensor) -> tuple[Sequence[tf.Tensor | None], list[tf.Tensor]]:
+        to_x, to_kernel = pull(gradient)
+        return to_x, [*to_kernel, tf.raw_ops.BiasAddGrad(out_backprop=gradient)]
+
+    return tf.raw_ops.BiasAdd(value=output, bias=bias[0]), pullback
+
+
+def _depthwise_conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    (kernel,) = call.weights
+    return _dilated(call, x, kernel, call.layer.dilation, _BY_CHANNEL)
 
 
 def _convolved(
@@ -62,12 +76,7 @@ def _separable_conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPull
         strides = (spec.stride, spec.stride)
         middle, pull_to_x = _convolved(call, x, depthwise, strides, operations=_BY_CHANNEL)
     else:
-        middle, pull_to_x = _dilated(
-            call,
-            x,
-            (spec.kernel, spec.kernel),
-            lambda grids: _convolved(call, grids, depthwise, padding="valid", operations=_BY_CHANNEL),
-        )
+        middle, pull_to_x = _dilated(call, x, depthwise, (spec.dilation, spec.dilation), _BY_CHANNEL)
     output, pull_to_middle = _convolved(call, middle, pointwise)
 
     def pullback(gradient: tf.Tensor) -> tuple[Sequence[tf.Tensor | None], list[tf.Tensor]]:
@@ -79,22 +88,53 @@ def _separable_conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPull
 
 
 def _dilated(
-    call: LayerCall, x: tf.Tensor, size: layers.Pair, convolve: Callable[[tf.Tensor], tuple[tf.Tensor, LayerPullback]]
+    call: LayerCall, x: tf.Tensor, kernel: tf.Tensor, rates: layers.Pair, operations: _Operations = _FULL
 ) -> tuple[tf.Tensor, LayerPullback]:
-    """Convolves the grids of every `dilation`-th pixel: CPUs have no gradient of dilated convolutions."""
-    dilation = call.layer.dilation
-    margins = [(kernel - 1) * dilation for kernel in size]
-    rest = [-(pixels + margin) % dilation for pixels, margin in zip(x.shape[1:3], margins, strict=True)]
-    block = call.constant((dilation, dilation))
+    """Convolves by the taps that reach the image: a rate as large as a side leaves one of them."""
+    size = kernel.shape[:2]
+    dead = tuple(map(_dead_taps, size, rates, x.shape[1:3]))
+    if not any(dead):
+        return _on_grids(call, x, kernel, rates, operations)
+    reaching = tuple(taps - 2 * more for taps, more in zip(size, dead, strict=True))
+    begin, shape = call.constant((*dead, 0, 0)), call.constant((*reaching, *kernel.shape[2:]))
+    live = tf.raw_ops.Slice(input=kernel, begin=begin, size=shape)
+    output, pull = _on_grids(call, x, live, rates, operations)
+
+    def pullback(gradient: tf.Tensor) -> tuple[Sequence[tf.Tensor | None], list[tf.Tensor]]:
+        to_x, (to_live,) = pull(gradient)
+        around = call.constant((*((more, more) for more in dead), (0, 0), (0, 0)))
+        return to_x, [tf.raw_ops.Pad(input=to_live, paddings=around)]
+
+    return output, pullback
+
+
+def _dead_taps(taps: int, rate: int, side: int) -> int:
+    """The number of taps at either end of a kernel's side that read nothing but padding."""
+    before = (taps - 1) * rate // 2
+    return min((taps - 1) // 2, max(0, (before - side) // rate + 1))
+
+
+def _on_grids(
+    call: LayerCall, x: tf.Tensor, kernel: tf.Tensor, rates: layers.Pair, operations: _Operations
+) -> tuple[tf.Tensor, LayerPullback]:
+    """Convolves the grids of every `rates`-th pixel: CPUs have no gradient of dilated convolutions."""
+    size = kernel.shape[:2]
+    steps = tuple(1 if taps == 1 else rate for taps, rate in zip(size, rates, strict=True))
+    if steps == (1, 1):
+        return _convolved(call, x, kernel, operations=operations)
+    margins = [(taps - 1) * step for taps, step in zip(size, steps, strict=True)]
+    rest = [-(pixels + margin) % step for pixels, margin, step in zip(x.shape[1:3], margins, steps, strict=True)]
+    block = call.constant(steps)
     sides = tuple((margin // 2, margin - margin // 2 + more) for margin, more in zip(margins, rest, strict=True))
     around, behind = call.constant(sides), call.constant(tuple((0, more) for more in rest))
-    grids, pull = convolve(tf.raw_ops.SpaceToBatchND(input=x, block_shape=block, paddings=around))
+    grids = tf.raw_ops.SpaceToBatchND(input=x, block_shape=block, paddings=around)
+    convolved, pull = _convolved(call, grids, kernel, padding="valid", operations=operations)
 
     def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], Sequence[tf.Tensor]]:
-        (to_grids,), to_weights = pull(tf.raw_ops.SpaceToBatchND(input=gradient, block_shape=block, paddings=behind))
-        return [tf.raw_ops.BatchToSpaceND(input=to_grids, block_shape=block, crops=around)], to_weights
+        (to_grids,), to_kernel = pull(tf.raw_ops.SpaceToBatchND(input=gradient, block_shape=block, paddings=behind))
+        return [tf.raw_ops.BatchToSpaceND(input=to_grids, block_shape=block, crops=around)], to_kernel
 
-    return tf.raw_ops.BatchToSpaceND(input=grids, block_shape=block, crops=behind), pullback
+    return tf.raw_ops.BatchToSpaceND(input=convolved, block_shape=block, crops=behind), pullback
 
 
 CONV = LayerKind(
@@ -105,11 +145,23 @@ CONV = LayerKind(
         strides=layer.strides,
         padding=layer.padding,
         dilation_rate=layer.dilation,
-        use_bias=False,
+        use_bias=layer.bias,
         name=site.name,
         **site.kernel(),
     ),
     compute=_conv,
+)
+DEPTHWISE_CONV = LayerKind(
+    layers.DepthwiseConv,
+    keras=lambda layer, site: keras.layers.DepthwiseConv2D(
+        layer.kernel,
+        padding="same",
+        dilation_rate=layer.dilation,
+        use_bias=False,
+        name=site.name,
+        **site.kernel("depthwise"),
+    ),
+    compute=_depthwise_conv,
 )
 SEPARABLE_CONV = LayerKind(
     layers.SeparableConv,

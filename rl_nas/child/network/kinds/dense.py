@@ -9,6 +9,8 @@ from rl_nas.networks import layers
 
 
 def _batch_norm(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    if call.layer.frozen:
+        return _frozen_norm(call, x)
     scale, offset = call.weights
     mean, variance = call.moving
     norm = tf.raw_ops.FusedBatchNormV3(
@@ -43,6 +45,17 @@ def _batch_norm(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback
     return norm.y, pullback
 
 
+def _frozen_norm(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    """A linear map of each channel, by weights that stay."""
+    scale, offset, mean, variance = call.moving
+    epsilon = call.layer.epsilon
+    call.moved.extend(Moved(1.0, 0.0, weight) for weight in call.moving)
+    norm = tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=epsilon, is_training=False
+    )
+    return norm.y, lambda gradient: ([gradient * (scale * tf.math.rsqrt(variance + epsilon))], [])
+
+
 def _relu(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
     output = tf.raw_ops.Relu(features=x)
     return output, lambda gradient: ([tf.raw_ops.ReluGrad(gradients=gradient, features=output)], [])
@@ -62,7 +75,7 @@ def _dense(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
 BATCH_NORM = LayerKind(
     layers.BatchNorm,
     keras=lambda layer, site: keras.layers.BatchNormalization(
-        momentum=layer.momentum, epsilon=layer.epsilon, name=site.name
+        momentum=layer.momentum, epsilon=layer.epsilon, trainable=not layer.frozen, name=site.name
     ),
     compute=_batch_norm,
 )

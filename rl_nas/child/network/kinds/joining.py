@@ -40,6 +40,12 @@ def _pad(call: LayerCall, x: tf.Tensor) -> tf.Tensor:
     return tf.pad(x, [[0, 0], [spec.top, spec.bottom], [spec.left, spec.right], [0, 0]])
 
 
+@taped
+def _crop_image(call: LayerCall, x: tf.Tensor) -> tf.Tensor:
+    height, width = call.layer.size
+    return x[:, :height, :width]
+
+
 def _keras_shift(layer: layers.ShiftByOne, site: Site) -> Callable[[Any], Any]:
     pad = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{site.name}.pad")
     crop = keras.layers.Cropping2D(((1, 0), (1, 0)), name=f"{site.name}.crop")
@@ -53,6 +59,11 @@ def _keras_crop_channels(layer: layers.CropChannels, site: Site) -> Callable[[An
     crop = keras.layers.Cropping3D(((0, 0), (0, 0), (0, shape[2] - kept[2])), name=f"{site.name}.crop")
     fold = keras.layers.Reshape(kept, name=site.name)
     return lambda x: fold(crop(unfold(x)))
+
+
+def _keras_crop_image(layer: layers.CropImage, site: Site) -> keras.Layer:
+    height, width, _ = site.node.inputs[0].shape
+    return keras.layers.Cropping2D(((0, height - layer.size[0]), (0, width - layer.size[1])), name=site.name)
 
 
 def _joined(layer: keras.Layer) -> Callable[..., Any]:
@@ -74,6 +85,7 @@ PAD = LayerKind(
 CROP_CHANNELS = LayerKind(
     layers.CropChannels, keras=_keras_crop_channels, compute=taped(lambda call, x: x[..., : call.layer.channels])
 )
+CROP_IMAGE = LayerKind(layers.CropImage, keras=_keras_crop_image, compute=_crop_image)
 ZERO = LayerKind(
     layers.Zero,
     keras=lambda layer, site: keras.layers.Rescaling(0.0, name=site.name),

@@ -18,14 +18,22 @@ def _pool(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
         "padding": call.layer.padding.upper(),
     }
     if call.layer.kind == "avg":
-        output = tf.raw_ops.AvgPool(value=x, **how)
-        return output, lambda gradient: (
-            [tf.raw_ops.AvgPoolGrad(orig_input_shape=call.constant(tuple(x.shape)), grad=gradient, **how)],
-            [],
-        )
+        return _averaged(call, x, how)
     output = tf.raw_ops.MaxPool(input=x, **how)
     to_input = _max_pool_eager if tf.executing_eagerly() else tf.raw_ops.MaxPoolGrad
     return output, lambda gradient: ([to_input(orig_input=x, orig_output=output, grad=gradient, **how)], [])
+
+
+def _average_pool(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    return _averaged(call, x, {"ksize": [1, *call.layer.window, 1], "strides": [1, 1, 1, 1], "padding": "VALID"})
+
+
+def _averaged(call: LayerCall, x: tf.Tensor, how: dict[str, Any]) -> tuple[tf.Tensor, LayerPullback]:
+    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        x_shape = call.constant(tuple(x.shape))
+        return [tf.raw_ops.AvgPoolGrad(orig_input_shape=x_shape, grad=gradient, **how)], []
+
+    return tf.raw_ops.AvgPool(value=x, **how), pullback
 
 
 def _max_pool_eager(orig_input: tf.Tensor, orig_output: tf.Tensor, grad: tf.Tensor, **how: Any) -> tf.Tensor:
@@ -58,6 +66,11 @@ def _keras_pool(layer: layers.Pool, site: Site) -> keras.Layer:
 
 
 POOL = LayerKind(layers.Pool, keras=_keras_pool, compute=_pool)
+AVERAGE_POOL = LayerKind(
+    layers.AveragePool,
+    keras=lambda layer, site: keras.layers.AveragePooling2D(layer.window, strides=1, name=site.name),
+    compute=_average_pool,
+)
 GLOBAL_POOL = LayerKind(
     layers.GlobalPool,
     keras=lambda layer, site: keras.layers.GlobalAveragePooling2D(name=site.name),
