@@ -1,4 +1,4 @@
-"""Pictures of chains and of the graphs of NAS benchmarks: a column of boxes, and arcs past them."""
+"""Pictures of chains, NAS benchmarks' graphs and dense prediction cells: a column of boxes, and arcs past them."""
 
 import textwrap
 from typing import Any
@@ -32,7 +32,7 @@ def graph_figure(graph: Diagram, title: str = "") -> Figure:
     axes.set_axis_off()
     side = 1
     for arrow in sorted(arrows, key=lambda arrow: (arrow.target - arrow.source, arrow.source)):
-        curve, middle = _curve(arrow, side)
+        curve, middle = _curve(arrow, arrow.side or side)
         side = side if arrow.target == arrow.source + 1 else -side
         axes.add_patch(FancyArrowPatch(path=curve, arrowstyle="-|>", mutation_scale=10, color=_INK))
         axes.text(*middle, arrow.text, ha="center", va="center", fontsize=7, bbox=_PATCH if arrow.text else None)

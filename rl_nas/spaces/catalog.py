@@ -7,6 +7,7 @@ from rl_nas.errors import UsageError
 from rl_nas.plugins import check_call, load_plugin
 from rl_nas.spaces.amoebanet import amoebanet
 from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.spaces.dpc_space import dpc, rates_of
 from rl_nas.spaces.enas_micro import enas_micro
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
@@ -23,6 +24,7 @@ SPACES: dict[str, Callable[[SpaceSettings], SearchSpace[Any]]] = {
     ),
     "nasbench101": lambda settings: nasbench101(),
     "nasbench201": lambda settings: nasbench201(),
+    "dpc": lambda settings: dpc(settings.branches, rates_of(settings.rates)),
 }
 
 

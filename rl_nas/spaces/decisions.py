@@ -1,6 +1,7 @@
 """A search space as data: an ordered list of categorical decisions."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -46,12 +47,27 @@ class Decision:
             hold. An inactive decision has the single legal choice 0 and no effect.
         points_to: for each choice the earlier decision whose result it is, None if it is the result of
             none; left out, choices do not point. A controller may choose by attention over them.
+        weights: relative frequency of each choice in random architectures, and under a fresh policy; left out,
+            all are equal.
     """
 
     name: str
     choices: tuple[Choice, ...]
     when: tuple[tuple[str, tuple[Choice, ...]], ...] = ()
     points_to: tuple[str | None, ...] = ()
+    weights: tuple[float, ...] = ()
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """Probability of each choice in random architectures."""
+        weights = np.array(self.weights or (1.0,) * len(self.choices))
+        return np.asarray(weights / weights.sum())
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """The number of a random choice."""
+        if self.weights:
+            return int(rng.choice(len(self.choices), p=self.probabilities))
+        return int(rng.integers(len(self.choices)))
 
 
 @dataclass(frozen=True)
@@ -95,6 +111,12 @@ class SearchSpace(Generic[AnyGenotype]):
                     f"decision {decision.name!r} points to {decision.points_to}; expected an earlier decision or"
                     " None for each of its choices"
                 )
+            proper = all(weight > 0 and math.isfinite(weight) for weight in decision.weights)
+            if decision.weights and not (proper and len(decision.weights) == len(decision.choices)):
+                raise UsageError(
+                    f"decision {decision.name!r} has weights {decision.weights}; expected a positive number for each"
+                    " of its choices"
+                )
             position[decision.name] = index
         object.__setattr__(self, "_position", position)
 
@@ -112,20 +134,23 @@ class SearchSpace(Generic[AnyGenotype]):
 
     def size(self) -> int:
         """The exact number of architectures (inactive decisions count once, invalid ones too)."""
-        if not any(decision.when for decision in self.decisions):
-            return math.prod(len(decision.choices) for decision in self.decisions)
-        parents = {number for i in range(len(self.decisions)) for number, _ in self.conditions(i)}
-        return self._count(0, {}, parents)
-
-    def _count(self, index: int, chosen: dict[int, int], parents: set[int]) -> int:
-        """Architectures from decision `index` on, given the choices of the parents before it."""
-        if index == len(self.decisions):
-            return 1
-        active = all(table[chosen[parent]] for parent, table in self.conditions(index))
-        legal = len(self.decisions[index].choices) if active else 1
-        if index not in parents:
-            return legal * self._count(index + 1, chosen, parents)
-        return sum(self._count(index + 1, {**chosen, index: choice}, parents) for choice in range(legal))
+        conditions = [self.conditions(index) for index in range(len(self.decisions))]
+        last = {parent: index for index, tables in enumerate(conditions) for parent, _ in tables}
+        # Choices on which later decisions depend -> the number of ways to make them and the rest so far.
+        counts: Counter[tuple[tuple[int, int], ...]] = Counter({(): 1})
+        for index, decision in enumerate(self.decisions):
+            longer: Counter[tuple[tuple[int, int], ...]] = Counter()
+            for chosen, count in counts.items():
+                made = dict(chosen)
+                active = all(table[made[parent]] for parent, table in conditions[index])
+                legal = len(decision.choices) if active else 1
+                kept = tuple((parent, choice) for parent, choice in chosen if last[parent] > index)
+                if index not in last:
+                    longer[kept] += legal * count
+                for choice in range(legal) if index in last else ():
+                    longer[*kept, (index, choice)] += count
+            counts = longer
+        return counts.total()
 
     def fixed(self, trial: int) -> dict[int, int]:
         """The fixed decisions of a trial: number of the decision -> its choice."""
@@ -134,7 +159,7 @@ class SearchSpace(Generic[AnyGenotype]):
         return {place: self.decisions[place].choices.index(value) for place, value in places.items()}
 
     def sample(self, rng: np.random.Generator, fixed: Mapping[int, int] = MappingProxyType({})) -> Architecture:
-        """Draws every active and free decision uniformly over its choices, until the result is valid."""
+        """Draws every active and free decision by its weights, until the result is valid."""
         while True:
             architecture = self._drawn(rng, fixed)
             if self.is_valid(self.decode(architecture)):
@@ -145,7 +170,8 @@ class SearchSpace(Generic[AnyGenotype]):
     ) -> Architecture:
         """A random change: by the space's own rule, or of one active, free decision to another of its choices.
 
-        Decisions that the change makes active are drawn at random.
+        The other choices are equally likely, whatever their weights: a rare one is not lost by chance in a
+        population. Decisions that the change makes active are drawn by their weights.
 
         Raises:
             UsageError: nothing can be changed.
@@ -214,7 +240,7 @@ class SearchSpace(Generic[AnyGenotype]):
             elif self.is_active(i, architecture):
                 changed.append(architecture[i])
             else:
-                changed.append(int(rng.integers(len(self.decisions[i].choices))) if rng else 0)
+                changed.append(self.decisions[i].draw(rng) if rng else 0)
         return tuple(changed)
 
     def _drawn(self, rng: np.random.Generator, fixed: Mapping[int, int]) -> Architecture:
@@ -225,7 +251,7 @@ class SearchSpace(Generic[AnyGenotype]):
             elif index in fixed:
                 choices.append(fixed[index])
             else:
-                choices.append(int(rng.integers(len(decision.choices))))
+                choices.append(decision.draw(rng))
         return tuple(choices)
 
     def validate(self, architecture: Sequence[int]) -> None:

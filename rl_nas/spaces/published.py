@@ -1,9 +1,11 @@
-"""Published cells by name, as the authors' released code builds them.
+"""Published architectures by name, as the authors' released code builds them.
 
-Their concat lists are explicit: several concatenate states that a block reads, too.
+The concat lists of cells are explicit: several concatenate states that a block reads, too.
 """
 
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
+from rl_nas.spaces.decisions import Genotype
+from rl_nas.spaces.dpc import ATROUS, CONV, FEATURES, POOLING, Branch, DenseOperation, DensePredictionCell
 
 
 def _cell(concat: tuple[int, ...], *blocks: tuple[str, int, str, int]) -> Cell:
@@ -146,7 +148,27 @@ ENAS_MICRO = CellGenotype(
 )
 """Pham et al. 2018, the cells of the released code's final training."""
 
-PUBLISHED: dict[str, CellGenotype] = {
+DPC_TOP1 = DensePredictionCell(
+    (
+        Branch(FEATURES, DenseOperation(ATROUS, 1, 6)),
+        Branch(0, DenseOperation(ATROUS, 18, 15)),
+        Branch(1, DenseOperation(ATROUS, 6, 3)),
+        Branch(0, DenseOperation(ATROUS, 1, 1)),
+        Branch(0, DenseOperation(ATROUS, 6, 21)),
+    )
+)
+"""Chen et al. 2018 (Searching for Efficient Multi-Scale Architectures), the best cell, as released."""
+
+ASPP = DensePredictionCell(
+    (
+        Branch(FEATURES, DenseOperation(CONV)),
+        *(Branch(FEATURES, DenseOperation(ATROUS, rate, rate)) for rate in (6, 12, 18)),
+        Branch(FEATURES, DenseOperation(POOLING)),
+    )
+)
+"""Atrous spatial pyramid pooling of DeepLabv3 (Chen et al. 2017), with DeepLabv3+'s separable convolutions."""
+
+PUBLISHED_CELLS: dict[str, CellGenotype] = {
     "NASNet-A": NASNET_A,
     "AmoebaNet-A": AMOEBANET_A,
     "AmoebaNet-B": AMOEBANET_B,
@@ -155,3 +177,5 @@ PUBLISHED: dict[str, CellGenotype] = {
     "PNASNet-5": PNASNET_5,
     "ENAS-micro": ENAS_MICRO,
 }
+
+PUBLISHED: dict[str, Genotype] = {**PUBLISHED_CELLS, "DPC-top1": DPC_TOP1, "ASPP": ASPP}

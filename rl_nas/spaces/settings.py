@@ -14,7 +14,7 @@ class SpaceSettings(Settings):
 
     space: str = setting(
         "nasnet",
-        "nasnet, amoebanet, enas_micro, nas_rl, nasbench101, nasbench201, or module:NAME for one of your own",
+        "nasnet, amoebanet, enas_micro, nas_rl, nasbench101, nasbench201, dpc, or module:NAME for one of your own",
     )
     blocks: int = setting(
         5, "blocks of each cell (B in the papers); nasnet, amoebanet, enas_micro", minimum=1, maximum=20
@@ -26,3 +26,7 @@ class SpaceSettings(Settings):
     grow_every: int = setting(1600, "trials until networks grow by two layers; nas_rl with --start_layers", minimum=1)
     strides: bool = setting(False, "decide the strides of each layer too; nas_rl")
     skips: bool = setting(True, "decide which earlier layers each layer reads; nas_rl")
+    branches: int = setting(5, "branches of a dense prediction cell (B in the paper); dpc", minimum=1, maximum=20)
+    rates: str = setting(
+        "1,3,6,9,12,15,18,21", "rates of atrous convolutions, along height and width, separated by commas; dpc"
+    )

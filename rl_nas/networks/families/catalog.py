@@ -3,13 +3,14 @@
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.cells import CELLS
 from rl_nas.networks.families.chain import CHAIN
+from rl_nas.networks.families.dpc import DPC
 from rl_nas.networks.families.family import BackboneFamily, Family, HeadFamily
 from rl_nas.networks.families.nasbench101 import NASBENCH101
 from rl_nas.networks.families.nasbench201 import NASBENCH201
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.decisions import Genotype
 
-FAMILIES: dict[str, Family] = {family.genotype.KIND: family for family in (CELLS, CHAIN, NASBENCH101, NASBENCH201)}
+FAMILIES: dict[str, Family] = {family.genotype.KIND: family for family in (CELLS, CHAIN, NASBENCH101, NASBENCH201, DPC)}
 
 BACKBONES: dict[str, BackboneFamily] = {k: f for k, f in FAMILIES.items() if isinstance(f, BackboneFamily)}
 

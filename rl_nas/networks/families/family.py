@@ -29,11 +29,19 @@ class DiagramNode(NamedTuple):
 
 
 class Arrow(NamedTuple):
-    """An arrow from one node to a later one, with its text."""
+    """An arrow from one node to a later one, with its text.
+
+    Attributes:
+        source: number of the node.
+        target: number of the later node.
+        text: at its middle.
+        side: on which it passes the nodes between them: -1 left, 1 right, 0 whichever is free.
+    """
 
     source: int
     target: int
     text: str = ""
+    side: int = 0
 
 
 class Diagram(NamedTuple):
