@@ -40,7 +40,7 @@ class Head(Protocol):
     def layers(self) -> tuple[str, ...]:
         """Prefixes of the names of the layers that depend on what is predicted, such as the classes.
 
-        --head and --freeze=backbone are about these layers.
+        --init_head, --freeze=backbone and --backbone_rate are about these layers.
         """
 
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:

@@ -146,7 +146,9 @@ def test_what_fits_is_copied_and_the_rest_is_new(tmp_path: Path) -> None:
     for ours, theirs, new in zip(other.weights, trained.weights, fresh.weights, strict=True):
         expected = new if ours.path.startswith("head") else theirs
         np.testing.assert_array_equal(ours.numpy(), expected.numpy(), err_msg=ours.path)
-    assert start_from(InitSettings(init=init, head="new"), network(6, seed=2), SKELETON, HEAD).new == ("head.logits",)
+    assert start_from(InitSettings(init=init, init_head="new"), network(6, seed=2), SKELETON, HEAD).new == (
+        "head.logits",
+    )
 
 
 def test_an_auxiliary_head_is_new(tmp_path: Path) -> None:
@@ -176,7 +178,7 @@ def test_frozen_layers_stay_and_normalisation_uses_its_averages(tmp_path: Path) 
     ("init", "head", "message"),
     [
         ("absent", "auto", "--init=absent: no absent; expected a training's folder"),
-        ("{trained}", "keep", "has 6 classes, the data 4: --head=keep needs the same"),
+        ("{trained}", "keep", "has 6 classes, the data 4: --init_head=keep needs the same"),
         ("{wide}", "auto", "for stem.conv/kernel, expected (3, 3, 1, 12): give the --genotype, --network, --cells"),
         ("{text}", "auto", "is not the model.keras of a training"),
         ("keras_applications", "auto", "give --genotype=NASNet-A --zero_padded_pools and --network=imagenet_mobile"),
@@ -192,7 +194,7 @@ def test_what_does_not_fit_is_one_line(init: str, head: str, message: str, tmp_p
         "text": str(tmp_path / "text.keras"),
     }
     with pytest.raises(UsageError) as error:
-        start_from(InitSettings(init=init.format(**places), head=head), network(4), SKELETON, HEAD)
+        start_from(InitSettings(init=init.format(**places), init_head=head), network(4), SKELETON, HEAD)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
