@@ -1,6 +1,7 @@
 """Trainings that start from a trained network: what is copied, what is new, what is frozen, and that it helps."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,10 +13,12 @@ from sklearn.datasets import load_digits
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import AugmentSettings, DataSettings, InputPipelineSettings
+from rl_nas.child.network.flat_weights import FlatKerasModel
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.training.full_training import FullTrainer
 from rl_nas.child.training.settings import DeviceSettings, InitSettings, TrainingSettings
-from rl_nas.child.training.transfer import freeze, start_from
+from rl_nas.child.training.train_step import TrainStep
+from rl_nas.child.training.transfer import freeze, rate_factors, start_from
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings, skeleton_of
@@ -172,6 +175,39 @@ def test_frozen_layers_stay_and_normalisation_uses_its_averages(tmp_path: Path) 
     images = np.random.default_rng(0).normal(3.0, size=(5, 8, 8, 1)).astype(np.float32)
     trained, inferred = (model(images, training=training)["logits"] for training in (True, False))
     np.testing.assert_allclose(trained, inferred, atol=1e-6)
+
+
+@pytest.mark.parametrize("frozen", ["none", "norm"])
+def test_the_backbone_takes_a_tenth_of_each_step_and_the_head_the_whole(frozen: str) -> None:
+    images = np.random.default_rng(0).normal(size=(6, 8, 8, 1)).astype(np.float32)
+    training = TrainingSettings(epochs=1, batch_size=6, learning_rate=0.1, clip_norm=0)
+    steps = {}
+    for rate in (1.0, 0.1):
+        model = network(4, seed=3)
+        freeze(model, frozen, HEAD)
+        factors = rate_factors(model, rate, HEAD)
+        step = TrainStep(FlatKerasModel(model), objective(4), training, 6, 10, factors=factors)
+        before = step.model.trainable.vector.numpy()
+        step(tf.constant(images), tf.constant([0, 1, 2, 3, 0, 1]))
+        steps[rate] = step.model.trainable.vector.numpy() - before
+    of_head = np.concatenate(
+        [np.full(int(np.prod(v.shape)), v.path.startswith("head.logits")) for v in model.trainable_variables]
+    )
+    assert 0 < of_head.sum() < len(of_head)
+    np.testing.assert_allclose(steps[0.1], np.where(of_head, 1.0, 0.1) * steps[1.0], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"backbone_rate": 0.0}, "--backbone_rate=0: expected a number > 0; for a backbone that stays"),
+        ({"backbone_rate": -1.0}, "expected a number >= 0"),
+        ({"backbone_rate": 0.1, "freeze": "backbone"}, "--backbone_rate=0.1 has no effect with --freeze=backbone"),
+    ],
+)
+def test_a_rate_of_a_backbone_that_does_not_learn_is_refused(flags: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        InitSettings(**flags)
 
 
 @pytest.mark.parametrize(
