@@ -12,6 +12,9 @@ FLAGS = {
 }
 """Earlier name -> name of a flag."""
 
+REUSED = {"head": ("init_head", ("auto", "keep", "new"))}
+"""Earlier name of a flag that is another flag's today -> its present name, and the values that tell the two apart."""
+
 LAYERS = {"whiten": "normalization"}
 """Earlier name -> name of a layer of a model.keras."""
 
@@ -32,7 +35,13 @@ VALUES = {
 
 def current_flags(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """The flags of a config.json by their present names, with their present values."""
-    return {FLAGS.get(name, name): current_value(name, value) for name, value in recorded.items()}
+    return {current_name(name, value): current_value(name, value) for name, value in recorded.items()}
+
+
+def current_name(flag: str, value: Any) -> str:
+    """The present name of a flag that had a value."""
+    name, values = REUSED.get(flag, (flag, ()))
+    return name if value in values else FLAGS.get(flag, flag)
 
 
 def current_value(flag: str, value: Any) -> Any:

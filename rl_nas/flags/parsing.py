@@ -4,7 +4,7 @@ Every verb has its own flags, so that its help shows only those.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 from absl import flags
 
 from rl_nas.errors import UsageError
-from rl_nas.renamed import FLAGS, current_value, tell
+from rl_nas.renamed import FLAGS, REUSED, current_value, tell
 from rl_nas.settings import FieldType, Settings, declaration, expectation, field_types, setting
 
 Group = TypeVar("Group", bound=Settings)
@@ -82,7 +82,8 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
     """
     values = _define(command)
     try:
-        rest = values([command.name, *_flagfiles_first(argv)])[1:]
+        words = values.read_flags_from_files(_flagfiles_first(argv), force_gnu=False)
+        rest = values([command.name, *_without_reused(words, values)])[1:]
     except flags.Error as error:
         raise UsageError(_with_present_names(str(error).replace("\n", " ").removeprefix("flag "))) from error
     except OSError as error:
@@ -100,6 +101,27 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
         given=frozenset(name for name in names if values[name].present),
         words=tuple(rest),
     )
+
+
+def _without_reused(words: Sequence[str], known: Container[str]) -> list[str]:
+    """The words of a command line with earlier flags whose names others have today by their present names.
+
+    Args:
+        words: with the content of flagfiles in their places.
+        known: names of the command's flags.
+    """
+    current: list[str] = []
+    for word in words:
+        joined = word
+        if current and re.fullmatch(f"--?({'|'.join(REUSED)})", current[-1]):
+            joined = f"{current.pop()}={word}"  # the value of --name value
+        name, _, value = joined.partition("=")
+        new, values = REUSED.get(name.lstrip("-"), ("", ()))
+        if name.startswith("-") and new in known and value in values:
+            joined = f"--{new}={value}"
+            tell(f"{name.lstrip('-')}={value}", f"{new}={value}")
+        current.append(joined)
+    return current
 
 
 def _with_present_names(message: str) -> str:

@@ -71,8 +71,8 @@ class Head(ABC):
 
     Attributes:
         reads: names of the skeleton's settings that it reads.
-        layers: prefixes of the names of the layers that depend on what is predicted, such as the classes; --init_head
-            and --freeze=backbone are about these layers.
+        layers: prefixes of the names of the layers that depend on what is predicted, such as the classes;
+            --init_head, --freeze=backbone and --backbone_rate are about these layers.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()

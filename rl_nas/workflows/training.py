@@ -19,7 +19,7 @@ from rl_nas.child.training.child_training import DivergedError
 from rl_nas.child.training.devices import make_distribution, precision
 from rl_nas.child.training.full_training import FullTrainer, Measured, global_batch
 from rl_nas.child.training.tf_config import worker_index
-from rl_nas.child.training.transfer import freeze, start_from
+from rl_nas.child.training.transfer import freeze, rate_factors, start_from
 from rl_nas.errors import RunError, UsageError
 from rl_nas.networks.genotypes import load, to_json
 from rl_nas.networks.network import size_notation
@@ -121,6 +121,7 @@ class TrainingRun:
             strategy=self._distribution,
             mixup=config.pipeline.mixup,
             seed=config.run.seed,
+            factors=rate_factors(model, config.start.backbone_rate, self._head),
         )
 
     def _normalization(self, model: keras.Model) -> Normalization:

@@ -1,5 +1,7 @@
 """Schedules, optimizers, smoothed labels and averages against the formulas of the papers."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -46,6 +48,18 @@ def test_the_staircase_of_nasnet_on_imagenet() -> None:
         assert float(rate(step)) == pytest.approx(2.0 * 0.97 ** (step // (2.4 * EPOCH)), rel=1e-4)
 
 
+@pytest.mark.parametrize("final", [0.0, 0.1])
+def test_poly_is_a_power_of_the_fraction_that_is_left(final: float) -> None:
+    """0.007 (1 - step / 30,000)^0.9, as DeepLabv3 was trained (Chen et al. 2017, section 4.1), if it ends at 0."""
+    settings = TrainingSettings(learning_rate=0.007, schedule="poly", final_rate=final)
+    rate = learning_rate(settings, batch=16, steps=30_000)
+    for step in (0, 1, 10_000, 29_999, 30_000):
+        power = (1 - step / 30_000) ** 0.9
+        assert float(rate(step)) == pytest.approx(0.007 * (final + (1 - final) * power), rel=1e-4, abs=1e-9)
+    line = learning_rate(TrainingSettings(learning_rate=0.5, schedule="poly", poly_power=1.0), batch=1, steps=100)
+    assert float(line(25)) == pytest.approx(0.375)
+
+
 def test_a_warm_up_is_a_line_that_does_not_shift_the_schedule() -> None:
     settings = TrainingSettings(epochs=10, learning_rate=1.0)
     plain = learning_rate(settings, batch=1, steps=1000)
@@ -69,6 +83,63 @@ def test_rmsprop_is_that_of_the_papers() -> None:
         velocity = 0.9 * velocity + 0.5 * gradient / np.sqrt(mean + 1.0)
         expected -= velocity
     np.testing.assert_allclose(weights.numpy(), expected, rtol=1e-5)
+
+
+RULES = {
+    "sgd": lambda rate: keras.optimizers.SGD(rate, momentum=0.8),
+    "nesterov": lambda rate: keras.optimizers.SGD(rate, momentum=0.8, nesterov=True),
+    "rmsprop": lambda rate: keras.optimizers.RMSprop(rate, rho=0.7, momentum=0.8, epsilon=0.1),
+    "adam": lambda rate: keras.optimizers.Adam(rate, beta_1=0.8, beta_2=0.99, epsilon=1e-6),
+    "adamw": lambda rate: keras.optimizers.AdamW(rate, weight_decay=0.3, beta_1=0.8, beta_2=0.99, epsilon=1e-6),
+}
+SETTINGS = TrainingSettings(
+    schedule="poly", learning_rate=0.1, momentum=0.8, rms_decay=0.7, rms_epsilon=0.1, adam_beta2=0.99, adam_epsilon=1e-6
+)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.1])
+@pytest.mark.parametrize("rule", RULES)
+def test_one_vector_is_updated_as_keras_updates_variables_of_two_learning_rates(rule: str, factor: float) -> None:
+    """A kernel and a bias of the backbone, a kernel and a bias of the head; only kernels decay."""
+    rng = np.random.default_rng(3)
+    shapes, steps = [(3, 4), (4,), (4, 2), (2,)], 12
+    parts = [keras.Variable(rng.normal(size=shape).astype(np.float32)) for shape in shapes]
+    sizes = [int(np.prod(shape)) for shape in shapes]
+    flat = keras.Variable(np.concatenate([np.ravel(v.numpy()) for v in parts]))
+    settings = replace(SETTINGS, optimizer="sgd" if rule == "nesterov" else rule, nesterov=rule == "nesterov")
+    ours = make_optimizer(
+        replace(settings, weight_decay=0.3),
+        batch=1,
+        steps=steps,
+        is_kernel=np.repeat(np.array([1, 0, 1, 0], np.float32), sizes),
+        factors=None if factor == 1 else np.repeat(np.array([factor, factor, 1, 1], np.float32), sizes),
+    )
+    theirs = []
+    for first, own in ((0, factor), (2, 1.0)):
+        theirs.append(RULES[rule](learning_rate(replace(settings, learning_rate=0.1 * own), batch=1, steps=steps)))
+        if rule == "adamw":
+            theirs[-1].exclude_from_weight_decay(var_list=[parts[first + 1]])
+        theirs[-1].build(parts[first : first + 2])
+    ours.build([flat])
+    for _ in range(steps):
+        gradients = [tf.constant(rng.normal(size=shape), tf.float32) for shape in shapes]
+        ours.apply([tf.concat([tf.reshape(g, [-1]) for g in gradients], axis=0)])
+        theirs[0].apply(gradients[:2])
+        theirs[1].apply(gradients[2:])
+        expected = np.concatenate([np.ravel(v.numpy()) for v in parts])
+        np.testing.assert_allclose(flat.numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_decoupled_decay_shrinks_kernels_whatever_their_gradients() -> None:
+    """Without a gradient Adam's step is 0: weight *= 1 - rate * decay, which is no part of the L2 term of adam."""
+    settings = replace(SETTINGS, optimizer="adamw", weight_decay=0.5, schedule="cosine")
+    ours = make_optimizer(settings, batch=1, steps=10, is_kernel=np.array([1, 0], np.float32))
+    weights, expected = keras.Variable(np.array([2.0, 2.0], np.float32)), 2.0
+    ours.build([weights])
+    for step in range(3):
+        ours.apply([tf.zeros([2])])
+        expected *= 1 - 0.1 * (1 + np.cos(np.pi * step / 10)) / 2 * 0.5
+    np.testing.assert_allclose(weights.numpy(), [expected, 2.0], rtol=1e-6)
 
 
 def test_smoothed_labels() -> None:

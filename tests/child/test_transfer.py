@@ -1,6 +1,7 @@
 """Trainings that start from a trained network: what is copied, what is new, what is frozen, and that it helps."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,10 +13,12 @@ from sklearn.datasets import load_digits
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import AugmentSettings, DataSettings, InputPipelineSettings
+from rl_nas.child.network.flat_weights import FlatKerasModel
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.training.full_training import FullTrainer
 from rl_nas.child.training.settings import DeviceSettings, InitSettings, TrainingSettings
-from rl_nas.child.training.transfer import freeze, start_from
+from rl_nas.child.training.train_step import TrainStep
+from rl_nas.child.training.transfer import freeze, rate_factors, start_from
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings, skeleton_of
@@ -146,7 +149,9 @@ def test_what_fits_is_copied_and_the_rest_is_new(tmp_path: Path) -> None:
     for ours, theirs, new in zip(other.weights, trained.weights, fresh.weights, strict=True):
         expected = new if ours.path.startswith("head") else theirs
         np.testing.assert_array_equal(ours.numpy(), expected.numpy(), err_msg=ours.path)
-    assert start_from(InitSettings(init=init, head="new"), network(6, seed=2), SKELETON, HEAD).new == ("head.logits",)
+    assert start_from(InitSettings(init=init, init_head="new"), network(6, seed=2), SKELETON, HEAD).new == (
+        "head.logits",
+    )
 
 
 def test_an_auxiliary_head_is_new(tmp_path: Path) -> None:
@@ -172,11 +177,44 @@ def test_frozen_layers_stay_and_normalisation_uses_its_averages(tmp_path: Path) 
     np.testing.assert_allclose(trained, inferred, atol=1e-6)
 
 
+@pytest.mark.parametrize("frozen", ["none", "norm"])
+def test_the_backbone_takes_a_tenth_of_each_step_and_the_head_the_whole(frozen: str) -> None:
+    images = np.random.default_rng(0).normal(size=(6, 8, 8, 1)).astype(np.float32)
+    training = TrainingSettings(epochs=1, batch_size=6, learning_rate=0.1, clip_norm=0)
+    steps = {}
+    for rate in (1.0, 0.1):
+        model = network(4, seed=3)
+        freeze(model, frozen, HEAD)
+        factors = rate_factors(model, rate, HEAD)
+        step = TrainStep(FlatKerasModel(model), objective(4), training, 6, 10, factors=factors)
+        before = step.model.trainable.vector.numpy()
+        step(tf.constant(images), tf.constant([0, 1, 2, 3, 0, 1]))
+        steps[rate] = step.model.trainable.vector.numpy() - before
+    of_head = np.concatenate(
+        [np.full(int(np.prod(v.shape)), v.path.startswith("head.logits")) for v in model.trainable_variables]
+    )
+    assert 0 < of_head.sum() < len(of_head)
+    np.testing.assert_allclose(steps[0.1], np.where(of_head, 1.0, 0.1) * steps[1.0], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"backbone_rate": 0.0}, "--backbone_rate=0: expected a number > 0; for a backbone that stays"),
+        ({"backbone_rate": -1.0}, "expected a number >= 0"),
+        ({"backbone_rate": 0.1, "freeze": "backbone"}, "--backbone_rate=0.1 has no effect with --freeze=backbone"),
+    ],
+)
+def test_a_rate_of_a_backbone_that_does_not_learn_is_refused(flags: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        InitSettings(**flags)
+
+
 @pytest.mark.parametrize(
     ("init", "head", "message"),
     [
         ("absent", "auto", "--init=absent: no absent; expected a training's folder"),
-        ("{trained}", "keep", "has 6 classes, the data 4: --head=keep needs the same"),
+        ("{trained}", "keep", "has 6 classes, the data 4: --init_head=keep needs the same"),
         ("{wide}", "auto", "for stem.conv/kernel, expected (3, 3, 1, 12): give the --genotype, --network, --cells"),
         ("{text}", "auto", "is not the model.keras of a training"),
         ("keras_applications", "auto", "give --genotype=NASNet-A --zero_padded_pools and --network=imagenet_mobile"),
@@ -192,7 +230,7 @@ def test_what_does_not_fit_is_one_line(init: str, head: str, message: str, tmp_p
         "text": str(tmp_path / "text.keras"),
     }
     with pytest.raises(UsageError) as error:
-        start_from(InitSettings(init=init.format(**places), head=head), network(4), SKELETON, HEAD)
+        start_from(InitSettings(init=init.format(**places), init_head=head), network(4), SKELETON, HEAD)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -1,15 +1,17 @@
 """Command lines: what is read, what wins, what is refused."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from rl_nas.child.training.settings import InitSettings
 from rl_nas.commands.search import SEARCH
 from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, flagfile_text, help_text, parse
-from rl_nas.renamed import FLAGS, tell
-from rl_nas.settings import declaration, field_types
+from rl_nas.renamed import FLAGS, current_flags, tell
+from rl_nas.settings import Settings, declaration, field_types, setting
 
 FOLDER = Path(__file__).parents[2] / "rl_nas/flags"
 RECIPES = [
@@ -109,3 +111,38 @@ def test_a_wrong_value_of_an_earlier_name_is_told_by_the_present_one() -> None:
         parse(TRAIN, ["--whiten=none"])
     with pytest.raises(UsageError, match="whiten"):  # it has no such flag under any name
         parse(SEARCH, ["--whiten=unit"])
+
+
+@dataclass(frozen=True)
+class _Headed(Settings):
+    head: str | None = setting(None, "a name")
+
+
+@pytest.mark.parametrize("groups", [(InitSettings,), (InitSettings, _Headed)])
+def test_a_reused_name_is_the_earlier_flag_by_its_values_alone(
+    groups: tuple[type[Settings], ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell.cache_clear()
+    command, file = Command("try", "tries", (), groups), tmp_path / "old.cfg"
+    file.write_text("--head=keep\n--freeze=norm\n")
+    for words in ([f"--flagfile={file}"], ["--head", "keep", "--freeze=norm"], ["--head=keep", "-freeze=norm"]):
+        parsed = parse(command, words)
+        assert parsed == parse(command, ["--init_head=keep", "--freeze=norm"])
+        assert parsed.values.get("head") is None
+    assert parse(command, [f"--flagfile={file}", "--init_head=new"]).values["init_head"] == "new"
+    assert capsys.readouterr().err.splitlines() == ["--head=keep is now called --init_head=keep"]
+    if _Headed in groups:
+        for words in (["--head=mine"], ["--head", "mine"]):
+            values = parse(command, [*words, "--head=new"]).values
+            assert (values["head"], values["init_head"]) == ("mine", "new")
+    else:
+        with pytest.raises(UsageError, match="head"):
+            parse(command, ["--head=mine"])
+
+
+def test_a_recorded_name_that_is_reused_is_told_apart_by_its_value() -> None:
+    for value in ("auto", "keep", "new"):
+        assert current_flags({"head": value, "seed": 1}) == {"init_head": value, "seed": 1}
+    for head in (None, "mine"):
+        recorded = {"head": head, "init_head": "auto"}
+        assert current_flags(recorded) == recorded

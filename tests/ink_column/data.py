@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from rl_nas.child.data.annotation import Annotation, Frame, Target
-from rl_nas.child.data.geometry import Geometry
+from rl_nas.child.data.geometry import Geometry, warp_points
 
 
 def annotation() -> Annotation:
@@ -27,9 +27,5 @@ def _column(kept: Target, frame: Frame) -> Target:
 
 def _moved(targets: Target, geometry: Geometry) -> Target:
     """What a crop cuts off is neglected."""
-    column = targets["column"]
-    if geometry.corners is not None:
-        column += tf.cast(geometry.margin - geometry.corners[:, 1], tf.float32)
-    if geometry.mirrored is not None:
-        column = tf.where(geometry.mirrored, geometry.size[1] - column, column)
-    return {"column": column}
+    points = tf.stack([tf.zeros_like(targets["column"]), targets["column"]], axis=-1)
+    return {"column": warp_points(points[:, tf.newaxis], geometry)[:, 0, 1]}

@@ -136,7 +136,7 @@ def test_a_kernel_behind_a_concatenation_has_a_part_for_each_state() -> None:
     np.testing.assert_array_equal(kernels["both"][width:], kernels["one"])
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
 @pytest.mark.parametrize("name", ["enas_micro", "nasbench101"])
 def test_training_one_network_is_training_a_child(name: str, optimizer: str) -> None:
     settings = replace(SMALL, drop_path=0.7) if name == "enas_micro" else SMALL

@@ -10,10 +10,11 @@ _BETA_DRAWS = 2**16
 
 
 def augment(images: tf.Tensor, seed: tf.Tensor, settings: AugmentSettings) -> tuple[tf.Tensor, Geometry]:
-    """Crops enlarged images at random, mirrors them and cuts squares out.
+    """Crops enlarged images at random, mirrors them, scales them and cuts squares out.
 
     Args:
-        images: float [batch, height, width, channels], normalized: a square that is cut out becomes 0.
+        images: float [batch, height, width, channels], normalized: a square that is cut out, and what lies beyond an
+            image, becomes 0.
         seed: int [2]; the result is a function of it.
         settings: the changes to make.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rl_nas.errors import UsageError
 from rl_nas.image_size import parse_image_size
 from rl_nas.settings import Settings, setting
 
@@ -58,7 +59,26 @@ class AugmentSettings(Settings):
         "pad", "how images are enlarged before the crop: by zeros, or by upsampling", choices=("pad", "upsample")
     )
     flip: bool = setting(False, "mirror half of the images left to right")
+    scale_min: float = setting(
+        1.0,
+        "smallest factor of random scaling, drawn evenly up to scale_max (Chen et al. 2017: 0.5 to 2); the image's own"
+        " size is then cut out at random, with the mean color beyond the image",
+        above=0,
+    )
+    scale_max: float = setting(1.0, "largest factor of random scaling", above=0)
     cutout: int = setting(0, "pixels; set a random square of this size in every image to the mean color", minimum=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scale_min > self.scale_max:
+            raise UsageError(
+                f"--scale_min={self.scale_min:g} exceeds --scale_max={self.scale_max:g}; give a range, such as 0.5 to 2"
+            )
+
+    @property
+    def scales(self) -> bool:
+        """Whether images are scaled."""
+        return (self.scale_min, self.scale_max) != (1, 1)
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ class FullTrainer:
         strategy: tf.distribute.Strategy,
         mixup: float = 0.0,
         seed: int = 0,
+        factors: np.ndarray | None = None,
     ) -> None:
         self.model, self._pipeline, self.normalization = model, pipeline, normalization
         self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
@@ -88,7 +89,9 @@ class FullTrainer:
         with strategy.scope():
             scale_loss = devices.precision == "float16"
             flat = FlatKerasModel(model)
-            self._update = TrainStep(flat, objective, training, self.batch, self.steps, scale_loss=scale_loss)
+            self._update = TrainStep(
+                flat, objective, training, self.batch, self.steps, scale_loss=scale_loss, factors=factors
+            )
         self._step = tf.Variable(0, dtype=tf.int64)
         # Of the epoch: the loss over steps, the objective's figures over images.
         self._sums = tf.Variable([0.0] * (1 + len(objective.figure_names)), dtype=tf.float64)

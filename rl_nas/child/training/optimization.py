@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.training.settings import TrainingSettings
@@ -50,44 +51,89 @@ def learning_rate(
         schedule = keras.optimizers.schedules.CosineDecayRestarts(
             first, length, t_mul=settings.restart_growth, alpha=settings.final_rate
         )
-    else:
+    elif settings.schedule == "exponential":
         schedule = keras.optimizers.schedules.ExponentialDecay(
             first, settings.decay_epochs * per_epoch, settings.decay_rate, staircase=True
+        )
+    else:  # Chen et al. 2017, "Rethinking Atrous Convolution", section 4.1
+        schedule = keras.optimizers.schedules.PolynomialDecay(
+            first, steps, end_learning_rate=first * settings.final_rate, power=settings.poly_power
         )
     if settings.warmup_epochs:
         schedule = WarmUp(schedule, max(1, round(settings.warmup_epochs * per_epoch)))
     return schedule
 
 
-class _GradientsSummed:
-    """An optimizer of gradients that are already summed over all devices.
+class _Flat:
+    """An optimizer of one vector, by gradients that are already summed over all devices.
 
     Keras would sum them again, and TensorFlow keeps every graph that does so forever: 10 MB a child.
+
+    Attributes:
+        factors: of the learning rate, for each weight; None: all 1.
+        decay: decoupled weight decay of each weight; None: none.
     """
+
+    factors: np.ndarray | None = None
+    decay: np.ndarray | float | None = None
 
     def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
         return grads_and_vars
 
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        # Every update of Keras' is linear in the learning rate, which may therefore be a vector.
+        rate = learning_rate if self.factors is None else learning_rate * self.factors
+        if self.decay is not None:
+            variable.assign_sub(rate * self.decay * variable)
+        super().update_step(gradient, variable, rate)  # type: ignore[misc]
 
-class _SGD(_GradientsSummed, keras.optimizers.SGD):
+
+class _SGD(_Flat, keras.optimizers.SGD):
     pass
 
 
-class _RMSprop(_GradientsSummed, keras.optimizers.RMSprop):
+class _RMSprop(_Flat, keras.optimizers.RMSprop):
     pass
 
 
-def make_optimizer(settings: TrainingSettings, batch: int, steps: int) -> keras.Optimizer:
-    """The optimizer of one flat vector of weights; arguments as in `learning_rate`.
+class _Adam(_Flat, keras.optimizers.Adam):
+    pass
 
-    It does not clip; on several devices it expects the sum of their gradients.
+
+def make_optimizer(
+    settings: TrainingSettings,
+    batch: int,
+    steps: int,
+    *,
+    is_kernel: np.ndarray | float = 1.0,
+    factors: np.ndarray | None = None,
+) -> keras.Optimizer:
+    """The optimizer of one flat vector of weights.
+
+    It does not clip; on several devices it expects the sum of their gradients. Only that of adamw decays weights: the
+    gradient of the others is to have the L2 term.
+
+    Args:
+        settings: `optimizer`, its parameters and those of the schedule.
+        batch: images of a step, over all devices.
+        steps: of the whole training.
+        is_kernel: 1 for the weights that adamw decays, 0 for others; float [weights], or one number for all.
+        factors: of the learning rate; float [weights]. None: 1.
     """
     rate = learning_rate(settings, batch, steps)
+    optimizer: _Flat
     if settings.optimizer == "sgd":
-        return _SGD(rate, settings.momentum, settings.nesterov, name="sgd")
-    # epsilon is under the root, as in TensorFlow 1, which the recipes were written for; there the squares'
-    # average starts at 1, here at 0.
-    return _RMSprop(rate, settings.rms_decay, settings.momentum, settings.rms_epsilon, name="rmsprop")
+        optimizer = _SGD(rate, settings.momentum, settings.nesterov, name="sgd")
+    elif settings.optimizer == "rmsprop":
+        # epsilon is under the root, as in TensorFlow 1, which the recipes were written for; there the squares'
+        # average starts at 1, here at 0.
+        optimizer = _RMSprop(rate, settings.rms_decay, settings.momentum, settings.rms_epsilon, name="rmsprop")
+    else:
+        optimizer = _Adam(rate, settings.momentum, settings.adam_beta2, settings.adam_epsilon, name=settings.optimizer)
+    optimizer.factors = factors
+    if settings.optimizer == "adamw" and settings.weight_decay:
+        optimizer.decay = settings.weight_decay * is_kernel
+    return optimizer
 
 
 class Average:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rl_nas.errors import UsageError
 from rl_nas.settings import Settings, setting
 
 
@@ -21,11 +22,11 @@ class TrainingSettings(Settings):
     schedule: str = setting(
         "cosine",
         "how the learning rate falls: along half a cosine, along several of growing length (Loshchilov and Hutter"
-        " 2017), or by a factor every few epochs",
-        choices=("cosine", "cosine_restarts", "exponential"),
+        " 2017), by a factor every few epochs, or as a power of the fraction that is left (poly; Chen et al. 2017)",
+        choices=("cosine", "cosine_restarts", "exponential", "poly"),
     )
     final_rate: float = setting(
-        0.0, "fraction of the learning rate that a half cosine ends at; both cosine schedules", minimum=0, maximum=1
+        0.0, "fraction of the learning rate that a half cosine or poly ends at; not exponential", minimum=0, maximum=1
     )
     restart_epochs: float = setting(10.0, "length of the first half cosine; schedule cosine_restarts", above=0)
     restart_growth: float = setting(
@@ -33,13 +34,30 @@ class TrainingSettings(Settings):
     )
     decay_rate: float = setting(0.97, "factor of each decay; schedule exponential", above=0, maximum=1)
     decay_epochs: float = setting(2.4, "epochs between two decays; schedule exponential", above=0)
+    poly_power: float = setting(0.9, "power of the fraction of the steps that is left; schedule poly", above=0)
     warmup_epochs: float = setting(0.0, "epochs in which the learning rate grows linearly from 0", minimum=0)
-    optimizer: str = setting("sgd", "stochastic gradient descent or RMSProp", choices=("sgd", "rmsprop"))
-    momentum: float = setting(0.9, "momentum of either optimizer", minimum=0, maximum=0.9999)
+    optimizer: str = setting(
+        "sgd",
+        "stochastic gradient descent, RMSProp, Adam (Kingma and Ba 2015), or Adam with decoupled weight decay"
+        " (Loshchilov and Hutter 2019)",
+        choices=("sgd", "rmsprop", "adam", "adamw"),
+    )
+    momentum: float = setting(
+        0.9, "momentum; of adam and adamw the decay of the mean gradient (beta 1)", minimum=0, maximum=0.9999
+    )
     nesterov: bool = setting(False, "use Nesterov's momentum; optimizer sgd")
     rms_decay: float = setting(0.9, "decay of the mean square; optimizer rmsprop", minimum=0, maximum=0.9999)
     rms_epsilon: float = setting(1.0, "added to the mean square under the root; optimizer rmsprop", above=0)
-    weight_decay: float = setting(5e-4, "L2: this times half the squared kernels is added to the loss", minimum=0)
+    adam_beta2: float = setting(
+        0.999, "decay of the mean square (beta 2); optimizers adam and adamw", minimum=0, maximum=0.999999
+    )
+    adam_epsilon: float = setting(1e-8, "added to the root of the mean square; optimizers adam and adamw", above=0)
+    weight_decay: float = setting(
+        5e-4,
+        "L2: this times half the squared kernels is added to the loss; of adamw: kernels shrink by this times the"
+        " learning rate",
+        minimum=0,
+    )
     clip_norm: float = setting(5.0, "gradients are scaled down to this global norm; 0: never", minimum=0)
     ema_decay: float = setting(
         0.0,
@@ -83,7 +101,7 @@ class InitSettings(Settings):
         "start from trained weights: the folder of a training, its model.keras, or keras_applications (NASNet-A from"
         " ImageNet); images are normalized as they were there",
     )
-    head: str = setting(
+    init_head: str = setting(
         "auto",
         "with --init: keep the weights of the head, make new ones, or (auto) new ones where they do not fit, as"
         " for other classes",
@@ -95,3 +113,17 @@ class InitSettings(Settings):
         " the head",
         choices=("none", "norm", "backbone"),
     )
+    backbone_rate: float = setting(
+        1.0, "factor of the learning rate for all layers but the head; not 0: see --freeze", minimum=0
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.backbone_rate:
+            raise UsageError(
+                "--backbone_rate=0: expected a number > 0; for a backbone that stays, give --freeze=backbone"
+            )
+        if self.freeze == "backbone" and self.backbone_rate != 1:
+            raise UsageError(
+                f"--backbone_rate={self.backbone_rate:g} has no effect with --freeze=backbone; leave one of them out"
+            )

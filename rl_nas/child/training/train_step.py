@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.data.annotation import Target
@@ -33,6 +34,7 @@ class TrainStep:
         steps: int,
         *,
         scale_loss: bool = False,
+        factors: np.ndarray | None = None,
     ) -> None:
         """Makes the optimizer.
 
@@ -43,10 +45,11 @@ class TrainStep:
             batch: images of a step, over all replicas.
             steps: of the whole training.
             scale_loss: scale the loss so that float16 gradients do not vanish.
+            factors: of the learning rate; float [trainable parameters]. None: 1.
         """
         self._training, self._objective = training, objective
         self.model = model
-        self.optimizer = make_optimizer(training, batch, steps)
+        self.optimizer = make_optimizer(training, batch, steps, is_kernel=model.is_kernel, factors=factors)
         if scale_loss:
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         self.optimizer.build([self.model.trainable.vector])
@@ -101,8 +104,10 @@ class TrainStep:
         if replicas > 1:
             # Before the clipping, which needs the norm of the whole gradient.
             gradient = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, gradient)
-        # The gradient of the L2 term, added by hand: the reported loss is the objective's alone.
-        gradient = gradient / scale + self._training.weight_decay * self.model.is_kernel * weights.value
+        gradient = gradient / scale
+        if self._training.optimizer != "adamw":
+            # The gradient of the L2 term, added by hand: the reported loss is the objective's alone.
+            gradient += self._training.weight_decay * self.model.is_kernel * weights.value
         if self._training.clip_norm:
             gradient = tf.clip_by_norm(gradient, self._training.clip_norm)
         self.optimizer.apply([gradient * scale], [weights])

@@ -8,6 +8,7 @@ import numpy as np
 
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.export.serving import parts_of
+from rl_nas.child.network.flat_weights import size_of
 from rl_nas.child.network.keras_applications import copy_nasnet_weights
 from rl_nas.child.training.settings import InitSettings
 from rl_nas.errors import UsageError, first_line
@@ -66,6 +67,24 @@ def freeze(model: keras.Model, what: str, head: Head) -> None:
             layer.trainable = False
 
 
+def rate_factors(model: keras.Model, backbone_rate: float, head: Head) -> np.ndarray | None:
+    """Factors of the learning rate: 1 in the head, another one in all other layers.
+
+    Args:
+        model: the network, whose layers that stay are frozen already.
+        backbone_rate: the factor outside of the head.
+        head: of the network.
+
+    Returns:
+        Float [trainable parameters], in the order of `FlatKerasModel`; None if all are 1.
+    """
+    if backbone_rate == 1:
+        return None
+    variables = model.trainable_variables
+    factors = [1.0 if v.path.startswith(head.layers) else backbone_rate for v in variables]
+    return np.repeat(np.array(factors, np.float32), [size_of(v) for v in variables])
+
+
 def _copy(settings: InitSettings, weights: dict[str, np.ndarray], model: keras.Model, head: Head) -> tuple[str, ...]:
     """Copies weights of equal path and shape; returns the layers that stay new."""
     new = []
@@ -74,9 +93,9 @@ def _copy(settings: InitSettings, weights: dict[str, np.ndarray], model: keras.M
         misfits = [v for v in variables if v.path not in weights or weights[v.path].shape != tuple(v.shape)]
         of_head = layer.name.startswith(head.layers)
         known = [v for v in misfits if v.path in weights]
-        if of_head and known and settings.head == "keep":
+        if of_head and known and settings.init_head == "keep":
             raise _other_head(settings.init, weights[known[0].path].shape, known[0], head)
-        if of_head and variables and (misfits or settings.head == "new"):
+        if of_head and variables and (misfits or settings.init_head == "new"):
             new.append(layer.name)
             continue
         if misfits:
@@ -97,7 +116,7 @@ def _other_head(init: str | None, met: tuple[int, ...], variable: Any, head: Hea
         found = f"{met[-1]} classes, the data {wanted[-1]}"
     else:
         found = f"{met} for {variable.path}, the new network {wanted}"
-    return UsageError(f"--init={init} has {found}: --head=keep needs the same; leave it out for a new head")
+    return UsageError(f"--init={init} has {found}: --init_head=keep needs the same; leave it out for a new head")
 
 
 def _load(init: str, file: Path) -> tuple[keras.Model, Normalization]:
@@ -113,13 +132,15 @@ def _from_applications(settings: InitSettings, model: keras.Model, skeleton: Ske
     """Copies keras.applications' NASNet-A weights, trained on ImageNet with pixels of -1 to 1."""
     trained, classes = _application(skeleton)
     classifier = head.classifier if isinstance(head, ClassifyingHead) else None
-    if classifier is None and settings.head == "keep":
-        raise UsageError(f"--init={APPLICATIONS} has a classifier alone, not this task's head: leave out --head=keep")
+    if classifier is None and settings.init_head == "keep":
+        raise UsageError(
+            f"--init={APPLICATIONS} has a classifier alone, not this task's head: leave out --init_head=keep"
+        )
     kernel = None if classifier is None else model.get_layer(classifier).kernel
     same = kernel is not None and kernel.shape[-1] == classes
-    if kernel is not None and not same and settings.head == "keep":
+    if kernel is not None and not same and settings.init_head == "keep":
         raise _other_head(APPLICATIONS, (*kernel.shape[:-1], classes), kernel, head)
-    copied = classifier if same and settings.head != "new" else None
+    copied = classifier if same and settings.init_head != "new" else None
     new = copy_nasnet_weights(trained, model, cells=skeleton.cells, classifier=copied)
     return Start(Normalization.unit(3), new)
 

@@ -16,7 +16,7 @@ _SAME_CLASS = {"float16": 0.98, "int8": 0.8}
 
 
 class Segmenter(Serving):
-    """Serves `probabilities` [batch, height, width, classes] and `classes` [batch, height, width] of an image's size."""
+    """Serves `probabilities` [batch, height, width, classes] and `classes` [batch, height, width] of images' size."""
 
     @property
     @override
