@@ -14,6 +14,9 @@ TASKS: dict[str, Task] = {task.name: task for task in (Classification(),)}
 TASK_SETTINGS: tuple[type[Settings], ...] = tuple(task.settings for task in TASKS.values() if task.settings)
 """Groups of flags that tasks bring."""
 
+LAYOUTS: str = "; ".join(f"{task.name}: {task.layouts}" for task in TASKS.values() if task.layouts)
+"""Layouts of folders of the user's, for messages and help texts."""
+
 
 def find_task(name: str) -> Task:
     """The task of a name; `module:NAME` is the user's own: a `Task`, or a class of it.

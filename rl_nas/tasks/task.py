@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import keras
 
     from rl_nas.child.data.annotation import Annotation
+    from rl_nas.child.data.examples import Examples
     from rl_nas.child.data.normalization import Normalization
     from rl_nas.child.export.serving import Serving
     from rl_nas.child.training.objective import Metric, Objective
@@ -50,12 +51,14 @@ class Task(ABC):
         settings: the task's own flags; None: it has none.
         supports: further abilities: `one_shot` (search with shared weights), `mixup`, and names of the scores of
             untrained networks.
+        layouts: of the folders that `folder` reads, such as `train/CLASS/NAME.jpg`; for messages and help texts.
     """
 
     name: ClassVar[str]
     noun: ClassVar[str]
     settings: ClassVar[type[Settings] | None] = None
     supports: ClassVar[frozenset[str]] = frozenset()
+    layouts: ClassVar[str] = ""
 
     @abstractmethod
     def annotation(self, features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
@@ -65,6 +68,17 @@ class Task(ABC):
             features: of TFDS, by name.
             supervised: names of the features that the data set calls input and target, if it does.
         """
+
+    def folder(self, path: str) -> Examples | None:
+        """The examples in a folder of the user's; None if it is in none of the task's layouts.
+
+        Args:
+            path: of the folder, without a slash at its end; local or in a bucket.
+
+        Raises:
+            UsageError: the folder is in a layout of the task, but something in it is wrong.
+        """
+        return None
 
     @abstractmethod
     def head(self, problem: Problem) -> Head:

@@ -22,7 +22,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
         UsageError: the data set is missing.
     """
     settle_determinism(config.run.determinism)
-    task, source = open_source(config.data, config.task.task)
+    task, source = open_source(config.data, config.task.task, tell=lambda line: None)  # the search has told it
     data = load_image_cache(folder.images) or load_images(source)
     return TrainedChildEvaluator(
         search_space(config),

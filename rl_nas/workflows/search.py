@@ -169,6 +169,7 @@ class SearchRun:
             genotype=genotype,
             epochs=measured.epochs or self.config.training.epochs,
             valid_images=len(self._data.valid_images),
+            valid_split=self.config.data.valid_split,
             files=self.folder.files(),
             agreement=agreement,
             shared=None if self.one_shot is None else self.one_shot.result(trials),

@@ -64,7 +64,7 @@ class TrainingRun:
         self._test_split = self._source.test_split if settings.final_test else None
         self._pipeline = InputPipeline(self._source, config.pipeline, settings.seed)
         if self._test_split:
-            self._pipeline.check_targets(self._test_split)
+            self._source.check_targets(self._test_split, "leave it out with --nofinal_test")
         self._problem = config.problem(self._task, self._source.class_names)
         self._head = self._task.head(self._problem)
         if settings.resume:
