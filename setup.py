@@ -20,6 +20,7 @@ setup(
         "keras>=3.15",  # safe mode of earlier ones can be bypassed by a model.keras
         "matplotlib>=3.8",
         "numpy>=1.26",
+        "pillow>=10",
         "psutil>=5.9",
         "rich>=13.7",
         "tensorboard>=2.17",

@@ -3,10 +3,11 @@
 import contextlib
 import json
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from rl_nas.child.data.settings import DIVISION, DataSettings
 from rl_nas.commands import cli
 from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
@@ -60,7 +61,7 @@ def _run(parsed: Parsed) -> int:
     given = SearchConfig.from_flags(parsed.values)
     folder = given.run.folder
     if not given.run.resume:
-        _check_second_stage(given.then, parsed.given)
+        _check_second_stage(given, parsed.given)
         config = with_one_shot_defaults(given)
         check_search(config)
         folder.check_new()
@@ -71,7 +72,7 @@ def _run(parsed: Parsed) -> int:
     recorded = folder.reopen()
     merged = run_config.merge(parsed, recorded["flags"], CHANGEABLE)
     config = SearchConfig.from_flags(merged.values)
-    _check_second_stage(config.then, parsed.given)
+    _check_second_stage(config, parsed.given)
     config = with_one_shot_defaults(config)
     check_search(config)
     continued = _prepared(config, folder, output, resumed=True)
@@ -133,11 +134,12 @@ def _print(result: SearchResult, output: OutputSettings) -> None:
     print(json.dumps(summary_json(result)) if output.json else summary_text(result), flush=True)
 
 
-def _check_second_stage(settings: SecondStageSettings, given: Collection[str]) -> None:
+def _check_second_stage(config: SearchConfig, given: Collection[str]) -> None:
     """Raises `UsageError` for recipes that `rl_nas train` cannot read and for unknown names, before a search.
 
     Recipes from the run folder may not name code that this call does not name.
     """
+    settings = config.then
     for flag, recipe in (("then_train", settings.train), ("then_full", settings.full)):
         if recipe is not None:
             try:
@@ -148,9 +150,25 @@ def _check_second_stage(settings: SecondStageSettings, given: Collection[str]) -
                 run_config.check_plugins(read.values, given, f"the run's --{flag}={recipe}")
             if "genotype" in read.given:
                 raise UsageError(f"--{flag}={recipe} gives a --genotype; the search gives it: remove it")
+            _check_division(f"--{flag}={recipe}", read.values, config.data)
     published(settings)
     if settings.full is not None and settings.train is None:
         raise UsageError("--then_full trains the best of the cells that --then_train compares; give --then_train too")
+
+
+def _check_division(recipe: str, values: Mapping[str, Any], data: DataSettings) -> None:
+    """Raises `UsageError` for a recipe whose data cannot be split as those of the search are."""
+    passed = {name: value for name, value in data.flags().items() if name in DIVISION and value is not None}
+    if not passed:
+        return
+    if run_config.portable(values)["dataset"] != run_config.portable(data.flags())["dataset"]:
+        raise UsageError(
+            f"{recipe} is for another data set, but gets --{', --'.join(passed)} from the search; remove it"
+        )
+    try:
+        DataSettings.from_flags({**values, **passed})
+    except UsageError as error:
+        raise UsageError(f"{recipe}, with --{', --'.join(passed)} of the search: {error}") from error
 
 
 if __name__ == "__main__":

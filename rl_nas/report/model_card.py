@@ -102,4 +102,4 @@ def model_card(document: dict[str, Any]) -> str:
 
 
 def _where(split: str) -> str:
-    return "held-out images of the training split" if split == "valid" else f"images of split {split}"
+    return "held-out images" if split == "valid" else f"images of split {split}"

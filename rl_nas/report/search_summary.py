@@ -26,7 +26,8 @@ class SearchResult:
         best: the one with the highest reward.
         genotype: of the best.
         epochs: of each child's training: the rewards are those of a proxy.
-        valid_images: number of held-out images of the training split that children were measured on.
+        valid_images: number of held-out images that children were measured on.
+        valid_split: the split that these are; None: a part of the training split.
         files: paths by description.
         agreement: figures of the reloaded SavedModel's agreement with the child, by name.
         shared: the ranking by shared weights, if there are any.
@@ -40,6 +41,14 @@ class SearchResult:
     files: dict[str, Path]
     agreement: Mapping[str, float]
     shared: OneShotResult | None = None
+    valid_split: str | None = None
+
+    @property
+    def measured_on(self) -> str:
+        """The images that children were measured on, in words."""
+        if self.valid_split is not None:
+            return f"{self.valid_images} images of split {self.valid_split}"
+        return f"{self.valid_images} held-out images of the training split"
 
     @property
     def failures(self) -> int:
@@ -64,8 +73,7 @@ def summary_text(result: SearchResult) -> str:
             f"The SavedModel was loaded back: {_agreement_text(result.agreement)}.",
             "",
             f"Best child: trial {result.best.index}, {measurement.quality_name} {measurement.quality:.4f} on"
-            f" {result.valid_images} held-out images of the training split"
-            f" (proxy: {counted(result.epochs, 'epoch')}, one run).",
+            f" {result.measured_on} (proxy: {counted(result.epochs, 'epoch')}, one run).",
         ]
     )
 
@@ -78,7 +86,7 @@ def summary_json(result: SearchResult) -> dict[str, Any]:
         "trials": len(result.trials),
         "failures": result.failures,
         "best": {"trial": result.best.index, "reward": result.best.reward, **measurement_document(measurement)},
-        "measured_on": f"{result.valid_images} held-out images of the training split, proxy, one run",
+        "measured_on": f"{result.measured_on}, proxy, one run",
         "genotype": to_json(result.genotype),
         **({} if result.shared is None else {"shared": one_shot_json(result.shared)}),
         "files": {name: str(path) for name, path in result.files.items()},

@@ -23,7 +23,8 @@ def training_text(results: dict[str, Any], files: dict[str, Any]) -> str:
         f"train {_figures(results['train'])} (last epoch)",
     ]
     if results["valid"]:
-        lines.append(_measured(results["valid"], "held-out images of the training split"))
+        split = results["valid"]["split"]
+        lines.append(_measured(results["valid"], "held-out images" if split == "valid" else f"images of split {split}"))
     if results["final_test"]:
         lines.append(_measured(results["final_test"], f"images of split {results['final_test']['split']}: final"))
     width = max(len(name) for name in files)

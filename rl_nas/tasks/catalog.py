@@ -7,12 +7,16 @@ from rl_nas.errors import UsageError
 from rl_nas.plugins import check_call, load_plugin
 from rl_nas.settings import Settings
 from rl_nas.tasks.classification.task import Classification
+from rl_nas.tasks.segmentation.task import Segmentation
 from rl_nas.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (Classification(),)}
+TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Segmentation())}
 
 TASK_SETTINGS: tuple[type[Settings], ...] = tuple(group for task in TASKS.values() for group in task.settings)
 """Groups of flags that tasks bring."""
+
+LAYOUTS: str = "; ".join(f"{task.name}: {task.layouts}" for task in TASKS.values() if task.layouts)
+"""Layouts of folders of the user's, for messages and help texts."""
 
 
 def find_task(name: str) -> Task:
@@ -44,7 +48,7 @@ def task_for(dataset: str, features: Mapping[str, Any], supervised: Sequence[str
     Raises:
         UsageError: there is none.
     """
-    fitting = [task for task in TASKS.values() if task.annotation(features, supervised) is not None]
+    fitting = [task for task in TASKS.values() if task.fits(features, supervised)]
     if not fitting:
         raise UsageError(
             f"--dataset={dataset} has features {', '.join(features)}; expected an image and what one of the tasks"

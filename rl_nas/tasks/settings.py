@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rl_nas.settings import Settings, setting
-from rl_nas.tasks.catalog import TASKS
+from rl_nas.tasks.catalog import LAYOUTS, TASKS
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class TaskSettings(Settings):
     task: str | None = setting(
         None,
         f"task of the networks: {', '.join(TASKS)}; or module:NAME, an rl_nas.Task of your own; left out: the first"
-        " whose targets the data set has",
+        f" whose targets the data set has. Layouts of --dataset=folder:PATH for {LAYOUTS}",
     )
 
 

@@ -1,13 +1,19 @@
 """A data set opened for a task."""
 
+import os
 import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from rl_nas.child.data.settings import DataSettings
+import tensorflow as tf
+
+from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.settings import FOLDER, DataSettings
 from rl_nas.child.data.source import ImageSource
-from rl_nas.child.data.tfds_data import prepared_builder
+from rl_nas.child.data.tfds_data import open_tfds
 from rl_nas.errors import UsageError
-from rl_nas.tasks.catalog import find_task, task_for
+from rl_nas.tasks.catalog import TASKS, find_task, task_for
 from rl_nas.tasks.task import Task
 
 
@@ -18,27 +24,52 @@ class Opened(NamedTuple):
     source: ImageSource
 
 
-def open_source(settings: DataSettings, task: str | None = None) -> Opened:
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def open_source(
+    settings: DataSettings,
+    task: str | None = None,
+    flags: Mapping[str, Any] = MappingProxyType({}),
+    tell: Callable[[str], None] = _tell,
+) -> Opened:
     """Finds a data set, downloads and prepares it if necessary, and splits it.
 
     Args:
         settings: which data set.
         task: name of the task; None: the first whose targets the data set has.
+        flags: values of the task's flags, others may be among them.
+        tell: called with lines on choices that the user may want to change.
 
     Raises:
         UsageError: the data set is unknown, absent, not for the task, or too small for the settings.
     """
-    builder = prepared_builder(settings)
-    features, supervised = builder.info.features, builder.info.supervised_keys or ()
-    chosen = find_task(task) if task else task_for(settings.dataset, features, supervised, _tell)
-    annotation = chosen.annotation(features, supervised)
+    given = find_task(task) if task else None
+    examples = _open_folder(settings.dataset, given) if settings.dataset.startswith(FOLDER) else open_tfds(settings)
+    features, supervised = examples.features, examples.supervised
+    chosen = given or task_for(settings.dataset, features, supervised, tell)
+    annotation = chosen.annotation(features, supervised, flags)
     if annotation is None:
         raise UsageError(
             f"--dataset={settings.dataset} has features {', '.join(features)}; --task={chosen.name} finds no image with"
             " its targets among them"
         )
-    return Opened(chosen, ImageSource(settings, builder, annotation))
+    source = ImageSource(settings, examples, annotation)
+    for line in (*examples.remarks, *source.remarks):
+        tell(line)
+    return Opened(chosen, source)
 
 
-def _tell(line: Any) -> None:
-    print(line, file=sys.stderr, flush=True)
+def _open_folder(dataset: str, given: Task | None) -> Examples:
+    """The examples of `folder:PATH`: by the given task, or by the first one that knows its layout."""
+    path = os.path.expanduser(dataset.removeprefix(FOLDER)).rstrip("/")
+    if not tf.io.gfile.isdir(path):  # also in a bucket
+        raise UsageError(f"--dataset={dataset}: no folder {path}")
+    tasks = [*([given] if given else []), *TASKS.values()]
+    for task in tasks:
+        examples = task.folder(path)
+        if examples is not None:
+            return examples
+    layouts = "; ".join(dict.fromkeys(f"{task.name}: {path}/{task.layouts}" for task in tasks if task.layouts))
+    raise UsageError(f"--dataset={dataset} is in no known layout; expected one of: {layouts}")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import keras
 
     from rl_nas.child.data.annotation import Annotation
+    from rl_nas.child.data.examples import Examples
     from rl_nas.child.data.normalization import Normalization
     from rl_nas.child.export.serving import Serving
     from rl_nas.child.training.objective import Metric, Objective
@@ -72,6 +73,7 @@ class Task(ABC):
         parts: parts of its networks; the backbone, and those with a flag that names a genotype -> that flag's default.
         supports: further abilities: `one_shot` (search with shared weights), `mixup`, and names of the scores of
             untrained networks.
+        layouts: of the folders that `folder` reads, such as `train/CLASS/NAME.jpg`; for messages and help texts.
     """
 
     name: ClassVar[str]
@@ -79,15 +81,34 @@ class Task(ABC):
     settings: ClassVar[tuple[type[Settings], ...]] = ()
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None}
     supports: ClassVar[frozenset[str]] = frozenset()
+    layouts: ClassVar[str] = ""
 
     @abstractmethod
-    def annotation(self, features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
+    def annotation(
+        self, features: Mapping[str, Any], supervised: Sequence[str], flags: Mapping[str, Any]
+    ) -> Annotation | None:
         """The features of a data set that hold the task's targets; None if there are none.
 
         Args:
             features: of TFDS, by name.
             supervised: names of the features that the data set calls input and target, if it does.
+            flags: values of the task's flags, others may be among them; defaults for those that are missing.
         """
+
+    def fits(self, features: Mapping[str, Any], supervised: Sequence[str]) -> bool:
+        """Whether a data set has the task's targets; arguments as in `annotation`."""
+        return self.annotation(features, supervised, {}) is not None
+
+    def folder(self, path: str) -> Examples | None:
+        """The examples in a folder of the user's; None if it is in none of the task's layouts.
+
+        Args:
+            path: of the folder, without a slash at its end; local or in a bucket.
+
+        Raises:
+            UsageError: the folder is in a layout of the task, but something in it is wrong.
+        """
+        return None
 
     @abstractmethod
     def head(self, problem: Problem) -> Head:

@@ -22,8 +22,8 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
         UsageError: the data set is missing.
     """
     settle_determinism(config.run.determinism)
-    space, opened = search_space(config), open_source(config.data, config.task.task)
-    images = load_image_cache(folder.images) or load_images(opened.source)
+    opened = open_source(config.data, config.task.task, config.flags(), tell=lambda line: None)  # the search has told
+    space, images = search_space(config), load_image_cache(folder.images) or load_images(opened.source)
     setup = set_up(config, any_genotype(space), opened, images)
     return TrainedChildEvaluator(
         space,

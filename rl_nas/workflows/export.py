@@ -66,7 +66,7 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     document = {
         **_facts(source, task, serving),
         "dataset": data.name,
-        "compared_on": {"split": split, "images": len(pixels)},
+        "compared_on": {"split": data.described(split), "images": len(pixels)},
         "formats": verified,
     }
     _describe(document, out)

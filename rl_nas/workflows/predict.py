@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from rl_nas.child.data.orientation import orientation, turned
 from rl_nas.child.export.writers import CLASSES, EXTRA
 from rl_nas.errors import UsageError
 from rl_nas.store.json_files import read_text
@@ -23,9 +24,11 @@ def predict_files(task: Task, path: Path, files: Sequence[str], top: int) -> Ite
     names = read_text(path / EXTRA / CLASSES, "export the network again").splitlines()
     for file in files:
         try:
-            image = tf.io.decode_image(tf.io.read_file(file), channels=channels, expand_animations=False)
+            content = tf.io.read_file(file)
+            image = tf.io.decode_image(content, channels=channels, expand_animations=False)
         except tf.errors.InvalidArgumentError as error:
             raise UsageError(f"{file} cannot be decoded; expected a PNG, JPEG, GIF or BMP image") from error
-        outputs = {name: output[0].numpy() for name, output in serve(images=image[tf.newaxis]).items()}
+        upright = turned(image, orientation(content))
+        outputs = {name: output[0].numpy() for name, output in serve(images=upright[tf.newaxis]).items()}
         yield file, task.prediction(outputs, names, top)
     del loaded  # its variables live as long as it does

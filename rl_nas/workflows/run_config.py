@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rl_nas.child.data.settings import FOLDER
+from rl_nas.child.data.settings import FOLDER, PREPARED
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Parsed, flagfile_text
 from rl_nas.networks.features import Head
@@ -121,8 +121,9 @@ def portable(values: Mapping[str, Any]) -> dict[str, Any]:
     data_dir, dataset, init = values["data_dir"], values["dataset"], values.get("init")
     if data_dir is not None:
         data_dir = _absolute(data_dir)
-    if dataset.startswith(FOLDER):
-        dataset = FOLDER + _absolute(dataset.removeprefix(FOLDER))
+    for prefix in (FOLDER, PREPARED):
+        if dataset.startswith(prefix):
+            dataset = prefix + _absolute(dataset.removeprefix(prefix))
     portable = {**values, "data_dir": data_dir, "dataset": dataset}
     if init is not None and Path(init).exists():
         portable["init"] = _absolute(init)

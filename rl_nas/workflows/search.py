@@ -79,7 +79,7 @@ class SearchRun:
         settle_determinism(config.run.determinism)
         self._space = search_space(config)
         self._reward = make_reward(config.reward)
-        opened, genotype = open_source(config.data, config.task.task), any_genotype(self._space)
+        opened, genotype = open_source(config.data, config.task.task, config.flags()), any_genotype(self._space)
         self._task = task = opened.task
         config.check_task(task)
         for ability, flag in _asked(config):
@@ -167,6 +167,7 @@ class SearchRun:
             genotype=genotype,
             epochs=measured.epochs or self.config.training.epochs,
             valid_images=len(self._data.valid_images),
+            valid_split=self.config.data.valid_split,
             files=self.folder.files(),
             agreement=agreement,
             shared=None if self.one_shot is None else self.one_shot.result(trials),

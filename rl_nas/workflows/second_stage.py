@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from rl_nas.child.data.settings import DIVISION
 from rl_nas.errors import RunError
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Candidate, Retrained, of_kind, ranked
 from rl_nas.exit_codes import INTERRUPTED
@@ -29,7 +30,7 @@ from rl_nas.workflows.run_config import named_plugins
 from rl_nas.workflows.settings import SecondStageSettings
 
 _FULL = "full"
-_PASSED = ("data_dir", "split_seed", "task", "operations")
+PASSED = ("data_dir", "split_seed", *DIVISION, "task", "operations")
 """Flags that trainings get from the search: held-out images stay held out, and plug-ins are named."""
 
 
@@ -53,7 +54,7 @@ class SecondStage:
     def __init__(self, settings: SecondStageSettings, folder: SearchFolder, config: SearchConfig) -> None:
         self._settings, self._folder = settings, folder
         flags = config.flags()
-        passed = {name: flags[name] for name in _PASSED}
+        passed = {name: flags[name] for name in PASSED}
         self._flags, self._plugins = flag_words(passed), flag_words(named_plugins(passed))
 
     def run(self, compared: Sequence[Candidate]) -> dict[str, Any]:

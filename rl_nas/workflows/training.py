@@ -57,7 +57,7 @@ class TrainingRun:
         if not settings.resume and last_checkpoint(self._place) is not None:
             raise UsageError(f"--checkpoint_dir={self._place} holds another training's checkpoints; give another one")
         self._distribution = make_distribution(config.devices)
-        self._task, self._source = open_source(config.data, config.task.task)
+        self._task, self._source = open_source(config.data, config.task.task, config.flags())
         config.check_task(self._task)
         if config.pipeline.mixup:
             self._task.require("mixup", f"--mixup={config.pipeline.mixup:g}")
@@ -65,7 +65,7 @@ class TrainingRun:
         self._test_split = self._source.test_split if settings.final_test else None
         self._pipeline = InputPipeline(self._source, config.pipeline, settings.seed)
         if self._test_split:
-            self._pipeline.check_targets(self._test_split)
+            self._source.check_targets(self._test_split, "leave it out with --nofinal_test")
         self._problem = config.problem(self._task, self._source.class_names)
         if settings.resume and config.parts.backbone is None:
             network = without_unread(config.network, genotype, self._task.head(self._problem))

@@ -164,5 +164,5 @@ def test_what_the_task_cannot_do_is_one_line(words: tuple[str, ...], message: st
 
 def test_the_catalog_does_not_know_it() -> None:
     source = image_source(DataSettings(dataset="digits"))
-    assert InkColumn().annotation({"label": None}, ()) is None
+    assert InkColumn().annotation({"label": None}, (), {}) is None
     assert source.annotation.class_names == tuple(map(str, range(10)))  # without the flag: classification

@@ -39,7 +39,9 @@ class InkColumn(rl_nas.Task):
     noun: ClassVar[str] = "ink finder"
     supports: ClassVar[frozenset[str]] = frozenset({"one_shot", "parameters"})
 
-    def annotation(self, features: Mapping[str, Any], supervised: Sequence[str]) -> "Annotation | None":
+    def annotation(
+        self, features: Mapping[str, Any], supervised: Sequence[str], flags: Mapping[str, Any]
+    ) -> "Annotation | None":
         from ink_column.data import annotation
 
         return annotation() if "image" in features else None

@@ -14,12 +14,15 @@ class Frame(NamedTuple):
     """Sizes of an image, height and width, before and after it is resized to what networks read.
 
     Attributes:
-        original: int32 [2], a tensor.
+        original: of the image as it is seen, that is, turned as its EXIF says: int32 [2], a tensor.
         size: of all images of the data set.
+        orientation: of the image as it is stored, 1 (upright) to 8, by EXIF: int32, a tensor. A target that belongs to
+            the stored pixels is turned alike (`orientation.turned`).
     """
 
     original: Any
     size: tuple[int, int]
+    orientation: Any = 1
 
 
 @dataclass(frozen=True)

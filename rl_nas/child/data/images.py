@@ -1,4 +1,4 @@
-"""The images of a search in memory: the training split, with images held out for the reward."""
+"""The images of a search in memory: those to train on, and those held out for the reward."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ import tensorflow as tf
 
 from rl_nas.child.data.annotation import Target
 from rl_nas.child.data.normalization import Normalization
-from rl_nas.child.data.source import TRAIN, UNUSED, VALID, ImageSource
+from rl_nas.child.data.source import ImageSource
+from rl_nas.child.data.splits import TRAIN, VALID
 from rl_nas.errors import UsageError
 from rl_nas.networks.layer import Shape
 from rl_nas.units import GIB
@@ -28,7 +29,7 @@ class ImageData:
     Attributes:
         train_images: uint8 [images, height, width, channels].
         train_targets: array [images, ...], or a dict of such arrays.
-        valid_images: like `train_images`, held out from the same training split.
+        valid_images: like `train_images`, held out.
         valid_targets: like `train_targets`.
         class_names: one per class.
     """
@@ -57,23 +58,21 @@ class ImageData:
 
 
 def load_images(source: ImageSource) -> ImageData:
-    """Reads the training split of a data set, never its test split.
+    """Reads the images that a data set has for training and for the reward, never those for the test.
 
     Raises:
         UsageError: nothing is held out, or the images are too many for memory.
     """
-    if not source.count(VALID):
+    if not source.images("valid"):
         raise UsageError("--valid_images=0, but the reward is measured on held-out images; expected at least 1")
-    _check_memory(source.count(TRAIN) + source.count(VALID), source.shape)
-    images, targets, kept = _read(source)
-    train, valid = kept == TRAIN, kept == VALID
-    return ImageData(
-        train_images=images[train],
-        train_targets=tf.nest.map_structure(lambda values: values[train], targets),
-        valid_images=images[valid],
-        valid_targets=tf.nest.map_structure(lambda values: values[valid], targets),
-        class_names=source.class_names,
-    )
+    _check_memory(source.images("train") + source.images("valid"), source.shape)
+    found: dict[int, tuple[np.ndarray, Any]] = {}
+    for split in source.roles:
+        images, targets, roles = _read(source, split)
+        for role in (TRAIN, VALID):
+            if np.any(of_role := roles == role):
+                found[role] = images[of_role], _selected(targets, of_role)
+    return ImageData(*found[TRAIN], *found[VALID], source.class_names)
 
 
 def _check_memory(images: int, shape: Shape) -> None:
@@ -85,19 +84,23 @@ def _check_memory(images: int, shape: Shape) -> None:
         )
 
 
-def _read(source: ImageSource) -> tuple[np.ndarray, Any, np.ndarray]:
-    """Images, targets and roles of the examples that are used; the others are not decoded."""
-    role_of = tf.constant(source.roles)
-    dataset = source.encoded("train").filter(lambda number, *_: role_of[number] != UNUSED)
+def _read(source: ImageSource, split: str) -> tuple[np.ndarray, Any, np.ndarray]:
+    """Images, targets and roles of the examples of a split that are used; the others are not decoded."""
+    role_of = tf.constant(source.roles[split])
+    dataset = source.encoded(split).filter(lambda number, *_: (role_of[number] == TRAIN) | (role_of[number] == VALID))
 
     def decode(number: tf.Tensor, encoded: tf.Tensor, kept: Target) -> tuple[tf.Tensor, Target, tf.Tensor]:
-        image = source.decode_whole(encoded)
-        return source.resize(image), source.decode_target(kept, image), role_of[number]
+        image, target = source.decode_both(encoded, kept)
+        return source.resize(image), target, role_of[number]
 
     dataset = dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
     with source.decoding_errors():
         images, targets, kept = zip(*dataset.batch(_READ_BATCH).prefetch(2).as_numpy_iterator(), strict=True)
     return np.concatenate(images), joined(targets), np.concatenate(kept)
+
+
+def _selected(targets: Any, which: np.ndarray) -> Any:
+    return tf.nest.map_structure(lambda values: values[which], targets)
 
 
 def joined(parts: Sequence[Any]) -> Any:

@@ -10,7 +10,7 @@ from rl_nas.child.data.host_augmentation import HostAugmenter, middle
 from rl_nas.child.data.images import joined
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import InputPipelineSettings
-from rl_nas.child.data.source import TRAIN, VALID, ImageSource
+from rl_nas.child.data.source import ImageSource
 from rl_nas.errors import UsageError
 from rl_nas.units import GIB
 
@@ -51,13 +51,14 @@ class InputPipeline:
             flag = "inception_crop" if settings.inception_crop else "rand_augment"
             raise UsageError(f"--{flag} moves the pixels of images without their targets; leave it out for this task")
         self._augmenter = HostAugmenter(source, settings)
-        self._kept: dict[int, tuple[tf.Tensor, Target]] = {}
-        self._in_memory = {role: self._fits(role) for role in (TRAIN, VALID)}
+        self._kept: dict[str, tuple[tf.Tensor, Target]] = {}
+        limit = settings.memory_gib * GIB
+        self._in_memory = {part: source.bytes(part) <= limit for part in ("train", "valid")}
 
     @property
     def train_images(self) -> int:
         """Images of an epoch."""
-        return self._source.count(TRAIN)
+        return self._source.images("train")
 
     def train(self, epoch: int, batch: int, start: int = 0, shard: Shard = WHOLE) -> tf.data.Dataset:
         """Batches (uint8 images, targets) of an epoch; the last partial one is dropped.
@@ -68,15 +69,14 @@ class InputPipeline:
             start: images of the epoch to skip, as they were seen already.
             shard: the part of every batch to read.
         """
-        ordered = self._permuted(epoch) if self._in_memory[TRAIN] else self._streamed(epoch)
+        ordered = self._permuted(epoch) if self._in_memory["train"] else self._streamed(epoch)
         dataset = shard.of(ordered.enumerate().skip(start))
         # An image's augmentation depends on its place in the training alone, whichever process computes it.
         key = tf.constant([self._seed, epoch], tf.int64)
 
         def decode(place: tf.Tensor, example: tuple[tf.Tensor, Target]) -> tuple[tf.Tensor, Target]:
-            image = self._source.decode_whole(example[0])
-            varied = self._augmenter(image, tf.random.fold_in(key, place))
-            return varied, self._source.decode_target(example[1], image)
+            image, target = self._source.decode_both(*example)
+            return self._augmenter(image, tf.random.fold_in(key, place)), target
 
         dataset = dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
         return dataset.batch(batch // shard.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
@@ -87,18 +87,17 @@ class InputPipeline:
         The batches are full, as many in every shard; images that fill up the last one have weight 0.
 
         Args:
-            split: `valid` or a split of the source.
+            split: a part of the source, such as `valid` or `test`.
             batch: images of a whole batch.
             shard: the part of every batch to read.
         """
-        dataset = self._held_out() if split == "valid" else _without_number(self._source.encoded(split))
+        dataset = self._held_out() if split == "valid" else self._source.part(split)
         missing = -self.size(split) % batch
         weighed = dataset.map(lambda encoded, kept: (encoded, kept, 1.0))
         filling = dataset.take(1).repeat(missing).map(lambda encoded, kept: (encoded, kept, 0.0))
 
         def decode(encoded: tf.Tensor, kept: Target, weight: tf.Tensor) -> tuple[tf.Tensor, Target, tf.Tensor]:
-            image = self._source.decode_whole(encoded)
-            target = self._source.decode_target(kept, image)
+            image, target = self._source.decode_both(encoded, kept)
             return middle(self._source, self._settings, image), target, weight
 
         dataset = shard.of(weighed.concatenate(filling)).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
@@ -106,7 +105,7 @@ class InputPipeline:
 
     def examples(self, count: int) -> tf.Tensor:
         """The first training images, augmented as in the first epoch: uint8 [count, height, width, channels]."""
-        first = self._of_role(TRAIN).take(count).enumerate()
+        first = self._source.part("train").take(count).enumerate()
         key = tf.constant([self._seed, 0], tf.int64)
         varied = first.map(
             lambda place, example: self._augmenter(self._source.decode_whole(example[0]), tf.random.fold_in(key, place))
@@ -115,13 +114,17 @@ class InputPipeline:
 
     def size(self, split: str) -> int:
         """Images of a split, or those held out."""
-        return self._source.count(VALID) if split == "valid" else self._source.size(split)
+        return self._source.images(split)
+
+    def described(self, split: str) -> str:
+        """What reports call a split: `valid` for images held out of the training split, otherwise its name."""
+        return self._source.described(split)
 
     def normalization(self) -> Normalization:
         """The normalization of the settings; reads training images for their statistics."""
         if self._settings.normalization == "unit":
             return Normalization.unit(self._source.shape[2])
-        first = self._of_role(TRAIN).take(_STATISTICS_IMAGES)
+        first = self._source.part("train").take(_STATISTICS_IMAGES)
         images = first.map(
             lambda encoded, _: middle(self._source, self._settings, self._source.decode_whole(encoded)),
             tf.data.AUTOTUNE,
@@ -129,51 +132,28 @@ class InputPipeline:
         with self._source.decoding_errors():
             return Normalization.measured(images.batch(500).as_numpy_iterator())
 
-    def check_targets(self, split: str) -> None:
-        """Raises `UsageError` if a split has secret targets."""
-        for _, kept in _without_number(self._source.encoded(split)).take(1).as_numpy_iterator():
-            if not self._source.annotation.is_given(kept):
-                raise UsageError(
-                    f"split {split} of {self._source.name} has no targets; leave it out with --nofinal_test"
-                )
-
-    def _of_role(self, role: int, shuffle_seed: int | None = None) -> tf.data.Dataset:
-        """Encoded images and targets of the training split with a role."""
-        role_of = tf.constant(self._source.roles)
-        examples = self._source.encoded("train", shuffle_seed).filter(lambda number, *_: role_of[number] == role)
-        return _without_number(examples)
-
-    def _fits(self, role: int) -> bool:
-        """Whether the encoded images of a role fit into memory."""
-        fraction = self._source.count(role) / self._source.size("train")
-        return fraction * self._source.bytes("train") <= self._settings.memory_gib * GIB
-
-    def _in_order(self, role: int, order: np.ndarray) -> tf.data.Dataset:
-        """The images of a role in an order, kept in memory from their first use."""
-        if role not in self._kept:
-            self._kept[role] = _read(self._of_role(role))
-        encoded, targets = self._kept[role]
+    def _in_order(self, part: str, order: np.ndarray) -> tf.data.Dataset:
+        """The images of a part in an order, kept in memory from their first use."""
+        if part not in self._kept:
+            self._kept[part] = _read(self._source.part(part))
+        encoded, targets = self._kept[part]
         return tf.data.Dataset.from_tensor_slices(order).map(
             lambda i: (encoded[i], tf.nest.map_structure(lambda values: values[i], targets))
         )
 
     def _held_out(self) -> tf.data.Dataset:
         """The held-out images, always in the same order."""
-        if self._in_memory[VALID]:
-            return self._in_order(VALID, np.arange(self._source.count(VALID)))
-        return self._of_role(VALID)
+        if self._in_memory["valid"]:
+            return self._in_order("valid", np.arange(self.size("valid")))
+        return self._source.part("valid")
 
     def _permuted(self, epoch: int) -> tf.data.Dataset:
-        order = np.random.default_rng([self._seed, epoch]).permutation(self._source.count(TRAIN))
-        return self._in_order(TRAIN, order)
+        order = np.random.default_rng([self._seed, epoch]).permutation(self.train_images)
+        return self._in_order("train", order)
 
     def _streamed(self, epoch: int) -> tf.data.Dataset:
         seed = int(np.random.default_rng([self._seed, epoch]).integers(2**31))
-        return self._of_role(TRAIN, shuffle_seed=seed).shuffle(self._settings.shuffle_buffer, seed=seed)
-
-
-def _without_number(examples: tf.data.Dataset) -> tf.data.Dataset:
-    return examples.map(lambda _, encoded, kept: (encoded, kept))
+        return self._source.part("train", shuffle_seed=seed).shuffle(self._settings.shuffle_buffer, seed=seed)
 
 
 def _read(examples: tf.data.Dataset) -> tuple[tf.Tensor, Target]:

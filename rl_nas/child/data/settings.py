@@ -1,5 +1,6 @@
 """Settings of data sets, augmentation and input pipelines; TensorFlow-free, so that help texts are instant."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,7 +9,12 @@ from rl_nas.image_size import parse_image_size
 from rl_nas.settings import Settings, setting
 
 FOLDER = "folder:"
-"""Prefix of the names of data sets that are folders of images."""
+"""Prefix of the names of data sets that are folders of the user's files, in a layout of a task."""
+PREPARED = "dir:"
+"""Prefix of the names of data sets that are folders prepared by TFDS, read without the code that prepared them."""
+
+DIVISION = ("valid_split", "test_fraction", "group_by", "group_size")
+"""Flags that say, beside `split_seed` and numbers of images, which ones are held out or left for the test."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,8 @@ class DataSettings(Settings):
 
     dataset: str = setting(
         "digits",
-        "TFDS name of an image data set (digits needs no download); or folder:PATH, which holds train/CLASS/NAME.jpg",
+        "TFDS name of an image data set (digits needs no download); or folder:PATH, files of yours in a layout of"
+        " --task; or dir:PATH, a folder that TFDS prepared",
     )
     data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
     valid_fraction: float = setting(
@@ -27,6 +34,23 @@ class DataSettings(Settings):
     )
     valid_images: int | None = setting(
         None, "held-out images, instead of a fraction; 0: none, for train only", minimum=0
+    )
+    valid_split: str | None = setting(
+        None, "hold out this split of the data set, such as validation, instead of a part of the training split"
+    )
+    test_fraction: float | None = setting(
+        None,
+        "fraction of the training split that is left for the final test, if the data set has no test split",
+        above=0,
+        maximum=0.9,
+    )
+    group_by: str | None = setting(
+        None,
+        "regular expression; images whose names (paths in the split's folder) give equal text in its first group, or"
+        " as a whole, stay on one side: all held out, for the test, or to train",
+    )
+    group_size: int | None = setting(
+        None, "runs of this many images, in the order of their names, stay on one side: frames of films", minimum=2
     )
     train_images: int | None = setting(None, "train on this many random images; left out: on all", minimum=1)
     image_size: str | None = setting(
@@ -41,6 +65,30 @@ class DataSettings(Settings):
         super().__post_init__()
         if self.image_size is not None:
             parse_image_size(self.image_size)
+        if self.valid_split is not None:
+            self._check_valid_split()
+        if self.group_by is not None:
+            self._check_group_by(self.group_by)
+
+    def _check_valid_split(self) -> None:
+        given = f"--valid_split={self.valid_split}"
+        if self.valid_split == "train":
+            raise UsageError(f"{given}: that split is trained on; expected another one")
+        for name, default in (("valid_images", None), ("valid_fraction", DataSettings.valid_fraction)):
+            if getattr(self, name) != default:
+                raise UsageError(f"{given} and --{name}={getattr(self, name)} both say what is held out; leave one out")
+        if self.test_fraction is None and (self.group_by is not None or self.group_size is not None):
+            raise UsageError(
+                f"{given}: the training split is not divided, so that groups have no effect; leave one out"
+            )
+
+    def _check_group_by(self, pattern: str) -> None:
+        if self.group_size is not None:
+            raise UsageError("--group_by and --group_size both say what stays together; leave one out")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UsageError(f"--group_by={pattern} is not a regular expression: {error}") from error
 
     @property
     def size(self) -> tuple[int, int] | None:

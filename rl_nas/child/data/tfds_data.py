@@ -1,4 +1,4 @@
-"""Data sets by name: found, downloaded and prepared by TFDS, or a folder of images."""
+"""Data sets by name: found, downloaded and prepared by TFDS."""
 
 import contextlib
 import difflib
@@ -7,18 +7,27 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from rl_nas.child.data.image_folder import image_folder
-from rl_nas.child.data.settings import FOLDER, DataSettings
+from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.prepared_folder import check_all_prepared, open_prepared
+from rl_nas.child.data.settings import PREPARED, DataSettings
 from rl_nas.errors import UsageError, first_line
 
 _DOWNLOAD_HOST = ("storage.googleapis.com", 443)
-_OWN = re.compile(r"[^:]*(:(\d+|\*)(\.(\d+|\*)){2}(/[^:]*)?)?")
-"""Names of TFDS's own data sets, whose only colon precedes a version; no name behind a namespace starts so."""
+_OWN = re.compile(r"(?!.*(\.\.|=))[^:]*(:(\d+|\*)(\.(\d+|\*)){2}(/[^:]*)?)?")
+"""Names of TFDS's own data sets, whose only colon precedes a version; no name behind a namespace starts so.
+
+Neither `..` nor arguments, which could name other folders than those that are checked.
+"""
+_NAMES = ("image/filename", "file_name", "filename", "image_id", "id")
+"""Features that name examples, the best one first."""
 _BY_HAND = {
     "imagenet2012": (
         "download ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org (an account is needed) into"
@@ -26,6 +35,70 @@ _BY_HAND = {
     )
 }
 """Data set that TFDS may not download -> how to prepare it."""
+
+
+class PreparedExamples(Examples):
+    """The examples of a TFDS data set."""
+
+    upright = False
+    remarks = ()
+
+    def __init__(self, builder: Any) -> None:
+        self._builder, info = builder, builder.info
+        self.name = str(builder.name)
+        self.features: Mapping[str, Any] = info.features
+        self.supervised: Sequence[str] = info.supervised_keys or ()
+        self.sizes = {name: int(split.num_examples) for name, split in info.splits.items()}
+
+    def bytes(self, split: str) -> int:
+        """Size of a split on the disk."""
+        return int(self._builder.info.splits[split].num_bytes)
+
+    def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
+        """Numbers and examples; files are in the order of the seed, examples in that of the file."""
+        offsets = tf.constant(np.cumsum([0, *self._builder.info.splits[split].shard_lengths]), tf.int64)
+
+        def number(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            # The id is NAME-SPLIT.tfrecord-SHARD-of-SHARDS__NUMBER: files are read interleaved, in any order.
+            file, within = tf.unstack(tf.strings.split(example["tfds_id"], "__"), 2)
+            shard = tf.strings.regex_replace(file, r".*-(\d+)-of-\d+$", r"\1")
+            index = tf.gather(offsets, tf.strings.to_number(shard, tf.int64)) + tf.strings.to_number(within, tf.int64)
+            return index, example
+
+        dataset = self._builder.as_dataset(
+            split=split,
+            decoders={name: tfds.decode.SkipDecoding() for name in encoded},
+            read_config=tfds.ReadConfig(try_autocache=False, add_tfds_id=True, shuffle_seed=shuffle_seed),
+            shuffle_files=shuffle_seed is not None,
+        )
+        return dataset.map(number, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def names(self, split: str) -> Sequence[str] | None:
+        """The texts of the feature that names examples, if there is one."""
+        texts = [name for name in _NAMES if isinstance(self.features.get(name), tfds.features.Text)]
+        if not texts:
+            return None
+        images = [name for name, value in self.features.items() if isinstance(value, tfds.features.Image)]
+        names = [""] * self.sizes[split]
+        for number, name in self.read(split, images).map(lambda number, example: (number, example[texts[0]])):
+            names[int(number)] = name.numpy().decode("utf-8", "replace")
+        return names
+
+    def unreadable(self) -> None:
+        """None: the examples are not files."""
+        return
+
+
+def open_tfds(settings: DataSettings) -> PreparedExamples:
+    """The examples of a data set of TFDS, by its name or in a folder, `dir:PATH`.
+
+    Raises:
+        UsageError: the data set is unknown, absent, of a community, broken or hostile.
+    """
+    builder = open_prepared(settings.dataset) if settings.dataset.startswith(PREPARED) else prepared_builder(settings)
+    if not isinstance(builder.info.features, tfds.features.FeaturesDict):
+        raise UsageError(f"--dataset={settings.dataset} has no features by name; expected an image and its targets")
+    return PreparedExamples(builder)
 
 
 def prepared_builder(settings: DataSettings) -> Any:
@@ -37,15 +110,18 @@ def prepared_builder(settings: DataSettings) -> Any:
     from rl_nas.child.data import digits  # noqa: F401  (its import registers the data set)
 
     name, data_dir = settings.dataset, settings.data_dir
-    if name.startswith(FOLDER):
-        return image_folder(name)
     _check_own(name)
     try:
+        base = str(tfds.core.naming.parse_builder_name_kwargs(name)[0])
+        for folder in tfds.core.utils.file_utils.list_data_dirs(data_dir):
+            check_all_prepared(f"{os.path.expanduser(folder)}/{base}")
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
         near = difflib.get_close_matches(name, [*tfds.list_builders(), "digits"], n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else "; names: tensorflow.org/datasets/catalog"
         raise UsageError(f"unknown data set --dataset={name}{hint}") from error
+    except UsageError:
+        raise
     except (ValueError, AssertionError) as error:
         raise UsageError(f"--dataset={name}: {first_line(error)}") from error
     if not builder.is_prepared():
@@ -58,7 +134,7 @@ def _check_own(name: str) -> None:
     if not _OWN.fullmatch(name):
         raise UsageError(
             f"--dataset={name} is not one of TFDS's own data sets; expected a name of tensorflow.org/datasets/catalog,"
-            " with at most a version, such as 3.0.1, after a colon; or folder:PATH"
+            " with at most a version, such as 3.0.1, after a colon; or folder:PATH or dir:PATH"
         )
 
 

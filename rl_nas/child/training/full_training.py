@@ -178,7 +178,7 @@ class FullTrainer:
             add_up(metric, self._measure_batch(*next(batches)))
         metrics = metric.result()
         check_names("metric", metrics)
-        return Measured(split, images, metrics)
+        return Measured(self._pipeline.described(split), images, metrics)
 
     def write_back(self) -> None:
         """Copies the trained weights, or their averages if there are any, into the model's own variables."""

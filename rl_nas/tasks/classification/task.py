@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rl_nas.child.data.annotation import Annotation
     from rl_nas.child.data.normalization import Normalization
+    from rl_nas.tasks.classification.folder import ClassFolder
     from rl_nas.tasks.classification.objective import ClassificationMetric, CrossEntropy
     from rl_nas.tasks.classification.serving import Classifier
 
@@ -30,9 +31,18 @@ class Classification(Task):
     supports: ClassVar[frozenset[str]] = frozenset(
         {"one_shot", "mixup", "parameters", "gradient_norm", "synflow", "naswot"}
     )
+    layouts: ClassVar[str] = "train/CLASS/NAME.jpg"
 
     @override
-    def annotation(self, features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
+    def folder(self, path: str) -> ClassFolder | None:
+        from rl_nas.tasks.classification.folder import class_folder
+
+        return class_folder(path)
+
+    @override
+    def annotation(
+        self, features: Mapping[str, Any], supervised: Sequence[str], flags: Mapping[str, Any]
+    ) -> Annotation | None:
         from rl_nas.tasks.classification.labels import labels_of
 
         return labels_of(features, supervised)

@@ -49,6 +49,12 @@ class Segmentation(Task):
         return masks_of(features, supervised, self.problem((), flags).of(MaskSettings))
 
     @override
+    def fits(self, features: Mapping[str, Any], supervised: Sequence[str]) -> bool:
+        from rl_nas.tasks.segmentation.annotation import find_masks
+
+        return find_masks(features, supervised) is not None
+
+    @override
     def on_backbone(self, problem: Problem, strides: Collection[int]) -> Problem:
         if problem.of(SegmentationHeadSettings).output_stride is not None:
             return problem

@@ -1,0 +1,54 @@
+"""Turning images upright: cameras store them as the sensor lies, and beside them how to turn them (EXIF 2.3)."""
+
+import contextlib
+import io
+
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+
+UPRIGHT = 1
+"""Orientation of an image that is stored as it is seen."""
+
+_TAG = 0x0112
+_JPEG = b"\xff\xd8"
+
+
+def orientation(encoded: tf.Tensor) -> tf.Tensor:
+    """The orientation of an image file's content, 1 to 8: int32; 1, upright, for all but JPEG files that say so."""
+    # Not stateful: otherwise tf.data would read one image at a time in deterministic runs.
+    found = tf.numpy_function(_read_orientation, [encoded], tf.int32, stateful=False)
+    return tf.ensure_shape(found, [])
+
+
+def turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Turns an image, or a target of its shape, upright.
+
+    Args:
+        image: [height, width, channels] as stored.
+        orientation: int, 1 to 8, as EXIF counts.
+
+    Returns:
+        The same pixels; of shape [width, height, channels] for orientations above 4.
+    """
+    number = tf.cast(orientation, tf.int32)
+
+    def turn() -> tf.Tensor:
+        upright = tf.cond(number > 4, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
+        upright = tf.cond(_is_one_of(number, (3, 4, 7, 8)), lambda: tf.reverse(upright, [0]), lambda: upright)
+        return tf.cond(_is_one_of(number, (2, 3, 6, 7)), lambda: tf.reverse(upright, [1]), lambda: upright)
+
+    return tf.ensure_shape(tf.cond(number > UPRIGHT, turn, lambda: image), [None, None, image.shape[-1]])
+
+
+def _is_one_of(number: tf.Tensor, numbers: tuple[int, ...]) -> tf.Tensor:
+    return tf.reduce_any(number == tf.constant(numbers))
+
+
+def _read_orientation(encoded: bytes) -> np.int32:
+    """Reads the header alone; what cannot be read is left to the decoder, which says what is wrong."""
+    found = UPRIGHT
+    if encoded.startswith(_JPEG):
+        with contextlib.suppress(Exception), PIL.Image.open(io.BytesIO(encoded), formats=("JPEG",)) as image:
+            found = int(image.getexif().get(_TAG, UPRIGHT))
+    return np.int32(found if 1 <= found <= 8 else UPRIGHT)

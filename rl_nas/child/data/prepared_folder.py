@@ -1,0 +1,102 @@
+"""Folders that TFDS prepared, read without the code that prepared them; what they say is checked first.
+
+TFDS imports the modules that features.json and dataset_info.json name, and such a folder may be a stranger's.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from rl_nas.child.data.settings import PREPARED
+from rl_nas.errors import UsageError, first_line
+
+_INFO, _FEATURES = "dataset_info.json", "features.json"
+_CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
+"""Names under which files of all versions of TFDS name the class of a feature; a `type` may be another thing too."""
+_OWN_CLASS = re.compile(r"tensorflow_datasets\.core\.features\.\w+(\.\w+)*")
+_LEVELS = 3
+"""Depth at which a folder of a data set holds its versions: NAME/CONFIG/VERSION."""
+
+
+def open_prepared(dataset: str) -> Any:
+    """The TFDS builder of `dir:PATH`, the folder of a version, or of a data set with one version.
+
+    Raises:
+        UsageError: there is no such folder, or it is broken or hostile.
+    """
+    root = os.path.expanduser(dataset.removeprefix(PREPARED)).rstrip("/")
+    found = list(_prepared_folders(root))
+    if not found:
+        raise UsageError(f"--dataset={dataset}: no {_INFO} in it; expected a folder that TFDS prepared, NAME/VERSION")
+    if len(found) > 1:
+        raise UsageError(f"--dataset={dataset} holds {', '.join(found)}; give one of these folders with {PREPARED}")
+    check_prepared(found[0])
+    try:
+        builder = tfds.builder_from_directory(found[0])
+        files = [file for split in builder.info.splits.values() for file in split.filepaths]
+    except Exception as error:  # whatever TFDS makes of a stranger's files
+        raise UsageError(f"--dataset={dataset}: TFDS cannot read {found[0]}: {first_line(error)}") from error
+    for file in files:
+        if not tf.io.gfile.exists(os.fspath(file)):
+            raise UsageError(f"--dataset={dataset}: {file} is missing; copy the folder again")
+    return builder
+
+
+def check_all_prepared(folder: str) -> None:
+    """Checks all versions of a data set in a folder of prepared ones, as `check_prepared` does."""
+    for version in _prepared_folders(folder):
+        check_prepared(version)
+
+
+def check_prepared(folder: str) -> None:
+    """Checks that a folder's files name no classes but TFDS's own, and imports nothing.
+
+    Raises:
+        UsageError: they do, or they are absent or no JSON.
+    """
+    for name in (_INFO, _FEATURES):
+        path = f"{folder}/{name}"
+        try:
+            with tf.io.gfile.GFile(path) as file:
+                _check_text(file.read(), path)
+        except tf.errors.OpError as error:
+            raise UsageError(f"{path} cannot be read; expected what TFDS 4 writes beside the examples") from error
+        except (ValueError, RecursionError) as error:  # UnicodeDecodeError is one
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"{path} is not JSON: {first_line(error)}; copy the folder again") from error
+
+
+def _prepared_folders(root: str, levels: int = _LEVELS) -> Iterator[str]:
+    """Folders of prepared versions: the folder itself, or those at some depth in it."""
+    if tf.io.gfile.exists(f"{root}/{_INFO}") or tf.io.gfile.exists(f"{root}/{_FEATURES}"):
+        yield root
+    elif levels and tf.io.gfile.isdir(root):
+        for name in sorted(tf.io.gfile.listdir(root)):
+            yield from _prepared_folders(f"{root}/{name.rstrip('/')}", levels - 1)
+
+
+def _check_text(text: str, path: str) -> None:
+    def check(pairs: list[tuple[str, Any]]) -> None:  # repeated keys too, of which parsers take one or the other
+        for key, value in pairs:
+            if not isinstance(value, str):
+                continue
+            if key in _CLASS_KEYS and "." in value and not _OWN_CLASS.fullmatch(value):
+                raise UsageError(f"{path} names {value}; expected classes of tensorflow_datasets.core.features alone")
+            if value.lstrip()[:1] in ("{", "["):  # features of early versions are JSON in a text
+                _check_nested(value)
+
+    def _check_nested(value: str) -> None:
+        try:
+            json.loads(value, object_pairs_hook=check)
+        except UsageError:
+            raise
+        except ValueError:  # a text, such as a citation
+            return
+
+    json.loads(text, object_pairs_hook=check)

@@ -1,0 +1,196 @@
+"""Which examples are trained on, held out for the reward, and left for the final test."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.settings import DataSettings
+from rl_nas.errors import UsageError
+
+UNUSED, TRAIN, VALID, TEST = 0, 1, 2, 3
+"""Roles of examples."""
+
+TEST_SPLITS = ("test", "validation", "val")
+
+
+class Roles(NamedTuple):
+    """The roles of the examples.
+
+    Attributes:
+        of: int8 [examples] for `train` and, if that is held out, for another split.
+        remarks: lines for the user.
+    """
+
+    of: dict[str, np.ndarray]
+    remarks: tuple[str, ...]
+
+
+def assign_roles(examples: Examples, settings: DataSettings) -> Roles:
+    """Gives every example of the training split a role; a function of the settings, `split_seed` among them.
+
+    The test part depends on neither the held-out part nor on the images that are trained on: a search and a training
+    leave the same ones for the end. Without groups the order is one permutation of all examples.
+
+    Raises:
+        UsageError: a split is absent, or too small for the settings.
+    """
+    _check_splits(examples, settings)
+    total = examples.sizes["train"]
+    groups = _groups(examples, settings, total)
+    rng = np.random.default_rng(settings.split_seed)
+    order = rng.permutation(total if groups is None else int(groups.max()) + 1)
+    units = _Units(order, groups)
+    wanted_test = 0 if settings.test_fraction is None else max(1, round(settings.test_fraction * total))
+    wanted_valid = _held_out(settings, total)
+    test = units.take(wanted_test, last=True)
+    valid = units.take(wanted_valid)
+    rest = units.examples(units.left)
+    train = settings.train_images or len(rest)
+    if train < 1 or train > len(rest):
+        raise UsageError(_too_many(settings, total, train, wanted_valid + wanted_test))
+    roles = np.full(total, UNUSED, np.int8)
+    roles[rest[:train] if groups is None or train == len(rest) else rng.permutation(rest)[:train]] = TRAIN
+    roles[valid], roles[test] = VALID, TEST
+    of = {"train": roles}
+    if settings.valid_split is not None:
+        of[settings.valid_split] = np.full(examples.sizes[settings.valid_split], VALID, np.int8)
+    found = (("held out", wanted_valid, len(valid)), ("left for the final test", wanted_test, len(test)))
+    remarks = (f"{name}: {got:,} images, the nearest to {n:,} in whole groups" for name, n, got in found if n != got)
+    return Roles(of, tuple(remarks))
+
+
+def test_split(name: str, sizes: Mapping[str, int], settings: DataSettings) -> str:
+    """The name of the split for the final measurement.
+
+    It is the first one of `test`, `validation` and `val` that there is and that is not held out for the reward.
+
+    Args:
+        name: of the data set; the test split of imagenet2012 is secret.
+        sizes: number of examples of every split.
+        settings: how the data set is split.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if settings.test_fraction is not None:
+        return "test"
+    for split in reversed(TEST_SPLITS) if name == "imagenet2012" else TEST_SPLITS:
+        if sizes.get(split) and split != settings.valid_split:
+            return split
+    held_out = f", of which {settings.valid_split} is held out by --valid_split" if settings.valid_split else ""
+    raise UsageError(
+        f"--dataset={settings.dataset} has no split {', '.join(TEST_SPLITS)} for the final measurement; it has"
+        f" {', '.join(sizes)}{held_out}: leave it out with --nofinal_test, or give --test_fraction"
+    )
+
+
+class _Units:
+    """Examples in units that stay together, in a random order: groups, or single examples."""
+
+    def __init__(self, order: np.ndarray, groups: np.ndarray | None) -> None:
+        self.left, self._groups = order, groups
+        self._sizes = None if groups is None else np.bincount(groups)
+
+    def take(self, count: int, last: bool = False) -> np.ndarray:
+        """Takes the first (or last) units whose examples come nearest to a count, and returns the examples."""
+        left = self.left[::-1] if last else self.left
+        if self._sizes is None:
+            chosen = np.arange(len(left)) < count
+        else:
+            chosen = np.isin(np.arange(len(left)), nearest_sum(self._sizes[left], count))
+        rest = left[~chosen]
+        self.left = rest[::-1] if last else rest
+        return self.examples(left[chosen])
+
+    def examples(self, units: np.ndarray) -> np.ndarray:
+        """The numbers of the examples of units."""
+        if self._groups is None:
+            return units
+        place = np.full(int(self._groups.max()) + 1, -1)
+        place[units] = np.arange(len(units))
+        places = place[self._groups]
+        return np.argsort(places, kind="stable")[np.count_nonzero(places < 0) :]
+
+
+def nearest_sum(sizes: Sequence[int] | np.ndarray, target: int) -> list[int]:
+    """Places of some numbers whose sum is nearest to a target; of two sums the smaller one, and of the first places.
+
+    Args:
+        sizes: numbers above 0.
+        target: if above 0, at least one place is returned if there is one.
+    """
+    if not target or not len(sizes):
+        return []
+    limit = max(2 * target, int(np.min(sizes)))  # any larger sum is farther away
+    last = np.full(limit + 1, -2)  # the place of the last number of the first sum found; -1: the empty sum
+    last[0] = -1
+    for place, size in enumerate(sizes):
+        if last[target] != -2:
+            break
+        if size <= limit:
+            reached = (last[:-size] != -2) & (last[size:] == -2)
+            last[size:][reached] = place
+    sums = np.flatnonzero(last >= 0)
+    total, chosen = int(sums[np.argmin(np.abs(sums - target))]), []
+    while total:
+        chosen.append(int(last[total]))
+        total -= int(sizes[chosen[-1]])
+    return chosen
+
+
+def _check_splits(examples: Examples, settings: DataSettings) -> None:
+    sizes, name, valid = examples.sizes, settings.dataset, settings.valid_split
+    splits = ", ".join(sizes)
+    if not sizes.get("train"):
+        raise UsageError(f"--dataset={name} has splits {splits}; expected one named train")
+    if valid is not None and not sizes.get(valid):
+        raise UsageError(f"--valid_split={valid}: {name} has splits {splits}; expected one of them, not train")
+    if settings.test_fraction is not None and sizes.get("test"):
+        raise UsageError(f"--test_fraction={settings.test_fraction:g}, but {name} has a test split; leave it out")
+
+
+def _held_out(settings: DataSettings, total: int) -> int:
+    """Number of examples of the training split to hold out for the reward."""
+    if settings.valid_split is not None:
+        return 0
+    if settings.valid_images is not None:
+        return settings.valid_images
+    return max(1, round(settings.valid_fraction * total))
+
+
+def _groups(examples: Examples, settings: DataSettings, total: int) -> np.ndarray | None:
+    """The group of every training example, numbers from 0; None: no examples belong together."""
+    if settings.group_by is None and settings.group_size is None:
+        return None
+    names = examples.names("train")
+    if settings.group_size is not None:
+        in_order = np.arange(total) if names is None else _natural_order(names)
+        groups = np.empty(total, np.int64)
+        groups[in_order] = np.arange(total) // settings.group_size
+        return groups
+    assert settings.group_by is not None
+    if names is None:
+        raise UsageError(f"--group_by: the examples of {settings.dataset} have no names; give --group_size, or neither")
+    pattern, keys = re.compile(settings.group_by), []
+    for name in names:
+        match = pattern.search(name)
+        if match is None or (key := match[1 if pattern.groups else 0]) is None:
+            raise UsageError(f"--group_by={settings.group_by} does not match {name}; expected a match in every name")
+        keys.append(key)
+    return np.unique(keys, return_inverse=True)[1]
+
+
+def _natural_order(names: Sequence[str]) -> np.ndarray:
+    """The order of names, in which frame10 follows frame9."""
+    parts = [[int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)] for name in names]
+    return np.array(sorted(range(len(names)), key=parts.__getitem__))
+
+
+def _too_many(settings: DataSettings, total: int, train: int, apart: int) -> str:
+    counts = f"{settings.dataset} has {total} training images; {train} to train on and {apart} held out are too many"
+    if settings.group_by is None and settings.group_size is None:
+        return f"{counts}: lower --train_images or --valid_images"
+    return f"{counts} in whole groups: lower --train_images, --valid_images or --group_size, or --group_by smaller ones"
