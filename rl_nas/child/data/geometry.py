@@ -68,3 +68,27 @@ def _cropped(images: tf.Tensor, geometry: Geometry) -> tf.Tensor:
     columns = corners[:, 1:] + tf.range(width)  # [batch, width]
     cropped = tf.gather(enlarged, rows, axis=1, batch_dims=1)
     return tf.gather(cropped, columns, axis=2, batch_dims=1)
+
+
+def warp_masks(masks: tf.Tensor, geometry: Geometry, fill: int) -> tf.Tensor:
+    """Crops and mirrors masks as their images were; the size stays.
+
+    Args:
+        masks: uint8 [batch, height, width].
+        geometry: of the images.
+        fill: value of what lies beyond an image.
+    """
+    if geometry.corners is not None:
+        (height, width), margin = masks.shape[1:3], geometry.margin
+        if geometry.upsampled:
+            enlarged = tf.image.resize(masks[..., tf.newaxis], (height + 2 * margin, width + 2 * margin), "nearest")[
+                ..., 0
+            ]
+        else:
+            enlarged = tf.pad(masks, [[0, 0], [margin, margin], [margin, margin]], constant_values=fill)
+        rows = geometry.corners[:, :1] + tf.range(height)
+        columns = geometry.corners[:, 1:] + tf.range(width)
+        masks = tf.gather(tf.gather(enlarged, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+    if geometry.mirrored is not None:
+        masks = tf.where(geometry.mirrored[:, tf.newaxis, tf.newaxis], tf.reverse(masks, axis=[2]), masks)
+    return masks

@@ -1,0 +1,49 @@
+"""The interface of data sets: examples by split, whatever they are stored in."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+
+class Examples(Protocol):
+    """The examples of a data set.
+
+    Attributes:
+        name: of the data set, such as `cifar10`; the last part of a folder's path.
+        features: of TFDS (`tfds.features`), by name; one of them is an `Image`.
+        supervised: names of the features that the data set calls input and target, in this order; may be empty.
+        sizes: number of examples of every split, by its name.
+        upright: whether images are turned as their EXIF says. Those of cameras are; in a prepared data set they stay
+            as they are stored, as its targets were.
+    """
+
+    name: str
+    features: Mapping[str, Any]
+    supervised: Sequence[str]
+    sizes: Mapping[str, int]
+    upright: bool
+
+    def bytes(self, split: str) -> int:
+        """Size of a split on the disk; about that of its encoded images."""
+
+    def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
+        """Examples of a split: a dataset of (number, example).
+
+        The number, an int64 from 0 to `sizes[split] - 1`, is always the same one for an example, in any order. The
+        example has a value for each feature, by name.
+
+        Args:
+            split: its name.
+            encoded: features that are left as they are stored, such as strings with the content of an image's file.
+            shuffle_seed: order of the examples, of their files at least; None: their own, always the same.
+        """
+
+    def names(self, split: str) -> Sequence[str] | None:
+        """The name of each example of a split, at its number: a path below the split's folder, or a key.
+
+        None: the data set does not name them.
+        """
+
+    def unreadable(self) -> str | None:
+        """The path of the first file that cannot be decoded; None if there is none, or if examples are not files."""
