@@ -14,13 +14,13 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["rl_nas", "rl_nas.*"]),
-    package_data={"rl_nas": ["py.typed"], "rl_nas.flags": ["*.cfg"]},
+    package_data={"rl_nas": ["py.typed"], "rl_nas.flags": ["*.cfg", "*.txt"]},
     install_requires=[
         "absl-py>=2.1",
         "keras>=3.15",  # safe mode of earlier ones can be bypassed by a model.keras
         "matplotlib>=3.8",
         "numpy>=1.26",
-        "pillow>=10",
+        "pillow>=10.3",  # reads EXIF, and the indices of palette images, which TensorFlow cannot
         "psutil>=5.9",
         "rich>=13.7",
         "tensorboard>=2.17",

@@ -1,0 +1,151 @@
+"""Masks of data sets as targets."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from rl_nas.child.data.annotation import Annotation, Frame
+from rl_nas.child.data.geometry import Geometry, warp_masks
+from rl_nas.child.data.refusal import refuse
+from rl_nas.errors import UsageError
+from rl_nas.tasks.segmentation.class_list import ClassList
+from rl_nas.tasks.segmentation.folders import NAME, MaskFile
+from rl_nas.tasks.segmentation.label_map import UNKNOWN, LabelMap, make_label_map
+from rl_nas.tasks.segmentation.mask_settings import MaskSettings
+from rl_nas.tasks.segmentation.masks import IGNORE, decode_mask
+
+_WORDS = ("segmentation", "mask", "annotation", "label")
+"""Parts of the names of features that hold masks, the likeliest first."""
+
+_GRAY8 = b"\x08\x00"
+"""Depth and type of colour in the header of a gray PNG image of 8 bits."""
+
+_ID = "tfds_id"
+
+
+def find_masks(features: Mapping[str, Any], supervised: Sequence[str]) -> tuple[str, str] | None:
+    """The features with the image and with its mask; None: there are no masks.
+
+    A mask is an `Image` whose name speaks of segmentation, masks, annotations or labels, or one of a single channel
+    that the data set calls the target; of several, the target. The image is the input of the data set, or the first
+    other one.
+
+    Args:
+        features: of TFDS, by name.
+        supervised: names of input and target, if the data set has them.
+    """
+    images = [key for key, value in features.items() if isinstance(value, tfds.features.Image)]
+    target = supervised[-1] if len(supervised) > 1 else None
+
+    def rank(key: str) -> int | None:
+        named = [place for place, word in enumerate(_WORDS) if word in key]
+        if key == target and (named or features[key].shape[-1] == 1):
+            return -1
+        return named[0] if named else None
+
+    masks = [key for key, value in features.items() if isinstance(value, MaskFile)]
+    masks += sorted((key for key in images if rank(key) is not None), key=lambda key: rank(key) or 0)
+    pictures = [key for key in images if key not in masks]
+    pictures.sort(key=lambda key: key not in supervised)
+    return (pictures[0], masks[0]) if pictures and masks else None
+
+
+def masks_of(features: Mapping[str, Any], supervised: Sequence[str], settings: MaskSettings) -> Annotation | None:
+    """The image and its mask, whose values become class numbers; None if there is no mask.
+
+    Targets are uint8 [height, width], resized by the nearest pixel, with IGNORE among the class numbers.
+
+    Args:
+        features: of TFDS, by name.
+        supervised: names of input and target, if the data set has them.
+        settings: what the values of masks mean.
+
+    Raises:
+        UsageError: nothing tells the classes, or the flags are wrong.
+    """
+    found = find_masks(features, supervised)
+    if found is None:
+        return None
+    image, mask = found
+    labels = make_label_map(settings, _own_classes(features[mask]))
+
+    def read(example: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+        name = example.get(NAME, example.get(_ID))
+        return {"content": example[mask], "name": tf.constant("of an example") if name is None else name}
+
+    return Annotation(
+        image=image,
+        class_names=labels.names,
+        read=read,
+        decode=partial(_decode, labels),
+        warp=_warp,
+        encoded=(mask,),
+    )
+
+
+def _own_classes(feature: Any) -> ClassList | None:
+    """The classes that a data set itself names."""
+    if isinstance(feature, MaskFile):
+        return feature.classes
+    if isinstance(feature, tfds.features.LabeledImage) and feature.num_classes:
+        return ClassList(tuple(feature.names))
+    return None
+
+
+def _warp(masks: tf.Tensor, geometry: Geometry) -> tf.Tensor:
+    return warp_masks(masks, geometry, IGNORE)
+
+
+def _decode(labels: LabelMap, kept: Mapping[str, tf.Tensor], frame: Frame) -> tf.Tensor:
+    """Class numbers of a mask, uint8 [height, width] as the frame says.
+
+    Gray masks of 8 bits are read by TensorFlow alone. All others, and those with which something is wrong, are read by
+    Python, which can tell what.
+    """
+    content, name, size = kept["content"], kept["name"], frame.original
+    table = tf.constant(labels.table[:256])
+
+    def quickly() -> tf.Tensor:
+        return tf.gather(table, tf.cast(tf.io.decode_png(content, channels=1)[..., 0], tf.int32))
+
+    def exactly() -> tf.Tensor:
+        # Not stateful: otherwise tf.data would read one mask at a time in deterministic runs.
+        read = partial(_read_exactly, labels)
+        found, problem = tf.numpy_function(read, [content, name, size], (tf.uint8, tf.string), stateful=False)
+        with tf.control_dependencies([refuse(problem)]):
+            return tf.ensure_shape(tf.identity(found), [None, None])
+
+    mask = tf.cond(_is_gray8(content), quickly, lambda: tf.fill([1, 1], tf.constant(UNKNOWN, tf.int16)))
+    complete = tf.reduce_all(tf.shape(mask) == size) & tf.reduce_all(mask != UNKNOWN)
+    return nearest(tf.cond(complete, lambda: tf.cast(mask, tf.uint8), exactly), frame.size)
+
+
+def nearest(mask: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+    """Resizes a mask [height, width] by the nearest pixel, whose centres are at halves as in `tf.image.resize`."""
+    for axis, new in enumerate(size):
+        # In whole numbers, so that rounding is the same everywhere.
+        place = (2 * tf.range(new) + 1) * tf.shape(mask)[axis] // (2 * new)
+        mask = tf.gather(mask, place, axis=axis)
+    return tf.ensure_shape(mask, size)
+
+
+def _is_gray8(content: tf.Tensor) -> tf.Tensor:
+    header = tf.strings.join([tf.strings.substr(content, 0, 26), "\0" * 26])  # long enough, even of an empty file
+    return (tf.strings.substr(header, 0, 4) == b"\x89PNG") & (tf.strings.substr(header, 24, 2) == _GRAY8)
+
+
+def _read_exactly(labels: LabelMap, content: bytes, name: bytes, size: np.ndarray) -> tuple[np.ndarray, bytes]:
+    """Class numbers of a mask, and what is wrong with it; nothing if that is empty."""
+    called = name.decode(errors="replace")
+    try:
+        mask = labels.classes_of(decode_mask(content, called), called)
+        if mask.shape != tuple(size):
+            found, expected = ("x".join(map(str, shape)) for shape in (mask.shape, size))
+            raise UsageError(f"mask {called} has {found} pixels, its image {expected}; expected as many")
+    except UsageError as error:
+        return np.zeros([1, 1], np.uint8), str(error).encode()
+    return mask, b""

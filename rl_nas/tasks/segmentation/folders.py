@@ -1,0 +1,159 @@
+"""Folders of images with masks as a data set."""
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from rl_nas.errors import UsageError
+from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
+from rl_nas.tasks.segmentation.layouts import Pair, Tell, find_pairs
+from rl_nas.tasks.segmentation.masks import HEADER_BYTES, decode_mask, read_header
+
+IMAGE, MASK, NAME = "image", "mask", "mask/filename"
+"""Features of the examples."""
+
+_CLASSES = "classes.txt"
+_ORIENTATION = 0x0112
+_TRANSPOSED = (5, 6, 7, 8)
+"""Orientations of EXIF that swap rows and columns."""
+
+
+class MaskFile(tfds.features.Tensor):
+    """The content of a mask's file.
+
+    No `tfds.features.Image`, which would give the colours of palette images instead of their indices.
+
+    Attributes:
+        classes: those that the folder lists; None: it does not.
+    """
+
+    def __init__(self, classes: ClassList | None) -> None:
+        super().__init__(shape=(), dtype=np.str_)
+        self.classes = classes
+
+
+class MaskFolder:
+    """Images and masks in files, `Examples` of segmentation.
+
+    Attributes: as in `Examples`.
+    """
+
+    upright = True
+    supervised = (IMAGE, MASK)
+
+    def __init__(self, root: Path, pairs: Mapping[str, Sequence[Pair]]) -> None:
+        """Reads the headers of all files.
+
+        Args:
+            root: the folder, which may hold classes.txt.
+            pairs: the files, by split.
+
+        Raises:
+            UsageError: a file is no image or a link out of the folder, or a mask has another size than its image.
+        """
+        self.name, self._pairs = root.resolve().name, pairs
+        self.sizes = {split: len(found) for split, found in pairs.items()}
+        inside = root.resolve()
+        seen = {_checked_size(pair, inside) for found in pairs.values() for pair in found}
+        height, width = seen.pop() if len(seen) == 1 else (None, None)
+        listed = root / _CLASSES
+        classes = read_classes(str(listed), flag=_CLASSES) if listed.is_file() else None
+        self.features: Mapping[str, Any] = {
+            IMAGE: tfds.features.Image(shape=(height, width, 3)),
+            MASK: MaskFile(classes),
+            NAME: tfds.features.Text(),
+        }
+
+    def bytes(self, split: str) -> int:
+        """Size of the files of a split."""
+        return sum(file.stat().st_size for pair in self._pairs[split] for file in (pair.image, pair.mask))
+
+    def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
+        """Examples of a split, see `Examples.read`; masks are always left as they are stored."""
+        images = [str(pair.image) for pair in self._pairs[split]]
+        masks = [str(pair.mask) for pair in self._pairs[split]]
+        order = np.arange(len(images))
+        if shuffle_seed is not None:
+            np.random.default_rng(shuffle_seed).shuffle(order)
+        image_files, mask_files = tf.constant(images), tf.constant(masks)
+
+        def example(number: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            image, mask = tf.io.read_file(image_files[number]), tf.io.read_file(mask_files[number])
+            if IMAGE not in encoded:
+                image = self.features[IMAGE].decode_example(image)
+            return number, {IMAGE: image, MASK: mask, NAME: mask_files[number]}
+
+        return tf.data.Dataset.from_tensor_slices(order).map(example, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def names(self, split: str) -> Sequence[str]:
+        """The path of each image below the folder of its split."""
+        return [pair.name for pair in self._pairs[split]]
+
+    def unreadable(self) -> str | None:
+        """The first file that cannot be decoded; None: all can be."""
+        for pair in (pair for found in self._pairs.values() for pair in found):
+            try:
+                tf.io.decode_image(tf.io.read_file(str(pair.image)), channels=3, expand_animations=False)
+            except tf.errors.InvalidArgumentError:
+                return str(pair.image)
+            try:
+                decode_mask(pair.mask.read_bytes(), str(pair.mask))
+            except UsageError:
+                return str(pair.mask)
+        return None
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def mask_folder(path: str, suffix: str | None = None, tell: Tell = _tell) -> MaskFolder | None:
+    """The images and masks of a local folder; None if it is in none of the `LAYOUTS`.
+
+    Args:
+        path: the folder.
+        suffix: what names of masks add to those of images, see `match_names`.
+        tell: called with a line on files that are left out.
+
+    Raises:
+        UsageError: it has a layout, but not all that this needs.
+    """
+    root = Path(path)
+    pairs = find_pairs(root, suffix, tell) if root.is_dir() else None
+    if pairs is None:
+        return None
+    if not any(pairs.values()):
+        raise UsageError(f"{root} has folders of images and masks, but no image in them")
+    return MaskFolder(root, pairs)
+
+
+def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
+    """Height and width of an image as it is seen, by the headers of its files alone."""
+    for file in (pair.image, pair.mask):
+        if not file.resolve().is_relative_to(root):
+            raise UsageError(f"{file} is a link out of the folder {root}; put the file itself there")
+    for file in (pair.image, pair.mask):
+        if not file.is_file():
+            raise UsageError(f"no file {file}; expected an image for each mask")
+    try:
+        with PIL.Image.open(pair.image, formats=("JPEG", "PNG")) as image:
+            width, height = image.size
+            turned = image.getexif().get(_ORIENTATION, 1) in _TRANSPOSED
+    except Exception as error:  # of many types: files may be broken in any way
+        raise UsageError(f"{pair.image} cannot be decoded; fix or remove it") from error
+    with pair.mask.open("rb") as opened:
+        header = opened.read(HEADER_BYTES)
+    size = (width, height) if turned else (height, width)
+    mask = read_header(header, str(pair.mask)).size
+    if mask != size:
+        note = ", turned upright as its EXIF says" if turned else ""
+        raise UsageError(
+            f"mask {pair.mask} has {mask[0]}x{mask[1]} pixels, its image {size[0]}x{size[1]}{note}; expected as many"
+        )
+    return size

@@ -1,0 +1,165 @@
+"""Layouts of folders with images and masks: which pairs of files a folder holds, by split."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rl_nas.errors import UsageError
+from rl_nas.tasks.segmentation.matching import match_names
+
+LAYOUTS = (
+    "images/NAME.jpg with masks/NAME.png, both within or above folders train, val and test; or PASCAL VOC's JPEGImages,"
+    " SegmentationClass and ImageSets/Segmentation"
+)
+"""The layouts in words."""
+
+_IMAGES, _MASKS = "images", "masks"
+_VOC = ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")
+_VOC_SPLITS = ("train", "val", "test")
+_TYPES = (".jpg", ".jpeg", ".png")
+Tell = Callable[[str], None]
+
+
+class Pair(NamedTuple):
+    """An image and its mask.
+
+    Attributes:
+        name: of the image, a path below the folder of its split.
+        image: its file.
+        mask: the mask's file.
+    """
+
+    name: str
+    image: Path
+    mask: Path
+
+
+def find_pairs(root: Path, suffix: str | None, tell: Tell) -> dict[str, list[Pair]] | None:
+    """The pairs of a folder by split; None if it has no layout of images with masks.
+
+    Args:
+        root: the folder.
+        suffix: what names of masks add to those of images; None: found, see `match_names`.
+        tell: called with a line on what is left out.
+
+    Raises:
+        UsageError: the layout is ambiguous, an image has no mask, or a list names files outside of the folder.
+    """
+    if all((root / folder).is_dir() for folder in _VOC):
+        return _without_secret(_voc_pairs(root), root, tell)
+    folders = _split_folders(root)
+    return None if folders is None else _named_pairs(root, folders, suffix, tell)
+
+
+def _split_folders(root: Path) -> dict[str, tuple[Path, Path]] | None:
+    """Split -> the folders of its images and of its masks."""
+    above = {path.name: path for path in sorted(root.glob("*")) if (path / _IMAGES).is_dir()}
+    images, masks = root / _IMAGES, root / _MASKS
+    flat = images.is_dir() and masks.is_dir()
+    if not flat:
+        above = above if any((path / _MASKS).is_dir() for path in above.values()) else {}
+        return {name: (path / _IMAGES, path / _MASKS) for name, path in above.items()} or None
+    if above:
+        raise UsageError(f"{root} has {_IMAGES} both in itself and in {', '.join(above)}; expected one of them")
+    if (images / "train").is_dir():
+        return {path.name: (path, masks / path.name) for path in sorted(images.iterdir()) if path.is_dir()}
+    return {"train": (images, masks)}
+
+
+def _named_pairs(
+    root: Path, folders: Mapping[str, tuple[Path, Path]], suffix: str | None, tell: Tell
+) -> dict[str, list[Pair]]:
+    """Pairs by the names of files; suffixes are the same in all splits."""
+    others: list[str] = []
+    images = {
+        f"{split}/{name}": path for split, (folder, _) in folders.items() for name, path in _files(folder, others)
+    }
+    masks = {f"{split}/{name}": path for split, (_, folder) in folders.items() for name, path in _files(folder, others)}
+    found = match_names(list(images), list(masks), suffix)
+    pairs: dict[str, list[Pair]] = {split: [] for split in folders}
+    left: dict[str, list[str]] = {split: [] for split in folders}
+    for name, mask in found.masks.items():
+        split, _, within = name.partition("/")
+        pairs[split].append(Pair(within, images[name], masks[mask]))
+    for name in found.images_left:
+        left[name.partition("/")[0]].append(str(images[name]))
+    for split, names in left.items():
+        if names and not pairs[split] and split != "train":
+            tell(f"{root}: split {split} has no masks and is left out")
+            del pairs[split]
+        elif names:
+            raise UsageError(
+                f"{len(names)} images of {root} have no mask, such as {names[0]}; add masks (all of one value of"
+                " --ignore_label, if nothing is known), remove the images, or give --mask_suffix"
+            )
+    _tell_left([str(masks[name]) for name in found.masks_left], f"{root}: masks without an image", tell)
+    _tell_left(others, f"{root}: files that are neither JPEG nor PNG images", tell)
+    return {split: found for split, found in pairs.items() if found}
+
+
+def _files(folder: Path, others: list[str]) -> list[tuple[str, Path]]:
+    """Images below a folder, sorted, by their paths from there; files of other types are added to `others`."""
+    found = []
+    for place, subfolders, names in os.walk(folder):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place, name)
+            if path.suffix.lower() in _TYPES and not name.startswith("."):
+                found.append((path.relative_to(folder).as_posix(), path))
+            elif not name.startswith("."):
+                others.append(str(path))
+    return found
+
+
+def _voc_pairs(root: Path) -> dict[str, list[Pair]]:
+    """Pairs by the lists of PASCAL VOC (Everingham et al. 2010); a mask may be missing."""
+    images, masks, lists = (root / folder for folder in _VOC)
+    pairs = {}
+    for split in _VOC_SPLITS:
+        file = lists / f"{split}.txt"
+        if not file.is_file():
+            continue
+        names = [_plain(name, file) for name in _read(file).split()]
+        pairs[split] = [Pair(name, images / f"{name}.jpg", masks / f"{name}.png") for name in names]
+        twice = len(names) - len(set(names))
+        if twice:
+            raise UsageError(f"{file} names {twice} images more than once; expected each once")
+    if not pairs:
+        raise UsageError(f"{lists} has none of {', '.join(f'{split}.txt' for split in _VOC_SPLITS)}")
+    return pairs
+
+
+def _without_secret(pairs: Mapping[str, list[Pair]], root: Path, tell: Tell) -> dict[str, list[Pair]]:
+    """Splits whose masks are there; a split without any mask, such as the secret ones of VOC's test, is left out."""
+    kept = {}
+    for split, found in pairs.items():
+        missing = [pair.mask for pair in found if not pair.mask.is_file()]
+        if missing and len(missing) == len(found) and split != "train":
+            tell(f"{root}: split {split} has no masks and is left out")
+        elif missing:
+            raise UsageError(
+                f"{len(missing)} images of {root} have no mask, such as {missing[0]}; add it, or shorten the list"
+            )
+        elif found:
+            kept[split] = found
+    return kept
+
+
+def _plain(name: str, file: Path) -> str:
+    """A name from a list, if it is one of a file within a folder: what a list says must not lead elsewhere."""
+    if name != Path(name).name or name.startswith(".") or "\\" in name or "\0" in name:
+        raise UsageError(f"{file} has an entry {name[:60]!r}; expected names of images, without a folder")
+    return name
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read ({error}); expected a name of an image in each line") from error
+
+
+def _tell_left(names: Sequence[str], what: str, tell: Tell) -> None:
+    if names:
+        tell(f"{what}: {len(names)}, such as {names[0]}; left out")

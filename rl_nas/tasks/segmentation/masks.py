@@ -1,0 +1,104 @@
+"""Masks in files: PNG images whose values stand for classes, read without any loss."""
+
+import io
+import struct
+from typing import NamedTuple
+
+import numpy as np
+import PIL.Image
+
+from rl_nas.errors import UsageError
+
+IGNORE = 255
+"""Value of the pixels of a target that are neither learned nor measured."""
+
+COLOR = 1 << 24
+"""Added to the colour 0xRRGGBB of a pixel, so that no colour is an index."""
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_GRAY, _RGB, _GRAY_ALPHA, _RGBA = 0, 2, 4, 6
+
+
+class Header(NamedTuple):
+    """The first chunk of a PNG file (W3C 2003, Portable Network Graphics, section 11.2.2).
+
+    Attributes:
+        size: height and width in pixels.
+        depth: bits of a sample.
+        color: type of the colours: 0 gray, 2 RGB, 3 palette, 4 and 6 the first two with an alpha channel.
+    """
+
+    size: tuple[int, int]
+    depth: int
+    color: int
+
+
+HEADER_BYTES = 33
+"""Length of what `read_header` needs of a file."""
+
+
+def read_header(content: bytes, name: str) -> Header:
+    """The header of a mask.
+
+    Args:
+        content: of its file, the first `HEADER_BYTES` at least.
+        name: of the file, for errors.
+
+    Raises:
+        UsageError: it is not a PNG image, or not one from which classes can be read.
+    """
+    if content[:2] == b"\xff\xd8":
+        raise UsageError(
+            f"mask {name} is a JPEG, which changes the classes of pixels; expected PNG: export masks as PNG"
+        )
+    if content[:8] != _SIGNATURE or content[12:16] != b"IHDR" or len(content) < HEADER_BYTES:
+        raise UsageError(f"mask {name} is not a PNG image; export masks as PNG")
+    width, height, depth, color = struct.unpack(">IIBB", content[16:26])
+    if depth == 16 and color != _GRAY:
+        raise UsageError(f"mask {name} has colours of 16 bits; expected gray of 8 or 16 bits, a palette, or 8-bit RGB")
+    return Header((height, width), depth, color)
+
+
+def decode_mask(content: bytes, name: str) -> np.ndarray:
+    """Decodes a mask exactly.
+
+    Gray images give their samples and palette images their indices, whatever colours these have; images in RGB give
+    `COLOR` + 0xRRGGBB. An alpha channel is dropped if all is opaque; where it is not, nobody could say whether a pixel
+    has the class of its colour.
+
+    Args:
+        content: of a PNG file.
+        name: of the file, for errors.
+
+    Returns:
+        Integers [height, width]: uint8 or uint16 for samples and indices, int32 for colours.
+
+    Raises:
+        UsageError: the file is not such a PNG image.
+    """
+    header = read_header(content, name)
+    try:
+        with PIL.Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+            values: np.ndarray = np.asarray(image)
+    except Exception as error:  # of many types: files may be broken in any way
+        raise UsageError(f"mask {name} cannot be decoded; fix or remove it") from error
+    if header.color in (_GRAY_ALPHA, _RGBA):
+        if np.any(values[..., -1] != 255):
+            raise UsageError(f"mask {name} has an alpha channel that is not opaque; export masks without transparency")
+        values = values[..., :-1]
+    if header.color in (_RGB, _RGBA):
+        red, green, blue = np.moveaxis(values.astype(np.int32), -1, 0)
+        values = COLOR + (red << 16) + (green << 8) + blue
+    elif header.color == _GRAY and header.depth < 8:
+        values = _samples(values, header.depth)
+    return values.reshape(header.size)
+
+
+def _samples(values: np.ndarray, depth: int) -> np.ndarray:
+    """The samples of a gray image of 1, 2 or 4 bits, which Pillow spreads over 0 to 255, or makes booleans."""
+    return (values > 0).astype(np.uint8) if depth == 1 else (values // (255 // ((1 << depth) - 1))).astype(np.uint8)
+
+
+def value_name(value: int) -> str:
+    """A value of `decode_mask` as it is written in files and flags: `11`, or `#804080` for a colour."""
+    return f"#{value - COLOR:06x}" if value >= COLOR else str(value)
