@@ -76,7 +76,7 @@ def set_up(config: SearchConfig, genotype: Genotype, opened: Opened, images: Ima
         UsageError: space, parts, task and data do not fit together.
     """
     what, shape = f"--space={config.space.space}", images.image_shape
-    problem = config.problem(opened.task, images.class_names)
+    problem = opened.task.on_targets(config.problem(opened.task, images.class_names), lambda: [images.train_targets])
     networks, named = make_networks(opened.task, problem, genotype, what, config, shape)
     annotation = opened.source.annotation
     if named is None:

@@ -75,7 +75,7 @@ class PreparedExamples(Examples):
 
     def names(self, split: str) -> Sequence[str] | None:
         """The texts of the feature that names examples, if there is one."""
-        texts = [name for name in _NAMES if isinstance(self.features.get(name), tfds.features.Text)]
+        texts = [name for name in _NAMES if name in self.features and isinstance(self.features[name], tfds.features.Text)]
         if not texts:
             return None
         images = [name for name, value in self.features.items() if isinstance(value, tfds.features.Image)]
