@@ -22,10 +22,19 @@ def _averaging(pixels: int, cells: int) -> np.ndarray:
     return np.asarray(inside / inside.sum(axis=1, keepdims=True), np.float32)
 
 
-def _interpolating(pixels: int, size: int) -> np.ndarray:
+def _half_pixel(pixels: int, size: int) -> np.ndarray:
+    """Linear interpolation that keeps the outer edges of the first and the last pixel."""
+    places = (np.arange(size) + 0.5) * pixels / size - 0.5
+    return _interpolating(np.clip(places, 0, pixels - 1), pixels)
+
+
+def _aligned(pixels: int, size: int) -> np.ndarray:
     """Linear interpolation that keeps the centers of the first and the last pixel."""
-    places = np.linspace(0, pixels - 1, size)[:, np.newaxis]
-    return np.asarray(np.maximum(0, 1 - np.abs(places - np.arange(pixels))), np.float32)
+    return _interpolating(np.linspace(0, pixels - 1, size), pixels)
+
+
+def _interpolating(places: np.ndarray, pixels: int) -> np.ndarray:
+    return np.asarray(np.maximum(0, 1 - np.abs(places[:, np.newaxis] - np.arange(pixels))), np.float32)
 
 
 def _grid_pool(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
@@ -62,8 +71,12 @@ def _keras_maps(matrix: Matrices, size: layers.Pair, site: Site) -> Callable[[An
 
 
 def _keras_resize(layer: layers.Resize, site: Site) -> Callable[..., Any]:
+    height, width, _ = site.node.inputs[0].shape
     if layer.align_corners:
-        return _keras_maps(_interpolating, layer.size, site)
+        return _keras_maps(_aligned, layer.size, site)
+    if layer.size[0] % height or layer.size[1] % width:
+        # In ONNX, tf2onnx rounds other ratios: 5 pixels become 8 where they should become 9.
+        return _keras_maps(_half_pixel, layer.size, site)
     resizing: Callable[..., Any] = keras.layers.Resizing(*layer.size, name=site.name)
     return resizing
 
