@@ -16,6 +16,7 @@ class Examples(Protocol):
         sizes: number of examples of every split, by its name.
         upright: whether images are turned as their EXIF says. Those of cameras are; in a prepared data set they stay
             as they are stored, as its targets were.
+        remarks: lines for the user, such as on files that were left out.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Examples(Protocol):
     supervised: Sequence[str]
     sizes: Mapping[str, int]
     upright: bool
+    remarks: Sequence[str]
 
     def bytes(self, split: str) -> int:
         """Size of a split on the disk; about that of its encoded images."""
