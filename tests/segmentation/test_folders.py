@@ -127,8 +127,26 @@ def test_what_is_left_out_is_told_once(tmp_path: Path) -> None:
     assert told == [
         f"{tmp_path}: split test has no masks and is left out",
         f"{tmp_path}: masks without an image: 2, such as {tmp_path}/masks/train/8.png; left out",
-        f"{tmp_path}: files that are neither JPEG nor PNG images: 1, such as {tmp_path}/images/val/notes.txt; left out",
+        f"{tmp_path}: neither JPEG nor PNG images: 1, such as {tmp_path}/images/val/notes.txt; left out",
     ]
+
+
+def test_files_beside_splits_and_links_to_folders_are_told(tmp_path: Path) -> None:
+    fill(tmp_path, *PLACES["below"], SPLITS)
+    write_pair(tmp_path / "images/loose.jpg", tmp_path / "masks/extra/0.png")
+    (tmp_path / "images/train/more").symlink_to(tmp_path / "images/val")
+    folder, told = opened(tmp_path)
+    assert folder.sizes == SPLITS
+    assert told == [
+        f"{tmp_path}: files beside the folders of splits: 1, such as {tmp_path}/images/loose.jpg; left out",
+        f"{tmp_path}: masks without an image: 1, such as {tmp_path}/masks/extra/0.png; left out",
+        f"{tmp_path}: neither JPEG nor PNG images: 1, such as {tmp_path}/images/train/more; left out",
+    ]
+
+
+def test_splits_of_other_names_are_not_mixed(tmp_path: Path) -> None:
+    fill(tmp_path, *PLACES["below"], {"training": 2, "validation": 1})
+    assert opened(tmp_path)[0].sizes == {"training": 2, "validation": 1}
 
 
 def test_an_image_without_a_mask_is_refused(tmp_path: Path) -> None:

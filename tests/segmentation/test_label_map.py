@@ -138,8 +138,8 @@ def test_the_classes_of_the_data_set_are_a_default_alone() -> None:
     [
         ("", "has no entries"),
         ("# a\n\n", "has no entries"),
-        ("a", "1 classes; expected 2 to 255"),
-        ("\n".join(map(str, range(256))), "256 classes; expected 2 to 255"),
+        ("a", "1 classes; expected 2 to 254"),
+        ("\n".join(map(str, range(255))), "255 classes; expected 2 to 254"),
         ("a\nb\na", "names class 'a' twice"),
         ("a\nignore", "line ignore without a colour; give the value with --ignore_label"),
         ("a 1 2 3\nb", "line 'b' has no colour and others have"),
@@ -155,9 +155,9 @@ def test_a_wrong_list_of_classes_is_one_line(tmp_path: Path, text: str, problem:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("count", ["0", "1", "256", "9" * 9])
+@pytest.mark.parametrize("count", ["0", "1", "255", "9" * 9])
 def test_a_wrong_number_of_classes_is_one_line(count: str) -> None:
-    with pytest.raises(UsageError, match=f"--classes={count}: {int(count)} classes; expected 2 to 255"):
+    with pytest.raises(UsageError, match=f"--classes={count}: {int(count)} classes; expected 2 to 254"):
         read_classes(count)
 
 
@@ -181,7 +181,7 @@ def test_files_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
         ("1 a\n1 b", None, "lists value 1 twice"),
         ("0-4 a\n3 b", None, "lists value 3 twice"),
         ("1 a\n2 3", None, "class number 3, and there are no names; give --classes too"),
-        ("1 a\n2 ignore", None, "1 classes; expected 2 to 255"),
+        ("1 a\n2 ignore", None, "1 classes; expected 2 to 254"),
         ("1 0\n2 2", "2", "no class '2'; expected a name of --classes, a number below 2 or ignore"),
         ("1 0", "2", "no value for class '1'"),
     ],

@@ -117,12 +117,15 @@ def mask_folder(path: str, suffix: str | None = None) -> MaskFolder | None:
         UsageError: it has a layout, but not all that this needs.
     """
     root, remarks = Path(path), list[str]()
-    pairs = find_pairs(root, suffix, remarks.append) if root.is_dir() else None
-    if pairs is None:
-        return None
-    if not any(pairs.values()):
-        raise UsageError(f"{root} has folders of images and masks, but no image in them")
-    return MaskFolder(root, pairs, remarks)
+    try:
+        pairs = find_pairs(root, suffix, remarks.append) if root.is_dir() else None
+        if pairs is None:
+            return None
+        if not any(pairs.values()):
+            raise UsageError(f"{root} has folders of images and masks, but no image in them")
+        return MaskFolder(root, pairs, remarks)
+    except OSError as error:
+        raise UsageError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error
 
 
 def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
@@ -134,7 +137,7 @@ def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
     try:
         with PIL.Image.open(pair.image, formats=("JPEG", "PNG")) as image:
             width, height = image.size
-            turned = image.getexif().get(_ORIENTATION, 1) in _TRANSPOSED
+            turned = image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) in _TRANSPOSED
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"{pair.image} cannot be decoded; fix or remove it") from error
     with pair.mask.open("rb") as opened:

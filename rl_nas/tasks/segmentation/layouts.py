@@ -17,6 +17,9 @@ LAYOUTS = (
 _IMAGES, _MASKS = "images", "masks"
 _VOC = ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")
 _VOC_SPLITS = ("train", "val", "test")
+_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+"""Names of folders that are splits, not parts of one."""
+
 _TYPES = (".jpg", ".jpeg", ".png")
 
 
@@ -47,23 +50,26 @@ def find_pairs(root: Path, suffix: str | None, tell: Callable[[str], None]) -> d
     """
     if all((root / folder).is_dir() for folder in _VOC):
         return _without_secret(_voc_pairs(root), root, tell)
-    folders = _split_folders(root)
+    folders = _split_folders(root, tell)
     return None if folders is None else _named_pairs(root, folders, suffix, tell)
 
 
-def _split_folders(root: Path) -> dict[str, tuple[Path, Path]] | None:
+def _split_folders(root: Path, tell: Callable[[str], None]) -> dict[str, tuple[Path, Path]] | None:
     """Split -> the folders of its images and of its masks."""
-    above = {path.name: path for path in sorted(root.glob("*")) if (path / _IMAGES).is_dir()}
     images, masks = root / _IMAGES, root / _MASKS
-    flat = images.is_dir() and masks.is_dir()
-    if not flat:
-        above = above if any((path / _MASKS).is_dir() for path in above.values()) else {}
-        return {name: (path / _IMAGES, path / _MASKS) for name, path in above.items()} or None
+    above = {path.name: (path / _IMAGES, path / _MASKS) for path in sorted(root.iterdir()) if path.is_dir()}
+    above = {name: folders for name, folders in above.items() if any(folder.is_dir() for folder in folders)}
+    if not (images.is_dir() and masks.is_dir()):
+        complete = any(folders[0].is_dir() and folders[1].is_dir() for folders in above.values())
+        return above if complete else None
     if above:
         raise UsageError(f"{root} has {_IMAGES} both in itself and in {', '.join(above)}; expected one of them")
-    if (images / "train").is_dir():
-        return {path.name: (path, masks / path.name) for path in sorted(images.iterdir()) if path.is_dir()}
-    return {"train": (images, masks)}
+    within = [path for folder in (images, masks) for path in sorted(folder.iterdir()) if path.name[0] != "."]
+    splits = sorted({path.name for path in within if path.is_dir()})
+    if not _SPLITS.intersection(splits):
+        return {"train": (images, masks)}
+    _tell_left([str(path) for path in within if not path.is_dir()], f"{root}: files beside the folders of splits", tell)
+    return {name: (images / name, masks / name) for name in splits}
 
 
 def _named_pairs(
@@ -89,7 +95,7 @@ def _named_pairs(
     for split in {_split(name): None for name in found.images_left}:
         tell(f"{root}: split {split} has no masks and is left out")
     _tell_left([str(masks[name]) for name in found.masks_left], f"{root}: masks without an image", tell)
-    _tell_left(others, f"{root}: files that are neither JPEG nor PNG images", tell)
+    _tell_left(others, f"{root}: neither JPEG nor PNG images", tell)
     return {split: found for split, found in pairs.items() if found}
 
 
@@ -103,6 +109,7 @@ def _files(folder: Path, others: list[str]) -> list[tuple[str, Path]]:
     found = []
     for place, subfolders, names in os.walk(folder):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        others += [str(path) for path in (Path(place, name) for name in subfolders) if path.is_symlink()]
         for name in sorted(names):
             path = Path(place, name)
             if path.suffix.lower() in _TYPES and not name.startswith("."):
