@@ -14,9 +14,9 @@ from rl_nas.child.data.refusal import refuse
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.class_list import ClassList
 from rl_nas.tasks.segmentation.folders import NAME, MaskFile
-from rl_nas.tasks.segmentation.label_map import UNKNOWN, LabelMap, make_label_map
+from rl_nas.tasks.segmentation.label_map import LabelMap, make_label_map
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
-from rl_nas.tasks.segmentation.masks import IGNORE, decode_mask
+from rl_nas.tasks.segmentation.masks import IGNORE, UNKNOWN, decode_mask
 
 _WORDS = ("segmentation", "mask", "annotation", "label")
 """Parts of the names of features that hold masks, the likeliest first."""
@@ -119,9 +119,9 @@ def _decode(labels: LabelMap, kept: Mapping[str, tf.Tensor], frame: Frame) -> tf
         with tf.control_dependencies([refuse(problem)]):
             return tf.ensure_shape(tf.identity(found), [None, None])
 
-    mask = tf.cond(_is_gray8(content), quickly, lambda: tf.fill([1, 1], tf.constant(UNKNOWN, tf.int16)))
+    mask = tf.cond(_is_gray8(content), quickly, lambda: tf.fill([1, 1], tf.constant(UNKNOWN, tf.uint8)))
     complete = tf.reduce_all(tf.shape(mask) == size) & tf.reduce_all(mask != UNKNOWN)
-    return nearest(tf.cond(complete, lambda: tf.cast(mask, tf.uint8), exactly), frame.size)
+    return nearest(tf.cond(complete, lambda: mask, exactly), frame.size)
 
 
 def nearest(mask: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:

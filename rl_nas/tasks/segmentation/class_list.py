@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from rl_nas.errors import UsageError
-from rl_nas.tasks.segmentation.masks import COLOR, IGNORE, value_name
+from rl_nas.tasks.segmentation.masks import COLOR, IGNORE, MAX_CLASSES, value_name
 
 IGNORED = "ignore"
 """Name, in files, of what is neither learned nor measured."""
@@ -102,8 +102,8 @@ def _checked(names: Sequence[str], where: str) -> tuple[str, ...]:
 
 
 def _check_count(classes: int, where: str) -> None:
-    if not 2 <= classes <= IGNORE:
-        raise UsageError(f"{where}: {classes} classes; expected 2 to {IGNORE}")
+    if not 2 <= classes <= MAX_CLASSES:
+        raise UsageError(f"{where}: {classes} classes; expected 2 to {MAX_CLASSES}")
 
 
 def _color(match: re.Match[str], where: str) -> int:

@@ -1,6 +1,5 @@
 """Folders of images with masks as a data set."""
 
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,10 @@ import PIL.Image
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from rl_nas.child.data.examples import Examples
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
-from rl_nas.tasks.segmentation.layouts import Pair, Tell, find_pairs
+from rl_nas.tasks.segmentation.layouts import Pair, check_inside, find_pairs
 from rl_nas.tasks.segmentation.masks import HEADER_BYTES, decode_mask, read_header
 
 IMAGE, MASK, NAME = "image", "mask", "mask/filename"
@@ -38,29 +38,26 @@ class MaskFile(tfds.features.Tensor):
         self.classes = classes
 
 
-class MaskFolder:
-    """Images and masks in files, `Examples` of segmentation.
-
-    Attributes: as in `Examples`.
-    """
+class MaskFolder(Examples):
+    """Images with masks in files."""
 
     upright = True
     supervised = (IMAGE, MASK)
 
-    def __init__(self, root: Path, pairs: Mapping[str, Sequence[Pair]]) -> None:
+    def __init__(self, root: Path, pairs: Mapping[str, Sequence[Pair]], remarks: Sequence[str] = ()) -> None:
         """Reads the headers of all files.
 
         Args:
             root: the folder, which may hold classes.txt.
             pairs: the files, by split.
+            remarks: lines on what was left out.
 
         Raises:
             UsageError: a file is no image or a link out of the folder, or a mask has another size than its image.
         """
-        self.name, self._pairs = root.resolve().name, pairs
+        self.name, self._pairs, self.remarks = root.resolve().name, pairs, remarks
         self.sizes = {split: len(found) for split, found in pairs.items()}
-        inside = root.resolve()
-        seen = {_checked_size(pair, inside) for found in pairs.values() for pair in found}
+        seen = {_checked_size(pair, root) for found in pairs.values() for pair in found}
         height, width = seen.pop() if len(seen) == 1 else (None, None)
         listed = root / _CLASSES
         classes = read_classes(str(listed), flag=_CLASSES) if listed.is_file() else None
@@ -109,42 +106,38 @@ class MaskFolder:
         return None
 
 
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def mask_folder(path: str, suffix: str | None = None, tell: Tell = _tell) -> MaskFolder | None:
+def mask_folder(path: str, suffix: str | None = None) -> MaskFolder | None:
     """The images and masks of a local folder; None if it is in none of the `LAYOUTS`.
 
     Args:
         path: the folder.
         suffix: what names of masks add to those of images, see `match_names`.
-        tell: called with a line on files that are left out.
 
     Raises:
         UsageError: it has a layout, but not all that this needs.
     """
-    root = Path(path)
-    pairs = find_pairs(root, suffix, tell) if root.is_dir() else None
-    if pairs is None:
-        return None
-    if not any(pairs.values()):
-        raise UsageError(f"{root} has folders of images and masks, but no image in them")
-    return MaskFolder(root, pairs)
+    root, remarks = Path(path), list[str]()
+    try:
+        pairs = find_pairs(root, suffix, remarks.append) if root.is_dir() else None
+        if pairs is None:
+            return None
+        if not any(pairs.values()):
+            raise UsageError(f"{root} has folders of images and masks, but no image in them")
+        return MaskFolder(root, pairs, remarks)
+    except OSError as error:
+        raise UsageError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error
 
 
 def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
     """Height and width of an image as it is seen, by the headers of its files alone."""
     for file in (pair.image, pair.mask):
-        if not file.resolve().is_relative_to(root):
-            raise UsageError(f"{file} is a link out of the folder {root}; put the file itself there")
-    for file in (pair.image, pair.mask):
+        check_inside(file, root)
         if not file.is_file():
             raise UsageError(f"no file {file}; expected an image for each mask")
     try:
         with PIL.Image.open(pair.image, formats=("JPEG", "PNG")) as image:
             width, height = image.size
-            turned = image.getexif().get(_ORIENTATION, 1) in _TRANSPOSED
+            turned = image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) in _TRANSPOSED
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"{pair.image} cannot be decoded; fix or remove it") from error
     with pair.mask.open("rb") as opened:

@@ -11,10 +11,7 @@ import numpy as np
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.class_list import IGNORED, ClassList, read_classes, read_lines
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
-from rl_nas.tasks.segmentation.masks import COLOR, IGNORE, value_name
-
-UNKNOWN = -1
-"""Entry of the table for values without a meaning."""
+from rl_nas.tasks.segmentation.masks import COLOR, IGNORE, MAX_CLASSES, UNKNOWN, value_name
 
 _VALUES = 2**16
 _VALUE = re.compile(r"#(?P<hex>[0-9a-fA-F]{6})|(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?")
@@ -34,8 +31,8 @@ class LabelMap:
 
     @cached_property
     def table(self) -> np.ndarray:
-        """Class number, IGNORE or UNKNOWN of every sample of up to 16 bits: int16 [65536]."""
-        table = np.full(_VALUES, UNKNOWN, np.int16)
+        """Class number, IGNORE or UNKNOWN of every sample of up to 16 bits: uint8 [65536]."""
+        table = np.full(_VALUES, UNKNOWN, np.uint8)
         for value, label in self.meaning.items():
             if value < COLOR:
                 table[value] = label
@@ -54,19 +51,19 @@ class LabelMap:
         Raises:
             UsageError: a value has no meaning.
         """
-        labels = self._of_colors(values) if values.dtype == np.int32 else self.table[values]
+        labels = self._of_colors(values) if values.dtype == np.int32 else self.table.take(values)
         unknown = labels == UNKNOWN
         if unknown.any():
             raise UsageError(self._explanation(int(values[unknown][0]), name))
-        return labels.astype(np.uint8)
+        return labels
 
     def _of_colors(self, values: np.ndarray) -> np.ndarray:
         colors = np.array(sorted(value for value in self.meaning if value >= COLOR), np.int32)
         if not len(colors):
-            return np.full(values.shape, UNKNOWN, np.int16)
-        labels = np.array([self.meaning[int(color)] for color in colors], np.int16)
+            return np.full(values.shape, UNKNOWN, np.uint8)
+        labels = np.array([self.meaning[int(color)] for color in colors], np.uint8)
         place = np.minimum(np.searchsorted(colors, values), len(colors) - 1)
-        return np.where(colors[place] == values, labels[place], np.int16(UNKNOWN))
+        return np.where(colors[place] == values, labels[place], np.uint8(UNKNOWN))
 
     def _explanation(self, value: int, name: str) -> str:
         """What is wrong with a value that has no meaning, and what to do."""
@@ -157,8 +154,8 @@ def _names_of(listed: list[str], where: str) -> tuple[str, ...]:
     number = next((name for name in names if name.isdecimal()), None)
     if number is not None:
         raise UsageError(f"{where} has class number {number}, and there are no names; give --classes too")
-    if not 2 <= len(names) <= IGNORE:
-        raise UsageError(f"{where}: {len(names)} classes; expected 2 to {IGNORE}")
+    if not 2 <= len(names) <= MAX_CLASSES:
+        raise UsageError(f"{where}: {len(names)} classes; expected 2 to {MAX_CLASSES}")
     return names
 
 

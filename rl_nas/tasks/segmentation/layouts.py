@@ -17,8 +17,10 @@ LAYOUTS = (
 _IMAGES, _MASKS = "images", "masks"
 _VOC = ("JPEGImages", "SegmentationClass", "ImageSets/Segmentation")
 _VOC_SPLITS = ("train", "val", "test")
+_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+"""Names of folders that are splits, not parts of one."""
+
 _TYPES = (".jpg", ".jpeg", ".png")
-Tell = Callable[[str], None]
 
 
 class Pair(NamedTuple):
@@ -35,7 +37,7 @@ class Pair(NamedTuple):
     mask: Path
 
 
-def find_pairs(root: Path, suffix: str | None, tell: Tell) -> dict[str, list[Pair]] | None:
+def find_pairs(root: Path, suffix: str | None, tell: Callable[[str], None]) -> dict[str, list[Pair]] | None:
     """The pairs of a folder by split; None if it has no layout of images with masks.
 
     Args:
@@ -48,27 +50,30 @@ def find_pairs(root: Path, suffix: str | None, tell: Tell) -> dict[str, list[Pai
     """
     if all((root / folder).is_dir() for folder in _VOC):
         return _without_secret(_voc_pairs(root), root, tell)
-    folders = _split_folders(root)
+    folders = _split_folders(root, tell)
     return None if folders is None else _named_pairs(root, folders, suffix, tell)
 
 
-def _split_folders(root: Path) -> dict[str, tuple[Path, Path]] | None:
+def _split_folders(root: Path, tell: Callable[[str], None]) -> dict[str, tuple[Path, Path]] | None:
     """Split -> the folders of its images and of its masks."""
-    above = {path.name: path for path in sorted(root.glob("*")) if (path / _IMAGES).is_dir()}
     images, masks = root / _IMAGES, root / _MASKS
-    flat = images.is_dir() and masks.is_dir()
-    if not flat:
-        above = above if any((path / _MASKS).is_dir() for path in above.values()) else {}
-        return {name: (path / _IMAGES, path / _MASKS) for name, path in above.items()} or None
+    above = {path.name: (path / _IMAGES, path / _MASKS) for path in sorted(root.iterdir()) if path.is_dir()}
+    above = {name: folders for name, folders in above.items() if any(folder.is_dir() for folder in folders)}
+    if not (images.is_dir() and masks.is_dir()):
+        complete = any(folders[0].is_dir() and folders[1].is_dir() for folders in above.values())
+        return above if complete else None
     if above:
         raise UsageError(f"{root} has {_IMAGES} both in itself and in {', '.join(above)}; expected one of them")
-    if (images / "train").is_dir():
-        return {path.name: (path, masks / path.name) for path in sorted(images.iterdir()) if path.is_dir()}
-    return {"train": (images, masks)}
+    within = [path for folder in (images, masks) for path in sorted(folder.iterdir()) if path.name[0] != "."]
+    splits = sorted({path.name for path in within if path.is_dir()})
+    if not _SPLITS.intersection(splits):
+        return {"train": (images, masks)}
+    _tell_left([str(path) for path in within if not path.is_dir()], f"{root}: files beside the folders of splits", tell)
+    return {name: (images / name, masks / name) for name in splits}
 
 
 def _named_pairs(
-    root: Path, folders: Mapping[str, tuple[Path, Path]], suffix: str | None, tell: Tell
+    root: Path, folders: Mapping[str, tuple[Path, Path]], suffix: str | None, tell: Callable[[str], None]
 ) -> dict[str, list[Pair]]:
     """Pairs by the names of files; suffixes are the same in all splits."""
     others: list[str] = []
@@ -78,24 +83,25 @@ def _named_pairs(
     masks = {f"{split}/{name}": path for split, (_, folder) in folders.items() for name, path in _files(folder, others)}
     found = match_names(list(images), list(masks), suffix)
     pairs: dict[str, list[Pair]] = {split: [] for split in folders}
-    left: dict[str, list[str]] = {split: [] for split in folders}
     for name, mask in found.masks.items():
         split, _, within = name.partition("/")
         pairs[split].append(Pair(within, images[name], masks[mask]))
-    for name in found.images_left:
-        left[name.partition("/")[0]].append(str(images[name]))
-    for split, names in left.items():
-        if names and not pairs[split] and split != "train":
-            tell(f"{root}: split {split} has no masks and is left out")
-            del pairs[split]
-        elif names:
-            raise UsageError(
-                f"{len(names)} images of {root} have no mask, such as {names[0]}; add masks (all of one value of"
-                " --ignore_label, if nothing is known), remove the images, or give --mask_suffix"
-            )
+    left = [name for name in found.images_left if pairs[_split(name)] or _split(name) == "train"]
+    if left:
+        raise UsageError(
+            f"{root}: images without a mask: {len(left)}, such as {images[left[0]]}; add masks (of one ignored value"
+            " throughout, if nothing is known), remove the images, or give --mask_suffix"
+        )
+    for split in {_split(name): None for name in found.images_left}:
+        tell(f"{root}: split {split} has no masks and is left out")
     _tell_left([str(masks[name]) for name in found.masks_left], f"{root}: masks without an image", tell)
-    _tell_left(others, f"{root}: files that are neither JPEG nor PNG images", tell)
+    _tell_left(others, f"{root}: neither JPEG nor PNG images", tell)
     return {split: found for split, found in pairs.items() if found}
+
+
+def _split(name: str) -> str:
+    """The split of a path that begins with it."""
+    return name.partition("/")[0]
 
 
 def _files(folder: Path, others: list[str]) -> list[tuple[str, Path]]:
@@ -103,6 +109,7 @@ def _files(folder: Path, others: list[str]) -> list[tuple[str, Path]]:
     found = []
     for place, subfolders, names in os.walk(folder):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        others += [str(path) for path in (Path(place, name) for name in subfolders) if path.is_symlink()]
         for name in sorted(names):
             path = Path(place, name)
             if path.suffix.lower() in _TYPES and not name.startswith("."):
@@ -120,6 +127,7 @@ def _voc_pairs(root: Path) -> dict[str, list[Pair]]:
         file = lists / f"{split}.txt"
         if not file.is_file():
             continue
+        check_inside(file, root)
         names = [_plain(name, file) for name in _read(file).split()]
         pairs[split] = [Pair(name, images / f"{name}.jpg", masks / f"{name}.png") for name in names]
         twice = len(names) - len(set(names))
@@ -130,24 +138,31 @@ def _voc_pairs(root: Path) -> dict[str, list[Pair]]:
     return pairs
 
 
-def _without_secret(pairs: Mapping[str, list[Pair]], root: Path, tell: Tell) -> dict[str, list[Pair]]:
+def _without_secret(pairs: Mapping[str, list[Pair]], root: Path, tell: Callable[[str], None]) -> dict[str, list[Pair]]:
     """Splits whose masks are there; a split without any mask, such as the secret ones of VOC's test, is left out."""
     kept = {}
     for split, found in pairs.items():
-        missing = [pair.mask for pair in found if not pair.mask.is_file()]
-        if missing and len(missing) == len(found) and split != "train":
-            tell(f"{root}: split {split} has no masks and is left out")
-        elif missing:
+        missing = [pair for pair in found if not pair.mask.is_file()]
+        if missing and (len(missing) < len(found) or split == "train"):
             raise UsageError(
-                f"{len(missing)} images of {root} have no mask, such as {missing[0]}; add it, or shorten the list"
+                f"{root}: images without a mask: {len(missing)} of split {split}, such as {missing[0].image}; add"
+                f" {missing[0].mask}, or shorten the list"
             )
+        if missing:
+            tell(f"{root}: split {split} has no masks and is left out")
         elif found:
             kept[split] = found
     return kept
 
 
+def check_inside(file: Path, root: Path) -> None:
+    """Raises `UsageError` for a link out of a folder: what a data set brings must not lead to other files."""
+    if not file.resolve().is_relative_to(root.resolve()):
+        raise UsageError(f"{file} is a link out of the folder {root}; put the file itself there")
+
+
 def _plain(name: str, file: Path) -> str:
-    """A name from a list, if it is one of a file within a folder: what a list says must not lead elsewhere."""
+    """A name from a list, if it is one of a file within a folder."""
     if name != Path(name).name or name.startswith(".") or "\\" in name or "\0" in name:
         raise UsageError(f"{file} has an entry {name[:60]!r}; expected names of images, without a folder")
     return name
@@ -160,6 +175,6 @@ def _read(file: Path) -> str:
         raise UsageError(f"{file} cannot be read ({error}); expected a name of an image in each line") from error
 
 
-def _tell_left(names: Sequence[str], what: str, tell: Tell) -> None:
+def _tell_left(names: Sequence[str], what: str, tell: Callable[[str], None]) -> None:
     if names:
         tell(f"{what}: {len(names)}, such as {names[0]}; left out")

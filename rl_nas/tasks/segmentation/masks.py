@@ -12,6 +12,11 @@ from rl_nas.errors import UsageError
 IGNORE = 255
 """Value of the pixels of a target that are neither learned nor measured."""
 
+UNKNOWN = 254
+"""Value, on the way to a target, of pixels that mean nothing: such a mask is refused."""
+
+MAX_CLASSES = UNKNOWN
+
 COLOR = 1 << 24
 """Added to the colour 0xRRGGBB of a pixel, so that no colour is an index."""
 
