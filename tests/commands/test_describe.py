@@ -70,7 +70,6 @@ def test_an_oblong_image_costs_its_pixels() -> None:
         ([], "--genotype is missing"),
         (["--genotype=NASNet-A", "--image_size=32x"], "--image_size=32x: expected pixels, as N for a square or HxW"),
         (["--genotype=NASNET-A"], "did you mean NASNet-A"),
-        (["--genotype=DPC-top1"], "a genotype of kind 'dpc' describes a head; expected a backbone"),
         (["--space=dpc", "--rates=1,,6"], "--rates=1,,6: expected different whole numbers"),
         (["--genotype=nothing"], "published names: NASNet-A"),
         (["--genotype=NASNet-A", "--image_size=3"], "too small for 2 reductions"),
