@@ -13,10 +13,13 @@ from rl_nas.child.data.training_data import DeviceData
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.training.child_training import evaluate
 from rl_nas.networks.plan import Plan
+from rl_nas.spaces.catalog import SPACES
 from rl_nas.tasks.classification.objective import ClassificationMetric, CrossEntropy
 from rl_nas.tasks.classification.settings import ClassificationSettings
 from rl_nas.tasks.sources import open_source
 from rl_nas.trial import Measurement
+
+BACKBONE_SPACES = [name for name in SPACES if name != "dpc"]
 
 LABELS = Annotation("image", (), lambda example: example["label"])
 

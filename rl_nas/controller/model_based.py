@@ -15,7 +15,7 @@ from rl_nas.controller.settings import ControllerConfig
 from rl_nas.spaces.decisions import SearchSpace
 
 WARM_UP = 10
-"""Trials before the first practice, proposed by the fresh, uniform policy."""
+"""Trials before the first practice, proposed by the fresh policy, which is random search."""
 
 SPREADS = (0.5, 0.75, 1.2, 1.7, 2.5)
 """Scales of the model's uncertainty, times the root of the number of decisions, sampled for the children of a batch in
@@ -152,14 +152,21 @@ class ModelBasedLearner(PolicyLearner):
         return np.concatenate([pool, np.stack(mutations)], axis=1)
 
     def _mutations(self, rng: np.random.Generator, drawn: np.ndarray, fixed: np.ndarray) -> np.ndarray:
-        """Some of the drawn architectures, [drawn, decisions], with free decisions drawn again uniformly."""
+        """Some of the drawn architectures, [drawn, decisions], with free decisions drawn again uniformly.
+
+        As in `SearchSpace.mutate`, those that become active are drawn by their weights.
+        """
         count, numbers = self.config.mutated_candidates, range(len(self._sizes))
         source = rng.integers(len(drawn), size=count)
         parents, fixed = drawn[source], fixed[source]
         again = rng.random(parents.shape).argsort(axis=1) < rng.geometric(_MUTATION, [count, 1])
         # Inactive decisions are drawn too, in case a mutation makes them active.
-        again |= ~np.stack([self._active(number, parents) for number in numbers], axis=1)
-        tokens = np.where(again, rng.integers(self._sizes, size=parents.shape), parents)
+        active = np.stack([self._active(number, parents) for number in numbers], axis=1)
+        tokens = np.where(again | ~active, rng.integers(self._sizes, size=parents.shape), parents)
+        for number, decision in enumerate(self.space.decisions):
+            if decision.weights and decision.when:
+                drawn_by_weight = rng.choice(len(decision.choices), size=count, p=decision.probabilities)
+                tokens[:, number] = np.where(active[:, number], tokens[:, number], drawn_by_weight)
         tokens = np.where(fixed == FREE, tokens, fixed)
         for number in numbers:
             tokens[:, number] *= self._active(number, tokens)

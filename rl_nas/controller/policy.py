@@ -43,6 +43,14 @@ class Rollout(NamedTuple):
         return tf.reduce_sum(self.entropies, -1)
 
 
+def log_weights(space: SearchSpace[Any], width: int) -> np.ndarray:
+    """Logarithms of the weights of all choices, float32 [decisions, width]; 0 without weights, and beyond choices."""
+    rows = np.zeros([len(space.decisions), width], np.float32)
+    for row, decision in zip(rows, space.decisions, strict=True):
+        row[: len(decision.weights)] = np.log(decision.weights or [])
+    return rows
+
+
 class RNNPolicy(tf.Module):
     """An LSTM with a separate softmax and embedding for every decision.
 
@@ -53,7 +61,7 @@ class RNNPolicy(tf.Module):
 
     All weights start uniform in +-init_scale as in the papers, except those right before a softmax, which
     start at zero: a departure that makes the fresh policy exactly the uniform one, so that a search begins
-    as random search.
+    as random search. Where a decision has weights, their logarithms are added to its logits, to the same end.
 
     Args:
         space: the decisions to make.
@@ -66,6 +74,7 @@ class RNNPolicy(tf.Module):
         sizes = [len(decision.choices) for decision in space.decisions]
         self._sizes, self._config = sizes, config
         self._offered = np.arange(max(sizes)) < np.array(sizes)[:, np.newaxis]  # [decisions, choices]
+        self._prior = log_weights(space, max(sizes))
         self._conditions = [space.conditions(number) for number in range(len(sizes))]
         self._steps = selection_sets(space)
         self._step_of = [step for step, made in enumerate(self._steps) for _ in made]
@@ -181,6 +190,8 @@ class RNNPolicy(tf.Module):
         logits = logits / self._config.temperature
         if self._config.tanh:
             logits = self._config.tanh * tf.tanh(logits)
+        if np.any(self._prior[span]):
+            logits += self._prior[span]
         return tf.nn.log_softmax(tf.where(self._offered[span], logits, _NEVER))
 
     def _draw(self, log_probs: tf.Tensor, uniforms: tf.Tensor, size: int) -> tf.Tensor:

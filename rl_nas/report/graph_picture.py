@@ -1,4 +1,4 @@
-"""Pictures of chains, NAS benchmarks' graphs and dense prediction cells: a column of boxes, and arcs past them."""
+"""Pictures of chains, graphs of NAS benchmarks and dense prediction cells: a column of boxes, and arcs past them."""
 
 import textwrap
 from typing import Any

@@ -20,6 +20,7 @@ def space_json(space: SearchSpace[Any]) -> dict[str, Any]:
             "name": decision.name,
             "choices": list(decision.choices),
             "when": {name: list(values) for name, values in decision.when},
+            "weights": list(decision.weights),
         }
         for decision in space.decisions
     ]
@@ -29,4 +30,6 @@ def space_json(space: SearchSpace[Any]) -> dict[str, Any]:
 def _choices(decision: Decision) -> str:
     text = " | ".join(map(str, decision.choices))
     when = " and ".join(f"{name} in {', '.join(map(str, values))}" for name, values in decision.when)
-    return f"{text}  (where {when})" if when else text
+    weights = "weights " + " : ".join(f"{weight:g}" for weight in decision.weights) if decision.weights else ""
+    notes = ", ".join(note for note in (f"where {when}" if when else "", weights) if note)
+    return f"{text}  ({notes})" if notes else text

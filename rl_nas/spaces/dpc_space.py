@@ -13,7 +13,9 @@ _PARTS = {ATROUS: ("rate_rows", "rate_columns"), POOLING: ("grid_rows", "grid_co
 """Kind of an operation -> the decisions about its rows and columns."""
 
 
-def dpc(branches: int = 5, rates: Sequence[int] = RATES) -> SearchSpace[DensePredictionCell]:
+def dpc(
+    branches: int = 5, rates: Sequence[int] = RATES, grids: Sequence[int] = GRIDS
+) -> SearchSpace[DensePredictionCell]:
     """Cells of `branches` operations, each on the features or on an earlier branch: B! * 81^B at the paper's rates.
 
     The 81 operations are decided in parts, the kind, then rates or grid, so that what is learned of a rate holds for
@@ -22,6 +24,7 @@ def dpc(branches: int = 5, rates: Sequence[int] = RATES) -> SearchSpace[DensePre
     Args:
         branches: of a cell (B in the paper; 5 there).
         rates: of atrous convolutions, along the height and along the width.
+        grids: cells of pyramid pooling, along the height and along the width.
 
     Raises:
         UsageError: there is no branch.
@@ -47,18 +50,18 @@ def dpc(branches: int = 5, rates: Sequence[int] = RATES) -> SearchSpace[DensePre
             values |= {f"{b}/{part}": e for part, e in zip(_PARTS.get(branch.op.kind, ()), extent, strict=False)}
         return values
 
-    decisions = tuple(decision for b in range(branches) for decision in _branch_decisions(b, tuple(rates)))
+    decisions = tuple(decision for b in range(branches) for decision in _branch_decisions(b, rates, grids))
     return SearchSpace("dpc", decisions, decode, encode)
 
 
-def _branch_decisions(branch: int, rates: tuple[int, ...]) -> list[Decision]:
+def _branch_decisions(branch: int, rates: Sequence[int], grids: Sequence[int]) -> list[Decision]:
     """Input, kind, rates and grid; the first branch can only read the features."""
-    (*_, last) = _PARTS[POOLING]
-    made = (None, *(f"{earlier}/{last}" for earlier in range(branch)))
-    weights = {CONV: 1.0, ATROUS: float(len(rates) ** 2), POOLING: float(len(GRIDS) ** 2)}
+    # A controller would take a choice between the features and a single branch for a skip connection.
+    made = (None, *(f"{earlier}/{_PARTS[POOLING][-1]}" for earlier in range(branch))) if branch > 1 else ()
+    weights = {CONV: 1, ATROUS: len(rates) ** 2, POOLING: len(grids) ** 2}
     decisions = [Decision(f"{branch}/input", tuple(range(FEATURES, branch)), points_to=made)] if branch else []
     decisions.append(Decision(f"{branch}/op", tuple(weights), weights=tuple(weights.values())))
-    for kind, choices in ((ATROUS, rates), (POOLING, GRIDS)):
+    for kind, choices in ((ATROUS, rates), (POOLING, grids)):
         when = ((f"{branch}/op", (kind,)),)
         decisions += [Decision(f"{branch}/{part}", tuple(choices), when) for part in _PARTS[kind]]
     return decisions

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from rl_nas.errors import UsageError
-from rl_nas.networks.families.catalog import backbone_family
+from rl_nas.networks.families.catalog import backbone_family, family_of
 from rl_nas.networks.families.family import BackboneFamily
-from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.spaces.decisions import Genotype, SearchSpace
+from rl_nas.spaces.published import PUBLISHED
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.second_stage import published
 from rl_nas.workflows.space import search_space
 
 SAMPLED = ("reinforce", "ppo", "random")
@@ -30,6 +32,10 @@ def check_search(config: SearchConfig) -> None:
     """Raises `UsageError` for settings that exclude each other."""
     if config.shared:
         _check_one_shot(config)
+    for name in published(config.then):
+        part, searched = (family_of(each).part for each in (PUBLISHED[name], _random(search_space(config))))
+        if part != searched:
+            raise UsageError(f"--then_also={config.then.also}: {name} is a {part}; this search is for a {searched}")
     if config.early_stop.rule == "halving" and config.execution.async_updates:
         raise UsageError("--early_stop_rule=halving compares the children of a batch; leave out --async_updates")
 
@@ -58,4 +64,9 @@ def _check_one_shot(config: SearchConfig) -> None:
 
 
 def _family(space: SearchSpace[Any]) -> BackboneFamily:
-    return backbone_family(space.decode(space.sample(np.random.default_rng(0))))
+    return backbone_family(_random(space))
+
+
+def _random(space: SearchSpace[Any]) -> Genotype:
+    genotype: Genotype = space.decode(space.sample(np.random.default_rng(0)))
+    return genotype

@@ -11,18 +11,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from classifying import logits_model
+from classifying import BACKBONE_SPACES, logits_model
 
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.networks import layers
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
-from rl_nas.spaces.catalog import SPACES, find_space
+from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.chain import ChainGenotype
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.nasbench201 import EdgeCell, nasbench201
-from rl_nas.spaces.published import PUBLISHED
+from rl_nas.spaces.published import PUBLISHED_CELLS
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.tasks.classification.head import ClassificationHead as Head
 
@@ -64,7 +64,7 @@ def dead_edges(cell: EdgeCell) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [8, 17, 28, 32, 33, 97])
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", BACKBONE_SPACES)
 def test_random_networks_are_as_planned_and_learn(space: str, size: int) -> None:
     seed = size
     genotype = sampled(space, seed)
@@ -103,12 +103,12 @@ def test_counts_hold_in_every_preset(space: str, network: str, size: int) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", PUBLISHED_CELLS)
 def test_published_networks_train_with_all_that_training_needs(name: str, tmp_path: Path) -> None:
     """Auxiliary head, drop path and dropout, saved and loaded without a word about our layers."""
     network = NetworkSettings(network="cifar", cells=1, filters=4, dropout=0.5)
-    inference = plan_network(PUBLISHED[name], network, (32, 32, 3), Head(10)).cost()
-    plan = plan_network(PUBLISHED[name], network, (32, 32, 3), Head(10), training_steps=100)
+    inference = plan_network(PUBLISHED_CELLS[name], network, (32, 32, 3), Head(10)).cost()
+    plan = plan_network(PUBLISHED_CELLS[name], network, (32, 32, 3), Head(10), training_steps=100)
     assert set(plan.outputs) == {"logits", "auxiliary"}
     assert plan.cost().trainable > inference.trainable
     model = build_model(plan, seed=0, l2=1e-3)
@@ -128,7 +128,7 @@ def test_published_networks_train_with_all_that_training_needs(name: str, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("space", BACKBONE_SPACES)
 def test_saved_models_of_every_space_compute_the_same(space: str, tmp_path: Path) -> None:
     genotype = sampled(space, 3)
     model = logits_model(plan_network(genotype, small(genotype), (9, 9, 3), Head(10)), seed=0)

@@ -45,6 +45,16 @@ def test_a_file_is_described_and_drawn(tmp_path: Path) -> None:
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_space_is_told_with_its_size_and_the_weights_of_choices() -> None:
+    text, document = describe("--space=dpc"), describe("--space=dpc", "--json")
+    assert text.stdout.splitlines()[0] == "dpc: 29 decisions, 418,414,128,120 architectures"
+    assert (
+        "  0/op            conv_1x1 | atrous_3x3 | pyramid_pooling  (weights 1 : 64 : 16)" in text.stdout.splitlines()
+    )
+    space = json.loads(document.stdout)
+    assert (space["size"], space["decisions"][0]["weights"]) == (418_414_128_120, [1, 64, 16])
+
+
 def test_an_oblong_image_costs_its_pixels() -> None:
     """NASNet-A keeps its parameters; all but the head's multiply-adds are proportional to the pixels."""
     words = ("--genotype=NASNet-A", "--network=cifar", "--json")
@@ -60,6 +70,7 @@ def test_an_oblong_image_costs_its_pixels() -> None:
         ([], "--genotype is missing"),
         (["--genotype=NASNet-A", "--image_size=32x"], "--image_size=32x: expected pixels, as N for a square or HxW"),
         (["--genotype=NASNET-A"], "did you mean NASNet-A"),
+        (["--space=dpc", "--rates=1,,6"], "--rates=1,,6: expected different whole numbers"),
         (["--genotype=nothing"], "published names: NASNet-A"),
         (["--genotype=NASNet-A", "--image_size=3"], "too small for 2 reductions"),
         (["--genotype=NASNet-A", "--picture=/nowhere/x.png"], "cannot write /nowhere/x.png"),

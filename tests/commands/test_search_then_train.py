@@ -82,6 +82,7 @@ def test_a_training_that_fails_ends_no_other(recipe: Path, tmp_path: Path) -> No
         (["--then_train=flags/digits.cfg"], "--then_train=flags/digits.cfg: "),
         (["--then_train=flags/cifar10_nasnet_a.cfg"], "gives a --genotype; the search gives it"),
         (["--then_train=flags/digits_final.cfg", "--then_also=NASNet-Z"], "--then_also: no 'NASNet-Z'"),
+        (["--then_train=flags/digits_final.cfg", "--then_also=ASPP"], "ASPP is a head; this search is for a backbone"),
         (["--then_full=flags/digits_final.cfg"], "give --then_train too"),
     ],
 )

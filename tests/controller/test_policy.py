@@ -12,6 +12,7 @@ from rl_nas.controller.policy import FREE, RNNPolicy, Rollout
 from rl_nas.controller.settings import PRESETS, ControllerConfig, ControllerSettings
 from rl_nas.spaces.catalog import SPACES, find_space
 from rl_nas.spaces.decisions import Decision, SearchSpace
+from rl_nas.spaces.dpc_space import dpc
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.settings import SpaceSettings
@@ -37,6 +38,19 @@ def scramble(policy: RNNPolicy) -> None:
             variable.assign(tf.random.stateless_normal(variable.shape, [3, number]))
 
 
+def of_random_search(space: SearchSpace[Any], tokens: tf.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities and entropies of decisions in `SearchSpace.sample`, [replicas, batch, decisions]."""
+    log_probs, entropies = np.zeros(tokens.shape), np.zeros(tokens.shape)
+    for place in np.ndindex(*tokens.shape[:2]):
+        architecture = tokens.numpy()[place].tolist()
+        for i, decision in enumerate(space.decisions):
+            if space.is_active(i, architecture):
+                weights = np.array(decision.weights or [1] * len(decision.choices))
+                p = weights / weights.sum()
+                log_probs[(*place, i)], entropies[(*place, i)] = np.log(p[architecture[i]]), -np.sum(p * np.log(p))
+    return log_probs, entropies
+
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "two layers": {"layers": 2},
@@ -47,13 +61,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.parametrize("options", OPTIONS)
-def test_fresh_policy_is_uniform_and_scores_what_it_samples(name: str, options: str) -> None:
-    space = find_space(SpaceSettings(space=name, blocks=2, layers=4))
+def test_fresh_policy_is_random_search_and_scores_what_it_samples(name: str, options: str) -> None:
+    space = find_space(SpaceSettings(space=name, blocks=2, layers=4, branches=3))
     policy = policies(space, **OPTIONS[options])
-    total = sum(np.log(len(decision.choices)) for decision in space.decisions)
     rollout = sample(policy, space, 3)
-    np.testing.assert_allclose(tf.reduce_sum(rollout.log_probs, -1), np.full((2, 3), -total), rtol=1e-5)
-    np.testing.assert_allclose(tf.reduce_sum(rollout.entropies, -1), np.full((2, 3), total), rtol=1e-5)
+    np.testing.assert_allclose(rollout.log_probs, of_random_search(space, rollout.tokens)[0], rtol=1e-5)
+    np.testing.assert_allclose(rollout.entropies, of_random_search(space, rollout.tokens)[1], rtol=1e-5)
     scramble(policy)
     rollout = sample(policy, space, 3, seed=1)
     scored = policy.score(rollout.tokens)
@@ -109,6 +122,17 @@ def test_skip_connections_are_sigmoids_of_their_anchors() -> None:
             np.testing.assert_allclose(log_probs[replica, :, number], expected, atol=1e-5)
 
 
+def test_tempering_leads_back_to_random_search() -> None:
+    """Weights of choices are no preferences of the policy: they stay as it forgets."""
+    space = dpc(2)
+    policy = policies(space)
+    scramble(policy)
+    for _ in range(40):
+        policy.temper()
+    rollout = sample(policy, space, 4)
+    np.testing.assert_allclose(rollout.log_probs, of_random_search(space, rollout.tokens)[0], atol=1e-5)
+
+
 def test_pointers_attend_to_blocks_and_to_nothing_later() -> None:
     space = nasnet(3)
     policy = policies(space, pointers=True)
@@ -121,6 +145,13 @@ def test_pointers_attend_to_blocks_and_to_nothing_later() -> None:
     assert first.points_to == (None, None)
     last = next(d for d in space.decisions if d.name == "normal/2/input2")
     assert last.points_to == (None, None, "normal/0/combine", "normal/1/combine")
+
+
+def test_branches_of_a_dense_prediction_cell_are_pointed_to() -> None:
+    space = dpc(4)
+    policy = policies(space, pointers=True)
+    assert [space.decisions[i].name for i in policy._pointing] == ["2/input", "3/input"]
+    assert not policies(space)._pointing
 
 
 def test_presets_are_those_of_the_papers() -> None:

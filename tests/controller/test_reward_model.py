@@ -221,6 +221,16 @@ def test_mutations_are_legal_near_and_reach_a_whole_space_with_conditions() -> N
     assert 0.5 < given.mean() < 1.0
 
 
+def test_what_a_mutation_switches_on_is_drawn_by_its_weights() -> None:
+    rare = Decision("rare", (0, 1), when=(("on", (1,)),), weights=(1, 9))
+    space = SearchSpace("rare", (Decision("on", (0, 1)), rare), lambda values: Named(str(values)), lambda named: {})
+    learner = ModelBasedLearner(space, ControllerConfig(units=4, mutated_candidates=8000), [0])
+    mutations = learner._mutations(np.random.default_rng(0), np.array([[0, 0]]), np.full([1, 2], FREE))
+    switched_on = mutations[mutations[:, 0] == 1]
+    assert len(switched_on) > 2000
+    assert abs(switched_on[:, 1].mean() - 0.9) < 5 * np.sqrt(0.09 / 2000)
+
+
 def test_mutations_keep_what_is_not_free() -> None:
     space = nas_rl()
     learner = ModelBasedLearner(space, ControllerConfig(units=4, mutated_candidates=500), [0])

@@ -1,4 +1,4 @@
-"""Contracts of all families: text and JSON come back, every setting is read or refused, networks are planned."""
+"""Contracts: genotypes of all families come back from JSON; backbones read or refuse every setting, and are planned."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from rl_nas.errors import UsageError
-from rl_nas.networks.families.catalog import FAMILIES, PRESETS, family_of
+from rl_nas.networks.families.catalog import BACKBONES, FAMILIES, PRESETS, family_of
 from rl_nas.networks.families.family import Diagram
 from rl_nas.networks.genotypes import from_json, to_json
 from rl_nas.networks.network import plan_network
@@ -48,14 +48,15 @@ def genotype_of(kind: str, seed: int = 0) -> Genotype:
         genotype: Genotype = space.decode(space.sample(np.random.default_rng(seed)))
         if kind == genotype.KIND:
             return genotype
-    raise AssertionError(f"no space has genotypes of kind {kind}")
+    raise AssertionError(f"no space has genotypes of kind {backbone}")
 
 
-@pytest.fixture(params=FAMILIES)
-def kind(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=BACKBONES)
+def backbone(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.mark.parametrize("kind", FAMILIES)
 @pytest.mark.parametrize("seed", range(5))
 def test_a_genotype_comes_back_from_json_and_is_drawn_and_told(kind: str, seed: int) -> None:
     genotype = genotype_of(kind, seed)
@@ -65,21 +66,30 @@ def test_a_genotype_comes_back_from_json_and_is_drawn_and_told(kind: str, seed: 
     document = json.loads(json.dumps(to_json(genotype)))
     assert document["kind"] == kind
     assert from_json(document) == genotype
+    if family.to_foreign is not None:
+        assert from_json(json.loads(json.dumps(family.to_foreign(genotype)))) == genotype
     assert family.text(genotype).strip()
     drawing = family.drawing(genotype)
     figure = graph_figure(drawing) if isinstance(drawing, Diagram) else cells_figure(drawing)
     assert isinstance(figure, Figure)
 
 
-def test_features_have_the_stride_that_they_say(kind: str) -> None:
-    plan = plan_network(genotype_of(kind), NetworkSettings(), SHAPE, HEAD)
+@pytest.mark.parametrize("kind", FAMILIES.keys() - BACKBONES.keys())
+def test_a_part_alone_is_no_network(kind: str) -> None:
+    met = f"a genotype of kind '{kind}' describes a {FAMILIES[kind].part}; expected a backbone, of kind cells, "
+    with pytest.raises(UsageError, match=met):
+        plan_network(genotype_of(kind), NetworkSettings(), SHAPE, HEAD)
+
+
+def test_features_have_the_stride_that_they_say(backbone: str) -> None:
+    plan = plan_network(genotype_of(backbone), NetworkSettings(), SHAPE, HEAD)
     assert {name: tensor.shape for name, tensor in plan.outputs.items()} == {"logits": (1, 1, 10)}
     assert plan.inputs["image"].shape == SHAPE
 
 
-def test_each_setting_changes_the_network_or_is_refused(kind: str) -> None:
+def test_each_setting_changes_the_network_or_is_refused(backbone: str) -> None:
     """Nothing is dropped silently, and what switches something off is never refused."""
-    genotype, reads = genotype_of(kind), FAMILIES[kind].reads | HEAD.reads
+    genotype, reads = genotype_of(backbone), BACKBONES[backbone].reads | HEAD.reads
     before = plan_network(genotype, NetworkSettings(), SHAPE, HEAD, 10)
     for name, value in ON.items():
         settings = NetworkSettings(**{name: value})
@@ -91,7 +101,7 @@ def test_each_setting_changes_the_network_or_is_refused(kind: str) -> None:
             else:
                 assert after.nodes != before.nodes, name
         else:
-            refused = f"--{name}={value} has no effect on a network of {kind}; leave it out"
+            refused = f"--{name}={value} has no effect on a network of {backbone}; leave it out"
             with pytest.raises(UsageError, match=re.escape(refused)):
                 plan_network(genotype, settings, SHAPE, HEAD, 10)
     for name, value in OFF.items():
@@ -103,15 +113,15 @@ def test_all_settings_are_looked_at() -> None:
     assert known - {"network", "size", "target_params", "target_madds"} == ON.keys()
 
 
-def test_presets_belong_to_one_family(kind: str) -> None:
-    genotype = genotype_of(kind)
+def test_presets_belong_to_one_family(backbone: str) -> None:
+    genotype = genotype_of(backbone)
     for name, preset in PRESETS.items():
         assert isinstance(preset, Skeleton)
-        fits = name in FAMILIES[kind].presets
+        fits = name in BACKBONES[backbone].presets
         if not fits:
-            with pytest.raises(UsageError, match=f"--network={name} is not for genotypes of kind {kind}"):
+            with pytest.raises(UsageError, match=f"--network={name} is not for genotypes of kind {backbone}"):
                 plan_network(genotype, NetworkSettings(network=name), SHAPE, HEAD)
-    assert sum(map(len, (family.presets for family in FAMILIES.values()))) == len(PRESETS)
+    assert sum(map(len, (family.presets for family in BACKBONES.values()))) == len(PRESETS)
 
 
 @dataclass(frozen=True)

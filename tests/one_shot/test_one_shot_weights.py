@@ -7,8 +7,8 @@ from itertools import islice
 import numpy as np
 import pytest
 import tensorflow as tf
+from classifying import BACKBONE_SPACES, objective
 from classifying import device_data as on_device
-from classifying import objective
 
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.settings import AugmentSettings
@@ -21,7 +21,7 @@ from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.one_shot.training import OneShotTrainer
 from rl_nas.one_shot.weights import WEIGHTS, OneShotWeights
-from rl_nas.spaces.catalog import SPACES, find_space
+from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.settings import SpaceSettings
@@ -29,7 +29,7 @@ from rl_nas.store.states import pack, unpack
 from rl_nas.tasks.classification.head import ClassificationHead as Head
 from rl_nas.tasks.classification.objective import ClassificationMetric
 
-SHARING = [name for name in SPACES if name != "nas_rl"]
+SHARING = [name for name in BACKBONE_SPACES if name != "nas_rl"]
 SMALL = NetworkSettings(cells=1, filters=4, reductions=1)
 SHAPE, CLASSES, STEPS = (8, 8, 1), 3, 6
 

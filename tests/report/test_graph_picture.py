@@ -26,9 +26,9 @@ def graph_of(genotype: Genotype) -> Diagram:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", ["nas_rl", "nasbench101", "nasbench201"])
+@pytest.mark.parametrize("name", ["nas_rl", "nasbench101", "nasbench201", "dpc"])
 def test_every_text_is_inside_its_box_and_the_picture(name: str, seed: int) -> None:
-    space = find_space(SpaceSettings(space=name, layers=12, strides=True))
+    space = find_space(SpaceSettings(space=name, layers=12, strides=True, branches=8))
     genotype = space.decode(space.sample(np.random.default_rng(seed)))
     figure = graph_figure(graph_of(genotype), "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|" * (1 + seed))
     FigureCanvasAgg(figure).draw()
@@ -51,6 +51,15 @@ def test_one_arrow_per_operation_but_none() -> None:
     labels = {t.get_text() for t in axes.texts}
     assert {"nor_conv_3x3", "skip_connect", "avg_pool_3x3", "nor_conv_1x1"} <= labels
     assert "none" not in labels
+
+
+def test_inputs_of_branches_pass_on_the_left_and_outputs_on_the_right() -> None:
+    """Of atrous spatial pyramid pooling, four inputs and four outputs pass other branches; one of each is straight."""
+    (axes,) = graph_figure(graph_of(find_genotype("ASPP"))).axes
+    arrows = [patch for patch in axes.patches if isinstance(patch, FancyArrowPatch)]
+    extents = [arrow.get_path().get_extents() for arrow in arrows]
+    assert sum(extent.x0 < -1 for extent in extents) == sum(extent.x1 > 1 for extent in extents) == 4
+    assert len(arrows) == 10
 
 
 def test_a_png_is_written(tmp_path: Path) -> None:
