@@ -46,7 +46,7 @@ class PreparedExamples(Examples):
     def __init__(self, builder: Any) -> None:
         self._builder, info = builder, builder.info
         self.name = str(builder.name)
-        self.features: Mapping[str, Any] = info.features
+        self.features: Mapping[str, Any] = dict(info.features.items())
         self.supervised: Sequence[str] = info.supervised_keys or ()
         self.sizes = {name: int(split.num_examples) for name, split in info.splits.items()}
 
