@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.read_only_builder import ReadOnlyBuilder
 
 from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.prepared_folder import check_all_prepared, open_prepared
@@ -46,7 +47,9 @@ class PreparedExamples(Examples):
     def __init__(self, builder: Any) -> None:
         self._builder, info = builder, builder.info
         self.name = str(builder.name)
-        self.features: Mapping[str, Any] = dict(info.features.items())
+        features = info.features.items()
+        # Those that TFDS reads from a file are in a random order.
+        self.features: Mapping[str, Any] = dict(sorted(features) if isinstance(builder, ReadOnlyBuilder) else features)
         self.supervised: Sequence[str] = info.supervised_keys or ()
         self.sizes = {name: int(split.num_examples) for name, split in info.splits.items()}
 
