@@ -15,7 +15,10 @@ from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.orientation import orientation, turned
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.child.data.source import ImageSource
+from rl_nas.child.export.writers import CLASSES, EXTRA
 from rl_nas.tasks.classification.folder import class_folder
+from rl_nas.tasks.classification.task import Classification
+from rl_nas.workflows.predict import predict_files
 
 STORED = np.kron(np.array([[[250, 0, 0], [0, 250, 0], [0, 0, 250]], [[9, 9, 9], [90, 90, 90], [250, 250, 250]]]), 1)
 STORED = STORED.astype(np.uint8).repeat(32, axis=0).repeat(32, axis=1)  # 64x96: six squares of one colour each
@@ -81,6 +84,29 @@ def test_searches_and_trainings_see_upright_photos(photos: Path) -> None:
     (trained, _), (measured, _, _) = next(iter(pipeline.train(0, 3))), next(iter(pipeline.measured("valid", 1)))
     for images in (data.train_images, data.valid_images, trained.numpy(), measured.numpy()):
         assert np.abs(images.astype(int) - STORED).mean() < 4
+
+
+class Sides(tf.Module):
+    """Serves the mean brightness of an image's upper and lower half."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")])
+    def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        half = tf.shape(images)[1] // 2
+        parts = [tf.reduce_mean(tf.cast(part, tf.float32), [1, 2, 3]) for part in (images[:, :half], images[:, half:])]
+        return {"probabilities": tf.stack(parts, axis=1)}
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_predictions_are_for_upright_photos(tmp_path: Path, number: int) -> None:
+    module = Sides()
+    tf.saved_model.save(module, tmp_path / "model", signatures={"serving_default": module.serve})
+    (tmp_path / "model" / EXTRA).mkdir(exist_ok=True)
+    (tmp_path / "model" / EXTRA / CLASSES).write_text("upper\nlower\n")
+    (tmp_path / "photo.jpg").write_bytes(jpeg(number))
+    seen = as_others_show(jpeg(number)).astype(float)
+    expected = {"upper": seen[: len(seen) // 2].mean(), "lower": seen[len(seen) // 2 :].mean()}
+    ((_, (_, found)),) = predict_files(Classification(), tmp_path / "model", [str(tmp_path / "photo.jpg")], 2)
+    assert {one["class"]: one["probability"] for one in found} == pytest.approx(expected, abs=1)
 
 
 def test_a_target_is_turned_like_its_image(photos: Path) -> None:
