@@ -1,14 +1,19 @@
 """Folders of images as data sets."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from classifying import image_data
+import tensorflow_datasets as tfds
+from classifying import image_data, image_source
 
-from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.errors import UsageError
+from rl_nas.tasks.classification.folder import class_folder
+from rl_nas.tasks.sources import open_source
 
 
 @pytest.fixture
@@ -37,10 +42,12 @@ def test_a_folder_gives_its_own_images_and_classes(folder: Path) -> None:
 
 
 def test_a_wrong_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"expected images as .*train/CLASS/NAME.png"):
+    with pytest.raises(UsageError, match=r"in no known layout; expected one of: classification: .*train/CLASS/NAME"):
         image_data(DataSettings(dataset=f"folder:{folder / 'train'}", image_size=4))
     with pytest.raises(UsageError, match="give one to all with --image_size"):
         image_data(DataSettings(dataset=f"folder:{folder}"))
+    with pytest.raises(UsageError, match="no folder /nowhere"):
+        image_data(DataSettings(dataset="folder:/nowhere", image_size=4))
     broken = folder / "train" / "dog" / "7.png"
     broken.write_bytes(b"no image")
     with pytest.raises(UsageError, match=f"{broken} cannot be decoded"):
@@ -49,3 +56,76 @@ def test_a_wrong_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
     (empty / "train" / "cat").mkdir(parents=True)
     with pytest.raises(UsageError, match=r"no \.png, \.jpg or \.jpeg"):
         image_data(DataSettings(dataset=f"folder:{empty}", image_size=4))
+
+
+def test_splits_of_a_folder_are_those_of_tfds(folder: Path) -> None:
+    """Held-out images stay held out: the order of the files is that of TFDS's ImageFolder."""
+    examples, reference = class_folder(str(folder)), tfds.ImageFolder(str(folder))
+    assert examples is not None
+    assert examples.sizes == {name: split.num_examples for name, split in reference.info.splits.items()}
+    for split in examples.sizes:
+        expected = [(one["image/filename"], one["label"]) for one in tfds.as_numpy(reference.as_dataset(split=split))]
+        found = [(one["image/filename"].numpy(), one["label"]) for _, one in examples.read(split, [])]
+        assert found == expected
+        assert [f"{folder}/{split}/{name}".encode() for name in examples.names(split)] == [file for file, _ in found]
+        size = sum(file.stat().st_size for file in (folder / split).rglob("*.png"))
+        assert examples.bytes(split) == size
+
+
+def test_what_is_left_out_is_told_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "train/dog/7.webp").write_bytes(b"RIFF")
+    (folder / "train/dog/8.webp").write_bytes(b"RIFF")
+    (folder / "train/labels.csv").write_text("7,dog")
+    (folder / "train/cat/more").mkdir()
+    image_data(DataSettings(dataset=f"folder:{folder}", image_size=4))
+    told = capsys.readouterr().err
+    assert told.count("left out") == 1
+    assert "1 .csv, 2 .webp, 1 without an extension" in told
+
+
+def test_classes_that_do_not_fit_are_one_line(folder: Path) -> None:
+    (folder / "test/fox").mkdir()
+    image_data(DataSettings(dataset=f"folder:{folder}", image_size=4))  # an empty folder of another split says nothing
+    (folder / "train/cat/0.png").rename(folder / "test/fox/0.png")
+    with pytest.raises(UsageError, match="test has images of fox, which train has not"):
+        image_data(DataSettings(dataset=f"folder:{folder}", image_size=4))
+    (folder / "train/fox").mkdir()
+    with pytest.raises(UsageError, match=r"no image of fox in .*/train"):
+        image_data(DataSettings(dataset=f"folder:{folder}", image_size=4))
+
+
+def test_another_split_is_held_out_whole(folder: Path) -> None:
+    settings = DataSettings(dataset=f"folder:{folder}", image_size=4, valid_split="test")
+    data, source = image_data(settings), image_source(settings)
+    assert (len(data.train_images), len(data.valid_images)) == (60, 9)
+    assert sorted(data.valid_images[:, 0, 0, 1]) == sorted([0, 1, 2] * 3)
+    pipeline = InputPipeline(source, InputPipelineSettings(), seed=0)
+    measured = np.concatenate([images for images, *_ in pipeline.measured("valid", 3).as_numpy_iterator()])
+    np.testing.assert_array_equal(measured, data.valid_images)
+    assert (pipeline.train_images, pipeline.described("valid")) == (60, "test")
+    with pytest.raises(UsageError, match="of which test is held out by --valid_split"):
+        _ = source.test_split
+
+
+def test_a_part_of_train_is_left_for_the_final_test(folder: Path) -> None:
+    """Every image is in one of the parts, and those with one number, of three classes, are together."""
+    shutil.rmtree(folder / "test")
+    settings = DataSettings(
+        dataset=f"folder:{folder}", image_size=4, test_fraction=0.25, valid_fraction=0.2, group_by=r"(\d+)\.png"
+    )
+    data, source = image_data(settings), image_source(settings)
+    for memory in (0, 4):
+        pipeline = InputPipeline(source, InputPipelineSettings(memory_gib=memory), seed=0)
+        parts = {"train": pipeline.train(0, 1), **{name: pipeline.measured(name, 1) for name in ("valid", "test")}}
+        seen = {name: [one[0][0, 0, 0, :2] for one in part.as_numpy_iterator()] for name, part in parts.items()}
+        assert {name: len(pixels) for name, pixels in seen.items()} == {"train": 33, "valid": 12, "test": 15}
+        numbers = {name: {int(number) for _, number in pixels} for name, pixels in seen.items()}
+        assert sum(map(len, numbers.values())) == len(set.union(*numbers.values())) == 20
+        assert len({tuple(pixel) for pixels in seen.values() for pixel in pixels}) == 60
+    assert {int(number) for number in data.valid_images[:, 0, 0, 1]} == numbers["valid"]
+    assert (source.test_split, pipeline.size("test")) == ("test", 15)
+
+
+def test_a_task_without_a_layout_reads_the_images_of_class_folders(folder: Path) -> None:
+    source = open_source(DataSettings(dataset=f"folder:{folder}", image_size=4), "ink_column.task:InkColumn").source
+    assert source.size("train") == 60

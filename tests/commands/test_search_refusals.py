@@ -39,6 +39,18 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
         f"--flagfile=no.cfg: no such file; recipes that come with rl_nas: {', '.join(ALL_RECIPES)}",
     ),
     "no target": (["--reward=mnasnet_hard"], "--reward=mnasnet_hard needs --cost_target, the target of madds"),
+    "held out twice": (
+        ["--valid_split=validation", "--valid_images=9"],
+        "--valid_split=validation and --valid_images=9 both say what is held out",
+    ),
+    "held out otherwise by a recipe": (
+        ["--dataset=digits", "--valid_split=test", "--then_train=digits_final.cfg"],
+        "--then_train=digits_final.cfg, with --valid_split of the search: --valid_split=test and --valid_fraction=0.2",
+    ),
+    "a recipe for other data": (
+        ["--dataset=digits", "--group_size=9", "--then_train=cifar10_final.cfg"],
+        "--then_train=cifar10_final.cfg is for another data set, but gets --group_size from the search",
+    ),
     "nothing to resume": (["--resume"], "holds no run to resume"),
 }
 

@@ -16,9 +16,12 @@ _JPEG = b"\xff\xd8"
 
 def orientation(encoded: tf.Tensor) -> tf.Tensor:
     """The orientation of an image file's content, 1 to 8: int32; 1, upright, for all but JPEG files that say so."""
-    # Not stateful: otherwise tf.data would read one image at a time in deterministic runs.
-    found = tf.numpy_function(_read_orientation, [encoded], tf.int32, stateful=False)
-    return tf.ensure_shape(found, [])
+
+    def read() -> tf.Tensor:
+        # Not stateful: otherwise tf.data would read one image at a time in deterministic runs.
+        return tf.ensure_shape(tf.numpy_function(_read_orientation, [encoded], tf.int32, stateful=False), [])
+
+    return tf.cond(tf.strings.substr(encoded, 0, len(_JPEG)) == _JPEG, read, lambda: tf.constant(UPRIGHT))
 
 
 def turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -45,10 +48,9 @@ def _is_one_of(number: tf.Tensor, numbers: tuple[int, ...]) -> tf.Tensor:
     return tf.reduce_any(number == tf.constant(numbers))
 
 
-def _read_orientation(encoded: bytes) -> np.int32:
+def _read_orientation(encoded: bytes | np.ndarray) -> np.int32:
     """Reads the header alone; what cannot be read is left to the decoder, which says what is wrong."""
-    found = UPRIGHT
-    if encoded.startswith(_JPEG):
-        with contextlib.suppress(Exception), PIL.Image.open(io.BytesIO(encoded), formats=("JPEG",)) as image:
-            found = int(image.getexif().get(_TAG, UPRIGHT))
+    content, found = encoded if isinstance(encoded, bytes) else encoded.item(), UPRIGHT  # eagerly an array of objects
+    with contextlib.suppress(Exception), PIL.Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
+        found = int(image.getexif().get(_TAG, UPRIGHT))
     return np.int32(found if 1 <= found <= 8 else UPRIGHT)

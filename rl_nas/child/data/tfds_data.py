@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.read_only_builder import ReadOnlyBuilder
 
 from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.prepared_folder import check_all_prepared, open_prepared
@@ -46,7 +47,9 @@ class PreparedExamples(Examples):
     def __init__(self, builder: Any) -> None:
         self._builder, info = builder, builder.info
         self.name = str(builder.name)
-        self.features: Mapping[str, Any] = info.features
+        features = info.features.items()
+        # Those that TFDS reads from a file are in a random order.
+        self.features: Mapping[str, Any] = dict(sorted(features) if isinstance(builder, ReadOnlyBuilder) else features)
         self.supervised: Sequence[str] = info.supervised_keys or ()
         self.sizes = {name: int(split.num_examples) for name, split in info.splits.items()}
 
@@ -75,7 +78,8 @@ class PreparedExamples(Examples):
 
     def names(self, split: str) -> Sequence[str] | None:
         """The texts of the feature that names examples, if there is one."""
-        texts = [name for name in _NAMES if name in self.features and isinstance(self.features[name], tfds.features.Text)]
+        known = [name for name in _NAMES if name in self.features]  # a FeaturesDict has no get
+        texts = [name for name in known if isinstance(self.features[name], tfds.features.Text)]
         if not texts:
             return None
         images = [name for name, value in self.features.items() if isinstance(value, tfds.features.Image)]

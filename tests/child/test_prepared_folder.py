@@ -1,0 +1,156 @@
+"""Folders that TFDS prepared are read without their code, and nothing that they name is imported."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from classifying import image_data
+
+from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.data.tfds_data import open_tfds
+from rl_nas.errors import UsageError
+
+SHARED = Path(__file__).parents[3] / "shared/tfds"
+MODULE = "imported_by_a_stranger"
+IMAGE = {"pythonClassName": "tensorflow_datasets.core.features.image_feature.Image", "image": {}}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Digits, prepared; the folder of their version."""
+    data_dir = tmp_path_factory.mktemp("tfds")
+    open_tfds(DataSettings(dataset="digits", data_dir=str(data_dir)))
+    return data_dir / "digits/1.0.0"
+
+
+@pytest.fixture
+def stranger(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy under a name that TFDS does not know, and a module that leaves a file when it is imported."""
+    version = tmp_path / "data/photos/1.0.0"
+    version.mkdir(parents=True)
+    for file in prepared.iterdir():
+        shutil.copy(file, version / file.name.replace("digits", "photos"))
+    info = json.loads((version / "dataset_info.json").read_text())
+    (version / "dataset_info.json").write_text(json.dumps({**info, "name": "photos"}))
+    (tmp_path / f"{MODULE}.py").write_text(f"import pathlib\npathlib.Path({str(tmp_path / 'trace')!r}).touch()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return version
+
+
+@pytest.mark.parametrize("up", [0, 1])
+def test_a_folder_gives_what_the_name_gives(prepared: Path, up: int) -> None:
+    place = (prepared, prepared.parent)[up]
+    by_name = image_data(DataSettings(dataset="digits", data_dir=str(prepared.parents[1]), train_images=300))
+    found = image_data(DataSettings(dataset=f"dir:{place}", train_images=300))
+    np.testing.assert_array_equal(found.train_images, by_name.train_images)
+    np.testing.assert_array_equal(found.valid_targets, by_name.valid_targets)
+    assert found.class_names == by_name.class_names
+
+
+def test_a_name_without_code_is_found_in_the_folder(stranger: Path) -> None:
+    examples = open_tfds(DataSettings(dataset="photos", data_dir=str(stranger.parents[1])))
+    assert (examples.name, examples.sizes, examples.upright) == ("photos", {"train": 1500, "test": 297}, False)
+    assert examples.names("train") is None
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs shared/tfds beside the checkout")
+@pytest.mark.parametrize("by", ["name", "folder"])
+def test_camvid_opens(by: str) -> None:
+    folder = DataSettings(dataset=f"dir:{SHARED / 'camvid'}")
+    examples = open_tfds(DataSettings(dataset="camvid", data_dir=str(SHARED)) if by == "name" else folder)
+    assert examples.sizes == {"train": 367, "validation": 101, "test": 233}
+    assert list(examples.features) == ["image", "segmentation_label"]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs shared/tfds beside the checkout")
+def test_examples_are_named_by_their_files() -> None:
+    examples = open_tfds(DataSettings(dataset=f"dir:{SHARED / 'bccd'}"))
+    names = examples.names("train")
+    assert names is not None
+    assert len(set(names)) == examples.sizes["train"]
+    reference = {}
+    for number, example in examples.read("train", ["image"], shuffle_seed=3):
+        reference[int(number)] = example["image/filename"].numpy().decode()
+    assert [reference[number] for number in range(len(names))] == names
+
+
+HOSTILE: dict[str, Any] = {
+    "a feature": {"features": {"image": {**IMAGE, "pythonClassName": f"{MODULE}.Image"}}},
+    "the name of the field in its other spelling": {"python_class_name": f"{MODULE}.Features"},
+    "a nested feature": {"sequence": {"feature": {"pythonClassName": f"{MODULE}.Image"}}},
+    "an early version's feature": {"type": f"{MODULE}.Features", "content": {}},
+    "an early version's feature in a text": {"jsonFeature": {"json": json.dumps({"a": {"type": f"{MODULE}.A"}})}},
+    "a text in a text": {"json": json.dumps([{"json": json.dumps({"type": f"{MODULE}.A"})}])},
+    "a module that begins like TFDS": {"pythonClassName": "tensorflow_datasets.core.features_.A"},
+    "another module of TFDS": {"pythonClassName": "tensorflow_datasets.scripts.cli.main.A"},
+}
+
+
+@pytest.mark.parametrize("file", ["features.json", "dataset_info.json"])
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE)
+def test_nothing_that_a_folder_names_is_imported(stranger: Path, tmp_path: Path, file: str, content: Any) -> None:
+    whole = json.loads((stranger / file).read_text())
+    (stranger / file).write_text(json.dumps({**whole, "features": content} if file[0] == "d" else content))
+    for dataset in (f"dir:{stranger}", f"dir:{stranger.parent}", "photos", "photos:1.0.0", "Photos"):
+        with pytest.raises(UsageError, match=rf"{file} names .*; expected classes of tensorflow_datasets"):
+            open_tfds(DataSettings(dataset=dataset, data_dir=str(stranger.parents[1])))
+    assert MODULE not in sys.modules
+    assert not (tmp_path / "trace").exists()
+
+
+def test_without_the_check_tfds_imports_what_a_folder_names(stranger: Path, tmp_path: Path) -> None:
+    """The danger is real: this test fails when TFDS no longer does so."""
+    (stranger / "features.json").write_text(json.dumps({"pythonClassName": f"{MODULE}.Features"}))
+    with pytest.raises(Exception, match="Unrecognized FeatureConnector"):
+        tfds.builder_from_directory(stranger)
+    assert (tmp_path / "trace").exists()
+    del sys.modules[MODULE]
+
+
+def test_repeated_keys_hide_nothing(stranger: Path) -> None:
+    (stranger / "features.json").write_text(
+        f'{{"pythonClassName": "{MODULE}.A", "pythonClassName": "tensorflow_datasets.core.features.A"}}'
+    )
+    with pytest.raises(UsageError, match=f"names {MODULE}"):
+        open_tfds(DataSettings(dataset=f"dir:{stranger}"))
+
+
+def test_a_broken_folder_is_one_line(stranger: Path) -> None:
+    def refused(message: str, place: Path = stranger) -> None:
+        with pytest.raises(UsageError, match=message) as raised:
+            open_tfds(DataSettings(dataset=f"dir:{place}"))
+        assert "\n" not in str(raised.value)
+
+    refused("expected a folder that TFDS prepared", stranger / "nowhere")
+    shutil.copytree(stranger, stranger.parent / "2.0.0")
+    refused(r"holds .*1\.0\.0, .*2\.0\.0; give one", stranger.parent)
+    shard = next(stranger.glob("*test.tfrecord*"))
+    shard.rename(stranger / "away")
+    refused("photos-test.tfrecord-00000-of-00001 is missing")
+    good = (stranger / "features.json").read_text()
+    for bad, message in (
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("{}", "cannot read"),
+        ("3", "cannot read"),
+    ):
+        (stranger / "features.json").write_text(bad)
+        refused(message)
+    (stranger / "features.json").write_bytes(b"\xff")
+    refused("is not JSON")
+    (stranger / "features.json").write_text(good)
+    (stranger / "dataset_info.json").write_text("{}")
+    refused("cannot read")
+    (stranger / "dataset_info.json").unlink()
+    refused(r"dataset_info\.json cannot be read")
+
+
+@pytest.mark.parametrize("name", ["digits/..", "../digits", "digits/data_dir=/tmp", "digits/a=b:1.0.0"])
+def test_a_name_leads_to_no_other_folder(name: str) -> None:
+    with pytest.raises(UsageError, match="is not one of TFDS's own"):
+        open_tfds(DataSettings(dataset=name))
