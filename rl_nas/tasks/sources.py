@@ -24,7 +24,8 @@ class Opened(NamedTuple):
     source: ImageSource
 
 
-def _tell(line: str) -> None:
+def tell_user(line: str) -> None:
+    """Prints a line that is no result."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -32,7 +33,7 @@ def open_source(
     settings: DataSettings,
     task: str | None = None,
     flags: Mapping[str, Any] = MappingProxyType({}),
-    tell: Callable[[str], None] = _tell,
+    tell: Callable[[str], None] = tell_user,
 ) -> Opened:
     """Finds a data set, downloads and prepares it if necessary, and splits it.
 
@@ -46,7 +47,9 @@ def open_source(
         UsageError: the data set is unknown, absent, not for the task, or too small for the settings.
     """
     given = find_task(task) if task else None
-    examples = _open_folder(settings.dataset, given) if settings.dataset.startswith(FOLDER) else open_tfds(settings)
+    examples = (
+        _open_folder(settings.dataset, given, flags) if settings.dataset.startswith(FOLDER) else open_tfds(settings)
+    )
     features, supervised = examples.features, examples.supervised
     chosen = given or task_for(settings.dataset, features, supervised, tell)
     annotation = chosen.annotation(features, supervised, flags)
@@ -61,14 +64,17 @@ def open_source(
     return Opened(chosen, source)
 
 
-def _open_folder(dataset: str, given: Task | None) -> Examples:
-    """The examples of `folder:PATH`: by the given task, or by the first one that knows its layout."""
+def _open_folder(dataset: str, given: Task | None, flags: Mapping[str, Any]) -> Examples:
+    """The examples of `folder:PATH`: by the given task, or by one that knows its layout.
+
+    Classification comes last: folders of images and of masks look like those of two classes.
+    """
     path = os.path.expanduser(dataset.removeprefix(FOLDER)).rstrip("/")
     if not tf.io.gfile.isdir(path):  # also in a bucket
         raise UsageError(f"--dataset={dataset}: no folder {path}")
-    tasks = [*([given] if given else []), *TASKS.values()]
+    tasks = [*([given] if given else []), *reversed(TASKS.values())]
     for task in tasks:
-        examples = task.folder(path)
+        examples = task.folder(path, flags)
         if examples is not None:
             return examples
     layouts = "; ".join(dict.fromkeys(f"{task.name}: {path}/{task.layouts}" for task in tasks if task.layouts))

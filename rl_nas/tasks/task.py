@@ -99,11 +99,12 @@ class Task(ABC):
         """Whether a data set has the task's targets; arguments as in `annotation`."""
         return self.annotation(features, supervised, {}) is not None
 
-    def folder(self, path: str) -> Examples | None:
+    def folder(self, path: str, flags: Mapping[str, Any]) -> Examples | None:
         """The examples in a folder of the user's; None if it is in none of the task's layouts.
 
         Args:
             path: of the folder, without a slash at its end; local or in a bucket.
+            flags: as in `annotation`.
 
         Raises:
             UsageError: the folder is in a layout of the task, but something in it is wrong.
@@ -157,12 +158,15 @@ class Task(ABC):
         """
         return problem
 
-    def on_targets(self, problem: Problem, targets: Callable[[], Iterable[Any]]) -> Problem:
+    def on_targets(
+        self, problem: Problem, targets: Callable[[], Iterable[Any]], tell: Callable[[str], None]
+    ) -> Problem:
         """The problem with facts about the training targets, such as weights that balance classes.
 
         Args:
             problem: of this task.
             targets: returns batches of them, as arrays; takes long on large data sets.
+            tell: called with lines on what the user may not expect of them.
         """
         return problem
 

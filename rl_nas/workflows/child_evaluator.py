@@ -22,9 +22,9 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
         UsageError: the data set is missing.
     """
     settle_determinism(config.run.determinism)
-    opened = open_source(config.data, config.task.task, config.flags(), tell=lambda line: None)  # the search has told
+    opened = open_source(config.data, config.task.task, config.flags(), _silent)
     space, images = search_space(config), load_image_cache(folder.images) or load_images(opened.source)
-    setup = set_up(config, any_genotype(space), opened, images)
+    setup = set_up(config, any_genotype(space), opened, images, _silent)
     return TrainedChildEvaluator(
         space,
         setup.training_data(),
@@ -39,3 +39,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
         states=ChildStates(folder.states) if config.early_stop.rule == "halving" else None,
         on_child=ChildWeights(folder, make_reward(config.reward)).keep,
     )
+
+
+def _silent(line: str) -> None:
+    """The search has told it."""

@@ -1,10 +1,8 @@
 """Everything that the children of a search have in common, the same in the driver and in workers."""
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +15,7 @@ from rl_nas.child.data.training_data import DeviceData, TrainingData
 from rl_nas.child.network.backbone import PlannedBackbone
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.tasks.networks import Networks
-from rl_nas.tasks.sources import Opened
+from rl_nas.tasks.sources import Opened, tell_user
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.networks import load_backbone, make_networks
 
@@ -63,7 +61,13 @@ class ChildSetup:
         return DeviceData(self.images, self.annotation, self.normalization)
 
 
-def set_up(config: SearchConfig, genotype: Genotype, opened: Opened, images: ImageData) -> ChildSetup:
+def set_up(
+    config: SearchConfig,
+    genotype: Genotype,
+    opened: Opened,
+    images: ImageData,
+    tell: Callable[[str], None] = tell_user,
+) -> ChildSetup:
     """Makes networks and features of a search.
 
     Args:
@@ -71,26 +75,24 @@ def set_up(config: SearchConfig, genotype: Genotype, opened: Opened, images: Ima
         genotype: any of its space.
         opened: task and data set.
         images: of the data set.
+        tell: called with lines on choices, and before long work.
 
     Raises:
         UsageError: space, parts, task and data do not fit together.
     """
     what, shape = f"--space={config.space.space}", images.image_shape
-    problem = opened.task.on_targets(config.problem(opened.task, images.class_names), lambda: [images.train_targets])
+    problem = config.problem(opened.task, images.class_names)
+    problem = opened.task.on_targets(problem, lambda: [images.train_targets], tell)
     networks, named = make_networks(opened.task, problem, genotype, what, config, shape)
     annotation = opened.source.annotation
     if named is None:
         return ChildSetup(images, annotation, networks)
-    setup = ChildSetup(images, annotation, networks, load_backbone(named, networks, genotype))
+    setup = ChildSetup(images, annotation, networks, load_backbone(named, networks, genotype, tell))
     if config.features.feature_cache == "no":
         return setup
     check_augmentation(config.augmentation)
     root = Path(config.features.feature_dir).expanduser() if config.features.feature_dir else default_root()
     flip = config.augmentation.flip
     assert setup.backbone is not None
-    features = cached_features(setup.backbone, images, setup.normalization, root, mirrored=flip, tell=_tell)
+    features = cached_features(setup.backbone, images, setup.normalization, root, mirrored=flip, tell=tell)
     return replace(setup, features=features)
-
-
-def _tell(line: Any) -> None:
-    print(line, file=sys.stderr, flush=True)

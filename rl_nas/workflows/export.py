@@ -43,7 +43,7 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
         UsageError: the model, the data set and the task do not fit together.
         RunError: a format computes something else than the network.
     """
-    task, data = open_source(source.data, source.task)
+    task, data = open_source(source.data, source.task, source.flags)
     serving = _serving(task, source, data.class_names)
     if serving.image_shape != data.shape:
         raise UsageError(

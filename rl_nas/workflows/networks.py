@@ -1,6 +1,6 @@
 """The networks of a run, made from a genotype and the flags that name their other parts."""
 
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import keras
@@ -14,6 +14,7 @@ from rl_nas.networks.layer import Shape
 from rl_nas.networks.network import feature_strides, plan_features, solve
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.tasks.networks import Networks
+from rl_nas.tasks.sources import tell_user
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.config import SearchConfig, TrainConfig
 from rl_nas.workflows.parts import NamedBackbone, find_backbone, other_parts
@@ -57,21 +58,23 @@ def make_networks(
     return Networks(task, problem, trained, image_shape, named.genotype), named
 
 
-def load_backbone(named: NamedBackbone, networks: Networks, genotype: Genotype) -> PlannedBackbone:
+def load_backbone(
+    named: NamedBackbone, networks: Networks, genotype: Genotype, tell: Callable[[str], None] = tell_user
+) -> PlannedBackbone:
     """The part of networks before their heads, with its weights.
 
     Args:
         named: where the weights are.
         networks: with this backbone.
         genotype: of any of them.
+        tell: called with a line if there are no weights.
 
     Raises:
         UsageError: the weights cannot be read, or are of another network.
     """
     plan = plan_features(named.genotype, networks.skeleton(genotype), networks.image_shape, networks.head(genotype))
     if named.file is None:
-        line = f"--backbone={named.name} has random weights; give the folder of a training for trained ones"
-        print(line, file=sys.stderr, flush=True)
+        tell(f"--backbone={named.name} has random weights; give the folder of a training for trained ones")
         return PlannedBackbone(plan, {})
     try:
         network, normalization = parts_of(keras.models.load_model(named.file, compile=False, safe_mode=True))

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from rl_nas.report.progress import SearchProgress
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.random_search import RandomSearch
+from rl_nas.tasks.catalog import TASK_SETTINGS
 from rl_nas.tasks.sources import Opened, open_source
 from rl_nas.trial import Trial, child_seed
 from rl_nas.workflows.child_setup import set_up
@@ -48,7 +50,7 @@ def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFo
     print(f"{name}:", file=sys.stderr)
     with TrialStore(part.trials) as store:
         recorded = store.trials()
-        data, opened = _loaded(way.data, way.task.task)
+        data, opened = _loaded(way)
         networks = set_up(way, any_genotype(space), opened, data).children  # computes features for all workers
         with image_cache(data, part.images), children.executor(way) as executor:
             progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
@@ -75,7 +77,7 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
         return
     with TrialStore(SearchFolder(folder.path / FULL).trials) as store:
         architectures = [trial.architecture for trial in store.trials()]
-    images, opened = _loaded(config.data, config.task.task)
+    images, opened = _loaded(config)
     space, task = search_space(config), opened.task
     setup = set_up(config, any_genotype(space), opened, images)
     objective = task.objective(setup.networks.problem)
@@ -89,10 +91,15 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
         yield Proxy(name, tuple(values), (time.monotonic() - started) / len(values))
 
 
+def _loaded(config: SearchConfig) -> tuple[ImageData, Opened]:
+    of_task = tuple(sorted((name, config.flags()[name]) for group in TASK_SETTINGS for name in group().flags()))
+    return _read(config.data, config.task.task, of_task)
+
+
 @cache
-def _loaded(settings: DataSettings, task: str | None) -> tuple[ImageData, Opened]:
+def _read(settings: DataSettings, task: str | None, flags: tuple[tuple[str, Any], ...]) -> tuple[ImageData, Opened]:
     """A data set, decoded once for all ways that use it."""
-    opened = open_source(settings, task)
+    opened = open_source(settings, task, dict(flags))
     return load_images(opened.source), opened
 
 

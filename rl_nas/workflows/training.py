@@ -28,7 +28,7 @@ from rl_nas.report.training_progress import TrainingProgress
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.files import write_atomically, write_text
 from rl_nas.store.run_folder import TrainingFolder
-from rl_nas.tasks.sources import open_source
+from rl_nas.tasks.sources import open_source, tell_user
 from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.networks import load_backbone, make_networks
 from rl_nas.workflows.run_config import without_unread
@@ -66,7 +66,8 @@ class TrainingRun:
         self._pipeline = InputPipeline(self._source, config.pipeline, settings.seed)
         if self._test_split:
             self._source.check_targets(self._test_split, "leave it out with --nofinal_test")
-        self._problem = config.problem(self._task, self._source.class_names)
+        problem = config.problem(self._task, self._source.class_names)
+        self._problem = self._task.on_targets(problem, self._pipeline.train_targets, tell_user)
         if settings.resume and config.parts.backbone is None:
             network = without_unread(config.network, genotype, self._task.head(self._problem))
             self.config = replace(self.config, network=network)

@@ -43,16 +43,16 @@ def test_classes_in_every_image_weigh_alike_when_weighted() -> None:
 
 def test_masks_without_labels_are_refused() -> None:
     with pytest.raises(UsageError, match=r"^no pixel of the training masks is labeled; [^\n]*$"):
-        class_weights("auto", NAMES, lambda: [np.full((2, 3, 3), IGNORE, np.uint8)])
+        class_weights("auto", NAMES, count_pixels([np.full((2, 3, 3), IGNORE, np.uint8)], len(NAMES)))
 
 
 def test_the_three_choices(tmp_path: Path) -> None:
     file = tmp_path / "weights.txt"
     file.write_text("sky 1\nroad 2\ntraffic light 3\n")
     masks = np.arange(3, dtype=np.uint8).reshape(1, 1, 3)
-    assert class_weights(SegmentationSettings().class_weights, NAMES, lambda: [masks]) is None
-    assert class_weights("auto", NAMES, lambda: [masks]) == (1, 1, 1)
-    assert class_weights(str(file), NAMES, lambda: [masks]) == (1, 3, 2)
+    assert class_weights(SegmentationSettings().class_weights, NAMES, count_pixels([masks], len(NAMES))) is None
+    assert class_weights("auto", NAMES, count_pixels([masks], len(NAMES))) == (1, 1, 1)
+    assert class_weights(str(file), NAMES, count_pixels([masks], len(NAMES))) == (1, 3, 2)
 
 
 def test_a_file_may_be_laid_out_at_will(tmp_path: Path) -> None:

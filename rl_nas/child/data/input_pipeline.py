@@ -1,5 +1,6 @@
 """Images for full training as tf.data pipelines, each a function of the seed, the epoch and the position."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from rl_nas.errors import UsageError
 from rl_nas.units import GIB
 
 _STATISTICS_IMAGES = 50_000
+_TARGETS = 32
 
 
 class Shard(NamedTuple):
@@ -111,6 +113,14 @@ class InputPipeline:
             lambda place, example: self._augmenter(self._source.decode_whole(example[0]), tf.random.fold_in(key, place))
         )
         return next(iter(varied.batch(count)))
+
+    def train_targets(self) -> Iterator[Target]:
+        """Yields batches of the training targets, as arrays, in no order."""
+        targets = self._source.part("train").map(
+            lambda encoded, kept: self._source.decode_both(encoded, kept)[1], tf.data.AUTOTUNE, deterministic=False
+        )
+        with self._source.decoding_errors():
+            yield from targets.batch(_TARGETS).prefetch(1).as_numpy_iterator()
 
     def size(self, split: str) -> int:
         """Images of a split, or those held out."""

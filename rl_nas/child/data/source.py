@@ -9,6 +9,7 @@ import tensorflow as tf
 from rl_nas.child.data.annotation import Annotation, Frame, Target
 from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.orientation import UPRIGHT, orientation, turned
+from rl_nas.child.data.refusal import refused
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.splits import TEST, TRAIN, VALID, assign_roles, test_split
 from rl_nas.errors import UsageError
@@ -130,10 +131,12 @@ class ImageSource:
 
     @contextlib.contextmanager
     def decoding_errors(self) -> Iterator[None]:
-        """Turns the error of an image file that cannot be decoded into one line with its name."""
+        """Turns the error of an image or a target that cannot be decoded into one line with its name."""
         try:
             yield
         except tf.errors.InvalidArgumentError as error:
+            if (problem := refused(error)) is not None:
+                raise problem from error
             file = self._examples.unreadable()
             if file is None:
                 raise

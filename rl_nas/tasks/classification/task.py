@@ -34,7 +34,7 @@ class Classification(Task):
     layouts: ClassVar[str] = "train/CLASS/NAME.jpg"
 
     @override
-    def folder(self, path: str) -> ClassFolder | None:
+    def folder(self, path: str, flags: Mapping[str, Any]) -> ClassFolder | None:
         from rl_nas.tasks.classification.folder import class_folder
 
         return class_folder(path)

@@ -11,17 +11,20 @@ from typing_extensions import override
 from rl_nas.networks.families.family import BACKBONE, HEAD
 from rl_nas.settings import Settings
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.tasks.segmentation.absent import absent_classes
 from rl_nas.tasks.segmentation.head import SegmentationHead
 from rl_nas.tasks.segmentation.head_settings import SegmentationHeadSettings
+from rl_nas.tasks.segmentation.layouts import LAYOUTS
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.settings import SegmentationSettings
-from rl_nas.tasks.segmentation.weights import class_weights
+from rl_nas.tasks.segmentation.weights import class_weights, count_pixels
 from rl_nas.tasks.task import Problem, Task
 
 if TYPE_CHECKING:
     import keras
 
     from rl_nas.child.data.annotation import Annotation
+    from rl_nas.child.data.examples import Examples
     from rl_nas.child.data.normalization import Normalization
     from rl_nas.tasks.segmentation.metric import SegmentationMetric
     from rl_nas.tasks.segmentation.objective import SegmentationObjective
@@ -38,6 +41,7 @@ class Segmentation(Task):
     noun: ClassVar[str] = "segmentation network"
     settings: ClassVar[tuple[type[Settings], ...]] = (SegmentationSettings, SegmentationHeadSettings, MaskSettings)
     supports: ClassVar[frozenset[str]] = frozenset({"parameters", "gradient_norm"})
+    layouts: ClassVar[str] = LAYOUTS
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None, HEAD: _DEFAULT_HEAD}
 
     @override
@@ -47,6 +51,12 @@ class Segmentation(Task):
         from rl_nas.tasks.segmentation.annotation import masks_of
 
         return masks_of(features, supervised, self.problem((), flags).of(MaskSettings))
+
+    @override
+    def folder(self, path: str, flags: Mapping[str, Any]) -> Examples | None:
+        from rl_nas.tasks.segmentation.folders import mask_folder
+
+        return mask_folder(path, self.problem((), flags).of(MaskSettings).mask_suffix)
 
     @override
     def fits(self, features: Mapping[str, Any], supervised: Sequence[str]) -> bool:
@@ -61,8 +71,14 @@ class Segmentation(Task):
         return problem.changed(SegmentationHeadSettings, output_stride=max(strides))
 
     @override
-    def on_targets(self, problem: Problem, targets: Callable[[], Iterable[Any]]) -> Problem:
-        weights = class_weights(problem.of(SegmentationSettings).class_weights, problem.class_names, targets)
+    def on_targets(
+        self, problem: Problem, targets: Callable[[], Iterable[Any]], tell: Callable[[str], None]
+    ) -> Problem:
+        counts = count_pixels(targets(), problem.classes)
+        absent = absent_classes(counts.own, problem.class_names)
+        if absent is not None:
+            tell(absent)
+        weights = class_weights(problem.of(SegmentationSettings).class_weights, problem.class_names, counts)
         return replace(problem, facts={_WEIGHTS: weights})
 
     @override

@@ -1,7 +1,7 @@
 """Weights of classes in a loss: balanced by their pixels, or read from a file."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,15 +25,13 @@ class PixelCounts(NamedTuple):
     around: np.ndarray
 
 
-def class_weights(
-    choice: str, class_names: Sequence[str], masks: Callable[[], Iterable[np.ndarray]]
-) -> tuple[float, ...] | None:
+def class_weights(choice: str, class_names: Sequence[str], counts: PixelCounts) -> tuple[float, ...] | None:
     """The weights that `--class_weights` names.
 
     Args:
         choice: `none`, `auto`, or the path of a file.
         class_names: of the data set.
-        masks: returns batches of the training masks, for `auto`.
+        counts: of the training masks, for `auto`.
 
     Returns:
         One for each class; None for `none`.
@@ -44,7 +42,7 @@ def class_weights(
     if choice == "none":
         return None
     if choice == "auto":
-        return balanced_weights(count_pixels(masks(), len(class_names)))
+        return balanced_weights(counts)
     return read_weights(Path(choice), class_names)
 
 
