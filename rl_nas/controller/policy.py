@@ -43,7 +43,7 @@ class Rollout(NamedTuple):
         return tf.reduce_sum(self.entropies, -1)
 
 
-def log_weights(space: SearchSpace[Any], width: int) -> np.ndarray:
+def _log_weights(space: SearchSpace[Any], width: int) -> np.ndarray:
     """Logarithms of the weights of all choices, float32 [decisions, width]; 0 without weights, and beyond choices."""
     rows = np.zeros([len(space.decisions), width], np.float32)
     for row, decision in zip(rows, space.decisions, strict=True):
@@ -74,7 +74,7 @@ class RNNPolicy(tf.Module):
         sizes = [len(decision.choices) for decision in space.decisions]
         self._sizes, self._config = sizes, config
         self._offered = np.arange(max(sizes)) < np.array(sizes)[:, np.newaxis]  # [decisions, choices]
-        self._prior = log_weights(space, max(sizes))
+        self._prior = _log_weights(space, max(sizes))
         self._conditions = [space.conditions(number) for number in range(len(sizes))]
         self._steps = selection_sets(space)
         self._step_of = [step for step, made in enumerate(self._steps) for _ in made]

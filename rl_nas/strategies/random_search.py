@@ -11,7 +11,7 @@ from rl_nas.trial import Trial
 
 
 class RandomSearch:
-    """Proposes architectures drawn uniformly, decision by decision; learns nothing."""
+    """Proposes architectures drawn decision by decision, as `SearchSpace.sample` does; learns nothing."""
 
     def __init__(self, space: SearchSpace[Any], seed: int) -> None:
         self._space = space
