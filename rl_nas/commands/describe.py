@@ -1,8 +1,9 @@
 """`rl_nas describe`: a genotype and the cost of a network of it, or a search space. No TensorFlow."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,10 +13,11 @@ from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.image_size import parse_image_size
 from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.genotypes import to_json
-from rl_nas.networks.layer import Cost, Shape
+from rl_nas.networks.layer import Cost
 from rl_nas.networks.lookup import find_genotype
-from rl_nas.networks.network import plan_network, size_notation, solve
+from rl_nas.networks.network import size_notation
 from rl_nas.networks.own_operations import OperationSettings, find_operations
 from rl_nas.networks.settings import NetworkSettings, skeleton_of
 from rl_nas.networks.skeleton import Skeleton
@@ -25,10 +27,13 @@ from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
-from rl_nas.store.files import storage_errors
-from rl_nas.tasks.catalog import TASKS, find_task
-from rl_nas.tasks.settings import TaskSettings
+from rl_nas.store.files import storage_errors, write_text
+from rl_nas.tasks.catalog import TASK_SETTINGS, TASKS, check_unread, find_task
+from rl_nas.tasks.networks import Networks
+from rl_nas.tasks.segmentation.class_list import read_classes
+from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Task
+from rl_nas.workflows.networks import check_part, find_backbone, make_networks
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class DescribeSettings(Settings):
         None, "pixels of the images that the cost is for, N for a square or HxW; left out: the preset's"
     )
     channels: int = setting(3, "channels of the images", minimum=1)
-    classes: int | None = setting(None, "classes; left out: the preset's", minimum=1)
+    released: str | None = setting(None, "also write it into this file, in the JSON form of its authors' code")
 
 
 DESCRIBE = Command(
@@ -57,8 +62,13 @@ DESCRIBE = Command(
         "rl_nas describe --genotype=AmoebaNet-A --network=cifar --target_params=3.2e6",
         "rl_nas describe --genotype=runs/digits/best/genotype.json --json",
         "rl_nas describe --space=nasnet --blocks=3",
+        "rl_nas describe --genotype=DPC-top1 --backbone=NASNet-A --network=imagenet_mobile --image_size=512x1024"
+        " --classes=19",
     ),
-    groups=(DescribeSettings, SpaceSettings, OperationSettings, TaskSettings, NetworkSettings),
+    groups=(
+        *(DescribeSettings, SpaceSettings, OperationSettings, TaskSettings, PartSettings, NetworkSettings),
+        *TASK_SETTINGS,
+    ),
 )
 
 
@@ -67,15 +77,22 @@ class Description:
     """A genotype and the cost of its network at inference."""
 
     genotype: Genotype
-    skeleton: Skeleton
-    image_shape: Shape
-    classes: int
-    cost: Cost
+    networks: Networks
+
+    @cached_property
+    def skeleton(self) -> Skeleton:
+        """The network around the backbone."""
+        return self.networks.skeleton(self.genotype)
+
+    @cached_property
+    def cost(self) -> Cost:
+        """Parameters and multiply-adds."""
+        return self.networks.plan(self.genotype).cost()
 
     @property
     def size(self) -> str:
         """N@P as in the papers; empty without cells."""
-        return size_notation(self.genotype, self.skeleton)
+        return size_notation(self.networks.backbone_of(self.genotype), self.skeleton)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -93,26 +110,65 @@ def _run(parsed: Parsed) -> int:
         space = find_space(parsed.group(SpaceSettings), offered)
         print(json.dumps(space_json(space)) if as_json else space_text(space))
         return DONE
-    task = find_task(parsed.group(TaskSettings).task or next(iter(TASKS)))
-    description = describe(settings, parsed.group(NetworkSettings), task)
-    operations.check_genotype(description.genotype)
+    genotype = _genotype(settings)
+    operations.check_genotype(genotype)
     if settings.picture:
-        _draw(description.genotype, settings.picture, settings.genotype or "")
+        _draw(genotype, settings.picture, settings.genotype or "")
+    if settings.released:
+        _write_released(genotype, settings.released)
+    task = _task(genotype, parsed.group(TaskSettings).task)
+    check_unread(task, tuple(parsed.group(group) for group in TASK_SETTINGS), ("classes",))
+    if check_part(task, genotype, f"--genotype={settings.genotype}") != BACKBONE and parsed.values["backbone"] is None:
+        text = f"{family_of(genotype).text(genotype)}\n\nNetwork: give --backbone to see what the {task.noun} costs"
+        print(json.dumps(_genotype_json(genotype)) if as_json else text)
+        return DONE
+    description = describe(genotype, parsed.values, task)
     print(json.dumps(_json(description)) if as_json else _text(description))
     return DONE
 
 
-def describe(settings: DescribeSettings, network: NetworkSettings, task: Task) -> Description:
-    """Finds the genotype and counts the cost of its network."""
+def describe(genotype: Genotype, flags: Mapping[str, Any], task: Task) -> Description:
+    """Plans the network of a genotype.
+
+    Args:
+        genotype: to describe.
+        flags: values by name.
+        task: of the network.
+    """
+    settings = DescribeSettings.from_flags(flags)
+    backbone, trained = genotype, None
+    if family_of(genotype).part != BACKBONE:
+        named = find_backbone(flags["backbone"], task, NetworkSettings.from_flags(flags))
+        backbone, trained = named.genotype, named.skeleton
+    reads = task.head(task.problem((), flags)).reads
+    preset = trained or skeleton_of(backbone, NetworkSettings.from_flags(flags), reads, default="cifar")
+    height, width = parse_image_size(settings.image_size) if settings.image_size else (preset.image_size,) * 2
+    shape = (height, width, settings.channels)
+    given = flags["classes"]
+    known = not given or given.isdecimal()
+    names = tuple(map(str, range(int(given or preset.classes)))) if known else read_classes(given).names
+    problem = task.problem(names, flags)
+    networks, _ = make_networks(task, problem, genotype, f"--genotype={settings.genotype}", flags, shape, "cifar")
+    return Description(genotype, networks)
+
+
+def _genotype(settings: DescribeSettings) -> Genotype:
     if settings.genotype is None:
         raise UsageError(f"--genotype is missing; give a file, a --space or one of {', '.join(PUBLISHED)}")
-    genotype = find_genotype(settings.genotype)
-    preset = skeleton_of(genotype, network, task.head(task.problem(["0"])).reads, default="cifar")
-    classes, size = settings.classes or preset.classes, (preset.image_size, preset.image_size)
-    height, width = parse_image_size(settings.image_size) if settings.image_size else size
-    shape, head = (height, width, settings.channels), task.head(task.problem([*map(str, range(classes))]))
-    skeleton = solve(genotype, network, shape, head, default="cifar")
-    return Description(genotype, skeleton, shape, classes, plan_network(genotype, skeleton, shape, head).cost())
+    return find_genotype(settings.genotype)
+
+
+def _task(genotype: Genotype, name: str | None) -> Task:
+    """The given task, or the first one whose networks have the part that a genotype describes."""
+    part = family_of(genotype).part
+    return find_task(name) if name else next(task for task in TASKS.values() if part in task.parts)
+
+
+def _write_released(genotype: Genotype, path: str) -> None:
+    family = family_of(genotype)
+    if family.to_foreign is None:
+        raise UsageError(f"--released={path}: genotypes of kind {genotype.KIND} have no JSON form of their authors")
+    write_text(Path(path), json.dumps(family.to_foreign(genotype)) + "\n")
 
 
 def _draw(genotype: Genotype, path: str, title: str) -> None:
@@ -123,9 +179,9 @@ def _draw(genotype: Genotype, path: str, title: str) -> None:
 
 
 def _text(description: Description) -> str:
-    cost, skeleton = description.cost, description.skeleton
-    height, width, channels = description.image_shape
-    network = [f"{height}x{width}x{channels} images, {description.classes} classes"]
+    cost, skeleton, networks = description.cost, description.skeleton, description.networks
+    height, width, channels = networks.image_shape
+    network = [f"{height}x{width}x{channels} images, {networks.problem.classes} classes"]
     if description.size:
         network.insert(
             0, f"{description.size}: {skeleton.cells} cells a stage, {skeleton.filters} filters in the first"
@@ -143,18 +199,22 @@ def _text(description: Description) -> str:
 
 
 def _json(description: Description) -> dict[str, Any]:
-    cost = description.cost
+    cost, networks = description.cost, description.networks
     return {
-        "genotype": to_json(description.genotype),
-        "canonical_key": description.genotype.canonical_key(),
+        **_genotype_json(description.genotype),
+        "task": networks.task.name,
         "network": asdict(description.skeleton),
         "size": description.size,
-        "image": list(description.image_shape),
-        "classes": description.classes,
+        "image": list(networks.image_shape),
+        "classes": networks.problem.classes,
         "trainable_parameters": cost.trainable,
         "other_parameters": cost.other,
         "multiply_adds": cost.madds,
     }
+
+
+def _genotype_json(genotype: Genotype) -> dict[str, Any]:
+    return {"genotype": to_json(genotype), "canonical_key": genotype.canonical_key()}
 
 
 if __name__ == "__main__":

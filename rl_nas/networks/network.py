@@ -102,10 +102,10 @@ def solve(
     return replace(skeleton, filters=filters)
 
 
-def size_notation(genotype: Genotype, skeleton: Skeleton) -> str:
+def size_notation(backbone: Genotype | FeatureMaps, skeleton: Skeleton) -> str:
     """N@P as in the papers: cells of a stage, channels before the head; empty for networks without a fixed width."""
-    width = backbone_family(genotype).output_width
-    return "" if width is None else f"{skeleton.cells}@{width(genotype) * skeleton.filters * 2**skeleton.reductions}"
+    width = None if isinstance(backbone, FeatureMaps) else backbone_family(backbone).output_width
+    return "" if width is None else f"{skeleton.cells}@{width(backbone) * skeleton.filters * 2**skeleton.reductions}"
 
 
 def _sized(genotype: Genotype, skeleton: Skeleton, size: str) -> Skeleton:

@@ -58,3 +58,19 @@ def task_for(dataset: str, features: Mapping[str, Any], supervised: Sequence[str
         others = ", ".join(f"--task={task.name}" for task in fitting[1:])
         tell(f"task: {fitting[0].name}; {dataset} also fits {others}")
     return fitting[0]
+
+
+def check_unread(task: Task, groups: Sequence[Settings], read: Sequence[str] = ()) -> None:
+    """Raises `UsageError` for a setting of another task that is not the default, as it would have no effect.
+
+    Args:
+        task: that is used.
+        groups: settings of all tasks.
+        read: names of settings that have an effect with all tasks.
+    """
+    for group in groups:
+        if not isinstance(group, task.settings):
+            defaults = type(group)().flags()
+            for name, value in group.flags().items():
+                if value != defaults[name] and name not in read:
+                    raise UsageError(f"--{name}={value} has no effect with --task={task.name}; leave it out")

@@ -49,12 +49,12 @@ class Networks:
         """
         if isinstance(self.settings, Skeleton):
             return self.settings
-        return solve(self._backbone(genotype), self.settings, self.image_shape, self.head(genotype), self.preset)
+        return solve(self.backbone_of(genotype), self.settings, self.image_shape, self.head(genotype), self.preset)
 
     def plan(self, genotype: Genotype, training_steps: int | None = None) -> Plan:
         """The network of a genotype; arguments and errors as in `plan_network`."""
         skeleton, head = self.skeleton(genotype), self.head(genotype)
-        return plan_network(self._backbone(genotype), skeleton, self.image_shape, head, training_steps)
+        return plan_network(self.backbone_of(genotype), skeleton, self.image_shape, head, training_steps)
 
     def key(self, genotype: Genotype) -> str:
         """A name that genotypes share if their networks compute the same on these images."""
@@ -65,5 +65,6 @@ class Networks:
             genotype = family.merged(genotype, (height, width))
         return genotype.canonical_key()
 
-    def _backbone(self, genotype: Genotype) -> Genotype | FeatureMaps:
+    def backbone_of(self, genotype: Genotype) -> Genotype | FeatureMaps:
+        """The backbone of the network of a genotype."""
         return genotype if self.backbone is None else self.backbone

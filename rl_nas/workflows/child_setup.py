@@ -16,8 +16,9 @@ from rl_nas.child.network.backbone import PlannedBackbone
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import Opened, tell_user
+from rl_nas.workflows.backbone import load_backbone
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.networks import load_backbone, make_networks
+from rl_nas.workflows.networks import make_networks
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def set_up(
     what, shape = f"--space={config.space.space}", images.image_shape
     problem = config.problem(opened.task, images.class_names)
     problem = opened.task.on_targets(problem, lambda: [images.train_targets], tell)
-    networks, named = make_networks(opened.task, problem, genotype, what, config, shape)
+    networks, named = make_networks(opened.task, problem, genotype, what, config.flags(), shape)
     annotation = opened.source.annotation
     if named is None:
         return ChildSetup(images, annotation, networks)

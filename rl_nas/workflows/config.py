@@ -8,7 +8,6 @@ from rl_nas.child.data.settings import AugmentSettings, DataSettings, FeatureCac
 from rl_nas.child.training.settings import DeviceSettings, InitSettings, TrainingSettings
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
-from rl_nas.errors import UsageError
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.rewards import RewardSettings
 from rl_nas.evaluation.settings import FilterSettings
@@ -21,7 +20,7 @@ from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.strategies.catalog import StrategyOptions
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
-from rl_nas.tasks.catalog import TASK_SETTINGS
+from rl_nas.tasks.catalog import TASK_SETTINGS, check_unread
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.settings import SearchRunSettings, SecondStageSettings, StrategySettings, TrainRunSettings
@@ -64,12 +63,7 @@ class Config:
 
     def check_task(self, task: Task) -> None:
         """Raises `UsageError` for a setting of another task that is not the default, as it would have no effect."""
-        for group in self._complete():
-            if not isinstance(group, task.settings):
-                defaults = type(group)().flags()
-                for name, value in group.flags().items():
-                    if value != defaults[name]:
-                        raise UsageError(f"--{name}={value} has no effect with --task={task.name}; leave it out")
+        check_unread(task, self._complete())
 
     def _complete(self) -> tuple[Settings, ...]:
         given = {type(group): group for group in self.of_tasks}

@@ -1,23 +1,40 @@
-"""The networks of a run, made from a genotype and the flags that name their other parts."""
+"""The networks of a run, made from a genotype and the flags that name their other parts. No TensorFlow."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
 
-import keras
-
-from rl_nas.child.export.serving import parts_of
-from rl_nas.child.network.backbone import PlannedBackbone
-from rl_nas.errors import UsageError, first_line
+from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
+from rl_nas.networks.genotypes import load
 from rl_nas.networks.layer import Shape
-from rl_nas.networks.network import feature_strides, plan_features, solve
+from rl_nas.networks.lookup import find_genotype
+from rl_nas.networks.network import feature_strides
+from rl_nas.networks.settings import NetworkSettings, skeleton_of
+from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.decisions import Genotype
+from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
-from rl_nas.tasks.sources import tell_user
 from rl_nas.tasks.task import Problem, Task
-from rl_nas.workflows.config import SearchConfig, TrainConfig
-from rl_nas.workflows.parts import NamedBackbone, find_backbone, other_parts
+
+
+@dataclass(frozen=True)
+class NamedBackbone:
+    """A backbone that a flag names.
+
+    Attributes:
+        name: as given.
+        genotype: of the backbone.
+        skeleton: of the trained network; None: that of the flags.
+        file: model.keras with its weights; None: it is not trained.
+    """
+
+    name: str
+    genotype: Genotype
+    skeleton: Skeleton | None = None
+    file: Path | None = None
 
 
 def make_networks(
@@ -25,7 +42,7 @@ def make_networks(
     problem: Problem,
     genotype: Genotype,
     what: str,
-    config: SearchConfig | TrainConfig,
+    flags: Mapping[str, Any],
     image_shape: Shape,
     preset: str = "proxy",
 ) -> tuple[Networks, NamedBackbone | None]:
@@ -36,7 +53,7 @@ def make_networks(
         problem: of the data set, without parts.
         genotype: of the part that differs.
         what: the flag that it comes from.
-        config: names the other parts.
+        flags: values by name; they say what the other parts are.
         image_shape: height, width, channels.
         preset: of backbones of cells, if the flags name none.
 
@@ -46,39 +63,93 @@ def make_networks(
     Raises:
         UsageError: genotype, parts and task do not fit together.
     """
-    problem = replace(problem, parts=other_parts(task, genotype, what, config.flags()))
+    settings = NetworkSettings.from_flags(flags)
+    problem = replace(problem, parts=other_parts(task, genotype, what, flags))
     if family_of(genotype).part == BACKBONE:
-        skeleton = solve(genotype, config.network, image_shape, task.head(problem), preset)
+        skeleton = skeleton_of(genotype, settings, task.head(problem).reads, preset)
         problem = task.on_backbone(problem, feature_strides(genotype, skeleton, image_shape))
-        return Networks(task, problem, config.network, image_shape, preset=preset), None
-    named = find_backbone(config.parts.backbone, task, config.network)
-    head = task.head(replace(problem, parts={**problem.parts, family_of(genotype).part: genotype}))
-    trained = named.skeleton or solve(named.genotype, config.network, image_shape, head, preset)
-    problem = task.on_backbone(problem, feature_strides(named.genotype, trained, image_shape))
-    return Networks(task, problem, trained, image_shape, named.genotype), named
+        return Networks(task, problem, settings, image_shape, preset=preset), None
+    named = find_backbone(flags["backbone"], task, settings)
+    skeleton = named.skeleton or skeleton_of(named.genotype, settings, task.head(problem).reads, preset)
+    problem = task.on_backbone(problem, feature_strides(named.genotype, skeleton, image_shape))
+    networks = Networks(task, problem, named.skeleton or settings, image_shape, named.genotype, preset)
+    return replace(networks, settings=networks.skeleton(genotype)), named
 
 
-def load_backbone(
-    named: NamedBackbone, networks: Networks, genotype: Genotype, tell: Callable[[str], None] = tell_user
-) -> PlannedBackbone:
-    """The part of networks before their heads, with its weights.
+def check_part(task: Task, genotype: Genotype, what: str) -> str:
+    """The part that a genotype, from the flag `what`, describes; raises `UsageError` if the task's networks have none."""
+    part = family_of(genotype).part
+    if part not in task.parts:
+        parts = " and ".join(f"a {name}" for name in task.parts)
+        raise UsageError(f"{what} describes a {part}; networks of --task={task.name} consist of {parts}")
+    return part
+
+
+def other_parts(task: Task, searched: Genotype, what: str, flags: Mapping[str, Any]) -> dict[str, Genotype]:
+    """Genotypes of the parts of a task's networks that are not searched, without the backbone.
 
     Args:
-        named: where the weights are.
-        networks: with this backbone.
-        genotype: of any of them.
-        tell: called with a line if there are no weights.
+        task: of the networks.
+        searched: a genotype of the part that is searched, or trained.
+        what: the flag that gives it.
+        flags: values by name; those of parts are names of genotypes.
 
     Raises:
-        UsageError: the weights cannot be read, or are of another network.
+        UsageError: the task's networks have no such part, a part is given twice, or a genotype is of another part.
     """
-    plan = plan_features(named.genotype, networks.skeleton(genotype), networks.image_shape, networks.head(genotype))
-    if named.file is None:
-        tell(f"--backbone={named.name} has random weights; give the folder of a training for trained ones")
-        return PlannedBackbone(plan, {})
-    try:
-        network, normalization = parts_of(keras.models.load_model(named.file, compile=False, safe_mode=True))
-    except (ValueError, OSError, TypeError) as error:
-        raise UsageError(f"--backbone={named.name}: {named.file} cannot be read: {first_line(error)}") from error
-    weights = {variable.path: variable.numpy() for variable in network.weights}
-    return PlannedBackbone(plan, weights, normalization, source=str(named.file))
+    part = check_part(task, searched, what)
+    if flags.get(part) is not None:
+        raise UsageError(f"--{part}={flags[part]}, but {what} describes the {part}; leave one of them out")
+    found = {}
+    for name, default in task.parts.items():
+        if name not in (part, BACKBONE):
+            given = str(flags.get(name) or default)
+            found[name] = find_genotype(given)
+            if family_of(found[name]).part != name:
+                raise UsageError(f"--{name}={given} describes a {family_of(found[name]).part}; expected a {name}")
+    return found
+
+
+def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> NamedBackbone:
+    """The backbone that --backbone names.
+
+    Raises:
+        UsageError: it is missing or no backbone, or settings would change a trained one.
+    """
+    if name is None:
+        raise UsageError(
+            f"--backbone is missing; a {task.noun} needs one, such as the folder of a training of rl_nas train"
+        )
+    folder = TrainingFolder(name)
+    if not (folder.model.is_file() and folder.results.is_file()):
+        found = NamedBackbone(name, find_genotype(name))
+    else:
+        skeleton = _trained_skeleton(folder)
+        given = {flag: value for flag, value in settings.flags().items() if value is not None}
+        for flag, value in given.items():
+            if flag not in _FREE and value != getattr(skeleton, flag, None):
+                raise UsageError(
+                    f"--{flag}={value} would change --backbone={name}, which is trained already; leave it out"
+                )
+        found = NamedBackbone(name, load(folder.genotype), skeleton, folder.model)
+    part = family_of(found.genotype).part
+    if part != BACKBONE:
+        raise UsageError(f"--backbone={name} describes a {part}; expected a backbone")
+    return found
+
+
+_FREE = ("bn_momentum", "bn_epsilon")
+"""Settings that are not about the weights."""
+
+
+def _trained_skeleton(folder: TrainingFolder) -> Skeleton:
+    """The network of a finished training, from its results."""
+    recorded = folder.read_results()["network"]
+    known = {one.name: recorded[one.name] for one in fields(Skeleton) if one.name in recorded}
+    defaults = Skeleton()
+    for name, value in known.items():
+        default = getattr(defaults, name)
+        number = isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)
+        if type(value) is not type(default) and not number:
+            raise UsageError(f"{folder.results}: network {name} is {value!r}; expected {type(default).__name__}")
+    return Skeleton(**known)

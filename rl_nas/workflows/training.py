@@ -29,8 +29,9 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.files import write_atomically, write_text
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import open_source, tell_user
+from rl_nas.workflows.backbone import load_backbone
 from rl_nas.workflows.config import TrainConfig
-from rl_nas.workflows.networks import load_backbone, make_networks
+from rl_nas.workflows.networks import make_networks
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 
@@ -73,7 +74,7 @@ class TrainingRun:
             self.config = replace(self.config, network=network)
         what, shape = f"--genotype={settings.genotype}", self._source.shape
         self._networks, self._backbone = make_networks(
-            self._task, self._problem, genotype, what, self.config, shape, preset="cifar"
+            self._task, self._problem, genotype, what, self.config.flags(), shape, preset="cifar"
         )
         self._problem, self._head = self._networks.problem, self._networks.head(genotype)
         self._skeleton = self._networks.skeleton(genotype)
@@ -130,24 +131,21 @@ class TrainingRun:
 
         A resumed training restores its own, and checks that the data are still the same.
         """
+        if not (self.config.run.resume and self.folder.data.exists()):
+            return self._start(model) or self._pipeline.normalization()
+        data, recorded = self._data(), self.folder.read_data()
+        changed = ", ".join(name for name in data if recorded.get(name) != data[name])
+        if changed:
+            raise UsageError(f"--dataset={self._source.name} differs from that at the training's start: {changed}")
+        if last_checkpoint(self._place) is None:  # it was stopped before the first one
+            self._start(model)
+        return Normalization(tuple(recorded["mean"]), tuple(recorded["deviation"]))
+
+    def _start(self, model: keras.Model) -> Normalization | None:
+        """Copies the trained weights that the flags name, if any; returns the normalization of their images."""
         start = self.config.start
-        if self.config.run.resume and self.folder.data.exists():
-            data, recorded = self._data(), self.folder.read_data()
-            changed = ", ".join(name for name in data if recorded.get(name) != data[name])
-            if changed:
-                raise UsageError(f"--dataset={self._source.name} differs from that at the training's start: {changed}")
-            if start.init is not None and last_checkpoint(self._place) is None:  # it was stopped before the first one
-                start_from(start, model, self._skeleton, self._head)
-            if start.init is None and last_checkpoint(self._place) is None:
-                self._start_from_backbone(model)
-            return Normalization(tuple(recorded["mean"]), tuple(recorded["deviation"]))
         if start.init is not None:
             return start_from(start, model, self._skeleton, self._head).normalization
-        trained = self._start_from_backbone(model)
-        return trained or self._pipeline.normalization()
-
-    def _start_from_backbone(self, model: keras.Model) -> Normalization | None:
-        """Copies the weights of `--backbone`; returns the normalization of its images, if it is trained."""
         if self._backbone is None or self._backbone.file is None:
             return None
         backbone = load_backbone(self._backbone, self._networks, self._genotype)
@@ -250,7 +248,7 @@ class TrainingRun:
             "genotype": to_json(self._genotype),
             "network": {
                 **asdict(self._skeleton),
-                "size": size_notation(self._genotype, self._skeleton),
+                "size": size_notation(self._networks.backbone_of(self._genotype), self._skeleton),
                 "image": list(self._source.shape),
                 **counts,
             },
