@@ -112,6 +112,12 @@ def test_without_the_check_tfds_imports_what_a_folder_names(stranger: Path, tmp_
     del sys.modules[MODULE]
 
 
+def test_a_version_that_is_not_complete_does_not_hinder_others(stranger: Path) -> None:
+    (stranger.parent / "2.0.0.incomplete").mkdir()
+    shutil.copy(stranger / "features.json", stranger.parent / "2.0.0.incomplete")
+    assert open_tfds(DataSettings(dataset="photos:1.0.0", data_dir=str(stranger.parents[1]))).sizes["train"] == 1500
+
+
 def test_repeated_keys_hide_nothing(stranger: Path) -> None:
     (stranger / "features.json").write_text(
         f'{{"pythonClassName": "{MODULE}.A", "pythonClassName": "tensorflow_datasets.core.features.A"}}'

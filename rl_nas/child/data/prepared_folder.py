@@ -6,7 +6,7 @@ TFDS imports the modules that features.json and dataset_info.json name, and such
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 from rl_nas.child.data.settings import PREPARED
 from rl_nas.errors import UsageError, first_line
 
-_INFO, _FEATURES = "dataset_info.json", "features.json"
+_FILES = _INFO, _FEATURES = "dataset_info.json", "features.json"
 _CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
 """Names under which files of all versions of TFDS name the class of a feature; a `type` may be another thing too."""
 _OWN_CLASS = re.compile(r"tensorflow_datasets\.core\.features\.\w+(\.\w+)*")
@@ -48,18 +48,18 @@ def open_prepared(dataset: str) -> Any:
 
 
 def check_all_prepared(folder: str) -> None:
-    """Checks all versions of a data set in a folder of prepared ones, as `check_prepared` does."""
+    """Checks all versions of a data set, as `check_prepared` does; one that is not complete may lack files."""
     for version in _prepared_folders(folder):
-        check_prepared(version)
+        check_prepared(version, [name for name in _FILES if tf.io.gfile.exists(f"{version}/{name}")])
 
 
-def check_prepared(folder: str) -> None:
+def check_prepared(folder: str, names: Sequence[str] = _FILES) -> None:
     """Checks that a folder's files name no classes but TFDS's own, and imports nothing.
 
     Raises:
         UsageError: they do, or they are absent or no JSON.
     """
-    for name in (_INFO, _FEATURES):
+    for name in names:
         path = f"{folder}/{name}"
         try:
             with tf.io.gfile.GFile(path) as file:
@@ -74,7 +74,7 @@ def check_prepared(folder: str) -> None:
 
 def _prepared_folders(root: str, levels: int = _LEVELS) -> Iterator[str]:
     """Folders of prepared versions: the folder itself, or those at some depth in it."""
-    if tf.io.gfile.exists(f"{root}/{_INFO}") or tf.io.gfile.exists(f"{root}/{_FEATURES}"):
+    if any(tf.io.gfile.exists(f"{root}/{name}") for name in _FILES):
         yield root
     elif levels and tf.io.gfile.isdir(root):
         for name in sorted(tf.io.gfile.listdir(root)):
