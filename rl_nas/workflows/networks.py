@@ -77,7 +77,11 @@ def make_networks(
 
 
 def check_part(task: Task, genotype: Genotype, what: str) -> str:
-    """The part that a genotype, from the flag `what`, describes; raises `UsageError` if the task's networks have none."""
+    """The part that a genotype, from the flag `what`, describes.
+
+    Raises:
+        UsageError: the task's networks have no such part.
+    """
     part = family_of(genotype).part
     if part not in task.parts:
         parts = " and ".join(f"a {name}" for name in task.parts)
