@@ -29,6 +29,9 @@ Neither `..` nor arguments, which could name other folders than those that are c
 """
 _NAMES = ("image/filename", "file_name", "filename", "image_id", "id")
 """Features that name examples, the best one first."""
+_OURS = ("digits", "shapes")
+"""Data sets of this package."""
+
 _BY_HAND = {
     "imagenet2012": (
         "download ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar from image-net.org (an account is needed) into"
@@ -111,7 +114,7 @@ def prepared_builder(settings: DataSettings) -> Any:
     Raises:
         UsageError: the data set is unknown, absent, or of a community.
     """
-    from rl_nas.child.data import digits  # noqa: F401  (its import registers the data set)
+    from rl_nas.child.data import digits, shapes  # noqa: F401  (their import registers the data sets)
 
     name, data_dir = settings.dataset, settings.data_dir
     _check_own(name)
@@ -121,7 +124,7 @@ def prepared_builder(settings: DataSettings) -> Any:
             check_all_prepared(f"{os.path.expanduser(folder)}/{base}")
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
-        near = difflib.get_close_matches(name, [*tfds.list_builders(), "digits"], n=3)
+        near = difflib.get_close_matches(name, [*tfds.list_builders(), *_OURS], n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else "; names: tensorflow.org/datasets/catalog"
         raise UsageError(f"unknown data set --dataset={name}{hint}") from error
     except UsageError:
@@ -150,13 +153,13 @@ def _prepare(builder: Any) -> None:
             f"data set {builder.name} is not prepared in {place}, and must be downloaded by hand: {_by_hand(builder)};"
             " give the folder of the prepared data set with --data_dir"
         )
-    if builder.name != "digits" and not _network_reachable():
+    if builder.name not in _OURS and not _network_reachable():
         raise UsageError(
             f"data set {builder.name} is not prepared in {place}, and there is no network to download it;"
             " give the folder that holds it with --data_dir"
         )
     shown: TextIO = sys.stderr  # standard output is for results
-    if builder.name == "digits":  # nothing is downloaded, and it takes a second
+    if builder.name in _OURS:  # nothing is downloaded, and it takes a second
         tfds.disable_progress_bar()
         shown = io.StringIO()
     try:
