@@ -55,14 +55,15 @@ def open_source(settings: DataSettings, task: str | None = None, tell: Callable[
 
 
 def _open_folder(dataset: str, given: Task | None) -> Examples:
-    """The examples of `folder:PATH`: by the given task, or by the first one that knows its layout."""
+    """The examples of `folder:PATH`, by the given task or another one that knows its layout."""
     path = os.path.expanduser(dataset.removeprefix(FOLDER)).rstrip("/")
     if not tf.io.gfile.isdir(path):  # also in a bucket
         raise UsageError(f"--dataset={dataset}: no folder {path}")
-    tasks = [*([given] if given else []), *TASKS.values()]
+    # Classification, the first one, comes last: it takes any folders for classes.
+    tasks = [*([given] if given else []), *reversed(TASKS.values())]
     for task in tasks:
         examples = task.folder(path)
         if examples is not None:
             return examples
-    layouts = "; ".join(dict.fromkeys(f"{task.name}: {path}/{task.layouts}" for task in tasks if task.layouts))
+    layouts = "; ".join(dict.fromkeys(f"{task.name}: {task.layouts}" for task in tasks if task.layouts))
     raise UsageError(f"--dataset={dataset} is in no known layout; expected one of: {layouts}")
