@@ -77,5 +77,5 @@ def _open_folder(dataset: str, given: Task | None, flags: Mapping[str, Any]) -> 
         examples = task.folder(path, flags)
         if examples is not None:
             return examples
-    layouts = "; ".join(dict.fromkeys(f"{task.name}: {path}/{task.layouts}" for task in tasks if task.layouts))
+    layouts = "; ".join(dict.fromkeys(f"{task.name}: {task.layouts}" for task in tasks if task.layouts))
     raise UsageError(f"--dataset={dataset} is in no known layout; expected one of: {layouts}")

@@ -8,6 +8,7 @@ import PIL.Image
 import PIL.ImageOps
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
 from classifying import image_data, image_source
 
 from rl_nas.child.data.annotation import Annotation
@@ -109,10 +110,12 @@ def test_predictions_are_for_upright_photos(tmp_path: Path, number: int) -> None
     assert {one["class"]: one["probability"] for one in found} == pytest.approx(expected, abs=1)
 
 
-def test_a_target_is_turned_like_its_image(photos: Path) -> None:
+@pytest.mark.parametrize("size", [None, (64, 96)], ids=["of any size", "of one size"])
+def test_a_target_is_turned_like_its_image(photos: Path, size: tuple[int, int] | None) -> None:
     """The target is the red channel of the file itself, turned by the orientation that its frame tells."""
     examples = class_folder(str(photos))
     assert examples is not None
+    examples.features["image"] = tfds.features.Image(shape=(*(size or (None, None)), 3))
 
     def red(kept: tf.Tensor, frame: tuple[tf.Tensor, tuple[int, int], tf.Tensor]) -> tf.Tensor:
         original, _, number = frame
@@ -122,7 +125,10 @@ def test_a_target_is_turned_like_its_image(photos: Path) -> None:
         return target
 
     annotation = Annotation("image", (), lambda example: example["image"], decode=red)
-    source = ImageSource(DataSettings(dataset="photos", image_size="64x96", valid_images=1), examples, annotation)
-    for encoded, kept in source.part("train"):
-        image, target = source.decode_both(encoded, kept)
+    image_size = None if size else "64x96"
+    source = ImageSource(DataSettings(dataset="photos", image_size=image_size, valid_images=1), examples, annotation)
+    decoded = source.part("train").map(source.decode_both)
+    assert len(list(decoded)) == 3
+    for image, target in decoded:
+        assert source.resize(image).shape == (64, 96, 3)
         np.testing.assert_array_equal(image[..., :1], target)

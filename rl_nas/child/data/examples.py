@@ -11,7 +11,8 @@ class Examples(Protocol):
 
     Attributes:
         name: of the data set, such as `cifar10`; the last part of a folder's path.
-        features: of TFDS (`tfds.features`), by name; one of them is an `Image`.
+        features: of TFDS (`tfds.features`), by name; one of them is an `Image`, whose shape, if it is known, is that of
+            upright images.
         supervised: names of the features that the data set calls input and target, in this order; may be empty.
         sizes: number of examples of every split, by its name.
         upright: whether images are turned as their EXIF says. Those of cameras are; in a prepared data set they stay

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, Frame, Target
 from rl_nas.child.data.examples import Examples
@@ -47,6 +48,9 @@ class ImageSource:
         self._examples = examples
         self._feature = examples.features[annotation.image]
         self.shape = _image_shape(self._feature.shape, settings)
+        # Images that are yet to be turned have other sizes than those that the feature tells.
+        stored = tfds.features.Image(shape=(None, None, self.shape[2]))
+        self._stored = stored if examples.upright else self._feature
         self.class_names = annotation.class_names
         self.roles, self.remarks = assign_roles(examples, settings)
         if settings.valid_split is not None:
@@ -144,7 +148,7 @@ class ImageSource:
 
     def _decode(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """An image in its own size, and the orientation that it was stored in."""
-        image = self._feature.decode_example(encoded)
+        image = self._stored.decode_example(encoded)
         if not self._examples.upright:
             return image, tf.constant(UPRIGHT)
         turn = orientation(encoded)
