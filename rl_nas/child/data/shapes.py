@@ -46,7 +46,7 @@ class Shapes(tfds.core.GeneratorBasedBuilder):
 
 def draw_picture(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draws a picture: uint8 [height, width, 3], and the class of each pixel, uint8 [height, width]."""
-    light = np.linspace(*rng.uniform(60, 200, 2), _WIDTH)
+    light = np.linspace(rng.uniform(60, 200), rng.uniform(60, 200), _WIDTH)
     image = np.tile((light[:, np.newaxis] + rng.uniform(-40, 40, 3))[np.newaxis], (_HEIGHT, 1, 1))
     mask = np.zeros((_HEIGHT, _WIDTH), np.uint8)
     for _ in range(rng.integers(_FEWEST, _MOST + 1)):
