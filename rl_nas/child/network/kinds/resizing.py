@@ -77,8 +77,8 @@ def _keras_resize(layer: layers.Resize, site: Site) -> Callable[..., Any]:
     if layer.size[0] % height or layer.size[1] % width:
         # In ONNX, tf2onnx rounds other ratios: 5 pixels become 8 where they should become 9.
         return _keras_maps(_half_pixel, layer.size, site)
-    resizing: Callable[..., Any] = keras.layers.Resizing(*layer.size, name=site.name)
-    return resizing
+    # Not the layer of Keras: behind it, a model that is called as `model(x)` would run in training mode.
+    return lambda x: keras.ops.image.resize(x, layer.size, interpolation="bilinear")
 
 
 GRID_POOL = LayerKind(

@@ -1,0 +1,131 @@
+"""Segmentation networks: backbone, head and decoder in one plan, the same from images and from features."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from rl_nas.child.network.backbone import PlannedBackbone
+from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.network.planned_model import PlannedModel
+from rl_nas.errors import UsageError
+from rl_nas.networks.families.catalog import BACKBONES
+from rl_nas.networks.families.family import BACKBONE
+from rl_nas.networks.layer import Shape
+from rl_nas.networks.network import plan_features
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.decisions import Genotype
+from rl_nas.spaces.dpc import Branch, DenseOperation, DensePredictionCell
+from rl_nas.spaces.dpc_space import dpc
+from rl_nas.spaces.published import PUBLISHED
+from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.tasks.networks import Networks
+from rl_nas.tasks.segmentation.task import Segmentation
+from rl_nas.workflows.networks import make_networks
+
+TASK, CLASSES = Segmentation(), ("ground", "disc", "ring")
+SMALL = {**NetworkSettings(cells=1, filters=4, reductions=3).flags(), "head_filters": 6, "decoder_filters": 4}
+CELL = dpc(3).decode(dpc(3).sample(np.random.default_rng(5)))
+
+
+def networks(genotype: Genotype, shape: Shape, **flags: object) -> Networks:
+    values = {"backbone": None, "head": None, **SMALL, **flags}
+    made, _ = make_networks(TASK, TASK.problem(CLASSES, values), genotype, "--genotype=it", values, shape)
+    return made
+
+
+@pytest.mark.parametrize("shape", [(16, 24, 3), (18, 21, 3), (9, 30, 1)])
+@pytest.mark.parametrize("decoder_stride", [0, 4])
+def test_logits_have_the_size_of_the_image(shape: Shape, decoder_stride: int) -> None:
+    """Sides that are no multiple of the stride are padded inside of the network."""
+    made = networks(CELL, shape, backbone="NASNet-A", decoder_stride=decoder_stride)
+    plan = made.plan(CELL)
+    assert plan.outputs["logits"].shape == (*shape[:2], len(CLASSES))
+    assert plan.inputs["image"].shape == shape
+    scopes = {node.name.partition(".")[0] for node in plan.nodes}
+    assert ("decoder" in scopes, any("low_level" in node.name for node in plan.nodes)) == (True, decoder_stride > 0)
+
+
+@pytest.mark.parametrize("name", ["NASNet-A", "AmoebaNet-A", "PNASNet-5"])
+def test_features_and_image_lead_to_the_same_logits(name: str) -> None:
+    """A child that reads the features of a frozen backbone is a part of the network that reads the image."""
+    shape = (18, 21, 3)
+    made = networks(CELL, shape, backbone=name)
+    whole = PlannedModel(made.plan(CELL), seed=3)
+    weights = {v.path: np.asarray(part) for v, part in whole.trainable.mapping(whole.trainable.vector.value)}
+    weights |= {v.path: np.asarray(part) for v, part in whole.other.mapping(whole.other.vector.value)}
+    backbone = PlannedBackbone(plan_features(PUBLISHED[name], made.skeleton(CELL), shape, made.head(CELL)), weights)
+    head = PlannedModel(Networks(TASK, made.problem, made.skeleton(CELL), shape, backbone.maps).plan(CELL))
+    head.load(weights)
+    images = tf.constant(np.random.default_rng(0).normal(size=(2, *shape)), tf.float32)
+    from_features = np.asarray(head.infer(backbone(images))["logits"])
+    from_image = np.asarray(whole.infer(images)["logits"])
+    np.testing.assert_allclose(from_features, from_image, rtol=1e-4, atol=1e-4 * np.abs(from_image).max())
+    total = whole.plan.cost()
+    assert backbone.cost + head.plan.cost() == total
+
+
+def test_the_network_is_that_of_keras() -> None:
+    plan = networks(CELL, (18, 21, 3), backbone="NASNet-A").plan(CELL, 10)
+    ours, keras = PlannedModel(plan, seed=1), build_model(plan, seed=1)
+    assert sum(int(np.prod(v.shape)) for v in keras.trainable_variables) == plan.cost().trainable
+    images = tf.constant(np.random.default_rng(0).normal(size=(2, 18, 21, 3)), tf.float32)
+    np.testing.assert_allclose(ours.infer(images)["logits"], keras(images)["logits"], rtol=1e-4, atol=1e-4)
+
+
+def test_padding_does_not_matter_to_what_is_far_away() -> None:
+    """The padded part is cut off again: a padded image gives the logits of the larger image with zeros there."""
+    small, large = (networks(CELL, shape, backbone="NASNet-A") for shape in ((18, 21, 3), (24, 24, 3)))
+    first, second = (PlannedModel(made.plan(CELL), seed=2) for made in (small, large))
+    second.trainable.vector.assign(first.trainable.vector.value)
+    image = np.random.default_rng(0).normal(size=(1, 18, 21, 3)).astype(np.float32)
+    padded = np.pad(image, ((0, 0), (0, 6), (0, 3), (0, 0)))
+    found = np.asarray(second.infer(tf.constant(padded))["logits"])[:, :18, :21]
+    np.testing.assert_allclose(found, first.infer(tf.constant(image))["logits"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["nasnet", "amoebanet", "nasbench101", "nasbench201"])
+def test_backbones_are_searched_under_a_fixed_head(name: str) -> None:
+    space = find_space(SpaceSettings(space=name, blocks=2))
+    genotype = space.decode(space.sample(np.random.default_rng(0)))
+    assert BACKBONES[genotype.KIND].part == BACKBONE
+    made = networks(genotype, (32, 32, 3), head="DPC-top1")
+    assert made.problem.parts == {"head": PUBLISHED["DPC-top1"]}
+    assert any("atrous_18x15" in node.name for node in made.plan(genotype).nodes)
+
+
+def test_cells_that_compute_the_same_on_a_map_share_a_key() -> None:
+    """Rates beyond the map differ in the genotype, not in the child."""
+    space = dpc(1)
+    far = [space.decode(space.encode(cell)) for cell in map(one_branch, ((12, 12), (21, 18)))]
+    made = networks(far[0], (64, 64, 3), backbone="NASNet-A")
+    assert far[0].canonical_key() != far[1].canonical_key()
+    assert made.key(far[0]) == made.key(far[1])
+    wide = networks(far[0], (256, 256, 3), backbone="NASNet-A")
+    assert wide.key(far[0]) != wide.key(far[1])
+
+
+def one_branch(rates: tuple[int, int]) -> Genotype:
+    return DensePredictionCell((Branch(-1, DenseOperation("atrous_3x3", *rates)),))
+
+
+@pytest.mark.parametrize(
+    ("genotype", "flags", "message"),
+    [
+        (CELL, {}, "--backbone is missing; a segmentation network needs one"),
+        (CELL, {"backbone": "ASPP"}, "--backbone=ASPP describes a head; expected a backbone"),
+        (CELL, {"backbone": "NASNet-A", "head": "ASPP"}, "--head=ASPP, but --genotype=it describes the head"),
+        (PUBLISHED["NASNet-A"], {"head": "NASNet-A"}, "--head=NASNet-A describes a backbone; expected a head"),
+        (
+            CELL,
+            {"backbone": "NASNet-A", "output_stride": 32},
+            "--output_stride=32: the backbone has features of stride",
+        ),
+        (CELL, {"backbone": "NASNet-A", "dropout": 0.5}, "--dropout=0.5 has no effect"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(genotype: Genotype, flags: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        networks(genotype, (32, 32, 3), **flags).plan(genotype)
