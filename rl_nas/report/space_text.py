@@ -20,7 +20,7 @@ def space_json(space: SearchSpace[Any]) -> dict[str, Any]:
             "name": decision.name,
             "choices": list(decision.choices),
             "when": {name: list(values) for name, values in decision.when},
-            "weights": list(decision.weights),
+            **({"weights": list(decision.weights)} if decision.weights else {}),
         }
         for decision in space.decisions
     ]
