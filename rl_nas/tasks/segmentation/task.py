@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from rl_nas.errors import UsageError
 from rl_nas.networks.families.family import BACKBONE, HEAD
 from rl_nas.settings import Settings
 from rl_nas.spaces.published import PUBLISHED
@@ -66,7 +67,13 @@ class Segmentation(Task):
 
     @override
     def on_backbone(self, problem: Problem, strides: Collection[int]) -> Problem:
-        if problem.of(SegmentationHeadSettings).output_stride is not None:
+        settings = problem.of(SegmentationHeadSettings)
+        if settings.dilated and settings.output_stride not in [stride for stride in strides if stride < max(strides)]:
+            raise UsageError(
+                f"--dilated has no effect with --output_stride={settings.output_stride}: the backbone has features of"
+                f" stride {', '.join(map(str, strides))}; give a finer one of these"
+            )
+        if settings.output_stride is not None:
             return problem
         return problem.changed(SegmentationHeadSettings, output_stride=max(strides))
 
