@@ -22,6 +22,8 @@ def plan_network(
     image_shape: Shape,
     head: Head,
     training_steps: int | None = None,
+    *,
+    frozen_norm: bool = False,
 ) -> Plan:
     """Plans a network: the features of a backbone, and the head of a task.
 
@@ -31,6 +33,7 @@ def plan_network(
         image_shape: height, width, channels of the images.
         head: of the task, such as `rl_nas.tasks.classification.head.ClassificationHead(classes=10)`.
         training_steps: train steps to plan auxiliary head and drop path for; None: inference, without them.
+        frozen_norm: plan batch normalization that is not trained, in front of the head.
 
     Raises:
         UsageError: backbone, skeleton, head and image do not fit together, or no size is small enough.
@@ -38,7 +41,8 @@ def plan_network(
     skeleton = settings if isinstance(settings, Skeleton) else solve(backbone, settings, image_shape, head)
     plan = backbone.plan() if isinstance(backbone, FeatureMaps) else Plan.of_image(image_shape)
     ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
-    features = _features(ops, backbone, skeleton, head, training_steps)
+    of_backbone = replace(ops, norm=replace(ops.norm, frozen=frozen_norm))
+    features = _features(of_backbone, backbone, skeleton, head, training_steps)
     plan.outputs = head.plan(ops, features, skeleton, training=training_steps is not None)
     plan.prune()
     return plan

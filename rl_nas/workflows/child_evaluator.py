@@ -36,7 +36,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
             setup.children,
             config.training,
             config.augmentation,
-            start={} if setup.features else setup.start,
+            start=setup.start_of_children,
             latency=config.reward.needs_latency,
             limits=config.limits,
             filtering=config.filter,

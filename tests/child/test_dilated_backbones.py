@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rl_nas.child.network.backbone import PlannedBackbone
+from rl_nas.child.network.backbone import check_weights
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.errors import UsageError
@@ -28,7 +28,7 @@ from rl_nas.tasks.segmentation.head import SegmentationHead
 from rl_nas.tasks.segmentation.head_settings import SegmentationHeadSettings
 
 CONVOLUTIONS = tuple(name for name in OPERATIONS if "pool" not in name)
-SKELETON = Skeleton(cells=2, filters=4, reductions=3)
+SKELETON = Skeleton(cells=1, filters=4, reductions=3)
 CONV_EDGES = EdgeCell.from_string(
     "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|nor_conv_3x3~2|"
 )
@@ -48,7 +48,10 @@ def backbone(genotype: Genotype, shape: Shape, max_stride: int | None, skeleton:
 
 
 def features_of(plan: Plan, images: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
-    return np.asarray(PlannedBackbone(plan, weights)(tf.constant(images))["out"])
+    model = PlannedModel(plan)
+    check_weights(model, weights, "the strided network")
+    model.load(weights)
+    return np.asarray(model.infer(tf.constant(images))["out"])
 
 
 def random_weights(plan: Plan, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -61,7 +64,7 @@ def random_weights(plan: Plan, rng: np.random.Generator) -> dict[str, np.ndarray
 
 
 def genotypes() -> list[Genotype]:
-    space = nasnet(3, CONVOLUTIONS)
+    space = nasnet(2, CONVOLUTIONS)
     cells = [space.decode(space.sample(np.random.default_rng(seed))) for seed in range(6)]
     one_reduction = nasnet(2, ("conv_3x3", "sep_5x5", "identity"))
     return [*cells, one_reduction.decode(one_reduction.sample(np.random.default_rng(0)))]
@@ -96,9 +99,9 @@ def test_networks_of_nas_bench_201_do_so_too_where_one_reduction_is_removed() ->
 
 def test_weights_and_their_number_are_those_of_the_strided_network() -> None:
     """Whatever the operations, pools among them, and the family."""
-    for space in (nasnet(5), nasbench201(), nasbench101()):
+    for space in (nasnet(3), nasbench201(), nasbench101()):
         rng, counted = np.random.default_rng(0), 0
-        while counted < 10:
+        while counted < 4:
             genotype = space.decode(space.sample(rng))
             try:
                 strided = backbone(genotype, (16, 24, 3), None, Skeleton(cells=1, filters=8, reductions=3))
@@ -116,7 +119,7 @@ def test_weights_and_their_number_are_those_of_the_strided_network() -> None:
             assert dilated.outputs["out"].channels == strided.outputs["out"].channels
 
 
-def test_a_dilated_network_learns_as_its_keras_model() -> None:
+def test_a_dilated_network_computes_as_its_keras_model() -> None:
     (genotype, *_) = genotypes()
     plan = backbone(genotype, (12, 16, 3), 2)
     images = np.random.default_rng(0).normal(size=(2, 12, 16, 3)).astype(np.float32)
