@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rl_nas.child.data.annotation import Annotation
     from rl_nas.child.data.examples import Examples
     from rl_nas.child.data.normalization import Normalization
+    from rl_nas.child.network.flat_weights import Outputs
     from rl_nas.tasks.segmentation.metric import SegmentationMetric
     from rl_nas.tasks.segmentation.objective import SegmentationObjective
     from rl_nas.tasks.segmentation.serving import Segmenter
@@ -41,7 +42,7 @@ class Segmentation(Task):
     name: ClassVar[str] = "segmentation"
     noun: ClassVar[str] = "segmentation network"
     settings: ClassVar[tuple[type[Settings], ...]] = (SegmentationSettings, SegmentationHeadSettings, MaskSettings)
-    supports: ClassVar[frozenset[str]] = frozenset({"parameters", "gradient_norm"})
+    supports: ClassVar[frozenset[str]] = frozenset({"parameters", "gradient_norm", "views"})
     layouts: ClassVar[str] = LAYOUTS
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None, HEAD: _DEFAULT_HEAD}
 
@@ -113,6 +114,12 @@ class Segmentation(Task):
         from rl_nas.tasks.segmentation.serving import Segmenter
 
         return Segmenter(self.name, network, normalization, problem.class_names, middle)
+
+    @override
+    def averaged(self, views: Sequence[tuple[Outputs, bool]], size: tuple[int, int]) -> Outputs:
+        from rl_nas.tasks.segmentation.averaging import averaged
+
+        return averaged(views, size)
 
     @override
     def prediction(self, outputs: Mapping[str, Any], class_names: Sequence[str], top: int) -> tuple[str, Any]:
