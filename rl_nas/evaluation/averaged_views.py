@@ -15,6 +15,7 @@ from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.training.child_training import measured_batch
 from rl_nas.child.training.full_training import Measured
 from rl_nas.child.training.objective import add_up
+from rl_nas.errors import UsageError
 from rl_nas.evaluation.settings import EvaluationSettings
 from rl_nas.networks.plan import Plan
 from rl_nas.spaces.decisions import Genotype
@@ -44,7 +45,10 @@ class AveragedViews:
         self._plans: list[Plan] = []
         for scale in settings.all_scales:
             shape = (max(1, round(height * scale)), max(1, round(width * scale)), channels)
-            self._plans.append(replace(networks, settings=skeleton, image_shape=shape).plan(genotype))
+            try:
+                self._plans.append(replace(networks, settings=skeleton, image_shape=shape).plan(genotype))
+            except UsageError as error:
+                raise UsageError(f"{settings.asked}: at scale {scale:g}, {error}") from error
 
     def describe(self) -> dict[str, Any]:
         """The views as JSON values."""

@@ -48,7 +48,7 @@ class EvaluationSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for word in (self.scales or "1").split(","):
+        for word in self._words:
             try:
                 ok = _LEAST_SCALE <= float(word) <= _LARGEST_SCALE
             except ValueError:
@@ -62,7 +62,11 @@ class EvaluationSettings(Settings):
     @property
     def all_scales(self) -> tuple[float, ...]:
         """The factors, without repetition; 1 if none are given."""
-        return tuple(dict.fromkeys(float(word) for word in (self.scales or "1").split(",")))
+        return tuple(dict.fromkeysmap(float, self._words))
+
+    @property
+    def _words(self) -> list[str]:
+        return ["1"] if self.scales is None else self.scales.split(",")
 
     @property
     def asked(self) -> str:
