@@ -62,7 +62,7 @@ class EvaluationSettings(Settings):
     @property
     def all_scales(self) -> tuple[float, ...]:
         """The factors, without repetition; 1 if none are given."""
-        return tuple(dict.fromkeysmap(float, self._words))
+        return tuple(dict.fromkeys(map(float, self._words)))
 
     @property
     def _words(self) -> list[str]:

@@ -119,7 +119,7 @@ def test_other_tasks_and_images_that_get_too_small_are_refused_before_the_traini
     classifiers = Networks(task, task.problem(["a", "b"]), Skeleton(cells=1, filters=4), (8, 8, 3))
     with pytest.raises(UsageError, match="--eval_flip is not possible with --task=classification; leave it out"):
         AveragedViews(EvaluationSettings(flip=True), classifiers, GENOTYPE)
-    with pytest.raises(UsageError, match="--eval_scales=0.1: at scale 0.1, images of 4x4 pixels are too small"):
+    with pytest.raises(UsageError, match=r"--eval_scales=0\.1: at scale 0\.1, images of 4x4 pixels are too small"):
         AveragedViews(
             EvaluationSettings(scales="0.1"), Networks(TASK, PROBLEM, Skeleton(reductions=4), (*SIZE, 3)), GENOTYPE
         )
