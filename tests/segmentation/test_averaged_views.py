@@ -1,6 +1,8 @@
 """Mean predictions over several sizes and mirrored images."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,9 @@ from rl_nas.errors import UsageError
 from rl_nas.evaluation.averaged_views import AveragedViews
 from rl_nas.evaluation.settings import EvaluationSettings
 from rl_nas.networks.skeleton import Skeleton
+from rl_nas.report.training_summary import training_text
 from rl_nas.spaces.nasbench201 import EdgeCell
+from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.classification.task import Classification
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.segmentation.averaging import averaged
@@ -91,6 +95,29 @@ def test_with_mirrored_views_it_does_not_matter_whether_all_images_are_mirrored(
     assert without[0]["loss"] != pytest.approx(without[1]["loss"], rel=1e-5)
     # The entropy of a mean is no more than the mean of entropies (Jensen).
     assert with_flip[0]["loss"] < np.mean([one["loss"] for one in without])
+
+
+def test_reports_show_them_beside_the_ordinary_measurements(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path)
+    split = {"split": "test", "images": 5, "mIoU": 0.5}
+    results: dict[str, Any] = {
+        "genotype_name": "a",
+        "network": {"size": "", "trainable_parameters": 1, "multiply_adds": 2},
+        "train": {"images": 3, "loss": 1.0},
+        "valid": None,
+        "final_test": split,
+        "epochs": 1,
+        "seconds": 1.0,
+        "views": {"scales": [0.5, 1], "flip": True, "valid": None, "final_test": {**split, "mIoU": 0.75}},
+    }
+    folder.results.write_text(json.dumps(results))
+    text = training_text(folder.read_results(), {"results": folder.results})
+    assert "mIoU 0.5000 on 5 images of split test: final\n" in text
+    assert "mIoU 0.7500 on 5 images of split test: final, mean predictions at scale 0.5, 1 and mirrored\n" in text
+    for broken in (3, {**results["views"], "scales": "0.5"}, {"scales": [1.0]}):
+        folder.results.write_text(json.dumps({**results, "views": broken}))
+        with pytest.raises(UsageError, match="measure again"):
+            folder.read_results()
 
 
 def test_probabilities_are_averaged_whatever_their_size() -> None:
