@@ -26,6 +26,7 @@ from rl_nas.spaces.operations import OPERATIONS
 from rl_nas.spaces.published import ASPP
 from rl_nas.tasks.segmentation.head import SegmentationHead
 from rl_nas.tasks.segmentation.head_settings import SegmentationHeadSettings
+from rl_nas.tasks.segmentation.task import Segmentation
 
 CONVOLUTIONS = tuple(name for name in OPERATIONS if "pool" not in name)
 SKELETON = Skeleton(cells=1, filters=4, reductions=3)
@@ -159,3 +160,12 @@ def test_what_has_no_dilated_form_is_refused() -> None:
         dilate(plan, Features({2: conv, 4: pool}), 2)
     with pytest.raises(UsageError, match="--dilated needs --output_stride"):
         SegmentationHeadSettings(dilated=True)
+
+
+@pytest.mark.parametrize("output_stride", [4, 8])
+def test_dilation_that_changes_nothing_is_refused(output_stride: int) -> None:
+    task = Segmentation()
+    problem = task.problem(["a", "b"], {"dilated": True, "output_stride": output_stride})
+    assert task.on_backbone(problem, [1, 2, 4, 8, 16]) == problem
+    with pytest.raises(UsageError, match=f"--dilated has no effect with --output_stride={output_stride}"):
+        task.on_backbone(problem, [1, 2, 4])
