@@ -36,6 +36,8 @@ CHANGEABLE = (
     "checkpoint_steps",
     "final_test",
     "valid_every",
+    "eval_scales",
+    "eval_flip",
 )
 """Flags that may change when a training is resumed (the genotype is read from the run's folder)."""
 

@@ -42,3 +42,21 @@ class EarlyStoppingExecutor:
     def _thresholds(self, index: int) -> tuple[float, ...]:
         # In the order of their numbers, not of arrival: sums depend on it.
         return self._rule([curve for number, curve in sorted(self._curves.items()) if number <= index - self._lag])
+
+
+class ForgettingExecutor:
+    """Deletes what is kept of a child when the next outcome is asked for: its own is recorded then.
+
+    Args:
+        executor: runs the children.
+        forget: called with the number of a trial.
+    """
+
+    def __init__(self, executor: Executor, forget: Callable[[int], None]) -> None:
+        self._executor, self._forget = executor, forget
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        """Yields the outcomes as they come."""
+        for outcome in self._executor.run(jobs):
+            yield outcome
+            self._forget(outcome.job.index)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rl_nas.early_stopping.child_states import ChildStates
-from rl_nas.early_stopping.executor import EarlyStoppingExecutor
+from rl_nas.early_stopping.executor import EarlyStoppingExecutor, ForgettingExecutor
 from rl_nas.early_stopping.halving import HalvingExecutor
 from rl_nas.early_stopping.thresholds import EarlyStopSettings, rungs, thresholds
 from rl_nas.execution import Executor
@@ -23,8 +23,9 @@ def supervised(
     recorded: Sequence[Trial],
     reward: Reward,
     lag: int,
+    seeds: int = 1,
 ) -> Executor:
-    """Adds retries and early stopping to an executor.
+    """Adds retries, early stopping and the removal of what is kept of children to an executor.
 
     Args:
         executor: runs the children.
@@ -35,12 +36,15 @@ def supervised(
         recorded: trials of earlier parts of the run.
         reward: what is maximized.
         lag: proposals between two updates of the strategy.
+        seeds: trainings of a child; finished ones are kept until it is recorded.
     """
-    if settings.rule == "halving":
-        kept = ChildStates(states)
+    kept = ChildStates(states)
+    if settings.rule == "halving" or seeds > 1:
         for trial in recorded:  # a killed run may have left their states
             kept.forget(trial.index)
+    if settings.rule == "halving":
         steps = rungs(settings, epochs)
         return HalvingExecutor(SupervisedExecutor(executor, execution), steps, settings.factor, reward, kept)
     stopping = EarlyStoppingExecutor(executor, lambda curves: thresholds(curves, settings), recorded, lag=lag)
-    return SupervisedExecutor(stopping, execution)
+    whole = SupervisedExecutor(stopping, execution)
+    return whole if seeds == 1 else ForgettingExecutor(whole, kept.forget)

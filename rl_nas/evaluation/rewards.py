@@ -69,6 +69,12 @@ class RewardSettings(Settings):
         f"number to maximize: {', '.join(PLAIN)} (of the task: accuracy, for classification); {', '.join(WITH_COST)},"
         " which weigh a cost against it; or module:NAME, a function of your own from a Measurement to a number",
     )
+    reward_seeds: int = setting(
+        1,
+        "trainings of every child, with different seeds; its metrics are their means, and a further one is the"
+        " deviation of the quality",
+        minimum=1,
+    )
     cost: str = setting(
         "madds",
         "cost in the reward: trainable parameters, multiply-adds of an image, or measured seconds of an image (which"

@@ -1,12 +1,15 @@
-"""Settings of the filter of children; TensorFlow-free."""
+"""Settings of the filter of children and of final evaluations; TensorFlow-free."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rl_nas.errors import UsageError
 from rl_nas.settings import Settings, setting
 
 SCORE_NAMES = ("parameters", "gradient_norm", "synflow", "naswot")
 """Names of `rl_nas.evaluation.zero_cost.SCORES`, whose module imports TensorFlow."""
+
+_LEAST_SCALE, _LARGEST_SCALE = 0.1, 4
 
 
 @dataclass(frozen=True)
@@ -25,3 +28,48 @@ class FilterSettings(Settings):
     )
     filter_sample: int = setting(50, "random networks that the threshold is computed from", minimum=2)
     filter_images: int = setting(32, "training images that a score is computed on", minimum=2)
+
+
+@dataclass(frozen=True)
+class EvaluationSettings(Settings):
+    """Views of images that final measurements are averaged over."""
+
+    title: ClassVar[str] = "Final evaluation"
+    prefix: ClassVar[str] = "eval_"
+
+    scales: str | None = setting(
+        None,
+        "at the end, measure mean predictions over images resized by these factors too, separated by commas, such as"
+        " 0.5,0.75,1 (Chen et al. 2018); for segmentation",
+    )
+    flip: bool = setting(
+        False, "at the end, measure mean predictions over images and mirrored ones too; for segmentation"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for word in self._words:
+            try:
+                ok = _LEAST_SCALE <= float(word) <= _LARGEST_SCALE
+            except ValueError:
+                ok = False
+            if not ok:
+                raise UsageError(
+                    f"--eval_scales={self.scales}: expected numbers from {_LEAST_SCALE} to {_LARGEST_SCALE}, separated"
+                    " by commas, such as 0.5,0.75,1"
+                )
+
+    @property
+    def all_scales(self) -> tuple[float, ...]:
+        """The factors, without repetition; 1 if none are given."""
+        return tuple(dict.fromkeys(map(float, self._words)))
+
+    @property
+    def _words(self) -> list[str]:
+        return ["1"] if self.scales is None else self.scales.split(",")
+
+    @property
+    def asked(self) -> str:
+        """The flags that ask for several views; empty if none does."""
+        flags = [f"--eval_scales={self.scales}"] if self.scales is not None else []
+        return " ".join([*flags, "--eval_flip"] if self.flip else flags)

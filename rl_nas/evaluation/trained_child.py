@@ -89,15 +89,19 @@ class TrainedChildEvaluator:
         gc.collect()
         gc.freeze()
 
-    def __call__(self, job: Job) -> Measurement:
+    def __call__(self, job: Job, *, passed: bool = False) -> Measurement:
         """Trains the child of a job.
+
+        Args:
+            job: the request.
+            passed: do not ask the filter; it was asked with another seed.
 
         Raises:
             ChildError: its loss is not finite, it ran out of memory, it exceeds the limits, or the filter refuses it.
             UsageError: it cannot be built.
         """
         try:
-            return self._train(job)
+            return self._train(job, passed)
         except DivergedError as error:
             raise ChildError(TrialState.NAN, str(error)) from error
         except tf.errors.ResourceExhaustedError as error:
@@ -118,7 +122,7 @@ class TrainedChildEvaluator:
             with contextlib.suppress(UsageError):  # some spaces hold networks that cannot be built
                 yield self.plan(self._space.sample(rng))
 
-    def _train(self, job: Job) -> Measurement:
+    def _train(self, job: Job, passed: bool) -> Measurement:
         started = time.monotonic()
         bare = self.plan(job.architecture)
         cost = bare.cost()
@@ -127,7 +131,7 @@ class TrainedChildEvaluator:
         kept = self._kept(job)
         if kept is not None:
             started -= kept["seconds"]
-        elif self._filter is not None:
+        elif self._filter is not None and not passed:
             self._filter.check(bare, job.seed)
         child = PlannedModel(plan, seed=job.seed)
         if self._start:

@@ -83,6 +83,11 @@ class Head(ABC):
         """Number that sides of images are padded to multiples of."""
         return 1
 
+    @property
+    def max_stride(self) -> int | None:
+        """Stride beyond which backbones dilate their layers instead; None: they do not."""
+        return None
+
     def strides(self, offered: Mapping[int, Shape]) -> tuple[int, ...]:
         """Strides of the feature maps that it reads, of those that a backbone offers.
 

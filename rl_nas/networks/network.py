@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rl_nas.errors import UsageError
+from rl_nas.networks.dilation import dilate
 from rl_nas.networks.families.catalog import backbone_family
 from rl_nas.networks.features import FeatureMaps, Features, Head, feature_name
 from rl_nas.networks.layer import Cost, Shape
@@ -21,6 +22,8 @@ def plan_network(
     image_shape: Shape,
     head: Head,
     training_steps: int | None = None,
+    *,
+    frozen_norm: bool = False,
 ) -> Plan:
     """Plans a network: the features of a backbone, and the head of a task.
 
@@ -30,6 +33,7 @@ def plan_network(
         image_shape: height, width, channels of the images.
         head: of the task, such as `rl_nas.tasks.classification.head.ClassificationHead(classes=10)`.
         training_steps: train steps to plan auxiliary head and drop path for; None: inference, without them.
+        frozen_norm: plan batch normalization that is not trained, in front of the head.
 
     Raises:
         UsageError: backbone, skeleton, head and image do not fit together, or no size is small enough.
@@ -37,7 +41,8 @@ def plan_network(
     skeleton = settings if isinstance(settings, Skeleton) else solve(backbone, settings, image_shape, head)
     plan = backbone.plan() if isinstance(backbone, FeatureMaps) else Plan.of_image(image_shape)
     ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
-    features = _features(ops, backbone, skeleton, head.image_multiple, training_steps)
+    of_backbone = replace(ops, norm=replace(ops.norm, frozen=frozen_norm))
+    features = _features(of_backbone, backbone, skeleton, head, training_steps)
     plan.outputs = head.plan(ops, features, skeleton, training=training_steps is not None)
     plan.prune()
     return plan
@@ -47,7 +52,7 @@ def plan_features(genotype: Genotype, skeleton: Skeleton, image_shape: Shape, he
     """Plans the part of a network that is before its head; its outputs are the feature maps that the head reads."""
     plan = Plan.of_image(image_shape)
     ops = Ops(plan, BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
-    features = _features(ops, genotype, skeleton, head.image_multiple, None)
+    features = _features(ops, genotype, skeleton, head, None)
     strides = head.strides({stride: tensor.shape for stride, tensor in features.levels.items()})
     with plan.scope("head"):
         plan.outputs = {feature_name(s): features.finish(ops, features.level(s)) for s in sorted(strides, reverse=True)}
@@ -56,18 +61,25 @@ def plan_features(genotype: Genotype, skeleton: Skeleton, image_shape: Shape, he
 
 
 def feature_strides(genotype: Genotype, skeleton: Skeleton, image_shape: Shape) -> tuple[int, ...]:
-    """Strides of the feature maps that a backbone offers, from the finest to the coarsest."""
+    """Strides of the feature maps that a backbone offers if it is not dilated, from the finest to the coarsest."""
     ops = Ops(Plan.of_image(image_shape), BatchNorm(skeleton.bn_momentum, skeleton.bn_epsilon))
-    return tuple(sorted(_features(ops, genotype, skeleton, 1, None).levels))
+    return tuple(sorted(_features(ops, genotype, skeleton, None, None).levels))
 
 
 def _features(
-    ops: Ops, backbone: Genotype | FeatureMaps, skeleton: Skeleton, multiple: int, steps: int | None
+    ops: Ops, backbone: Genotype | FeatureMaps, skeleton: Skeleton, head: Head | None, steps: int | None
 ) -> Features:
     if isinstance(backbone, FeatureMaps):
         return Features({stride: ops.plan.inputs[feature_name(stride)] for stride in backbone.shapes})
-    ops.plan.pad_image(multiple)
-    return backbone_family(backbone).plan(ops, backbone, skeleton, steps)
+    family = backbone_family(backbone)
+    if head is not None:
+        ops.plan.pad_image(head.image_multiple)
+    features = family.plan(ops, backbone, skeleton, steps)
+    if head is None or head.max_stride is None:
+        return features
+    if not family.dilates:
+        raise UsageError(f"--dilated: networks of {backbone.KIND} have no dilated form; leave it out")
+    return dilate(ops.plan, features, head.max_stride)
 
 
 def solve(

@@ -21,7 +21,7 @@ from rl_nas.networks.layers import (
     Pool,
     Relu,
     SeparableConv,
-    ShiftByOne,
+    Shift,
 )
 from rl_nas.networks.plan import Plan, Tensor
 from rl_nas.spaces.operations import OPERATIONS, add_name
@@ -76,7 +76,7 @@ class Ops:
         """Halves the size: two 1x1 convolutions, on the even pixels and on the odd ones (shifted by one)."""
         with self.plan.scope("factorized_reduction"):
             even = self.plan.add(Conv(filters // 2, (1, 1)), self.subsample(x), name="conv_even")
-            shifted = self.subsample(self.plan.add(ShiftByOne(), x, name="shift"))
+            shifted = self.subsample(self.plan.add(Shift(), x, name="shift"))
             odd = self.plan.add(Conv(filters - filters // 2, (1, 1)), shifted, name="conv_odd")
             joined = self.plan.add(Concat(), even, odd, name="concat")
             return self.plan.add(self.norm, joined, name="bn")

@@ -26,6 +26,7 @@ class SearchResult:
         best: the one with the highest reward.
         genotype: of the best.
         epochs: of each child's training: the rewards are those of a proxy.
+        runs: trainings of each child.
         valid_images: number of held-out images that children were measured on.
         valid_split: the split that these are; None: a part of the training split.
         files: paths by description.
@@ -42,6 +43,12 @@ class SearchResult:
     agreement: Mapping[str, float]
     shared: OneShotResult | None = None
     valid_split: str | None = None
+    runs: int = 1
+
+    @property
+    def proxy(self) -> str:
+        """What a child's quality is the mean of, in words."""
+        return "one run" if self.runs == 1 else f"mean of {self.runs} runs"
 
     @property
     def measured_on(self) -> str:
@@ -73,7 +80,7 @@ def summary_text(result: SearchResult) -> str:
             f"The SavedModel was loaded back: {_agreement_text(result.agreement)}.",
             "",
             f"Best child: trial {result.best.index}, {measurement.quality_name} {measurement.quality:.4f} on"
-            f" {result.measured_on} (proxy: {counted(result.epochs, 'epoch')}, one run).",
+            f" {result.measured_on} (proxy: {counted(result.epochs, 'epoch')}, {result.proxy}).",
         ]
     )
 
@@ -86,7 +93,7 @@ def summary_json(result: SearchResult) -> dict[str, Any]:
         "trials": len(result.trials),
         "failures": result.failures,
         "best": {"trial": result.best.index, "reward": result.best.reward, **measurement_document(measurement)},
-        "measured_on": f"{result.measured_on}, proxy, one run",
+        "measured_on": f"{result.measured_on}, proxy, {result.proxy}",
         "genotype": to_json(result.genotype),
         **({} if result.shared is None else {"shared": one_shot_json(result.shared)}),
         "files": {name: str(path) for name, path in result.files.items()},

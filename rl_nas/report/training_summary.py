@@ -22,13 +22,26 @@ def training_text(results: dict[str, Any], files: dict[str, Any]) -> str:
         "",
         f"train {_figures(results['train'])} (last epoch)",
     ]
+    lines += _all_measured(results)
+    if results.get("views"):
+        lines += [f"{line}, {_views(results['views'])}" for line in _all_measured(results["views"])]
+    width = max(len(name) for name in files)
+    return "\n".join([*lines, "", *(f"{name:{width}}  {path}" for name, path in files.items())])
+
+
+def _all_measured(results: dict[str, Any]) -> list[str]:
+    lines = []
     if results["valid"]:
         split = results["valid"]["split"]
         lines.append(_measured(results["valid"], "held-out images" if split == "valid" else f"images of split {split}"))
     if results["final_test"]:
         lines.append(_measured(results["final_test"], f"images of split {results['final_test']['split']}: final"))
-    width = max(len(name) for name in files)
-    return "\n".join([*lines, "", *(f"{name:{width}}  {path}" for name, path in files.items())])
+    return lines
+
+
+def _views(views: dict[str, Any]) -> str:
+    scales = ", ".join(f"{scale:g}" for scale in views["scales"])
+    return f"mean predictions at scale {scales}{' and mirrored' if views['flip'] else ''}"
 
 
 def _measured(measured: dict[str, Any], where: str) -> str:

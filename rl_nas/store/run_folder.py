@@ -22,6 +22,8 @@ _RESULTS = {
     "epochs": int,
     "seconds": float,
 }
+_VIEWS = {"scales": [float], "flip": bool, "valid": (None, _SPLIT), "final_test": (None, _SPLIT)}
+"""Of measurements over several views, which not every training has."""
 _DATA = {
     "classes": [str],
     "train_images": int,
@@ -182,6 +184,8 @@ class TrainingFolder(RunFolder):
             UsageError: they are absent or broken.
         """
         results: dict[str, Any] = read_json(self.results, _RESULTS, _AGAIN)
+        if "views" in results:
+            read_json(self.results, {"views": _VIEWS}, _AGAIN)
         return results
 
     def read_data(self) -> dict[str, Any]:

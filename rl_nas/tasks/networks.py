@@ -25,6 +25,7 @@ class Networks:
         image_shape: height, width, channels of the images.
         backbone: if it is the same in all of them: its genotype, or its feature maps; None: genotypes are backbones.
         preset: for backbones of cells, if the settings name none.
+        frozen_norm: whether the batch normalization of planned backbones is not trained.
     """
 
     task: Task
@@ -33,6 +34,7 @@ class Networks:
     image_shape: Shape
     backbone: Genotype | FeatureMaps | None = None
     preset: str = "proxy"
+    frozen_norm: bool = False
 
     def head(self, genotype: Genotype) -> Head:
         """The head of the network of a genotype."""
@@ -54,7 +56,8 @@ class Networks:
     def plan(self, genotype: Genotype, training_steps: int | None = None) -> Plan:
         """The network of a genotype; arguments and errors as in `plan_network`."""
         skeleton, head = self.skeleton(genotype), self.head(genotype)
-        return plan_network(self.backbone_of(genotype), skeleton, self.image_shape, head, training_steps)
+        backbone, frozen = self.backbone_of(genotype), self.frozen_norm
+        return plan_network(backbone, skeleton, self.image_shape, head, training_steps, frozen_norm=frozen)
 
     def key(self, genotype: Genotype) -> str:
         """A name that genotypes share if their networks compute the same on these images."""

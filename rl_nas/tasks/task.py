@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rl_nas.child.data.examples import Examples
     from rl_nas.child.data.normalization import Normalization
     from rl_nas.child.export.serving import Serving
+    from rl_nas.child.network.flat_weights import Outputs
     from rl_nas.child.training.objective import Metric, Objective
 
 
@@ -72,7 +73,7 @@ class Task(ABC):
         settings: groups of the task's own flags.
         parts: parts of its networks; the backbone, and those with a flag that names a genotype -> that flag's default.
         supports: further abilities: `one_shot` (search with shared weights), `mixup`, and names of the scores of
-            untrained networks.
+            untrained networks; and `views`, with `averaged`.
         layouts: of the folders that `folder` reads, such as `train/CLASS/NAME.jpg`; for messages and help texts.
     """
 
@@ -138,6 +139,15 @@ class Task(ABC):
             class_names: one for each class.
             top: most classes to show.
         """
+
+    def averaged(self, views: Sequence[tuple[Outputs, bool]], size: tuple[int, int]) -> Outputs:
+        """The outputs that stand for the mean prediction over several views of the same images.
+
+        Args:
+            views: outputs of the network for the images at several sizes, and whether the images were mirrored.
+            size: height and width of the images.
+        """
+        raise NotImplementedError
 
     def problem(self, class_names: Sequence[str], flags: Mapping[str, Any] | None = None) -> Problem:
         """The task on a data set.

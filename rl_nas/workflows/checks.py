@@ -38,6 +38,11 @@ def check_search(config: SearchConfig) -> None:
             raise UsageError(f"--then_also={config.then.also}: {name} is a {part}; this search is for a {searched}")
     if config.early_stop.rule == "halving" and config.execution.async_updates:
         raise UsageError("--early_stop_rule=halving compares the children of a batch; leave out --async_updates")
+    if config.early_stop.rule not in ("none", "record") and config.reward.reward_seeds > 1:
+        raise UsageError(
+            f"--early_stop_rule={config.early_stop.rule} stops single trainings; with --reward_seeds="
+            f"{config.reward.reward_seeds}, leave it out or give record"
+        )
 
 
 def _check_one_shot(config: SearchConfig) -> None:

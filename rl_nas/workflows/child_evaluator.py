@@ -3,6 +3,7 @@
 from rl_nas.child.data.image_cache import load_image_cache
 from rl_nas.child.data.images import load_images
 from rl_nas.early_stopping.child_states import ChildStates
+from rl_nas.evaluation.repeated_training import OnChild, RepeatedTraining
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.trained_child import TrainedChildEvaluator
 from rl_nas.execution.attempt import Evaluator
@@ -25,20 +26,26 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
     opened = open_source(config.data, config.task.task, config.flags(), _silent)
     space, images = search_space(config), load_image_cache(folder.images) or load_images(opened.source)
     setup = set_up(config, any_genotype(space), opened, images, _silent)
-    return TrainedChildEvaluator(
-        space,
-        setup.training_data(),
-        setup.children,
-        config.training,
-        config.augmentation,
-        start={} if setup.features else setup.start,
-        latency=config.reward.needs_latency,
-        limits=config.limits,
-        filtering=config.filter,
-        early_stop=config.early_stop,
-        states=ChildStates(folder.states) if config.early_stop.rule == "halving" else None,
-        on_child=ChildWeights(folder, make_reward(config.reward)).keep,
-    )
+    states, seeds = ChildStates(folder.states), config.reward.reward_seeds
+    keep = ChildWeights(folder, make_reward(config.reward)).keep
+
+    def evaluator(on_child: OnChild) -> TrainedChildEvaluator:
+        return TrainedChildEvaluator(
+            space,
+            setup.training_data(),
+            setup.children,
+            config.training,
+            config.augmentation,
+            start=setup.start_of_children,
+            latency=config.reward.needs_latency,
+            limits=config.limits,
+            filtering=config.filter,
+            early_stop=config.early_stop,
+            states=states if config.early_stop.rule == "halving" and seeds == 1 else None,
+            on_child=on_child,
+        )
+
+    return evaluator(keep) if seeds == 1 else RepeatedTraining(evaluator, seeds, states, keep)
 
 
 def _silent(line: str) -> None:

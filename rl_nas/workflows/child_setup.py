@@ -8,11 +8,12 @@ import numpy as np
 
 from rl_nas.child.data.annotation import Annotation
 from rl_nas.child.data.feature_cache import CachedFeatures, cached_features, default_root
-from rl_nas.child.data.feature_data import FeatureData, check_augmentation
+from rl_nas.child.data.feature_data import ComputedFeatures, FeatureData, check_augmentation
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.training_data import DeviceData, TrainingData
 from rl_nas.child.network.backbone import PlannedBackbone
+from rl_nas.errors import UsageError
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import Opened, tell_user
@@ -30,7 +31,8 @@ class ChildSetup:
         annotation: of their targets.
         networks: from images to outputs.
         backbone: that is not searched; None: it is.
-        features: of the backbone, that children read instead of images; None: they read images.
+        features: of the backbone, that children read instead of images; None: they are not computed once.
+        frozen: whether children read features that are computed from every batch.
     """
 
     images: ImageData
@@ -38,10 +40,14 @@ class ChildSetup:
     networks: Networks
     backbone: PlannedBackbone | None = None
     features: CachedFeatures | None = None
+    frozen: bool = False
 
     @property
     def children(self) -> Networks:
         """The networks that are trained."""
+        if self.frozen:
+            assert self.backbone is not None
+            return replace(self.networks, backbone=self.backbone.maps)
         return self.networks if self.features is None else replace(self.networks, backbone=self.features.maps)
 
     @property
@@ -52,14 +58,23 @@ class ChildSetup:
 
     @property
     def start(self) -> Mapping[str, np.ndarray]:
-        """Weights of the backbone by path, which children that read images start from."""
+        """Weights of the backbone by path."""
         return {} if self.backbone is None else self.backbone.weights
+
+    @property
+    def start_of_children(self) -> Mapping[str, np.ndarray]:
+        """Weights by path that children start from: those of the backbone, unless they read its features."""
+        return {} if self.frozen or self.features is not None else self.start
 
     def training_data(self) -> TrainingData:
         """The examples of children."""
         if self.features is not None:
             return FeatureData(self.features, self.images, self.annotation)
-        return DeviceData(self.images, self.annotation, self.normalization)
+        data = DeviceData(self.images, self.annotation, self.normalization)
+        if not self.frozen:
+            return data
+        assert self.backbone is not None
+        return ComputedFeatures(self.backbone, data)
 
 
 def set_up(
@@ -85,15 +100,18 @@ def set_up(
     problem = config.problem(opened.task, images.class_names)
     problem = opened.task.on_targets(problem, lambda: [images.train_targets], tell)
     networks, named = make_networks(opened.task, problem, genotype, what, config.flags(), shape)
-    annotation = opened.source.annotation
+    annotation, freeze = opened.source.annotation, config.features.freeze
     if named is None:
+        if freeze != "none":
+            raise UsageError(f"--freeze={freeze} is for a --backbone that is not searched; leave it out")
         return ChildSetup(images, annotation, networks)
-    setup = ChildSetup(images, annotation, networks, load_backbone(named, networks, genotype, tell))
+    backbone = load_backbone(named, networks, genotype, tell)
+    networks = replace(networks, frozen_norm=freeze == "norm")
+    setup = ChildSetup(images, annotation, networks, backbone, frozen=freeze == "backbone")
     if config.features.feature_cache == "no":
         return setup
     check_augmentation(config.augmentation)
     root = Path(config.features.feature_dir).expanduser() if config.features.feature_dir else default_root()
     flip = config.augmentation.flip
-    assert setup.backbone is not None
-    features = cached_features(setup.backbone, images, setup.normalization, root, mirrored=flip, tell=tell)
+    features = cached_features(backbone, images, setup.normalization, root, mirrored=flip, tell=tell)
     return replace(setup, features=features)

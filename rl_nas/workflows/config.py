@@ -10,7 +10,7 @@ from rl_nas.controller.settings import ControllerSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.rewards import RewardSettings
-from rl_nas.evaluation.settings import FilterSettings
+from rl_nas.evaluation.settings import EvaluationSettings, FilterSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.networks.own_operations import OperationSettings
 from rl_nas.networks.settings import NetworkSettings
@@ -122,3 +122,4 @@ class TrainConfig(Config):
     augmentation: AugmentSettings = field(default_factory=AugmentSettings)
     pipeline: InputPipelineSettings = field(default_factory=InputPipelineSettings)
     devices: DeviceSettings = field(default_factory=DeviceSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)

@@ -11,6 +11,7 @@ import numpy as np
 from rl_nas.child.data.image_cache import image_cache
 from rl_nas.child.data.images import ImageData, load_images
 from rl_nas.child.data.settings import DataSettings
+from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.evaluation.proxy_ranking import Proxy
 from rl_nas.evaluation.rewards import quality
 from rl_nas.evaluation.zero_cost import SCORES, first_images
@@ -67,6 +68,7 @@ def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFo
                     watcher=_Watcher(progress),
                 )
         trials = store.trials()
+    ChildStates(part.states).clear()
     seconds = [trial.measurement.seconds or 0.0 for trial in trials if trial.measurement]
     return Proxy(name, tuple(trial.reward for trial in trials), float(np.mean(seconds)) if seconds else 0.0)
 

@@ -21,6 +21,7 @@ from rl_nas.child.training.full_training import FullTrainer, Measured, global_ba
 from rl_nas.child.training.tf_config import worker_index
 from rl_nas.child.training.transfer import freeze, rate_factors, start_from
 from rl_nas.errors import RunError, UsageError
+from rl_nas.evaluation.averaged_views import AveragedViews
 from rl_nas.networks.genotypes import load, to_json
 from rl_nas.networks.network import size_notation
 from rl_nas.report.training_log import TrainingLog
@@ -78,6 +79,8 @@ class TrainingRun:
         )
         self._problem, self._head = self._networks.problem, self._networks.head(genotype)
         self._skeleton = self._networks.skeleton(genotype)
+        evaluation = self.config.evaluation
+        self._views = AveragedViews(evaluation, self._networks, genotype) if evaluation.asked else None
         self._valid: Measured | None = None
         self._trainer = self._make_trainer()
 
@@ -235,8 +238,20 @@ class TrainingRun:
         }
         results = {**self._facts(counts, history[-1]), "valid": valid and valid.document()}
         results["final_test"] = final and final.document()
+        if self._views is not None:
+            results["views"] = self._measure_views(self._views)
         write_text(self._written.results, json.dumps(results, indent=2) + "\n")
         return results
+
+    def _measure_views(self, views: AveragedViews) -> dict[str, Any]:
+        """Measurements of mean predictions over several views, on the splits of the final measurements."""
+        weights = {variable.path: variable.numpy() for variable in self._trainer.model.weights}
+        splits = {"valid": "valid" if self._pipeline.size("valid") else None, "final_test": self._test_split}
+        measured = {
+            name: split and views.measure(weights, self._pipeline, split, self._trainer.normalization).document()
+            for name, split in splits.items()
+        }
+        return {**views.describe(), **measured}
 
     def _facts(self, counts: dict[str, int], last: dict[str, float]) -> dict[str, Any]:
         """The content of results.json except measurements on held-out and test images."""

@@ -26,12 +26,16 @@ EXAMPLES: dict[type[Layer], list[Layer]] = {
         Conv(5, (5, 3), dilation=7),  # of its taps, the middle one reads the image
         Conv(5, (3, 1), bias=True),
         Conv(5, (3, 3), dilation=3, bias=True),
+        Conv(5, (3, 2), dilation=2, padding="valid"),
+        Conv(5, (1, 3), dilation=2, padding="valid"),
     ],
     layers.SeparableConv: [
         layers.SeparableConv(5, 3),
         layers.SeparableConv(5, 5, stride=2),
         layers.SeparableConv(5, 3, dilation=2),
         layers.SeparableConv(5, 5, dilation=6),
+        layers.SeparableConv(5, 3, padding="valid"),
+        layers.SeparableConv(5, 3, dilation=2, padding="valid"),
     ],
     layers.DepthwiseConv: [
         layers.DepthwiseConv(3),
@@ -60,7 +64,7 @@ EXAMPLES: dict[type[Layer], list[Layer]] = {
     layers.GlobalPool: [layers.GlobalPool()],
     layers.Add: [layers.Add()],
     layers.Concat: [layers.Concat(), layers.Concat(chosen=True)],
-    layers.ShiftByOne: [layers.ShiftByOne()],
+    layers.Shift: [layers.Shift(), layers.Shift(3)],
     layers.Pad: [layers.Pad(1, 0, 2, 3)],
     layers.CropChannels: [layers.CropChannels(2)],
     layers.CropImage: [layers.CropImage((5, 6)), layers.CropImage((1, 2))],

@@ -7,10 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.data.annotation import Annotation, Target
-from rl_nas.child.data.feature_cache import CachedFeatures
+from rl_nas.child.data.feature_cache import CachedFeatures, Extractor
 from rl_nas.child.data.geometry import Geometry
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.settings import AugmentSettings
+from rl_nas.child.data.training_data import TrainingData
 from rl_nas.errors import UsageError
 
 Named = dict[str, tf.Tensor]
@@ -60,6 +61,30 @@ class FeatureData:
         return _part(self._features.valid, self._valid_targets, slice(start, stop))
 
 
+class ComputedFeatures:
+    """Features of a frozen backbone, computed from every batch of images as it is augmented."""
+
+    def __init__(self, backbone: Extractor, images: TrainingData) -> None:
+        self._backbone, self._images = backbone, images
+        self.train_examples, self.valid_examples = images.train_examples, images.valid_examples
+        self.read, self.signature = images.read, images.signature
+
+    def batch(self, read: Any, seed: tf.Tensor, augmentation: AugmentSettings) -> tuple[Named, Target]:
+        """See `TrainingData`."""
+        return self._features(*self._images.batch(read, seed, augmentation))
+
+    def first(self, count: int) -> tuple[Named, Target]:
+        """See `TrainingData`."""
+        return self._features(*self._images.first(count))
+
+    def held_out(self, start: int, stop: int) -> tuple[Named, Target]:
+        """See `TrainingData`."""
+        return self._features(*self._images.held_out(start, stop))
+
+    def _features(self, images: tf.Tensor, targets: Target) -> tuple[Named, Target]:
+        return dict(self._backbone(images)), targets
+
+
 def check_augmentation(augmentation: AugmentSettings) -> None:
     """Raises `UsageError` for changes of images that cached features cannot follow."""
     plain = AugmentSettings(flip=augmentation.flip)
@@ -67,7 +92,7 @@ def check_augmentation(augmentation: AugmentSettings) -> None:
         if value != plain.flags()[name]:
             raise UsageError(
                 f"--{name}={value} changes images, but their features are computed once: only --flip is possible;"
-                " leave it out, or give --feature_cache=no"
+                " leave it out, or give --feature_cache=no, with --freeze=backbone if it is not to be trained"
             )
 
 

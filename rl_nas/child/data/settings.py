@@ -172,6 +172,21 @@ class FeatureCacheSettings(Settings):
         "compute the features of the backbone once and train only what is behind them; no: train all of a child",
         choices=("yes", "no"),
     )
+    freeze: str = setting(
+        "none",
+        "layers of the backbone that are not trained, with --feature_cache=no: none, batch normalization with its"
+        " averages, or (backbone) all, whose features are computed from every batch, so that images may change in any"
+        " way",
+        choices=("none", "norm", "backbone"),
+    )
     feature_dir: str | None = setting(
         None, "folder of computed features, shared by runs and workers; left out: rl_nas/features in the user's cache"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.freeze != "none" and self.feature_cache != "no":
+            raise UsageError(
+                f"--freeze={self.freeze} has no effect on features that are computed once, whose backbone is not"
+                " trained; give --feature_cache=no"
+            )

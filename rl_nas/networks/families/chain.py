@@ -65,4 +65,5 @@ CHAIN = BackboneFamily(
     text=_text,
     drawing=_drawing,
     one_shot=False,
+    dilates=False,
 )

@@ -90,6 +90,7 @@ class BackboneFamily(Family):
             features.
         output_width: channels of the last features for a filter of the last stage; None if that is not fixed.
         one_shot: whether its networks have enough in common to share weights.
+        dilates: whether its networks have a dilated form.
     """
 
     part = BACKBONE
@@ -99,6 +100,7 @@ class BackboneFamily(Family):
     plan: Callable[[Ops, Any, Skeleton, int | None], Features]
     output_width: Callable[[Any], int] | None = None
     one_shot: bool = True
+    dilates: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

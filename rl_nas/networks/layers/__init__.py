@@ -5,7 +5,7 @@
 
 from rl_nas.networks.layers.convolutions import Conv, DepthwiseConv, SeparableConv
 from rl_nas.networks.layers.dense import BatchNorm, Dense, Relu
-from rl_nas.networks.layers.joining import Add, Concat, CropChannels, CropImage, Pad, ShiftByOne, Zero
+from rl_nas.networks.layers.joining import Add, Concat, CropChannels, CropImage, Pad, Shift, Zero
 from rl_nas.networks.layers.pooling import AveragePool, GlobalPool, GridPool, Pool, Resize
 from rl_nas.networks.layers.stochastic import Dropout, DropPath, TrainingFraction
 from rl_nas.networks.layers.window import Padding, Pair
@@ -31,7 +31,7 @@ __all__ = [
     "Relu",
     "Resize",
     "SeparableConv",
-    "ShiftByOne",
+    "Shift",
     "TrainingFraction",
     "Zero",
 ]

@@ -21,7 +21,7 @@ class Conv(Layer):
 
     @override
     def output_shape(self, *inputs: Shape) -> Shape:
-        return (*window_size(inputs[0], self.kernel, self.strides, self.padding), self.filters)
+        return (*window_size(inputs[0], self.kernel, self.strides, self.padding, self.dilation), self.filters)
 
     @override
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
@@ -45,11 +45,12 @@ class SeparableConv(Layer):
     kernel: int
     stride: int = 1
     dilation: int = 1
+    padding: Padding = "same"
 
     @override
     def output_shape(self, *inputs: Shape) -> Shape:
         square, stride = (self.kernel, self.kernel), (self.stride, self.stride)
-        return (*window_size(inputs[0], square, stride, "same"), self.filters)
+        return (*window_size(inputs[0], square, stride, self.padding, self.dilation), self.filters)
 
     @override
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:

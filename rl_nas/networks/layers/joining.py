@@ -30,13 +30,15 @@ class Concat(Layer):
 
 
 @dataclass(frozen=True)
-class ShiftByOne(Layer):
-    """Shifts the image up and left by one pixel; the bottom and the right get zeros.
+class Shift(Layer):
+    """Shifts the image up and left by some pixels, fewer than its sides; the bottom and the right get zeros.
 
     Built from a zero padding and a cropping, both parameter-free.
     """
 
     KEEPS_CHANNELS = True
+
+    pixels: int = 1
 
 
 @dataclass(frozen=True)

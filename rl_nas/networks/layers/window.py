@@ -11,8 +11,9 @@ Pair = tuple[int, int]
 Padding = Literal["same", "valid"]
 
 
-def window_size(shape: Shape, size: Pair, strides: Pair, padding: Padding) -> Pair:
+def window_size(shape: Shape, size: Pair, strides: Pair, padding: Padding, dilation: int = 1) -> Pair:
     """The number of places of a sliding window, down and across."""
     if padding == "same":
         return math.ceil(shape[0] / strides[0]), math.ceil(shape[1] / strides[1])
-    return (shape[0] - size[0]) // strides[0] + 1, (shape[1] - size[1]) // strides[1] + 1
+    height, width = ((taps - 1) * dilation for taps in size)
+    return (shape[0] - height - 1) // strides[0] + 1, (shape[1] - width - 1) // strides[1] + 1

@@ -46,6 +46,11 @@ class SegmentationHead(Head):
     def image_multiple(self) -> int:
         return self.output_stride
 
+    @property
+    @override
+    def max_stride(self) -> int | None:
+        return self.output_stride if self.settings.dilated else None
+
     @override
     def strides(self, offered: Mapping[int, Shape]) -> tuple[int, ...]:
         finer = self.settings.decoder_stride

@@ -31,6 +31,11 @@ class SegmentationHeadSettings(Settings):
         f"stride of the features that the head reads, where the backbone is cut: {', '.join(map(str, OUTPUT_STRIDES))};"
         " left out: the backbone's coarsest",
     )
+    dilated: bool = setting(
+        False,
+        "keep the backbone's layers beyond --output_stride, with the same weights: dilated instead of strided (Chen et"
+        " al. 2017); pools are not dilated",
+    )
     decoder_stride: int = setting(
         4, "stride of the low-level features that the decoder reads, if the backbone has them; 0: no decoder", minimum=0
     )
@@ -41,3 +46,5 @@ class SegmentationHeadSettings(Settings):
         stride: Any = self.output_stride
         if stride is not None and stride not in OUTPUT_STRIDES:
             raise UsageError(f"--output_stride={stride}: expected one of {', '.join(map(str, OUTPUT_STRIDES))}")
+        if self.dilated and stride is None:
+            raise UsageError("--dilated needs --output_stride, the stride from which the backbone is dilated")

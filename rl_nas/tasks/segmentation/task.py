@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from rl_nas.errors import UsageError
 from rl_nas.networks.families.family import BACKBONE, HEAD
 from rl_nas.settings import Settings
 from rl_nas.spaces.published import PUBLISHED
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from rl_nas.child.data.annotation import Annotation
     from rl_nas.child.data.examples import Examples
     from rl_nas.child.data.normalization import Normalization
+    from rl_nas.child.network.flat_weights import Outputs
     from rl_nas.tasks.segmentation.metric import SegmentationMetric
     from rl_nas.tasks.segmentation.objective import SegmentationObjective
     from rl_nas.tasks.segmentation.serving import Segmenter
@@ -40,7 +42,7 @@ class Segmentation(Task):
     name: ClassVar[str] = "segmentation"
     noun: ClassVar[str] = "segmentation network"
     settings: ClassVar[tuple[type[Settings], ...]] = (SegmentationSettings, SegmentationHeadSettings, MaskSettings)
-    supports: ClassVar[frozenset[str]] = frozenset({"parameters", "gradient_norm"})
+    supports: ClassVar[frozenset[str]] = frozenset({"parameters", "gradient_norm", "views"})
     layouts: ClassVar[str] = LAYOUTS
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None, HEAD: _DEFAULT_HEAD}
 
@@ -66,7 +68,13 @@ class Segmentation(Task):
 
     @override
     def on_backbone(self, problem: Problem, strides: Collection[int]) -> Problem:
-        if problem.of(SegmentationHeadSettings).output_stride is not None:
+        settings = problem.of(SegmentationHeadSettings)
+        if settings.dilated and settings.output_stride not in [stride for stride in strides if stride < max(strides)]:
+            raise UsageError(
+                f"--dilated has no effect with --output_stride={settings.output_stride}: the backbone has features of"
+                f" stride {', '.join(map(str, strides))}; give a finer one of these"
+            )
+        if settings.output_stride is not None:
             return problem
         return problem.changed(SegmentationHeadSettings, output_stride=max(strides))
 
@@ -106,6 +114,12 @@ class Segmentation(Task):
         from rl_nas.tasks.segmentation.serving import Segmenter
 
         return Segmenter(self.name, network, normalization, problem.class_names, middle)
+
+    @override
+    def averaged(self, views: Sequence[tuple[Outputs, bool]], size: tuple[int, int]) -> Outputs:
+        from rl_nas.tasks.segmentation.averaging import averaged
+
+        return averaged(views, size)
 
     @override
     def prediction(self, outputs: Mapping[str, Any], class_names: Sequence[str], top: int) -> tuple[str, Any]:

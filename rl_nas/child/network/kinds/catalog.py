@@ -20,7 +20,7 @@ KINDS: dict[type[Layer], LayerKind] = {
         resizing.RESIZE,
         joining.ADD,
         joining.CONCAT,
-        joining.SHIFT_BY_ONE,
+        joining.SHIFT,
         joining.PAD,
         joining.CROP_CHANNELS,
         joining.CROP_IMAGE,

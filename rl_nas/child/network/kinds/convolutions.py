@@ -33,7 +33,7 @@ def _conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
     if spec.dilation == 1:
         output, pull = _convolved(call, x, kernel, spec.strides, spec.padding)
     else:
-        output, pull = _dilated(call, x, kernel, (spec.dilation, spec.dilation))
+        output, pull = _dilated(call, x, kernel, (spec.dilation, spec.dilation), spec.padding)
     if not bias:
         return output, pull
 
@@ -46,7 +46,7 @@ def _conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
 
 def _depthwise_conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
     (kernel,) = call.weights
-    return _dilated(call, x, kernel, call.layer.dilation, _BY_CHANNEL)
+    return _dilated(call, x, kernel, call.layer.dilation, operations=_BY_CHANNEL)
 
 
 def _convolved(
@@ -74,9 +74,10 @@ def _separable_conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPull
     spec = call.layer
     if spec.dilation == 1:
         strides = (spec.stride, spec.stride)
-        middle, pull_to_x = _convolved(call, x, depthwise, strides, operations=_BY_CHANNEL)
+        middle, pull_to_x = _convolved(call, x, depthwise, strides, spec.padding, _BY_CHANNEL)
     else:
-        middle, pull_to_x = _dilated(call, x, depthwise, (spec.dilation, spec.dilation), _BY_CHANNEL)
+        rates = (spec.dilation, spec.dilation)
+        middle, pull_to_x = _dilated(call, x, depthwise, rates, spec.padding, _BY_CHANNEL)
     output, pull_to_middle = _convolved(call, middle, pointwise)
 
     def pullback(gradient: tf.Tensor) -> tuple[Sequence[tf.Tensor | None], list[tf.Tensor]]:
@@ -88,17 +89,22 @@ def _separable_conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPull
 
 
 def _dilated(
-    call: LayerCall, x: tf.Tensor, kernel: tf.Tensor, rates: layers.Pair, operations: _Operations = _FULL
+    call: LayerCall,
+    x: tf.Tensor,
+    kernel: tf.Tensor,
+    rates: layers.Pair,
+    padding: layers.Padding = "same",
+    operations: _Operations = _FULL,
 ) -> tuple[tf.Tensor, LayerPullback]:
     """Convolves by the taps that reach the image: a rate as large as a side leaves one of them."""
     size = kernel.shape[:2]
     dead = tuple(map(_dead_taps, size, rates, x.shape[1:3]))
-    if not any(dead):
-        return _on_grids(call, x, kernel, rates, operations)
+    if padding == "valid" or not any(dead):
+        return _on_grids(call, x, kernel, rates, padding, operations)
     reaching = tuple(taps - 2 * more for taps, more in zip(size, dead, strict=True))
     begin, shape = call.constant((*dead, 0, 0)), call.constant((*reaching, *kernel.shape[2:]))
     live = tf.raw_ops.Slice(input=kernel, begin=begin, size=shape)
-    output, pull = _on_grids(call, x, live, rates, operations)
+    output, pull = _on_grids(call, x, live, rates, padding, operations)
 
     def pullback(gradient: tf.Tensor) -> tuple[Sequence[tf.Tensor | None], list[tf.Tensor]]:
         to_x, (to_live,) = pull(gradient)
@@ -115,14 +121,20 @@ def _dead_taps(taps: int, rate: int, side: int) -> int:
 
 
 def _on_grids(
-    call: LayerCall, x: tf.Tensor, kernel: tf.Tensor, rates: layers.Pair, operations: _Operations
+    call: LayerCall,
+    x: tf.Tensor,
+    kernel: tf.Tensor,
+    rates: layers.Pair,
+    padding: layers.Padding,
+    operations: _Operations,
 ) -> tuple[tf.Tensor, LayerPullback]:
     """Convolves the grids of every `rates`-th pixel: CPUs have no gradient of dilated convolutions."""
     size = kernel.shape[:2]
     steps = tuple(1 if taps == 1 else rate for taps, rate in zip(size, rates, strict=True))
     if steps == (1, 1):
-        return _convolved(call, x, kernel, operations=operations)
-    margins = [(taps - 1) * step for taps, step in zip(size, steps, strict=True)]
+        return _convolved(call, x, kernel, padding=padding, operations=operations)
+    same = padding == "same"
+    margins = [(taps - 1) * step if same else 0 for taps, step in zip(size, steps, strict=True)]
     rest = [-(pixels + margin) % step for pixels, margin, step in zip(x.shape[1:3], margins, steps, strict=True)]
     block = call.constant(steps)
     sides = tuple((margin // 2, margin - margin // 2 + more) for margin, more in zip(margins, rest, strict=True))
@@ -169,7 +181,7 @@ SEPARABLE_CONV = LayerKind(
         layer.filters,
         layer.kernel,
         strides=layer.stride,
-        padding="same",
+        padding=layer.padding,
         dilation_rate=layer.dilation,
         use_bias=False,
         name=site.name,

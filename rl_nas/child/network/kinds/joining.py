@@ -27,11 +27,13 @@ def _concat(call: LayerCall, *inputs: tf.Tensor) -> tuple[tf.Tensor, LayerPullba
     return tf.raw_ops.ConcatV2(values=inputs, axis=axis), pullback
 
 
-def _shift_by_one(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
-    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        return [tf.pad(gradient[:, :-1, :-1], [[0, 0], [1, 0], [1, 0], [0, 0]])], []
+def _shift(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    by = call.layer.pixels
 
-    return tf.pad(x[:, 1:, 1:], [[0, 0], [0, 1], [0, 1], [0, 0]]), pullback
+    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        return [tf.pad(gradient[:, :-by, :-by], [[0, 0], [by, 0], [by, 0], [0, 0]])], []
+
+    return tf.pad(x[:, by:, by:], [[0, 0], [0, by], [0, by], [0, 0]]), pullback
 
 
 @taped
@@ -46,9 +48,10 @@ def _crop_image(call: LayerCall, x: tf.Tensor) -> tf.Tensor:
     return x[:, :height, :width]
 
 
-def _keras_shift(layer: layers.ShiftByOne, site: Site) -> Callable[[Any], Any]:
-    pad = keras.layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"{site.name}.pad")
-    crop = keras.layers.Cropping2D(((1, 0), (1, 0)), name=f"{site.name}.crop")
+def _keras_shift(layer: layers.Shift, site: Site) -> Callable[[Any], Any]:
+    by = layer.pixels
+    pad = keras.layers.ZeroPadding2D(((0, by), (0, by)), name=f"{site.name}.pad")
+    crop = keras.layers.Cropping2D(((by, 0), (by, 0)), name=f"{site.name}.crop")
     return lambda x: crop(pad(x))
 
 
@@ -74,7 +77,7 @@ ADD = LayerKind(layers.Add, keras=lambda layer, site: _joined(keras.layers.Add(n
 CONCAT = LayerKind(
     layers.Concat, keras=lambda layer, site: _joined(keras.layers.Concatenate(name=site.name)), compute=_concat
 )
-SHIFT_BY_ONE = LayerKind(layers.ShiftByOne, keras=_keras_shift, compute=_shift_by_one)
+SHIFT = LayerKind(layers.Shift, keras=_keras_shift, compute=_shift)
 PAD = LayerKind(
     layers.Pad,
     keras=lambda layer, site: keras.layers.ZeroPadding2D(
