@@ -32,6 +32,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
         config.training,
         config.augmentation,
         start={} if setup.features else setup.start,
+        build=setup.child,
         latency=config.reward.needs_latency,
         limits=config.limits,
         filtering=config.filter,

@@ -13,6 +13,11 @@ from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.training_data import DeviceData, TrainingData
 from rl_nas.child.network.backbone import PlannedBackbone
+from rl_nas.child.network.composed import build_network
+from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
+from rl_nas.child.network.keras_backbone import KerasBackbone
+from rl_nas.child.network.planned_model import PlannedModel
+from rl_nas.networks.plan import Plan
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import Opened, tell_user
@@ -36,7 +41,7 @@ class ChildSetup:
     images: ImageData
     annotation: Annotation
     networks: Networks
-    backbone: PlannedBackbone | None = None
+    backbone: PlannedBackbone | KerasBackbone | None = None
     features: CachedFeatures | None = None
 
     @property
@@ -54,6 +59,22 @@ class ChildSetup:
     def start(self) -> Mapping[str, np.ndarray]:
         """Weights of the backbone by path, which children that read images start from."""
         return {} if self.backbone is None else self.backbone.weights
+
+    @property
+    def keras(self) -> KerasBackbone | None:
+        """The backbone if it is a Keras model, in front of planned networks that read feature maps."""
+        return self.backbone if isinstance(self.backbone, KerasBackbone) else None
+
+    def child(self, plan: Plan, seed: int) -> FlatModel:
+        """A child that is to be trained.
+
+        Args:
+            plan: of one of `children`.
+            seed: of its initial weights.
+        """
+        if self.features is None and self.keras is not None:
+            return FlatKerasModel(build_network(plan, self.keras, seed=seed))
+        return PlannedModel(plan, seed=seed)
 
     def training_data(self) -> TrainingData:
         """The examples of children."""

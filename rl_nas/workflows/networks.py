@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
+from rl_nas.networks.features import FeatureMaps, Features, feature_name
+from rl_nas.networks.foreign import is_foreign
 from rl_nas.networks.genotypes import load
 from rl_nas.networks.layer import Shape
 from rl_nas.networks.lookup import find_genotype
@@ -17,7 +19,11 @@ from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
+from rl_nas.tasks.settings import PartSettings
 from rl_nas.tasks.task import Problem, Task
+
+if TYPE_CHECKING:
+    from rl_nas.child.network.keras_backbone import KerasBackbone
 
 
 @dataclass(frozen=True)
@@ -26,15 +32,17 @@ class NamedBackbone:
 
     Attributes:
         name: as given.
-        genotype: of the backbone.
+        genotype: of the backbone; None: it is a Keras model.
         skeleton: of the trained network; None: that of the flags.
         file: model.keras with its weights; None: it is not trained.
+        keras: the opened Keras model, for the networks' images and head.
     """
 
     name: str
-    genotype: Genotype
+    genotype: Genotype | None
     skeleton: Skeleton | None = None
     file: Path | None = None
+    keras: KerasBackbone | None = None
 
 
 def make_networks(
@@ -45,6 +53,8 @@ def make_networks(
     flags: Mapping[str, Any],
     image_shape: Shape,
     preset: str = "proxy",
+    *,
+    weights: bool = True,
 ) -> tuple[Networks, NamedBackbone | None]:
     """Makes the networks of a run.
 
@@ -56,6 +66,7 @@ def make_networks(
         flags: values by name; they say what the other parts are.
         image_shape: height, width, channels.
         preset: of backbones of cells, if the flags name none.
+        weights: whether the trained weights of a Keras model are needed, or its shapes alone.
 
     Returns:
         The networks, and their backbone if another part differs.
@@ -70,10 +81,35 @@ def make_networks(
         problem = task.on_backbone(problem, feature_strides(genotype, skeleton, image_shape))
         return Networks(task, problem, settings, image_shape, preset=preset), None
     named = find_backbone(flags["backbone"], task, settings)
+    if named.genotype is None:
+        networks = Networks(task, problem, settings, image_shape, preset=preset)
+        return _on_keras(networks, named, genotype, flags, weights=weights)
     skeleton = named.skeleton or skeleton_of(named.genotype, settings, task.head(problem).reads, preset)
     problem = task.on_backbone(problem, feature_strides(named.genotype, skeleton, image_shape))
     networks = Networks(task, problem, named.skeleton or settings, image_shape, named.genotype, preset)
     return replace(networks, settings=networks.skeleton(genotype)), named
+
+
+def _on_keras(
+    networks: Networks, named: NamedBackbone, genotype: Genotype, flags: Mapping[str, Any], *, weights: bool
+) -> tuple[Networks, NamedBackbone]:
+    """The networks on a Keras model, which is cut where their heads read it."""
+    from rl_nas.workflows.foreign import open_foreign  # imports TensorFlow
+
+    source = open_foreign(
+        PartSettings.from_flags({**PartSettings().flags(), **flags}), networks.image_shape, weights=weights
+    )
+    networks = replace(networks, problem=networks.task.on_backbone(networks.problem, source.shapes))
+    offered = FeatureMaps(source.shapes, networks.image_shape[:2])
+    head = replace(networks, backbone=offered).head(genotype)
+    strides = head.strides(source.shapes)
+    levels = offered.plan().inputs
+    features = Features({stride: levels[feature_name(stride)] for stride in source.shapes})
+    for stride in strides:
+        features.level(stride)  # raises if there is none
+    backbone = source.cut(head.image_multiple, strides)
+    networks = replace(networks, backbone=backbone.maps)
+    return replace(networks, settings=networks.skeleton(genotype)), replace(named, keras=backbone)
 
 
 def check_part(task: Task, genotype: Genotype, what: str) -> str:
@@ -124,6 +160,8 @@ def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> Na
         raise UsageError(
             f"--backbone is missing; a {task.noun} needs one, such as the folder of a training of rl_nas train"
         )
+    if is_foreign(name):
+        return NamedBackbone(name, None)
     folder = TrainingFolder(name)
     if not (folder.model.is_file() and folder.results.is_file()):
         found = NamedBackbone(name, find_genotype(name))
@@ -136,6 +174,7 @@ def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> Na
                     f"--{flag}={value} would change --backbone={name}, which is trained already; leave it out"
                 )
         found = NamedBackbone(name, load(folder.genotype), skeleton, folder.model)
+    assert found.genotype is not None
     part = family_of(found.genotype).part
     if part != BACKBONE:
         raise UsageError(f"--backbone={name} describes a {part}; expected a backbone")
