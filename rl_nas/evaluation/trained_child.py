@@ -54,9 +54,10 @@ class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
     Children are what `build` makes of a plan and a seed. They start from the weights of `start`, by path, and from
-    random ones elsewhere. `on_child` is called with every trained child before it is dropped. With `latency`, the latency of an image is measured too. Children over the
-    `limits` are not built, those that the filter refuses are not trained, those below their job's thresholds are
-    stopped. With `states`, stopped children continue when they are evaluated again.
+    random ones elsewhere. `on_child` is called with every trained child before it is dropped. With `latency`, the
+    latency of an image is measured too. Children over the `limits` are not built, those that the filter refuses are not
+    trained, those below their job's thresholds are stopped. With `states`, stopped children continue when they are
+    evaluated again.
     """
 
     def __init__(

@@ -1,5 +1,7 @@
 """The networks of a run, made from a genotype and the flags that name their other parts. No TensorFlow."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
