@@ -1,6 +1,7 @@
 """Backbones of keras.applications and of Keras files, opened."""
 
 import contextlib
+import os
 import random
 import re
 import sys
@@ -64,11 +65,12 @@ def _application(name: str, weights: str) -> keras.Model:
         try:
             return make(weights="imagenet", include_top=False)
         except Exception as error:  # whatever the download raises
-            found = re.search(r"[\w.-]+\.h5", str(error))
-            file = found[0] if found else "the file of weights"
+            address = re.search(r"https://[^\s:]+", str(error))
+            models = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
             raise UsageError(
-                f"--backbone={name}: cannot download ImageNet's weights ({first_line(error)[:200]}); put {file} into"
-                " ~/.keras/models, or give --backbone_weights=random"
+                f"--backbone={name}: cannot get ImageNet's weights; put {address[0] if address else 'their file'} into"
+                f" {models}, or give --backbone_weights=random"
+                f"{'' if address else f' ({first_line(error)})'}"
             ) from error
 
 
