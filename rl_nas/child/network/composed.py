@@ -3,7 +3,7 @@
 import keras
 
 from rl_nas.child.network.keras_backbone import KerasBackbone
-from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.network.keras_model import build_model, initialize, planned_outputs
 from rl_nas.networks.plan import Plan
 
 
@@ -22,8 +22,9 @@ def build_network(
         A functional model from float images [batch, height, width, channels] to the plan's outputs. The names of the
         backbone's layers begin with `backbone.`.
     """
-    model = build_model(plan, seed=seed, name=name)
     if backbone is None:
-        return model
+        return build_model(plan, seed=seed, name=name)
     image = keras.Input(backbone.image_shape, name="image")
-    return keras.Model(image, model.call(backbone.attach(image)), name=name)
+    model = keras.Model(image, planned_outputs(plan, backbone.attach(image), seed=seed), name=name)
+    initialize(model, plan, seed)
+    return model
