@@ -308,3 +308,28 @@ def test_flags_of_other_backbones_are_refused() -> None:
     with pytest.raises(UsageError, match=r"--backbone_pixels=0\.\.1 has no effect"):
         PartSettings(backbone="runs/trained", backbone_pixels="0..1")
     assert replace(PartSettings(backbone="ResNet50"), backbone_pixels="0..1")
+
+
+def test_dropout_is_a_function_of_the_seed(tmp_path: Path) -> None:
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.Dropout(0.5)(convolution(keras.layers.Rescaling(1 / 255)(image)))
+    backbone = opened(file(tmp_path, keras.Model(image, x)), (32, 32, 3)).cut(4, [2])
+    images = np.ones((1, 32, 32, 3), np.float32)
+
+    def dropped(seed: int) -> np.ndarray:
+        inputs = keras.Input((32, 32, 3))
+        return np.asarray(keras.Model(inputs, backbone.attach(inputs, seed))(images, training=True)[feature_name(2)])
+
+    np.testing.assert_array_equal(dropped(1), dropped(1))
+    assert np.any(dropped(1) != dropped(2))
+
+
+def test_a_normalization_in_the_middle_keeps_its_statistics(tmp_path: Path) -> None:
+    image = keras.Input((32, 32, 3))
+    middle = keras.layers.Normalization()
+    middle.adapt(RNG.uniform(0, 9, (8, 16, 16, 4)).astype(np.float32))
+    model = keras.Model(image, middle(convolution(keras.layers.Rescaling(1 / 255)(image))))
+    backbone = opened(file(tmp_path, model), (32, 32, 3)).cut(4, [2])
+    images = RNG.uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+    found = backbone(backbone.normalization(images))[feature_name(2)]
+    np.testing.assert_allclose(found, model(images), atol=1e-5)

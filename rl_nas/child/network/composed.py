@@ -15,7 +15,7 @@ def build_network(
     Args:
         plan: of the network; or of the part that reads feature maps.
         backbone: that computes these from images; None: the plan is the whole network.
-        seed: as in `build_model`.
+        seed: as in `build_model`, of the backbone's dropout too.
         name: of the model.
 
     Returns:
@@ -25,6 +25,6 @@ def build_network(
     if backbone is None:
         return build_model(plan, seed=seed, name=name)
     image = keras.Input(backbone.image_shape, name="image")
-    model = keras.Model(image, planned_outputs(plan, backbone.attach(image), seed=seed), name=name)
+    model = keras.Model(image, planned_outputs(plan, backbone.attach(image, seed), seed=seed), name=name)
     initialize(model, plan, seed)
     return model

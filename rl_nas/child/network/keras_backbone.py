@@ -120,7 +120,7 @@ class KerasBackbone:
         self._source, self._multiple, self._strides = source, multiple, sorted(strides)
         self.normalization: Normalization | None = source.pixels.normalization
         image = keras.Input(source.image_shape, name="image")
-        maps, self._calls = self._attached(image)
+        maps, self._calls = self._attached(image, seed=0)
         self._model = keras.Model(image, maps, name="backbone")
         self._infer = tf.function(lambda images: self._model(images, training=False), autograph=False)
 
@@ -157,16 +157,17 @@ class KerasBackbone:
         outputs: Outputs = self._infer(images)
         return outputs
 
-    def attach(self, image: Any) -> dict[str, Any]:
+    def attach(self, image: Any, seed: int = 0) -> dict[str, Any]:
         """New layers, with the same weights, behind a symbolic tensor of normalized images.
 
         Args:
             image: of the size without padding.
+            seed: dropout is a function of it.
 
         Returns:
             The feature maps by name.
         """
-        return self._attached(image)[0]
+        return self._attached(image, seed)[0]
 
     def fingerprint(self) -> str:
         """See `Backbone`. Names, which Keras may number otherwise the next time, are no part of it."""
@@ -181,7 +182,7 @@ class KerasBackbone:
                 digest.update(np.ascontiguousarray(value).tobytes())
         return digest.hexdigest()
 
-    def _attached(self, image: Any) -> tuple[dict[str, Any], list[Call]]:
+    def _attached(self, image: Any, seed: int) -> tuple[dict[str, Any], list[Call]]:
         source = self._source
         size = padded(source.image_shape, self._multiple)
         below, beside = (after - before for after, before in zip(size, source.image_shape[:2], strict=True))
@@ -189,7 +190,7 @@ class KerasBackbone:
             image = keras.layers.ZeroPadding2D(((0, below), (0, beside)), name="pad")(image)
         if source.pixels.reverse:
             image = keras.ops.flip(image, axis=-1)
-        replay = Replay(source.opened.model, image, prefix=PREFIX, normalizing=source.normalizing)
+        replay = Replay(source.opened.model, image, prefix=PREFIX, seed=seed, normalizing=source.normalizing)
         maps = levels(replay, size)
         missing = [stride for stride in self._strides if stride not in maps]
         if missing:
@@ -206,6 +207,8 @@ class KerasBackbone:
     def _copy_weights(self, call: Call) -> None:
         try:
             call.operation.set_weights(call.original.get_weights())
+            if isinstance(call.operation, keras.layers.Normalization):
+                call.operation.finalize_state()
         except ValueError as error:
             raise UsageError(
                 f"--backbone={self._source.opened.name}: the weights of {call.original.name} are for images of another"

@@ -66,7 +66,7 @@ class Replay:
     """
 
     def __init__(
-        self, model: keras.Model, image: Any, *, prefix: str, normalizing: Sequence[Any] | None = None
+        self, model: keras.Model, image: Any, *, prefix: str, seed: int = 0, normalizing: Sequence[Any] | None = None
     ) -> None:
         """Calls the copies.
 
@@ -74,11 +74,12 @@ class Replay:
             model: of one input.
             image: symbolic tensor [batch, height, width, channels].
             prefix: of the layers' names.
+            seed: dropout and the like are functions of it and of the layer's position.
             normalizing: layers to be left out; None: they are found, and `image` is then a new input behind them.
         """
         self.image, self.calls, self.failure = image, list[Call](), ""
         self.normalizing = list(normalizing or ())
-        self._find, self._prefix, self._copies = normalizing is None, prefix, dict[int, Any]()
+        self._seed, self._find, self._prefix, self._copies = seed, normalizing is None, prefix, dict[int, Any]()
         outputs = self._run(model, [image], "", whole=False)
         self.outputs = [tensor for tensor in outputs if tensor is not None]
 
@@ -131,6 +132,8 @@ class Replay:
             config = {**operation.get_config(), "name": f"{self._prefix}{scope}{operation.name}"}
             if isinstance(operation, keras.layers.Layer):
                 config |= {"trainable": True, "dtype": keras.config.dtype_policy().name}
+            if "seed" in config:
+                config["seed"] = int(np.random.SeedSequence([self._seed, len(self._copies)]).generate_state(1)[0])
             self._copies[id(operation)] = type(operation).from_config(config)
         return self._copies[id(operation)]
 
