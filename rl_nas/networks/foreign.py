@@ -1,5 +1,7 @@
 """Names of backbones that are no genotypes: models of keras.applications, and Keras files."""
 
+import difflib
+
 APPLICATIONS = (
     *("ConvNeXtBase", "ConvNeXtLarge", "ConvNeXtSmall", "ConvNeXtTiny", "ConvNeXtXLarge"),
     *("DenseNet121", "DenseNet169", "DenseNet201"),
@@ -22,3 +24,10 @@ SUFFIX = ".keras"
 def is_foreign(name: str) -> bool:
     """Whether a name is that of a Keras model."""
     return name in APPLICATIONS or name.endswith(SUFFIX)
+
+
+def meant(name: str) -> str | None:
+    """The model of keras.applications whose name is nearly this one; None: there is none."""
+    known = {application.lower(): application for application in APPLICATIONS}
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.85)
+    return known[near[0]] if near else None

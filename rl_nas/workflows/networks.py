@@ -11,7 +11,7 @@ from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.features import FeatureMaps, Features, feature_name
-from rl_nas.networks.foreign import is_foreign
+from rl_nas.networks.foreign import is_foreign, meant
 from rl_nas.networks.genotypes import load
 from rl_nas.networks.layer import Shape
 from rl_nas.networks.lookup import find_genotype
@@ -19,6 +19,7 @@ from rl_nas.networks.network import feature_strides
 from rl_nas.networks.settings import NetworkSettings, skeleton_of
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.decisions import Genotype
+from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.settings import PartSettings
@@ -77,15 +78,16 @@ def make_networks(
         UsageError: genotype, parts and task do not fit together.
     """
     settings = NetworkSettings.from_flags(flags)
+    parts = PartSettings.from_flags({**PartSettings().flags(), **flags})
     problem = replace(problem, parts=other_parts(task, genotype, what, flags))
     if family_of(genotype).part == BACKBONE:
         skeleton = skeleton_of(genotype, settings, task.head(problem).reads, preset)
         problem = task.on_backbone(problem, feature_strides(genotype, skeleton, image_shape))
         return Networks(task, problem, settings, image_shape, preset=preset), None
-    named = find_backbone(flags["backbone"], task, settings)
+    named = find_backbone(parts.backbone, task, settings)
     if named.genotype is None:
         networks = Networks(task, problem, settings, image_shape, preset=preset)
-        return _on_keras(networks, named, genotype, flags, weights=weights)
+        return _on_keras(networks, named, genotype, parts, weights=weights)
     skeleton = named.skeleton or skeleton_of(named.genotype, settings, task.head(problem).reads, preset)
     problem = task.on_backbone(problem, feature_strides(named.genotype, skeleton, image_shape))
     networks = Networks(task, problem, named.skeleton or settings, image_shape, named.genotype, preset)
@@ -93,14 +95,12 @@ def make_networks(
 
 
 def _on_keras(
-    networks: Networks, named: NamedBackbone, genotype: Genotype, flags: Mapping[str, Any], *, weights: bool
+    networks: Networks, named: NamedBackbone, genotype: Genotype, parts: PartSettings, *, weights: bool
 ) -> tuple[Networks, NamedBackbone]:
     """The networks on a Keras model, which is cut where their heads read it."""
     from rl_nas.workflows.foreign import open_foreign  # imports TensorFlow
 
-    source = open_foreign(
-        PartSettings.from_flags({**PartSettings().flags(), **flags}), networks.image_shape, weights=weights
-    )
+    source = open_foreign(parts, networks.image_shape, weights=weights)
     networks = replace(networks, problem=networks.task.on_backbone(networks.problem, source.shapes))
     offered = FeatureMaps(source.shapes, networks.image_shape[:2])
     head = replace(networks, backbone=offered).head(genotype)
@@ -164,6 +164,9 @@ def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> Na
         )
     if is_foreign(name):
         return NamedBackbone(name, None)
+    application = None if name in PUBLISHED or Path(name).exists() else meant(name)
+    if application is not None:
+        raise UsageError(f"--backbone={name} is neither a file nor a known name; did you mean {application}?")
     folder = TrainingFolder(name)
     if not (folder.model.is_file() and folder.results.is_file()):
         found = NamedBackbone(name, find_genotype(name))

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from processes import results, run, run_cold
+from processes import refuse, results, run, run_cold
 
 SIZE = (22, 30)  # sides that have to be padded
 RECIPE = ("--head_filters=4", "--epochs=1", "--batch_size=8", "--learning_rate=0.05", "--flip")
@@ -151,3 +151,22 @@ def test_weights_that_cannot_be_downloaded_are_one_line(data: tuple[str, ...], t
     assert "cannot get ImageNet's weights; put https://" in last
     assert f"into {tmp_path / 'models'}, or give --backbone_weights=random" in last
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--backbone=mobilenetv2",), "did you mean MobileNetV2?"),
+        (("--backbone=nowhere.keras",), "--backbone=nowhere.keras: no such file"),
+        (("--backbone=InceptionV3",), "no feature maps whose sides are those of 224x224 images"),
+        (("--backbone=MobileNetV2", "--channels=1"), "reads images of 3 channels; those of the data have 1"),
+        (("--backbone=MobileNetV2", "--cells=3"), "--cells=3 has no effect"),
+        (("--backbone=MobileNetV2", "--network=cifar"), "--network=cifar has no effect"),
+        (("--backbone=NASNet-A", "--backbone_pixels=0..1"), "--backbone_pixels=0..1 has no effect"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(flags: tuple[str, ...], message: str) -> None:
+    done = refuse("describe", "--genotype=DPC-top1", *flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
