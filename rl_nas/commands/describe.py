@@ -1,4 +1,7 @@
-"""`rl_nas describe`: a genotype and the cost of a network of it, or a search space. No TensorFlow."""
+"""`rl_nas describe`: a genotype and the cost of a network of it, or a search space.
+
+TensorFlow is loaded for backbones of Keras alone.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -34,6 +37,7 @@ from rl_nas.tasks.segmentation.class_list import read_classes
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Task
 from rl_nas.workflows.networks import check_part, find_backbone, make_networks
+from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,16 @@ class DescribeSettings(Settings):
     )
     picture: str | None = setting(None, "also draw it into this PNG file")
     image_size: str | None = setting(
-        None, "pixels of the images that the cost is for, N for a square or HxW; left out: the preset's"
+        None,
+        "pixels of the images that the cost is for, N for a square or HxW; left out: the preset's, or 224 with a"
+        " backbone of Keras",
     )
     channels: int = setting(3, "channels of the images", minimum=1)
     released: str | None = setting(None, "also write it into this file, in the JSON form of its authors' code")
 
+
+_KERAS_IMAGE = 224
+"""Pixels of the images that models of keras.applications are published for."""
 
 DESCRIBE = Command(
     name="rl_nas describe",
@@ -74,10 +83,17 @@ DESCRIBE = Command(
 
 @dataclass(frozen=True)
 class Description:
-    """A genotype and the cost of its network at inference."""
+    """A genotype and the cost of its network at inference.
+
+    Attributes:
+        genotype: of a part of the network.
+        networks: of which it is one.
+        keras: cost of a backbone that is a Keras model.
+    """
 
     genotype: Genotype
     networks: Networks
+    keras: Cost
 
     @cached_property
     def skeleton(self) -> Skeleton:
@@ -87,7 +103,7 @@ class Description:
     @cached_property
     def cost(self) -> Cost:
         """Parameters and multiply-adds."""
-        return self.networks.plan(self.genotype).cost()
+        return self.networks.plan(self.genotype).cost() + self.keras
 
     @property
     def size(self) -> str:
@@ -139,7 +155,11 @@ def describe(genotype: Genotype, flags: Mapping[str, Any], task: Task) -> Descri
     backbone, trained = genotype, None
     if family_of(genotype).part != BACKBONE:
         named = find_backbone(flags["backbone"], task, NetworkSettings.from_flags(flags))
-        backbone, trained = named.genotype, named.skeleton
+        if named.genotype is None:
+            load_tensorflow()
+            backbone, trained = genotype, Skeleton(image_size=_KERAS_IMAGE)
+        else:
+            backbone, trained = named.genotype, named.skeleton
     reads = task.head(task.problem((), flags)).reads
     preset = trained or skeleton_of(backbone, NetworkSettings.from_flags(flags), reads, default="cifar")
     height, width = parse_image_size(settings.image_size) if settings.image_size else (preset.image_size,) * 2
@@ -148,8 +168,10 @@ def describe(genotype: Genotype, flags: Mapping[str, Any], task: Task) -> Descri
     known = not given or given.isdecimal()
     names = tuple(map(str, range(int(given or preset.classes)))) if known else read_classes(given).names
     problem = task.problem(names, flags)
-    networks, _ = make_networks(task, problem, genotype, f"--genotype={settings.genotype}", flags, shape, "cifar")
-    return Description(genotype, networks)
+    what = f"--genotype={settings.genotype}"
+    networks, found = make_networks(task, problem, genotype, what, flags, shape, "cifar", weights=False)
+    keras = None if found is None else found.keras
+    return Description(genotype, networks, Cost() if keras is None else keras.cost)
 
 
 def _genotype(settings: DescribeSettings) -> Genotype:

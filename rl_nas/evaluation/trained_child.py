@@ -14,7 +14,7 @@ import tensorflow as tf
 from rl_nas.checkpoint import State
 from rl_nas.child.data.settings import AugmentSettings
 from rl_nas.child.data.training_data import Inputs, TrainingData
-from rl_nas.child.network.flat_weights import Outputs
+from rl_nas.child.network.flat_weights import FlatModel, Outputs
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.training.child_training import (
     ChildTrainer,
@@ -37,7 +37,7 @@ from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.tasks.networks import Networks
 from rl_nas.trial import ChildError, Job, Measurement, TrialState
 
-OnChild = Callable[[Job, Measurement, PlannedModel], None]
+OnChild = Callable[[Job, Measurement, FlatModel], None]
 
 
 class States(Protocol):
@@ -53,10 +53,11 @@ class States(Protocol):
 class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
-    Children start from the weights of `start`, by path, and from random ones elsewhere. `on_child` is called with every
-    trained child before it is dropped. With `latency`, the latency of an image is measured too. Children over the
-    `limits` are not built, those that the filter refuses are not trained, those below their job's thresholds are
-    stopped. With `states`, stopped children continue when they are evaluated again.
+    Children are what `build` makes of a plan and a seed. They start from the weights of `start`, by path, and from
+    random ones elsewhere. `on_child` is called with every trained child before it is dropped. With `latency`, the
+    latency of an image is measured too. Children over the `limits` are not built, those that the filter refuses are not
+    trained, those below their job's thresholds are stopped. With `states`, stopped children continue when they are
+    evaluated again.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class TrainedChildEvaluator:
         augmentation: AugmentSettings,
         *,
         start: Mapping[str, np.ndarray] = MappingProxyType({}),
+        build: Callable[[Plan, int], FlatModel] = lambda plan, seed: PlannedModel(plan, seed=seed),
         latency: bool = False,
         limits: LimitSettings = LimitSettings(),
         filtering: FilterSettings = FilterSettings(),
@@ -77,6 +79,7 @@ class TrainedChildEvaluator:
     ) -> None:
         self._space, self._data, self._networks = space, data, networks
         self._training, self._augmentation = training, augmentation
+        self._build = build
         self._start, self._latency, self._limits, self._on_child = start, latency, limits, on_child
         self._early_stop, self._states = early_stop, states
         self._objective = networks.task.objective(networks.problem)
@@ -133,7 +136,7 @@ class TrainedChildEvaluator:
             started -= kept["seconds"]
         elif self._filter is not None and not passed:
             self._filter.check(bare, job.seed)
-        child = PlannedModel(plan, seed=job.seed)
+        child = self._build(plan, job.seed)
         if self._start:
             child.load(self._start)
         before = kept["measured"][: job.epochs] if kept is not None else []
@@ -142,7 +145,7 @@ class TrainedChildEvaluator:
             measured = before
         else:
             with quick_start():
-                measured = self._train_and_evaluate(child, job, kept, started)
+                measured = self._train_and_evaluate(child, plan, job, kept, started)
         measurement = Measurement.of(
             measured[-1],
             parameters=cost.trainable,
@@ -162,7 +165,7 @@ class TrainedChildEvaluator:
         return kept if whole else None  # states of 0.1.0 have no named metrics: the child is trained again
 
     def _train_and_evaluate(
-        self, child: PlannedModel, job: Job, kept: State | None, started: float
+        self, child: FlatModel, plan: Plan, job: Job, kept: State | None, started: float
     ) -> list[dict[str, float]]:
         """Trains to the end, or as long as the job says; from a saved state if there is one.
 
@@ -172,14 +175,14 @@ class TrainedChildEvaluator:
         trainer = ChildTrainer(child, self._objective, self._data, self._training, self._augmentation, job.seed)
         if not self._early_stop.measures:
             trainer.train()
-            return [self._metrics(child, child.infer)]
+            return [self._metrics(plan, child.infer)]
         measured: list[dict[str, float]] = []
         if kept is not None:
             trainer.restore(kept["trainer"])
             measured += kept["measured"]
 
         def stop() -> bool:
-            measured.append(self._metrics(child, trainer.infer))
+            measured.append(self._metrics(plan, trainer.infer))
             short = falls_short(_curve(measured), job.thresholds, self._early_stop.rule)
             ends = short or len(measured) == job.epochs
             if ends and self._states is not None:
@@ -191,9 +194,9 @@ class TrainedChildEvaluator:
         trainer.train(stop)
         return measured
 
-    def _metrics(self, child: PlannedModel, infer: Callable[[Inputs], Outputs]) -> dict[str, float]:
+    def _metrics(self, plan: Plan, infer: Callable[[Inputs], Outputs]) -> dict[str, float]:
         metric = self._networks.task.metric(self._networks.problem)
-        return evaluate(infer, self._data, self._objective, metric, measured_batch(child.plan))
+        return evaluate(infer, self._data, self._objective, metric, measured_batch(plan))
 
 
 def _curve(measured: Sequence[Mapping[str, float]]) -> tuple[float, ...]:

@@ -47,7 +47,7 @@ def skeleton_of(
     """
     fitting = {"": Skeleton()} if isinstance(backbone, FeatureMaps) else backbone_family(backbone).presets
     name = settings.network or (default if default in fitting else next(iter(fitting)))
-    if name not in fitting:
+    if name not in fitting and not isinstance(backbone, FeatureMaps):
         raise UsageError(
             f"--network={name} is not for genotypes of kind {backbone.KIND}; expected one of {', '.join(fitting)}"
         )

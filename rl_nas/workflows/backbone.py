@@ -6,6 +6,7 @@ import keras
 
 from rl_nas.child.export.serving import parts_of
 from rl_nas.child.network.backbone import PlannedBackbone
+from rl_nas.child.network.keras_backbone import KerasBackbone
 from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.network import plan_features
 from rl_nas.spaces.decisions import Genotype
@@ -16,7 +17,7 @@ from rl_nas.workflows.networks import NamedBackbone
 
 def load_backbone(
     named: NamedBackbone, networks: Networks, genotype: Genotype, tell: Callable[[str], None] = tell_user
-) -> PlannedBackbone:
+) -> PlannedBackbone | KerasBackbone:
     """The part of networks before their heads, with its weights.
 
     Args:
@@ -28,6 +29,9 @@ def load_backbone(
     Raises:
         UsageError: the weights cannot be read, or are of another network.
     """
+    if named.keras is not None:
+        return named.keras
+    assert named.genotype is not None
     plan = plan_features(named.genotype, networks.skeleton(genotype), networks.image_shape, networks.head(genotype))
     if named.file is None:
         tell(f"--backbone={named.name} has random weights; give the folder of a training for trained ones")

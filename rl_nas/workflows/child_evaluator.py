@@ -37,6 +37,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
             config.training,
             config.augmentation,
             start=setup.start_of_children,
+            build=setup.child,
             latency=config.reward.needs_latency,
             limits=config.limits,
             filtering=config.filter,

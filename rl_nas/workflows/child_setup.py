@@ -13,7 +13,12 @@ from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.training_data import DeviceData, TrainingData
 from rl_nas.child.network.backbone import PlannedBackbone
+from rl_nas.child.network.composed import build_network
+from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
+from rl_nas.child.network.keras_backbone import KerasBackbone
+from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.errors import UsageError
+from rl_nas.networks.plan import Plan
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import Opened, tell_user
@@ -38,7 +43,7 @@ class ChildSetup:
     images: ImageData
     annotation: Annotation
     networks: Networks
-    backbone: PlannedBackbone | None = None
+    backbone: PlannedBackbone | KerasBackbone | None = None
     features: CachedFeatures | None = None
     frozen: bool = False
 
@@ -65,6 +70,22 @@ class ChildSetup:
     def start_of_children(self) -> Mapping[str, np.ndarray]:
         """Weights by path that children start from: those of the backbone, unless they read its features."""
         return {} if self.frozen or self.features is not None else self.start
+
+    @property
+    def keras(self) -> KerasBackbone | None:
+        """The backbone if it is a Keras model, in front of planned networks that read feature maps."""
+        return self.backbone if isinstance(self.backbone, KerasBackbone) else None
+
+    def child(self, plan: Plan, seed: int) -> FlatModel:
+        """A child that is to be trained.
+
+        Args:
+            plan: of one of `children`.
+            seed: of its initial weights.
+        """
+        if self.features is None and not self.frozen and self.keras is not None:
+            return FlatKerasModel(build_network(plan, self.keras, seed=seed))
+        return PlannedModel(plan, seed=seed)
 
     def training_data(self) -> TrainingData:
         """The examples of children."""
@@ -106,6 +127,11 @@ def set_up(
             raise UsageError(f"--freeze={freeze} is for a --backbone that is not searched; leave it out")
         return ChildSetup(images, annotation, networks)
     backbone = load_backbone(named, networks, genotype, tell)
+    if freeze == "norm" and isinstance(backbone, KerasBackbone):
+        raise UsageError(
+            f"--freeze=norm is for backbones of rl_nas; --backbone={named.name} is trained as a whole, or not at all"
+            " with --freeze=backbone"
+        )
     networks = replace(networks, frozen_norm=freeze == "norm")
     setup = ChildSetup(images, annotation, networks, backbone, frozen=freeze == "backbone")
     if config.features.feature_cache == "no":

@@ -1,13 +1,17 @@
 """The networks of a run, made from a genotype and the flags that name their other parts. No TensorFlow."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
+from rl_nas.networks.features import FeatureMaps, Features, feature_name
+from rl_nas.networks.foreign import is_foreign, meant
 from rl_nas.networks.genotypes import load
 from rl_nas.networks.layer import Shape
 from rl_nas.networks.lookup import find_genotype
@@ -15,9 +19,14 @@ from rl_nas.networks.network import feature_strides
 from rl_nas.networks.settings import NetworkSettings, skeleton_of
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.decisions import Genotype
+from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
+from rl_nas.tasks.settings import PartSettings
 from rl_nas.tasks.task import Problem, Task
+
+if TYPE_CHECKING:
+    from rl_nas.child.network.keras_backbone import KerasBackbone
 
 
 @dataclass(frozen=True)
@@ -26,15 +35,17 @@ class NamedBackbone:
 
     Attributes:
         name: as given.
-        genotype: of the backbone.
+        genotype: of the backbone; None: it is a Keras model.
         skeleton: of the trained network; None: that of the flags.
         file: model.keras with its weights; None: it is not trained.
+        keras: the opened Keras model, for the networks' images and head.
     """
 
     name: str
-    genotype: Genotype
+    genotype: Genotype | None
     skeleton: Skeleton | None = None
     file: Path | None = None
+    keras: KerasBackbone | None = None
 
 
 def make_networks(
@@ -45,6 +56,8 @@ def make_networks(
     flags: Mapping[str, Any],
     image_shape: Shape,
     preset: str = "proxy",
+    *,
+    weights: bool = True,
 ) -> tuple[Networks, NamedBackbone | None]:
     """Makes the networks of a run.
 
@@ -56,6 +69,7 @@ def make_networks(
         flags: values by name; they say what the other parts are.
         image_shape: height, width, channels.
         preset: of backbones of cells, if the flags name none.
+        weights: whether the trained weights of a Keras model are needed, or its shapes alone.
 
     Returns:
         The networks, and their backbone if another part differs.
@@ -64,16 +78,44 @@ def make_networks(
         UsageError: genotype, parts and task do not fit together.
     """
     settings = NetworkSettings.from_flags(flags)
+    parts = PartSettings.from_flags({**PartSettings().flags(), **flags})
     problem = replace(problem, parts=other_parts(task, genotype, what, flags))
     if family_of(genotype).part == BACKBONE:
         skeleton = skeleton_of(genotype, settings, task.head(problem).reads, preset)
         problem = task.on_backbone(problem, feature_strides(genotype, skeleton, image_shape))
         return Networks(task, problem, settings, image_shape, preset=preset), None
-    named = find_backbone(flags["backbone"], task, settings)
+    named = find_backbone(parts.backbone, task, settings)
+    if named.genotype is None:
+        networks = Networks(task, problem, settings, image_shape, preset=preset)
+        return _on_keras(networks, named, genotype, parts, weights=weights)
     skeleton = named.skeleton or skeleton_of(named.genotype, settings, task.head(problem).reads, preset)
     problem = task.on_backbone(problem, feature_strides(named.genotype, skeleton, image_shape))
     networks = Networks(task, problem, named.skeleton or settings, image_shape, named.genotype, preset)
     return replace(networks, settings=networks.skeleton(genotype)), named
+
+
+def _on_keras(
+    networks: Networks, named: NamedBackbone, genotype: Genotype, parts: PartSettings, *, weights: bool
+) -> tuple[Networks, NamedBackbone]:
+    """The networks on a Keras model, which is cut where their heads read it."""
+    from rl_nas.workflows.foreign import open_foreign  # imports TensorFlow
+
+    source = open_foreign(parts, networks.image_shape, weights=weights)
+    networks = replace(networks, problem=networks.task.on_backbone(networks.problem, source.shapes))
+    offered = FeatureMaps(source.shapes, networks.image_shape[:2])
+    head = replace(networks, backbone=offered).head(genotype)
+    if head.max_stride is not None:
+        raise UsageError(
+            f"--dilated is for backbones of rl_nas; --backbone={named.name} is cut at --output_stride: leave it out"
+        )
+    strides = head.strides(source.shapes)
+    levels = offered.plan().inputs
+    features = Features({stride: levels[feature_name(stride)] for stride in source.shapes})
+    for stride in strides:
+        features.level(stride)  # raises if there is none
+    backbone = source.cut(head.image_multiple, strides)
+    networks = replace(networks, backbone=backbone.maps)
+    return replace(networks, settings=networks.skeleton(genotype)), replace(named, keras=backbone)
 
 
 def check_part(task: Task, genotype: Genotype, what: str) -> str:
@@ -124,6 +166,11 @@ def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> Na
         raise UsageError(
             f"--backbone is missing; a {task.noun} needs one, such as the folder of a training of rl_nas train"
         )
+    if is_foreign(name):
+        return NamedBackbone(name, None)
+    application = None if name in PUBLISHED or Path(name).exists() else meant(name)
+    if application is not None:
+        raise UsageError(f"--backbone={name} is neither a file nor a known name; did you mean {application}?")
     folder = TrainingFolder(name)
     if not (folder.model.is_file() and folder.results.is_file()):
         found = NamedBackbone(name, find_genotype(name))
@@ -136,6 +183,7 @@ def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> Na
                     f"--{flag}={value} would change --backbone={name}, which is trained already; leave it out"
                 )
         found = NamedBackbone(name, load(folder.genotype), skeleton, folder.model)
+    assert found.genotype is not None
     part = family_of(found.genotype).part
     if part != BACKBONE:
         raise UsageError(f"--backbone={name} describes a {part}; expected a backbone")

@@ -12,8 +12,10 @@ from rl_nas.child.data.settings import FOLDER, PREPARED
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Parsed, flagfile_text
 from rl_nas.networks.features import Head
+from rl_nas.networks.foreign import APPLICATIONS
 from rl_nas.networks.settings import NetworkSettings, unread_settings
 from rl_nas.spaces.decisions import Genotype
+from rl_nas.spaces.published import PUBLISHED
 
 PLUGINS = ("space", "strategy", "reward", "task", "operations")
 """Flags that may name a module to import."""
@@ -117,7 +119,7 @@ def without_unread(settings: NetworkSettings, genotype: Genotype, head: Head) ->
 
 
 def portable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags, with absolute paths of data folders."""
+    """The flags, with absolute paths of data folders and trained networks."""
     data_dir, dataset, init = values["data_dir"], values["dataset"], values.get("init")
     if data_dir is not None:
         data_dir = _absolute(data_dir)
@@ -127,6 +129,9 @@ def portable(values: Mapping[str, Any]) -> dict[str, Any]:
     portable = {**values, "data_dir": data_dir, "dataset": dataset}
     if init is not None and Path(init).exists():
         portable["init"] = _absolute(init)
+    backbone = values.get("backbone")
+    if backbone is not None and backbone not in (*PUBLISHED, *APPLICATIONS) and Path(backbone).exists():
+        portable["backbone"] = _absolute(backbone)
     return portable
 
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from rl_nas.child.data.image_cache import image_cache
 from rl_nas.child.data.images import load_images
 from rl_nas.child.export.writers import write_checked_saved_model
-from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.network.composed import build_network
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.supervised import supervised
 from rl_nas.errors import RunError, UsageError
@@ -204,7 +204,7 @@ class SearchRun:
             curve = best.measurement.curve if best.measurement else ()
             self._children.repeat(self.config, job.until(len(curve)) if curve else job)
         networks = self._setup.networks
-        network = build_model(networks.plan(self._space.decode(best.architecture)))
+        network = build_network(networks.plan(self._space.decode(best.architecture)), self._setup.keras)
         self.best.load_weights(network, self._setup.start)
         serving = self._task.serving(networks.problem, network, self._setup.normalization)
         held_out = self._data.valid_images, self._data.valid_targets

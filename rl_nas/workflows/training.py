@@ -13,7 +13,7 @@ import keras
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.export.serving import NETWORK, copy_weights
-from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.network.composed import build_network
 from rl_nas.child.training.checkpoints import Checkpoints, last_checkpoint
 from rl_nas.child.training.child_training import DivergedError
 from rl_nas.child.training.devices import make_distribution, precision
@@ -23,6 +23,7 @@ from rl_nas.child.training.transfer import freeze, rate_factors, start_from
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.averaged_views import AveragedViews
 from rl_nas.networks.genotypes import load, to_json
+from rl_nas.networks.layer import Cost
 from rl_nas.networks.network import size_notation
 from rl_nas.report.training_log import TrainingLog
 from rl_nas.report.training_progress import TrainingProgress
@@ -77,6 +78,7 @@ class TrainingRun:
         self._networks, self._backbone = make_networks(
             self._task, self._problem, genotype, what, self.config.flags(), shape, preset="cifar"
         )
+        self._keras = None if self._backbone is None else self._backbone.keras
         self._problem, self._head = self._networks.problem, self._networks.head(genotype)
         self._skeleton = self._networks.skeleton(genotype)
         evaluation = self.config.evaluation
@@ -111,7 +113,7 @@ class TrainingRun:
         steps = images // global_batch(config.training, images, self._distribution) * config.training.epochs
         plan = self._networks.plan(self._genotype, steps)
         with precision(config.devices.precision):
-            model = build_model(plan, seed=config.run.seed)
+            model = build_network(plan, self._keras, seed=config.run.seed)
         freeze(model, config.start.freeze, self._head)
         return FullTrainer(
             model,
@@ -149,6 +151,8 @@ class TrainingRun:
         start = self.config.start
         if start.init is not None:
             return start_from(start, model, self._skeleton, self._head).normalization
+        if self._keras is not None:
+            return self._keras.normalization  # the model has its weights
         if self._backbone is None or self._backbone.file is None:
             return None
         backbone = load_backbone(self._backbone, self._networks, self._genotype)
@@ -226,11 +230,11 @@ class TrainingRun:
         final = trainer.measure(self._test_split) if self._test_split else None
         trainer.write_back()
         plan = self._networks.plan(self._genotype)
-        network = build_model(plan, name=NETWORK)
+        network = build_network(plan, self._keras, name=NETWORK)
         copy_weights(trainer.model, network)
         serving = self._task.serving(self._problem, network, trainer.normalization)
         write_atomically(self._written.model, serving.keras_model().save)
-        cost = plan.cost()
+        cost = plan.cost() + (Cost() if self._keras is None else self._keras.cost)
         counts = {
             "trainable_parameters": cost.trainable,
             "other_parameters": cost.other,

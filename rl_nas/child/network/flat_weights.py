@@ -114,6 +114,11 @@ class FlatModel(ABC):
         self.is_kernel = np.concatenate([np.zeros(0, np.float32), *kernels])
 
     @property
+    def weights(self) -> list[Any]:
+        """The variables with their paths in the Keras model; the vectors' values are theirs after `write_back`."""
+        return [*self.trainable.specs, *self.other.specs]
+
+    @property
     def vectors(self) -> list[keras.Variable]:
         """All state of the model."""
         return [pack.vector for pack in (self.trainable, self.other, *self.counters)]

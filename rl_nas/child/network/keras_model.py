@@ -1,6 +1,6 @@
 """Builds the Keras model of a planned network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -27,6 +27,24 @@ def build_model(plan: Plan, *, seed: int = 0, l2: float = 0.0, name: str = "chil
         to a dict of its outputs.
     """
     inputs = {name: keras.Input(tensor.shape, name=name) for name, tensor in plan.inputs.items()}
+    outputs = planned_outputs(plan, inputs, seed=seed, l2=l2)
+    model = keras.Model(inputs["image"] if list(inputs) == ["image"] else inputs, outputs, name=name)
+    initialize(model, plan, seed)
+    return model
+
+
+def planned_outputs(plan: Plan, inputs: Mapping[str, Any], *, seed: int = 0, l2: float = 0.0) -> dict[str, Any]:
+    """Builds the layers of a plan behind symbolic tensors.
+
+    Args:
+        plan: of a network, or of a part of one.
+        inputs: the plan's, by name.
+        seed: as in `build_model`.
+        l2: as in `build_model`.
+
+    Returns:
+        The plan's outputs by name. `initialize` gives the layers their initial weights.
+    """
     values: dict[int, Any] = {tensor.node: inputs[name] for name, tensor in plan.inputs.items()}
     built: dict[str, Callable[..., Any]] = {}
     for node, node_seed in zip(plan.nodes, node_seeds(plan, seed), strict=True):
@@ -34,13 +52,11 @@ def build_model(plan: Plan, *, seed: int = 0, l2: float = 0.0, name: str = "chil
         if owner not in built:
             built[owner] = KINDS[type(node.layer)].keras(node.layer, Site(node, node_seed, l2))
         values[node.output.node] = built[owner](*(values[tensor.node] for tensor in node.inputs))
-    outputs = {name: values[tensor.node] for name, tensor in plan.outputs.items()}
-    model = keras.Model(inputs["image"] if list(inputs) == ["image"] else inputs, outputs, name=name)
-    _initialize(model, plan, seed)
-    return model
+    return {name: values[tensor.node] for name, tensor in plan.outputs.items()}
 
 
-def _initialize(model: keras.Model, plan: Plan, seed: int) -> None:
+def initialize(model: keras.Model, plan: Plan, seed: int) -> None:
+    """Gives the planned layers of a model their initial weights."""
     variables = {variable.path: variable for variable in model.trainable_variables}
     for node, node_seed in zip(plan.nodes, node_seeds(plan, seed), strict=True):
         for parameter in initial_parameters(node, node_seed).trainable:

@@ -46,11 +46,6 @@ class PlannedModel(FlatModel):
             weights,
         )
 
-    @property
-    def weights(self) -> list[Parameter]:
-        """Parameters of the layers, with their paths in the Keras model."""
-        return [*self.trainable.specs, *self.other.specs]
-
     @override
     def call(self, weights: tf.Tensor, other: tf.Tensor, images: Any, *, of_batch: bool = False) -> Outputs:
         """See `FlatModel.call`; with `of_batch`, normalizes by the statistics of these images."""
