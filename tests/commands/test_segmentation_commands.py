@@ -177,7 +177,10 @@ def test_an_exported_network_predicts_fractions_of_classes(exported: Path, tmp_p
             ("--space=dpc", "--backbone=NASNet-A", "--crop_margin=2"),
             "--crop_margin=2 changes images, but their features",
         ),
-        (("--space=nasnet", "--estimator=shared"), "--estimator=shared is not possible with --task=segmentation"),
+        (
+            ("--space=nasnet", "--strategy=random", "--estimator=shared"),
+            "--estimator=shared is not possible with --task=segmentation",
+        ),
         (("--space=nasnet", "--filter=naswot"), "--filter=naswot is not possible with --task=segmentation"),
         (
             ("--space=nasnet", "--output_stride=16", "--reductions=2"),
