@@ -93,7 +93,8 @@ class _Sheet:
 
     def row_height(self, found: Sequence[Shown]) -> float:
         """Height of a row of images with their captions."""
-        return self._lines(found) * _LINE + self._height + _BETWEEN / 2
+        height: float = self._lines(found) * _LINE + self._height + _BETWEEN / 2
+        return height
 
     def draw_row(self, axes: Axes, found: Sequence[Shown], top: float) -> None:
         """Draws a row of images below a height."""

@@ -61,7 +61,7 @@ def _below(folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
         raise UsageError(f"{folder} holds no image; expected files that end in {', '.join(_ENDINGS)}")
     if others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(4))
-        tell(f"{folder}: no images by their names: {kinds}{', ...' if len(others) > 4 else ''}; left out")
+        tell(f"{folder}: files that are no images: {kinds}{', ...' if len(others) > 4 else ''}; left out")
     return found
 
 

@@ -28,13 +28,10 @@ class TileSettings(Settings):
         if isinstance(given, int):  # a square, from Python
             object.__setattr__(self, "tile", str(given))
         super().__post_init__()
-        if self.tile is None:
-            if self.overlap is not None:
-                raise UsageError(f"--overlap={self.overlap} is of tiles; give their size with --tile, or leave it out")
-        elif self.overlap is not None and self.overlap >= min(parse_image_size(self.tile, "tile")):
-            raise UsageError(
-                f"--overlap={self.overlap} is not below the sides of --tile={self.tile}; give a smaller one"
-            )
+        if self.size is None and self.overlap is not None:
+            raise UsageError(f"--overlap={self.overlap} is of tiles; give their size with --tile, or leave it out")
+        if self.size is not None and self.shared >= min(self.size):
+            raise UsageError(f"--overlap={self.overlap} is not below the sides of --tile={self.tile}; give a smaller one")
 
     @property
     def size(self) -> tuple[int, int] | None:
@@ -58,5 +55,6 @@ class TruthSettings(Settings):
     masks: str | None = setting(
         None,
         "folder with the true mask of every image, by the names of files: the metrics over all images, in their own"
-        " size, are shown too; folders in a layout of the task bring theirs",
+        " size, are shown too; folders in a layout of the task bring theirs. Values mean what they did in the network's"
+        " training, unless the flags below say otherwise",
     )
