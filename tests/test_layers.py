@@ -51,7 +51,19 @@ ROOMS: dict[str, set[str]] = {
     "flags": {"errors", "renamed", "settings"},
     "workflows": {
         *("child", "controller", "early_stopping", "errors", "evaluation", "execution", "exit_codes", "flags"),
-        *("loops", "metrics", "networks", "one_shot", "plugins", "report", "settings", "spaces", "store", "strategies", "tasks"),
+        *(
+            "loops",
+            "metrics",
+            "networks",
+            "one_shot",
+            "plugins",
+            "report",
+            "settings",
+            "spaces",
+            "store",
+            "strategies",
+            "tasks",
+        ),
         *("trial", "units"),
     },
     "commands": {

@@ -31,7 +31,9 @@ class TileSettings(Settings):
         if self.size is None and self.overlap is not None:
             raise UsageError(f"--overlap={self.overlap} is of tiles; give their size with --tile, or leave it out")
         if self.size is not None and self.shared >= min(self.size):
-            raise UsageError(f"--overlap={self.overlap} is not below the sides of --tile={self.tile}; give a smaller one")
+            raise UsageError(
+                f"--overlap={self.overlap} is not below the sides of --tile={self.tile}; give a smaller one"
+            )
 
     @property
     def size(self) -> tuple[int, int] | None:
