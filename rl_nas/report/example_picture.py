@@ -53,7 +53,7 @@ def examples_figure(examples: Examples, title: str = "") -> Figure:
     ]
     heights = [sheet.row_height(found) + first * (_TITLE_LINE + _GAP) for _, found, first in rows]
     legend = sheet.legend_lines(examples.legend)
-    height = 2 * _MARGIN + len(titles) * _TITLE_LINE + sum(heights) + len(legend) * 1.3 * _LINE
+    height = 2 * _MARGIN + len(titles) * _TITLE_LINE + sum(heights) + len(legend) * 1.3 * _LINE + bool(legend) * _GAP
     figure = Figure(figsize=(sheet.width, height))
     axes = figure.add_axes((0, 0, 1, 1))
     top = height - _MARGIN
@@ -66,7 +66,7 @@ def examples_figure(examples: Examples, title: str = "") -> Figure:
         sheet.draw_row(axes, found, top - first * (_TITLE_LINE + _GAP))
         top -= tall
     for entries in legend:
-        _draw_legend(axes, entries, top)
+        _draw_legend(axes, entries, top - _GAP)
         top -= 1.3 * _LINE
     axes.set(xlim=(0, sheet.width), ylim=(0, height), aspect="auto")  # images changed them
     axes.set_axis_off()
@@ -108,16 +108,15 @@ class _Sheet:
 
     def legend_lines(self, keys: Sequence[Key]) -> list[list[tuple[float, Key]]]:
         """Entries of a legend with their places from the left, line by line."""
-        lines: list[list[tuple[float, Key]]] = []
-        left = self.width
-        for key in keys:
-            needs = 2.5 * _SQUARE + len(key.name) * _CHARACTER
-            if left + needs > self.width - _MARGIN:
-                lines.append([])
-                left = _MARGIN
-            lines[-1].append((left, key))
-            left += needs
-        return lines
+        needed = [2.5 * _SQUARE + len(key.name) * _CHARACTER for key in keys]
+        room = self.width - 2 * _MARGIN
+        if sum(needed) <= room:
+            places = [_MARGIN + sum(needed[:number]) for number in range(len(keys))]
+            return [list(zip(places, keys, strict=True))] if keys else []
+        column = max(needed)
+        across = max(1, int(room / column))
+        lines = [keys[start : start + across] for start in range(0, len(keys), across)]
+        return [[(_MARGIN + place * column, key) for place, key in enumerate(line)] for line in lines]
 
     def _lines(self, found: Sequence[Shown]) -> int:
         return max(len(caption) for shown in found for caption in self._captions(shown))

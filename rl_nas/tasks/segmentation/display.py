@@ -13,7 +13,7 @@ from rl_nas.tasks.segmentation.masks import IGNORE
 from rl_nas.tasks.segmentation.palette import make_palette
 
 _STRIPES = 4
-"""Pixels of a stripe: dark and light ones alternate where a target is ignored."""
+"""Least width in pixels of the stripes, dark and light in turn, where a target is ignored; they grow with the image."""
 _LIGHT = 130
 
 
@@ -47,7 +47,7 @@ class MaskDisplay(Display):
         """A mask in colours, ignored pixels striped: uint8 [height, width, 3]."""
         picture: np.ndarray = self.palette[mask]
         rows, columns = np.nonzero(mask == IGNORE)
-        light = (rows + columns) // _STRIPES % 2 > 0
+        light = (rows + columns) // max(_STRIPES, *(side // 40 for side in mask.shape)) % 2 > 0
         picture[rows[light], columns[light]] = _LIGHT
         return picture
 
