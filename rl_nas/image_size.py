@@ -5,10 +5,10 @@ import re
 from rl_nas.errors import UsageError
 
 
-def parse_image_size(text: str) -> tuple[int, int]:
-    """Height and width in pixels; raises `UsageError` for other text."""
+def parse_image_size(text: str, flag: str = "image_size") -> tuple[int, int]:
+    """Height and width in pixels; raises `UsageError`, which names the flag, for other text."""
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
     size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if min(size) < 1:
-        raise UsageError(f"--image_size={text}: expected pixels, as N for a square or HxW for height and width")
+        raise UsageError(f"--{flag}={text}: expected pixels, as N for a square or HxW for height and width")
     return size

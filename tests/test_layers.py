@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "store": {"checkpoint", "errors", "networks", "renamed", "spaces", "trial"},
     "early_stopping": {"checkpoint", "errors", "execution", "settings", "store", "trial"},
     "child": {"checkpoint", "errors", "image_size", "metrics", "networks", "renamed", "settings", "store", "units"},
-    "tasks": {"child", "errors", "networks", "plugins", "settings", "spaces", "store"},
+    "tasks": {"child", "errors", "image_size", "networks", "plugins", "settings", "spaces", "store"},
     "evaluation": {
         *("checkpoint", "child", "early_stopping", "errors", "metrics", "networks", "plugins", "settings", "spaces"),
         *("statistics", "tasks", "trial", "units"),
@@ -46,12 +46,24 @@ ROOMS: dict[str, set[str]] = {
     "bench": {"controller", "errors", "spaces", "statistics", "strategies", "trial"},
     "report": {
         *("bench", "evaluation", "metrics", "networks", "one_shot", "renamed", "spaces", "statistics", "store"),
-        "trial",
+        *("tasks", "trial"),
     },
     "flags": {"errors", "renamed", "settings"},
     "workflows": {
         *("child", "controller", "early_stopping", "errors", "evaluation", "execution", "exit_codes", "flags"),
-        *("loops", "networks", "one_shot", "plugins", "report", "settings", "spaces", "store", "strategies", "tasks"),
+        *(
+            "loops",
+            "metrics",
+            "networks",
+            "one_shot",
+            "plugins",
+            "report",
+            "settings",
+            "spaces",
+            "store",
+            "strategies",
+            "tasks",
+        ),
         *("trial", "units"),
     },
     "commands": {

@@ -1,21 +1,29 @@
 """`rl_nas predict`: predictions for image files, by an exported SavedModel alone."""
 
+import contextlib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rl_nas.commands import cli
 from rl_nas.errors import UsageError
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.report.prediction_text import metrics_text
 from rl_nas.settings import Settings, setting
 from rl_nas.store.json_files import read_text
-from rl_nas.tasks.catalog import TASKS, find_task
+from rl_nas.tasks.catalog import PREDICT_SETTINGS, TASKS, check_unread, find_task
 from rl_nas.tasks.settings import TaskSettings
+from rl_nas.tasks.task import Task
+from rl_nas.workflows.image_files import check_headers, find_images
+from rl_nas.workflows.prediction_folder import PredictionFolder
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
+
+_EXTRA, _CLASSES, _TASK = "assets.extra", "labels.txt", "task.txt"
+_HINT = "export the network again"
 
 
 @dataclass(frozen=True)
@@ -26,14 +34,25 @@ class PredictSettings(Settings):
 
     model: str | None = setting(None, "needed; a folder of `rl_nas export`, or a SavedModel of it or of a search")
     top: int = setting(3, "likeliest classes to show for each image, if the task has classes", minimum=1)
+    out: str | None = setting(
+        None,
+        "folder to write, new or empty: predictions.csv (with --json: predictions.json), the metrics if there are true"
+        " masks to compare with, and pictures: for segmentation masks/NAME.png, whose values are the numbers of the"
+        " classes, and overlays/NAME.png",
+    )
 
 
 PREDICT = Command(
     name="rl_nas predict",
     summary="predicts on image files with an exported network.",
-    examples=("rl_nas predict --model=exported cat.png dog.jpg", "rl_nas predict --model=exported --json cat.png"),
-    groups=(PredictSettings, TaskSettings),
-    words="image files (PNG, JPEG, GIF or BMP) of any size",
+    examples=(
+        "rl_nas predict --model=exported cat.png dog.jpg",
+        "rl_nas predict --model=exported --json cat.png",
+        "rl_nas predict --model=exported --out=predicted --masks=photos_masks photos",
+        "rl_nas predict --model=exported --out=predicted --tile=513 --overlap=128 aerial.png",
+    ),
+    groups=(PredictSettings, TaskSettings, *PREDICT_SETTINGS),
+    words="image files (PNG, JPEG, GIF or BMP) of any size, and folders of them",
 )
 
 
@@ -43,27 +62,49 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(parsed: Parsed) -> int:
-    settings = parsed.group(PredictSettings)
+    settings, as_json = parsed.group(PredictSettings), parsed.group(OutputSettings).json
     if settings.model is None:
         raise UsageError("--model is missing; give the folder that rl_nas export wrote")
     if not parsed.words:
         raise UsageError("no image; give the files after the flags, such as: rl_nas predict --model=exported cat.png")
     path = _saved_model(Path(settings.model))
-    for word in parsed.words:
-        if not Path(word).is_file():
-            raise UsageError(f"{word}: no such file; expected an image")
     task = find_task(parsed.group(TaskSettings).task or _recorded_task(path))
+    check_unread(task, [group.from_flags(parsed.values) for group in PREDICT_SETTINGS])
+    names = read_text(path / _EXTRA / _CLASSES, _HINT).splitlines()
+    predictor = task.predictor(names, _extras(task, path), parsed.values)
+    files = find_images(parsed.words, predictor, lambda line: print(line, file=sys.stderr, flush=True))
+    check_headers(files, predictor)
+    folder = None if settings.out is None else PredictionFolder(Path(settings.out), files)
     load_tensorflow(debug=parsed.group(OutputSettings).debug)
     from rl_nas.workflows.predict import predict_files
 
-    width, found = max(map(len, parsed.words)), {}
-    for word, (line, value) in predict_files(task, path, parsed.words, settings.top):
-        found[word] = value
-        if not parsed.group(OutputSettings).json:
-            print(f"{word:{width}}  {line}")
-    if parsed.group(OutputSettings).json:
-        print(json.dumps(found))
+    width, found, measured = max(len(file.shown) for file in files), dict[str, Any](), dict[str, float]()
+    with folder or contextlib.nullcontext():
+        for one in predict_files(task, path, names, predictor, files, settings.top):
+            found[one.file.shown] = one.value
+            if not as_json:
+                print(f"{one.file.shown:{width}}  {one.line}")
+            if folder is not None:
+                folder.add(one.file, predictor.files(one.image, one.outputs))
+        if figures := predictor.figures():
+            measured = {"images": sum(file.target is not None for file in files), **figures}
+        if folder is not None:
+            folder.finish(found, measured, as_json=as_json)
+    _print_end(found, measured, as_json=as_json)
     return DONE
+
+
+def _print_end(found: Mapping[str, Any], measured: Mapping[str, float], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"images": found, "metrics": measured} if measured else found))
+    elif measured:
+        print(metrics_text(measured))
+
+
+def _extras(task: Task, path: Path) -> dict[str, str]:
+    """The task's own files in an exported model."""
+    places = {name: path / _EXTRA / name for name in task.extras}
+    return {name: read_text(place, _HINT) for name, place in places.items() if place.is_file()}
 
 
 def _saved_model(folder: Path) -> Path:
@@ -75,10 +116,10 @@ def _saved_model(folder: Path) -> Path:
 
 def _recorded_task(path: Path) -> str:
     """The task of an exported model: a name of the catalog, never code; networks of 0.1.0 were all classifiers."""
-    file = path / "assets.extra" / "task.txt"
+    file = path / _EXTRA / _TASK
     if not file.is_file():
         return next(iter(TASKS))
-    name = read_text(file, "export the network again").strip()
+    name = read_text(file, _HINT).strip()
     if name not in TASKS:
         raise UsageError(f"{path} is of task {name!r}; give its code with --task=module:NAME if you trust it")
     return name

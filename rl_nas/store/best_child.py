@@ -107,7 +107,8 @@ class BestChild:
             return
         with storage_errors(self._folder.best):
             # A picture and a SavedModel of an earlier best must not stand beside this genotype.
-            (self._folder.best / "cell.png").unlink(missing_ok=True)
+            for picture in (self._folder.best / "cell.png", self._folder.examples):
+                picture.unlink(missing_ok=True)
             shutil.rmtree(self._folder.best / "saved_model", ignore_errors=True)
         write_text(path, text)
 

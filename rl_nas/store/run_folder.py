@@ -119,7 +119,8 @@ class SearchFolder(RunFolder):
     Attributes:
         trials: SQLite.
         children: weights of the best child so far.
-        best: genotype.json, cell.png, saved_model.
+        best: genotype.json, cell.png, saved_model, examples.png.
+        examples: held-out images with the predictions of the best child; absent if the task draws none.
         images: decoded, while the search runs.
         states: of children whose training may continue, while the search runs.
         shared: state and ranking of a search with shared weights.
@@ -132,6 +133,7 @@ class SearchFolder(RunFolder):
         self.trials = self.path / "trials.sqlite"
         self.children = self.path / "children"
         self.best = self.path / "best"
+        self.examples = self.best / "examples.png"
         self.images = self.path / "images"
         self.states = self.path / "states"
         self.shared = self.path / "shared"
@@ -149,6 +151,7 @@ class SearchFolder(RunFolder):
             "best genotype": self.best / "genotype.json",
             "its picture": self.best / "cell.png",
             "its SavedModel": self.best / "saved_model",
+            **_if_there("its predictions", self.examples),
             "all trials": self.trials,
             "health": self.health,
             "settings": self.config,
@@ -166,6 +169,7 @@ class TrainingFolder(RunFolder):
         data: class names, normalization and numbers of images (JSON).
         model: the trained network with its normalization, for Keras.
         results: the final measurements (JSON).
+        examples: held-out images with predictions; absent if the task draws none.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -176,6 +180,7 @@ class TrainingFolder(RunFolder):
         self.data = self.path / "data.json"
         self.model = self.path / "model.keras"
         self.results = self.path / "results.json"
+        self.examples = self.path / "examples.png"
 
     def read_results(self) -> dict[str, Any]:
         """The final measurements.
@@ -202,9 +207,14 @@ class TrainingFolder(RunFolder):
         return {
             "results": self.results,
             "trained model": self.model,
+            **_if_there("its predictions", self.examples),
             "genotype": self.genotype,
             "every epoch": self.history,
             "checkpoints": self.checkpoints,
             "settings": self.config,
             "repeat the run": self.flagfile,
         }
+
+
+def _if_there(name: str, path: Path) -> dict[str, Path]:
+    return {name: path} if path.exists() else {}

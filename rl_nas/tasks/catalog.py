@@ -15,6 +15,11 @@ TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Segment
 TASK_SETTINGS: tuple[type[Settings], ...] = tuple(group for task in TASKS.values() for group in task.settings)
 """Groups of flags that tasks bring."""
 
+PREDICT_SETTINGS: tuple[type[Settings], ...] = tuple(
+    group for task in TASKS.values() for group in task.predict_settings
+)
+"""Groups of flags that tasks bring to `rl_nas predict`."""
+
 LAYOUTS: str = "; ".join(f"{task.name}: {task.layouts}" for task in TASKS.values() if task.layouts)
 """Layouts of folders of the user's, for messages and help texts."""
 
@@ -69,7 +74,7 @@ def check_unread(task: Task, groups: Sequence[Settings], read: Sequence[str] = (
         read: names of settings that have an effect with all tasks.
     """
     for group in groups:
-        if not isinstance(group, task.settings):
+        if not isinstance(group, (*task.settings, *task.predict_settings)):
             defaults = type(group)().flags()
             for name, value in group.flags().items():
                 if value != defaults[name] and name not in read:

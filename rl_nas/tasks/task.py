@@ -15,6 +15,8 @@ from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.features import Head
 from rl_nas.settings import Settings
 from rl_nas.spaces.decisions import Genotype
+from rl_nas.tasks.display import Display
+from rl_nas.tasks.predictor import Predictor
 
 if TYPE_CHECKING:
     import keras
@@ -75,6 +77,8 @@ class Task(ABC):
         supports: further abilities: `one_shot` (search with shared weights), `mixup`, and names of the scores of
             untrained networks; and `views`, with `averaged`.
         layouts: of the folders that `folder` reads, such as `train/CLASS/NAME.jpg`; for messages and help texts.
+        predict_settings: groups of the task's own flags of `rl_nas predict`.
+        extras: names of the files in `Annotation.extras` that `display` and `predictor` read.
     """
 
     name: ClassVar[str]
@@ -83,6 +87,8 @@ class Task(ABC):
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None}
     supports: ClassVar[frozenset[str]] = frozenset()
     layouts: ClassVar[str] = ""
+    predict_settings: ClassVar[tuple[type[Settings], ...]] = ()
+    extras: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def annotation(
@@ -148,6 +154,28 @@ class Task(ABC):
             size: height and width of the images.
         """
         raise NotImplementedError
+
+    def display(self, class_names: Sequence[str], extras: Mapping[str, str]) -> Display:
+        """How images are shown with their targets and predictions.
+
+        Args:
+            class_names: one for each class.
+            extras: content of the files of `Annotation.extras`, by name; some may be missing.
+        """
+        return Display(class_names)
+
+    def predictor(self, class_names: Sequence[str], extras: Mapping[str, str], flags: Mapping[str, Any]) -> Predictor:
+        """What `rl_nas predict` does beyond printing.
+
+        Args:
+            class_names: one for each class.
+            extras: as in `display`; a stranger may have written them.
+            flags: values of `predict_settings`, others may be among them.
+
+        Raises:
+            UsageError: the flags do not fit the network.
+        """
+        return Predictor()
 
     def problem(self, class_names: Sequence[str], flags: Mapping[str, Any] | None = None) -> Problem:
         """The task on a data set.

@@ -56,7 +56,7 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     with tf.device("CPU:0"):  # a GPU drops 13 of the 23 bits of float32 in convolutions
         expected = {name: np.asarray(one) for name, one in serving.predictions(tf.constant(pixels)).items()}
     verified: dict[str, dict[str, Any]] = {}
-    for one in _writers(serving, formats, out, pipeline):
+    for one in _writers(serving, formats, out, pipeline, data.annotation.extras):
         print(f"writing and comparing {one.path}", file=sys.stderr, flush=True)
         with captured_stderr():  # converters print
             one.write(one.path)
@@ -101,9 +101,12 @@ class _Writer(NamedTuple):
     arithmetic: str = "float32"
 
 
-def _writers(serving: Serving, formats: Sequence[str], out: Path, pipeline: InputPipeline) -> Iterator[_Writer]:
+def _writers(
+    serving: Serving, formats: Sequence[str], out: Path, pipeline: InputPipeline, extras: Mapping[str, str]
+) -> Iterator[_Writer]:
     if "saved_model" in formats:
-        yield _Writer("saved_model", out / "saved_model", lambda path: writers.write_saved_model(serving, path))
+        write = partial(writers.write_saved_model, serving, extras=extras)
+        yield _Writer("saved_model", out / "saved_model", write)
     if "keras" in formats:
         yield _Writer("keras", out / "model.keras", serving.keras_model().save)
     if "tflite" in formats:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
-import tensorflow as tf
 
 from rl_nas.child.data.image_cache import image_cache
-from rl_nas.child.data.images import load_images
+from rl_nas.child.data.images import load_images, selected
+from rl_nas.child.export.serving import Serving
 from rl_nas.child.export.writers import write_checked_saved_model
 from rl_nas.child.network.composed import build_network
 from rl_nas.early_stopping.child_states import ChildStates
@@ -38,6 +38,7 @@ from rl_nas.trial import Job, Trial, child_seed
 from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.examples import batch_size, examined, write_examples
 from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.second_stage import SecondStage, candidates
@@ -149,7 +150,7 @@ class SearchRun:
                 )
 
     def finish(self) -> SearchResult:
-        """Writes the picture and the SavedModel of the best child.
+        """Writes pictures and the SavedModel of the best child.
 
         Raises:
             RunError: all children failed, or the SavedModel computes something else.
@@ -161,7 +162,7 @@ class SearchRun:
         title = f"trial {best.index}, held-out {measured.quality_name} {measured.quality:.4f}"
         with storage_errors(self.folder.best):
             draw_genotype(genotype, self.folder.best / "cell.png", title=title)
-            agreement = self._export(best)
+            agreement = self._export(best, title)
         return SearchResult(
             trials=trials,
             best=best,
@@ -197,7 +198,7 @@ class SearchRun:
                 return
         raise errors[0]
 
-    def _export(self, best: Trial) -> dict[str, float]:
+    def _export(self, best: Trial, title: str) -> dict[str, float]:
         if not self.best.weights.exists():
             print(f"training trial {best.index} again: its weights are on another machine", file=sys.stderr)
             job = Job(best.index, best.architecture, child_seed(self.config.run.seed, best.index))
@@ -208,8 +209,21 @@ class SearchRun:
         self.best.load_weights(network, self._setup.start)
         serving = self._task.serving(networks.problem, network, self._setup.normalization)
         held_out = self._data.valid_images, self._data.valid_targets
-        images, targets = tf.nest.map_structure(lambda values: values[:_CHECKED_IMAGES], held_out)
-        return write_checked_saved_model(serving, images, targets, self.folder.best / "saved_model")
+        images, targets = selected(held_out, slice(_CHECKED_IMAGES))
+        extras = self._setup.annotation.extras
+        agreement = write_checked_saved_model(serving, images, targets, self.folder.best / "saved_model", extras)
+        self._write_examples(serving, title)
+        return agreement
+
+    def _write_examples(self, serving: Serving, title: str) -> None:
+        data, seed = self._data, self.config.run.seed
+        count = examined(len(data.valid_images))
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(data.valid_images))[:count])
+        size = batch_size(data.image_shape)
+        parts = [chosen[start : start + size] for start in range(0, count, size)]
+        batches = (selected((data.valid_images, data.valid_targets), part) for part in parts)
+        annotation = self._setup.annotation
+        write_examples(self._task, annotation, serving, batches, count, seed, self.folder.examples, title)
 
     def _plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
         return self._setup.children.plan(self._space.decode(architecture), steps)

@@ -10,9 +10,10 @@ from typing import Any
 
 import keras
 
+from rl_nas.child.data.images import selected
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
-from rl_nas.child.export.serving import NETWORK, copy_weights
+from rl_nas.child.export.serving import NETWORK, Serving, copy_weights
 from rl_nas.child.network.composed import build_network
 from rl_nas.child.training.checkpoints import Checkpoints, last_checkpoint
 from rl_nas.child.training.child_training import DivergedError
@@ -22,6 +23,7 @@ from rl_nas.child.training.tf_config import worker_index
 from rl_nas.child.training.transfer import freeze, rate_factors, start_from
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.averaged_views import AveragedViews
+from rl_nas.metrics import quality_of
 from rl_nas.networks.genotypes import load, to_json
 from rl_nas.networks.layer import Cost
 from rl_nas.networks.network import size_notation
@@ -33,6 +35,7 @@ from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import open_source, tell_user
 from rl_nas.workflows.backbone import load_backbone
 from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.examples import batch_size, examined, write_examples
 from rl_nas.workflows.networks import make_networks
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.tensorflow_setup import settle_determinism
@@ -235,6 +238,8 @@ class TrainingRun:
         serving = self._task.serving(self._problem, network, trainer.normalization)
         write_atomically(self._written.model, serving.keras_model().save)
         cost = plan.cost() + (Cost() if self._keras is None else self._keras.cost)
+        if self.first and valid is not None:
+            self._write_examples(serving, valid)
         counts = {
             "trainable_parameters": cost.trainable,
             "other_parameters": cost.other,
@@ -256,6 +261,19 @@ class TrainingRun:
             for name, split in splits.items()
         }
         return {**views.describe(), **measured}
+
+    def _write_examples(self, serving: Serving, valid: Measured) -> None:
+        quality = quality_of(valid.metrics)
+        name = quality.name.replace("_", " ")
+        title = f"{self.config.run.genotype or 'network'}, {name} {quality.value:.4f} on {valid.images} held-out images"
+        count, size = examined(valid.images), min(valid.images, batch_size(self._source.shape))
+        measured = self._pipeline.measured("valid", size).as_numpy_iterator()
+        batches = (
+            selected(batch[:2], slice(count - start))
+            for start, batch in zip(range(0, count, size), measured, strict=False)
+        )
+        annotation, seed = self._source.annotation, self.config.run.seed
+        write_examples(self._task, annotation, serving, batches, count, seed, self._written.examples, title)
 
     def _facts(self, counts: dict[str, int], last: dict[str, float]) -> dict[str, Any]:
         """The content of results.json except measurements on held-out and test images."""

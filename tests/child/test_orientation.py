@@ -16,9 +16,9 @@ from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.orientation import orientation, turned
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.child.data.source import ImageSource
-from rl_nas.child.export.writers import CLASSES, EXTRA
 from rl_nas.tasks.classification.folder import class_folder
 from rl_nas.tasks.classification.task import Classification
+from rl_nas.tasks.predictor import ImageFile, Predictor
 from rl_nas.workflows.predict import predict_files
 
 STORED = np.kron(np.array([[[250, 0, 0], [0, 250, 0], [0, 0, 250]], [[9, 9, 9], [90, 90, 90], [250, 250, 250]]]), 1)
@@ -101,13 +101,12 @@ class Sides(tf.Module):
 def test_predictions_are_for_upright_photos(tmp_path: Path, number: int) -> None:
     module = Sides()
     tf.saved_model.save(module, tmp_path / "model", signatures={"serving_default": module.serve})
-    (tmp_path / "model" / EXTRA).mkdir(exist_ok=True)
-    (tmp_path / "model" / EXTRA / CLASSES).write_text("upper\nlower\n")
     (tmp_path / "photo.jpg").write_bytes(jpeg(number))
     seen = as_others_show(jpeg(number)).astype(float)
     expected = {"upper": seen[: len(seen) // 2].mean(), "lower": seen[len(seen) // 2 :].mean()}
-    ((_, (_, found)),) = predict_files(Classification(), tmp_path / "model", [str(tmp_path / "photo.jpg")], 2)
-    assert {one["class"]: one["probability"] for one in found} == pytest.approx(expected, abs=1)
+    file = ImageFile("photo.jpg", tmp_path / "photo.jpg")
+    (one,) = predict_files(Classification(), tmp_path / "model", ("upper", "lower"), Predictor(), [file], 2)
+    assert {one["class"]: one["probability"] for one in one.value} == pytest.approx(expected, abs=1)
 
 
 @pytest.mark.parametrize("size", [None, (64, 96)], ids=["of any size", "of one size"])

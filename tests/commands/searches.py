@@ -54,6 +54,7 @@ def assert_complete(folder: Path) -> None:
         f"children/{best}.weights.npz",
         "best/genotype.json",
         "best/cell.png",
+        "best/examples.png",
     }
     assert (folder / "best/cell.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     load(folder / "best/genotype.json")

@@ -1,7 +1,7 @@
 """The features of a data set that a task reads, and what becomes of its targets."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rl_nas.child.data.geometry import Geometry
@@ -38,6 +38,7 @@ class Annotation:
             affect the targets.
         is_given: whether a target is known: those of some test splits are secret.
         encoded: names of the features that `read` expects as they are stored.
+        extras: text files that go with an exported network, content by name: what its users must know of the targets.
     """
 
     image: str
@@ -47,6 +48,7 @@ class Annotation:
     warp: Callable[[Target, Geometry], Target] | None = None
     is_given: Callable[[Target], bool] = lambda target: True
     encoded: tuple[str, ...] = ()
+    extras: Mapping[str, str] = field(default_factory=dict)
 
     def warped(self, targets: Target, geometry: Geometry) -> Target:
         """The targets of a batch after what was done to its images."""

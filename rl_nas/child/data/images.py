@@ -71,7 +71,7 @@ def load_images(source: ImageSource) -> ImageData:
         images, targets, roles = _read(source, split)
         for role in (TRAIN, VALID):
             if np.any(of_role := roles == role):
-                found[role] = images[of_role], _selected(targets, of_role)
+                found[role] = images[of_role], selected(targets, of_role)
     return ImageData(*found[TRAIN], *found[VALID], source.class_names)
 
 
@@ -99,7 +99,8 @@ def _read(source: ImageSource, split: str) -> tuple[np.ndarray, Any, np.ndarray]
     return np.concatenate(images), joined(targets), np.concatenate(kept)
 
 
-def _selected(targets: Any, which: np.ndarray) -> Any:
+def selected(targets: Any, which: Any) -> Any:
+    """Part of the arrays in a nest: `which` is a number, a slice, or an array."""
     return tf.nest.map_structure(lambda values: values[which], targets)
 
 

@@ -1,8 +1,9 @@
 """Writes a trained network in formats that can be used without rl_nas."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -21,12 +22,17 @@ _BATCH = 16
 """Images of a call when a SavedModel is compared with its network."""
 
 
-def write_saved_model(serving: Serving, path: Path) -> None:
+def write_saved_model(serving: Serving, path: Path, extras: Mapping[str, str] = MappingProxyType({})) -> None:
     """Writes a TF SavedModel with two signatures, whatever the number of images.
 
     `serving_default`: `images`, uint8 [batch, height, width, channels] of any size, to the task's predictions and their
     names; `normalized`: `images`, normalized floats of the network's size, to predictions and the
     network's outputs.
+
+    Args:
+        serving: the network.
+        path: the folder.
+        extras: further text files for its users, content by name.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -48,10 +54,13 @@ def write_saved_model(serving: Serving, path: Path) -> None:
     with storage_errors(path):
         (path / EXTRA).mkdir()
         (path / EXTRA / CLASSES).write_text("".join(f"{name}\n" for name in serving.class_names), encoding="utf-8")
-        (path / EXTRA / TASK).write_text(serving.task + "\n", encoding="utf-8")
+        for name, text in {TASK: f"{serving.task}\n", **extras}.items():
+            (path / EXTRA / name).write_text(text, encoding="utf-8")
 
 
-def write_checked_saved_model(serving: Serving, images: np.ndarray, targets: Any, path: Path) -> dict[str, float]:
+def write_checked_saved_model(
+    serving: Serving, images: np.ndarray, targets: Any, path: Path, extras: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, float]:
     """Writes a SavedModel that appears only after it was loaded back and its predictions agreed with the network's.
 
     Args:
@@ -59,6 +68,7 @@ def write_checked_saved_model(serving: Serving, images: np.ndarray, targets: Any
         images: uint8, to compare on.
         targets: of the images.
         path: the folder to write; an earlier one is replaced.
+        extras: as in `write_saved_model`.
 
     Returns:
         The figures of the agreement.
@@ -68,7 +78,7 @@ def write_checked_saved_model(serving: Serving, images: np.ndarray, targets: Any
         StorageError: the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.new")
-    write_saved_model(serving, temporary)
+    write_saved_model(serving, temporary, extras)
     with tf.device("CPU:0"):  # a GPU rounds convolutions in a graph differently from eager ones
         expected = _in_batches(lambda part: serving.predictions(serving.pixels(part)), images)
         reloaded = tf.saved_model.load(temporary)  # its variables live as long as it does

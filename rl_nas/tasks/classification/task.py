@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from rl_nas.settings import Settings
+from rl_nas.tasks.classification.display import ClassDisplay
 from rl_nas.tasks.classification.head import ClassificationHead
 from rl_nas.tasks.classification.settings import ClassificationSettings
 from rl_nas.tasks.task import Problem, Task
@@ -79,3 +80,7 @@ class Classification(Task):
             for number in (-probabilities).argsort()[:top]
         ]
         return "  ".join(f"{one['class']} {one['probability']:.4f}" for one in likely), likely
+
+    @override
+    def display(self, class_names: Sequence[str], extras: Mapping[str, str]) -> ClassDisplay:
+        return ClassDisplay(class_names)

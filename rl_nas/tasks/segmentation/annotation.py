@@ -14,7 +14,7 @@ from rl_nas.child.data.refusal import refuse
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.class_list import ClassList
 from rl_nas.tasks.segmentation.folders import NAME, MaskFile
-from rl_nas.tasks.segmentation.label_map import LabelMap, make_label_map
+from rl_nas.tasks.segmentation.label_map import MASK_VALUES, LabelMap, label_map_text, make_label_map
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.masks import IGNORE, UNKNOWN, decode_mask
 
@@ -84,6 +84,7 @@ def masks_of(features: Mapping[str, Any], supervised: Sequence[str], settings: M
         decode=partial(_decode, labels),
         warp=_warp,
         encoded=(mask,),
+        extras={MASK_VALUES: label_map_text(labels)},
     )
 
 

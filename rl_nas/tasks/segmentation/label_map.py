@@ -1,7 +1,7 @@
 """The way from the values of masks to class numbers."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, islice
@@ -12,6 +12,9 @@ from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.class_list import IGNORED, ClassList, read_classes, read_lines
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.masks import COLOR, IGNORE, MAX_CLASSES, UNKNOWN, value_name
+
+MASK_VALUES = "mask_values.txt"
+"""File that goes with an exported network: what the values of masks mean, as --label_map."""
 
 _VALUES = 2**16
 _VALUE = re.compile(r"#(?P<hex>[0-9a-fA-F]{6})|(?P<first>\d{1,9})(?:-(?P<last>\d{1,9}))?")
@@ -28,6 +31,12 @@ class LabelMap:
 
     names: tuple[str, ...]
     meaning: Mapping[int, int]
+
+    @property
+    def colors(self) -> dict[int, int]:
+        """Class number -> its colour 0xRRGGBB, the first one if there are several, of the classes that have one."""
+        listed = {label: value - COLOR for value, label in reversed(list(self.meaning.items())) if value >= COLOR}
+        return {number: color for number, color in listed.items() if number != IGNORE}
 
     @cached_property
     def table(self) -> np.ndarray:
@@ -113,6 +122,26 @@ def make_label_map(settings: MaskSettings, classes: ClassList | None = None) -> 
     return LabelMap(classes.names, {**meaning, **classes.colors, **dict.fromkeys(ignored, IGNORE)})
 
 
+def label_map_text(labels: LabelMap) -> str:
+    """The content of a file for --label_map that has the same meaning."""
+    names = {IGNORE: IGNORED, **dict(enumerate(labels.names))}
+    return "".join(f"{value_name(value)} {names[label]}\n" for value, label in sorted(labels.meaning.items()))
+
+
+def parse_label_map(text: str, names: Sequence[str], where: str) -> LabelMap:
+    """The meaning of values by the content of such a file.
+
+    Args:
+        text: the content.
+        names: one for each class.
+        where: the file's name, for errors.
+
+    Raises:
+        UsageError: it is malformed, or lacks a class.
+    """
+    return _parsed([line for line in text.splitlines() if line.strip()], where, ClassList(tuple(names)), [])
+
+
 def _ignored(text: str) -> list[int]:
     if text.strip() in ("", "none"):
         return []
@@ -121,8 +150,13 @@ def _ignored(text: str) -> list[int]:
 
 def _read_label_map(path: str, classes: ClassList | None, ignored: list[int], certain: bool) -> LabelMap:
     """Reads lines VALUE CLASS; `certain` if the ignored values were given, and are no default."""
-    where = f"--label_map={path}"
-    entries = [line.split(maxsplit=1) for line in read_lines(path, "--label_map")]
+    return _parsed(read_lines(path, "--label_map"), f"--label_map={path}", classes, ignored, certain)
+
+
+def _parsed(
+    lines: Iterable[str], where: str, classes: ClassList | None, ignored: list[int], certain: bool = False
+) -> LabelMap:
+    entries = [line.split(maxsplit=1) for line in lines]
     short = next((entry for entry in entries if len(entry) < 2), None)
     if short is not None:
         raise UsageError(

@@ -78,9 +78,11 @@ def _named_pairs(
     """Pairs by the names of files; suffixes are the same in all splits."""
     others: list[str] = []
     images = {
-        f"{split}/{name}": path for split, (folder, _) in folders.items() for name, path in _files(folder, others)
+        f"{split}/{name}": path for split, (folder, _) in folders.items() for name, path in files_below(folder, others)
     }
-    masks = {f"{split}/{name}": path for split, (_, folder) in folders.items() for name, path in _files(folder, others)}
+    masks = {
+        f"{split}/{name}": path for split, (_, folder) in folders.items() for name, path in files_below(folder, others)
+    }
     found = match_names(list(images), list(masks), suffix)
     pairs: dict[str, list[Pair]] = {split: [] for split in folders}
     for name, mask in found.masks.items():
@@ -104,7 +106,7 @@ def _split(name: str) -> str:
     return name.partition("/")[0]
 
 
-def _files(folder: Path, others: list[str]) -> list[tuple[str, Path]]:
+def files_below(folder: Path, others: list[str]) -> list[tuple[str, Path]]:
     """Images below a folder, sorted, by their paths from there; files of other types are added to `others`."""
     found = []
     for place, subfolders, names in os.walk(folder):

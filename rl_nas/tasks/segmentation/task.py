@@ -13,10 +13,15 @@ from rl_nas.networks.families.family import BACKBONE, HEAD
 from rl_nas.settings import Settings
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.tasks.segmentation.absent import absent_classes
+from rl_nas.tasks.segmentation.class_list import ClassList
+from rl_nas.tasks.segmentation.display import MaskDisplay
 from rl_nas.tasks.segmentation.head import SegmentationHead
 from rl_nas.tasks.segmentation.head_settings import SegmentationHeadSettings
+from rl_nas.tasks.segmentation.label_map import MASK_VALUES, LabelMap, make_label_map, parse_label_map
 from rl_nas.tasks.segmentation.layouts import LAYOUTS
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
+from rl_nas.tasks.segmentation.predict_settings import TileSettings, TruthSettings
+from rl_nas.tasks.segmentation.predictor import SegmentationPredictor
 from rl_nas.tasks.segmentation.settings import SegmentationSettings
 from rl_nas.tasks.segmentation.weights import class_weights, count_pixels
 from rl_nas.tasks.task import Problem, Task
@@ -45,6 +50,8 @@ class Segmentation(Task):
     supports: ClassVar[frozenset[str]] = frozenset({"parameters", "gradient_norm", "views"})
     layouts: ClassVar[str] = LAYOUTS
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None, HEAD: _DEFAULT_HEAD}
+    predict_settings: ClassVar[tuple[type[Settings], ...]] = (TileSettings, TruthSettings, MaskSettings)
+    extras: ClassVar[tuple[str, ...]] = (MASK_VALUES,)
 
     @override
     def annotation(
@@ -127,3 +134,20 @@ class Segmentation(Task):
         pixels = {name: float((mask == number).mean()) for number, name in enumerate(class_names)}
         found = sorted(((name, part) for name, part in pixels.items() if part), key=lambda pair: -pair[1])
         return "  ".join(f"{name} {part:.1%}" for name, part in found[:top]), pixels
+
+    @override
+    def display(self, class_names: Sequence[str], extras: Mapping[str, str]) -> MaskDisplay:
+        return MaskDisplay(class_names, _labels(class_names, extras))
+
+    @override
+    def predictor(
+        self, class_names: Sequence[str], extras: Mapping[str, str], flags: Mapping[str, Any]
+    ) -> SegmentationPredictor:
+        return SegmentationPredictor(class_names, _labels(class_names, extras), flags)
+
+
+def _labels(class_names: Sequence[str], extras: Mapping[str, str]) -> LabelMap:
+    """What the values of masks mean: as an exported network says, or class numbers with 255 to be ignored."""
+    if MASK_VALUES in extras:
+        return parse_label_map(extras[MASK_VALUES], class_names, MASK_VALUES)
+    return make_label_map(MaskSettings(), ClassList(tuple(class_names)))

@@ -1,0 +1,71 @@
+"""Masks as files: class numbers with a palette, and colours over the image with a legend."""
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import PIL.Image
+from PIL import ImageDraw, ImageFont
+
+from rl_nas.tasks.display import Key
+
+_SIDE = 360
+"""Least height of an overlay in pixels: smaller images are enlarged by a whole factor."""
+
+_TEXT = 14
+"""Least height of letters in pixels; they grow with the image."""
+
+
+def mask_png(mask: np.ndarray, palette: np.ndarray) -> bytes:
+    """A PNG image whose indices are the class numbers.
+
+    Args:
+        mask: uint8 [height, width].
+        palette: uint8 [256, 3].
+    """
+    image = PIL.Image.fromarray(mask)
+    image.putpalette(palette.tobytes())
+    return _png(image)
+
+
+def overlay_png(image: np.ndarray, colored: np.ndarray, legend: Sequence[tuple[Key, str]]) -> bytes:
+    """A PNG image of a mask over its image, and the meaning of its colours beside it.
+
+    Args:
+        image: uint8 [height, width, 3].
+        colored: the mask, likewise.
+        legend: colours with texts, from the top.
+    """
+    blended = ((image.astype(np.uint16) + colored + 1) // 2).astype(np.uint8)
+    factor = -(-_SIDE // len(image))
+    enlarged = blended.repeat(factor, axis=0).repeat(factor, axis=1)
+    height, width = enlarged.shape[:2]
+    side = _legend(legend, height)
+    canvas = PIL.Image.new("RGB", (width + side.width, max(height, side.height)), "white")
+    canvas.paste(PIL.Image.fromarray(enlarged), (0, 0))
+    canvas.paste(side, (width, 0))
+    return _png(canvas)
+
+
+def _legend(entries: Sequence[tuple[Key, str]], height: int) -> PIL.Image.Image:
+    """Squares of the colours, each with its text, in as many columns as the height needs."""
+    size = max(_TEXT, height // 45)
+    line, font = size * 3 // 2, ImageFont.load_default(size)
+    rows = max(1, (height - size) // line)
+    columns = [entries[start : start + rows] for start in range(0, len(entries), rows)]
+    widths = [2 * line + max(int(font.getlength(text)) for _, text in column) for column in columns]
+    picture = PIL.Image.new("RGB", (sum(widths) + size, len(columns[0]) * line + size), "white")
+    draw, left = ImageDraw.Draw(picture), size
+    for column, width in zip(columns, widths, strict=True):
+        for number, (key, text) in enumerate(column):
+            top = size // 2 + number * line
+            draw.rectangle((left, top, left + size, top + size), fill=key.color, outline="black")
+            draw.text((left + line, top + size // 2), text, fill="black", font=font, anchor="lm")
+        left += width
+    return picture
+
+
+def _png(image: PIL.Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()

@@ -1,0 +1,78 @@
+"""The image files that words of a command line stand for. No TensorFlow."""
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import PIL.Image
+
+from rl_nas.errors import UsageError
+from rl_nas.tasks.predictor import ImageFile, Predictor
+
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP")
+_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
+_ORIENTATION = 0x0112
+_TRANSPOSED = (5, 6, 7, 8)
+"""Orientations of EXIF that swap rows and columns."""
+
+
+def find_images(words: Sequence[str], predictor: Predictor, tell: Callable[[str], None]) -> list[ImageFile]:
+    """Files as they are named, and the images of folders, sorted.
+
+    Args:
+        words: paths of files and folders.
+        predictor: knows layouts of folders.
+        tell: called with a line on what is left out.
+
+    Raises:
+        UsageError: there is no such file, or no image in a folder.
+    """
+    found: list[ImageFile] = []
+    for word in words:
+        path = Path(word)
+        if path.is_file():
+            found.append(ImageFile(path.name, path, word=word))
+        elif path.is_dir():
+            found += predictor.images(path, tell) or _below(path, tell)
+        else:
+            raise UsageError(f"{word}: no such file; expected an image, or a folder of images")
+    return predictor.with_targets(list({file.path: file for file in found}.values()), tell)
+
+
+def check_headers(files: Sequence[ImageFile], predictor: Predictor) -> None:
+    """Raises `UsageError` for the first file that is no image, or whose target is of another size."""
+    for file in files:
+        predictor.check(file, _upright_size(file.path))
+
+
+def _below(folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
+    found, others = [], Counter[str]()
+    for place, subfolders, names in os.walk(folder):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
+            path = Path(place, name)
+            if path.suffix.lower() in _ENDINGS:
+                found.append(ImageFile(path.relative_to(folder).as_posix(), path))
+            else:
+                others[path.suffix.lower() or "without an ending"] += 1
+    if not found:
+        raise UsageError(f"{folder} holds no image; expected files that end in {', '.join(_ENDINGS)}")
+    if others:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(4))
+        tell(f"{folder}: files that are no images: {kinds}{', ...' if len(others) > 4 else ''}; left out")
+    return found
+
+
+def _upright_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image as it is seen, by its header alone."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(path, formats=_FORMATS) as image:
+                width, height = image.size
+                turned = image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) in _TRANSPOSED
+    except Exception as error:  # of many types: files may be broken in any way
+        raise UsageError(f"{path} cannot be decoded; expected a PNG, JPEG, GIF or BMP image") from error
+    return (width, height) if turned else (height, width)

@@ -1,0 +1,114 @@
+"""The folder that `rl_nas predict` writes: whole, or not at all. No TensorFlow."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePath
+from types import TracebackType
+from typing import Any, Self
+
+from rl_nas.errors import UsageError
+from rl_nas.store.files import storage_errors
+from rl_nas.tasks.predictor import ImageFile
+
+_DRAFT = ".unfinished"
+PREDICTIONS, METRICS = "predictions", "metrics.json"
+
+
+class PredictionFolder:
+    """Collects files beside their places; they are moved there when all is done, and deleted if it fails."""
+
+    def __init__(self, path: Path, files: Sequence[ImageFile]) -> None:
+        """Checks the folder and the names.
+
+        Args:
+            path: of the folder.
+            files: that are predicted on.
+
+        Raises:
+            UsageError: the folder is not empty, or two files have one name.
+        """
+        self._path, self._draft = path, path / _DRAFT
+        with storage_errors(path):
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise UsageError(f"--out={path} holds other files; give a new or an empty folder")
+        seen: dict[str, ImageFile] = {}
+        for file in files:
+            other = seen.setdefault(_stem(file), file)
+            if other is not file:
+                raise UsageError(
+                    f"{other.path} and {file.path} would both be written to {_stem(file)}.png; give a folder above"
+                    " both, or predict on one of them at a time"
+                )
+
+    def __enter__(self) -> Self:
+        with storage_errors(self._path):
+            self._made = [folder for folder in (self._path, *self._path.parents) if not folder.exists()]
+            self._draft.mkdir(parents=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            with storage_errors(self._path):
+                for part in list(self._draft.iterdir()):
+                    part.rename(self._path / part.name)
+        shutil.rmtree(self._draft, ignore_errors=True)
+        if kind is not None:
+            for folder in self._made:
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+
+    def add(self, file: ImageFile, contents: Mapping[str, bytes]) -> None:
+        """Writes the pictures of a prediction: folder -> content."""
+        for folder, content in contents.items():
+            path = self._draft / folder / f"{_stem(file)}.png"
+            with storage_errors(self._path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+
+    def finish(self, values: Mapping[str, Any], metrics: Mapping[str, float], *, as_json: bool) -> None:
+        """Writes the predictions as a table or as JSON, and the metrics if there are any.
+
+        Args:
+            values: JSON values by image.
+            metrics: by name.
+            as_json: not as a table.
+        """
+        name = f"{PREDICTIONS}.json" if as_json else f"{PREDICTIONS}.csv"
+        text = json.dumps(values, indent=2) + "\n" if as_json else table(values)
+        with storage_errors(self._path):
+            (self._draft / name).write_text(text, encoding="utf-8")
+            if metrics:
+                (self._draft / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+
+
+def table(values: Mapping[str, Any]) -> str:
+    """JSON values as CSV with a row for each image; columns of nested values have paths as names, such as `1/class`."""
+    rows = [{"image": image, **flattened(value)} for image, value in values.items()]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def flattened(value: Any) -> dict[str, Any]:
+    """A JSON value without nesting; places in lists count from 1."""
+    if isinstance(value, Mapping):
+        parts = [(str(name), part) for name, part in value.items()]
+    elif isinstance(value, list):
+        parts = [(str(number), part) for number, part in enumerate(value, 1)]
+    else:
+        return {"": value}
+    found = [(name, inner, one) for name, part in parts for inner, one in flattened(part).items()]
+    return {f"{name}/{inner}" if inner else name: one for name, inner, one in found}
+
+
+def _stem(file: ImageFile) -> str:
+    """The name of an image's pictures, without the ending of its type."""
+    return PurePath(file.name).with_suffix("").as_posix()
