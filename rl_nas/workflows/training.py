@@ -4,16 +4,15 @@ import contextlib
 import json
 import tempfile
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from rl_nas.child.data.images import selected
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
-from rl_nas.child.export.serving import NETWORK, Serving, copy_weights
+from rl_nas.child.export.serving import NETWORK, copy_weights
 from rl_nas.child.network.composed import build_network
 from rl_nas.child.training.checkpoints import Checkpoints, last_checkpoint
 from rl_nas.child.training.child_training import DivergedError
@@ -23,10 +22,8 @@ from rl_nas.child.training.tf_config import worker_index
 from rl_nas.child.training.transfer import freeze, rate_factors, start_from
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.averaged_views import AveragedViews
-from rl_nas.metrics import quality_of
-from rl_nas.networks.genotypes import load, to_json
+from rl_nas.networks.genotypes import load
 from rl_nas.networks.layer import Cost
-from rl_nas.networks.network import size_notation
 from rl_nas.report.training_log import TrainingLog
 from rl_nas.report.training_progress import TrainingProgress
 from rl_nas.spaces.decisions import Genotype
@@ -35,10 +32,10 @@ from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import open_source, tell_user
 from rl_nas.workflows.backbone import load_backbone
 from rl_nas.workflows.config import TrainConfig
-from rl_nas.workflows.examples import batch_size, examined, write_examples
 from rl_nas.workflows.networks import make_networks
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.tensorflow_setup import settle_determinism
+from rl_nas.workflows.training_results import measured_views, training_facts, write_training_examples
 
 _SHOWN_IMAGES = 8
 
@@ -237,70 +234,27 @@ class TrainingRun:
         copy_weights(trainer.model, network)
         serving = self._task.serving(self._problem, network, trainer.normalization)
         write_atomically(self._written.model, serving.keras_model().save)
-        cost = plan.cost() + (Cost() if self._keras is None else self._keras.cost)
         if self.first and valid is not None:
-            self._write_examples(serving, valid)
-        counts = {
-            "trainable_parameters": cost.trainable,
-            "other_parameters": cost.other,
-            "multiply_adds": cost.madds,
-        }
-        results = {**self._facts(counts, history[-1]), "valid": valid and valid.document()}
-        results["final_test"] = final and final.document()
-        if self._views is not None:
-            results["views"] = self._measure_views(self._views)
-        write_text(self._written.results, json.dumps(results, indent=2) + "\n")
-        return results
-
-    def _measure_views(self, views: AveragedViews) -> dict[str, Any]:
-        """Measurements of mean predictions over several views, on the splits of the final measurements."""
-        weights = {variable.path: variable.numpy() for variable in self._trainer.model.weights}
-        splits = {"valid": "valid" if self._pipeline.size("valid") else None, "final_test": self._test_split}
-        measured = {
-            name: split and views.measure(weights, self._pipeline, split, self._trainer.normalization).document()
-            for name, split in splits.items()
-        }
-        return {**views.describe(), **measured}
-
-    def _write_examples(self, serving: Serving, valid: Measured) -> None:
-        quality = quality_of(valid.metrics)
-        name = quality.name.replace("_", " ")
-        title = f"{self.config.run.genotype or 'network'}, {name} {quality.value:.4f} on {valid.images} held-out images"
-        count, size = examined(valid.images), min(valid.images, batch_size(self._source.shape))
-        measured = self._pipeline.measured("valid", size).as_numpy_iterator()
-        batches = (
-            selected(batch[:2], slice(count - start))
-            for start, batch in zip(range(0, count, size), measured, strict=False)
-        )
-        annotation, seed = self._source.annotation, self.config.run.seed
-        write_examples(self._task, annotation, serving, batches, count, seed, self._written.examples, title)
-
-    def _facts(self, counts: dict[str, int], last: dict[str, float]) -> dict[str, Any]:
-        """The content of results.json except measurements on held-out and test images."""
-        config, trainer = self.config, self._trainer
-        figures = {name: last[name] for name in trainer.figure_names}
-        return {
-            "task": self._task.name,
-            "genotype_name": config.run.genotype,
-            "genotype": to_json(self._genotype),
-            "network": {
-                **asdict(self._skeleton),
-                "size": size_notation(self._networks.backbone_of(self._genotype), self._skeleton),
-                "image": list(self._source.shape),
-                **counts,
+            name = self.config.run.genotype or "network"
+            write_training_examples(self._task, self._source, self._pipeline, serving, valid, self._written, name)
+        cost = plan.cost() + (Cost() if self._keras is None else self._keras.cost)
+        results = {
+            **training_facts(self.config, self._networks, self._genotype, cost, self._source),
+            "train": {
+                "images": self._pipeline.train_images,
+                **{name: history[-1][name] for name in trainer.figure_names},
             },
-            "dataset": self._source.name,
-            "classes": list(self._source.class_names),
-            "train": {"images": self._pipeline.train_images, **figures},
-            "epochs": config.training.epochs,
             "steps": trainer.steps,
             "batch_size": trainer.batch,
             "devices": int(self._distribution.num_replicas_in_sync),
-            "precision": config.devices.precision,
-            "seed": config.run.seed,
-            "split_seed": config.data.split_seed,
-            "seconds": last["seconds"],
+            "seconds": history[-1]["seconds"],
+            "valid": valid and valid.document(),
+            "final_test": final and final.document(),
         }
+        if self._views is not None:
+            results["views"] = measured_views(self._views, trainer, self._pipeline, self._test_split)
+        write_text(self._written.results, json.dumps(results, indent=2) + "\n")
+        return results
 
 
 def _check_same_genotype(init: str, genotype: Genotype) -> None:

@@ -45,13 +45,17 @@ class InputPipeline:
 
     Encoded images that fit into memory are kept there, and every epoch's order is a permutation; otherwise files
     are read in a random order through a shuffle buffer. Both orders are functions of the seed and the epoch.
+
+    Attributes:
+        seed: of the orders and the augmentation.
     """
 
     def __init__(self, source: ImageSource, settings: InputPipelineSettings, seed: int) -> None:
-        self._source, self._settings, self._seed = source, settings, seed
+        self._source, self._settings = source, settings
         if source.annotation.warp is not None and (settings.inception_crop or settings.rand_augment):
             flag = "inception_crop" if settings.inception_crop else "rand_augment"
             raise UsageError(f"--{flag} moves the pixels of images without their targets; leave it out for this task")
+        self.seed = seed
         self._augmenter = HostAugmenter(source, settings)
         self._kept: dict[str, tuple[tf.Tensor, Target]] = {}
         limit = settings.memory_gib * GIB
@@ -74,7 +78,7 @@ class InputPipeline:
         ordered = self._permuted(epoch) if self._in_memory["train"] else self._streamed(epoch)
         dataset = shard.of(ordered.enumerate().skip(start))
         # An image's augmentation depends on its place in the training alone, whichever process computes it.
-        key = tf.constant([self._seed, epoch], tf.int64)
+        key = tf.constant([self.seed, epoch], tf.int64)
 
         def decode(place: tf.Tensor, example: tuple[tf.Tensor, Target]) -> tuple[tf.Tensor, Target]:
             image, target = self._source.decode_both(*example)
@@ -108,7 +112,7 @@ class InputPipeline:
     def examples(self, count: int) -> tf.Tensor:
         """The first training images, augmented as in the first epoch: uint8 [count, height, width, channels]."""
         first = self._source.part("train").take(count).enumerate()
-        key = tf.constant([self._seed, 0], tf.int64)
+        key = tf.constant([self.seed, 0], tf.int64)
         varied = first.map(
             lambda place, example: self._augmenter(self._source.decode_whole(example[0]), tf.random.fold_in(key, place))
         )
@@ -158,11 +162,11 @@ class InputPipeline:
         return self._source.part("valid")
 
     def _permuted(self, epoch: int) -> tf.data.Dataset:
-        order = np.random.default_rng([self._seed, epoch]).permutation(self.train_images)
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.train_images)
         return self._in_order("train", order)
 
     def _streamed(self, epoch: int) -> tf.data.Dataset:
-        seed = int(np.random.default_rng([self._seed, epoch]).integers(2**31))
+        seed = int(np.random.default_rng([self.seed, epoch]).integers(2**31))
         return self._source.part("train", shuffle_seed=seed).shuffle(self._settings.shuffle_buffer, seed=seed)
 
 

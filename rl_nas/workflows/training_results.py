@@ -1,0 +1,86 @@
+"""What a finished training leaves beside its model: facts, measurements of several views, examples."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rl_nas.child.data.images import selected
+from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.source import ImageSource
+from rl_nas.child.export.serving import Serving
+from rl_nas.child.training.full_training import FullTrainer, Measured
+from rl_nas.evaluation.averaged_views import AveragedViews
+from rl_nas.metrics import quality_of
+from rl_nas.networks.features import FeatureMaps
+from rl_nas.networks.genotypes import to_json
+from rl_nas.networks.layer import Cost
+from rl_nas.networks.network import size_notation
+from rl_nas.spaces.decisions import Genotype
+from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.tasks.networks import Networks
+from rl_nas.tasks.task import Task
+from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.examples import batch_size, examined, write_examples
+
+
+def training_facts(
+    config: TrainConfig, networks: Networks, genotype: Genotype, cost: Cost, source: ImageSource
+) -> dict[str, Any]:
+    """The part of results.json that does not depend on the training."""
+    skeleton, backbone = networks.skeleton(genotype), networks.backbone_of(genotype)
+    parts = {name: to_json(part) for name, part in networks.problem.parts.items()}
+    if not isinstance(backbone, FeatureMaps) and backbone is not genotype:
+        parts["backbone"] = to_json(backbone)
+    return {
+        "task": networks.task.name,
+        "genotype_name": config.run.genotype,
+        "genotype": to_json(genotype),
+        "parts": parts,
+        "network": {
+            **asdict(skeleton),
+            "size": size_notation(backbone, skeleton),
+            "image": list(source.shape),
+            "trainable_parameters": cost.trainable,
+            "other_parameters": cost.other,
+            "multiply_adds": cost.madds,
+        },
+        "dataset": source.name,
+        "classes": list(source.class_names),
+        "epochs": config.training.epochs,
+        "precision": config.devices.precision,
+        "seed": config.run.seed,
+        "split_seed": config.data.split_seed,
+    }
+
+
+def measured_views(
+    views: AveragedViews, trainer: FullTrainer, pipeline: InputPipeline, test_split: str | None
+) -> dict[str, Any]:
+    """Measurements of mean predictions over several views, on the splits of the final measurements."""
+    weights = {variable.path: variable.numpy() for variable in trainer.model.weights}
+    splits = {"valid": "valid" if pipeline.size("valid") else None, "final_test": test_split}
+    measured = {
+        name: split and views.measure(weights, pipeline, split, trainer.normalization).document()
+        for name, split in splits.items()
+    }
+    return {**views.describe(), **measured}
+
+
+def write_training_examples(
+    task: Task,
+    source: ImageSource,
+    pipeline: InputPipeline,
+    serving: Serving,
+    valid: Measured,
+    folder: TrainingFolder,
+    name: str,
+) -> None:
+    """Draws held-out images with their targets and predictions; arguments as in `TrainingRun`."""
+    quality = quality_of(valid.metrics)
+    figure = f"{quality.name.replace('_', ' ')} {quality.value:.4f}"
+    count, size = examined(valid.images), min(valid.images, batch_size(source.shape))
+    measured = pipeline.measured("valid", size).as_numpy_iterator()
+    batches = (
+        selected(batch[:2], slice(count - start)) for start, batch in zip(range(0, count, size), measured, strict=False)
+    )
+    title = f"{name}, {figure} on {valid.images} held-out images"
+    write_examples(task, source.annotation, serving, batches, count, pipeline.seed, folder.examples, title)
