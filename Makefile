@@ -1,12 +1,15 @@
 # Everything happens in .venv, with the tested versions of constraints.txt.
 PYTHON ?= python3
 BIN := .venv/bin
-DEMO_DIR ?= runs/digits-$(shell date +%Y%m%d-%H%M%S)
+DEMO_DIR ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo test test-all test-fast lint
+.PHONY: demo demo-segmentation test test-all test-fast lint
 
 demo: .venv/demo
 	$(BIN)/rl_nas search --flagfile=flags/digits.cfg --run_dir=$(DEMO_DIR)
+
+demo-segmentation: .venv/demo
+	$(BIN)/rl_nas search --flagfile=flags/shapes_dpc.cfg --run_dir=$(DEMO_DIR)
 
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
