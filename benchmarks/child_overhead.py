@@ -8,7 +8,11 @@ All have one thread; with more, such small children are no faster.
 
 A child's steady training is its number of steps times the mean duration of all but the first: what it would take if
 nothing had to be made, traced, compiled, measured and cleaned up. The overhead is the rest of its wall time; what of it
-the accuracy on the held-out images takes stands beside it.
+the measurement on the held-out images takes stands beside it, and the fraction of a step in which its batch is read.
+
+Segmentation heads on the features of a backbone have the two ways of ours:
+
+    python benchmarks/child_overhead.py --flagfile=flags/camvid_dpc.cfg --backbone=runs/backbone --way=fast,workers
 """
 
 import sys
@@ -70,7 +74,8 @@ def _table(parsed: Parsed) -> Table:
         "steady training, s": SECONDS,
         "share": "{:.0%}".format,
         "overhead, s": SECONDS,
-        "of which accuracy": SECONDS,
+        "of which measuring": SECONDS,
+        "reading, of a step": "{:.1%}".format,
         "memory, MiB: first, last child": "{0[first]:.0f}, {0[last]:.0f}".format,
     }
     return Table(columns, _rows(_possible(parsed.group(WaySettings).way), config, settings, marks))
@@ -104,10 +109,12 @@ def _figures(told: Sequence[Moment], marks: Sequence[int]) -> Iterator[Any]:
     yield later
     steady = [moment.steady for moment in told[2:] if moment.steady is not None]
     if later is None or not steady:
-        yield from [None] * 4
+        yield from [None] * 5
     else:
         yield from (mean(steady), mean(steady) / later, later - mean(steady))
         yield mean(moment.measuring or 0.0 for moment in told[2:])
+        reading = [moment.reading for moment in told[2:] if moment.reading is not None]
+        yield mean(reading) if reading else None
     yield {"first": told[1].mib, "last": told[-1].mib}
 
 

@@ -31,12 +31,14 @@ class Moment(NamedTuple):
         mib: memory of the process, or of its largest worker.
         steady: seconds of the child's steps, each as long as the mean of all but the first; None where not known.
         measuring: seconds that its quality took; None where not known.
+        reading: fraction of a step in which its batch is read; None where not known.
     """
 
     at: float
     mib: float
     steady: float | None = None
     measuring: float | None = None
+    reading: float | None = None
 
 
 def moments(way: str, config: SearchConfig, count: int, threads: int) -> list[Moment]:
@@ -101,7 +103,7 @@ WAYS: dict[str, Callable[[RandomChildren, Tell], None]] = {
 def _by_our_step(children: RandomChildren, tell: Tell, make: Callable[[Plan, int], "FlatModel"]) -> None:
     import keras
 
-    from rl_nas.child.training.child_training import ChildTrainer, evaluate, quick_start
+    from rl_nas.child.training.child_training import ChildTrainer, evaluate, measured_batch, quick_start
 
     class Watched(ChildTrainer):
         def step(self, indices: np.ndarray) -> Any:
@@ -111,19 +113,31 @@ def _by_our_step(children: RandomChildren, tell: Tell, make: Callable[[Plan, int
             times.append(time.perf_counter() - started)
             return loss
 
-    config, data, objective = children.config, children.device_data, children.objective
+    config, data, objective = children.config, children.data, children.objective
+    read = data.read
+
+    def watched_read(indices: np.ndarray, seed: np.ndarray) -> Any:
+        started = time.perf_counter()
+        batch = read(indices, seed)
+        reads.append(time.perf_counter() - started)
+        return batch
+
+    data.read = watched_read  # type: ignore[method-assign]
     gc.collect()
     gc.freeze()
     for job in children.jobs:
         times: list[float] = []
-        model = make(children.plan(job), job.seed)
+        reads: list[float] = []
+        plan = children.plan(job)
+        model = make(plan, job.seed)
         trainer = Watched(model, objective, data, config.training, config.augmentation, job.seed)
         with quick_start():
             trainer.train()
         trained = time.perf_counter()
-        evaluate(trainer.infer, data, objective, children.metric)
+        evaluate(trainer.infer, data, objective, children.metric, measured_batch(plan))
         measuring = time.perf_counter() - trained
         del model, trainer
         keras.backend.clear_session()
         gc.collect()
-        tell(steady=float(np.mean(times[1:])) * children.steps, measuring=measuring)
+        step = float(np.mean(times[1:]))
+        tell(steady=step * children.steps, measuring=measuring, reading=float(np.mean(reads[1:])) / step)

@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.catalog import find_space
-from rl_nas.tasks.task import Problem
 from rl_nas.trial import Job, child_seed
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.space import any_genotype
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 if TYPE_CHECKING:
     from rl_nas.child.data.images import ImageData
-    from rl_nas.child.data.training_data import DeviceData
+    from rl_nas.child.data.training_data import DeviceData, TrainingData
     from rl_nas.child.training.objective import Metric, Objective
     from rl_nas.tasks.sources import Opened
+    from rl_nas.workflows.child_setup import ChildSetup
 
 Tell = Callable[..., None]
-"""Is told of every child that is over, with what is known of it: seconds `steady`, seconds `measuring`."""
+"""Is told of every child that is over, with what is known of it: seconds `steady`, seconds `measuring`,
+fraction `reading` of a step."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,13 @@ class RandomChildren:
         return load_images(self._opened.source)
 
     @property
+    def data(self) -> "TrainingData":
+        """The examples as children get them: images on the device, or features of a backbone."""
+        return self._setup.training_data()
+
+    @property
     def device_data(self) -> "DeviceData":
-        """A copy of them on the device."""
+        """The images on the device."""
         from rl_nas.child.data.training_data import DeviceData
 
         return DeviceData(self.images, self._opened.source.annotation)
@@ -70,12 +76,12 @@ class RandomChildren:
     @property
     def objective(self) -> "Objective":
         """The task's."""
-        return self._opened.task.objective(self._problem)
+        return self._opened.task.objective(self._setup.networks.problem)
 
     @property
     def metric(self) -> "Metric":
         """A fresh one of the task's."""
-        return self._opened.task.metric(self._problem)
+        return self._opened.task.metric(self._setup.networks.problem)
 
     @property
     def steps(self) -> int:
@@ -86,18 +92,19 @@ class RandomChildren:
 
     def plan(self, job: Job) -> Plan:
         """The network of a child while it is trained."""
-        genotype, head = self._space.decode(job.architecture), self._opened.task.head(self._problem)
-        return plan_network(genotype, self.config.network, self.images.image_shape, head, self.steps)
+        return self._setup.children.plan(self._space.decode(job.architecture), self.steps)
 
-    @property
-    def _problem(self) -> Problem:
-        return self.config.problem(self._opened.task, self.images.class_names)
+    @cached_property
+    def _setup(self) -> "ChildSetup":
+        from rl_nas.workflows.child_setup import set_up
+
+        return set_up(self.config, any_genotype(self._space), self._opened, self.images)
 
     @cached_property
     def _opened(self) -> "Opened":
         from rl_nas.tasks.sources import open_source
 
-        return open_source(self.config.data, self.config.task.task)
+        return open_source(self.config.data, self.config.task.task, self.config.flags())
 
 
 def tensorflow_with_threads(threads: int | None) -> Any:
