@@ -18,7 +18,7 @@ from rl_nas.child.data.normalization import Normalization
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.networks.features import FeatureMaps, feature_name
 from rl_nas.store.files import storage_errors
-from rl_nas.units import GIB
+from rl_nas.units import size_text
 
 _BATCH = 32
 _TRAIN, _VALID, _INDEX = "train", "valid", "index.json"
@@ -90,10 +90,10 @@ def cached_features(
     images = len(data.train_images) * (2 if mirrored else 1) + len(data.valid_images)
     if size > free:
         raise UsageError(
-            f"features of {images} images take {size / GIB:.2f} GiB, but {root} has {free / GIB:.2f} GiB left: give"
+            f"features of {images} images take {size_text(size)}, but {root} has {size_text(free)} left: give"
             " another --feature_dir, fewer --train_images, or --feature_cache=no"
         )
-    tell(f"features: computing those of {images} images once, {size / GIB:.2g} GiB in {folder}")
+    tell(f"features: computing those of {images} images once, {size_text(size)} in {folder}")
     with storage_errors(root):
         _write(backbone, data, normalization, mirrored, folder)
     found = _opened(folder, backbone.maps, data, mirrored)
