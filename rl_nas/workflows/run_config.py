@@ -20,6 +20,9 @@ from rl_nas.spaces.published import PUBLISHED
 PLUGINS = ("space", "strategy", "reward", "task", "operations")
 """Flags that may name a module to import."""
 
+_PATHS = ("init", "backbone", "head", "classes", "label_map", "class_weights")
+"""Flags that may name a file or a folder."""
+
 _NOT_REPEATED = ("run_dir", "resume", "json", "debug")
 _PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
 
@@ -119,19 +122,18 @@ def without_unread(settings: NetworkSettings, genotype: Genotype, head: Head) ->
 
 
 def portable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags, with absolute paths of data folders and trained networks."""
-    data_dir, dataset, init = values["data_dir"], values["dataset"], values.get("init")
+    """The flags, with absolute paths."""
+    data_dir, dataset = values["data_dir"], values["dataset"]
     if data_dir is not None:
         data_dir = _absolute(data_dir)
     for prefix in (FOLDER, PREPARED):
         if dataset.startswith(prefix):
             dataset = prefix + _absolute(dataset.removeprefix(prefix))
     portable = {**values, "data_dir": data_dir, "dataset": dataset}
-    if init is not None and Path(init).exists():
-        portable["init"] = _absolute(init)
-    backbone = values.get("backbone")
-    if backbone is not None and backbone not in (*PUBLISHED, *APPLICATIONS) and Path(backbone).exists():
-        portable["backbone"] = _absolute(backbone)
+    for name in _PATHS:
+        value = values.get(name)
+        if value is not None and value not in (*PUBLISHED, *APPLICATIONS) and Path(value).exists():
+            portable[name] = _absolute(value)
     return portable
 
 

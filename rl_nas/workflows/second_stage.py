@@ -18,18 +18,22 @@ from rl_nas.errors import RunError
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Candidate, Retrained, of_kind, ranked
 from rl_nas.exit_codes import INTERRUPTED
 from rl_nas.flags.lists import names_of
-from rl_nas.flags.parsing import flag_words
+from rl_nas.flags.parsing import Command, flag_words, parse
 from rl_nas.networks.genotypes import to_json
+from rl_nas.settings import Settings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import make_folder, write_text
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder
+from rl_nas.tasks.catalog import TASK_SETTINGS
+from rl_nas.tasks.settings import PartSettings
 from rl_nas.trial import Trial, best_trials
-from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.run_config import named_plugins
+from rl_nas.workflows.config import SearchConfig, TrainConfig
+from rl_nas.workflows.run_config import named_plugins, portable
 from rl_nas.workflows.settings import SecondStageSettings
 
 _FULL = "full"
+_TRAIN = Command(name="rl_nas train", summary="", examples=(), groups=TrainConfig.groups())
 PASSED = ("data_dir", "split_seed", *DIVISION, "task", "operations")
 """Flags that trainings get from the search: held-out images stay held out, and plug-ins are named."""
 
@@ -56,6 +60,7 @@ class SecondStage:
         flags = config.flags()
         passed = {name: flags[name] for name in PASSED}
         self._flags, self._plugins = flag_words(passed), flag_words(named_plugins(passed))
+        self._config = config
 
     def run(self, compared: Sequence[Candidate]) -> dict[str, Any]:
         """Writes then.json and returns its content: the results of every training, and of the final one.
@@ -93,6 +98,7 @@ class SecondStage:
                 make_folder(home)
                 write_text(home / "genotype.json", json.dumps(to_json(candidate.genotype), indent=2) + "\n")
                 words = [f"--genotype={home / 'genotype.json'}", f"--flagfile={recipe}", f"--seed={seed}", *self._flags]
+                words += self._inherited(recipe)
             words.append(f"--run_dir={folder.path}")
             done = subprocess.run(
                 [sys.executable, "-m", "rl_nas", "train", *words], stdout=subprocess.DEVNULL, check=False
@@ -102,6 +108,14 @@ class SecondStage:
             if done.returncode:
                 return None
         return folder.read_results()
+
+    def _inherited(self, recipe: str) -> list[str]:
+        """Flags of the search that a recipe does not give: other parts of networks, and on its data those of tasks."""
+        read, config = parse(_TRAIN, [f"--flagfile={recipe}"]), self._config
+        same_data = portable(read.values)["dataset"] == portable(config.flags())["dataset"]
+        groups: tuple[type[Settings], ...] = (PartSettings, *(TASK_SETTINGS if same_data else ()))
+        names = [name for group in groups for name in group().flags() if name not in read.given]
+        return flag_words({name: portable(config.flags())[name] for name in names})
 
 
 def published(settings: SecondStageSettings) -> list[str]:

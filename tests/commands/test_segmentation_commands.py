@@ -98,6 +98,24 @@ def test_children_can_train_their_backbone_too(base: Path, search: Words) -> Non
         assert trial.measurement.parameters > 5000  # backbone and head
 
 
+@pytest.mark.long
+def test_the_best_heads_are_trained_on_the_backbone_of_the_search(found: Path, base: Path) -> None:
+    """Other parts and the meaning of masks come from the search; what the recipe gives comes from the recipe."""
+    recipe = base / "longer.cfg"
+    flags = ("--dataset=shapes", "--epochs=1", *NETWORK, *STEPS, "--head_filters=6")
+    recipe.write_text("\n".join(flags) + "\n")
+    then = (f"--then_train={recipe}", "--then_top=1", "--then_also=ASPP")
+    done = run("search", "--resume", *then, f"--run_dir={found}")
+    assert done.returncode == 0, done.stderr
+    compared = json.loads((found / "then/then.json").read_text())["compared"]
+    assert [one["name"].rstrip("0123456789") for one in compared] == ["trial", "ASPP"]
+    for one in compared:
+        (config,) = (json.loads(path.read_text()) for path in (found / "then" / one["name"]).glob("seed0/config.json"))
+        names = ("task", "backbone", "decoder_filters", "head_filters")
+        assert [config["flags"][name] for name in names] == ["segmentation", "NASNet-A", 4, 6]
+        assert one["results"][0]["parts"]["backbone"]["kind"] == "cells"
+
+
 @pytest.fixture(scope="module")
 def trained(base: Path, shapes: Words) -> Path:
     """A segmentation network of NASNet-A's cells under the default head."""
