@@ -157,14 +157,20 @@ def _check_second_stage(config: SearchConfig, given: Collection[str]) -> None:
 
 
 def _check_division(recipe: str, values: Mapping[str, Any], data: DataSettings) -> None:
-    """Raises `UsageError` for a recipe whose data cannot be split as those of the search are."""
+    """Raises `UsageError` for a recipe whose data cannot be split as those of the search are, or would be otherwise."""
     passed = {name: value for name, value in data.flags().items() if name in DIVISION and value is not None}
-    if not passed:
-        return
     if run_config.portable(values)["dataset"] != run_config.portable(data.flags())["dataset"]:
-        raise UsageError(
-            f"{recipe} is for another data set, but gets --{', --'.join(passed)} from the search; remove it"
-        )
+        if passed:
+            raise UsageError(
+                f"{recipe} is for another data set, but gets --{', --'.join(passed)} from the search; remove it"
+            )
+        return
+    for name in DIVISION:
+        if values[name] is not None and values[name] != passed.get(name):
+            raise UsageError(
+                f"{recipe} gives --{name}={values[name]}, by which images that the search learned from could be tested;"
+                " give it to the search, too"
+            )
     try:
         DataSettings.from_flags({**values, **passed})
     except UsageError as error:

@@ -76,9 +76,16 @@ def test_a_split_that_is_held_out_is_not_the_final_test() -> None:
         final_split("named", {"train": 30, "validation": 10}, DataSettings(valid_split="validation"))
 
 
+def numbered(count: int) -> list[str]:
+    return [f"frame{number}.png" for number in range(count)]
+
+
 def test_the_test_part_is_the_same_whatever_else_is_asked_for() -> None:
     """What a search never saw, a training without held-out images must not mistake for anything else."""
-    examples, ways = Named({"train": 200}), ({}, {"valid_images": 0}, {"valid_images": 60, "train_images": 9})
+    examples, ways = (
+        Named({"train": 200}, numbered(200)),
+        ({}, {"valid_images": 0}, {"valid_images": 60, "train_images": 9}),
+    )
     for groups in ({}, {"group_size": 4}):
         found = [roles(examples, test_fraction=0.2, split_seed=3, **groups, **way) for way in ways]
         parts = [members(one, TEST) for one in found]
@@ -107,18 +114,24 @@ def test_runs_of_frames_stay_together_in_the_order_of_their_names() -> None:
     in_order = found[np.argsort(numbers)].reshape(10, 10)
     assert all(len(set(run)) == 1 for run in in_order)
     assert len(members(found, VALID)) == 10
-    unnamed = roles(Named({"train": 100}), group_size=10).reshape(10, 10)
-    assert all(len(set(run)) == 1 for run in unnamed)
+
+
+@pytest.mark.parametrize("flag", [{"group_by": "a"}, {"group_size": 10}])
+def test_images_without_names_are_not_grouped(flag: dict[str, Any]) -> None:
+    """Prepared data sets are stored in a random order."""
+    with pytest.raises(UsageError, match=r"the examples of .* have no names, and are stored in a random order"):
+        roles(Named({"train": 100}), **flag)
 
 
 def test_a_part_of_the_images_to_train_on_is_spread_over_all_groups() -> None:
-    found = roles(Named({"train": 1000}), group_size=10, train_images=100).reshape(100, 10)
+    examples = Named({"train": 1000}, numbered(1000))
+    found = roles(examples, group_size=10, train_images=100).reshape(100, 10)
     assert (found == TRAIN).sum() == 100
     assert np.any(found == TRAIN, axis=1).sum() > 50
 
 
 def test_counts_in_whole_groups_are_the_nearest_and_are_told() -> None:
-    examples = Named({"train": 367})
+    examples = Named({"train": 367}, numbered(367))
     found, remarks = assign_roles(examples, DataSettings(group_size=30, test_fraction=0.1))
     # 37 are asked for, twice: a run of 30 and the last one, of 7, which is there once.
     assert (len(members(found["train"], TEST)), len(members(found["train"], VALID))) == (37, 30)

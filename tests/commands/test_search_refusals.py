@@ -51,6 +51,10 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
         ["--dataset=digits", "--group_size=9", "--then_train=cifar10_final.cfg"],
         "--then_train=cifar10_final.cfg is for another data set, but gets --group_size from the search",
     ),
+    "a recipe that tests on what the search has seen": (
+        ["--dataset=digits", "--then_train=tested.cfg"],
+        "--then_train=tested.cfg gives --group_size=9, by which images that the search learned from could be tested",
+    ),
     "nothing to resume": (["--resume"], "holds no run to resume"),
 }
 
@@ -58,8 +62,9 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
 @pytest.mark.parametrize("case", FAST_REFUSALS)
 def test_wrong_flags_are_one_line_and_nothing_is_written(tmp_path: Path, case: str) -> None:
     words, message = FAST_REFUSALS[case]
+    (tmp_path / "tested.cfg").write_text("--dataset=digits\n--group_size=9\n")
     assert_refused(refuse(*words, f"--run_dir={tmp_path / 'run'}", cwd=tmp_path), message)
-    assert not any(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["tested.cfg"]
 
 
 def test_a_flagfile_that_is_no_text_is_refused(tmp_path: Path) -> None:

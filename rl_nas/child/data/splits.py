@@ -166,14 +166,17 @@ def _groups(examples: Examples, settings: DataSettings, total: int) -> np.ndarra
     if settings.group_by is None and settings.group_size is None:
         return None
     names = examples.names("train")
+    if names is None:
+        flag = "group_by" if settings.group_by is not None else "group_size"
+        raise UsageError(
+            f"--{flag}: the examples of {settings.dataset} have no names, and are stored in a random order; leave it"
+            " out, or give the images as a folder"
+        )
     if settings.group_size is not None:
-        in_order = np.arange(total) if names is None else _natural_order(names)
         groups = np.empty(total, np.int64)
-        groups[in_order] = np.arange(total) // settings.group_size
+        groups[_natural_order(names)] = np.arange(total) // settings.group_size
         return groups
     assert settings.group_by is not None
-    if names is None:
-        raise UsageError(f"--group_by: the examples of {settings.dataset} have no names; give --group_size, or neither")
     pattern, keys = re.compile(settings.group_by), []
     for name in names:
         match = pattern.search(name)
