@@ -26,7 +26,7 @@ from rl_nas.networks.settings import NetworkSettings, skeleton_of
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.report.space_text import space_json, space_text
 from rl_nas.settings import Settings, setting
-from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.catalog import check_read, find_space
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
@@ -123,6 +123,7 @@ def _run(parsed: Parsed) -> int:
     if "space" in parsed.given:
         if settings.genotype is not None:
             raise UsageError("--space and --genotype; describe one of them at a time")
+        check_read(parsed.group(SpaceSettings))
         space = find_space(parsed.group(SpaceSettings), offered)
         print(json.dumps(space_json(space)) if as_json else space_text(space))
         return DONE

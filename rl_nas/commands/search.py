@@ -74,7 +74,7 @@ def _run(parsed: Parsed) -> int:
     config = SearchConfig.from_flags(merged.values)
     _check_second_stage(config, parsed.given)
     config = with_one_shot_defaults(config)
-    check_search(config)
+    check_search(config, resumed=True)
     continued = _prepared(config, folder, output, resumed=True)
     folder.write_config(run_config.changed(recorded, continued.config.flags()))
     return _follow(continued, output)

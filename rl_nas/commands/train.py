@@ -106,6 +106,8 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
         recorded = folder.reopen() if first else folder.read_config()
         return _resume(run_config.merge(parsed, recorded["flags"], CHANGEABLE), folder, debug)
     find_operations(config.operations)
+    if config.start.init is None and config.start.init_head != "auto":
+        raise UsageError(f"--init_head={config.start.init_head} has no effect without --init; leave it out")
     if genotype is None:
         if config.run.genotype is None:
             raise UsageError(f"--genotype is missing; give a file, a run's folder or one of {', '.join(PUBLISHED)}")

@@ -36,6 +36,22 @@ OF_CELLS: dict[str, Callable[[int, tuple[str, ...]], SearchSpace[Any]]] = {
 """Spaces that may offer other operations: functions of the blocks and the operations."""
 
 
+READS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(OF_CELLS, frozenset({"blocks"})),
+    "nas_rl": frozenset({"layers", "strides", "skips", "start_layers", "grow_every"}),
+    "dpc": frozenset({"branches", "rates"}),
+}
+"""Settings that a space reads, by its name; others read none."""
+
+
+def check_read(settings: SpaceSettings) -> None:
+    """Raises `UsageError` for a setting that is not the default and has no effect on the space."""
+    defaults = SpaceSettings().flags()
+    for name, value in settings.flags().items():
+        if value != defaults[name] and name not in ("space", *READS.get(settings.space, ())):
+            raise UsageError(f"--{name}={value} has no effect with --space={settings.space}; leave it out")
+
+
 def find_space(settings: SpaceSettings, operations: Sequence[str] | None = None) -> SearchSpace[Any]:
     """The space of the settings.
 

@@ -8,6 +8,7 @@ import numpy as np
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import backbone_family, family_of
 from rl_nas.networks.families.family import BackboneFamily
+from rl_nas.spaces.catalog import check_read
 from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.workflows.config import SearchConfig
@@ -28,8 +29,10 @@ def with_one_shot_defaults(config: SearchConfig) -> SearchConfig:
     return replace(config, network=config.network.changed(output_conv=output_conv))
 
 
-def check_search(config: SearchConfig) -> None:
-    """Raises `UsageError` for settings that exclude each other."""
+def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
+    """Raises `UsageError` for settings that exclude each other, and in a new run for those without effect."""
+    if not resumed:
+        check_read(config.space)
     if config.shared:
         _check_one_shot(config)
     for name in published(config.then):

@@ -126,6 +126,7 @@ def set_up(
         if freeze != "none":
             raise UsageError(f"--freeze={freeze} is for a --backbone that is not searched; leave it out")
         return ChildSetup(images, annotation, networks)
+    networks.plan(genotype)  # before features are computed
     backbone = load_backbone(named, networks, genotype, tell)
     if freeze == "norm" and isinstance(backbone, KerasBackbone):
         raise UsageError(

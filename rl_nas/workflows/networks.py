@@ -118,6 +118,13 @@ def _on_keras(
     return replace(networks, settings=networks.skeleton(genotype)), replace(named, keras=backbone)
 
 
+def check_parts(task: Task, genotype: Genotype, what: str, flags: Mapping[str, Any]) -> None:
+    """Raises `UsageError` if parts of networks are missing, unknown or given twice; arguments as in `make_networks`."""
+    other_parts(task, genotype, what, flags)
+    if family_of(genotype).part != BACKBONE:
+        find_backbone(flags["backbone"], task, NetworkSettings.from_flags(flags))
+
+
 def check_part(task: Task, genotype: Genotype, what: str) -> str:
     """The part that a genotype, from the flag `what`, describes.
 

@@ -130,6 +130,8 @@ def portable(values: Mapping[str, Any]) -> dict[str, Any]:
         if dataset.startswith(prefix):
             dataset = prefix + _absolute(dataset.removeprefix(prefix))
     portable = {**values, "data_dir": data_dir, "dataset": dataset}
+    if values.get("feature_dir") is not None:
+        portable["feature_dir"] = _absolute(values["feature_dir"])
     for name in _PATHS:
         value = values.get(name)
         if value is not None and value not in (*PUBLISHED, *APPLICATIONS) and Path(value).exists():

@@ -39,6 +39,7 @@ from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.examples import batch_size, examined, write_examples
+from rl_nas.workflows.networks import check_parts
 from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.second_stage import SecondStage, candidates
@@ -85,6 +86,10 @@ class SearchRun:
         config.check_task(task)
         for ability, flag in _asked(config):
             task.require(ability, flag)
+        # Before images are decoded and features are computed.
+        check_parts(task, genotype, f"--space={config.space.space}", config.flags())
+        make_strategy = find_strategy(config.strategy.strategy)
+        self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
         self._data = load_images(opened.source)
         self.config = replace(config, task=replace(config.task, task=config.task.task or task.name))
         if resumed and config.parts.backbone is None:
@@ -94,8 +99,6 @@ class SearchRun:
         self._setup = set_up(self.config, genotype, opened, self._data)
         self.best = BestChild(folder, self._space.decode)
         self._check_networks()
-        make_strategy = find_strategy(config.strategy.strategy)
-        self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
         self.one_shot: OneShotStage | None = None
         if config.shared:
             self.one_shot = OneShotStage(self.config, folder, self._strategy, self._space, self._reward, self._setup)

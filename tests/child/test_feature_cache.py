@@ -1,8 +1,11 @@
 """Features of a frozen backbone: computed once, found again, never half-made."""
 
 import os
+import platform
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -147,6 +150,22 @@ def test_a_computation_that_ends_early_leaves_nothing(data: ImageData, tmp_path:
     with pytest.raises(KeyboardInterrupt):
         made(Broken(2), data, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_run_left_is_removed(data: ImageData, tmp_path: Path) -> None:
+    other = tmp_path / ".other.machine.1"
+    other.mkdir()
+    features, _ = made(Blocks(2), data, tmp_path)
+    dead = features.folder.with_name(f".{features.folder.name}.{platform.node()}.{dead_process()}")
+    features.folder.rename(dead)
+    again, _ = made(Blocks(2), data, tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([other, again.folder])
+
+
+def dead_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
 
 
 def test_mirrored_features_come_with_mirrored_masks(data: ImageData, tmp_path: Path) -> None:

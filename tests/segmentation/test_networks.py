@@ -107,6 +107,13 @@ def test_cells_that_compute_the_same_on_a_map_share_a_key() -> None:
     assert wide.key(far[0]) != wide.key(far[1])
 
 
+def test_images_smaller_than_the_stride_are_refused() -> None:
+    made = networks(CELL, (7, 40, 3), backbone="NASNet-A", reductions=2, output_stride=4)
+    assert made.plan(CELL).outputs["logits"].shape == (7, 40, 3)
+    with pytest.raises(UsageError, match="images of 7x40 pixels are smaller than the output stride, 8"):
+        networks(CELL, (7, 40, 3), backbone="NASNet-A", reductions=2, output_stride=8).plan(CELL)
+
+
 def one_branch(rates: tuple[int, int]) -> Genotype:
     return DensePredictionCell((Branch(-1, DenseOperation("atrous_3x3", *rates)),))
 

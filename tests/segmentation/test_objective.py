@@ -147,3 +147,9 @@ def test_the_accuracy_in_training_is_summed_over_images() -> None:
 def test_masks_are_not_mixed() -> None:
     with pytest.raises(UsageError, match="leave --mixup out"):
         objective().mixable(masks(9)[0])
+
+
+def test_a_gamma_without_the_focal_loss_is_refused() -> None:
+    assert SegmentationSettings(loss="focal", focal_gamma=3.0).focal_gamma == 3
+    with pytest.raises(UsageError, match="--focal_gamma=3 has no effect with --loss=cross_entropy; leave it out"):
+        SegmentationSettings(focal_gamma=3.0)

@@ -4,13 +4,14 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
+import psutil
 import tensorflow as tf
 
 from rl_nas.child.data.images import ImageData
@@ -144,7 +145,12 @@ def _opened(folder: Path, maps: FeatureMaps, data: ImageData, mirrored: bool) ->
 
 def _write(backbone: Extractor, data: ImageData, normalization: Normalization, mirrored: bool, folder: Path) -> None:
     """Writes aside and moves into place: a folder of that name is always whole."""
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    draft = folder.with_name(f".{folder.name}.{platform.node()}.{os.getpid()}")
+    for left in folder.parent.glob(f"{draft.stem}.*"):
+        process = left.suffix[1:]
+        if process.isdecimal() and not psutil.pid_exists(int(process)):  # a run of this machine that was killed
+            shutil.rmtree(left, ignore_errors=True)
+    draft.mkdir()
     try:
         arrays = {
             name: np.lib.format.open_memmap(draft / f"{name}.npy", "w+", np.float32, shape)

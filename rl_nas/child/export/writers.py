@@ -80,9 +80,9 @@ def write_checked_saved_model(
     temporary = path.with_name(f".{path.name}.new")
     write_saved_model(serving, temporary, extras)
     with tf.device("CPU:0"):  # a GPU rounds convolutions in a graph differently from eager ones
-        expected = _in_batches(lambda part: serving.predictions(serving.pixels(part)), images)
+        expected = in_batches(lambda part: serving.predictions(serving.pixels(part)), images)
         reloaded = tf.saved_model.load(temporary)  # its variables live as long as it does
-        found = _in_batches(reloaded.serve, images)
+        found = in_batches(reloaded.serve, images)
     agreement = serving.compare(found, expected, targets, "float32")
     if agreement.complaint is not None:
         raise RunError(f"{temporary} {agreement.complaint}")
@@ -91,7 +91,8 @@ def write_checked_saved_model(
     return agreement.figures
 
 
-def _in_batches(predict: Callable[[tf.Tensor], dict[str, tf.Tensor]], images: np.ndarray) -> dict[str, np.ndarray]:
+def in_batches(predict: Callable[[tf.Tensor], dict[str, tf.Tensor]], images: np.ndarray) -> dict[str, np.ndarray]:
+    """Predictions for all images, which are computed in batches: their outputs may be large."""
     parts = [predict(tf.constant(images[start : start + _BATCH])) for start in range(0, len(images), _BATCH)]
     return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 

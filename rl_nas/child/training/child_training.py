@@ -1,7 +1,7 @@
 """Trains a child; a whole train step is one tf.function."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -156,4 +156,9 @@ def evaluate(
 
 def measured_batch(plan: Plan) -> int:
     """Examples of one call of a network whose outputs may be large."""
-    return max(1, min(MEASURED, _MEASURED_VALUES // sum(math.prod(out.shape) for out in plan.outputs.values())))
+    return fitting_batch((out.shape for out in plan.outputs.values()), MEASURED)
+
+
+def fitting_batch(outputs: Iterable[Sequence[int]], most: int) -> int:
+    """The number of examples, `most` at most, whose outputs of these shapes fit into memory together."""
+    return max(1, min(most, _MEASURED_VALUES // sum(map(math.prod, outputs))))

@@ -14,12 +14,15 @@ from rl_nas.child.data.input_pipeline import InputPipeline, Shard
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import AugmentSettings
 from rl_nas.child.network.flat_weights import FlatKerasModel
-from rl_nas.child.training.child_training import DivergedError
+from rl_nas.child.training.child_training import DivergedError, fitting_batch
 from rl_nas.child.training.objective import Metric, Objective, add_up
 from rl_nas.child.training.settings import DeviceSettings, TrainingSettings
 from rl_nas.child.training.train_step import TrainStep
 from rl_nas.errors import UsageError
 from rl_nas.metrics import check_names
+
+_MEASURED = 256
+"""Images of a batch in a measurement, unless train steps have more or their outputs are large."""
 
 
 class Measured(NamedTuple):
@@ -171,7 +174,9 @@ class FullTrainer:
             split: `valid`, the held-out images, or a split of the data set.
         """
         images = self._pipeline.size(split)
-        batch = max(self.batch, 256 // self._replicas * self._replicas)
+        outputs = (output.shape[1:] for output in tf.nest.flatten(self.model.output))
+        per_replica = fitting_batch(outputs, max(self.batch, _MEASURED) // self._replicas)
+        batch = per_replica * self._replicas
         batches = iter(self._distribute(lambda shard: self._pipeline.measured(split, batch, shard)))
         metric = self._metric()
         for _ in range(-(-images // batch)):

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import head_family
 from rl_nas.networks.features import Features, Head
 from rl_nas.networks.layer import Shape
@@ -59,7 +60,17 @@ class SegmentationHead(Head):
 
     @override
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
-        """Plans cell, dropout, projection, decoder, logits, and their interpolation to the image."""
+        """Plans cell, dropout, projection, decoder, logits, and their interpolation to the image.
+
+        Raises:
+            UsageError: the image is smaller than the output stride.
+        """
+        if min(ops.plan.image_size) < self.output_stride:
+            height, width = ops.plan.image_size
+            raise UsageError(
+                f"images of {height}x{width} pixels are smaller than the output stride, {self.output_stride}; give"
+                " another --output_stride or a larger --image_size"
+            )
         plan, filters = ops.plan, self.settings.head_filters
         strides = self.strides({stride: tensor.shape for stride, tensor in features.levels.items()})
         with plan.scope("head"):

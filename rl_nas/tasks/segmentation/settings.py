@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rl_nas.errors import UsageError
 from rl_nas.settings import Settings, setting
 
 
@@ -19,3 +20,8 @@ class SegmentationSettings(Settings):
         "weights of the classes in the loss: none; auto, median frequency balancing; or a file with a line NAME WEIGHT"
         " for every class",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.focal_gamma != type(self).focal_gamma and self.loss != "focal":
+            raise UsageError(f"--focal_gamma={self.focal_gamma:g} has no effect with --loss={self.loss}; leave it out")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
@@ -23,7 +24,7 @@ from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.predict_settings import TileSettings, TruthSettings
 from rl_nas.tasks.segmentation.predictor import SegmentationPredictor
 from rl_nas.tasks.segmentation.settings import SegmentationSettings
-from rl_nas.tasks.segmentation.weights import class_weights, count_pixels
+from rl_nas.tasks.segmentation.weights import class_weights, count_pixels, read_weights
 from rl_nas.tasks.task import Problem, Task
 
 if TYPE_CHECKING:
@@ -89,11 +90,14 @@ class Segmentation(Task):
     def on_targets(
         self, problem: Problem, targets: Callable[[], Iterable[Any]], tell: Callable[[str], None]
     ) -> Problem:
+        choice = problem.of(SegmentationSettings).class_weights
+        if choice not in ("none", "auto"):
+            read_weights(Path(choice), problem.class_names)  # before all masks are
         counts = count_pixels(targets(), problem.classes)
         absent = absent_classes(counts.own, problem.class_names)
         if absent is not None:
             tell(absent)
-        weights = class_weights(problem.of(SegmentationSettings).class_weights, problem.class_names, counts)
+        weights = class_weights(choice, problem.class_names, counts)
         return replace(problem, facts={_WEIGHTS: weights})
 
     @override
