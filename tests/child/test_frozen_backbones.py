@@ -14,8 +14,9 @@ from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.training.transfer import freeze, rate_factors
 from rl_nas.errors import UsageError
-from rl_nas.networks.layers import BatchNorm
+from rl_nas.networks.layers import Add, BatchNorm, Conv, Relu
 from rl_nas.networks.network import plan_features, plan_network
+from rl_nas.networks.plan import Plan
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.nasbench201 import EdgeCell
@@ -110,3 +111,18 @@ def test_all_layers_are_the_backbones_or_the_heads(genotype: Genotype, output_st
     assert {v.path for v in model.trainable_variables} == everything - (norms & of_backbone)
     freeze(model, "backbone", head)
     assert {v.path for v in model.trainable_variables} == everything - of_backbone
+
+
+def test_backbones_of_other_wiring_or_outputs_have_other_fingerprints() -> None:
+    """Their layers and weights are the same."""
+
+    def wired(*, crossed: bool = False, swapped: bool = False) -> str:
+        plan = Plan.of_image((8, 8, 1))
+        first, second = (plan.add(Conv(2, (1, 1)), plan.image, name=name) for name in ("first", "second"))
+        third = plan.add(Relu(), second if crossed else first, name="third")
+        last = plan.add(Add(), second, third, name="last")
+        plan.outputs = {"features_1": third if swapped else last, "features_2": last if swapped else third}
+        return PlannedBackbone(plan, {}).fingerprint()
+
+    assert wired() == wired()
+    assert len({wired(), wired(crossed=True), wired(swapped=True)}) == 3
