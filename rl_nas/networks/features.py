@@ -44,17 +44,29 @@ class Features:
     Attributes:
         levels: stride, in pixels of the image from one position to the next -> the last tensor of that stride; from the
             finest to the coarsest.
-        finish: plans the normalization and activation of the backbone's family behind its last layer; called in the
-            scope of the head.
+        finish: plans what a head needs before it reads a tensor, such as an activation; called in the scope of the
+            head.
+        finish_last: the same for the backbone's last output, where its family has a normalization of its own.
     """
 
     levels: Mapping[int, Tensor]
-    finish: Callable[[Ops, Tensor], Tensor] = lambda ops, x: x
+    finish: Callable[[Tensor], Tensor] = lambda x: x
+    finish_last: Callable[[Tensor], Tensor] | None = None
 
     @property
     def coarsest(self) -> Tensor:
         """The backbone's last output."""
         return self.levels[max(self.levels)]
+
+    def finished(self, stride: int) -> Tensor:
+        """Plans what a head reads of a stride, in its scope; raises `UsageError` if the backbone has no such stride.
+
+        Classifiers read the last output alone: what they have behind it belongs to the backbone, and finer levels have
+        nothing of it, however a network is cut.
+        """
+        x = self.level(stride)
+        finish = self.finish_last if x == self.coarsest else None
+        return (finish or self.finish)(x)
 
     def level(self, stride: int) -> Tensor:
         """The last tensor of a stride; raises `UsageError` if the backbone has none."""
@@ -71,12 +83,14 @@ class Head(ABC):
 
     Attributes:
         reads: names of the skeleton's settings that it reads.
-        layers: prefixes of the names of the layers that depend on what is predicted, such as the classes;
-            --init_head, --freeze=backbone and --backbone_rate are about these layers.
+        layers: prefixes of the names of the layers that depend on what is predicted, such as the classes; all others
+            are the backbone's for --init_head, --freeze and --backbone_rate.
+        freezes_norm: whether --freeze=norm is about the batch normalization of these layers too.
     """
 
     reads: ClassVar[frozenset[str]] = frozenset()
     layers: ClassVar[tuple[str, ...]] = ()
+    freezes_norm: ClassVar[bool] = False
 
     @property
     def image_multiple(self) -> int:

@@ -55,7 +55,7 @@ def plan_features(genotype: Genotype, skeleton: Skeleton, image_shape: Shape, he
     features = _features(ops, genotype, skeleton, head, None)
     strides = head.strides({stride: tensor.shape for stride, tensor in features.levels.items()})
     with plan.scope("head"):
-        plan.outputs = {feature_name(s): features.finish(ops, features.level(s)) for s in sorted(strides, reverse=True)}
+        plan.outputs = {feature_name(s): features.finished(s) for s in sorted(strides, reverse=True)}
     plan.prune()
     return plan
 

@@ -1,5 +1,7 @@
 """Backbones that searches do not train, or not wholly, though children read images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,13 +10,18 @@ from classifying import device_data, image_data
 from rl_nas.child.data.feature_data import ComputedFeatures
 from rl_nas.child.data.settings import AugmentSettings, DataSettings, FeatureCacheSettings
 from rl_nas.child.network.backbone import PlannedBackbone
+from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.planned_model import PlannedModel
+from rl_nas.child.training.transfer import freeze, rate_factors
 from rl_nas.errors import UsageError
-from rl_nas.networks.layers import BatchNorm
+from rl_nas.networks.layers import Add, BatchNorm, Conv, Relu
 from rl_nas.networks.network import plan_features, plan_network
+from rl_nas.networks.plan import Plan
 from rl_nas.networks.skeleton import Skeleton
+from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.nasbench201 import EdgeCell
-from rl_nas.spaces.published import ASPP
+from rl_nas.spaces.published import ASPP, PUBLISHED
+from rl_nas.tasks.classification.head import ClassificationHead
 from rl_nas.tasks.segmentation.head import SegmentationHead
 from rl_nas.tasks.segmentation.head_settings import SegmentationHeadSettings
 
@@ -60,3 +67,62 @@ def test_features_of_a_batch_are_those_of_its_images_as_they_are_augmented(tmp_p
 def test_freezing_what_is_frozen_anyway_is_refused() -> None:
     with pytest.raises(UsageError, match="--freeze=norm has no effect on features that are computed once"):
         FeatureCacheSettings(freeze="norm")
+
+
+@pytest.mark.parametrize(("output_stride", "decoder_stride"), [(8, 4), (4, 0), (4, 2)])
+def test_a_trained_classifier_is_a_backbone_wherever_it_is_cut(output_stride: int, decoder_stride: int) -> None:
+    """Its last normalization belongs to its last output; classifiers of fewer stages show what finer levels are."""
+    settings = SegmentationHeadSettings(output_stride=output_stride, decoder_stride=decoder_stride)
+    whole, rng, shape = replace(SKELETON, reductions=3), np.random.default_rng(2), (16, 24, 3)
+    trained = PlannedModel(plan_network(GENOTYPE, whole, shape, ClassificationHead(5)))
+    weights = {w.path: rng.uniform(0.1, 0.5, tuple(w.shape)).astype(np.float32) for w in trained.weights}
+    plan = plan_features(GENOTYPE, whole, shape, SegmentationHead(3, ASPP, settings))
+    backbone = PlannedBackbone(plan, weights, source="a classifier")
+    assert [*backbone.maps.shapes] == sorted({output_stride, decoder_stride} - {0})
+    images = rng.normal(size=(2, *shape)).astype(np.float32)
+    for stride in backbone.maps.shapes:
+        stages = PlannedModel(
+            plan_network(GENOTYPE, replace(whole, reductions=stride.bit_length() - 1), shape, ClassificationHead(5))
+        )
+        neutral = {"gamma": 1, "beta": 0, "moving_mean": 0, "moving_variance": 1 - whole.bn_epsilon}
+        channels = backbone.maps.shapes[stride][2]
+        norm = {f"head.bn/{name}": np.full(channels, value, np.float32) for name, value in neutral.items()}
+        kernel = rng.normal(size=(channels, 5)).astype(np.float32)
+        stages.load(weights | ({} if stride == 8 else norm) | {"head.logits/kernel": kernel})
+        pooled = tf.reduce_mean(backbone(images)[f"features_{stride}"], [1, 2])
+        np.testing.assert_allclose(stages.infer(images)["logits"], pooled @ kernel + weights["head.logits/bias"], 1e-4)
+
+
+@pytest.mark.parametrize("genotype", [GENOTYPE, PUBLISHED["NASNet-A"]])
+@pytest.mark.parametrize("output_stride", [4, 8])
+def test_all_layers_are_the_backbones_or_the_heads(genotype: Genotype, output_stride: int) -> None:
+    """Those that a cut backbone has are those that trainings freeze or slow down as such."""
+    head = SegmentationHead(3, ASPP, SegmentationHeadSettings(output_stride=output_stride, decoder_stride=2))
+    skeleton, shape = replace(SKELETON, reductions=3), (16, 16, 3)
+    model = build_model(plan_network(genotype, skeleton, shape, head, 10))
+    of_backbone = {weight.path for weight in PlannedModel(plan_features(genotype, skeleton, shape, head)).weights}
+    factors = rate_factors(model, 0.5, head)
+    assert factors is not None
+    sizes = [int(np.prod(v.shape)) for v in model.trainable_variables]
+    assert (np.repeat([v.path in of_backbone for v in model.trainable_variables], sizes) == (factors == 0.5)).all()
+    norms = {v.path for v in model.trainable_variables if v.path.endswith(("gamma", "beta"))}
+    everything = {v.path for v in model.trainable_variables}
+    freeze(model, "norm", head)
+    assert {v.path for v in model.trainable_variables} == everything - (norms & of_backbone)
+    freeze(model, "backbone", head)
+    assert {v.path for v in model.trainable_variables} == everything - of_backbone
+
+
+def test_backbones_of_other_wiring_or_outputs_have_other_fingerprints() -> None:
+    """Their layers and weights are the same."""
+
+    def wired(*, crossed: bool = False, swapped: bool = False) -> str:
+        plan = Plan.of_image((8, 8, 1))
+        first, second = (plan.add(Conv(2, (1, 1)), plan.image, name=name) for name in ("first", "second"))
+        third = plan.add(Relu(), second if crossed else first, name="third")
+        last = plan.add(Add(), second, third, name="last")
+        plan.outputs = {"features_1": third if swapped else last, "features_2": last if swapped else third}
+        return PlannedBackbone(plan, {}).fingerprint()
+
+    assert wired() == wired()
+    assert len({wired(), wired(crossed=True), wired(swapped=True)}) == 3

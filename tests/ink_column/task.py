@@ -26,7 +26,7 @@ class InkHead(Head):
 
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
         with ops.plan.scope("head"):
-            h = features.finish(ops, features.coarsest)
+            h = features.finished(max(features.levels))
             h = ops.relu(ops.plan.add(Conv(8, h.size, padding="valid"), h, name="everywhere"))
             h = ops.plan.add(GlobalPool(), h, name="flatten")
             return {"column": ops.plan.add(Dense(1), h, name="column")}

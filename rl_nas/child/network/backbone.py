@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +13,6 @@ from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.errors import UsageError
 from rl_nas.networks.features import FeatureMaps
 from rl_nas.networks.layer import Cost
-from rl_nas.networks.layers import BatchNorm
 from rl_nas.networks.plan import Plan
 
 
@@ -97,7 +95,12 @@ class PlannedBackbone:
 
     def fingerprint(self) -> str:
         """See `Backbone`."""
-        digest = hashlib.sha256(repr([(node.name, node.layer) for node in self._plan.nodes]).encode())
+        plan = self._plan
+        names = {tensor.node: name for name, tensor in plan.inputs.items()}
+        names |= {node.output.node: node.name for node in plan.nodes}
+        layers = [(node.name, node.layer, [names[x.node] for x in node.inputs], node.weights_of) for node in plan.nodes]
+        outputs = {name: names[tensor.node] for name, tensor in sorted(plan.outputs.items())}
+        digest = hashlib.sha256(repr((layers, outputs)).encode())
         for path, value in sorted(self.weights.items()):
             digest.update(path.encode() + value.tobytes())
         return digest.hexdigest()
@@ -112,11 +115,3 @@ def check_weights(model: PlannedModel, weights: Mapping[str, np.ndarray], source
                 f"{source} has {met} for {parameter.path}, expected {tuple(parameter.shape)}: it is a network of"
                 " another genotype or size"
             )
-
-
-def frozen(plan: Plan) -> Plan:
-    """The same network with batch normalizations that are not trained."""
-    for place, node in enumerate(plan.nodes):
-        if isinstance(node.layer, BatchNorm):
-            plan.nodes[place] = replace(node, layer=replace(node.layer, frozen=True))
-    return plan

@@ -109,8 +109,8 @@ class InitSettings(Settings):
     )
     freeze: str = setting(
         "none",
-        "layers that are not trained: none, batch normalization with its averages (for short trainings), or all but"
-        " the head",
+        "layers that are not trained: none, the backbone's batch normalization with its averages (for short trainings;"
+        " an auxiliary head's too), or all but the head",
         choices=("none", "norm", "backbone"),
     )
     backbone_rate: float = setting(

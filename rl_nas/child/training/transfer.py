@@ -58,12 +58,14 @@ def freeze(model: keras.Model, what: str, head: Head) -> None:
 
     Args:
         model: the network.
-        what: `none`; `norm`, batch normalization, which then uses its present averages; `backbone`, all but the head.
+        what: `none`; `norm`, batch normalization, which then uses its present averages, without the head's unless that
+            says otherwise; `backbone`, all but the head.
         head: of the network.
     """
     for layer in model.layers:
-        norm = isinstance(layer, keras.layers.BatchNormalization)
-        if (what == "backbone" and not layer.name.startswith(head.layers)) or (what == "norm" and norm):
+        of_head = layer.name.startswith(head.layers)
+        norm = isinstance(layer, keras.layers.BatchNormalization) and (head.freezes_norm or not of_head)
+        if (what == "backbone" and not of_head) or (what == "norm" and norm):
             layer.trainable = False
 
 

@@ -83,7 +83,7 @@ def plan_cell_network(ops: Ops, genotype: CellGenotype, skeleton: Skeleton, step
     if skeleton.output_conv:
         with plan.scope("output"):
             levels[stride] = ops.conv_bn(ops.relu(outputs[-1]), filters)
-    return Features(levels, finish=lambda ops, x: ops.relu(x))
+    return Features(levels, ops.relu)
 
 
 def _plan_stem(ops: Ops, skeleton: Skeleton) -> Tensor:

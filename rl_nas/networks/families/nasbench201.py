@@ -12,7 +12,8 @@ from rl_nas.spaces.nasbench201 import EdgeCell
 def plan_nasbench201_network(ops: Ops, genotype: EdgeCell, skeleton: Skeleton, steps: int | None) -> Features:
     """Plans a stem, and stages of cells with a residual block of stride 2 between them.
 
-    Every operation is planned, even if only `none` follows: the benchmark counts its parameters.
+    Every operation is planned, even if only `none` follows: the benchmark counts its parameters. The last output is
+    normalized before the ReLU; there is no such normalization for finer levels, which get the ReLU alone.
 
     Raises:
         UsageError: the image is too small for the reductions.
@@ -30,7 +31,7 @@ def plan_nasbench201_network(ops: Ops, genotype: EdgeCell, skeleton: Skeleton, s
             with plan.scope(f"stage{stage + 1}.cell{number}"):
                 h = _plan_cell(ops, genotype, h, filters)
         levels[2**stage] = h
-    return Features(levels, finish=lambda ops, x: ops.relu(ops.plan.add(ops.norm, x, name="bn")))
+    return Features(levels, ops.relu, finish_last=lambda x: ops.relu(plan.add(ops.norm, x, name="bn")))
 
 
 def _plan_cell(ops: Ops, genotype: EdgeCell, h: Tensor, filters: int) -> Tensor:

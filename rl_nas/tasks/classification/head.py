@@ -27,6 +27,7 @@ class ClassificationHead(Head):
     reads: ClassVar[frozenset[str]] = frozenset({"dropout", "auxiliary"})
     classifier: ClassVar[str] = "head.logits"
     layers: ClassVar[tuple[str, ...]] = (classifier, "auxiliary.")
+    freezes_norm: ClassVar[bool] = True
 
     @override
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:
@@ -39,7 +40,7 @@ class ClassificationHead(Head):
         if skeleton.auxiliary and training:
             outputs["auxiliary"] = self._plan_auxiliary(ops, features)
         with ops.plan.scope("head"):
-            h = ops.plan.add(GlobalPool(), features.finish(ops, features.coarsest), name="pool")
+            h = ops.plan.add(GlobalPool(), features.finished(max(features.levels)), name="pool")
             if skeleton.dropout:
                 h = ops.plan.add(Dropout(skeleton.dropout), h, name="dropout")
             return {"logits": ops.plan.add(Dense(self.classes), h, name="logits"), **outputs}

@@ -34,7 +34,7 @@ class SegmentationHead(Head):
     classes: int
     cell: Genotype
     settings: SegmentationHeadSettings
-    layers: ClassVar[tuple[str, ...]] = ("head.", "decoder.")
+    layers: ClassVar[tuple[str, ...]] = ("head.branch", "head.projection.", "decoder.")
 
     @property
     def output_stride(self) -> int:
@@ -74,7 +74,7 @@ class SegmentationHead(Head):
         plan, filters = ops.plan, self.settings.head_filters
         strides = self.strides({stride: tensor.shape for stride, tensor in features.levels.items()})
         with plan.scope("head"):
-            read = {stride: features.finish(ops, features.level(stride)) for stride in reversed(strides)}
+            read = {stride: features.finished(stride) for stride in reversed(strides)}
             x = read[self.output_stride]
             padded = (x.size[0] * self.output_stride, x.size[1] * self.output_stride)
             x = head_family(self.cell).plan(ops, self.cell, x, filters, self.settings.pyramid_pooling)
