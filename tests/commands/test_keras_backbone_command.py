@@ -119,7 +119,7 @@ def test_a_training_starts_from_another_and_keeps_what_is_frozen(
     assert not {path for path in before if path.endswith("kernel") and not path.startswith("backbone.")} & same
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_stopped_training_continues_to_the_same_weights(data: tuple[str, ...], backbone: str, tmp_path: Path) -> None:
     flags = ("train", "--genotype=DPC-top1", *data, backbone, *RECIPE[:1], *RECIPE[2:])
     assert run(*flags, "--epochs=2", f"--run_dir={tmp_path / 'whole'}").returncode == 0
@@ -134,7 +134,7 @@ def test_a_stopped_training_continues_to_the_same_weights(data: tuple[str, ...],
     assert results(tmp_path / "part")["final_test"] == results(tmp_path / "whole")["final_test"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_is_exported(trained: Path, tmp_path: Path) -> None:
     formats = "--format=saved_model,keras,tflite,onnx"
     done = run("export", f"--model={trained}", formats, f"--out={tmp_path / 'out'}", "--json")

@@ -73,7 +73,7 @@ def test_its_network_takes_images_of_any_size(found: Path) -> None:
         np.testing.assert_allclose(tf.reduce_sum(served["probabilities"], axis=-1), 1, rtol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_workers_share_the_features_and_find_the_same(found: Path, base: Path, search: Words) -> None:
     before = sorted((base / "features").iterdir())
     done = run("search", *search, "--executor=processes", "--workers=2", f"--run_dir={base / 'workers'}")
@@ -174,7 +174,7 @@ def exported(trained: Path, base: Path) -> Path:
     return base / "exported"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_exported_network_predicts_fractions_of_classes(exported: Path, tmp_path: Path) -> None:
     image, _ = draw_picture(np.random.default_rng(0))
     Image.fromarray(image).resize((100, 75)).save(tmp_path / "picture.png")
