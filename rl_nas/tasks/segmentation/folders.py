@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.image_header import read_image_header
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
 from rl_nas.tasks.segmentation.layouts import Pair, check_inside, find_pairs
@@ -19,9 +19,6 @@ IMAGE, MASK, NAME = "image", "mask", "mask/filename"
 """Features of the examples."""
 
 _CLASSES = "classes.txt"
-_ORIENTATION = 0x0112
-_TRANSPOSED = (5, 6, 7, 8)
-"""Orientations of EXIF that swap rows and columns."""
 
 
 class MaskFile(tfds.features.Tensor):
@@ -135,17 +132,15 @@ def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
         if not file.is_file():
             raise UsageError(f"no file {file}; expected an image for each mask")
     try:
-        with PIL.Image.open(pair.image, formats=("JPEG", "PNG")) as image:
-            width, height = image.size
-            turned = image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) in _TRANSPOSED
+        image = read_image_header(pair.image, ("JPEG", "PNG"))
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"{pair.image} cannot be decoded; fix or remove it") from error
     with pair.mask.open("rb") as opened:
         header = opened.read(HEADER_BYTES)
-    size = (width, height) if turned else (height, width)
+    size = image.seen
     mask = read_header(header, str(pair.mask)).size
     if mask != size:
-        note = ", turned upright as its EXIF says" if turned else ""
+        note = ", turned upright as its EXIF says" if size != image.stored else ""
         raise UsageError(
             f"mask {pair.mask} has {mask[0]}x{mask[1]} pixels, its image {size[0]}x{size[1]}{note}; expected as many"
         )
