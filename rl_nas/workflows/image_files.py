@@ -42,7 +42,7 @@ def find_images(words: Sequence[str], predictor: Predictor, tell: Callable[[str]
 def check_headers(files: Sequence[ImageFile], predictor: Predictor) -> None:
     """Raises `UsageError` for the first file that is no image, or whose target is of another size."""
     for file in files:
-        predictor.check(file, _header(file.path).seen)
+        predictor.check(file, _header(file.path))
 
 
 def _below(folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
@@ -64,6 +64,7 @@ def _below(folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
 
 
 def _header(path: Path) -> ImageHeader:
+    """The header of an image; raises `UsageError` if the file is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)

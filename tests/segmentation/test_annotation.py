@@ -9,19 +9,24 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from mask_files import palette_png, png, saved, write
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rl_nas.child.data.annotation import Annotation, Frame
 from rl_nas.child.data.geometry import Geometry
+from rl_nas.child.data.image_header import read_image_header
 from rl_nas.child.data.refusal import refused
+from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.data.source import ImageSource
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.annotation import find_masks, masks_of, nearest
 from rl_nas.tasks.segmentation.folders import mask_folder
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.masks import IGNORE
+from rl_nas.tasks.segmentation.task import Segmentation
 
 SHARED = Path(__file__).parents[3] / "shared/tfds"
 PICTURE = tfds.features.Image(encoding_format="jpeg")
+PREDICT = {name: value for group in Segmentation.predict_settings for name, value in group().flags().items()}
 GRAY = tfds.features.Image(shape=(None, None, 1))
 
 
@@ -215,6 +220,37 @@ def test_a_folder_is_read_with_the_classes_beside_it(tmp_path: Path) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         list(decode)
     assert str(refused(caught.value)).startswith(f"mask {tmp_path}/masks/a.png has value 9; expected 0 to 1")
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("coloured", [False, True], ids=["gray", "in palette"])
+def test_masks_of_photos_are_turned_as_their_images(tmp_path: Path, number: int, coloured: bool) -> None:
+    """A pixel is of class 1 where the image is white: in what networks read too, and in what predictions are."""
+    stored = (np.random.default_rng(number).random([6, 9]) < 0.5).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = number
+    for name in "abc":
+        photo = Image.fromarray(stored.repeat(8, 0).repeat(8, 1) * 255).convert("RGB")
+        write(tmp_path / f"photos/images/{name}.jpg", saved(photo, "JPEG", exif=exif))
+        values = stored.repeat(8, 0).repeat(8, 1)
+        write(
+            tmp_path / f"photos/masks/{name}.png", palette_png(values, np.zeros([256, 3])) if coloured else png(values)
+        )
+    folder = mask_folder(str(tmp_path / "photos"))
+    assert folder is not None
+    annotation = annotated(folder.features, folder.supervised, classes=2)
+    source = ImageSource(DataSettings(dataset="photos", image_size="24x36", valid_images=1), folder, annotation)
+    for image, target in source.part("train").map(source.decode_both):
+        assert image.shape == ((72, 48, 3) if number > 4 else (48, 72, 3))
+        resized = nearest(tf.cast(image[..., 0] > 127, tf.uint8), (24, 36))
+        np.testing.assert_array_equal(target, resized)
+    predictor = Segmentation().predictor(("black", "white"), {}, PREDICT)
+    for file in predictor.images(tmp_path / "photos", print) or []:
+        header = read_image_header(file.path, ("JPEG",))
+        predictor.check(file, header)
+        white = np.asarray(ImageOps.exif_transpose(Image.open(file.path)))[..., 0] > 127
+        predictor.measure(file, {"classes": white.astype(np.uint8)}, header.orientation)
+    assert predictor.figures()["mIoU"] == 1
 
 
 def test_other_errors_are_no_refusals() -> None:

@@ -204,14 +204,15 @@ def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:
         assert folder.unreadable() == str(file)
 
 
-def test_masks_are_of_images_as_they_are_seen(tmp_path: Path) -> None:
+def test_masks_are_of_images_as_they_are_stored(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     write(tmp_path / "images/a.jpg", saved(Image.new("RGB", (6, 4)), "JPEG", exif=exif))
-    write(tmp_path / "masks/a.png", png(np.zeros([6, 4], np.uint8)))
-    assert opened(tmp_path)[0].features["image"].shape == (6, 4, 3)
     write(tmp_path / "masks/a.png", png(np.zeros([4, 6], np.uint8)))
-    with pytest.raises(UsageError, match="has 4x6 pixels, its image 6x4, turned upright as its EXIF says"):
+    assert opened(tmp_path)[0].features["image"].shape == (6, 4, 3)
+    write(tmp_path / "masks/a.png", png(np.zeros([6, 4], np.uint8)))
+    expected = r"mask .*/masks/a\.png has 6x4 pixels, as its image turned upright; expected 4x6, those that are stored"
+    with pytest.raises(UsageError, match=expected):
         opened(tmp_path)
 
 

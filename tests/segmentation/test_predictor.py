@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mask_files import palette_png, png, write, write_pair
 
+from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.errors import UsageError
 from rl_nas.tasks.predictor import ImageFile
 from rl_nas.tasks.segmentation.label_map import LabelMap, label_map_text, make_label_map, parse_label_map
@@ -55,7 +56,7 @@ def test_masks_are_found_by_names_and_measured_in_their_own_size(tmp_path: Path)
     write(tmp_path / "masks/sub/b_gt.png", palette_png(np.array([[9, 9]]), colors))
     one = predictor(masks=str(tmp_path / "masks"))
     first, second = one.with_targets(images, print)
-    one.check(first, (2, 3))
+    one.check(first, ImageHeader((2, 3)))
     one.measure(first, {"classes": np.array([[0, 0, 1], [0, 0, 1]], np.uint8)})
     one.measure(second, {"classes": np.array([[2, 2]], np.uint8)})
     # road: 2 of 3, license plate: 2 of 2, 3: 2 of 3; 6 of 7 pixels.
@@ -64,7 +65,10 @@ def test_masks_are_found_by_names_and_measured_in_their_own_size(tmp_path: Path)
         | {"IoU/road": 2 / 3, "IoU/license plate": 1.0, "IoU/3": 2 / 3}
     )
     with pytest.raises(UsageError, match="has 2x3 pixels, its image 3x2; expected as many"):
-        one.check(first, (3, 2))
+        one.check(first, ImageHeader((3, 2)))
+    one.check(first, ImageHeader((2, 3), 6))
+    with pytest.raises(UsageError, match="has 2x3 pixels, as its image turned upright; expected 3x2, those that are"):
+        one.check(first, ImageHeader((3, 2), 6))
 
 
 def test_flags_say_otherwise(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from rl_nas.child.data.image_header import read_image_header
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
 from rl_nas.tasks.segmentation.layouts import Pair, check_inside, find_pairs
-from rl_nas.tasks.segmentation.masks import HEADER_BYTES, decode_mask, read_header
+from rl_nas.tasks.segmentation.masks import HEADER_BYTES, check_size, decode_mask, read_header
 
 IMAGE, MASK, NAME = "image", "mask", "mask/filename"
 """Features of the examples."""
@@ -50,7 +50,7 @@ class MaskFolder(Examples):
             remarks: lines on what was left out.
 
         Raises:
-            UsageError: a file is no image or a link out of the folder, or a mask has another size than its image.
+            UsageError: a file is no image or a link out of the folder, or a mask has another size than its image as stored.
         """
         self.name, self._pairs, self.remarks = root.resolve().name, pairs, remarks
         self.sizes = {split: len(found) for split, found in pairs.items()}
@@ -137,11 +137,5 @@ def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
         raise UsageError(f"{pair.image} cannot be decoded; fix or remove it") from error
     with pair.mask.open("rb") as opened:
         header = opened.read(HEADER_BYTES)
-    size = image.seen
-    mask = read_header(header, str(pair.mask)).size
-    if mask != size:
-        note = ", turned upright as its EXIF says" if size != image.stored else ""
-        raise UsageError(
-            f"mask {pair.mask} has {mask[0]}x{mask[1]} pixels, its image {size[0]}x{size[1]}{note}; expected as many"
-        )
-    return size
+    check_size(read_header(header, str(pair.mask)).size, image, str(pair.mask))
+    return image.seen

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
+from rl_nas.child.data.image_header import UPRIGHT, ImageHeader
 from rl_nas.errors import UsageError
 from rl_nas.tasks.display import Outputs, as_rgb
 from rl_nas.tasks.predictor import ImageFile, Predictor, Serve
@@ -16,7 +17,7 @@ from rl_nas.tasks.segmentation.display import MaskDisplay
 from rl_nas.tasks.segmentation.label_map import LabelMap, make_label_map
 from rl_nas.tasks.segmentation.layouts import check_inside, files_below, find_pairs
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
-from rl_nas.tasks.segmentation.masks import COLOR, HEADER_BYTES, decode_mask, read_header
+from rl_nas.tasks.segmentation.masks import COLOR, HEADER_BYTES, check_size, decode_mask, read_header
 from rl_nas.tasks.segmentation.matching import match_names
 from rl_nas.tasks.segmentation.overlay import mask_png, overlay_png
 from rl_nas.tasks.segmentation.predict_settings import TileSettings, TruthSettings
@@ -78,17 +79,15 @@ class SegmentationPredictor(Predictor):
         return [image._replace(target=masks[found.masks[image.name]]) for image in images]
 
     @override
-    def check(self, file: ImageFile, size: tuple[int, int]) -> None:
+    def check(self, file: ImageFile, header: ImageHeader) -> None:
         if file.target is None:
             return
         try:
             with file.target.open("rb") as opened:
-                header = read_header(opened.read(HEADER_BYTES), str(file.target))
+                size = read_header(opened.read(HEADER_BYTES), str(file.target)).size
         except OSError as error:
             raise UsageError(f"mask {file.target} cannot be read: {error.strerror or error}") from error
-        if header.size != size:
-            has, expected = ("x".join(map(str, one)) for one in (header.size, size))
-            raise UsageError(f"mask {file.target} has {has} pixels, its image {expected}; expected as many")
+        check_size(size, header, str(file.target))
 
     @override
     def outputs(self, serve: Serve, image: np.ndarray) -> Outputs:
@@ -109,10 +108,13 @@ class SegmentationPredictor(Predictor):
         }
 
     @override
-    def measure(self, file: ImageFile, outputs: Outputs) -> None:
+    def measure(self, file: ImageFile, outputs: Outputs, orientation: int = UPRIGHT) -> None:
         if file.target is None:
             return
-        target = self._labels.classes_of(decode_mask(file.target.read_bytes(), str(file.target)), str(file.target))
+        from rl_nas.child.data.orientation import turned  # imports TensorFlow
+
+        stored = self._labels.classes_of(decode_mask(file.target.read_bytes(), str(file.target)), str(file.target))
+        target = np.asarray(turned(stored[..., np.newaxis], orientation))[..., 0]
         self._confusion += confusion(target, outputs["classes"], len(self._names))
 
     @override
