@@ -132,6 +132,21 @@ def test_a_labeled_image_brings_its_classes(tmp_path: Path) -> None:
         masks_of({"image": PICTURE, "mask": unnamed}, (), MaskSettings())
 
 
+def test_names_of_the_data_set_stay_with_their_values(tmp_path: Path) -> None:
+    names = ["other", "sky", "ground", "void"]
+    mask = tfds.features.LabeledImage(labels=names, shape=(None, None, 1))
+    example = {"image": np.zeros([1, 4, 3], np.uint8), "mask": np.array([[[0], [1], [2], [3]]], np.uint8)}
+    builder = stand_in(tmp_path, {"image": PICTURE, "mask": mask}, [example])
+    for ignored in ("none", "0", "3", "0,3", "1", "200"):
+        annotation = annotated(builder.info.features, ignore_label=ignored)
+        (target,) = targets_of(builder, (1, 4), ignore_label=ignored)
+        found = [None if number == IGNORE else annotation.class_names[number] for number in target[0]]
+        assert found == [None if str(value) in ignored.split(",") else name for value, name in enumerate(names)]
+        assert len(annotation.class_names) == sum(name is not None for name in found)
+    with pytest.raises(UsageError, match="the data set's own names without those that are ignored: 1 classes"):
+        annotated(builder.info.features, ignore_label="0,1,2")
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_every_kind_of_file_gives_the_same_target(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)

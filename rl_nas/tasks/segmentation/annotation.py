@@ -95,7 +95,7 @@ def _own_classes(feature: Any) -> ClassList | None:
     if isinstance(feature, MaskFile):
         return feature.classes
     if isinstance(feature, tfds.features.LabeledImage) and feature.num_classes:
-        return ClassList(tuple(feature.names))
+        return ClassList(tuple(feature.names), of_values=True)
     return None
 
 

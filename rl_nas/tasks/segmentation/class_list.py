@@ -1,8 +1,10 @@
 """Lists of classes: a number, or a file of names and colours."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -22,10 +24,24 @@ class ClassList:
     Attributes:
         names: one for each class, from number 0.
         colors: value of a colour (see `decode_mask`) -> class number or IGNORE; empty: masks are not coloured.
+        of_values: whether the names are those of the values 0, 1, 2 and so on, of ignored ones too.
     """
 
     names: tuple[str, ...]
     colors: Mapping[int, int] = field(default_factory=dict)
+    of_values: bool = False
+
+    def without(self, values: Collection[int]) -> ClassList:
+        """The classes without those whose values are ignored.
+
+        Raises:
+            UsageError: too few or too many are left.
+        """
+        if not self.of_values:
+            return self
+        names = tuple(name for value, name in enumerate(self.names) if value not in values)
+        _check_count(len(names), "the data set's own names without those that are ignored")
+        return replace(self, names=names)
 
 
 def read_classes(given: str, flag: str = "--classes") -> ClassList:

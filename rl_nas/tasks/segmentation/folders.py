@@ -50,7 +50,7 @@ class MaskFolder(Examples):
             remarks: lines on what was left out.
 
         Raises:
-            UsageError: a file is no image or a link out of the folder, or a mask has another size than its image as stored.
+            UsageError: a file is no image or a link out of the folder, or a mask has not the size of its stored image.
         """
         self.name, self._pairs, self.remarks = root.resolve().name, pairs, remarks
         self.sizes = {split: len(found) for split, found in pairs.items()}

@@ -94,7 +94,8 @@ def make_label_map(settings: MaskSettings, classes: ClassList | None = None) -> 
     """The meaning of values by the flags.
 
     Without `label_map`, the classes are the values 0, 1, 2 and so on, without those that are ignored: value 0 is the
-    first class, such as the background of PASCAL VOC, unless it is ignored. Colours mean what the list of classes says.
+    first class, such as the background of PASCAL VOC, unless it is ignored. Names that belong to values stay with them;
+    lists have names of the classes alone. Colours mean what the list of classes says.
     With it, nothing but what it lists and what is ignored has a meaning.
 
     Args:
@@ -114,6 +115,7 @@ def make_label_map(settings: MaskSettings, classes: ClassList | None = None) -> 
         raise UsageError(
             "masks do not tell how many classes there are; give --classes=N, or a file with a name in each line"
         )
+    classes = classes.without(ignored)
     values = islice((value for value in count() if value not in ignored), len(classes.names))
     meaning = {value: number for number, value in enumerate(values)}
     clash = next((value for value in ignored if classes.colors.get(value, IGNORE) != IGNORE), None)
