@@ -20,6 +20,7 @@ from rl_nas.child.data.source import ImageSource
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.annotation import find_masks, masks_of, nearest
 from rl_nas.tasks.segmentation.folders import mask_folder
+from rl_nas.tasks.segmentation.label_map import MASK_VALUES, parse_label_map
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.masks import IGNORE
 from rl_nas.tasks.segmentation.task import Segmentation
@@ -145,6 +146,23 @@ def test_names_of_the_data_set_stay_with_their_values(tmp_path: Path) -> None:
         assert len(annotation.class_names) == sum(name is not None for name in found)
     with pytest.raises(UsageError, match="the data set's own names without those that are ignored: 1 classes"):
         annotated(builder.info.features, ignore_label="0,1,2")
+
+
+@pytest.mark.parametrize("name", ["ignore", "", " a", "a ", "\u00a0a", "a\nb", "a\x0bb", "a\u2028b", "# a", "#"])
+def test_names_that_cannot_be_written_are_refused_before_anything_is_read(name: str) -> None:
+    features = {"image": PICTURE, "mask": tfds.features.LabeledImage(labels=["sky", name], shape=(None, None, 1))}
+    with pytest.raises(UsageError, match="cannot be written into a list of classes") as caught:
+        masks_of(features, (), MaskSettings())
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["3", "#a", "a  b", "ignored", "1 road", "#102030 x", "0-6", "été", "a 1 2 3"])
+def test_names_that_are_taken_come_back_from_files(name: str) -> None:
+    features = {"image": PICTURE, "mask": tfds.features.LabeledImage(labels=["sky", name], shape=(None, None, 1))}
+    text = annotated(features).extras[MASK_VALUES]
+    labels = parse_label_map(text, ("sky", name), "file")
+    assert labels.classes_of(np.array([[0, 1, 255]], np.uint8), "mask").tolist() == [[0, 1, IGNORE]]
+    assert labels.names == ("sky", name)
 
 
 @pytest.mark.parametrize("seed", range(3))

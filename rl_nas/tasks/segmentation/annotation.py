@@ -14,7 +14,7 @@ from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.child.data.orientation import turned
 from rl_nas.child.data.refusal import refuse
 from rl_nas.errors import UsageError
-from rl_nas.tasks.segmentation.class_list import ClassList
+from rl_nas.tasks.segmentation.class_list import ClassList, check_names
 from rl_nas.tasks.segmentation.folders import NAME, MaskFile
 from rl_nas.tasks.segmentation.label_map import MASK_VALUES, LabelMap, label_map_text, make_label_map
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
@@ -67,13 +67,14 @@ def masks_of(features: Mapping[str, Any], supervised: Sequence[str], settings: M
         settings: what the values of masks mean.
 
     Raises:
-        UsageError: nothing tells the classes, or the flags are wrong.
+        UsageError: nothing tells the classes, the flags are wrong, or the name of a class cannot be written into files.
     """
     found = find_masks(features, supervised)
     if found is None:
         return None
     image, mask = found
     labels = make_label_map(settings, _own_classes(features[mask]))
+    check_names(labels.names)
 
     def read(example: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         name = example.get(NAME, example.get(_ID))

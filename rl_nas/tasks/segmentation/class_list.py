@@ -14,6 +14,7 @@ from rl_nas.tasks.segmentation.masks import COLOR, IGNORE, MAX_CLASSES, value_na
 IGNORED = "ignore"
 """Name, in files, of what is neither learned nor measured."""
 
+_COMMENT = re.compile(r"#(\s|$)")
 _COLORED = re.compile(r"(?P<name>.*\S)\s+(?:#(?P<hex>[0-9a-fA-F]{6})|(?P<rgb>\d{1,9}\s+\d{1,9}\s+\d{1,9}))")
 
 
@@ -103,10 +104,25 @@ def read_lines(path: str, flag: str) -> list[str]:
     except ValueError as error:
         raise UsageError(f"{flag}={path} is not UTF-8 text; expected a line for each entry") from error
     lines = [line.strip() for line in text.splitlines()]
-    kept = [line for line in lines if line and not re.match(r"#(\s|$)", line)]
+    kept = [line for line in lines if line and not _COMMENT.match(line)]
     if not kept:
         raise UsageError(f"{flag}={path} has no entries; expected a line for each")
     return kept
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises `UsageError` for a name that the files that go with a network could not give back."""
+    for name in names:
+        if name == IGNORED or name != name.strip() or name.splitlines() != [name] or _COMMENT.match(name):
+            raise UsageError(
+                f"class name {name!r} cannot be written into a list of classes; expected a line of text, no comment"
+                f" and not {IGNORED}, without spaces around it: give names with --classes=FILE"
+            )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"two classes have the name {twice!r}; expected different names: give them with --classes=FILE"
+        )
 
 
 def _checked(names: Sequence[str], where: str) -> tuple[str, ...]:
