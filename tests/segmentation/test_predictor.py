@@ -1,6 +1,6 @@
 """Predictions beside true masks: which belongs to which, and what their values mean."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def test_masks_are_found_by_names_and_measured_in_their_own_size(tmp_path: Path)
 
 def test_flags_say_otherwise(tmp_path: Path) -> None:
     write(tmp_path / "masks/a.png", png(np.array([[0, 1, 2, 255]], np.uint8)))
-    one = predictor(masks=str(tmp_path / "masks"), ignore_label="255")
+    one = predictor(masks=str(tmp_path / "masks"), classes="3", ignore_label="255")
     (file,) = one.with_targets([ImageFile("a.png", tmp_path / "a.png")], print)
     one.measure(file, {"classes": np.array([[0, 1, 2, 0]], np.uint8)})
     assert one.figures()["mIoU"] == 1
@@ -81,6 +81,47 @@ def test_flags_say_otherwise(tmp_path: Path) -> None:
         predictor(masks=str(tmp_path / "masks"), classes="4")
     with pytest.raises(UsageError, match="--ignore_label is about true masks, and there are none"):
         predictor(ignore_label="255").with_targets([ImageFile("a.png", tmp_path / "a.png")], print)
+
+
+def measured(folder: Path, values: Sequence[int], **flags: Any) -> dict[str, float]:
+    """The figures of a prediction of road, license plate, 3."""
+    write(folder / "masks/a.png", png(np.array([values], np.uint8)))
+    one = predictor(masks=str(folder / "masks"), **flags)
+    (file,) = one.with_targets([ImageFile("a.png", folder / "a.png")], print)
+    one.measure(file, {"classes": np.array([[0, 1, 2]], np.uint8)})
+    return one.figures()
+
+
+def test_further_values_are_ignored_and_the_others_keep_their_meaning(tmp_path: Path) -> None:
+    assert measured(tmp_path, [7, 8, 200], ignore_label="200,201") == {
+        "mIoU": 1.0,
+        "pixel_accuracy": 1.0,
+        "IoU/road": 1.0,
+        "IoU/license plate": 1.0,
+    }
+    assert measured(tmp_path, [7, 0, 200], ignore_label="200")["pixel_accuracy"] == 1.0
+    assert "IoU/road" not in measured(tmp_path, [7, 8, 9], ignore_label="7")
+    assert measured(tmp_path, [7, 8, 9], ignore_label="none")["mIoU"] == 1
+    with pytest.raises(UsageError, match="has value 0; expected 7 to 9: give"):
+        measured(tmp_path, [7, 8, 0], ignore_label="none")
+
+
+def test_classes_are_those_of_the_network_by_name(tmp_path: Path) -> None:
+    listed = tmp_path / "classes.txt"
+    listed.write_text("3\nroad\nlicense plate\n")
+    assert measured(tmp_path, [1, 2, 0], classes=str(listed))["mIoU"] == 1
+    assert measured(tmp_path, [1, 2, 0], classes=str(listed))["IoU/license plate"] == 1
+    mapped = tmp_path / "map.txt"
+    mapped.write_text("4 license plate\n5 3\n6 road\n")
+    assert measured(tmp_path, [6, 4, 5], label_map=str(mapped))["mIoU"] == 1
+    for text, problem in (
+        ("road\nlicense plate\nsky", "no class '3', which the network has"),
+        ("road\nlicense plate\n3\nsky", "class 'sky', which the network has not"),
+        ("road\nlicense plate", "no class '3', which the network has"),
+    ):
+        listed.write_text(text)
+        with pytest.raises(UsageError, match=f"--classes={listed}: {problem}; expected the names of its classes"):
+            measured(tmp_path, [0, 1, 2], classes=str(listed))
 
 
 def test_an_image_without_a_mask_and_an_unknown_value_are_refused(tmp_path: Path) -> None:

@@ -123,14 +123,16 @@ class SegmentationPredictor(Predictor):
 
 
 def _given_labels(meaning: MaskSettings, exported: LabelMap) -> LabelMap:
-    """What the values of true masks mean: as flags say, or as in the network's training."""
-    if (meaning.classes, meaning.ignore_label, meaning.label_map) == (None, None, None):
-        return exported
+    """What the values of true masks mean: as in the network's training, with what flags ignore, or as flags say."""
+    if meaning.classes is None and meaning.label_map is None:
+        return exported if meaning.ignore_label is None else exported.ignoring(meaning.ignore_label)
     colors = {value: label for value, label in exported.meaning.items() if value >= COLOR}
     labels = make_label_map(meaning, ClassList(exported.names, colors))
+    if meaning.classes is None or not meaning.classes.isdecimal():  # classes have names
+        return labels.numbered_as(exported.names, f"--classes={meaning.classes}")
     if len(labels.names) != len(exported.names):
         raise UsageError(f"the network has {len(exported.names)} classes; flags say {len(labels.names)}")
-    return labels
+    return LabelMap(exported.names, labels.meaning)
 
 
 def _likeliest(bands: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
