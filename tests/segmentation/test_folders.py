@@ -231,6 +231,28 @@ def test_links_out_of_a_folder_are_not_followed(tmp_path: Path) -> None:
     assert opened(tmp_path / "link")[0].sizes == {"train": 3}
 
 
+def test_the_list_of_classes_is_no_link_to_elsewhere(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    fill(root, "images", "masks", {"train": 2})
+    write(tmp_path / "secret.txt", b"sky\nground")
+    for target in (tmp_path / "secret.txt", tmp_path / "absent.txt", Path("/etc/hostname")):
+        (root / "classes.txt").unlink(missing_ok=True)
+        (root / "classes.txt").symlink_to(target)
+        with pytest.raises(UsageError, match=r"classes\.txt is a link out of the folder"):
+            opened(root)
+    write(root / "names.txt", b"sky\nground")
+    (root / "classes.txt").unlink()
+    (root / "classes.txt").symlink_to("names.txt")
+    assert opened(root)[0].features["mask"].classes.names == ("sky", "ground")
+
+
+def test_a_broken_link_among_the_lists_of_voc_is_refused(tmp_path: Path) -> None:
+    write_voc(tmp_path / "voc", {"train": ["1"]})
+    (tmp_path / "voc/ImageSets/Segmentation/val.txt").symlink_to(tmp_path / "absent.txt")
+    with pytest.raises(UsageError, match=r"val\.txt is a link out of the folder"):
+        opened(tmp_path / "voc")
+
+
 def write_voc(root: Path, splits: dict[str, list[str]]) -> None:
     palette = np.random.default_rng(0).integers(0, 256, [256, 3])
     for split, names in splits.items():

@@ -50,17 +50,15 @@ class MaskFolder(Examples):
             remarks: lines on what was left out.
 
         Raises:
-            UsageError: a file is no image or a link out of the folder, or a mask has not the size of its stored image.
+            UsageError: a file is no image or leads out of the folder, or a mask has not the size of its stored image.
         """
         self.name, self._pairs, self.remarks = root.resolve().name, pairs, remarks
         self.sizes = {split: len(found) for split, found in pairs.items()}
         seen = {_checked_size(pair, root) for found in pairs.values() for pair in found}
         height, width = seen.pop() if len(seen) == 1 else (None, None)
-        listed = root / _CLASSES
-        classes = read_classes(str(listed), flag=_CLASSES) if listed.is_file() else None
         self.features: Mapping[str, Any] = {
             IMAGE: tfds.features.Image(shape=(height, width, 3)),
-            MASK: MaskFile(classes),
+            MASK: MaskFile(_listed_classes(root)),
             NAME: tfds.features.Text(),
         }
 
@@ -123,6 +121,13 @@ def mask_folder(path: str, suffix: str | None = None) -> MaskFolder | None:
         return MaskFolder(root, pairs, remarks)
     except OSError as error:
         raise UsageError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error
+
+
+def _listed_classes(root: Path) -> ClassList | None:
+    """The classes that a folder lists, if it does."""
+    listed = root / _CLASSES
+    check_inside(listed, root)
+    return read_classes(str(listed), flag=_CLASSES) if listed.is_file() else None
 
 
 def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:

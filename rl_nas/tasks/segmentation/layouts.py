@@ -127,9 +127,9 @@ def _voc_pairs(root: Path) -> dict[str, list[Pair]]:
     pairs = {}
     for split in _VOC_SPLITS:
         file = lists / f"{split}.txt"
+        check_inside(file, root)
         if not file.is_file():
             continue
-        check_inside(file, root)
         names = [_plain(name, file) for name in _read(file).split()]
         pairs[split] = [Pair(name, images / f"{name}.jpg", masks / f"{name}.png") for name in names]
         twice = len(names) - len(set(names))
