@@ -241,8 +241,13 @@ def test_the_list_of_classes_is_no_link_to_elsewhere(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"classes\.txt is a link out of the folder"):
             opened(root)
     write(root / "names.txt", b"sky\nground")
+    (root / "images/circle.jpg").symlink_to("circle.jpg")
+    write(root / "masks/circle.png", png(np.zeros([4, 6], np.uint8)))
     (root / "classes.txt").unlink()
     (root / "classes.txt").symlink_to("names.txt")
+    with pytest.raises(UsageError, match=r"no file .*circle\.jpg"):
+        opened(root)
+    (root / "images/circle.jpg").unlink()
     assert opened(root)[0].features["mask"].classes.names == ("sky", "ground")
 
 

@@ -159,7 +159,9 @@ def _without_secret(pairs: Mapping[str, list[Pair]], root: Path, tell: Callable[
 
 def check_inside(file: Path, root: Path) -> None:
     """Raises `UsageError` for a link out of a folder: what a data set brings must not lead to other files."""
-    if not file.resolve().is_relative_to(root.resolve()):
+    if not Path(os.path.realpath(file)).is_relative_to(
+        os.path.realpath(root)
+    ):  # resolve fails where links are a circle
         raise UsageError(f"{file} is a link out of the folder {root}; put the file itself there")
 
 
