@@ -1,5 +1,6 @@
 """Predictions beside true masks: which belongs to which, and what their values mean."""
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -151,6 +152,49 @@ def test_a_folder_in_a_layout_brings_its_masks(tmp_path: Path) -> None:
     (tmp_path / "train/masks/x.png").symlink_to("/etc/hostname")
     with pytest.raises(UsageError, match="is a link out of the folder"):
         predictor().images(tmp_path, print)
+
+
+def names_and_targets(folder: Path, told: list[str], **flags: Any) -> dict[str, bool]:
+    """Name of each image -> whether it has a true mask."""
+    found = predictor(**flags).images(folder, told.append)
+    assert found is not None
+    return {file.name: file.target is not None for file in found}
+
+
+def test_all_images_of_a_layout_are_predicted_whether_they_have_a_mask_or_not(tmp_path: Path) -> None:
+    told: list[str] = []
+    for name in ("train/a", "train/b", "val/c", "test/d"):
+        split, stem = name.split("/")
+        write_pair(tmp_path / f"above/{split}/images/{stem}.jpg", tmp_path / f"above/{split}/masks/{stem}.png")
+        write_pair(tmp_path / f"below/images/{name}.jpg", tmp_path / f"below/masks/{name}.png")
+        write_pair(tmp_path / f"voc/JPEGImages/{stem}.jpg", tmp_path / f"voc/SegmentationClass/{stem}.png")
+    write(tmp_path / "voc/ImageSets/Segmentation/train.txt", b"a")
+    write(tmp_path / "below/images/loose.jpg", (tmp_path / "below/images/train/a.jpg").read_bytes())
+    shutil.rmtree(tmp_path / "above/test/masks")
+    (tmp_path / "above/train/masks/b.png").unlink()
+    (tmp_path / "voc/SegmentationClass/a.png").unlink()
+    assert names_and_targets(tmp_path / "above", told) == {
+        "test/d.jpg": False,
+        "train/a.jpg": True,
+        "train/b.jpg": False,
+        "val/c.jpg": True,
+    }
+    below = names_and_targets(tmp_path / "below", told)
+    assert below == {"loose.jpg": False} | dict.fromkeys(
+        ("test/d.jpg", "train/a.jpg", "train/b.jpg", "val/c.jpg"), True
+    )
+    assert names_and_targets(tmp_path / "voc", told) == {"a.jpg": False, "b.jpg": True, "c.jpg": True, "d.jpg": True}
+    assert told == [
+        f"{tmp_path}/{folder}: images without a true mask: {count}, such as {tmp_path}/{folder}/{first}; not measured"
+        for folder, count, first in (
+            ("above", "2 of 4", "test/images/d.jpg"),
+            ("below", "1 of 5", "images/loose.jpg"),
+            ("voc", "1 of 4", "JPEGImages/a.jpg"),
+        )
+    ]
+    shutil.rmtree(tmp_path / "below/masks")
+    (tmp_path / "below/masks").mkdir()
+    assert set(names_and_targets(tmp_path / "below", told).values()) == {False}
 
 
 def test_tiles_see_every_part_of_an_image() -> None:

@@ -15,7 +15,7 @@ from rl_nas.tasks.segmentation.class_list import ClassList
 from rl_nas.tasks.segmentation.confusion import confusion, figures
 from rl_nas.tasks.segmentation.display import MaskDisplay
 from rl_nas.tasks.segmentation.label_map import LabelMap, make_label_map
-from rl_nas.tasks.segmentation.layouts import check_inside, files_below, find_pairs
+from rl_nas.tasks.segmentation.layouts import all_images, check_inside, files_below
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.masks import COLOR, HEADER_BYTES, check_size, decode_mask, read_header
 from rl_nas.tasks.segmentation.matching import match_names
@@ -46,15 +46,12 @@ class SegmentationPredictor(Predictor):
 
     @override
     def images(self, folder: Path, tell: Callable[[str], None]) -> list[ImageFile] | None:
-        pairs = find_pairs(folder, self._suffix, tell)
-        if pairs is None:
+        found = all_images(folder, self._suffix, tell)
+        if found is None:
             return None
-        for pair in (pair for found in pairs.values() for pair in found):
-            check_inside(pair.image, folder)
-            check_inside(pair.mask, folder)
-        return [
-            ImageFile(f"{split}/{pair.name}", pair.image, pair.mask) for split, found in pairs.items() for pair in found
-        ]
+        for file in (file for one in found for file in (one.file, one.mask) if file is not None):
+            check_inside(file, folder)
+        return [ImageFile(*one) for one in found]
 
     @override
     def with_targets(self, images: Sequence[ImageFile], tell: Callable[[str], None]) -> list[ImageFile]:
