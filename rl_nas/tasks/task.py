@@ -73,6 +73,7 @@ class Task(ABC):
         name: what `--task` calls it.
         noun: for a trained network, such as `image classifier`.
         settings: groups of the task's own flags.
+        data_settings: those of them that say what the targets are; `rl_nas export` takes them too.
         parts: parts of its networks; the backbone, and those with a flag that names a genotype -> that flag's default.
         supports: further abilities: `one_shot` (search with shared weights), `mixup`, and names of the scores of
             untrained networks; and `views`, with `averaged`.
@@ -84,6 +85,7 @@ class Task(ABC):
     name: ClassVar[str]
     noun: ClassVar[str]
     settings: ClassVar[tuple[type[Settings], ...]] = ()
+    data_settings: ClassVar[tuple[type[Settings], ...]] = ()
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None}
     supports: ClassVar[frozenset[str]] = frozenset()
     layouts: ClassVar[str] = ""

@@ -47,6 +47,7 @@ class Segmentation(Task):
     name: ClassVar[str] = "segmentation"
     noun: ClassVar[str] = "segmentation network"
     settings: ClassVar[tuple[type[Settings], ...]] = (SegmentationSettings, SegmentationHeadSettings, MaskSettings)
+    data_settings: ClassVar[tuple[type[Settings], ...]] = (MaskSettings,)
     supports: ClassVar[frozenset[str]] = frozenset({"parameters", "gradient_norm", "views"})
     layouts: ClassVar[str] = LAYOUTS
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None, HEAD: _DEFAULT_HEAD}
