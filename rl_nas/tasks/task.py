@@ -5,6 +5,7 @@ A task's module imports no TensorFlow; what needs it is imported by the methods 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -119,6 +120,22 @@ class Task(ABC):
             UsageError: the folder is in a layout of the task, but something in it is wrong.
         """
         return None
+
+    def class_names(self, flags: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """The names of classes that flags give without a data set, by numbers here; None: they do not.
+
+        Args:
+            flags: as in `annotation`.
+
+        Raises:
+            UsageError: the flags are wrong.
+        """
+        given = flags.get("classes")
+        if given is None:
+            return None
+        if not re.fullmatch(r"[1-9][0-9]{0,5}", given):
+            raise UsageError(f"--classes={given}: expected a number of classes with --task={self.name}")
+        return tuple(map(str, range(int(given))))
 
     @abstractmethod
     def head(self, problem: Problem) -> Head:

@@ -98,6 +98,13 @@ class Segmentation(Task):
         return replace(problem, facts={_WEIGHTS: weights})
 
     @override
+    def class_names(self, flags: Mapping[str, Any]) -> tuple[str, ...] | None:
+        settings = self.problem((), flags).of(MaskSettings)
+        if settings.classes is None and settings.label_map is None:
+            return None
+        return make_label_map(settings).names
+
+    @override
     def head(self, problem: Problem) -> SegmentationHead:
         cell = problem.parts.get(HEAD, PUBLISHED[_DEFAULT_HEAD])
         return SegmentationHead(problem.classes, cell, problem.of(SegmentationHeadSettings))
