@@ -17,7 +17,9 @@ from rl_nas.child.data.image_header import read_image_header
 from rl_nas.child.data.refusal import refused
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.source import ImageSource
+from rl_nas.commands.search import SEARCH
 from rl_nas.errors import UsageError
+from rl_nas.flags.parsing import parse
 from rl_nas.tasks.segmentation.annotation import find_masks, masks_of, nearest
 from rl_nas.tasks.segmentation.folders import mask_folder
 from rl_nas.tasks.segmentation.label_map import MASK_VALUES, parse_label_map
@@ -97,6 +99,15 @@ def targets_of(builder: Any, size: tuple[int, int], **settings: Any) -> list[np.
     return list(dataset.map(decode, num_parallel_calls=2).as_numpy_iterator())
 
 
+def recipe(dataset: str) -> dict[str, Any]:
+    """What masks mean, by the flags of the command for a data set in the documentation."""
+    lines = (Path(__file__).parents[2] / "docs/segmentation.md").read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in lines if f" --dataset={dataset} " in line]
+    parsed = parse(SEARCH, line.split()[2:])
+    assert parsed.values["task"] == "segmentation"
+    return parsed.group(MaskSettings).flags()
+
+
 def test_the_recipes_of_known_data_sets(tmp_path: Path) -> None:
     """Features as TFDS declares them for cityscapes/semantic_segmentation, scene_parse150 and oxford_iiit_pet."""
     image = np.zeros([2, 3, 3], np.uint8)
@@ -105,20 +116,22 @@ def test_the_recipes_of_known_data_sets(tmp_path: Path) -> None:
     ids = np.array([[7, 8, 0], [33, 31, 255]], np.uint8)
     examples = [{"image_id": "a", "image_left": image, "segmentation_label": ids[..., np.newaxis]}]
     builder = stand_in(tmp_path / "cityscapes", street, examples)
-    (target,) = targets_of(builder, (2, 3), label_map="cityscapes_labels.txt")
+    (target,) = targets_of(builder, (2, 3), **recipe("cityscapes/semantic_segmentation"))
     np.testing.assert_array_equal(target, [[0, 1, IGNORE], [18, 16, IGNORE]])
 
     scene = {"image": PICTURE, "annotation": tfds.features.Image(encoding_format="png")}
     gray = write(tmp_path / "gray.png", png(np.array([[0, 1, 150], [2, 0, 75]], np.uint8)))  # of one channel
     builder = stand_in(tmp_path / "scene", scene, [{"image": image, "annotation": str(gray)}])
-    (target,) = targets_of(builder, (2, 3), classes=150, ignore_label=0)
+    (target,) = targets_of(builder, (2, 3), **recipe("scene_parse150"))
     np.testing.assert_array_equal(target, [[IGNORE, 0, 149], [1, IGNORE, 74]])
 
     pet = {"image": PICTURE, "label": tfds.features.ClassLabel(num_classes=37)}
     pet["segmentation_mask"] = tfds.features.Image(shape=(None, None, 1), use_colormap=True)
     trimap = np.array([[1, 2, 3], [3, 2, 1]], np.uint8)[..., np.newaxis]
     builder = stand_in(tmp_path / "pet", pet, [{"image": image, "label": 1, "segmentation_mask": trimap}])
-    (target,) = targets_of(builder, (2, 3), classes="oxford_pet_classes.txt", ignore_label=0)
+    meaning = recipe("oxford_iiit_pet")
+    (target,) = targets_of(builder, (2, 3), **meaning)
+    assert annotated(builder.info.features, **meaning).class_names == ("pet", "background", "border")
     np.testing.assert_array_equal(target, [[0, 1, 2], [2, 1, 0]])
 
 

@@ -111,7 +111,7 @@ def _decode(labels: LabelMap, kept: Mapping[str, tf.Tensor], frame: Frame) -> tf
     Python, which can tell what.
     """
     content, name, turn = kept["content"], kept["name"], tf.cast(frame.orientation, tf.int32)
-    stored = tf.where(turn > 4, frame.original[::-1], frame.original)
+    stored = tf.where(turn > 4, tf.reverse(frame.original, [0]), frame.original)
     table = tf.constant(labels.table[:256])
 
     def quickly() -> tf.Tensor:
