@@ -33,7 +33,6 @@ from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.files import storage_errors, write_text
 from rl_nas.tasks.catalog import TASK_SETTINGS, TASKS, check_unread, find_task
 from rl_nas.tasks.networks import Networks
-from rl_nas.tasks.segmentation.class_list import read_classes
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Task
 from rl_nas.workflows.networks import check_part, find_backbone, make_networks
@@ -165,10 +164,8 @@ def describe(genotype: Genotype, flags: Mapping[str, Any], task: Task) -> Descri
     preset = trained or skeleton_of(backbone, NetworkSettings.from_flags(flags), reads, default="cifar")
     height, width = parse_image_size(settings.image_size) if settings.image_size else (preset.image_size,) * 2
     shape = (height, width, settings.channels)
-    given = flags["classes"]
-    known = not given or given.isdecimal()
-    names = tuple(map(str, range(int(given or preset.classes)))) if known else read_classes(given).names
-    problem = task.problem(names, flags)
+    names = task.class_names(flags)
+    problem = task.problem(tuple(map(str, range(preset.classes))) if names is None else names, flags)
     what = f"--genotype={settings.genotype}"
     networks, found = make_networks(task, problem, genotype, what, flags, shape, "cifar", weights=False)
     keras = None if found is None else found.keras

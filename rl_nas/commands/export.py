@@ -18,6 +18,7 @@ from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, pa
 from rl_nas.report.model_card import export_text
 from rl_nas.settings import Settings, setting
 from rl_nas.store.files import storage_errors
+from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
 from rl_nas.workflows.export_source import ExportSource
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
@@ -45,8 +46,9 @@ EXPORT = Command(
         "rl_nas export --model=runs/final --out=exported",
         "rl_nas export --model=runs/final --format=saved_model,tflite,keras,onnx --out=exported",
         "rl_nas export --model=model.keras --dataset=folder:photos --image_size=32 --out=exported",
+        "rl_nas export --model=model.keras --task=segmentation --dataset=folder:scans --classes=7 --out=exported",
     ),
-    groups=(ExportSettings, TaskSettings, DataSettings),
+    groups=(ExportSettings, TaskSettings, DataSettings, *DATA_SETTINGS),
 )
 
 

@@ -15,6 +15,9 @@ TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Segment
 TASK_SETTINGS: tuple[type[Settings], ...] = tuple(group for task in TASKS.values() for group in task.settings)
 """Groups of flags that tasks bring."""
 
+DATA_SETTINGS: tuple[type[Settings], ...] = tuple(group for task in TASKS.values() for group in task.data_settings)
+"""Those of them that say what the targets of a data set are."""
+
 PREDICT_SETTINGS: tuple[type[Settings], ...] = tuple(
     group for task in TASKS.values() for group in task.predict_settings
 )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rl_nas.child.data.image_header import UPRIGHT, ImageHeader
 from rl_nas.tasks.display import Outputs
 
 Serve = Callable[[np.ndarray], Outputs]
@@ -59,8 +60,8 @@ class Predictor:
         """
         return list(images)
 
-    def check(self, file: ImageFile, size: tuple[int, int]) -> None:
-        """Raises `UsageError`, before any work, if a target cannot belong to an image of this height and width."""
+    def check(self, file: ImageFile, header: ImageHeader) -> None:
+        """Raises `UsageError`, before any work, if a target cannot belong to an image with this header."""
 
     def outputs(self, serve: Serve, image: np.ndarray) -> Outputs:
         """The outputs for an image."""
@@ -75,8 +76,13 @@ class Predictor:
         """
         return {}
 
-    def measure(self, file: ImageFile, outputs: Outputs) -> None:
+    def measure(self, file: ImageFile, outputs: Outputs, orientation: int = UPRIGHT) -> None:
         """Compares a prediction with its target, if there is one.
+
+        Args:
+            file: of the image.
+            outputs: for the image turned upright.
+            orientation: of the image as it is stored, by EXIF.
 
         Raises:
             UsageError: the target cannot be read, or says what the network cannot.

@@ -5,6 +5,7 @@ A task's module imports no TensorFlow; what needs it is imported by the methods 
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,6 +74,7 @@ class Task(ABC):
         name: what `--task` calls it.
         noun: for a trained network, such as `image classifier`.
         settings: groups of the task's own flags.
+        data_settings: those of them that say what the targets are; `rl_nas export` takes them too.
         parts: parts of its networks; the backbone, and those with a flag that names a genotype -> that flag's default.
         supports: further abilities: `one_shot` (search with shared weights), `mixup`, and names of the scores of
             untrained networks; and `views`, with `averaged`.
@@ -84,6 +86,7 @@ class Task(ABC):
     name: ClassVar[str]
     noun: ClassVar[str]
     settings: ClassVar[tuple[type[Settings], ...]] = ()
+    data_settings: ClassVar[tuple[type[Settings], ...]] = ()
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None}
     supports: ClassVar[frozenset[str]] = frozenset()
     layouts: ClassVar[str] = ""
@@ -117,6 +120,22 @@ class Task(ABC):
             UsageError: the folder is in a layout of the task, but something in it is wrong.
         """
         return None
+
+    def class_names(self, flags: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """The names of classes that flags give without a data set, by numbers here; None: they do not.
+
+        Args:
+            flags: as in `annotation`.
+
+        Raises:
+            UsageError: the flags are wrong.
+        """
+        given = flags.get("classes")
+        if given is None:
+            return None
+        if not re.fullmatch(r"[1-9][0-9]{0,5}", given):
+            raise UsageError(f"--classes={given}: expected a number of classes with --task={self.name}")
+        return tuple(map(str, range(int(given))))
 
     @abstractmethod
     def head(self, problem: Problem) -> Head:

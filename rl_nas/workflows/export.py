@@ -18,6 +18,7 @@ from rl_nas.child.export.verification import verify
 from rl_nas.errors import UsageError, first_line
 from rl_nas.report.model_card import model_card
 from rl_nas.store.files import write_text
+from rl_nas.tasks.catalog import check_unread
 from rl_nas.tasks.sources import open_source
 from rl_nas.tasks.task import Task
 from rl_nas.workflows.export_source import ExportSource
@@ -43,7 +44,9 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
         UsageError: the model, the data set and the task do not fit together.
         RunError: a format computes something else than the network.
     """
-    task, data = open_source(source.data, source.task, source.flags)
+    flags = {name: value for group in source.of_tasks for name, value in group.flags().items()}
+    task, data = open_source(source.data, source.task, {**source.flags, **flags})
+    check_unread(task, source.of_tasks)
     serving = _serving(task, source, data.class_names)
     if serving.image_shape != data.shape:
         raise UsageError(

@@ -7,6 +7,7 @@ from typing import Any
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.errors import UsageError
 from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
 from rl_nas.workflows.run_config import check_plugins
 
@@ -18,6 +19,7 @@ class ExportSource:
         file: model.keras.
         results: content of the training's results.json.
         flags: of the training.
+        of_tasks: settings of all tasks that say what the targets are, of the training or of this call.
         data: the data set, of the training or of this call.
         pipeline: settings of the training's input pipeline.
         task: name of the task; None: the first whose targets the data set has.
@@ -51,4 +53,5 @@ class ExportSource:
         merged = {**values, **self.flags, **{name: values[name] for name in given}}
         self.data = DataSettings.from_flags(merged)
         self.pipeline = InputPipelineSettings.from_flags({**InputPipelineSettings().flags(), **self.flags})
+        self.of_tasks = tuple(group.from_flags({**group().flags(), **merged}) for group in DATA_SETTINGS)
         self.task = TaskSettings.from_flags({"task": None, **merged}).task

@@ -8,14 +8,12 @@ from pathlib import Path
 
 import PIL.Image
 
+from rl_nas.child.data.image_header import ImageHeader, read_image_header
 from rl_nas.errors import UsageError
 from rl_nas.tasks.predictor import ImageFile, Predictor
 
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP")
 _ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
-_ORIENTATION = 0x0112
-_TRANSPOSED = (5, 6, 7, 8)
-"""Orientations of EXIF that swap rows and columns."""
 
 
 def find_images(words: Sequence[str], predictor: Predictor, tell: Callable[[str], None]) -> list[ImageFile]:
@@ -44,7 +42,7 @@ def find_images(words: Sequence[str], predictor: Predictor, tell: Callable[[str]
 def check_headers(files: Sequence[ImageFile], predictor: Predictor) -> None:
     """Raises `UsageError` for the first file that is no image, or whose target is of another size."""
     for file in files:
-        predictor.check(file, _upright_size(file.path))
+        predictor.check(file, _header(file.path))
 
 
 def _below(folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
@@ -65,14 +63,11 @@ def _below(folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
     return found
 
 
-def _upright_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image as it is seen, by its header alone."""
+def _header(path: Path) -> ImageHeader:
+    """The header of an image; raises `UsageError` if the file is none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            with PIL.Image.open(path, formats=_FORMATS) as image:
-                width, height = image.size
-                turned = image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) in _TRANSPOSED
+            return read_image_header(path, _FORMATS)
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"{path} cannot be decoded; expected a PNG, JPEG, GIF or BMP image") from error
-    return (width, height) if turned else (height, width)

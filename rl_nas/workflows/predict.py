@@ -55,18 +55,19 @@ def predict_files(
         return {name: output[0].numpy() for name, output in serve(images=tf.constant(image[np.newaxis])).items()}
 
     for file in files:
-        image = _decoded(file.path, channels)
+        image, turn = _decoded(file.path, channels)
         outputs = predictor.outputs(outputs_of, image)
-        predictor.measure(file, outputs)
+        predictor.measure(file, outputs, turn)
         yield Prediction(file, image, outputs, *task.prediction(outputs, class_names, top))
     del loaded  # its variables live as long as it does
 
 
-def _decoded(path: Path, channels: int) -> np.ndarray:
-    """An image, upright."""
+def _decoded(path: Path, channels: int) -> tuple[np.ndarray, int]:
+    """An image, upright, and the orientation that it is stored in."""
     content = tf.io.read_file(str(path))
     try:
         image = tf.io.decode_image(content, channels=channels, expand_animations=False)
     except tf.errors.InvalidArgumentError as error:
         raise UsageError(f"{path} cannot be decoded; expected a PNG, JPEG, GIF or BMP image") from error
-    return np.asarray(turned(image, orientation(content)))
+    turn = orientation(content)
+    return np.asarray(turned(image, turn)), int(turn)

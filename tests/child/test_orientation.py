@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 from classifying import image_data, image_source
 
 from rl_nas.child.data.annotation import Annotation
+from rl_nas.child.data.image_header import read_image_header
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.orientation import orientation, turned
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
@@ -131,3 +132,11 @@ def test_a_target_is_turned_like_its_image(photos: Path, size: tuple[int, int] |
     for image, target in decoded:
         assert source.resize(image).shape == (64, 96, 3)
         np.testing.assert_array_equal(image[..., :1], target)
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_a_header_tells_the_size_that_others_show(number: int) -> None:
+    header = read_image_header(io.BytesIO(jpeg(number)), ("JPEG",))
+    assert header.stored == (64, 96)
+    assert header.seen == as_others_show(jpeg(number)).shape[:2]
+    assert header.orientation == int(orientation(tf.constant(jpeg(number))))

@@ -64,10 +64,28 @@ def test_an_oblong_image_costs_its_pixels() -> None:
     assert oblong["multiply_adds"] - head == 2 * (square["multiply_adds"] - head)
 
 
+def test_classes_are_those_that_flags_give(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("road 0 0 0\nsky 255 255 255\nignore 1 1 1\ncar 0 0 9\n")
+    segmentation = ("--genotype=DPC-top1", "--backbone=NASNet-A", "--network=cifar", "--json")
+    classification = ("--genotype=NASNet-A", "--network=cifar", "--json")
+    for words, classes in (
+        ((*segmentation, "--classes=19"), 19),
+        ((*segmentation, f"--classes={tmp_path / 'classes.txt'}"), 3),
+        ((*segmentation, "--label_map=cityscapes_labels.txt"), 19),
+        (segmentation, 10),
+        ((*classification, "--classes=100"), 100),
+        (classification, 10),
+    ):
+        assert json.loads(describe(*words).stdout)["classes"] == classes
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "--genotype is missing"),
+        (["--genotype=NASNet-A", "--classes=voc_classes.txt"], "--classes=voc_classes.txt: expected a number of"),
+        (["--genotype=NASNet-A", "--classes=0"], "--classes=0: expected a number of classes"),
+        (["--genotype=DPC-top1", "--backbone=NASNet-A", "--classes=300"], "300 classes; expected 2 to 254"),
         (["--genotype=NASNet-A", "--image_size=32x"], "--image_size=32x: expected pixels, as N for a square or HxW"),
         (["--genotype=NASNET-A"], "did you mean NASNet-A"),
         (["--space=dpc", "--rates=1,,6"], "--rates=1,,6: expected different whole numbers"),

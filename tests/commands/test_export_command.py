@@ -150,6 +150,8 @@ def test_data_of_other_classes_or_images_are_refused(trained: Path, tmp_path: Pa
         for number in range(2):
             keras.utils.array_to_img(np.zeros((8, 8, 3))).save(tmp_path / "photos/train" / name / f"{number}.png")
     words = ["--dataset=folder:photos", "--valid_fraction=0.5", "--image_size=8"]
+    done = refuse("export", f"--model={trained / 'model.keras'}", *words, "--classes=2", "--out=out", cwd=tmp_path)
+    assert "--classes=2 has no effect with --task=classification; leave it out" in done.stderr
     done = refuse("export", f"--model={trained / 'model.keras'}", *words, "--out=out", cwd=tmp_path)
     assert done.returncode == 2
     assert "the model has 10 classes; 2 names were given" in done.stderr

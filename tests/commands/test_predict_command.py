@@ -82,7 +82,8 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exif[0x0112] = 6  # to be turned to the right
     lying = PIL.Image.fromarray(np.rot90(upright))
     lying.save(base / "photos/photo.jpg", quality=100, subsampling=0, exif=exif)
-    PIL.Image.fromarray(upright.argmax(axis=-1).astype(np.uint8) + 1).save(base / "masks/photo_gt.png")
+    of_stored = np.rot90(upright.argmax(axis=-1).astype(np.uint8) + 1)
+    PIL.Image.fromarray(of_stored).save(base / "masks/photo_gt.png")
     (base / "photos/notes.txt").touch()
     (base / "photos/README").touch()
     (base / "photos/.hidden.png").touch()

@@ -1,6 +1,7 @@
 """Segmentation by the command line: heads and backbones are searched, trained, exported and used."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,37 @@ def test_an_exported_network_predicts_fractions_of_classes(exported: Path, tmp_p
     (fractions,) = json.loads(done.stdout).values()
     assert list(fractions) == ["ground", "disc", "ring", "square", "triangle"]
     assert sum(fractions.values()) == pytest.approx(1)
+
+
+@pytest.mark.slow
+def test_a_lone_model_is_exported_with_a_folder_of_masks(trained: Path, tmp_path: Path) -> None:
+    """Flags say what the values of the masks mean, as in a training."""
+    rng = np.random.default_rng(0)
+    for split, number in (("train", 0), ("train", 1), ("val", 2)):
+        for folder in ("images", "masks"):
+            (tmp_path / f"scans/{split}/{folder}").mkdir(parents=True, exist_ok=True)
+        image, mask = draw_picture(rng)
+        Image.fromarray(image).save(tmp_path / f"scans/{split}/images/{number}.png")
+        Image.fromarray(mask + 1).save(tmp_path / f"scans/{split}/masks/{number}.png")
+    shutil.copy(trained / "model.keras", tmp_path / "alone.keras")
+    words = ("--model=alone.keras", "--dataset=folder:scans", "--valid_split=val", "--out=out", TASK)
+    refused = refuse("export", *words, cwd=tmp_path)
+    assert "masks do not tell how many classes there are; give --classes=N" in refused.stderr
+    refused = refuse("export", *words, "--classes=6", cwd=tmp_path)
+    assert "the model has 5 classes; 6 names were given" in refused.stderr
+    done = run("export", *words, "--classes=5", "--ignore_label=0", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["compared_on"] == {"split": "val", "images": 1}
+    values = (tmp_path / "out/saved_model/assets.extra/mask_values.txt").read_text().splitlines()
+    assert values == ["0 ignore", *(f"{number + 1} {number}" for number in range(5))]
+
+
+@pytest.mark.slow
+def test_masks_mean_what_they_did_in_the_training_unless_flags_say_otherwise(trained: Path, tmp_path: Path) -> None:
+    done = run("export", f"--model={trained}", "--ignore_label=200", "--images=2", "--out=out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    values = (tmp_path / "out/saved_model/assets.extra/mask_values.txt").read_text().splitlines()
+    assert values == ["0 ground", "1 disc", "2 ring", "3 square", "4 triangle", "200 ignore"]
 
 
 @pytest.mark.parametrize(

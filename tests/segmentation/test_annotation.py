@@ -9,19 +9,27 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from mask_files import palette_png, png, saved, write
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rl_nas.child.data.annotation import Annotation, Frame
 from rl_nas.child.data.geometry import Geometry
+from rl_nas.child.data.image_header import read_image_header
 from rl_nas.child.data.refusal import refused
+from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.data.source import ImageSource
+from rl_nas.commands.search import SEARCH
 from rl_nas.errors import UsageError
+from rl_nas.flags.parsing import parse
 from rl_nas.tasks.segmentation.annotation import find_masks, masks_of, nearest
 from rl_nas.tasks.segmentation.folders import mask_folder
+from rl_nas.tasks.segmentation.label_map import MASK_VALUES, parse_label_map
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.masks import IGNORE
+from rl_nas.tasks.segmentation.task import Segmentation
 
 SHARED = Path(__file__).parents[3] / "shared/tfds"
 PICTURE = tfds.features.Image(encoding_format="jpeg")
+PREDICT = {name: value for group in Segmentation.predict_settings for name, value in group().flags().items()}
 GRAY = tfds.features.Image(shape=(None, None, 1))
 
 
@@ -91,6 +99,15 @@ def targets_of(builder: Any, size: tuple[int, int], **settings: Any) -> list[np.
     return list(dataset.map(decode, num_parallel_calls=2).as_numpy_iterator())
 
 
+def recipe(dataset: str) -> dict[str, Any]:
+    """What masks mean, by the flags of the command for a data set in the documentation."""
+    lines = (Path(__file__).parents[2] / "docs/segmentation.md").read_text(encoding="utf-8").splitlines()
+    (line,) = [line for line in lines if f" --dataset={dataset} " in line]
+    parsed = parse(SEARCH, line.split()[2:])
+    assert parsed.values["task"] == "segmentation"
+    return parsed.group(MaskSettings).flags()
+
+
 def test_the_recipes_of_known_data_sets(tmp_path: Path) -> None:
     """Features as TFDS declares them for cityscapes/semantic_segmentation, scene_parse150 and oxford_iiit_pet."""
     image = np.zeros([2, 3, 3], np.uint8)
@@ -99,20 +116,22 @@ def test_the_recipes_of_known_data_sets(tmp_path: Path) -> None:
     ids = np.array([[7, 8, 0], [33, 31, 255]], np.uint8)
     examples = [{"image_id": "a", "image_left": image, "segmentation_label": ids[..., np.newaxis]}]
     builder = stand_in(tmp_path / "cityscapes", street, examples)
-    (target,) = targets_of(builder, (2, 3), label_map="cityscapes_labels.txt")
+    (target,) = targets_of(builder, (2, 3), **recipe("cityscapes/semantic_segmentation"))
     np.testing.assert_array_equal(target, [[0, 1, IGNORE], [18, 16, IGNORE]])
 
     scene = {"image": PICTURE, "annotation": tfds.features.Image(encoding_format="png")}
     gray = write(tmp_path / "gray.png", png(np.array([[0, 1, 150], [2, 0, 75]], np.uint8)))  # of one channel
     builder = stand_in(tmp_path / "scene", scene, [{"image": image, "annotation": str(gray)}])
-    (target,) = targets_of(builder, (2, 3), classes=150, ignore_label=0)
+    (target,) = targets_of(builder, (2, 3), **recipe("scene_parse150"))
     np.testing.assert_array_equal(target, [[IGNORE, 0, 149], [1, IGNORE, 74]])
 
     pet = {"image": PICTURE, "label": tfds.features.ClassLabel(num_classes=37)}
     pet["segmentation_mask"] = tfds.features.Image(shape=(None, None, 1), use_colormap=True)
     trimap = np.array([[1, 2, 3], [3, 2, 1]], np.uint8)[..., np.newaxis]
     builder = stand_in(tmp_path / "pet", pet, [{"image": image, "label": 1, "segmentation_mask": trimap}])
-    (target,) = targets_of(builder, (2, 3), classes="oxford_pet_classes.txt", ignore_label=0)
+    meaning = recipe("oxford_iiit_pet")
+    (target,) = targets_of(builder, (2, 3), **meaning)
+    assert annotated(builder.info.features, **meaning).class_names == ("pet", "background", "border")
     np.testing.assert_array_equal(target, [[0, 1, 2], [2, 1, 0]])
 
 
@@ -125,6 +144,38 @@ def test_a_labeled_image_brings_its_classes(tmp_path: Path) -> None:
     unnamed = tfds.features.LabeledImage(labels=None, shape=(None, None, 1))
     with pytest.raises(UsageError, match="masks do not tell how many classes there are; give --classes=N"):
         masks_of({"image": PICTURE, "mask": unnamed}, (), MaskSettings())
+
+
+def test_names_of_the_data_set_stay_with_their_values(tmp_path: Path) -> None:
+    names = ["other", "sky", "ground", "void"]
+    mask = tfds.features.LabeledImage(labels=names, shape=(None, None, 1))
+    example = {"image": np.zeros([1, 4, 3], np.uint8), "mask": np.array([[[0], [1], [2], [3]]], np.uint8)}
+    builder = stand_in(tmp_path, {"image": PICTURE, "mask": mask}, [example])
+    for ignored in ("none", "0", "3", "0,3", "1", "200"):
+        annotation = annotated(builder.info.features, ignore_label=ignored)
+        (target,) = targets_of(builder, (1, 4), ignore_label=ignored)
+        found = [None if number == IGNORE else annotation.class_names[number] for number in target[0]]
+        assert found == [None if str(value) in ignored.split(",") else name for value, name in enumerate(names)]
+        assert len(annotation.class_names) == sum(name is not None for name in found)
+    with pytest.raises(UsageError, match="the data set's own names without those that are ignored: 1 classes"):
+        annotated(builder.info.features, ignore_label="0,1,2")
+
+
+@pytest.mark.parametrize("name", ["ignore", "", " a", "a ", "\u00a0a", "a\nb", "a\x0bb", "a\u2028b", "# a", "#"])
+def test_names_that_cannot_be_written_are_refused_before_anything_is_read(name: str) -> None:
+    features = {"image": PICTURE, "mask": tfds.features.LabeledImage(labels=["sky", name], shape=(None, None, 1))}
+    with pytest.raises(UsageError, match="cannot be written into a list of classes") as caught:
+        masks_of(features, (), MaskSettings())
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["3", "#a", "a  b", "ignored", "1 road", "#102030 x", "0-6", "été", "a 1 2 3"])
+def test_names_that_are_taken_come_back_from_files(name: str) -> None:
+    features = {"image": PICTURE, "mask": tfds.features.LabeledImage(labels=["sky", name], shape=(None, None, 1))}
+    text = annotated(features).extras[MASK_VALUES]
+    labels = parse_label_map(text, ("sky", name), "file")
+    assert labels.classes_of(np.array([[0, 1, 255]], np.uint8), "mask").tolist() == [[0, 1, IGNORE]]
+    assert labels.names == ("sky", name)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -215,6 +266,37 @@ def test_a_folder_is_read_with_the_classes_beside_it(tmp_path: Path) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError) as caught:
         list(decode)
     assert str(refused(caught.value)).startswith(f"mask {tmp_path}/masks/a.png has value 9; expected 0 to 1")
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+@pytest.mark.parametrize("coloured", [False, True], ids=["gray", "in palette"])
+def test_masks_of_photos_are_turned_as_their_images(tmp_path: Path, number: int, coloured: bool) -> None:
+    """A pixel is of class 1 where the image is white: in what networks read too, and in what predictions are."""
+    stored = (np.random.default_rng(number).random([6, 9]) < 0.5).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = number
+    for name in "abc":
+        photo = Image.fromarray(stored.repeat(8, 0).repeat(8, 1) * 255).convert("RGB")
+        write(tmp_path / f"photos/images/{name}.jpg", saved(photo, "JPEG", exif=exif))
+        values = stored.repeat(8, 0).repeat(8, 1)
+        write(
+            tmp_path / f"photos/masks/{name}.png", palette_png(values, np.zeros([256, 3])) if coloured else png(values)
+        )
+    folder = mask_folder(str(tmp_path / "photos"))
+    assert folder is not None
+    annotation = annotated(folder.features, folder.supervised, classes=2)
+    source = ImageSource(DataSettings(dataset="photos", image_size="24x36", valid_images=1), folder, annotation)
+    for image, target in source.part("train").map(source.decode_both):
+        assert image.shape == ((72, 48, 3) if number > 4 else (48, 72, 3))
+        resized = nearest(tf.cast(image[..., 0] > 127, tf.uint8), (24, 36))
+        np.testing.assert_array_equal(target, resized)
+    predictor = Segmentation().predictor(("black", "white"), {}, PREDICT)
+    for file in predictor.images(tmp_path / "photos", print) or []:
+        header = read_image_header(file.path, ("JPEG",))
+        predictor.check(file, header)
+        white = np.asarray(ImageOps.exif_transpose(Image.open(file.path)))[..., 0] > 127
+        predictor.measure(file, {"classes": white.astype(np.uint8)}, header.orientation)
+    assert predictor.figures()["mIoU"] == 1
 
 
 def test_other_errors_are_no_refusals() -> None:

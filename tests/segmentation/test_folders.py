@@ -204,14 +204,15 @@ def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:
         assert folder.unreadable() == str(file)
 
 
-def test_masks_are_of_images_as_they_are_seen(tmp_path: Path) -> None:
+def test_masks_are_of_images_as_they_are_stored(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     write(tmp_path / "images/a.jpg", saved(Image.new("RGB", (6, 4)), "JPEG", exif=exif))
-    write(tmp_path / "masks/a.png", png(np.zeros([6, 4], np.uint8)))
-    assert opened(tmp_path)[0].features["image"].shape == (6, 4, 3)
     write(tmp_path / "masks/a.png", png(np.zeros([4, 6], np.uint8)))
-    with pytest.raises(UsageError, match="has 4x6 pixels, its image 6x4, turned upright as its EXIF says"):
+    assert opened(tmp_path)[0].features["image"].shape == (6, 4, 3)
+    write(tmp_path / "masks/a.png", png(np.zeros([6, 4], np.uint8)))
+    expected = r"mask .*/masks/a\.png has 6x4 pixels, as its image turned upright; expected 4x6, those that are stored"
+    with pytest.raises(UsageError, match=expected):
         opened(tmp_path)
 
 
@@ -228,6 +229,33 @@ def test_links_out_of_a_folder_are_not_followed(tmp_path: Path) -> None:
     assert opened(root)[0].sizes == {"train": 3}
     (tmp_path / "link").symlink_to(root)
     assert opened(tmp_path / "link")[0].sizes == {"train": 3}
+
+
+def test_the_list_of_classes_is_no_link_to_elsewhere(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    fill(root, "images", "masks", {"train": 2})
+    write(tmp_path / "secret.txt", b"sky\nground")
+    for target in (tmp_path / "secret.txt", tmp_path / "absent.txt", Path("/etc/hostname")):
+        (root / "classes.txt").unlink(missing_ok=True)
+        (root / "classes.txt").symlink_to(target)
+        with pytest.raises(UsageError, match=r"classes\.txt is a link out of the folder"):
+            opened(root)
+    write(root / "names.txt", b"sky\nground")
+    (root / "images/circle.jpg").symlink_to("circle.jpg")
+    write(root / "masks/circle.png", png(np.zeros([4, 6], np.uint8)))
+    (root / "classes.txt").unlink()
+    (root / "classes.txt").symlink_to("names.txt")
+    with pytest.raises(UsageError, match=r"no file .*circle\.jpg"):
+        opened(root)
+    (root / "images/circle.jpg").unlink()
+    assert opened(root)[0].features["mask"].classes.names == ("sky", "ground")
+
+
+def test_a_broken_link_among_the_lists_of_voc_is_refused(tmp_path: Path) -> None:
+    write_voc(tmp_path / "voc", {"train": ["1"]})
+    (tmp_path / "voc/ImageSets/Segmentation/val.txt").symlink_to(tmp_path / "absent.txt")
+    with pytest.raises(UsageError, match=r"val\.txt is a link out of the folder"):
+        opened(tmp_path / "voc")
 
 
 def write_voc(root: Path, splits: dict[str, list[str]]) -> None:

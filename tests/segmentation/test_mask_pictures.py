@@ -83,6 +83,15 @@ def test_small_images_are_enlarged_and_long_legends_fit() -> None:
     assert {key.color for key in keys} <= colors
 
 
+@pytest.mark.parametrize("size", [(1, 20000), (20000, 1), (2, 700), (359, 1500), (1, 1)])
+def test_overlays_of_narrow_images_stay_small(size: tuple[int, int]) -> None:
+    image = np.zeros([*size, 3], np.uint8)
+    legend = [(Key(number, f"class {number}", (number, 0, 0)), f"class {number}") for number in range(9)]
+    found = PIL.Image.open(io.BytesIO(overlay_png(image, image, legend)))
+    assert max(found.size) < max(size) + 1440 + 1000
+    assert found.width * found.height < 360 * max(2 * 1440, 2 * max(size))
+
+
 def test_ignored_pixels_are_striped_in_black_and_gray() -> None:
     target = np.full([12, 12], IGNORE, np.uint8)
     target[:4] = 1

@@ -4,13 +4,10 @@ import contextlib
 import io
 
 import numpy as np
-import PIL.Image
 import tensorflow as tf
 
-UPRIGHT = 1
-"""Orientation of an image that is stored as it is seen."""
+from rl_nas.child.data.image_header import UPRIGHT, read_image_header
 
-_TAG = 0x0112
 _JPEG = b"\xff\xd8"
 
 
@@ -50,7 +47,7 @@ def _is_one_of(number: tf.Tensor, numbers: tuple[int, ...]) -> tf.Tensor:
 
 def _read_orientation(encoded: bytes | np.ndarray) -> np.int32:
     """Reads the header alone; what cannot be read is left to the decoder, which says what is wrong."""
-    content, found = encoded if isinstance(encoded, bytes) else encoded.item(), UPRIGHT  # eagerly an array of objects
-    with contextlib.suppress(Exception), PIL.Image.open(io.BytesIO(content), formats=("JPEG",)) as image:
-        found = int(image.getexif().get(_TAG, UPRIGHT))
-    return np.int32(found if 1 <= found <= 8 else UPRIGHT)
+    content = encoded if isinstance(encoded, bytes) else encoded.item()  # eagerly an array of objects
+    with contextlib.suppress(Exception):
+        return np.int32(read_image_header(io.BytesIO(content), ("JPEG",)).orientation)
+    return np.int32(UPRIGHT)

@@ -9,7 +9,8 @@ import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, Frame, Target
 from rl_nas.child.data.examples import Examples
-from rl_nas.child.data.orientation import UPRIGHT, orientation, turned
+from rl_nas.child.data.image_header import UPRIGHT
+from rl_nas.child.data.orientation import orientation, turned
 from rl_nas.child.data.refusal import refused
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.splits import TEST, TRAIN, VALID, assign_roles, test_split

@@ -10,13 +10,15 @@ import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, Frame
 from rl_nas.child.data.geometry import Geometry, warp_masks
+from rl_nas.child.data.image_header import ImageHeader
+from rl_nas.child.data.orientation import turned
 from rl_nas.child.data.refusal import refuse
 from rl_nas.errors import UsageError
-from rl_nas.tasks.segmentation.class_list import ClassList
+from rl_nas.tasks.segmentation.class_list import ClassList, check_names
 from rl_nas.tasks.segmentation.folders import NAME, MaskFile
 from rl_nas.tasks.segmentation.label_map import MASK_VALUES, LabelMap, label_map_text, make_label_map
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
-from rl_nas.tasks.segmentation.masks import IGNORE, UNKNOWN, decode_mask
+from rl_nas.tasks.segmentation.masks import IGNORE, UNKNOWN, check_size, decode_mask
 
 _WORDS = ("segmentation", "mask", "annotation", "label")
 """Parts of the names of features that hold masks, the likeliest first."""
@@ -65,13 +67,14 @@ def masks_of(features: Mapping[str, Any], supervised: Sequence[str], settings: M
         settings: what the values of masks mean.
 
     Raises:
-        UsageError: nothing tells the classes, or the flags are wrong.
+        UsageError: nothing tells the classes, the flags are wrong, or the name of a class cannot be written into files.
     """
     found = find_masks(features, supervised)
     if found is None:
         return None
     image, mask = found
     labels = make_label_map(settings, _own_classes(features[mask]))
+    check_names(labels.names)
 
     def read(example: Mapping[str, Any]) -> dict[str, tf.Tensor]:
         name = example.get(NAME, example.get(_ID))
@@ -93,7 +96,7 @@ def _own_classes(feature: Any) -> ClassList | None:
     if isinstance(feature, MaskFile):
         return feature.classes
     if isinstance(feature, tfds.features.LabeledImage) and feature.num_classes:
-        return ClassList(tuple(feature.names))
+        return ClassList(tuple(feature.names), of_values=True)
     return None
 
 
@@ -102,12 +105,13 @@ def _warp(masks: tf.Tensor, geometry: Geometry) -> tf.Tensor:
 
 
 def _decode(labels: LabelMap, kept: Mapping[str, tf.Tensor], frame: Frame) -> tf.Tensor:
-    """Class numbers of a mask, uint8 [height, width] as the frame says.
+    """Class numbers of a mask, uint8 [height, width] as the frame says, turned as its image.
 
     Gray masks of 8 bits are read by TensorFlow alone. All others, and those with which something is wrong, are read by
     Python, which can tell what.
     """
-    content, name, size = kept["content"], kept["name"], frame.original
+    content, name, turn = kept["content"], kept["name"], tf.cast(frame.orientation, tf.int32)
+    stored = tf.where(turn > 4, tf.reverse(frame.original, [0]), frame.original)
     table = tf.constant(labels.table[:256])
 
     def quickly() -> tf.Tensor:
@@ -116,13 +120,14 @@ def _decode(labels: LabelMap, kept: Mapping[str, tf.Tensor], frame: Frame) -> tf
     def exactly() -> tf.Tensor:
         # Not stateful: otherwise tf.data would read one mask at a time in deterministic runs.
         read = partial(_read_exactly, labels)
-        found, problem = tf.numpy_function(read, [content, name, size], (tf.uint8, tf.string), stateful=False)
+        found, problem = tf.numpy_function(read, [content, name, stored, turn], (tf.uint8, tf.string), stateful=False)
         with tf.control_dependencies([refuse(problem)]):
             return tf.ensure_shape(tf.identity(found), [None, None])
 
     mask = tf.cond(_is_gray8(content), quickly, lambda: tf.fill([1, 1], tf.constant(UNKNOWN, tf.uint8)))
-    complete = tf.reduce_all(tf.shape(mask) == size) & tf.reduce_all(mask != UNKNOWN)
-    return nearest(tf.cond(complete, lambda: mask, exactly), frame.size)
+    complete = tf.reduce_all(tf.shape(mask) == stored) & tf.reduce_all(mask != UNKNOWN)
+    whole = tf.cond(complete, lambda: mask, exactly)
+    return nearest(turned(whole[..., tf.newaxis], turn)[..., 0], frame.size)
 
 
 def nearest(mask: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
@@ -139,14 +144,15 @@ def _is_gray8(content: tf.Tensor) -> tf.Tensor:
     return (tf.strings.substr(header, 0, 4) == b"\x89PNG") & (tf.strings.substr(header, 24, 2) == _GRAY8)
 
 
-def _read_exactly(labels: LabelMap, content: bytes, name: bytes, size: np.ndarray) -> tuple[np.ndarray, bytes]:
+def _read_exactly(
+    labels: LabelMap, content: bytes, name: bytes, stored: np.ndarray, orientation: np.ndarray
+) -> tuple[np.ndarray, bytes]:
     """Class numbers of a mask, and what is wrong with it; nothing if that is empty."""
     called = name.decode(errors="replace")
     try:
         mask = labels.classes_of(decode_mask(content, called), called)
-        if mask.shape != tuple(size):
-            found, expected = ("x".join(map(str, shape)) for shape in (mask.shape, size))
-            raise UsageError(f"mask {called} has {found} pixels, its image {expected}; expected as many")
+        height, width = map(int, stored)
+        check_size(mask.shape, ImageHeader((height, width), int(orientation)), called)
     except UsageError as error:
         return np.zeros([1, 1], np.uint8), str(error).encode()
     return mask, b""

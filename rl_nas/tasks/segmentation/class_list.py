@@ -1,8 +1,10 @@
 """Lists of classes: a number, or a file of names and colours."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from rl_nas.tasks.segmentation.masks import COLOR, IGNORE, MAX_CLASSES, value_na
 IGNORED = "ignore"
 """Name, in files, of what is neither learned nor measured."""
 
+_COMMENT = re.compile(r"#(\s|$)")
 _COLORED = re.compile(r"(?P<name>.*\S)\s+(?:#(?P<hex>[0-9a-fA-F]{6})|(?P<rgb>\d{1,9}\s+\d{1,9}\s+\d{1,9}))")
 
 
@@ -22,10 +25,24 @@ class ClassList:
     Attributes:
         names: one for each class, from number 0.
         colors: value of a colour (see `decode_mask`) -> class number or IGNORE; empty: masks are not coloured.
+        of_values: whether the names are those of the values 0, 1, 2 and so on, of ignored ones too.
     """
 
     names: tuple[str, ...]
     colors: Mapping[int, int] = field(default_factory=dict)
+    of_values: bool = False
+
+    def without(self, values: Collection[int]) -> ClassList:
+        """The classes without those whose values are ignored.
+
+        Raises:
+            UsageError: too few or too many are left.
+        """
+        if not self.of_values:
+            return self
+        names = tuple(name for value, name in enumerate(self.names) if value not in values)
+        _check_count(len(names), "the data set's own names without those that are ignored")
+        return replace(self, names=names)
 
 
 def read_classes(given: str, flag: str = "--classes") -> ClassList:
@@ -87,10 +104,25 @@ def read_lines(path: str, flag: str) -> list[str]:
     except ValueError as error:
         raise UsageError(f"{flag}={path} is not UTF-8 text; expected a line for each entry") from error
     lines = [line.strip() for line in text.splitlines()]
-    kept = [line for line in lines if line and not re.match(r"#(\s|$)", line)]
+    kept = [line for line in lines if line and not _COMMENT.match(line)]
     if not kept:
         raise UsageError(f"{flag}={path} has no entries; expected a line for each")
     return kept
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises `UsageError` for a name that the files that go with a network could not give back."""
+    for name in names:
+        if name == IGNORED or name != name.strip() or name.splitlines() != [name] or _COMMENT.match(name):
+            raise UsageError(
+                f"class name {name!r} cannot be written into a list of classes; expected a line of text, no comment"
+                f" and not {IGNORED}, without spaces around it: give names with --classes=FILE"
+            )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"two classes have the name {twice!r}; expected different names: give them with --classes=FILE"
+        )
 
 
 def _checked(names: Sequence[str], where: str) -> tuple[str, ...]:

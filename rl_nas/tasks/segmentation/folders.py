@@ -5,23 +5,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.image_header import read_image_header
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
 from rl_nas.tasks.segmentation.layouts import Pair, check_inside, find_pairs
-from rl_nas.tasks.segmentation.masks import HEADER_BYTES, decode_mask, read_header
+from rl_nas.tasks.segmentation.masks import HEADER_BYTES, check_size, decode_mask, read_header
 
 IMAGE, MASK, NAME = "image", "mask", "mask/filename"
 """Features of the examples."""
 
 _CLASSES = "classes.txt"
-_ORIENTATION = 0x0112
-_TRANSPOSED = (5, 6, 7, 8)
-"""Orientations of EXIF that swap rows and columns."""
 
 
 class MaskFile(tfds.features.Tensor):
@@ -53,17 +50,15 @@ class MaskFolder(Examples):
             remarks: lines on what was left out.
 
         Raises:
-            UsageError: a file is no image or a link out of the folder, or a mask has another size than its image.
+            UsageError: a file is no image or leads out of the folder, or a mask has not the size of its stored image.
         """
         self.name, self._pairs, self.remarks = root.resolve().name, pairs, remarks
         self.sizes = {split: len(found) for split, found in pairs.items()}
         seen = {_checked_size(pair, root) for found in pairs.values() for pair in found}
         height, width = seen.pop() if len(seen) == 1 else (None, None)
-        listed = root / _CLASSES
-        classes = read_classes(str(listed), flag=_CLASSES) if listed.is_file() else None
         self.features: Mapping[str, Any] = {
             IMAGE: tfds.features.Image(shape=(height, width, 3)),
-            MASK: MaskFile(classes),
+            MASK: MaskFile(_listed_classes(root)),
             NAME: tfds.features.Text(),
         }
 
@@ -128,6 +123,13 @@ def mask_folder(path: str, suffix: str | None = None) -> MaskFolder | None:
         raise UsageError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error
 
 
+def _listed_classes(root: Path) -> ClassList | None:
+    """The classes that a folder lists, if it does."""
+    listed = root / _CLASSES
+    check_inside(listed, root)
+    return read_classes(str(listed), flag=_CLASSES) if listed.is_file() else None
+
+
 def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
     """Height and width of an image as it is seen, by the headers of its files alone."""
     for file in (pair.image, pair.mask):
@@ -135,18 +137,10 @@ def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
         if not file.is_file():
             raise UsageError(f"no file {file}; expected an image for each mask")
     try:
-        with PIL.Image.open(pair.image, formats=("JPEG", "PNG")) as image:
-            width, height = image.size
-            turned = image.format == "JPEG" and image.getexif().get(_ORIENTATION, 1) in _TRANSPOSED
+        image = read_image_header(pair.image, ("JPEG", "PNG"))
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"{pair.image} cannot be decoded; fix or remove it") from error
     with pair.mask.open("rb") as opened:
         header = opened.read(HEADER_BYTES)
-    size = (width, height) if turned else (height, width)
-    mask = read_header(header, str(pair.mask)).size
-    if mask != size:
-        note = ", turned upright as its EXIF says" if turned else ""
-        raise UsageError(
-            f"mask {pair.mask} has {mask[0]}x{mask[1]} pixels, its image {size[0]}x{size[1]}{note}; expected as many"
-        )
-    return size
+    check_size(read_header(header, str(pair.mask)).size, image, str(pair.mask))
+    return image.seen

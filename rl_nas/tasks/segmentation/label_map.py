@@ -1,5 +1,7 @@
 """The way from the values of masks to class numbers."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +39,37 @@ class LabelMap:
         """Class number -> its colour 0xRRGGBB, the first one if there are several, of the classes that have one."""
         listed = {label: value - COLOR for value, label in reversed(list(self.meaning.items())) if value >= COLOR}
         return {number: color for number, color in listed.items() if number != IGNORE}
+
+    def ignoring(self, ignore_label: str) -> LabelMap:
+        """The same meaning with further values that are ignored; `none`: none are, those of this map neither.
+
+        Args:
+            ignore_label: the flag.
+        """
+        ignored = _ignored(ignore_label)
+        kept = {value: label for value, label in self.meaning.items() if ignored or label != IGNORE}
+        return LabelMap(self.names, {**kept, **dict.fromkeys(ignored, IGNORE)})
+
+    def numbered_as(self, names: tuple[str, ...], where: str) -> LabelMap:
+        """The same meaning with the numbers that the classes have in another list.
+
+        Args:
+            names: of that list.
+            where: the names of this map come from, for errors.
+
+        Raises:
+            UsageError: the lists have different names.
+        """
+        missing = next((name for name in names if name not in self.names), None)
+        further = next((name for name in self.names if name not in names), None)
+        if missing is not None or further is not None or len(names) != len(self.names):
+            differing = f"class {further!r}, which" if missing is None else f"no class {missing!r}, which"
+            verb = "has not" if missing is None else "has"
+            raise UsageError(
+                f"{where}: {differing} the network {verb}; expected the names of its classes, in any order"
+            )
+        number = {IGNORE: IGNORE, **{own: names.index(name) for own, name in enumerate(self.names)}}
+        return LabelMap(names, {value: number[label] for value, label in self.meaning.items()})
 
     @cached_property
     def table(self) -> np.ndarray:
@@ -94,7 +127,8 @@ def make_label_map(settings: MaskSettings, classes: ClassList | None = None) -> 
     """The meaning of values by the flags.
 
     Without `label_map`, the classes are the values 0, 1, 2 and so on, without those that are ignored: value 0 is the
-    first class, such as the background of PASCAL VOC, unless it is ignored. Colours mean what the list of classes says.
+    first class, such as the background of PASCAL VOC, unless it is ignored. Names that belong to values stay with them;
+    lists have names of the classes alone. Colours mean what the list of classes says.
     With it, nothing but what it lists and what is ignored has a meaning.
 
     Args:
@@ -114,6 +148,7 @@ def make_label_map(settings: MaskSettings, classes: ClassList | None = None) -> 
         raise UsageError(
             "masks do not tell how many classes there are; give --classes=N, or a file with a name in each line"
         )
+    classes = classes.without(ignored)
     values = islice((value for value in count() if value not in ignored), len(classes.names))
     meaning = {value: number for number, value in enumerate(values)}
     clash = next((value for value in ignored if classes.colors.get(value, IGNORE) != IGNORE), None)

@@ -37,6 +37,20 @@ class Pair(NamedTuple):
     mask: Path
 
 
+class Image(NamedTuple):
+    """An image, whose mask may be unknown.
+
+    Attributes:
+        name: a path below the root, of its split and within this.
+        file: of the image.
+        mask: the mask's file.
+    """
+
+    name: str
+    file: Path
+    mask: Path | None
+
+
 def find_pairs(root: Path, suffix: str | None, tell: Callable[[str], None]) -> dict[str, list[Pair]] | None:
     """The pairs of a folder by split; None if it has no layout of images with masks.
 
@@ -48,14 +62,43 @@ def find_pairs(root: Path, suffix: str | None, tell: Callable[[str], None]) -> d
     Raises:
         UsageError: the layout is ambiguous, an image has no mask, or a list names files outside of the folder.
     """
-    if all((root / folder).is_dir() for folder in _VOC):
+    if _is_voc(root):
         return _without_secret(_voc_pairs(root), root, tell)
-    folders = _split_folders(root, tell)
-    return None if folders is None else _named_pairs(root, folders, suffix, tell)
+    folders = _folders(root)
+    return None if folders is None else _named_pairs(root, _of_splits(root, folders, tell), suffix, tell)
 
 
-def _split_folders(root: Path, tell: Callable[[str], None]) -> dict[str, tuple[Path, Path]] | None:
-    """Split -> the folders of its images and of its masks."""
+def all_images(root: Path, suffix: str | None, tell: Callable[[str], None]) -> list[Image] | None:
+    """All images of a folder, of any split or none, with the masks that are there; None if it has no layout.
+
+    Args:
+        root: the folder.
+        suffix: as in `find_pairs`.
+        tell: called with a line on files without a partner.
+
+    Raises:
+        UsageError: the layout is ambiguous.
+    """
+    folders = {"": (root / _VOC[0], root / _VOC[1])} if _is_voc(root) else _folders(root)
+    if folders is None:
+        return None
+    images, masks, others = _files(folders)
+    found = match_names(list(images), list(masks), suffix)
+    if found.images_left:
+        count = f"{len(found.images_left)} of {len(images)}"
+        tell(f"{root}: images without a true mask: {count}, such as {images[found.images_left[0]]}; not measured")
+    _tell_left([str(masks[name]) for name in found.masks_left], f"{root}: masks without an image", tell)
+    _tell_left(others, f"{root}: neither JPEG nor PNG images", tell)
+    mask_of = {image: masks[mask] for image, mask in found.masks.items()}
+    return [Image(name.removeprefix("/"), path, mask_of.get(name)) for name, path in images.items()]
+
+
+def _is_voc(root: Path) -> bool:
+    return all((root / folder).is_dir() for folder in _VOC)
+
+
+def _folders(root: Path) -> dict[str, tuple[Path, Path]] | None:
+    """The folders of images and of masks of each split, by its name, or of all, by an empty name."""
     images, masks = root / _IMAGES, root / _MASKS
     above = {path.name: (path / _IMAGES, path / _MASKS) for path in sorted(root.iterdir()) if path.is_dir()}
     above = {name: folders for name, folders in above.items() if any(folder.is_dir() for folder in folders)}
@@ -64,6 +107,16 @@ def _split_folders(root: Path, tell: Callable[[str], None]) -> dict[str, tuple[P
         return above if complete else None
     if above:
         raise UsageError(f"{root} has {_IMAGES} both in itself and in {', '.join(above)}; expected one of them")
+    return {"": (images, masks)}
+
+
+def _of_splits(
+    root: Path, folders: dict[str, tuple[Path, Path]], tell: Callable[[str], None]
+) -> dict[str, tuple[Path, Path]]:
+    """The same by split, where splits are folders within those of images and of masks too."""
+    if "" not in folders:
+        return folders
+    images, masks = folders[""]
     within = [path for folder in (images, masks) for path in sorted(folder.iterdir()) if path.name[0] != "."]
     splits = sorted({path.name for path in within if path.is_dir()})
     if not _SPLITS.intersection(splits):
@@ -76,13 +129,7 @@ def _named_pairs(
     root: Path, folders: Mapping[str, tuple[Path, Path]], suffix: str | None, tell: Callable[[str], None]
 ) -> dict[str, list[Pair]]:
     """Pairs by the names of files; suffixes are the same in all splits."""
-    others: list[str] = []
-    images = {
-        f"{split}/{name}": path for split, (folder, _) in folders.items() for name, path in files_below(folder, others)
-    }
-    masks = {
-        f"{split}/{name}": path for split, (_, folder) in folders.items() for name, path in files_below(folder, others)
-    }
+    images, masks, others = _files(folders)
     found = match_names(list(images), list(masks), suffix)
     pairs: dict[str, list[Pair]] = {split: [] for split in folders}
     for name, mask in found.masks.items():
@@ -99,6 +146,16 @@ def _named_pairs(
     _tell_left([str(masks[name]) for name in found.masks_left], f"{root}: masks without an image", tell)
     _tell_left(others, f"{root}: neither JPEG nor PNG images", tell)
     return {split: found for split, found in pairs.items() if found}
+
+
+def _files(folders: Mapping[str, tuple[Path, Path]]) -> tuple[dict[str, Path], dict[str, Path], list[str]]:
+    """The files of images and of masks by SPLIT/NAME, and the paths of others."""
+    others: list[str] = []
+    images, masks = (
+        {f"{split}/{name}": path for split, pair in folders.items() for name, path in files_below(pair[which], others)}
+        for which in range(2)
+    )
+    return images, masks, others
 
 
 def _split(name: str) -> str:
@@ -127,9 +184,9 @@ def _voc_pairs(root: Path) -> dict[str, list[Pair]]:
     pairs = {}
     for split in _VOC_SPLITS:
         file = lists / f"{split}.txt"
+        check_inside(file, root)
         if not file.is_file():
             continue
-        check_inside(file, root)
         names = [_plain(name, file) for name in _read(file).split()]
         pairs[split] = [Pair(name, images / f"{name}.jpg", masks / f"{name}.png") for name in names]
         twice = len(names) - len(set(names))
@@ -159,7 +216,9 @@ def _without_secret(pairs: Mapping[str, list[Pair]], root: Path, tell: Callable[
 
 def check_inside(file: Path, root: Path) -> None:
     """Raises `UsageError` for a link out of a folder: what a data set brings must not lead to other files."""
-    if not file.resolve().is_relative_to(root.resolve()):
+    if not Path(os.path.realpath(file)).is_relative_to(
+        os.path.realpath(root)
+    ):  # resolve fails where links are a circle
         raise UsageError(f"{file} is a link out of the folder {root}; put the file itself there")
 
 

@@ -20,7 +20,8 @@ class MaskSettings(Settings):
     ignore_label: str | None = setting(
         None,
         "values of pixels that are neither learned nor measured, separated by commas, such as 0,255; none: there are"
-        " none; the classes are the other values from 0 on, in order; left out: 255",
+        " none; the classes are the other values from 0 on, in order, with the names of the list or those that the data"
+        " set itself gives to these values; left out: 255",
     )
     label_map: str | None = setting(
         None,

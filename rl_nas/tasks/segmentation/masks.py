@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import PIL.Image
 
+from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.errors import UsageError
 
 IGNORE = 255
@@ -62,6 +63,28 @@ def read_header(content: bytes, name: str) -> Header:
     if depth == 16 and color != _GRAY:
         raise UsageError(f"mask {name} has colours of 16 bits; expected gray of 8 or 16 bits, a palette, or 8-bit RGB")
     return Header((height, width), depth, color)
+
+
+def check_size(size: tuple[int, int], image: ImageHeader, name: str) -> None:
+    """Raises `UsageError` for a mask that was not drawn on the stored pixels of its image.
+
+    Such a mask is turned as its image is. Sizes cannot tell a mask of the upright image from one of the stored pixels
+    if the image is square, mirrored or upside down.
+
+    Args:
+        size: height and width of the mask.
+        image: the header of its image.
+        name: of the mask's file.
+    """
+    if size == image.stored:
+        return
+    found, stored = ("x".join(map(str, one)) for one in (size, image.stored))
+    if size == image.seen:
+        raise UsageError(
+            f"mask {name} has {found} pixels, as its image turned upright; expected {stored}, those that are stored and"
+            " that its EXIF turns: turn the mask back, or store the image upright, without an orientation"
+        )
+    raise UsageError(f"mask {name} has {found} pixels, its image {stored}; expected as many")
 
 
 def decode_mask(content: bytes, name: str) -> np.ndarray:

@@ -12,8 +12,11 @@ from rl_nas.tasks.display import Key
 _SIDE = 360
 """Least height of an overlay in pixels: smaller images are enlarged by a whole factor."""
 
-_TEXT = 14
-"""Least height of letters in pixels; they grow with the image."""
+_LONGEST = 4 * _SIDE
+"""Most pixels of a side, and their square of all, to which images are enlarged."""
+
+_TEXT, _LARGE_TEXT = 14, 96
+"""Least and most height of letters in pixels; they grow with the image."""
 
 
 def mask_png(mask: np.ndarray, palette: np.ndarray) -> bytes:
@@ -37,10 +40,10 @@ def overlay_png(image: np.ndarray, colored: np.ndarray, legend: Sequence[tuple[K
         legend: colours with texts, from the top.
     """
     blended = ((image.astype(np.uint16) + colored + 1) // 2).astype(np.uint8)
-    factor = -(-_SIDE // len(image))
+    factor = max(1, min(-(-_SIDE // len(image)), _LONGEST // max(image.shape[:2])))
     enlarged = blended.repeat(factor, axis=0).repeat(factor, axis=1)
     height, width = enlarged.shape[:2]
-    side = _legend(legend, height)
+    side = _legend(legend, max(height, _SIDE))
     canvas = PIL.Image.new("RGB", (width + side.width, max(height, side.height)), "white")
     canvas.paste(PIL.Image.fromarray(enlarged), (0, 0))
     canvas.paste(side, (width, 0))
@@ -49,7 +52,7 @@ def overlay_png(image: np.ndarray, colored: np.ndarray, legend: Sequence[tuple[K
 
 def _legend(entries: Sequence[tuple[Key, str]], height: int) -> PIL.Image.Image:
     """Squares of the colours, each with its text, in as many columns as the height needs."""
-    size = max(_TEXT, height // 45)
+    size = min(max(_TEXT, height // 45), _LARGE_TEXT)
     line, font = size * 3 // 2, ImageFont.load_default(size)
     rows = max(1, (height - size) // line)
     columns = [entries[start : start + rows] for start in range(0, len(entries), rows)]

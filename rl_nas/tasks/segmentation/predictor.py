@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
+from rl_nas.child.data.image_header import UPRIGHT, ImageHeader
 from rl_nas.errors import UsageError
 from rl_nas.tasks.display import Outputs, as_rgb
 from rl_nas.tasks.predictor import ImageFile, Predictor, Serve
@@ -14,9 +15,9 @@ from rl_nas.tasks.segmentation.class_list import ClassList
 from rl_nas.tasks.segmentation.confusion import confusion, figures
 from rl_nas.tasks.segmentation.display import MaskDisplay
 from rl_nas.tasks.segmentation.label_map import LabelMap, make_label_map
-from rl_nas.tasks.segmentation.layouts import check_inside, files_below, find_pairs
+from rl_nas.tasks.segmentation.layouts import all_images, check_inside, files_below
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
-from rl_nas.tasks.segmentation.masks import COLOR, HEADER_BYTES, decode_mask, read_header
+from rl_nas.tasks.segmentation.masks import COLOR, HEADER_BYTES, check_size, decode_mask, read_header
 from rl_nas.tasks.segmentation.matching import match_names
 from rl_nas.tasks.segmentation.overlay import mask_png, overlay_png
 from rl_nas.tasks.segmentation.predict_settings import TileSettings, TruthSettings
@@ -45,15 +46,12 @@ class SegmentationPredictor(Predictor):
 
     @override
     def images(self, folder: Path, tell: Callable[[str], None]) -> list[ImageFile] | None:
-        pairs = find_pairs(folder, self._suffix, tell)
-        if pairs is None:
+        found = all_images(folder, self._suffix, tell)
+        if found is None:
             return None
-        for pair in (pair for found in pairs.values() for pair in found):
-            check_inside(pair.image, folder)
-            check_inside(pair.mask, folder)
-        return [
-            ImageFile(f"{split}/{pair.name}", pair.image, pair.mask) for split, found in pairs.items() for pair in found
-        ]
+        for file in (file for one in found for file in (one.file, one.mask) if file is not None):
+            check_inside(file, folder)
+        return [ImageFile(*one) for one in found]
 
     @override
     def with_targets(self, images: Sequence[ImageFile], tell: Callable[[str], None]) -> list[ImageFile]:
@@ -78,17 +76,15 @@ class SegmentationPredictor(Predictor):
         return [image._replace(target=masks[found.masks[image.name]]) for image in images]
 
     @override
-    def check(self, file: ImageFile, size: tuple[int, int]) -> None:
+    def check(self, file: ImageFile, header: ImageHeader) -> None:
         if file.target is None:
             return
         try:
             with file.target.open("rb") as opened:
-                header = read_header(opened.read(HEADER_BYTES), str(file.target))
+                size = read_header(opened.read(HEADER_BYTES), str(file.target)).size
         except OSError as error:
             raise UsageError(f"mask {file.target} cannot be read: {error.strerror or error}") from error
-        if header.size != size:
-            has, expected = ("x".join(map(str, one)) for one in (header.size, size))
-            raise UsageError(f"mask {file.target} has {has} pixels, its image {expected}; expected as many")
+        check_size(size, header, str(file.target))
 
     @override
     def outputs(self, serve: Serve, image: np.ndarray) -> Outputs:
@@ -109,10 +105,13 @@ class SegmentationPredictor(Predictor):
         }
 
     @override
-    def measure(self, file: ImageFile, outputs: Outputs) -> None:
+    def measure(self, file: ImageFile, outputs: Outputs, orientation: int = UPRIGHT) -> None:
         if file.target is None:
             return
-        target = self._labels.classes_of(decode_mask(file.target.read_bytes(), str(file.target)), str(file.target))
+        from rl_nas.child.data.orientation import turned  # imports TensorFlow
+
+        stored = self._labels.classes_of(decode_mask(file.target.read_bytes(), str(file.target)), str(file.target))
+        target = np.asarray(turned(stored[..., np.newaxis], orientation))[..., 0]
         self._confusion += confusion(target, outputs["classes"], len(self._names))
 
     @override
@@ -121,14 +120,16 @@ class SegmentationPredictor(Predictor):
 
 
 def _given_labels(meaning: MaskSettings, exported: LabelMap) -> LabelMap:
-    """What the values of true masks mean: as flags say, or as in the network's training."""
-    if (meaning.classes, meaning.ignore_label, meaning.label_map) == (None, None, None):
-        return exported
+    """What the values of true masks mean: as in the network's training, with what flags ignore, or as flags say."""
+    if meaning.classes is None and meaning.label_map is None:
+        return exported if meaning.ignore_label is None else exported.ignoring(meaning.ignore_label)
     colors = {value: label for value, label in exported.meaning.items() if value >= COLOR}
     labels = make_label_map(meaning, ClassList(exported.names, colors))
+    if meaning.classes is None or not meaning.classes.isdecimal():  # classes have names
+        return labels.numbered_as(exported.names, f"--classes={meaning.classes}")
     if len(labels.names) != len(exported.names):
         raise UsageError(f"the network has {len(exported.names)} classes; flags say {len(labels.names)}")
-    return labels
+    return LabelMap(exported.names, labels.meaning)
 
 
 def _likeliest(bands: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

@@ -53,12 +53,10 @@ class Segmenter(Serving):
         likeliest, wanted = (one["probabilities"].argmax(axis=-1) for one in (found, expected))
         difference = float(np.max(np.abs(found["probabilities"] - expected["probabilities"])))
         same, labeled = float(np.mean(likeliest == wanted)), targets < len(self.class_names)
-        figures = {
-            "max_difference": difference,
-            "pixel_agreement": same,
-            "pixel_accuracy": float(np.mean((likeliest == targets)[labeled])),
-            "network_pixel_accuracy": float(np.mean((wanted == targets)[labeled])),
-        }
+        figures = {"max_difference": difference, "pixel_agreement": same}
+        if labeled.any():
+            figures["pixel_accuracy"] = float(np.mean((likeliest == targets)[labeled]))
+            figures["network_pixel_accuracy"] = float(np.mean((wanted == targets)[labeled]))
         if arithmetic == "float32":
             return Agreement(figures, self.too_different(difference, len(likeliest)))
         least = _SAME_CLASS[arithmetic]

@@ -48,6 +48,7 @@ class Segmentation(Task):
     name: ClassVar[str] = "segmentation"
     noun: ClassVar[str] = "segmentation network"
     settings: ClassVar[tuple[type[Settings], ...]] = (SegmentationSettings, SegmentationHeadSettings, MaskSettings)
+    data_settings: ClassVar[tuple[type[Settings], ...]] = (MaskSettings,)
     supports: ClassVar[frozenset[str]] = frozenset({"parameters", "gradient_norm", "views"})
     layouts: ClassVar[str] = LAYOUTS
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None, HEAD: _DEFAULT_HEAD}
@@ -99,6 +100,13 @@ class Segmentation(Task):
             tell(absent)
         weights = class_weights(choice, problem.class_names, counts)
         return replace(problem, facts={_WEIGHTS: weights})
+
+    @override
+    def class_names(self, flags: Mapping[str, Any]) -> tuple[str, ...] | None:
+        settings = self.problem((), flags).of(MaskSettings)
+        if settings.classes is None and settings.label_map is None:
+            return None
+        return make_label_map(settings).names
 
     @override
     def head(self, problem: Problem) -> SegmentationHead:
