@@ -5,8 +5,7 @@ from collections.abc import Callable
 import keras
 
 from rl_nas.child.export.serving import parts_of
-from rl_nas.child.network.backbone import PlannedBackbone
-from rl_nas.child.network.keras_backbone import KerasBackbone
+from rl_nas.child.network.backbone import Backbone, PlannedBackbone
 from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.network import plan_features
 from rl_nas.spaces.decisions import Genotype
@@ -17,7 +16,7 @@ from rl_nas.workflows.networks import NamedBackbone
 
 def load_backbone(
     named: NamedBackbone, networks: Networks, genotype: Genotype, tell: Callable[[str], None] = tell_user
-) -> PlannedBackbone | KerasBackbone:
+) -> Backbone:
     """The part of networks before their heads, with its weights.
 
     Args:

@@ -12,7 +12,7 @@ from rl_nas.child.data.feature_data import ComputedFeatures, FeatureData, check_
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.training_data import DeviceData, TrainingData
-from rl_nas.child.network.backbone import PlannedBackbone
+from rl_nas.child.network.backbone import Backbone
 from rl_nas.child.network.composed import build_network
 from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_backbone import KerasBackbone
@@ -43,7 +43,7 @@ class ChildSetup:
     images: ImageData
     annotation: Annotation
     networks: Networks
-    backbone: PlannedBackbone | KerasBackbone | None = None
+    backbone: Backbone | None = None
     features: CachedFeatures | None = None
     frozen: bool = False
 

@@ -24,6 +24,10 @@ class Backbone(Protocol):
         """Normalization of its images; None: that of the data."""
 
     @property
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """Weights by path."""
+
+    @property
     def maps(self) -> FeatureMaps:
         """The feature maps that it computes."""
 
