@@ -123,8 +123,8 @@ def set_up(
     networks, named = make_networks(opened.task, problem, genotype, what, config.flags(), shape)
     annotation, freeze = opened.source.annotation, config.features.freeze
     if named is None:
-        if freeze != "none":
-            raise UsageError(f"--freeze={freeze} is for a --backbone that is not searched; leave it out")
+        if config.features.asked:
+            raise UsageError(f"{config.features.asked}: for a --backbone that is not searched; leave it out")
         return ChildSetup(images, annotation, networks)
     backbone = load_backbone(named, networks, genotype, tell)
     if freeze == "norm" and isinstance(backbone, KerasBackbone):

@@ -89,7 +89,8 @@ def test_workers_share_the_features_and_find_the_same(found: Path, base: Path, s
 
 @pytest.mark.long
 def test_children_can_train_their_backbone_too(base: Path, search: Words) -> None:
-    done = run("search", *search, "--feature_cache=no", "--crop_margin=2", f"--run_dir={base / 'whole'}")
+    words = [word for word in search if not word.startswith("--feature_dir")]
+    done = run("search", *words, "--feature_cache=no", "--crop_margin=2", f"--run_dir={base / 'whole'}")
     assert done.returncode == 0, done.stderr
     assert "features" not in done.stderr
     for trial in trials_of(base / "whole"):
@@ -199,6 +200,8 @@ def test_an_exported_network_predicts_fractions_of_classes(exported: Path, tmp_p
             ("--space=nasnet", "--strategy=random", "--estimator=shared"),
             "--estimator=shared is not possible with --task=segmentation",
         ),
+        (("--space=nasnet", "--feature_cache=no"), "--feature_cache=no: for a --backbone that is not searched"),
+        (("--space=nasnet", "--feature_dir=here"), "--feature_dir=here: for a --backbone that is not searched"),
         (("--space=nasnet", "--filter=naswot"), "--filter=naswot is not possible with --task=segmentation"),
         (
             ("--space=nasnet", "--output_stride=16", "--reductions=2"),
