@@ -43,15 +43,21 @@ def networks(genotype: Genotype, shape: Shape, **flags: object) -> Networks:
 
 
 @pytest.mark.parametrize("shape", [(16, 24, 3), (18, 21, 3), (9, 30, 1)])
-@pytest.mark.parametrize("decoder_stride", [0, 4])
-def test_logits_have_the_size_of_the_image(shape: Shape, decoder_stride: int) -> None:
+@pytest.mark.parametrize("decoder_stride", [0, 2, None])
+def test_logits_have_the_size_of_the_image(shape: Shape, decoder_stride: int | None) -> None:
     """Sides that are no multiple of the stride are padded inside of the network."""
-    made = networks(CELL, shape, backbone="NASNet-A", decoder_stride=decoder_stride)
+    made = networks(
+        CELL,
+        shape,
+        backbone="NASNet-A",
+        decoder_stride=decoder_stride,
+        decoder_filters=48 if decoder_stride == 0 else 4,
+    )
     plan = made.plan(CELL)
     assert plan.outputs["logits"].shape == (*shape[:2], len(CLASSES))
     assert plan.inputs["image"].shape == shape
     scopes = {node.name.partition(".")[0] for node in plan.nodes}
-    assert ("decoder" in scopes, any("low_level" in node.name for node in plan.nodes)) == (True, decoder_stride > 0)
+    assert ("decoder" in scopes, any("low_level" in node.name for node in plan.nodes)) == (True, decoder_stride != 0)
 
 
 @pytest.mark.parametrize("name", ["NASNet-A", "AmoebaNet-A", "PNASNet-5"])
@@ -128,6 +134,27 @@ def one_branch(rates: tuple[int, int]) -> Genotype:
             CELL,
             {"backbone": "NASNet-A", "output_stride": 32},
             "--output_stride=32: the backbone has features of stride",
+        ),
+        (
+            CELL,
+            {"backbone": "NASNet-A", "decoder_stride": 3},
+            "--decoder_stride=3: below --output_stride=8 the backbone has features of stride 1, 2, 4; give one",
+        ),
+        (CELL, {"backbone": "NASNet-A", "decoder_stride": 8}, "--decoder_stride=8: below --output_stride=8 the"),
+        (
+            PUBLISHED["NASNet-A"],
+            {"head": "ASPP", "output_stride": 4, "decoder_stride": 4},
+            "--decoder_stride=4: below --output_stride=4 the backbone has features of stride 1, 2; give one",
+        ),
+        (
+            CELL,
+            {"backbone": "NASNet-A", "decoder_stride": 0},
+            "--decoder_filters=4 has no effect without a decoder; leave it out",
+        ),
+        (
+            CELL,
+            {"backbone": "NASNet-A", "reductions": 2, "decoder_stride": None},
+            "--decoder_filters=4 has no effect without a decoder; leave it out",
         ),
         (CELL, {"backbone": "NASNet-A", "dropout": 0.5}, "--dropout=0.5 has no effect"),
     ],
