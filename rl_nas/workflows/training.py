@@ -78,6 +78,11 @@ class TrainingRun:
         self._networks, self._backbone = make_networks(
             self._task, self._problem, genotype, what, self.config.flags(), shape, preset="cifar"
         )
+        if config.start.init is not None and self._backbone is not None and self._backbone.file is not None:
+            raise UsageError(
+                f"--init={config.start.init} and --backbone={self._backbone.name} both bring weights of the backbone;"
+                " leave out --init, or give the backbone's genotype alone, with its sizes"
+            )
         self._keras = None if self._backbone is None else self._backbone.keras
         self._problem, self._head = self._networks.problem, self._networks.head(genotype)
         self._skeleton = self._networks.skeleton(genotype)

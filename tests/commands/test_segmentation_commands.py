@@ -154,6 +154,8 @@ def test_a_head_is_trained_on_the_backbone_of_a_run(trained: Path, base: Path, s
     assert all(np.array_equal(weights[path], earlier[path]) for path in backbone)
     refused = refuse("train", *words, "--filters=8", f"--run_dir={base / 'other'}")
     assert f"--filters=8 would change --backbone={trained}, which is trained already; leave it out" in refused.stderr
+    refused = refuse("train", *words, f"--init={base / 'head'}", f"--run_dir={base / 'other'}")
+    assert f"--init={base / 'head'} and --backbone={trained} both bring weights of the backbone" in refused.stderr
     assert not (base / "other").exists()
 
 
