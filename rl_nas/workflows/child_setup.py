@@ -18,6 +18,8 @@ from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_backbone import KerasBackbone
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.errors import UsageError
+from rl_nas.networks.features import FeatureMaps
+from rl_nas.networks.layer import Cost
 from rl_nas.networks.plan import Plan
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.tasks.networks import Networks
@@ -70,6 +72,13 @@ class ChildSetup:
     def start_of_children(self) -> Mapping[str, np.ndarray]:
         """Weights by path that children start from: those of the backbone, unless they read its features."""
         return {} if self.frozen or self.features is not None else self.start
+
+    @property
+    def cost_before(self) -> Cost:
+        """Cost of the backbone, if it is not in the plans of `children`."""
+        if self.backbone is None or not isinstance(self.children.backbone, FeatureMaps):
+            return Cost()
+        return self.backbone.cost
 
     @property
     def keras(self) -> KerasBackbone | None:
