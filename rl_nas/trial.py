@@ -67,11 +67,12 @@ class Measurement:
     Attributes:
         quality: the metric of the task that rewards are computed from; higher is better.
         metrics: all figures of the task by name, the quality first; those with a slash are too many for a line.
-        parameters: trainable parameters.
-        madds: multiply-adds of one image's forward pass.
+        parameters: trainable parameters of the whole network.
+        madds: multiply-adds of one image's forward pass, of the whole network.
         epochs: passes over the training images; fewer if the child was stopped.
         seconds: wall time, building and tracing included.
-        latency: median wall time of one image's forward pass, seconds; None unless the reward needs it.
+        latency: median wall time of one image's forward pass, seconds; without a backbone whose features are computed
+            before; None unless the reward needs it.
         curve: quality after each epoch; empty unless children may be stopped by it.
     """
 

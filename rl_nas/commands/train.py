@@ -140,7 +140,10 @@ def _resume(parsed: Parsed, folder: TrainingFolder, debug: bool) -> dict[str, An
     if "genotype" in parsed.given and find_genotype(name or "").canonical_key() != genotype.canonical_key():
         raise UsageError(f"--genotype={name} is not what {folder.path} trains; leave it out, or give another --run_dir")
     if folder.results.exists():
-        return folder.read_results()
+        results = folder.read_results()
+        if config.evaluation.measured_in(results):
+            return results
+        return _prepared(config, folder, genotype, debug).add_views(results)
     training = _prepared(config, folder, genotype, debug)
     results = training.run()
     return results if training.first else None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rl_nas.networks.layer import Cost
 from rl_nas.networks.plan import Plan
 from rl_nas.settings import Settings, setting
 from rl_nas.trial import ChildError, TrialState
@@ -19,12 +20,25 @@ class LimitSettings(Settings):
 
     title: ClassVar[str] = "Limits of children"
 
-    max_params: int | None = setting(None, "most trainable parameters of a child", minimum=1)
-    max_memory_gib: float | None = setting(None, "estimated GiB that the training of a child needs", above=0)
+    max_params: int | None = setting(
+        None, "most trainable parameters of a child's whole network, its backbone included", minimum=1
+    )
+    max_memory_gib: float | None = setting(
+        None,
+        "estimated GiB that the training of a child needs; without a backbone that is frozen, or of Keras",
+        above=0,
+    )
 
-    def check(self, plan: Plan, batch: int) -> None:
-        """Raises `ChildError` if the network of a plan, trained with this batch size, is too large."""
-        parameters, memory = plan.cost().trainable, training_bytes(plan, batch) / GIB
+    def check(self, plan: Plan, batch: int, backbone: Cost = Cost()) -> None:
+        """Raises `ChildError` if a network is too large.
+
+        Args:
+            plan: of the network, or of the part of it behind its backbone, which is trained.
+            batch: size of the batches of its training.
+            backbone: cost of the backbone, if it is not in the plan.
+        """
+        parameters = (plan.cost() + backbone).trainable
+        memory = training_bytes(plan, batch) / GIB
         if self.max_params is not None and parameters > self.max_params:
             raise ChildError(TrialState.INVALID, f"{parameters:,} parameters; --max_params={self.max_params}")
         if self.max_memory_gib is not None and memory > self.max_memory_gib:

@@ -77,8 +77,9 @@ class RewardSettings(Settings):
     )
     cost: str = setting(
         "madds",
-        "cost in the reward: trainable parameters, multiply-adds of an image, or measured seconds of an image (which"
-        " differ from run to run, so that such a search repeats only from its own record)",
+        "cost in the reward: trainable parameters or multiply-adds of an image, of the whole network; or measured"
+        " seconds of an image, of what a child computes: without a backbone whose features are computed once or frozen"
+        " (seconds differ from run to run, so that such a search repeats only from its own record)",
         choices=("parameters", "madds", "latency"),
     )
     cost_target: float | None = setting(None, "target of the cost, in its unit", above=0)

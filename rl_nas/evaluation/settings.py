@@ -1,7 +1,8 @@
 """Settings of the filter of children and of final evaluations; TensorFlow-free."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rl_nas.errors import UsageError
 from rl_nas.settings import Settings, setting
@@ -63,6 +64,15 @@ class EvaluationSettings(Settings):
     def all_scales(self) -> tuple[float, ...]:
         """The factors, without repetition; 1 if none are given."""
         return tuple(dict.fromkeys(map(float, self._words)))
+
+    def document(self) -> dict[str, Any]:
+        """The views as JSON values."""
+        return {"scales": list(self.all_scales), "flip": self.flip}
+
+    def measured_in(self, results: Mapping[str, Any]) -> bool:
+        """Whether the results of a training have all that these settings ask for."""
+        views = results.get("views", {})
+        return not self.asked or self.document() == {name: views.get(name) for name in self.document()}
 
     @property
     def _words(self) -> list[str]:

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -32,6 +33,7 @@ from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.evaluation.zero_cost import Filter, first_images
 from rl_nas.metrics import quality_of
+from rl_nas.networks.layer import Cost
 from rl_nas.networks.plan import Plan
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.tasks.networks import Networks
@@ -54,10 +56,10 @@ class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
     Children are what `build` makes of a plan and a seed. They start from the weights of `start`, by path, and from
-    random ones elsewhere. `on_child` is called with every trained child before it is dropped. With `latency`, the
-    latency of an image is measured too. Children over the `limits` are not built, those that the filter refuses are not
-    trained, those below their job's thresholds are stopped. With `states`, stopped children continue when they are
-    evaluated again.
+    random ones elsewhere. `backbone` is the cost of theirs if it is not in their plans. `on_child` is called with
+    every trained child before it is dropped. With `latency`, the latency of an image is measured too. Children over
+    the `limits` are not built, those that the filter refuses are not trained, those below their job's thresholds are
+    stopped. With `states`, stopped children continue when they are evaluated again.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class TrainedChildEvaluator:
         *,
         start: Mapping[str, np.ndarray] = MappingProxyType({}),
         build: Callable[[Plan, int], FlatModel] = lambda plan, seed: PlannedModel(plan, seed=seed),
+        backbone: Cost = Cost(),
         latency: bool = False,
         limits: LimitSettings = LimitSettings(),
         filtering: FilterSettings = FilterSettings(),
@@ -79,7 +82,7 @@ class TrainedChildEvaluator:
     ) -> None:
         self._space, self._data, self._networks = space, data, networks
         self._training, self._augmentation = training, augmentation
-        self._build = build
+        self._build, self._backbone = build, backbone
         self._start, self._latency, self._limits, self._on_child = start, latency, limits, on_child
         self._early_stop, self._states = early_stop, states
         self._objective = networks.task.objective(networks.problem)
@@ -118,6 +121,11 @@ class TrainedChildEvaluator:
         """The child network of an architecture; with `steps`, for a training of that many train steps."""
         return self._networks.plan(self._space.decode(architecture), steps)
 
+    def _cost(self, architecture: Architecture) -> Cost:
+        """Cost of the whole network; parameters count as trainable whether or not the search trains them."""
+        plan = replace(self._networks, frozen_norm=False).plan(self._space.decode(architecture))
+        return plan.cost() + self._backbone
+
     def _random_plans(self) -> Iterator[Plan]:
         """Endless sequence of random networks of the space, always the same."""
         rng = np.random.default_rng(0)
@@ -127,15 +135,14 @@ class TrainedChildEvaluator:
 
     def _train(self, job: Job, passed: bool) -> Measurement:
         started = time.monotonic()
-        bare = self.plan(job.architecture)
-        cost = bare.cost()
+        cost = self._cost(job.architecture)
         plan = self.plan(job.architecture, training_steps(self._training, self._data.train_examples))
-        self._limits.check(plan, self._training.batch_size)
+        self._limits.check(plan, self._training.batch_size, self._backbone)
         kept = self._kept(job)
         if kept is not None:
             started -= kept["seconds"]
         elif self._filter is not None and not passed:
-            self._filter.check(bare, job.seed)
+            self._filter.check(self.plan(job.architecture), job.seed)
         child = self._build(plan, job.seed)
         if self._start:
             child.load(self._start)

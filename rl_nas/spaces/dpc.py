@@ -14,10 +14,13 @@ CONV, ATROUS, POOLING = "conv_1x1", "atrous_3x3", "pyramid_pooling"
 FEATURES = -1
 """Input of a branch that reads the backbone's features."""
 
-MAX_BRANCHES, MAX_EXTENT = 100, 1000
+MAX_BRANCHES, MAX_RATE, MAX_GRID = 100, 1000, 64
+"""Most branches, rates and grid cells on a side; a grid is computed as such, whatever the size of the features."""
 
 _EXTENTS = {ATROUS: "rates", POOLING: "grid"}
 """Kind of an operation -> the name of its rows and columns in JSON."""
+
+_LARGEST = {CONV: 1, ATROUS: MAX_RATE, POOLING: MAX_GRID}
 
 
 @dataclass(frozen=True)
@@ -38,11 +41,11 @@ class DenseOperation:
     def __post_init__(self) -> None:
         if self.kind not in (CONV, *_EXTENTS):
             raise UsageError(f"unknown operation {self.kind!r}; known: {', '.join((CONV, *_EXTENTS))}")
-        most = 1 if self.kind == CONV else MAX_EXTENT
+        most = _LARGEST[self.kind]
         for extent in (self.rows, self.columns):
             if not 1 <= extent <= most:
-                what = _EXTENTS.get(self.kind, "rates")
-                raise UsageError(f"{what} of {self.kind} are {self.rows}x{self.columns}; expected 1 to {most}")
+                what = "grid of {} is" if self.kind == POOLING else "rates of {} are"
+                raise UsageError(f"{what.format(self.kind)} {self.rows}x{self.columns}; expected 1 to {most}")
 
     def __str__(self) -> str:
         """`conv_1x1`, `atrous_6x21` or `pool_4x2`."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
-from rl_nas.spaces.dpc import ATROUS, CONV, FEATURES, MAX_EXTENT, POOLING, Branch, DenseOperation, DensePredictionCell
+from rl_nas.spaces.dpc import ATROUS, CONV, FEATURES, MAX_RATE, POOLING, Branch, DenseOperation, DensePredictionCell
 
 RATES = (1, 3, 6, 9, 12, 15, 18, 21)
 GRIDS = (1, 2, 4, 8)
@@ -70,10 +70,10 @@ def _branch_decisions(branch: int, rates: Sequence[int], grids: Sequence[int]) -
 def rates_of(text: str) -> tuple[int, ...]:
     """The rates in a flag's value, ascending; raises `UsageError` for other text."""
     words = [word.strip() for word in text.split(",")]
-    rates = {int(word) for word in words if word.isdecimal() and len(word) <= len(str(MAX_EXTENT))}
-    if len(rates) != len(words) or not all(1 <= rate <= MAX_EXTENT for rate in rates):
+    rates = {int(word) for word in words if word.isdecimal() and len(word) <= len(str(MAX_RATE))}
+    if len(rates) != len(words) or not all(1 <= rate <= MAX_RATE for rate in rates):
         raise UsageError(
-            f"--rates={text}: expected different whole numbers from 1 to {MAX_EXTENT}, separated by commas, such as"
+            f"--rates={text}: expected different whole numbers from 1 to {MAX_RATE}, separated by commas, such as"
             " 1,6,12,18"
         )
     return tuple(sorted(rates))

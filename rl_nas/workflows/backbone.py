@@ -1,12 +1,14 @@
 """Backbones with their weights."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
+import numpy as np
 
+from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.export.serving import parts_of
-from rl_nas.child.network.backbone import PlannedBackbone
-from rl_nas.child.network.keras_backbone import KerasBackbone
+from rl_nas.child.network.backbone import Backbone, PlannedBackbone
 from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.network import plan_features
 from rl_nas.spaces.decisions import Genotype
@@ -17,7 +19,7 @@ from rl_nas.workflows.networks import NamedBackbone
 
 def load_backbone(
     named: NamedBackbone, networks: Networks, genotype: Genotype, tell: Callable[[str], None] = tell_user
-) -> PlannedBackbone | KerasBackbone:
+) -> Backbone:
     """The part of networks before their heads, with its weights.
 
     Args:
@@ -36,9 +38,22 @@ def load_backbone(
     if named.file is None:
         tell(f"--backbone={named.name} has random weights; give the folder of a training for trained ones")
         return PlannedBackbone(plan, {})
-    try:
-        network, normalization = parts_of(keras.models.load_model(named.file, compile=False, safe_mode=True))
-    except (ValueError, OSError, TypeError) as error:
-        raise UsageError(f"--backbone={named.name}: {named.file} cannot be read: {first_line(error)}") from error
-    weights = {variable.path: variable.numpy() for variable in network.weights}
+    weights, normalization = read_weights(named.file, f"--backbone={named.name}")
     return PlannedBackbone(plan, weights, normalization, source=str(named.file))
+
+
+def read_weights(file: Path, what: str) -> tuple[dict[str, np.ndarray], Normalization]:
+    """The weights of a trained network by path, and the normalization of its images.
+
+    Args:
+        file: model.keras of a training.
+        what: the flag that names it, for messages.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        network, normalization = parts_of(keras.models.load_model(file, compile=False, safe_mode=True))
+    except (ValueError, OSError, TypeError) as error:
+        raise UsageError(f"{what}: {file} cannot be read: {first_line(error)}") from error
+    return {variable.path: variable.numpy() for variable in network.weights}, normalization

@@ -38,6 +38,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
             config.augmentation,
             start=setup.start_of_children,
             build=setup.child,
+            backbone=setup.cost_before,
             latency=config.reward.needs_latency,
             limits=config.limits,
             filtering=config.filter,

@@ -12,12 +12,14 @@ from rl_nas.child.data.feature_data import ComputedFeatures, FeatureData, check_
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.training_data import DeviceData, TrainingData
-from rl_nas.child.network.backbone import PlannedBackbone
+from rl_nas.child.network.backbone import Backbone
 from rl_nas.child.network.composed import build_network
 from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_backbone import KerasBackbone
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.errors import UsageError
+from rl_nas.networks.features import FeatureMaps
+from rl_nas.networks.layer import Cost
 from rl_nas.networks.plan import Plan
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.tasks.networks import Networks
@@ -43,7 +45,7 @@ class ChildSetup:
     images: ImageData
     annotation: Annotation
     networks: Networks
-    backbone: PlannedBackbone | KerasBackbone | None = None
+    backbone: Backbone | None = None
     features: CachedFeatures | None = None
     frozen: bool = False
 
@@ -70,6 +72,13 @@ class ChildSetup:
     def start_of_children(self) -> Mapping[str, np.ndarray]:
         """Weights by path that children start from: those of the backbone, unless they read its features."""
         return {} if self.frozen or self.features is not None else self.start
+
+    @property
+    def cost_before(self) -> Cost:
+        """Cost of the backbone, if it is not in the plans of `children`."""
+        if self.backbone is None or not isinstance(self.children.backbone, FeatureMaps):
+            return Cost()
+        return self.backbone.cost
 
     @property
     def keras(self) -> KerasBackbone | None:
@@ -123,8 +132,8 @@ def set_up(
     networks, named = make_networks(opened.task, problem, genotype, what, config.flags(), shape)
     annotation, freeze = opened.source.annotation, config.features.freeze
     if named is None:
-        if freeze != "none":
-            raise UsageError(f"--freeze={freeze} is for a --backbone that is not searched; leave it out")
+        if config.features.asked:
+            raise UsageError(f"{config.features.asked}: for a --backbone that is not searched; leave it out")
         return ChildSetup(images, annotation, networks)
     networks.plan(genotype)  # before features are computed
     backbone = load_backbone(named, networks, genotype, tell)

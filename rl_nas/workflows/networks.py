@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from rl_nas.networks.lookup import find_genotype
 from rl_nas.networks.network import feature_strides
 from rl_nas.networks.settings import NetworkSettings, skeleton_of
 from rl_nas.networks.skeleton import Skeleton
+from rl_nas.settings import expectation, field_types
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.run_folder import TrainingFolder
@@ -207,8 +210,27 @@ def _trained_skeleton(folder: TrainingFolder) -> Skeleton:
     known = {one.name: recorded[one.name] for one in fields(Skeleton) if one.name in recorded}
     defaults = Skeleton()
     for name, value in known.items():
-        default = getattr(defaults, name)
-        number = isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool)
-        if type(value) is not type(default) and not number:
-            raise UsageError(f"{folder.results}: network {name} is {value!r}; expected {type(default).__name__}")
+        expected = _expected(name, value, getattr(defaults, name))
+        if expected is not None:
+            raise UsageError(f"{folder.results}: network {name} is {value!r}; expected {expected}")
     return Skeleton(**known)
+
+
+def _expected(name: str, value: object, default: object) -> str | None:
+    """Description of the expected value of a field of a skeleton; None if `value` is one."""
+    if name == "stem":
+        stems = typing.get_args(typing.get_type_hints(Skeleton)[name])
+        return None if value in stems else " or ".join(stems)
+    if name in field_types(NetworkSettings):
+        expected = expectation(NetworkSettings, name, value)
+    else:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+        whole = not isinstance(default, int) or isinstance(value, int)
+        expected = None if number and whole else f"a {'whole ' * isinstance(default, int)}number >= 0"
+    most = _LARGEST.get(name, _LARGEST_NUMBER)
+    too_large = expected is None and isinstance(value, int | float) and value > most
+    return f"at most {most}" if too_large else expected
+
+
+_LARGEST, _LARGEST_NUMBER = {"cells": 200, "filters": 5000, "reductions": 10, "stem_multiplier": 100}, 100_000
+"""Of a trained network whose record may be a stranger's: planning it must end."""

@@ -30,7 +30,7 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.files import write_atomically, write_text
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import open_source, tell_user
-from rl_nas.workflows.backbone import load_backbone
+from rl_nas.workflows.backbone import load_backbone, read_weights
 from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.networks import make_networks
 from rl_nas.workflows.run_config import without_unread
@@ -78,11 +78,18 @@ class TrainingRun:
         self._networks, self._backbone = make_networks(
             self._task, self._problem, genotype, what, self.config.flags(), shape, preset="cifar"
         )
+        if config.start.init is not None and self._backbone is not None and self._backbone.file is not None:
+            raise UsageError(
+                f"--init={config.start.init} and --backbone={self._backbone.name} both bring weights of the backbone;"
+                " leave out --init, or give the backbone's genotype alone, with its sizes"
+            )
         self._keras = None if self._backbone is None else self._backbone.keras
         self._problem, self._head = self._networks.problem, self._networks.head(genotype)
         self._skeleton = self._networks.skeleton(genotype)
         evaluation = self.config.evaluation
-        self._views = AveragedViews(evaluation, self._networks, genotype) if evaluation.asked else None
+        self._views: AveragedViews | None = None
+        if evaluation.asked:
+            self._views = AveragedViews(evaluation, self._networks, genotype, self._keras)
         self._valid: Measured | None = None
         self._trainer = self._make_trainer()
 
@@ -107,6 +114,21 @@ class TrainingRun:
             while trainer.epoch < epochs:
                 self._train_epoch(log)
             return self._finish(log.written)
+
+    def add_views(self, results: dict[str, Any]) -> dict[str, Any]:
+        """The results of the finished training with the views that the flags ask for, which it measures and writes.
+
+        Raises:
+            UsageError: the trained network cannot be read.
+        """
+        if self._views is None or not self.first:
+            return results
+        trained = read_weights(self.folder.model, f"--run_dir={self.folder.path}")
+        with self._source.decoding_errors():
+            measured = measured_views(self._views, *trained, self._pipeline, self._test_split)
+        whole = {**results, "views": measured}
+        write_text(self.folder.results, json.dumps(whole, indent=2) + "\n")
+        return whole
 
     def _make_trainer(self) -> FullTrainer:
         config, images = self.config, self._pipeline.train_images
@@ -251,10 +273,8 @@ class TrainingRun:
             "valid": valid and valid.document(),
             "final_test": final and final.document(),
         }
-        if self._views is not None:
-            results["views"] = measured_views(self._views, trainer, self._pipeline, self._test_split)
         write_text(self._written.results, json.dumps(results, indent=2) + "\n")
-        return results
+        return self.add_views(results)  # which takes long: the results are written before
 
 
 def _check_same_genotype(init: str, genotype: Genotype) -> None:

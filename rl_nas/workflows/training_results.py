@@ -1,13 +1,17 @@
 """What a finished training leaves beside its model: facts, measurements of several views, examples."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from rl_nas.child.data.images import selected
 from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.source import ImageSource
 from rl_nas.child.export.serving import Serving
-from rl_nas.child.training.full_training import FullTrainer, Measured
+from rl_nas.child.training.full_training import Measured
 from rl_nas.evaluation.averaged_views import AveragedViews
 from rl_nas.metrics import quality_of
 from rl_nas.networks.features import FeatureMaps
@@ -53,16 +57,19 @@ def training_facts(
 
 
 def measured_views(
-    views: AveragedViews, trainer: FullTrainer, pipeline: InputPipeline, test_split: str | None
+    views: AveragedViews,
+    weights: Mapping[str, np.ndarray],
+    normalization: Normalization,
+    pipeline: InputPipeline,
+    test_split: str | None,
 ) -> dict[str, Any]:
     """Measurements of mean predictions over several views, on the splits of the final measurements."""
-    weights = {variable.path: variable.numpy() for variable in trainer.model.weights}
     splits = {"valid": "valid" if pipeline.size("valid") else None, "final_test": test_split}
     measured = {
-        name: split and views.measure(weights, pipeline, split, trainer.normalization).document()
+        name: split and views.measure(weights, pipeline, split, normalization).document()
         for name, split in splits.items()
     }
-    return {**views.describe(), **measured}
+    return {**views.settings.document(), **measured}
 
 
 def write_training_examples(

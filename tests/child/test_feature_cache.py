@@ -23,6 +23,7 @@ from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import AugmentSettings
 from rl_nas.errors import UsageError
 from rl_nas.networks.features import FeatureMaps, feature_name
+from rl_nas.networks.layer import Cost
 
 SIZE = (6, 8)
 NORMALIZATION = Normalization((10.0, 20.0, 30.0), (2.0, 3.0, 4.0))
@@ -35,6 +36,7 @@ class Blocks:
     def __init__(self, *strides: int, name: str = "blocks") -> None:
         shapes = {stride: (SIZE[0] // stride, SIZE[1] // stride, 3) for stride in strides}
         self.maps, self.name, self.calls = FeatureMaps(shapes, SIZE), name, 0
+        self.normalization, self.weights, self.cost = None, dict[str, np.ndarray](), Cost()
 
     def __call__(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         self.calls += len(images)

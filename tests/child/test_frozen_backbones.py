@@ -67,6 +67,8 @@ def test_features_of_a_batch_are_those_of_its_images_as_they_are_augmented(tmp_p
 def test_freezing_what_is_frozen_anyway_is_refused() -> None:
     with pytest.raises(UsageError, match="--freeze=norm has no effect on features that are computed once"):
         FeatureCacheSettings(freeze="norm")
+    with pytest.raises(UsageError, match="--feature_dir=here has no effect with --feature_cache=no"):
+        FeatureCacheSettings(feature_cache="no", feature_dir="here")
 
 
 @pytest.mark.parametrize(("output_stride", "decoder_stride"), [(8, 4), (4, 0), (4, 2)])

@@ -59,6 +59,7 @@ def trained(data: tuple[str, ...], backbone: str, tmp_path_factory: pytest.TempP
 def test_a_search_writes_the_network_of_its_best_head(
     way: str, data: tuple[str, ...], backbone: str, tmp_path: Path
 ) -> None:
+    features = [f"--feature_dir={tmp_path / 'features'}"] if way.endswith("yes") else []
     done = run(
         *(
             "search",
@@ -71,7 +72,7 @@ def test_a_search_writes_the_network_of_its_best_head(
             backbone,
             *RECIPE,
         ),
-        *(f"--feature_dir={tmp_path / 'features'}", f"--run_dir={tmp_path / 'run'}"),
+        *(*features, f"--run_dir={tmp_path / 'run'}"),
     )
     assert done.returncode == 0, done.stderr
     assert "(0 failed)" in done.stdout
@@ -121,7 +122,7 @@ def test_a_training_starts_from_another_and_keeps_what_is_frozen(
 
 @pytest.mark.long
 def test_a_stopped_training_continues_to_the_same_weights(data: tuple[str, ...], backbone: str, tmp_path: Path) -> None:
-    flags = ("train", "--genotype=DPC-top1", *data, backbone, *RECIPE[:1], *RECIPE[2:])
+    flags = ("train", "--genotype=DPC-top1", *data, backbone, *RECIPE[:1], *RECIPE[2:], "--eval_flip")
     assert run(*flags, "--epochs=2", f"--run_dir={tmp_path / 'whole'}").returncode == 0
     assert run(*flags, "--epochs=2", "--keep=9", f"--run_dir={tmp_path / 'part'}").returncode == 0
     for path in ("results.json", "model.keras"):
@@ -131,7 +132,33 @@ def test_a_stopped_training_continues_to_the_same_weights(data: tuple[str, ...],
         path.unlink()
     done = run("train", "--resume", f"--run_dir={tmp_path / 'part'}")
     assert done.returncode == 0, done.stderr
-    assert results(tmp_path / "part")["final_test"] == results(tmp_path / "whole")["final_test"]
+    found, whole = results(tmp_path / "part"), results(tmp_path / "whole")
+    assert (found["final_test"], found["views"]) == (whole["final_test"], whole["views"])
+    file = tmp_path / "part/results.json"  # as it is if the measurement of the views is stopped
+    file.write_text(
+        json.dumps({name: value for name, value in json.loads(file.read_text()).items() if name != "views"})
+    )
+    assert run("train", "--resume", f"--run_dir={tmp_path / 'part'}").returncode == 0
+    assert results(tmp_path / "part")["views"] == whole["views"]
+
+
+@pytest.mark.slow
+def test_a_finished_training_is_measured_over_more_views(trained: Path) -> None:
+    before = results(trained)
+    assert "views" not in before
+    done = run("train", "--resume", "--eval_scales=0.75,1", "--eval_flip", f"--run_dir={trained}", "--json")
+    assert done.returncode == 0, done.stderr
+    after = results(trained)
+    views = after.pop("views")
+    assert json.loads(done.stdout)["views"] == views
+    assert after == before
+    assert (views["scales"], views["flip"], views["valid"]["images"]) == ([0.75, 1], True, before["valid"]["images"])
+    assert views["final_test"]["pixel_accuracy"] > 0.8
+    again = run("train", "--resume", "--eval_scales=0.75,1", "--eval_flip", f"--run_dir={trained}", "--json")
+    assert json.loads(again.stdout)["views"] == views
+    changed = (trained / "results.json").stat().st_mtime_ns
+    assert run("train", "--resume", f"--run_dir={trained}").returncode == 0
+    assert (trained / "results.json").stat().st_mtime_ns == changed
 
 
 @pytest.mark.long

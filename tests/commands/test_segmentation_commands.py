@@ -90,7 +90,8 @@ def test_workers_share_the_features_and_find_the_same(found: Path, base: Path, s
 
 @pytest.mark.long
 def test_children_can_train_their_backbone_too(base: Path, search: Words) -> None:
-    done = run("search", *search, "--feature_cache=no", "--crop_margin=2", f"--run_dir={base / 'whole'}")
+    words = [word for word in search if not word.startswith("--feature_dir")]
+    done = run("search", *words, "--feature_cache=no", "--crop_margin=2", f"--run_dir={base / 'whole'}")
     assert done.returncode == 0, done.stderr
     assert "features" not in done.stderr
     for trial in trials_of(base / "whole"):
@@ -154,6 +155,8 @@ def test_a_head_is_trained_on_the_backbone_of_a_run(trained: Path, base: Path, s
     assert all(np.array_equal(weights[path], earlier[path]) for path in backbone)
     refused = refuse("train", *words, "--filters=8", f"--run_dir={base / 'other'}")
     assert f"--filters=8 would change --backbone={trained}, which is trained already; leave it out" in refused.stderr
+    refused = refuse("train", *words, f"--init={base / 'head'}", f"--run_dir={base / 'other'}")
+    assert f"--init={base / 'head'} and --backbone={trained} both bring weights of the backbone" in refused.stderr
     assert not (base / "other").exists()
 
 
@@ -231,6 +234,8 @@ def test_masks_mean_what_they_did_in_the_training_unless_flags_say_otherwise(tra
             ("--space=nasnet", "--strategy=random", "--estimator=shared"),
             "--estimator=shared is not possible with --task=segmentation",
         ),
+        (("--space=nasnet", "--feature_cache=no"), "--feature_cache=no: for a --backbone that is not searched"),
+        (("--space=nasnet", "--feature_dir=here"), "--feature_dir=here: for a --backbone that is not searched"),
         (("--space=nasnet", "--filter=naswot"), "--filter=naswot is not possible with --task=segmentation"),
         (
             ("--space=nasnet", "--output_stride=16", "--reductions=2"),

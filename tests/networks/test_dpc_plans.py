@@ -73,6 +73,10 @@ class TestPublishedCosts:
 
 
 class TestPlans:
+    def test_grids_may_be_finer_than_a_map(self) -> None:
+        """The paper's grid of 8x8 on a map of 6x6, as small images have it."""
+        assert planned(alone(DenseOperation(POOLING, 8, 8)), (6, 6, 3), 4).outputs["cell"].shape == (6, 6, 4)
+
     @given(st.integers(0, 2**32), st.integers(1, 8), st.integers(1, 70), st.integers(1, 70))
     def test_any_cell_keeps_the_size_of_any_map(self, seed: int, branches: int, height: int, width: int) -> None:
         space = dpc(branches)

@@ -1,9 +1,11 @@
 """Mean predictions over several sizes and mirrored images."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -12,6 +14,9 @@ from mask_files import png, write
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
+from rl_nas.child.network.composed import build_network
+from rl_nas.child.network.keras_backbone import KerasSource, Opened
+from rl_nas.child.network.pixels import probe
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.training.full_training import Measured
 from rl_nas.child.training.objective import add_up
@@ -21,6 +26,7 @@ from rl_nas.evaluation.settings import EvaluationSettings
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.report.training_summary import training_text
 from rl_nas.spaces.nasbench201 import EdgeCell
+from rl_nas.spaces.published import ASPP
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.classification.task import Classification
 from rl_nas.tasks.networks import Networks
@@ -97,6 +103,33 @@ def test_with_mirrored_views_it_does_not_matter_whether_all_images_are_mirrored(
     assert with_flip[0]["loss"] < np.mean([one["loss"] for one in without])
 
 
+def test_networks_behind_backbones_of_keras_are_resized_too(
+    tmp_path: Path, examples: tuple[np.ndarray, np.ndarray]
+) -> None:
+    image = keras.Input((*SIZE, 3))
+    x = keras.layers.Conv2D(4, 3, strides=4, padding="same")(keras.layers.Rescaling(1 / 255)(image))
+    model = keras.Model(image, keras.layers.BatchNormalization()(x))
+    black_and_colors = probe(3)
+    source = KerasSource(Opened("own", model, black_and_colors), (*SIZE, 3))
+    backbone = source.cut(4, [4])
+    networks = replace(NETWORKS, backbone=backbone.maps, settings=Skeleton())
+    whole = build_network(networks.plan(ASPP), backbone)
+    weights = {variable.path: variable.numpy() for variable in whole.weights}
+    images, masks = examples
+    pipeline = pipeline_of(tmp_path, images, masks)
+
+    def found(scales: str) -> dict[str, float]:
+        views = AveragedViews(EvaluationSettings(scales=scales), networks, ASPP, backbone)
+        return views.measure(weights, pipeline, "test", backbone.normalization or NORMALIZATION).metrics
+
+    metric, normalization = TASK.metric(PROBLEM), backbone.normalization or NORMALIZATION
+    outputs = whole(normalization(tf.constant(images)), training=False)
+    add_up(metric, TASK.objective(PROBLEM).evidence(tf.constant(masks), outputs, tf.ones([COUNT])))
+    assert found("1") == pytest.approx(metric.result(), rel=1e-4)
+    both, smaller, larger = (found(scales)["loss"] for scales in ("0.5,1.6", "0.5", "1.6"))
+    assert both < (smaller + larger) / 2  # Jensen
+
+
 def test_reports_show_them_beside_the_ordinary_measurements(tmp_path: Path) -> None:
     folder = TrainingFolder(tmp_path)
     split = {"split": "test", "images": 5, "mIoU": 0.5}
@@ -142,6 +175,10 @@ def test_scales_that_are_none_are_refused(scales: str) -> None:
 
 def test_other_tasks_and_images_that_get_too_small_are_refused_before_the_training() -> None:
     assert EvaluationSettings().asked == ""
+    assert EvaluationSettings().measured_in({})
+    asked = EvaluationSettings(scales="0.5,1")
+    assert asked.measured_in({"views": {"scales": [0.5, 1.0], "flip": False, "valid": None}})
+    assert not any(asked.measured_in(one) for one in ({}, {"views": {"scales": [0.5, 1.0], "flip": True}}))
     task = Classification()
     classifiers = Networks(task, task.problem(["a", "b"]), Skeleton(cells=1, filters=4), (8, 8, 3))
     with pytest.raises(UsageError, match="--eval_flip is not possible with --task=classification; leave it out"):

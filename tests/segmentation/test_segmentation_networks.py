@@ -1,6 +1,9 @@
 """Segmentation networks: backbone, head and decoder in one plan, the same from images and from features."""
 
+import json
 import re
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,18 +15,21 @@ from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import BACKBONES
 from rl_nas.networks.families.family import BACKBONE
+from rl_nas.networks.genotypes import to_json
 from rl_nas.networks.layer import Shape
 from rl_nas.networks.network import plan_features
 from rl_nas.networks.settings import NetworkSettings
+from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.dpc import Branch, DenseOperation, DensePredictionCell
 from rl_nas.spaces.dpc_space import dpc
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.segmentation.task import Segmentation
-from rl_nas.workflows.networks import make_networks
+from rl_nas.workflows.networks import find_backbone, make_networks
 
 TASK, CLASSES = Segmentation(), ("ground", "disc", "ring")
 SMALL = {**NetworkSettings(cells=1, filters=4, reductions=3).flags(), "head_filters": 6, "decoder_filters": 4}
@@ -37,15 +43,21 @@ def networks(genotype: Genotype, shape: Shape, **flags: object) -> Networks:
 
 
 @pytest.mark.parametrize("shape", [(16, 24, 3), (18, 21, 3), (9, 30, 1)])
-@pytest.mark.parametrize("decoder_stride", [0, 4])
-def test_logits_have_the_size_of_the_image(shape: Shape, decoder_stride: int) -> None:
+@pytest.mark.parametrize("decoder_stride", [0, 2, None])
+def test_logits_have_the_size_of_the_image(shape: Shape, decoder_stride: int | None) -> None:
     """Sides that are no multiple of the stride are padded inside of the network."""
-    made = networks(CELL, shape, backbone="NASNet-A", decoder_stride=decoder_stride)
+    made = networks(
+        CELL,
+        shape,
+        backbone="NASNet-A",
+        decoder_stride=decoder_stride,
+        decoder_filters=48 if decoder_stride == 0 else 4,
+    )
     plan = made.plan(CELL)
     assert plan.outputs["logits"].shape == (*shape[:2], len(CLASSES))
     assert plan.inputs["image"].shape == shape
     scopes = {node.name.partition(".")[0] for node in plan.nodes}
-    assert ("decoder" in scopes, any("low_level" in node.name for node in plan.nodes)) == (True, decoder_stride > 0)
+    assert ("decoder" in scopes, any("low_level" in node.name for node in plan.nodes)) == (True, decoder_stride != 0)
 
 
 @pytest.mark.parametrize("name", ["NASNet-A", "AmoebaNet-A", "PNASNet-5"])
@@ -130,9 +142,69 @@ def one_branch(rates: tuple[int, int]) -> Genotype:
             {"backbone": "NASNet-A", "output_stride": 32},
             "--output_stride=32: the backbone has features of stride",
         ),
+        (
+            CELL,
+            {"backbone": "NASNet-A", "decoder_stride": 3},
+            "--decoder_stride=3: below --output_stride=8 the backbone has features of stride 1, 2, 4; give one",
+        ),
+        (CELL, {"backbone": "NASNet-A", "decoder_stride": 8}, "--decoder_stride=8: below --output_stride=8 the"),
+        (
+            PUBLISHED["NASNet-A"],
+            {"head": "ASPP", "output_stride": 4, "decoder_stride": 4},
+            "--decoder_stride=4: below --output_stride=4 the backbone has features of stride 1, 2; give one",
+        ),
+        (
+            CELL,
+            {"backbone": "NASNet-A", "decoder_stride": 0},
+            "--decoder_filters=4 has no effect without a decoder; leave it out",
+        ),
+        (
+            CELL,
+            {"backbone": "NASNet-A", "reductions": 2, "decoder_stride": None},
+            "--decoder_filters=4 has no effect without a decoder; leave it out",
+        ),
         (CELL, {"backbone": "NASNet-A", "dropout": 0.5}, "--dropout=0.5 has no effect"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(genotype: Genotype, flags: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         networks(genotype, (32, 32, 3), **flags).plan(genotype)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("cells", 0, "network cells is 0; expected a whole number >= 1"),
+        ("cells", 10**9, "network cells is 1000000000; expected at most 200"),
+        ("filters", True, "network filters is True; expected a whole number >= 1"),
+        ("filters", 10**6, "network filters is 1000000; expected at most 5000"),
+        ("bn_epsilon", 0, "network bn_epsilon is 0; expected a number > 0"),
+        ("output_conv", 1, "network output_conv is 1; expected true or false"),
+        ("stem", "other", "network stem is 'other'; expected cifar or imagenet"),
+        ("l2", -1.0, "network l2 is -1.0; expected a number >= 0"),
+        ("image_size", 1.5, "network image_size is 1.5; expected a whole number >= 0"),
+    ],
+)
+def test_records_of_trained_backbones_are_checked(field: str, value: object, message: str, tmp_path: Path) -> None:
+    """They may be a stranger's."""
+    folder = TrainingFolder(tmp_path)
+    folder.model.touch()
+    folder.genotype.write_text(json.dumps(to_json(PUBLISHED["NASNet-A"])))
+
+    def found(**changes: object) -> Skeleton | None:
+        counts = {"size": None, "trainable_parameters": 1, "multiply_adds": 1}
+        results = {
+            "genotype_name": None,
+            "train": {"images": 1},
+            "valid": None,
+            "final_test": None,
+            "epochs": 1,
+            "seconds": 1.0,
+            "network": {**asdict(Skeleton()), **counts, **changes},
+        }
+        folder.results.write_text(json.dumps(results))
+        return find_backbone(str(tmp_path), TASK, NetworkSettings()).skeleton
+
+    assert found(filters=7, bn_momentum=1) == Skeleton(filters=7, bn_momentum=1)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        found(**{field: value})

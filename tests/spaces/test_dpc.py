@@ -174,6 +174,10 @@ class TestFiles:
             ([{"input": -1, "op": "conv", "kernel": 3, "rate": "6"}], 'branch 0: rate is "6"; expected int'),
             ([{"input": -1, "op": "pool"}], "branch 0: op is 'pool'; expected conv or pyramid_pooling"),
             ([{"input": -1, "op": "pyramid_pooling", "grid_size": [2, 10**9]}], "branch 0: grid of pyramid_pooling"),
+            (
+                [{"input": -1, "op": "pyramid_pooling", "grid_size": [65, 2]}],
+                "grid of pyramid_pooling is 65x2; expected 1 to 64",
+            ),
             (RELEASED_TOP1[:1] * 101, "cell of 101 branches; expected 1 to 100"),
             ({"schema": 1, "kind": "dpc"}, "genotype has no 'branches'"),
             ({"schema": 1, "kind": "dpc", "branches": []}, "cell of 0 branches; expected 1 to 100"),

@@ -8,7 +8,7 @@ import platform
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import psutil
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.normalization import Normalization
+from rl_nas.child.network.backbone import Backbone
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.networks.features import FeatureMaps, feature_name
 from rl_nas.store.files import storage_errors
@@ -23,20 +24,6 @@ from rl_nas.units import size_text
 
 _BATCH = 32
 _TRAIN, _VALID, _INDEX = "train", "valid", "index.json"
-
-
-class Extractor(Protocol):
-    """The part of `rl_nas.child.network.backbone.Backbone` that is needed."""
-
-    @property
-    def maps(self) -> FeatureMaps:
-        """The feature maps that it computes."""
-
-    def __call__(self, images: tf.Tensor) -> Mapping[str, tf.Tensor]:
-        """Feature maps by name, of normalized images."""
-
-    def fingerprint(self) -> str:
-        """A name that backbones share if they compute the same."""
 
 
 class CachedFeatures(NamedTuple):
@@ -58,7 +45,7 @@ class CachedFeatures(NamedTuple):
 
 
 def cached_features(
-    backbone: Extractor,
+    backbone: Backbone,
     data: ImageData,
     normalization: Normalization,
     root: Path,
@@ -108,7 +95,7 @@ def default_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rl_nas" / "features"
 
 
-def _key(backbone: Extractor, data: ImageData, normalization: Normalization, mirrored: bool) -> str:
+def _key(backbone: Backbone, data: ImageData, normalization: Normalization, mirrored: bool) -> str:
     digest = hashlib.sha256(repr((backbone.fingerprint(), normalization, backbone.maps, mirrored)).encode())
     for images in (data.train_images, data.valid_images):
         digest.update(repr(images.shape).encode())
@@ -143,7 +130,7 @@ def _opened(folder: Path, maps: FeatureMaps, data: ImageData, mirrored: bool) ->
     return CachedFeatures(folder, maps, mirrored, arrays[_TRAIN], arrays[_VALID])
 
 
-def _write(backbone: Extractor, data: ImageData, normalization: Normalization, mirrored: bool, folder: Path) -> None:
+def _write(backbone: Backbone, data: ImageData, normalization: Normalization, mirrored: bool, folder: Path) -> None:
     """Writes aside and moves into place: a folder of that name is always whole."""
     draft = folder.with_name(f".{folder.name}.{platform.node()}.{os.getpid()}")
     for left in folder.parent.glob(f"{draft.stem}.*"):
@@ -171,7 +158,7 @@ def _write(backbone: Extractor, data: ImageData, normalization: Normalization, m
 
 
 def _compute(
-    backbone: Extractor, normalization: Normalization, images: np.ndarray, arrays: Mapping[str, np.ndarray]
+    backbone: Backbone, normalization: Normalization, images: np.ndarray, arrays: Mapping[str, np.ndarray]
 ) -> None:
     for start in range(0, len(images), _BATCH):
         maps = backbone(normalization(tf.constant(images[start : start + _BATCH])))

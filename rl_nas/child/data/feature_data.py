@@ -7,11 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.data.annotation import Annotation, Target
-from rl_nas.child.data.feature_cache import CachedFeatures, Extractor
+from rl_nas.child.data.feature_cache import CachedFeatures
 from rl_nas.child.data.geometry import Geometry
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.settings import AugmentSettings
 from rl_nas.child.data.training_data import TrainingData
+from rl_nas.child.network.backbone import Backbone
 from rl_nas.errors import UsageError
 
 Named = dict[str, tf.Tensor]
@@ -64,7 +65,7 @@ class FeatureData:
 class ComputedFeatures:
     """Features of a frozen backbone, computed from every batch of images as it is augmented."""
 
-    def __init__(self, backbone: Extractor, images: TrainingData) -> None:
+    def __init__(self, backbone: Backbone, images: TrainingData) -> None:
         self._backbone, self._images = backbone, images
         self.train_examples, self.valid_examples = images.train_examples, images.valid_examples
         self.read, self.signature = images.read, images.signature

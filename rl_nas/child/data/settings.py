@@ -190,3 +190,11 @@ class FeatureCacheSettings(Settings):
                 f"--freeze={self.freeze} has no effect on features that are computed once, whose backbone is not"
                 " trained; give --feature_cache=no"
             )
+        if self.feature_dir is not None and self.feature_cache == "no":
+            raise UsageError(f"--feature_dir={self.feature_dir} has no effect with --feature_cache=no; leave it out")
+
+    @property
+    def asked(self) -> str:
+        """The flags that are not the default; empty if all are."""
+        default = type(self)().flags()
+        return " ".join(f"--{name}={value}" for name, value in self.flags().items() if value != default[name])

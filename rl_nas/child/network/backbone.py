@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.data.normalization import Normalization
-from rl_nas.child.network.flat_weights import Outputs
+from rl_nas.child.network.flat_weights import FlatModel, Outputs
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.errors import UsageError
 from rl_nas.networks.features import FeatureMaps
@@ -22,6 +22,10 @@ class Backbone(Protocol):
     @property
     def normalization(self) -> Normalization | None:
         """Normalization of its images; None: that of the data."""
+
+    @property
+    def weights(self) -> Mapping[str, np.ndarray]:
+        """Weights by path."""
 
     @property
     def maps(self) -> FeatureMaps:
@@ -106,7 +110,7 @@ class PlannedBackbone:
         return digest.hexdigest()
 
 
-def check_weights(model: PlannedModel, weights: Mapping[str, np.ndarray], source: str) -> None:
+def check_weights(model: FlatModel, weights: Mapping[str, np.ndarray], source: str) -> None:
     """Raises `UsageError` unless there are weights of the right shape for every layer of a model."""
     for parameter in model.weights:
         met = weights[parameter.path].shape if parameter.path in weights else "nothing"

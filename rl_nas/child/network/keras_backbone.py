@@ -169,6 +169,11 @@ class KerasBackbone:
         """
         return self._attached(image, seed)[0]
 
+    def resized(self, height: int, width: int) -> "KerasBackbone":
+        """The same part of the model for images of another size; raises `UsageError` if it has none."""
+        shape = (height, width, self._source.image_shape[2])
+        return KerasSource(self._source.opened, shape).cut(self._multiple, self._strides)
+
     def fingerprint(self) -> str:
         """See `Backbone`. Names, which Keras may number otherwise the next time, are no part of it."""
         number: dict[int, int] = {}

@@ -54,9 +54,8 @@ class SegmentationHead(Head):
 
     @override
     def strides(self, offered: Mapping[int, Shape]) -> tuple[int, ...]:
-        finer = self.settings.decoder_stride
-        with_decoder = finer in offered and 0 < finer < self.output_stride
-        return (finer, self.output_stride) if with_decoder else (self.output_stride,)
+        finer = self.settings.decoder_reads(offered)
+        return (self.output_stride,) if finer is None else (finer, self.output_stride)
 
     @override
     def plan(self, ops: Ops, features: Features, skeleton: Skeleton, *, training: bool) -> dict[str, Tensor]:

@@ -1,12 +1,13 @@
 """Flags of the part of a segmentation network behind its backbone."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from rl_nas.errors import UsageError
 from rl_nas.settings import Settings, setting
 
-OUTPUT_STRIDES = (4, 8, 16, 32)
+OUTPUT_STRIDES, DECODER_STRIDE = (4, 8, 16, 32), 4
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,13 @@ class SegmentationHeadSettings(Settings):
         "keep the backbone's layers beyond --output_stride, with the same weights: dilated instead of strided (Chen et"
         " al. 2017); pools are not dilated",
     )
-    decoder_stride: int = setting(
-        4, "stride of the low-level features that the decoder reads, if the backbone has them; 0: no decoder", minimum=0
+    decoder_stride: int | None = setting(
+        None,
+        f"stride of the low-level features that the decoder reads, below --output_stride; 0: no decoder; left out:"
+        f" {DECODER_STRIDE} if the backbone has it",
+        minimum=0,
     )
-    decoder_filters: int = setting(48, "filters that the low-level features are reduced to", minimum=1)
+    decoder_filters: int = setting(48, "filters that the decoder reduces the low-level features to", minimum=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,3 +52,33 @@ class SegmentationHeadSettings(Settings):
             raise UsageError(f"--output_stride={stride}: expected one of {', '.join(map(str, OUTPUT_STRIDES))}")
         if self.dilated and stride is None:
             raise UsageError("--dilated needs --output_stride, the stride from which the backbone is dilated")
+
+    def decoder_reads(self, offered: Collection[int]) -> int | None:
+        """Stride of the features that the decoder reads; None: there is no decoder.
+
+        Args:
+            offered: strides of the backbone's feature maps.
+        """
+        assert self.output_stride is not None
+        stride = DECODER_STRIDE if self.decoder_stride is None else self.decoder_stride
+        return stride if stride in offered and stride < self.output_stride else None
+
+    def check_decoder(self, offered: Collection[int]) -> None:
+        """Raises `UsageError` for settings of a decoder that a network on a backbone does not have.
+
+        Args:
+            offered: strides of the backbone's feature maps.
+        """
+        if self.decoder_reads(offered) is not None:
+            return
+        finer = ", ".join(str(stride) for stride in sorted(offered) if stride < (self.output_stride or 0))
+        if self.decoder_stride:
+            raise UsageError(
+                f"--decoder_stride={self.decoder_stride}: below --output_stride={self.output_stride} the backbone has"
+                f" features of stride {finer or 'none'}; give one of these, or 0 for no decoder"
+            )
+        if self.decoder_filters != type(self)().decoder_filters:
+            raise UsageError(
+                f"--decoder_filters={self.decoder_filters} has no effect without a decoder; leave it out, or give a"
+                f" --decoder_stride that the backbone has below --output_stride={self.output_stride}: {finer or 'none'}"
+            )

@@ -83,9 +83,11 @@ class Segmentation(Task):
                 f"--dilated has no effect with --output_stride={settings.output_stride}: the backbone has features of"
                 f" stride {', '.join(map(str, strides))}; give a finer one of these"
             )
-        if settings.output_stride is not None:
-            return problem
-        return problem.changed(SegmentationHeadSettings, output_stride=max(strides))
+        if settings.output_stride is None:
+            problem = problem.changed(SegmentationHeadSettings, output_stride=max(strides))
+        if problem.of(SegmentationHeadSettings).output_stride in strides:  # otherwise the plan is refused
+            problem.of(SegmentationHeadSettings).check_decoder(strides)
+        return problem
 
     @override
     def on_targets(
