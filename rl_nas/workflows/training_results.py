@@ -9,27 +9,21 @@ import numpy as np
 from rl_nas.child.data.images import selected
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
-from rl_nas.child.data.source import ImageSource
 from rl_nas.child.export.serving import Serving
 from rl_nas.child.training.full_training import Measured
 from rl_nas.evaluation.averaged_views import AveragedViews
 from rl_nas.metrics import quality_of
 from rl_nas.networks.features import FeatureMaps
 from rl_nas.networks.genotypes import to_json
-from rl_nas.networks.layer import Cost
 from rl_nas.networks.network import size_notation
-from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.run_folder import TrainingFolder
-from rl_nas.tasks.networks import Networks
-from rl_nas.tasks.task import Task
-from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.examples import batch_size, examined, write_examples
+from rl_nas.workflows.training_setup import TrainingSetup
 
 
-def training_facts(
-    config: TrainConfig, networks: Networks, genotype: Genotype, cost: Cost, source: ImageSource
-) -> dict[str, Any]:
+def training_facts(setup: TrainingSetup) -> dict[str, Any]:
     """The part of results.json that does not depend on the training."""
+    config, networks, genotype, source, cost = setup.config, setup.networks, setup.genotype, setup.source, setup.cost
     skeleton, backbone = networks.skeleton(genotype), networks.backbone_of(genotype)
     parts = {name: to_json(part) for name, part in networks.problem.parts.items()}
     if not isinstance(backbone, FeatureMaps) and backbone is not genotype:
@@ -72,16 +66,16 @@ def measured_views(
     return {**views.settings.document(), **measured}
 
 
-def write_training_examples(
-    task: Task,
-    source: ImageSource,
-    pipeline: InputPipeline,
-    serving: Serving,
-    valid: Measured,
-    folder: TrainingFolder,
-    name: str,
-) -> None:
-    """Draws held-out images with their targets and predictions; arguments as in `TrainingRun`."""
+def write_training_examples(setup: TrainingSetup, serving: Serving, valid: Measured, folder: TrainingFolder) -> None:
+    """Draws held-out images with their targets and predictions.
+
+    Args:
+        setup: of the training.
+        serving: the trained network.
+        valid: its measurement on the held-out images.
+        folder: of the training.
+    """
+    source, pipeline, name = setup.source, setup.pipeline, setup.config.run.genotype or "network"
     quality = quality_of(valid.metrics)
     figure = f"{quality.name.replace('_', ' ')} {quality.value:.4f}"
     count, size = examined(valid.images), min(valid.images, batch_size(source.shape))
@@ -90,4 +84,4 @@ def write_training_examples(
         selected(batch[:2], slice(count - start)) for start, batch in zip(range(0, count, size), measured, strict=False)
     )
     title = f"{name}, {figure} on {valid.images} held-out images"
-    write_examples(task, source.annotation, serving, batches, count, pipeline.seed, folder.examples, title)
+    write_examples(setup.task, source.annotation, serving, batches, count, pipeline.seed, folder.examples, title)

@@ -1,0 +1,144 @@
+"""Everything that a full training works on: data, task, networks, and the weights that it starts from."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.normalization import Normalization
+from rl_nas.child.data.source import ImageSource
+from rl_nas.child.network.composed import build_network
+from rl_nas.child.network.keras_backbone import KerasBackbone
+from rl_nas.child.training.transfer import start_from
+from rl_nas.errors import UsageError
+from rl_nas.evaluation.averaged_views import AveragedViews
+from rl_nas.networks.features import Head
+from rl_nas.networks.genotypes import load
+from rl_nas.networks.layer import Cost
+from rl_nas.spaces.decisions import Genotype
+from rl_nas.tasks.networks import Networks
+from rl_nas.tasks.sources import open_source, tell_user
+from rl_nas.tasks.task import Problem, Task
+from rl_nas.workflows.backbone import load_backbone
+from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.networks import NamedBackbone, make_networks
+from rl_nas.workflows.run_config import without_unread
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """Data and network of a training.
+
+    Attributes:
+        config: of the training, with the task that was found.
+        genotype: that is trained.
+        source: the data set.
+        pipeline: its images.
+        networks: with the other parts.
+        backbone: that the genotype does not describe; None: it does.
+        test_split: for the final measurement; None: there is none.
+        views: further final measurements; None: none are asked for.
+    """
+
+    config: TrainConfig
+    genotype: Genotype
+    source: ImageSource
+    pipeline: InputPipeline
+    networks: Networks
+    backbone: NamedBackbone | None
+    test_split: str | None
+    views: AveragedViews | None
+
+    @property
+    def task(self) -> Task:
+        """The task."""
+        return self.networks.task
+
+    @property
+    def problem(self) -> Problem:
+        """The task on the data set."""
+        return self.networks.problem
+
+    @property
+    def head(self) -> Head:
+        """The head of the network."""
+        return self.networks.head(self.genotype)
+
+    @property
+    def keras_backbone(self) -> KerasBackbone | None:
+        """The backbone if it is a Keras model."""
+        return None if self.backbone is None else self.backbone.keras
+
+    @property
+    def cost(self) -> Cost:
+        """Cost of the whole network at inference."""
+        return self.networks.plan(self.genotype).cost() + (Cost() if self.keras_backbone is None else self.keras_backbone.cost)
+
+    def network(self, training_steps: int | None = None, **options: Any) -> keras.Model:
+        """The network, for a training of that many train steps or (None) for inference; options of `build_network`."""
+        return build_network(self.networks.plan(self.genotype, training_steps), self.keras_backbone, **options)
+
+    def facts(self) -> dict[str, Any]:
+        """Facts of the data that must not change when a training is continued."""
+        return {
+            "classes": list(self.source.class_names),
+            "train_images": self.pipeline.train_images,
+            "valid_images": self.pipeline.size("valid"),
+        }
+
+    def start(self, model: keras.Model) -> Normalization | None:
+        """Copies the trained weights that the flags name, if any; returns the normalization of their images."""
+        start = self.config.start
+        if start.init is not None:
+            return start_from(start, model, self.networks.skeleton(self.genotype), self.head).normalization
+        if self.keras_backbone is not None:
+            return self.keras_backbone.normalization  # the model has its weights
+        if self.backbone is None or self.backbone.file is None:
+            return None
+        backbone = load_backbone(self.backbone, self.networks, self.genotype)
+        for variable in model.variables:
+            if variable.path in backbone.weights:
+                variable.assign(backbone.weights[variable.path])
+        return backbone.normalization
+
+
+def set_up_training(config: TrainConfig, genotype: Genotype) -> TrainingSetup:
+    """Opens the data set and makes the networks.
+
+    Raises:
+        UsageError: data, task, genotype and other parts do not fit together.
+    """
+    settings = config.run
+    if config.start.init is not None:
+        _check_same_genotype(config.start.init, genotype)
+    task, source = open_source(config.data, config.task.task, config.flags())
+    config.check_task(task)
+    if config.pipeline.mixup:
+        task.require("mixup", f"--mixup={config.pipeline.mixup:g}")
+    config = replace(config, task=replace(config.task, task=config.task.task or task.name))
+    test_split = source.test_split if settings.final_test else None
+    pipeline = InputPipeline(source, config.pipeline, settings.seed)
+    if test_split:
+        source.check_targets(test_split, "leave it out with --nofinal_test")
+    problem = task.on_targets(config.problem(task, source.class_names), pipeline.train_targets, tell_user)
+    if settings.resume and config.parts.backbone is None:
+        config = replace(config, network=without_unread(config.network, genotype, task.head(problem)))
+    what = f"--genotype={settings.genotype}"
+    networks, backbone = make_networks(task, problem, genotype, what, config.flags(), source.shape, preset="cifar")
+    if config.start.init is not None and backbone is not None and backbone.file is not None:
+        raise UsageError(
+            f"--init={config.start.init} and --backbone={backbone.name} both bring weights of the backbone;"
+            " leave out --init, or give the backbone's genotype alone, with its sizes"
+        )
+    keras_backbone, views = None if backbone is None else backbone.keras, None
+    if config.evaluation.asked:
+        views = AveragedViews(config.evaluation, networks, genotype, keras_backbone)
+    return TrainingSetup(config, genotype, source, pipeline, networks, backbone, test_split, views)
+
+
+def _check_same_genotype(init: str, genotype: Genotype) -> None:
+    """Raises `UsageError` if the folder that a training starts from trained another genotype."""
+    path = Path(init) if Path(init).is_dir() else Path(init).parent
+    other = path / "genotype.json"
+    if other.exists() and load(other).canonical_key() != genotype.canonical_key():
+        raise UsageError(f"--init={init} is a network of another genotype; give --genotype={other}")
