@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.source import ImageSource
@@ -72,7 +74,8 @@ class TrainingSetup:
     @property
     def cost(self) -> Cost:
         """Cost of the whole network at inference."""
-        return self.networks.plan(self.genotype).cost() + (Cost() if self.keras_backbone is None else self.keras_backbone.cost)
+        of_backbone = Cost() if self.keras_backbone is None else self.keras_backbone.cost
+        return self.networks.plan(self.genotype).cost() + of_backbone
 
     def network(self, training_steps: int | None = None, **options: Any) -> keras.Model:
         """The network, for a training of that many train steps or (None) for inference; options of `build_network`."""
