@@ -51,7 +51,7 @@ def test_a_training_shows_masks_in_the_colors_of_the_data_set(folder: Path, tmp_
     done = run("predict", f"--model={tmp_path / 'exported'}", "--json", f"--out={tmp_path / 'out'}", folder)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metrics"]["images"] == 22
-    shown = np.asarray(PIL.Image.open(tmp_path / "out/masks/train/3.png").convert("RGB")).reshape(-1, 3)
+    shown = np.asarray(PIL.Image.open(tmp_path / "out/masks/3.png").convert("RGB")).reshape(-1, 3)
     assert {tuple(color) for color in shown.tolist()} <= {(255, 0, 0), (0, 255, 0), (0, 0, 255)}
 
 

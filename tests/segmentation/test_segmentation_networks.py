@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import BACKBONES
 from rl_nas.networks.families.family import BACKBONE
+from rl_nas.networks.features import FeatureMaps
 from rl_nas.networks.genotypes import to_json
 from rl_nas.networks.layer import Shape
 from rl_nas.networks.network import plan_features
@@ -28,6 +29,7 @@ from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
+from rl_nas.tasks.segmentation.head_settings import SegmentationHeadSettings
 from rl_nas.tasks.segmentation.task import Segmentation
 from rl_nas.workflows.networks import find_backbone, make_networks
 
@@ -120,10 +122,14 @@ def test_cells_that_compute_the_same_on_a_map_share_a_key() -> None:
 
 
 def test_images_smaller_than_the_stride_are_refused() -> None:
-    made = networks(CELL, (7, 40, 3), backbone="NASNet-A", reductions=2, output_stride=4)
+    made = networks(CELL, (7, 40, 3), backbone="NASNet-A", reductions=2, output_stride=4, decoder_stride=2)
     assert made.plan(CELL).outputs["logits"].shape == (7, 40, 3)
+    with pytest.raises(UsageError, match="images of 7x40 pixels are too small for 3 reductions"):
+        networks(CELL, (7, 40, 3), backbone="NASNet-A", reductions=3, output_stride=8)
+    foreign = replace(made, backbone=FeatureMaps({8: (1, 5, 16)}, (7, 40)))
+    foreign = replace(foreign, problem=made.problem.changed(SegmentationHeadSettings, output_stride=8))
     with pytest.raises(UsageError, match="images of 7x40 pixels are smaller than the output stride, 8"):
-        networks(CELL, (7, 40, 3), backbone="NASNet-A", reductions=2, output_stride=8).plan(CELL)
+        foreign.plan(CELL)
 
 
 def one_branch(rates: tuple[int, int]) -> Genotype:
