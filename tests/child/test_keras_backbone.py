@@ -142,10 +142,10 @@ def test_levels_of_mobilenet_are_the_last_tensors_of_each_stride() -> None:
     assert fine.maps.shapes == {4: (24, 24, 144), 8: (12, 12, 192)}
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("DenseNet121", "EfficientNetB0", "MobileNetV3Small")]
+LONG = [pytest.param(name, marks=pytest.mark.long) for name in ("DenseNet121", "EfficientNetB0", "MobileNetV3Small")]
 
 
-@pytest.mark.parametrize("name", ["MobileNetV2", "ResNet50", *SLOW])
+@pytest.mark.parametrize("name", ["MobileNetV2", "ResNet50", *LONG])
 def test_pixels_become_what_keras_makes_of_them(name: str) -> None:
     source = opened(name)
     backbone = source.cut(32, [32])

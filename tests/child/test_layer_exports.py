@@ -57,7 +57,7 @@ def compare(found: Mapping[str, Any], expected: Mapping[str, Any], targets: Any,
     return Agreement({"max_difference": difference}, complaint)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "arithmetic"),
     [("keras", "float32"), ("tflite", "float32"), ("tflite", "int8"), ("onnx", "float32")],

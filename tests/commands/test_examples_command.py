@@ -35,7 +35,7 @@ def colors(path: Path) -> set[tuple[int, ...]]:
         return {tuple(color) for color in np.asarray(image.convert("RGB")).reshape(-1, 3).tolist()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_shows_masks_in_the_colors_of_the_data_set(folder: Path, tmp_path: Path) -> None:
     words = ("--task=segmentation", f"--dataset=folder:{folder}", "--genotype=NASNet-A", *NETWORK, *TRAINING)
     done = run("train", *words, "--nofinal_test", f"--run_dir={tmp_path / 'run'}")

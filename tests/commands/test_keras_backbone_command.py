@@ -85,7 +85,7 @@ def test_a_search_writes_the_network_of_its_best_head(
     assert sum(found.values()) == pytest.approx(1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_learns_and_counts_the_backbone(trained: Path, backbone: str) -> None:
     found = results(trained)
     assert found["final_test"]["pixel_accuracy"] > 0.8, found["final_test"]
@@ -103,7 +103,7 @@ def test_a_training_learns_and_counts_the_backbone(trained: Path, backbone: str)
         assert json.loads(described.stdout)[count] == found["network"][count]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_starts_from_another_and_keeps_what_is_frozen(
     trained: Path, data: tuple[str, ...], backbone: str, tmp_path: Path
 ) -> None:
