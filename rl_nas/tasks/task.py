@@ -171,8 +171,11 @@ class Task(ABC):
         Args:
             views: outputs of the network for the images at several sizes, and whether the images were mirrored.
             size: height and width of the images.
+
+        Raises:
+            UsageError: the task has no such outputs.
         """
-        raise NotImplementedError
+        raise UsageError(f"views cannot be averaged with --task={self.name}; leave out --eval_scales and --eval_flip")
 
     def display(self, class_names: Sequence[str], extras: Mapping[str, str]) -> Display:
         """How images are shown with their targets and predictions.
