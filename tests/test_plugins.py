@@ -121,7 +121,8 @@ def searched(home: Path) -> Callable[[str], Path]:
     def search(name: str) -> Path:
         folder = home / name
         if not folder.exists():
-            done = rl_nas(home, "search", *TINY, *RUNS[name], f"--run_dir={folder}")
+            tiny = [word for word in TINY if SPACE not in RUNS[name] or not word.startswith("--blocks")]
+            done = rl_nas(home, "search", *tiny, *RUNS[name], f"--run_dir={folder}")
             assert done.returncode == 0, done.stderr
         return folder
 
