@@ -50,12 +50,16 @@ class ChildSetup:
     frozen: bool = False
 
     @property
+    def reads_features(self) -> bool:
+        """Whether children read features of the backbone instead of images."""
+        return self.frozen or self.features is not None
+
+    @property
     def children(self) -> Networks:
         """The networks that are trained."""
-        if self.frozen:
-            assert self.backbone is not None
-            return replace(self.networks, backbone=self.backbone.maps)
-        return self.networks if self.features is None else replace(self.networks, backbone=self.features.maps)
+        if self.backbone is None or not self.reads_features:
+            return self.networks
+        return replace(self.networks, backbone=self.backbone.maps)
 
     @property
     def normalization(self) -> Normalization:
@@ -71,7 +75,7 @@ class ChildSetup:
     @property
     def start_of_children(self) -> Mapping[str, np.ndarray]:
         """Weights by path that children start from: those of the backbone, unless they read its features."""
-        return {} if self.frozen or self.features is not None else self.start
+        return {} if self.reads_features else self.start
 
     @property
     def cost_before(self) -> Cost:
@@ -92,7 +96,7 @@ class ChildSetup:
             plan: of one of `children`.
             seed: of its initial weights.
         """
-        if self.features is None and not self.frozen and self.keras is not None:
+        if self.keras is not None and not self.reads_features:
             return FlatKerasModel(build_network(plan, self.keras, seed=seed))
         return PlannedModel(plan, seed=seed)
 

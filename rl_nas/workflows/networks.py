@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from rl_nas.child.network.keras_backbone import KerasBackbone
 
 
+_FREE = ("bn_momentum", "bn_epsilon")
+"""Settings that are not about the weights."""
+_LARGEST, _LARGEST_NUMBER = {"cells": 200, "filters": 5000, "reductions": 10, "stem_multiplier": 100}, 100_000
+"""Of a trained network whose record may be a stranger's: planning it must end."""
+
+
 @dataclass(frozen=True)
 class NamedBackbone:
     """A backbone that a flag names.
@@ -200,10 +206,6 @@ def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> Na
     return found
 
 
-_FREE = ("bn_momentum", "bn_epsilon")
-"""Settings that are not about the weights."""
-
-
 def _trained_skeleton(folder: TrainingFolder) -> Skeleton:
     """The network of a finished training, from its results."""
     recorded = folder.read_results()["network"]
@@ -230,7 +232,3 @@ def _expected(name: str, value: object, default: object) -> str | None:
     most = _LARGEST.get(name, _LARGEST_NUMBER)
     too_large = expected is None and isinstance(value, int | float) and value > most
     return f"at most {most}" if too_large else expected
-
-
-_LARGEST, _LARGEST_NUMBER = {"cells": 200, "filters": 5000, "reductions": 10, "stem_multiplier": 100}, 100_000
-"""Of a trained network whose record may be a stranger's: planning it must end."""
