@@ -22,7 +22,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
     Raises:
         UsageError: the data set is missing.
     """
-    settle_determinism(config.run.determinism)
+    settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile)
     opened = open_source(config.data, config.task.task, config.flags(), _silent)
     space, images = search_space(config), load_image_cache(folder.images) or load_images(opened.source)
     setup = set_up(config, any_genotype(space), opened, images, _silent)

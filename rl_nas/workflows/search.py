@@ -78,7 +78,7 @@ class SearchRun:
         """
         self.folder = folder
         self._children = Children(config.execution, folder, debug=debug, hide_gpus=not config.shared)
-        settle_determinism(config.run.determinism)
+        settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile)
         self._space = search_space(config)
         self._reward = make_reward(config.reward)
         opened, genotype = open_source(config.data, config.task.task, config.flags()), any_genotype(self._space)

@@ -28,7 +28,8 @@ class SearchRunSettings(Settings):
     seed: int = setting(0, "seed of all randomness; same flags and seed, same run", minimum=0)
     determinism: str = setting(
         "auto",
-        "make TensorFlow repeat results to the bit; auto: unless there is a GPU, where some operations cannot",
+        "make TensorFlow repeat results to the bit; auto: unless there is a GPU or --jit_compile, where some operations"
+        " cannot",
         choices=("auto", "on", "off"),
     )
 
@@ -97,6 +98,7 @@ class TrainRunSettings(Settings):
     seed: int = setting(0, "seed of all randomness; same flags and seed, same training", minimum=0)
     determinism: str = setting(
         "auto",
-        "make TensorFlow repeat results to the bit; auto: unless there is a GPU, where some operations cannot",
+        "make TensorFlow repeat results to the bit; auto: unless there is a GPU or --jit_compile, where some operations"
+        " cannot",
         choices=("auto", "on", "off"),
     )

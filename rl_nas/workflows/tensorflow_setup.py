@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rl_nas.errors import UsageError
+
 
 def load_tensorflow(*, debug: bool = False) -> None:
     """Imports TensorFlow without its start-up messages, which none of its settings silences; `debug` shows them."""
@@ -26,11 +28,21 @@ def load_tensorflow(*, debug: bool = False) -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
-def settle_determinism(wanted: str) -> None:
-    """Makes TensorFlow repeat results to the bit: `on`, `off`, or `auto`, which is on unless there is a GPU."""
+def settle_determinism(wanted: str, *, jit_compile: bool = False) -> None:
+    """Makes TensorFlow repeat results to the bit, or not.
+
+    Args:
+        wanted: `on`, `off`, or `auto`, which is on unless there is a GPU or XLA compiles.
+        jit_compile: whether XLA compiles, which then has no gradient of max pooling.
+
+    Raises:
+        UsageError: determinism with XLA.
+    """
     import tensorflow as tf
 
-    if wanted == "on" or (wanted == "auto" and not tf.config.list_physical_devices("GPU")):
+    if wanted == "on" and jit_compile:
+        raise UsageError("--determinism=on and --jit_compile exclude each other: leave one out")
+    if wanted == "on" or (wanted == "auto" and not jit_compile and not tf.config.list_physical_devices("GPU")):
         tf.config.experimental.enable_op_determinism()
 
 

@@ -41,7 +41,7 @@ class TrainingRun:
 
     def __init__(self, config: TrainConfig, folder: TrainingFolder, genotype: Genotype) -> None:
         settings, self.folder = config.run, folder
-        settle_determinism(settings.determinism)
+        settle_determinism(settings.determinism, jit_compile=config.training.jit_compile)
         self.first = worker_index(config.devices) == 0
         # Other workers do the same, but write to a temporary folder.
         self._written = folder if self.first else TrainingFolder(tempfile.mkdtemp())

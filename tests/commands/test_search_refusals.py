@@ -55,6 +55,10 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
         ["--dataset=digits", "--then_train=tested.cfg"],
         "--then_train=tested.cfg gives --group_size=9, by which images that the search learned from could be tested",
     ),
+    "XLA to the bit": (
+        ["--dataset=digits", "--jit_compile", "--determinism=on"],
+        "--determinism=on and --jit_compile exclude each other: leave one out",
+    ),
     "nothing to resume": (["--resume"], "holds no run to resume"),
 }
 

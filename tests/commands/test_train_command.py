@@ -90,6 +90,16 @@ def test_a_run_goes_on_only_as_it_was(unbroken: Path) -> None:
         assert message in done.stderr
 
 
+@pytest.mark.long
+def test_xla_trains_networks_with_max_pooling(tmp_path: Path) -> None:
+    small = ("--dataset=digits", "--genotype=ENAS-micro", "--cells=1", "--reductions=1", "--filters=4", "--epochs=1")
+    done = run_cold("train", *small, "--jit_compile", f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    assert results(tmp_path / "run")["final_test"]["images"] == image_source(DataSettings(dataset="digits")).size(
+        "test"
+    )
+
+
 @pytest.mark.slow
 def test_a_training_starts_from_another(unbroken: Path, tmp_path: Path) -> None:
     words = [
