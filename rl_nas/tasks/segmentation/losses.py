@@ -39,11 +39,11 @@ def dice(targets: tf.Tensor, logits: tf.Tensor, weights: tf.Tensor | None = None
     probabilities p and one-hot targets y (Milletari et al. 2016, section 3).
     """
     labels = one_hot(targets, logits)
-    pixels, labeled = [0, 1, 2], tf.reduce_sum(labels, axis=-1, keepdims=True)
+    labeled = tf.reduce_sum(labels, axis=-1, keepdims=True)
     probabilities = labeled * tf.nn.softmax(tf.cast(logits, tf.float32))
-    occurrences = tf.reduce_sum(labels, axis=pixels)
-    overlaps = tf.reduce_sum(probabilities * labels, axis=pixels)
-    squares = tf.reduce_sum(probabilities**2, axis=pixels) + occurrences
+    occurrences = _over_pixels(labels)
+    overlaps = _over_pixels(probabilities * labels)
+    squares = _over_pixels(tf.square(probabilities)) + occurrences
     coefficients = tf.math.divide_no_nan(2 * overlaps, squares)
     return _weighted(1 - coefficients, tf.cast(occurrences > 0, tf.float32) * (1.0 if weights is None else weights))
 
@@ -62,6 +62,13 @@ def pixel_cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """
     # TensorFlow's own cross-entropies take longer on CPUs, and their kernels for GPUs are not deterministic.
     return -tf.reduce_sum(labels * tf.nn.log_softmax(tf.cast(logits, tf.float32)), axis=-1)
+
+
+def _over_pixels(values: tf.Tensor) -> tf.Tensor:
+    """Sums over all pixels of a batch, float32 [classes]."""
+    pixels = tf.reshape(values, [-1, values.shape[-1]])
+    # A product takes a third of the time of a sum and its gradient on CPUs.
+    return tf.linalg.matvec(pixels, tf.ones_like(pixels[:, 0]), transpose_a=True)
 
 
 def _mean(losses: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor | None) -> tf.Tensor:
