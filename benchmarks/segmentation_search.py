@@ -4,8 +4,8 @@
     python benchmarks/segmentation_search.py --flagfile=flags/camvid_dpc.cfg --dataset=folder:camvid --backbone=RUN
 
 Each run is `rl_nas search` with these flags, in a folder under --out, with another seed. The best head of each run, and
-the heads of --also, are trained again by the same recipe with seeds that no search has used, and measured on the
-held-out images; and, trained on all training images, on the test split. Everything is kept in --out: the same command
+the heads of --also, are trained again by the same recipe, or for --confirm_epochs, with seeds that no search has used,
+and measured on the held-out images; and, trained on all training images, on the test split. Everything is kept in --out: the same command
 goes on where it was stopped, and --parts=N stops after so many searches. Intervals are those of the mean over runs.
 """
 
@@ -51,6 +51,7 @@ class HeadsSettings(Settings):
     also: str = setting("ASPP,DPC-top1", "published heads that are confirmed too, with commas between")
     runs: int = setting(3, "searches of each strategy, with seeds 0, 1, ...", minimum=1)
     confirmations: int = setting(3, "trainings of each head that is confirmed, on each split", minimum=1)
+    confirm_epochs: int | None = setting(None, "epochs of these; left out: those of the searches' children", minimum=1)
     parts: int | None = setting(None, "stop after so many searches of this call", minimum=0)
     out: str = setting("runs/heads", "folder of the searches and of confirmed.json")
 
@@ -92,6 +93,8 @@ def _rows(settings: HeadsSettings, config: SearchConfig) -> Iterator[tuple[Any, 
     for name in names_of(settings.also, list(PUBLISHED), "also"):
         heads[name] = [(space.encode(PUBLISHED[name]), None)]
     architectures = [architecture for found in heads.values() for architecture, _ in found]
+    epochs = settings.confirm_epochs or config.training.epochs
+    config = replace(config, training=replace(config.training, epochs=epochs))
     held_out = _Confirmed(out / "confirmed.json", "valid", config, settings.confirmations)
     tested_on = replace(config, data=replace(config.data, valid_split="test", group_size=None, group_by=None))
     test = _Confirmed(out / "confirmed.json", "test", tested_on, settings.confirmations)
@@ -172,7 +175,8 @@ class _Confirmed:
         return float(np.mean([kept[self._name(architecture, number)] for number in range(self._count)]))
 
     def _name(self, architecture: Architecture, number: int) -> str:
-        return f"{self._split} {number} {' '.join(map(str, architecture))}"
+        decisions = " ".join(map(str, architecture))
+        return f"{self._split}, {self._config.training.epochs} epochs, seed {number}: {decisions}"
 
     def _read(self) -> Mapping[str, float]:
         found: Mapping[str, float] = json.loads(self._file.read_text("utf-8")) if self._file.exists() else {}

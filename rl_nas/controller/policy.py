@@ -174,15 +174,15 @@ class RNNPolicy(tf.Module):
             float [replicas, batch, decisions, choices].
         """
         span = slice(decisions[0], decisions[-1] + 1)
-        states = tf.stack(hidden, axis=2)
-        at_decisions = tf.gather(states, self._step_of[span], axis=2)
+        rows = [row for row, number in enumerate(self._pointing) if number in decisions]
+        # Only attention looks back: stacking all states at every step would cost the square of their number.
+        at_decisions = tf.stack([hidden[step] for step in self._step_of[span]], axis=2)
         kernels, biases = self.softmax_kernels[:, span], self.softmax_biases[:, span]
         logits = tf.einsum("rbtu,rtun->rbtn", at_decisions, kernels) + biases[:, tf.newaxis]
-        rows = [row for row, number in enumerate(self._pointing) if number in decisions]
         if rows:
             places = [self._pointing[row] - span.start for row in rows]
             pointing = tf.gather(at_decisions, places, axis=2)
-            pointed = self.attention.logits(pointing, states, slice(rows[0], rows[-1] + 1))
+            pointed = self.attention.logits(pointing, tf.stack(hidden, axis=2), slice(rows[0], rows[-1] + 1))
             # For each decision, its row of the softmax's or the attention's logits.
             order = np.arange(len(decisions))
             order[places] = len(decisions) + np.arange(len(rows))
