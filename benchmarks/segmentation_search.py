@@ -5,8 +5,9 @@
 
 Each run is `rl_nas search` with these flags, in a folder under --out, with another seed. The best head of each run, and
 the heads of --also, are trained again by the same recipe, or for --confirm_epochs, with seeds that no search has used,
-and measured on the held-out images; and, trained on all training images, on the test split. Everything is kept in --out: the same command
-goes on where it was stopped, and --parts=N stops after so many searches. Intervals are those of the mean over runs.
+and measured on the held-out images; and, trained on all training images, on the test split. Everything is kept in
+--out: the same command goes on where it was stopped, and --parts=N stops after so many searches. Intervals are those of
+the mean over runs.
 """
 
 import json

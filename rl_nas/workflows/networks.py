@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from rl_nas.child.network.keras_backbone import KerasBackbone
 
 
-_FREE = ("bn_momentum", "bn_epsilon")
-"""Settings that are not about the weights."""
+_FREE = "bn_momentum"
+"""Setting that changes nothing that a trained network computes."""
 _LARGEST, _LARGEST_NUMBER = {"cells": 200, "filters": 5000, "reductions": 10, "stem_multiplier": 100}, 100_000
 """Of a trained network whose record may be a stranger's: planning it must end."""
 
@@ -194,10 +194,11 @@ def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> Na
         skeleton = _trained_skeleton(folder)
         given = {flag: value for flag, value in settings.flags().items() if value is not None}
         for flag, value in given.items():
-            if flag not in _FREE and value != getattr(skeleton, flag, None):
+            if flag != _FREE and value != getattr(skeleton, flag, None):
                 raise UsageError(
                     f"--{flag}={value} would change --backbone={name}, which is trained already; leave it out"
                 )
+        skeleton = replace(skeleton, bn_momentum=given.get(_FREE, skeleton.bn_momentum))
         found = NamedBackbone(name, load(folder.genotype), skeleton, folder.model)
     assert found.genotype is not None
     part = family_of(found.genotype).part

@@ -193,24 +193,32 @@ def test_parts_that_do_not_fit_are_refused(genotype: Genotype, flags: dict[str, 
 )
 def test_records_of_trained_backbones_are_checked(field: str, value: object, message: str, tmp_path: Path) -> None:
     """They may be a stranger's."""
-    folder = TrainingFolder(tmp_path)
+    assert trained_skeleton(tmp_path, filters=7, bn_momentum=1) == Skeleton(filters=7, bn_momentum=1)
+    with pytest.raises(UsageError, match=re.escape(message)):
+        trained_skeleton(tmp_path, **{field: value})
+
+
+def test_flags_change_of_a_trained_backbone_what_it_does_not_compute_with(tmp_path: Path) -> None:
+    settings = NetworkSettings(bn_momentum=0.5)
+    assert trained_skeleton(tmp_path, settings, filters=7) == Skeleton(filters=7, bn_momentum=0.5)
+    with pytest.raises(UsageError, match=r"--bn_epsilon=0\.5 would change --backbone=.*, which is trained already"):
+        trained_skeleton(tmp_path, NetworkSettings(bn_epsilon=0.5))
+
+
+def trained_skeleton(path: Path, settings: NetworkSettings = SETTINGS, **changes: object) -> Skeleton | None:
+    """What is found of a backbone whose results record a skeleton with changes."""
+    folder = TrainingFolder(path)
     folder.model.touch()
     folder.genotype.write_text(json.dumps(to_json(PUBLISHED["NASNet-A"])))
-
-    def found(**changes: object) -> Skeleton | None:
-        counts = {"size": None, "trainable_parameters": 1, "multiply_adds": 1}
-        results = {
-            "genotype_name": None,
-            "train": {"images": 1},
-            "valid": None,
-            "final_test": None,
-            "epochs": 1,
-            "seconds": 1.0,
-            "network": {**asdict(Skeleton()), **counts, **changes},
-        }
-        folder.results.write_text(json.dumps(results))
-        return find_backbone(str(tmp_path), TASK, NetworkSettings()).skeleton
-
-    assert found(filters=7, bn_momentum=1) == Skeleton(filters=7, bn_momentum=1)
-    with pytest.raises(UsageError, match=re.escape(message)):
-        found(**{field: value})
+    counts = {"size": None, "trainable_parameters": 1, "multiply_adds": 1}
+    results = {
+        "genotype_name": None,
+        "train": {"images": 1},
+        "valid": None,
+        "final_test": None,
+        "epochs": 1,
+        "seconds": 1.0,
+        "network": {**asdict(Skeleton()), **counts, **changes},
+    }
+    folder.results.write_text(json.dumps(results))
+    return find_backbone(str(path), TASK, settings).skeleton
