@@ -33,6 +33,7 @@ from rl_nas.tasks.segmentation.head_settings import SegmentationHeadSettings
 from rl_nas.tasks.segmentation.task import Segmentation
 from rl_nas.workflows.networks import find_backbone, make_networks
 
+SETTINGS = NetworkSettings()
 TASK, CLASSES = Segmentation(), ("ground", "disc", "ring")
 SMALL = {**NetworkSettings(cells=1, filters=4, reductions=3).flags(), "head_filters": 6, "decoder_filters": 4}
 CELL = dpc(3).decode(dpc(3).sample(np.random.default_rng(5)))
