@@ -9,13 +9,12 @@ from random_boxes import iou_of, random_boxes
 
 from rl_nas.errors import UsageError
 from rl_nas.tasks.detection.anchors import (
+    Anchors,
     anchor_sides_for,
     check_levels,
-    make_anchors,
     octave,
     parse_ratios,
     parse_sizes,
-    unreached,
 )
 from rl_nas.tasks.detection.settings import DetectionSettings
 
@@ -26,17 +25,17 @@ MAPS = {8: (30, 40), 16: (15, 20), 32: (8, 10)}
 
 def test_the_number_of_anchors_is_that_of_the_places_times_the_kinds() -> None:
     sides = octave((16, 32, 64))
-    assert make_anchors(MAPS, sides, (1,)).shape == (4740, 4)
-    assert make_anchors(MAPS, sides, (0.5, 1, 2)).shape == (3 * 4740, 4)
+    assert Anchors(MAPS, sides).boxes.shape == (4740, 4)
+    assert Anchors(MAPS, sides, (0.5, 1, 2)).boxes.shape == (3 * 4740, 4)
     # RetinaNet at 512 x 512, of nine kinds: levels 3 to 7.
     maps = {2**level: (512 // 2**level,) * 2 for level in range(3, 8)}
-    retinanet = make_anchors(maps, octave([4 * stride for stride in maps]), (0.5, 1, 2))
-    assert retinanet.shape == (9 * (64**2 + 32**2 + 16**2 + 8**2 + 4**2), 4)
+    retinanet = Anchors(maps, octave([4 * stride for stride in maps]), (0.5, 1, 2))
+    assert retinanet.boxes.shape == (9 * (64**2 + 32**2 + 16**2 + 8**2 + 4**2), 4)
 
 
 def test_anchors_are_in_the_order_of_levels_rows_columns_and_kinds() -> None:
     sides, ratios = ((4.0, 6.0), (16.0, 24.0)), (0.25, 1.0, 4.0)
-    anchors = make_anchors({16: (2, 3), 8: (3, 5)}, sides, ratios)
+    anchors = Anchors({16: (2, 3), 8: (3, 5)}, sides, ratios).boxes
     number = 0
     for stride, (rows, columns), of_level in ((8, (3, 5), sides[0]), (16, (2, 3), sides[1])):
         for row, column in np.ndindex(rows, columns):
@@ -57,15 +56,17 @@ def test_three_sides_make_an_octave() -> None:
 
 def test_unreached_boxes_are_those_that_a_slow_search_finds() -> None:
     rng = np.random.default_rng(0)
-    boxes, anchors = random_boxes(rng, 300), random_boxes(rng, 15)
+    anchors = Anchors({8: (12, 9), 16: (6, 5)}, octave((10, 25)), (0.5, 2.0))
+    boxes = random_boxes(rng, 100, within=110)  # some of them beyond the last places
     boxes[:3, 2:] = boxes[:3, :2]  # without an area
-    labels = rng.integers(0, 4, 300)
-    for iou in (0.3, 0.5):
-        expected = np.zeros(5, int)
-        for box, label in zip(boxes, labels, strict=True):
-            expected[label] += max(iou_of(box, anchor) for anchor in anchors) < iou
-        np.testing.assert_array_equal(unreached(boxes, labels, anchors, 5, iou), expected)
-    np.testing.assert_array_equal(unreached(boxes[:0], labels[:0], anchors, 2), [0, 0])
+    labels = rng.integers(0, 4, 100)
+    all_anchors = anchors.boxes
+    best = np.array([max(iou_of(box, anchor) for anchor in all_anchors) for box in boxes])
+    for iou in (0.3, 0.5, 0.7):
+        expected = np.bincount(labels[best < iou], minlength=5)
+        np.testing.assert_array_equal(anchors.unreached(boxes, labels, 5, iou), expected)
+        assert 0 < expected.sum() < 100
+    np.testing.assert_array_equal(anchors.unreached(boxes[:0], labels[:0], 2), [0, 0])
 
 
 def squares(sides: np.ndarray) -> np.ndarray:
@@ -76,7 +77,7 @@ def test_sizes_for_boxes_run_evenly_from_the_smallest_to_the_largest_class() -> 
     rng = np.random.default_rng(1)
     sides = np.concatenate([rng.uniform(10, 12, 5000), rng.uniform(100, 400, 40)])
     labels = np.repeat([2, 0], [5000, 40])
-    found = np.ravel(anchor_sides_for(squares(sides), labels, levels=4))
+    found = np.ravel(anchor_sides_for(squares(sides), labels, (4, 8, 16, 32)))
     steps = found[1:] / found[:-1]
     np.testing.assert_allclose(steps, steps[0], rtol=2e-3)
     assert found[0] == pytest.approx(np.quantile(sides[:5000], 0.05), rel=1e-3)
@@ -84,23 +85,28 @@ def test_sizes_for_boxes_run_evenly_from_the_smallest_to_the_largest_class() -> 
 
 
 def test_sizes_for_boxes_of_one_size_are_an_octave_a_level() -> None:
-    found = anchor_sides_for(squares(np.full(9, 20.0)), np.zeros(9, int), levels=3)
+    found = anchor_sides_for(squares(np.full(9, 20.0)), np.zeros(9, int), MAPS)
     np.testing.assert_allclose(found, octave((20, 40, 80)), atol=0.01)
+
+
+def test_sizes_for_tiny_boxes_start_at_the_finest_stride() -> None:
+    found = anchor_sides_for(squares(np.linspace(0.001, 3, 50)), np.zeros(50, int), MAPS)
+    np.testing.assert_allclose(found, octave((8, 16, 32)), atol=0.01)
 
 
 def test_sizes_depend_neither_on_the_order_of_boxes_nor_on_those_without_an_area() -> None:
     rng = np.random.default_rng(2)
     boxes, labels = random_boxes(rng, 200), rng.integers(0, 3, 200)
     order = rng.permutation(200)
-    expected = anchor_sides_for(boxes, labels, 3)
-    assert anchor_sides_for(boxes[order], labels[order], 3) == expected
+    expected = anchor_sides_for(boxes, labels, MAPS)
+    assert anchor_sides_for(boxes[order], labels[order], MAPS) == expected
     more = np.concatenate([boxes, [[5, 5, 5, 9], [9, 9, 5, 5]]])
-    assert anchor_sides_for(more, np.concatenate([labels, [0, 7]]), 3) == expected
+    assert anchor_sides_for(more, np.concatenate([labels, [0, 7]]), MAPS) == expected
 
 
 def test_sizes_without_boxes_are_refused() -> None:
     with pytest.raises(UsageError, match="--anchor_sizes=auto: the training images have no boxes"):
-        anchor_sides_for(np.zeros((4, 4)), np.zeros(4, int), 3)
+        anchor_sides_for(np.zeros((4, 4)), np.zeros(4, int), MAPS)
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason=f"{SHARED} is not here")
@@ -112,11 +118,11 @@ def test_sizes_for_blood_cells_reach_almost_all_of_them() -> None:
     boxes = np.concatenate([one["bbox"] for one in objects]) * [HEIGHT, WIDTH, HEIGHT, WIDTH]
     labels = np.concatenate([one["label"] for one in objects])
     counts = np.bincount(labels)
-    missed = unreached(boxes, labels, make_anchors(MAPS, anchor_sides_for(boxes, labels, 3), (1,)), 3)
+    missed = Anchors(MAPS, anchor_sides_for(boxes, labels, MAPS)).unreached(boxes, labels, 3)
     assert (missed / counts < (0.01, 0.01, 0.05)).all()
     # Those of RetinaNet, four strides and more, are too large for platelets.
-    retinanet = make_anchors(MAPS, octave((32, 64, 128)), (1,))
-    assert unreached(boxes, labels, retinanet, 3)[2] == 173
+    retinanet = Anchors(MAPS, octave((32, 64, 128)))
+    assert retinanet.unreached(boxes, labels, 3)[2] == 173
 
 
 def test_flags_of_anchors() -> None:

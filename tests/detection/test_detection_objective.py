@@ -1,5 +1,7 @@
 """Evidence and gradients of the objective of detection."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,7 +9,7 @@ from random_boxes import random_boxes
 
 from rl_nas.errors import UsageError
 from rl_nas.tasks.detection import losses
-from rl_nas.tasks.detection.anchors import make_anchors, octave
+from rl_nas.tasks.detection.anchors import Anchors, octave
 from rl_nas.tasks.detection.boxes import encode
 from rl_nas.tasks.detection.matching import match, matched_boxes, matched_labels
 from rl_nas.tasks.detection.objective import DetectionObjective
@@ -15,11 +17,12 @@ from rl_nas.tasks.detection.settings import DetectionSettings
 from rl_nas.tasks.detection.suppression import Suppression, detections
 
 SIZE, CLASSES, MOST = (64, 96), 3, 5
-ANCHORS = make_anchors({8: (8, 12), 16: (4, 6)}, octave((12, 24)), (1,))
+ANCHORS = Anchors({8: (8, 12), 16: (4, 6)}, octave((12, 24))).boxes
 
 Example = tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]
 
 
+@cache  # each compiles its loss
 def objective(**settings: float) -> DetectionObjective:
     return DetectionObjective(DetectionSettings(**settings), ANCHORS, SIZE)
 
@@ -60,7 +63,7 @@ def image_of(number: int, both: Example) -> Example:
 
 
 def test_loss_and_gradients_are_those_of_scores_and_boxes() -> None:
-    for weight, beta in ((1.0, 1.0), (50.0, 0.1), (0.0, 1.0)):
+    for weight, beta in ((50.0, 0.1), (0.0, 1.0)):
         targets, outputs = example(0)
         with tf.GradientTape() as tape:
             tape.watch(outputs)
@@ -172,16 +175,6 @@ def test_the_evidence_of_a_graph_is_the_same_for_any_number_of_images() -> None:
     graph = tf.function(one.evidence, autograph=False, input_signature=[*specs, tf.TensorSpec([None])])
     for name, value in graph(targets, outputs, tf.ones(6)).items():
         np.testing.assert_allclose(value, one.evidence(targets, outputs, tf.ones(6))[name], rtol=1e-5, atol=1e-5)
-
-
-def test_replicas_join_their_evidence() -> None:
-    strategy = tf.distribute.get_strategy()
-    targets, outputs = example(9)
-    one = objective()
-    evidence = strategy.run(one.evidence, args=(targets, outputs, tf.ones(6)))
-    assert {name: strategy.gather(evidence[name], axis=0).shape[0] for name in one.joined} == dict.fromkeys(
-        one.joined, 6
-    )
 
 
 def test_there_are_no_figures_in_training() -> None:

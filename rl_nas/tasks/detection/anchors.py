@@ -1,6 +1,7 @@
 """Anchors: the boxes that a detector starts from, at every place of its feature maps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -12,40 +13,68 @@ SCALES = 3
 
 _STEP = 2 ** (1 / SCALES)
 _QUANTILES = (0.05, 0.95)
-_CHUNK = 256
 
 Sides = tuple[tuple[float, ...], ...]
 """Sides of square anchors in pixels, from the smallest of the finest level to the largest of the coarsest."""
 
 
-def make_anchors(
-    maps: Mapping[int, tuple[int, int]], sides: Sequence[Sequence[float]], ratios: Sequence[float]
-) -> np.ndarray:
+@dataclass(frozen=True)
+class Anchors:
     """The anchors of a network: at every place each side in each ratio, centred in the place.
 
-    Args:
+    Attributes:
         maps: rows and columns of the feature maps, by stride in pixels.
         sides: for each stride, ascending, the square roots of the anchors' areas in pixels.
         ratios: widths over heights.
-
-    Returns:
-        Float32 [A, 4], boxes in pixels of the network's image: levels from the finest to the coarsest, rows, columns,
-        sides, ratios. They may reach beyond the image.
     """
-    levels = [
-        _of_level(stride, *maps[stride], np.asarray(of_level, float), np.asarray(ratios, float))
-        for stride, of_level in zip(sorted(maps), sides, strict=True)
-    ]
-    return np.concatenate(levels).astype(np.float32)
 
+    maps: Mapping[int, tuple[int, int]]
+    sides: Sides
+    ratios: tuple[float, ...] = (1.0,)
 
-def _of_level(stride: int, rows: int, columns: int, sides: np.ndarray, ratios: np.ndarray) -> np.ndarray:
-    """The anchors of a level, [rows * columns * sides * ratios, 4]."""
-    heights, widths = np.outer(sides, ratios**-0.5).ravel(), np.outer(sides, ratios**0.5).ravel()
-    half = np.stack([heights, widths], axis=-1) / 2
-    centres = (np.moveaxis(np.indices((rows, columns)), 0, -1) + 0.5) * stride
-    places = centres[:, :, np.newaxis]
-    return np.concatenate([places - half, places + half], axis=-1).reshape(-1, 4)
+    @property
+    def boxes(self) -> np.ndarray:
+        """Float32 [A, 4] in pixels of the network's image: levels from the finest, rows, columns, sides, ratios.
+
+        They may reach beyond the image.
+        """
+        levels = []
+        for stride, sizes in self._levels:
+            centres = (np.moveaxis(np.indices(self.maps[stride]), 0, -1)[:, :, np.newaxis] + 0.5) * stride
+            levels.append(np.concatenate([centres - sizes / 2, centres + sizes / 2], axis=-1).reshape(-1, 4))
+        return np.concatenate(levels).astype(np.float32)
+
+    def unreached(self, boxes: np.ndarray, labels: np.ndarray, classes: int, iou: float = 0.5) -> np.ndarray:
+        """The number of boxes of each class that no anchor reaches, int64 [classes].
+
+        Args:
+            boxes: [N, 4] in pixels of the network's image.
+            labels: class numbers, int [N].
+            classes: of the data set.
+            iou: that an anchor must have with a box to reach it.
+        """
+        return np.bincount(labels[self._best_iou(boxes) < iou], minlength=classes)
+
+    @property
+    def _levels(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Strides, and heights and widths of the anchors of a place, [sides * ratios, 2]."""
+        ratios = np.array(self.ratios)
+        for stride, of_level in zip(sorted(self.maps), self.sides, strict=True):
+            sizes = np.outer(of_level, ratios**-0.5), np.outer(of_level, ratios**0.5)
+            yield stride, np.stack(sizes, axis=-1).reshape(-1, 2)
+
+    def _best_iou(self, boxes: np.ndarray) -> np.ndarray:
+        """Largest IoU of each box with an anchor, float [N]: of those of a size, it is the nearest one's."""
+        low, high = boxes[:, :2], boxes[:, 2:]
+        best = np.zeros(len(boxes))
+        for stride, sizes in self._levels:
+            places = np.clip((low + high) / 2 // stride, 0, np.array(self.maps[stride]) - 1)
+            centres = (places + 0.5) * stride
+            for size in sizes:
+                common = np.minimum(high, centres + size / 2) - np.maximum(low, centres - size / 2)
+                area = np.maximum(common, 0).prod(axis=-1)
+                best = np.maximum(best, area / (_areas(boxes) + size.prod() - area))
+        return best
 
 
 def octave(bases: Sequence[float]) -> Sides:
@@ -53,18 +82,19 @@ def octave(bases: Sequence[float]) -> Sides:
     return tuple(tuple(base * _STEP**step for step in range(SCALES)) for base in bases)
 
 
-def anchor_sides_for(boxes: np.ndarray, labels: np.ndarray, levels: int) -> Sides:
+def anchor_sides_for(boxes: np.ndarray, labels: np.ndarray, strides: Collection[int]) -> Sides:
     """Sides of anchors that fit the boxes of a data set.
 
     A box's side is the root of its area; a class reaches from its quantile of 5 % to that of 95 %. The anchors' sides
     run in even steps of their logarithms from the smallest to the largest side of any class, so that rare classes count
-    as much as others. Steps are at least a third of an octave: with many levels the sides go beyond the largest box
-    instead of crowding at strides that are too wide for them.
+    as much as others. The smallest is at least the finest stride: most boxes below lie between the places. Steps are at
+    least a third of an octave: with many levels the sides go beyond the largest box instead of crowding at strides that
+    are too wide for them.
 
     Args:
         boxes: [N, 4] in pixels of the network's image; those without an area do not count.
         labels: class numbers, int [N].
-        levels: number of feature maps.
+        strides: of the feature maps.
 
     Raises:
         UsageError: no box has an area.
@@ -78,38 +108,11 @@ def anchor_sides_for(boxes: np.ndarray, labels: np.ndarray, levels: int) -> Side
             " side of the smallest anchor of each level in pixels, such as 16,32,64"
         )
     of_classes = np.array([np.quantile(box_sides[labels == label], _QUANTILES) for label in np.unique(labels)])
-    low, high = of_classes[:, 0].min(), of_classes[:, 1].max()
-    count = levels * SCALES
+    low, high = max(of_classes[:, 0].min(), min(strides)), of_classes[:, 1].max()
+    count = len(strides) * SCALES
     step = max((high / low) ** (1 / (count - 1)), _STEP)
     sides = low * step ** np.arange(count)
-    return tuple(tuple(row) for row in sides.reshape(levels, SCALES).round(2).tolist())
-
-
-def unreached(boxes: np.ndarray, labels: np.ndarray, anchors: np.ndarray, classes: int, iou: float = 0.5) -> np.ndarray:
-    """The number of boxes of each class that no anchor reaches, int64 [classes].
-
-    Args:
-        boxes: [N, 4] in pixels of the network's image.
-        labels: class numbers, int [N].
-        anchors: [A, 4].
-        classes: of the data set.
-        iou: that an anchor must have with a box to reach it.
-    """
-    parts = [boxes[start : start + _CHUNK] for start in range(0, len(boxes), _CHUNK)]
-    best = np.concatenate([np.zeros(0), *(_best_iou(part, anchors) for part in parts)])
-    return np.bincount(labels[best < iou], minlength=classes)
-
-
-def _best_iou(boxes: np.ndarray, anchors: np.ndarray) -> np.ndarray:
-    """Largest IoU of each box with an anchor, float [N]."""
-    low = np.maximum(boxes[:, np.newaxis, :2], anchors[:, :2])
-    common = np.maximum(np.minimum(boxes[:, np.newaxis, 2:], anchors[:, 2:]) - low, 0).prod(axis=-1)
-    unions = _areas(boxes)[:, np.newaxis] + _areas(anchors) - common
-    return np.asarray((common / unions).max(axis=1))
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    return np.asarray(np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=-1))
+    return tuple(tuple(row) for row in sides.reshape(-1, SCALES).round(2).tolist())
 
 
 def parse_sizes(text: str) -> Sides | None:
@@ -159,3 +162,7 @@ def _numbers(text: str) -> list[float] | None:
     except ValueError:
         return None
     return numbers if all(1e-3 <= number <= 1e6 for number in numbers) else None
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return np.asarray(np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=-1))

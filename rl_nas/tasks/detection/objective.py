@@ -52,6 +52,7 @@ class DetectionObjective:
         self._anchors = np.asarray(anchors, np.float32)
         # XLA joins the passes over all pairs of boxes and anchors: a third of the time on CPUs.
         self._loss_and_gradients = tf.function(self._differentiated, autograph=False, jit_compile=True)
+        self._losses = tf.function(self._of_images, autograph=False, reduce_retracing=True)
 
     def loss(self, targets: Targets, outputs: Outputs) -> tuple[tf.Tensor, Outputs]:
         """The loss of the batch's scores and boxes over the number of its positive anchors, and its gradients, float32.
@@ -74,12 +75,7 @@ class DetectionObjective:
             float64: sum over the images whose weight is not 0 of their losses, each over its own positive anchors.
         """
         found = detections(outputs["scores"], outputs["boxes"], self._anchors, self._size, self._kept)
-        # One image at a time: all pairs of boxes and anchors of hundreds would fill the memory.
-        of_images = tf.map_fn(
-            lambda image: self._loss(*(one[tf.newaxis] for one in image)),
-            (*_needed(targets), outputs["scores"], outputs["boxes"]),
-            fn_output_signature=tf.float32,
-        )
+        of_images = self._losses(*_needed(targets), outputs["scores"], outputs["boxes"])
         return {
             **found,
             "true_boxes": targets["boxes"],
@@ -100,6 +96,13 @@ class DetectionObjective:
             tape.watch(outputs)
             loss = self._loss(*targets, *outputs)
         return loss, tape.gradient(loss, outputs)
+
+    def _of_images(self, *arguments: tf.Tensor) -> tf.Tensor:
+        """The loss of every image, float32 [batch]."""
+        # One at a time: all pairs of boxes and anchors of hundreds of images would fill the memory.
+        return tf.map_fn(
+            lambda image: self._loss(*(one[tf.newaxis] for one in image)), arguments, fn_output_signature=tf.float32
+        )
 
     def _loss(
         self, boxes: tf.Tensor, labels: tf.Tensor, ignore: tf.Tensor, scores: tf.Tensor, codes: tf.Tensor
