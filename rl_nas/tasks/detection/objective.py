@@ -63,7 +63,7 @@ class DetectionObjective:
         return loss, {"scores": scores, "boxes": boxes}
 
     def figures(self, targets: Targets, outputs: Outputs) -> dict[str, tf.Tensor]:
-        """None: what anchors find says little about boxes."""
+        """No figures: what single anchors find says little about boxes."""
         return {}
 
     def evidence(self, targets: Targets, outputs: Outputs, weights: tf.Tensor) -> dict[str, tf.Tensor]:
