@@ -4,11 +4,12 @@ import contextlib
 import importlib
 import io
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from rl_nas.errors import UsageError
+from rl_nas.tasks.detection.records import Detections, Truth
 
 MOST = 100
 """Detections of a class in an image that count: those with the highest scores."""
@@ -24,36 +25,6 @@ _TOOLS = (
     ("pycocotools.coco", "COCO", "pycocotools.cocoeval", "COCOeval"),
 )
 """Packages with the same numbers, the faster one first: module and class of data, module and class of evaluations."""
-
-
-class Truth(NamedTuple):
-    """The true boxes of an image.
-
-    Attributes:
-        boxes: float [N, 4]: top, left, bottom, right in pixels of the original image.
-        labels: int [N], numbers of classes.
-        ignore: bool [N]: need not be found, and detections inside of them count for nothing, as COCO's crowds.
-        area: float [N], in pixels of the original image.
-    """
-
-    boxes: np.ndarray
-    labels: np.ndarray
-    ignore: np.ndarray
-    area: np.ndarray
-
-
-class Detections(NamedTuple):
-    """What was found in an image.
-
-    Attributes:
-        boxes: float [M, 4]: top, left, bottom, right in pixels of the original image.
-        scores: float [M], 0 to 1.
-        classes: int [M].
-    """
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    classes: np.ndarray
 
 
 def check_tools() -> None:
@@ -74,8 +45,8 @@ def average_precisions(
     Of equal scores the one of the earlier image, then of the earlier detection, comes first.
 
     Args:
-        truths: of each image; images without boxes count too.
-        detections: of each image.
+        truths: of each image, in pixels of the original; images without boxes count too.
+        detections: of each image, likewise.
         class_names: one for each class.
     """
     categories = [{"id": number} for number in range(len(class_names))]
@@ -96,8 +67,8 @@ def average_precisions(
 
 
 def coco_boxes(boxes: np.ndarray) -> np.ndarray:
-    """Left, top, width and height, float64 [..., 4], of boxes given by top, left, bottom, right."""
-    top, left, bottom, right = np.moveaxis(boxes.astype(np.float64), -1, 0)
+    """Left, top, width and height, [..., 4], of boxes given by top, left, bottom, right."""
+    top, left, bottom, right = np.moveaxis(boxes, -1, 0)
     return np.stack([left, top, right - left, bottom - top], axis=-1)
 
 

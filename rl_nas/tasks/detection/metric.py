@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rl_nas.errors import UsageError
-from rl_nas.tasks.detection.coco import Detections, Truth, average_precisions, check_tools
+from rl_nas.tasks.detection.coco import average_precisions, check_tools
+from rl_nas.tasks.detection.records import Detections, Truth, detections, true_boxes
+
+_TARGET = {"boxes": "true_boxes", "labels": "true_labels", "ignore": "ignore", "area": "area"}
+"""Names in targets -> in evidence."""
 
 
 class DetectionMetric:
@@ -43,12 +47,11 @@ class DetectionMetric:
                 batch; `loss`, the sum over the others.
         """
         for number in np.flatnonzero(evidence["weight"]):
-            one = {name: values[number] for name, values in evidence.items() if name != "loss"}
-            factors = np.tile(one["size"] / self._image_size, 2)
-            labeled = one["true_labels"] >= 0
-            true = (one[name][labeled] for name in ("true_labels", "ignore", "area"))
-            self._truths.append(Truth(one["true_boxes"][labeled] * factors, *true))
-            self._detections.append(_detections(one, factors))
+            factors = np.tile(evidence["size"][number] / self._image_size, 2)
+            target = {name: evidence[source][number] for name, source in _TARGET.items()}
+            outputs = {name: evidence[name][number] for name in ("boxes", "scores", "classes", "count")}
+            self._truths.append(true_boxes(target, factors))
+            self._detections.append(detections(outputs, factors))
         self._losses.append(float(evidence["loss"]))
 
     def result(self) -> dict[str, float]:
@@ -65,10 +68,3 @@ class DetectionMetric:
             )
         main = {name: value for name, value in found.items() if "/" not in name}
         return {**main, "loss": math.fsum(self._losses) / len(self._truths), **found}
-
-
-def _detections(one: Mapping[str, np.ndarray], factors: np.ndarray) -> Detections:
-    """Those of an image, without what a diverged network gives: COCO's tools would match boxes that are not numbers."""
-    boxes, scores, classes = (one[name][: one["count"]] for name in ("boxes", "scores", "classes"))
-    finite = np.isfinite(boxes).all(axis=-1) & np.isfinite(scores)
-    return Detections(boxes[finite] * factors, scores[finite], classes[finite])
