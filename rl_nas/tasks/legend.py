@@ -53,13 +53,13 @@ def png(image: PIL.Image.Image) -> bytes:
 
 
 def _legend(entries: Sequence[tuple[Key, str]], height: int) -> PIL.Image.Image:
-    """Squares of the colours, each with its text, in as many columns as the height needs."""
+    """Squares of the colours, each with its text, in as many columns as the height needs; there may be none."""
     size = min(max(_TEXT, height // 45), _LARGE_TEXT)
     line, font = size * 3 // 2, ImageFont.load_default(size)
     rows = max(1, (height - size) // line)
     columns = [entries[start : start + rows] for start in range(0, len(entries), rows)]
     widths = [2 * line + max(int(font.getlength(text)) for _, text in column) for column in columns]
-    picture = PIL.Image.new("RGB", (sum(widths) + size, len(columns[0]) * line + size), "white")
+    picture = PIL.Image.new("RGB", (sum(widths) + size, max(map(len, columns), default=0) * line + size), "white")
     draw, left = ImageDraw.Draw(picture), size
     for column, width in zip(columns, widths, strict=True):
         for number, (key, text) in enumerate(column):

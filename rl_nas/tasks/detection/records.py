@@ -35,10 +35,13 @@ class Detections(NamedTuple):
     scores: np.ndarray
     classes: np.ndarray
 
+    def at(self, places: np.ndarray) -> "Detections":
+        """Those at places, given by a mask or by numbers."""
+        return Detections(*(values[places] for values in self))
+
     def above(self, score: float) -> "Detections":
         """Those with at least a score."""
-        kept = self.scores >= score
-        return Detections(*(values[kept] for values in self))
+        return self.at(self.scores >= score)
 
 
 def true_boxes(target: Mapping[str, Any], factors: np.ndarray | float = 1) -> Truth:

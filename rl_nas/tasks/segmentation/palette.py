@@ -17,5 +17,7 @@ def make_palette(classes: int, own: Mapping[int, int] | None = None) -> np.ndarr
     palette = np.zeros([256, 3], np.uint8)
     own = own or {}
     complete = own.keys() >= set(range(classes))
-    palette[:classes] = split_colors([own[number] for number in range(classes)]) if complete else distinct_colors()[:classes]
+    palette[:classes] = (
+        split_colors([own[number] for number in range(classes)]) if complete else distinct_colors()[:classes]
+    )
     return palette
