@@ -30,12 +30,14 @@ setup(
         "importlib_resources>=6",  # tensorflow-datasets imports it when it downloads, without requiring it
     ],
     extras_require={
+        "detection": ["pycocotools>=2.0.8"],
         "digits": ["scikit-learn>=1.4"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
         "ray": ["ray>=2.40"],
         "test": [
-            "rl_nas[digits,onnx]",
+            "rl_nas[detection,digits,onnx]",
             "build",
+            "faster-coco-eval",
             "hypothesis",
             "mypy",
             "types-psutil",

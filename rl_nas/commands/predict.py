@@ -37,8 +37,8 @@ class PredictSettings(Settings):
     out: str | None = setting(
         None,
         "folder to write, new or empty: predictions.csv (with --json: predictions.json), the metrics if there are true"
-        " masks to compare with, and pictures: for segmentation masks/NAME.png, whose values are the numbers of the"
-        " classes, and overlays/NAME.png",
+        " masks or boxes to compare with, and pictures: overlays/NAME.png, for segmentation also masks/NAME.png, whose"
+        " values are the numbers of the classes; for detection also detections.json, in COCO's format",
     )
 
 
@@ -89,7 +89,7 @@ def _run(parsed: Parsed) -> int:
         if figures := predictor.figures():
             measured = {"images": sum(file.target is not None for file in files), **figures}
         if folder is not None:
-            folder.finish(found, measured, as_json=as_json)
+            folder.finish(found, measured, predictor.documents(), as_json=as_json)
     _print_end(found, measured, as_json=as_json)
     return DONE
 

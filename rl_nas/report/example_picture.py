@@ -85,7 +85,8 @@ class _Sheet:
         shown = next(iter(examples.groups.values()))[0]
         self._count = len(shown.panels)
         height, width = next(iter(shown.panels.values())).shape[:2]
-        self._width, self._height = (_PANEL * float(side) / max(height, width) for side in (width, height))
+        longer = _PANEL * shown.scale
+        self._width, self._height = (longer * float(side) / max(height, width) for side in (width, height))
         self._cell = max(self._width, _NARROWEST)
         self.across = 4 if self._count == 1 else 2
         self._step = self._count * (self._cell + _GAP) + _BETWEEN

@@ -32,11 +32,13 @@ class Shown(NamedTuple):
         caption: a line.
         panels: pictures by their headings, uint8 [height, width, 3], all of one size.
         keys: of the colours in them.
+        scale: how large panels are to be drawn; above 1 if they hold details such as letters.
     """
 
     caption: str
     panels: Mapping[str, np.ndarray]
     keys: frozenset[Key] = frozenset()
+    scale: float = 1
 
 
 class Display:

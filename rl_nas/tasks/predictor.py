@@ -91,3 +91,7 @@ class Predictor:
     def figures(self) -> dict[str, float]:
         """The metrics over all that were measured; none: nothing was."""
         return {}
+
+    def documents(self) -> Mapping[str, str]:
+        """Text files about all images for which `measure` was called: name -> content."""
+        return {}

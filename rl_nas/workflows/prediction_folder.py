@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from rl_nas.errors import UsageError
@@ -70,20 +70,30 @@ class PredictionFolder:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
 
-    def finish(self, values: Mapping[str, Any], metrics: Mapping[str, float], *, as_json: bool) -> None:
-        """Writes the predictions as a table or as JSON, and the metrics if there are any.
+    def finish(
+        self,
+        values: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        documents: Mapping[str, str] = MappingProxyType({}),
+        *,
+        as_json: bool,
+    ) -> None:
+        """Writes the predictions as a table or as JSON, the metrics if there are any, and what else the task says.
 
         Args:
             values: JSON values by image.
             metrics: by name.
+            documents: further files, content by name.
             as_json: not as a table.
         """
         name = f"{PREDICTIONS}.json" if as_json else f"{PREDICTIONS}.csv"
         text = json.dumps(values, indent=2) + "\n" if as_json else table(values)
+        contents = {name: text, **documents}
+        if metrics:
+            contents[METRICS] = json.dumps(metrics, indent=2) + "\n"
         with storage_errors(self._path):
-            (self._draft / name).write_text(text, encoding="utf-8")
-            if metrics:
-                (self._draft / METRICS).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+            for file, content in contents.items():
+                (self._draft / file).write_text(content, encoding="utf-8")
 
 
 def table(values: Mapping[str, Any]) -> str:

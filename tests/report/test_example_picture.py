@@ -14,9 +14,9 @@ from rl_nas.tasks.display import Key, Shown
 COLOR = (200, 30, 60)
 
 
-def examples(size: tuple[int, int], panels: tuple[str, ...], caption: str, keys: int = 0) -> Examples:
+def examples(size: tuple[int, int], panels: tuple[str, ...], caption: str, keys: int = 0, scale: float = 1) -> Examples:
     picture = np.full([*size, 3], COLOR, np.uint8)
-    shown = Shown(caption, dict.fromkeys(panels, picture))
+    shown = Shown(caption, dict.fromkeys(panels, picture), scale=scale)
     legend = [Key(number, f"some class {number}", COLOR, striped=number == 3) for number in range(keys)]
     return Examples({"The worst of 96": [shown] * 4, "Random ones": [shown] * 3}, legend)
 
@@ -24,6 +24,7 @@ def examples(size: tuple[int, int], panels: tuple[str, ...], caption: str, keys:
 SHEETS = {
     "masks": examples((90, 120), ("image", "target", "prediction"), "mIoU 0.123", keys=12),
     "tall": examples((400, 100), ("image", "target", "prediction"), "no labeled pixel", keys=60),
+    "large": examples((600, 800), ("target", "prediction"), "10 right, 12 false, 11 missed", keys=4, scale=2),
     "wide": examples((100, 800), ("image", "target", "prediction"), "mIoU 0.123"),
     "tiny": examples((8, 8), ("image",), "golden retriever, predicted Chesapeake Bay retriever 0.99"),
     "one": Examples({"Random ones": [Shown("7", {"image": np.zeros([8, 8, 3], np.uint8)})]}, ()),

@@ -7,6 +7,7 @@ import PIL.Image
 import pytest
 from mask_files import png
 
+from rl_nas.tasks.colors import cielab, distinct_colors
 from rl_nas.tasks.display import Key
 from rl_nas.tasks.segmentation.confusion import confusion, figures
 from rl_nas.tasks.segmentation.display import MaskDisplay
@@ -14,7 +15,7 @@ from rl_nas.tasks.segmentation.label_map import LabelMap
 from rl_nas.tasks.segmentation.masks import COLOR, IGNORE, MAX_CLASSES, decode_mask
 from rl_nas.tasks.segmentation.metric import SegmentationMetric
 from rl_nas.tasks.segmentation.overlay import mask_png, overlay_png
-from rl_nas.tasks.segmentation.palette import cielab, distinct_colors, make_palette
+from rl_nas.tasks.segmentation.palette import make_palette
 
 
 def opened(content: bytes) -> np.ndarray:

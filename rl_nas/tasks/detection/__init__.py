@@ -1,1 +1,1 @@
-"""Detection: boxes of objects in images."""
+"""Object detection."""
