@@ -47,7 +47,7 @@ class ImageFiles(Examples):
         self.features: Mapping[str, Any] = {IMAGE: tfds.features.Image(shape=(height, width, 3)), **targets}
 
     @abstractmethod
-    def targets(self, split: str) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    def targets(self, split: str) -> Callable[[tf.Tensor], dict[str, Any]]:
         """What reads the targets of an example of a split, by feature, at its number."""
 
     def bytes(self, split: str) -> int:
@@ -61,7 +61,7 @@ class ImageFiles(Examples):
             np.random.default_rng(shuffle_seed).shuffle(order)
         files, targets = tf.constant([str(file) for _, file in self.files[split]]), self.targets(split)
 
-        def example(number: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        def example(number: tf.Tensor) -> tuple[tf.Tensor, dict[str, Any]]:
             image = tf.io.read_file(files[number])
             if IMAGE not in encoded:
                 image = self.features[IMAGE].decode_example(image)
