@@ -63,7 +63,7 @@ def clean_boxes(image: ListedImage, header: ImageHeader, odd: Oddities) -> Boxes
         for _ in range(np.count_nonzero(which)):
             odd.add(kind, image.where)
     kept = np.flatnonzero(~empty & ~outside)
-    boxes = [image.boxes[place] for place in kept]
+    boxes = [image.boxes[place] for place in kept.tolist()]
     return Boxes(
         (clipped[kept] / limits).astype(np.float32),
         np.array([box.label for box in boxes], np.int64),

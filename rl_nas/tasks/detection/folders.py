@@ -10,6 +10,7 @@ import tensorflow_datasets as tfds
 from typing_extensions import override
 
 from rl_nas.errors import UsageError
+from rl_nas.tasks.detection.class_choice import choose_classes
 from rl_nas.tasks.detection.cleaning import Boxes, check_pixels, clean_boxes
 from rl_nas.tasks.detection.coco_json import coco_files, read_coco
 from rl_nas.tasks.detection.data_settings import AUTO, FORMATS, DetectionDataSettings
@@ -123,6 +124,7 @@ def box_folder(path: str, settings: DetectionDataSettings) -> BoxFolder | None:
             raise UsageError(f"{root} has boxes in the format {chosen}, but no image with them")
         _check_once(listed, root)
         check_pixels(listed.splits, root)
+        _count_left_out(listed, settings, odd)
         return BoxFolder(root, listed, odd)
     except OSError as error:
         raise UsageError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error
@@ -145,6 +147,15 @@ def _read(root: Path, chosen: str, settings: DetectionDataSettings, odd: Odditie
     if chosen == "coco":
         return read_coco(root, coco_files(root), odd)
     return read_voc(root, odd) if chosen == "voc" else read_yolo(root, settings.classes, odd)
+
+
+def _count_left_out(listed: ListedImages, settings: DetectionDataSettings, odd: Oddities) -> None:
+    """Counts boxes of classes that are not learned."""
+    _, number_of = choose_classes(listed.class_names, settings.classes)
+    for image in (image for images in listed.splits.values() for image in images):
+        for box in image.boxes:
+            if number_of[box.label] < 0:
+                odd.add("boxes of classes that --classes does not name; left out", image.where)
 
 
 def _check_once(listed: ListedImages, root: Path) -> None:
