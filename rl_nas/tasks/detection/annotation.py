@@ -117,11 +117,18 @@ def warp_boxes(targets: Target, geometry: Geometry) -> Target:
         targets: see `box_annotation`, [batch, ...] each.
         geometry: of the images.
     """
-    corners = tf.reshape(targets["boxes"], [tf.shape(targets["boxes"])[0], -1, 2])
-    moved = _around(tf.reshape(warp_points(corners, geometry), tf.shape(targets["boxes"])))
-    clipped = tf.clip_by_value(moved, 0.0, tf.constant([*geometry.size, *geometry.size], tf.float32))
-    is_left = (_area(clipped) >= LEAST_LEFT * _area(moved)) & (_area(clipped) > 0)
-    return {**targets, "boxes": clipped, "labels": tf.where(is_left, targets["labels"], PADDING)}
+    limits = tf.constant([*geometry.size, *geometry.size], tf.float32)
+    whole = seen = targets["boxes"]
+    # Crops end at the window before it is scaled, and what they cut off does not come back.
+    for part in (geometry._replace(scales=None), geometry._replace(corners=None, mirrored=None)):
+        whole, seen = _moved(whole, part), tf.clip_by_value(_moved(seen, part), 0.0, limits)
+    is_left = (_area(seen) >= LEAST_LEFT * _area(whole)) & (_area(seen) > 0)
+    return {**targets, "boxes": seen, "labels": tf.where(is_left, targets["labels"], PADDING)}
+
+
+def _moved(boxes: tf.Tensor, geometry: Geometry) -> tf.Tensor:
+    corners = tf.reshape(boxes, [tf.shape(boxes)[0], -1, 2])
+    return _around(tf.reshape(warp_points(corners, geometry), tf.shape(boxes)))
 
 
 def _box_and_label(feature: Any) -> tuple[str | None, str | None] | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rl_nas.errors import UsageError
+from rl_nas.tasks.detection.listed import shown
 from rl_nas.tasks.name_lists import check_names, read_lines
 
 PADDING = -1
@@ -54,5 +55,5 @@ def choose_classes(own: Sequence[str], given: str | None) -> tuple[tuple[str, ..
     return names, tuple(names.index(name) if name in names else PADDING for name in own)
 
 
-def _some(names: Sequence[str], shown: int = 10) -> str:
-    return ", ".join(names[:shown]) + (f" and {len(names) - shown} more" if len(names) > shown else "")
+def _some(names: Sequence[str], most: int = 10) -> str:
+    return ", ".join(map(shown, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -10,7 +10,7 @@ from typing import Any
 from rl_nas.errors import UsageError
 from rl_nas.store.json_files import read_json
 from rl_nas.tasks.detection.image_index import ImageIndex
-from rl_nas.tasks.detection.listed import Box, Corners, ListedImage, ListedImages, Oddities, check_order, number
+from rl_nas.tasks.detection.listed import Box, Corners, ListedImage, ListedImages, Oddities, check_order, number, shown
 from rl_nas.tasks.detection.missing import with_images
 from rl_nas.tasks.folder_files import IMAGES, SPLITS, check_inside
 
@@ -96,8 +96,8 @@ def _image_folders(root: Path, file: Path, split: str) -> list[Path]:
     if file.parent.name == split:
         return [file.parent]
     called = [file.stem.removeprefix(_PREFIX), split]
-    folders = [folder / name for name in called for folder in (root / IMAGES, root) if (folder / name).is_dir()]
-    return [*dict.fromkeys(folders), root / IMAGES, root]
+    folders = [place for name in called for place in (root / IMAGES / name, root / name / IMAGES, root / name)]
+    return [*dict.fromkeys(folder for folder in folders if folder.is_dir()), root / IMAGES, root]
 
 
 def _categories(listed: Sequence[Mapping[str, Any]], file: Path) -> tuple[dict[Any, int], tuple[str, ...]]:
@@ -105,7 +105,7 @@ def _categories(listed: Sequence[Mapping[str, Any]], file: Path) -> tuple[dict[A
     name_of: dict[Any, str] = {}
     for one in listed:
         if name_of.setdefault(one["id"], one["name"]) != one["name"]:
-            raise UsageError(f"{file} gives category {one['id']} two names; expected one")
+            raise UsageError(f"{file} gives category {shown(one['id'])} two names; expected one")
     try:
         ids = sorted(name_of)
     except TypeError as error:
@@ -125,21 +125,21 @@ class _Reader:
         boxes: dict[Any, list[Box]] = {one["id"]: [] for one in content["images"]}
         named = {one["id"]: one["file_name"] for one in content["images"]}
         for place, one in enumerate(content["annotations"]):
-            where = f"{self._file}: annotation {one.get('id', place)}"
+            where = f"{self._file}: annotation {shown(one.get('id', place))}"
             if one["image_id"] not in boxes:
                 raise UsageError(
-                    f"{where} is of image {one['image_id']}, which is not listed; expected one of its images"
+                    f"{where} is of image {shown(one['image_id'])}, which is not listed; expected one of its images"
                 )
             boxes[one["image_id"]].append(self._box(one, where))
         found: dict[str, ListedImage] = {}
         missing: list[str] = []
         for one in content["images"]:
-            where = f"{self._file}: image {one['id']}"
+            where = f"{self._file}: image {shown(one['id'])}"
             if named[one["id"]] != one["file_name"]:
-                raise UsageError(f"{where} is listed with two names, {one['file_name'][:80]} is one; expected one")
+                raise UsageError(f"{where} is listed with two names, {shown(one['file_name'])} is one; expected one")
             image = self._index.find(one["file_name"], self._folders, where)
             if image is None:
-                missing.append(one["file_name"])
+                missing.append(shown(one["file_name"]))
                 continue
             listed = ListedImage(*image, where, _size(one, where), boxes[one["id"]])
             self._merge(found, listed)
@@ -158,7 +158,9 @@ class _Reader:
 
     def _box(self, one: Mapping[str, Any], where: str) -> Box:
         if one["category_id"] not in self._numbers:
-            raise UsageError(f"{where} has category {one['category_id']}, which is not listed; expected one of them")
+            raise UsageError(
+                f"{where} has category {shown(one['category_id'])}, which is not listed; expected one of them"
+            )
         if len(one["bbox"]) != 4:
             raise UsageError(f"{where} has a bbox of {len(one['bbox'])} numbers; expected x, y, width and height")
         left, top, width, height = (number(value, where) for value in one["bbox"])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from rl_nas.errors import UsageError
-from rl_nas.tasks.detection.listed import Oddities
+from rl_nas.tasks.detection.listed import Oddities, shown
 from rl_nas.tasks.folder_files import files_below
 
 OTHER_NAME = "images found under other folders or in another case than annotations say"
@@ -55,11 +55,11 @@ class ImageIndex:
             below = [name for name in called if name.startswith(place)]
             if len(below) > 1:
                 raise UsageError(
-                    f"{where} names {given[:80]!r}, and {self._root} has {' and '.join(below[:2])}; expected the path"
+                    f"{where} names '{shown(given)}', and {self._root} has {' and '.join(below[:2])}; expected the path"
                     " of one of them"
                 )
             if below:
-                self._odd.add(OTHER_NAME, f"{below[0]} for {given[:80]}")
+                self._odd.add(OTHER_NAME, f"{below[0]} for {shown(given)}")
                 return self._taken(below[0], place)
         return None
 

@@ -91,6 +91,11 @@ class Oddities:
         return lines
 
 
+def shown(text: object) -> str:
+    """A text of a stranger's file, such as a name, as it stands in a message: short, and in one line."""
+    return repr(str(text)[:80])[1:-1]
+
+
 def number(text: object, where: str) -> float:
     """A finite number of a file.
 
@@ -102,7 +107,7 @@ def number(text: object, where: str) -> float:
     except (ValueError, OverflowError):
         value = math.nan
     if not math.isfinite(value):
-        raise UsageError(f"{where} has {str(text)[:40]!r} for a number; expected a finite one")
+        raise UsageError(f"{where} has '{shown(text)}' for a number; expected a finite one")
     return value
 
 

@@ -27,7 +27,7 @@ def with_images(found: list[Image], missing: Sequence[str], split: str, where: s
     if missing and (found or split == "train"):
         raise UsageError(
             f"{where} annotates images that are not there: {len(missing)} of {len(missing) + len(found)}, such as"
-            f" {missing[0][:80]}; add the images, or remove the annotations"
+            f" {missing[0]}; add the images, or remove the annotations"
         )
     if missing:
         odd.add("splits whose images are not there; left out", split)
@@ -42,7 +42,7 @@ def with_annotations(
         return names
     if len(missing) < len(names) or split == "train":
         raise UsageError(
-            f"{where} has images without an annotation: {len(missing)} of {len(names)}, such as {missing[0][:80]}; add"
+            f"{where} has images without an annotation: {len(missing)} of {len(names)}, such as {missing[0]}; add"
             " the annotations (empty ones, if nothing is there), or shorten the list"
         )
     odd.add("splits without annotations; left out", split)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from rl_nas.errors import UsageError
 from rl_nas.store.json_files import read_text
 from rl_nas.tasks.detection.image_index import OTHER_NAME
-from rl_nas.tasks.detection.listed import Box, Corners, ListedImage, ListedImages, Oddities, check_order, number
+from rl_nas.tasks.detection.listed import Box, Corners, ListedImage, ListedImages, Oddities, check_order, number, shown
 from rl_nas.tasks.detection.missing import with_annotations, with_images
 from rl_nas.tasks.folder_files import check_inside, files_below, read_names
 
@@ -132,9 +132,9 @@ def _parsed(file: Path) -> ElementTree.Element:
     try:
         tree = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
-        raise UsageError(f"{file} is not XML ({error}); {_HINT}") from error
+        raise UsageError(f"{file} is not XML ({shown(error)}); {_HINT}") from error
     if tree.tag != "annotation":
-        raise UsageError(f"{file} holds <{tree.tag[:40]}>; {_HINT}, in <annotation>")
+        raise UsageError(f"{file} holds <{shown(tree.tag)}>; {_HINT}, in <annotation>")
     return tree
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rl_nas.errors import UsageError
 from rl_nas.store.json_files import read_text
-from rl_nas.tasks.detection.listed import Box, ListedImage, ListedImages, Oddities, number
+from rl_nas.tasks.detection.listed import Box, ListedImage, ListedImages, Oddities, number, shown
 from rl_nas.tasks.detection.missing import with_images
 from rl_nas.tasks.detection.yaml_subset import Value, parse_yaml
 from rl_nas.tasks.folder_files import IMAGES, check_inside, files_below, split_folders, splits_within
@@ -127,7 +127,7 @@ def _class_names(root: Path, classes: str | None) -> tuple[str, ...]:
     if isinstance(given, dict):
         if sorted(given) != sorted(map(str, range(len(given)))):
             raise UsageError(
-                f"{root}: names of data.yaml are numbered {', '.join(given)[:60]}; expected 0, 1, 2 and so on"
+                f"{root}: names of data.yaml are numbered {shown(', '.join(given))}; expected 0, 1, 2 and so on"
             )
         return tuple(given[str(place)] for place in range(len(given)))
     if isinstance(given, list) and given:
@@ -156,9 +156,9 @@ def _box(words: Sequence[str], where: str, names: Sequence[str]) -> Box:
         kind = "a polygon or a turned box" if len(words) > 6 and len(words) % 2 else "no box"
         raise UsageError(f"{where} has {len(words)} columns, {kind}; expected {_COLUMNS}")
     if not words[0].isdecimal() or int(words[0][:9]) >= len(names):
-        raise UsageError(f"{where} has class {words[0][:20]!r}; expected a number from 0 to {len(names) - 1}")
+        raise UsageError(f"{where} has class '{shown(words[0])}'; expected a number from 0 to {len(names) - 1}")
     x, y, width, height = (number(word, where) for word in words[1:])
     corners = (y - height / 2, x - width / 2, y + height / 2, x + width / 2)
     if min(width, height) < 0 or min(corners) < -_FAR or max(corners) > 1 + _FAR:
-        raise UsageError(f"{where} has {' '.join(words[1:])[:60]}; expected {_COLUMNS}, from 0 to 1")
+        raise UsageError(f"{where} has {shown(' '.join(words[1:]))}; expected {_COLUMNS}, from 0 to 1")
     return Box(corners, int(words[0]))
