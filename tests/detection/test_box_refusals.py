@@ -1,6 +1,7 @@
 """Folders of boxes with which something is wrong: a line for each, and nothing of a stranger's is followed."""
 
 import json
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -288,3 +289,49 @@ def test_numbers_of_yolo_beyond_its_image_are_clipped(tmp_path: Path) -> None:
     assert line == f"{tmp_path}: boxes that reach beyond their image: 1, such as {tmp_path}/labels/train/a.txt; clipped"
     ((_, example),) = folder.read("train", [])
     assert example["objects"]["bbox"].numpy().tolist() == [[0, 0, 1, 1]]
+
+
+PIECES = (
+    b"null",
+    b"-1",
+    b"1e999",
+    b"[]",
+    b"{}",
+    b"true",
+    b"\0",
+    b"\xff",
+    b"9" * 5000,
+    b"\n",
+    b"<",
+    b"&x;",
+    b"../",
+    b"'",
+    b"[",
+)
+FILES = {
+    "coco": (write_coco, (JSON,)),
+    "voc": (write_voc, ("Annotations/train1.xml", "ImageSets/Main/train.txt")),
+    "yolo": (write_yolo, ("labels/train/train1.txt", "data.yaml")),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_broken_files_are_read_or_refused_in_a_line(tmp_path: Path, kind: str) -> None:
+    write_all, files = FILES[kind]
+    write_all(tmp_path, SPLITS)
+    rng, refused = random.Random(kind), 0
+    for file in files:
+        original = (tmp_path / file).read_bytes()
+        for _ in range(120):
+            place = rng.randrange(len(original) + 1)
+            piece = rng.choice(PIECES)
+            (tmp_path / file).write_bytes(original[:place] + piece + original[place + rng.choice((0, 1, 9)) :])
+            try:
+                box_folder(str(tmp_path), DetectionDataSettings())
+            except UsageError as error:
+                refused += 1
+                line = str(error)
+                assert "\n" not in line
+                assert len(line) < 600
+        (tmp_path / file).write_bytes(original)
+    assert refused > 30

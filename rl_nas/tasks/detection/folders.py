@@ -150,8 +150,10 @@ def _read(root: Path, chosen: str, settings: DetectionDataSettings, odd: Odditie
 
 
 def _count_left_out(listed: ListedImages, settings: DetectionDataSettings, odd: Oddities) -> None:
-    """Counts boxes of classes that are not learned."""
+    """Counts boxes of classes that are not learned; fails, before headers are read, if the flag does not fit."""
     _, number_of = choose_classes(listed.class_names, settings.classes)
+    if settings.classes is None:
+        return
     for image in (image for images in listed.splits.values() for image in images):
         for box in image.boxes:
             if number_of[box.label] < 0:

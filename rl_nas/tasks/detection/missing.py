@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from rl_nas.errors import UsageError
-from rl_nas.tasks.detection.listed import Oddities
+from rl_nas.tasks.detection.listed import Oddities, shown
 
 Image = TypeVar("Image")
 
@@ -42,7 +42,7 @@ def with_annotations(
         return names
     if len(missing) < len(names) or split == "train":
         raise UsageError(
-            f"{where} has images without an annotation: {len(missing)} of {len(names)}, such as {missing[0]}; add"
+            f"{where} has images without an annotation: {len(missing)} of {len(names)}, such as {shown(missing[0])}; add"
             " the annotations (empty ones, if nothing is there), or shorten the list"
         )
     odd.add("splits without annotations; left out", split)

@@ -54,7 +54,7 @@ def read_voc(root: Path, odd: Oddities) -> ListedImages:
     Raises:
         UsageError: a file is not as PASCAL VOC's, or images or annotations are missing.
     """
-    files = {path.stem: path for _, path in files_below(root / _BOXES, [], (".xml",))}
+    files = _by_stem(files_below(root / _BOXES, [], (".xml",)))
     images = _Images(root, odd)
     lists = _lists(root)
     found: dict[str, list[_Annotated]] = {}
@@ -86,15 +86,20 @@ def _lists(root: Path) -> dict[str, list[str]]:
     return found
 
 
+def _by_stem(files: Iterable[tuple[str, Path]]) -> dict[str, Path]:
+    """Files by their names without folders and endings."""
+    found: dict[str, Path] = {}
+    for _, path in files:
+        if found.setdefault(path.stem, path) != path:
+            raise UsageError(f"{found[path.stem]} and {path} have the same name; rename or remove one")
+    return found
+
+
 class _Images:
     """The images of a folder by the names of their files without the ending."""
 
     def __init__(self, root: Path, odd: Oddities) -> None:
-        self._odd = odd
-        self._of: dict[str, Path] = {}
-        for _, path in files_below(root / _IMAGES, []):
-            if self._of.setdefault(path.stem, path) != path:
-                raise UsageError(f"{self._of[path.stem]} and {path} have the same name; rename or remove one")
+        self._odd, self._of = odd, _by_stem(files_below(root / _IMAGES, []))
         self._lower = {stem.lower(): path for stem, path in self._of.items()}
 
     def find(self, name: str) -> Path | None:
