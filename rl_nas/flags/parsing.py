@@ -214,6 +214,8 @@ def _define(command: Command) -> flags.FlagValues:
         for name, kind in field_types(cls).items():
             field = declaration(cls, name)
             flag, default, text = cls.prefix + name, field.default, field.metadata["help"]
+            if flag in values:  # of several tasks, each of which reads it in its own way
+                continue
             if kind.type is bool:
                 flags.DEFINE_boolean(flag, default, text, flag_values=values)
             else:

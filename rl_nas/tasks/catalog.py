@@ -76,9 +76,10 @@ def check_unread(task: Task, groups: Sequence[Settings], read: Sequence[str] = (
         groups: settings of all tasks.
         read: names of settings that have an effect with all tasks.
     """
+    own = {name for group in (*task.settings, *task.predict_settings) for name in group().flags()}
     for group in groups:
         if not isinstance(group, (*task.settings, *task.predict_settings)):
             defaults = type(group)().flags()
             for name, value in group.flags().items():
-                if value != defaults[name] and name not in read:
+                if value != defaults[name] and name not in own.union(read):
                     raise UsageError(f"--{name}={value} has no effect with --task={task.name}; leave it out")

@@ -41,6 +41,22 @@ def turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(tf.cond(number > UPRIGHT, turn, lambda: image), [None, None, image.shape[-1]])
 
 
+def turned_points(points: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    """Turns points upright, as `turned` does the pixels around them.
+
+    Args:
+        points: row and column, float [..., 2], in fractions of the stored image's height and width.
+        orientation: int, 1 to 8, as EXIF counts.
+
+    Returns:
+        The same places in fractions of the upright image's sides.
+    """
+    number = tf.cast(orientation, tf.int32)
+    points = tf.where(number > 4, tf.reverse(points, [-1]), points)
+    mirrored = tf.stack([_is_one_of(number, (3, 4, 7, 8)), _is_one_of(number, (2, 3, 6, 7))])
+    return tf.where(mirrored, 1 - points, points)
+
+
 def _is_one_of(number: tf.Tensor, numbers: tuple[int, ...]) -> tf.Tensor:
     return tf.reduce_any(number == tf.constant(numbers))
 

@@ -14,7 +14,8 @@ from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.child.data.orientation import turned
 from rl_nas.child.data.refusal import refuse
 from rl_nas.errors import UsageError
-from rl_nas.tasks.segmentation.class_list import ClassList, check_names
+from rl_nas.tasks.name_lists import check_names
+from rl_nas.tasks.segmentation.class_list import ClassList
 from rl_nas.tasks.segmentation.folders import NAME, MaskFile
 from rl_nas.tasks.segmentation.label_map import MASK_VALUES, LabelMap, label_map_text, make_label_map
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings

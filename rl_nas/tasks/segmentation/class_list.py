@@ -5,16 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib import resources
-from pathlib import Path
 
 from rl_nas.errors import UsageError
+from rl_nas.tasks.name_lists import IGNORED, read_lines
 from rl_nas.tasks.segmentation.masks import COLOR, IGNORE, MAX_CLASSES, value_name
 
-IGNORED = "ignore"
-"""Name, in files, of what is neither learned nor measured."""
-
-_COMMENT = re.compile(r"#(\s|$)")
 _COLORED = re.compile(r"(?P<name>.*\S)\s+(?:#(?P<hex>[0-9a-fA-F]{6})|(?P<rgb>\d{1,9}\s+\d{1,9}\s+\d{1,9}))")
 
 
@@ -79,50 +74,6 @@ def read_classes(given: str, flag: str = "--classes") -> ClassList:
             raise UsageError(f"{where} gives colour {value_name(color)} twice; expected one class for each colour")
         colors[color] = IGNORE if name == IGNORED else names.index(name)
     return ClassList(names, colors)
-
-
-def read_lines(path: str, flag: str) -> list[str]:
-    """The lines of a text file without comments; `NAME.txt` and `flags/NAME.txt` may be files of rl_nas's own.
-
-    Raises:
-        UsageError: the file cannot be read, or has no line.
-    """
-    file = Path(path).expanduser()
-    packaged = resources.files("rl_nas.flags") / file.name
-    try:
-        if (
-            not file.exists()
-            and file.parent in (Path(), Path("flags"))
-            and file.suffix == ".txt"
-            and packaged.is_file()
-        ):
-            text = packaged.read_text(encoding="utf-8")
-        else:
-            text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"{flag}={path}: {error.strerror or error}; expected a text file") from error
-    except ValueError as error:
-        raise UsageError(f"{flag}={path} is not UTF-8 text; expected a line for each entry") from error
-    lines = [line.strip() for line in text.splitlines()]
-    kept = [line for line in lines if line and not _COMMENT.match(line)]
-    if not kept:
-        raise UsageError(f"{flag}={path} has no entries; expected a line for each")
-    return kept
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Raises `UsageError` for a name that the files that go with a network could not give back."""
-    for name in names:
-        if name == IGNORED or name != name.strip() or name.splitlines() != [name] or _COMMENT.match(name):
-            raise UsageError(
-                f"class name {name!r} cannot be written into a list of classes; expected a line of text, no comment"
-                f" and not {IGNORED}, without spaces around it: give names with --classes=FILE"
-            )
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise UsageError(
-            f"two classes have the name {twice!r}; expected different names: give them with --classes=FILE"
-        )
 
 
 def _checked(names: Sequence[str], where: str) -> tuple[str, ...]:

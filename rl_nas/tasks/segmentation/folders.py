@@ -1,21 +1,22 @@
 """Folders of images with masks as a data set."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from typing_extensions import override
 
-from rl_nas.child.data.examples import Examples
-from rl_nas.child.data.image_header import read_image_header
 from rl_nas.errors import UsageError
+from rl_nas.tasks.folder_files import check_inside, read_header
+from rl_nas.tasks.image_files import IMAGE, ImageFiles
 from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
-from rl_nas.tasks.segmentation.layouts import Pair, check_inside, find_pairs
-from rl_nas.tasks.segmentation.masks import HEADER_BYTES, check_size, decode_mask, read_header
+from rl_nas.tasks.segmentation.layouts import Pair, find_pairs
+from rl_nas.tasks.segmentation.masks import HEADER_BYTES, check_size, decode_mask
+from rl_nas.tasks.segmentation.masks import read_header as read_mask_header
 
-IMAGE, MASK, NAME = "image", "mask", "mask/filename"
+MASK, NAME = "mask", "mask/filename"
 """Features of the examples."""
 
 _CLASSES = "classes.txt"
@@ -35,10 +36,9 @@ class MaskFile(tfds.features.Tensor):
         self.classes = classes
 
 
-class MaskFolder(Examples):
+class MaskFolder(ImageFiles):
     """Images with masks in files."""
 
-    upright = True
     supervised = (IMAGE, MASK)
 
     def __init__(self, root: Path, pairs: Mapping[str, Sequence[Pair]], remarks: Sequence[str] = ()) -> None:
@@ -52,53 +52,29 @@ class MaskFolder(Examples):
         Raises:
             UsageError: a file is no image or leads out of the folder, or a mask has not the size of its stored image.
         """
-        self.name, self._pairs, self.remarks = root.resolve().name, pairs, remarks
-        self.sizes = {split: len(found) for split, found in pairs.items()}
+        self._pairs = pairs
         seen = {_checked_size(pair, root) for found in pairs.values() for pair in found}
-        height, width = seen.pop() if len(seen) == 1 else (None, None)
-        self.features: Mapping[str, Any] = {
-            IMAGE: tfds.features.Image(shape=(height, width, 3)),
-            MASK: MaskFile(_listed_classes(root)),
-            NAME: tfds.features.Text(),
-        }
+        files = {split: [(pair.name, pair.image) for pair in found] for split, found in pairs.items()}
+        features = {MASK: MaskFile(_listed_classes(root)), NAME: tfds.features.Text()}
+        super().__init__(root, files, seen, features, remarks)
 
+    @override
     def bytes(self, split: str) -> int:
-        """Size of the files of a split."""
-        return sum(file.stat().st_size for pair in self._pairs[split] for file in (pair.image, pair.mask))
+        return super().bytes(split) + sum(pair.mask.stat().st_size for pair in self._pairs[split])
 
-    def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
-        """Examples of a split, see `Examples.read`; masks are always left as they are stored."""
-        images = [str(pair.image) for pair in self._pairs[split]]
-        masks = [str(pair.mask) for pair in self._pairs[split]]
-        order = np.arange(len(images))
-        if shuffle_seed is not None:
-            np.random.default_rng(shuffle_seed).shuffle(order)
-        image_files, mask_files = tf.constant(images), tf.constant(masks)
+    @override
+    def targets(self, split: str) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+        files = tf.constant([str(pair.mask) for pair in self._pairs[split]])
+        return lambda number: {MASK: tf.io.read_file(files[number]), NAME: files[number]}
 
-        def example(number: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-            image, mask = tf.io.read_file(image_files[number]), tf.io.read_file(mask_files[number])
-            if IMAGE not in encoded:
-                image = self.features[IMAGE].decode_example(image)
-            return number, {IMAGE: image, MASK: mask, NAME: mask_files[number]}
-
-        return tf.data.Dataset.from_tensor_slices(order).map(example, num_parallel_calls=tf.data.AUTOTUNE)
-
-    def names(self, split: str) -> Sequence[str]:
-        """The path of each image below the folder of its split."""
-        return [pair.name for pair in self._pairs[split]]
-
+    @override
     def unreadable(self) -> str | None:
-        """The first file that cannot be decoded; None: all can be."""
-        for pair in (pair for found in self._pairs.values() for pair in found):
-            try:
-                tf.io.decode_image(tf.io.read_file(str(pair.image)), channels=3, expand_animations=False)
-            except tf.errors.InvalidArgumentError:
-                return str(pair.image)
-            try:
-                decode_mask(pair.mask.read_bytes(), str(pair.mask))
-            except UsageError:
-                return str(pair.mask)
-        return None
+        """The first file that cannot be decoded, an image if there is one; None: all can be."""
+        image = super().unreadable()
+        return image or next((str(file) for file in self._masks() if not _is_readable(file)), None)
+
+    def _masks(self) -> Iterator[Path]:
+        return (pair.mask for found in self._pairs.values() for pair in found)
 
 
 def mask_folder(path: str, suffix: str | None = None) -> MaskFolder | None:
@@ -136,11 +112,16 @@ def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
         check_inside(file, root)
         if not file.is_file():
             raise UsageError(f"no file {file}; expected an image for each mask")
-    try:
-        image = read_image_header(pair.image, ("JPEG", "PNG"))
-    except Exception as error:  # of many types: files may be broken in any way
-        raise UsageError(f"{pair.image} cannot be decoded; fix or remove it") from error
+    image = read_header(pair.image, root)
     with pair.mask.open("rb") as opened:
-        header = opened.read(HEADER_BYTES)
-    check_size(read_header(header, str(pair.mask)).size, image, str(pair.mask))
+        start = opened.read(HEADER_BYTES)
+    check_size(read_mask_header(start, str(pair.mask)).size, image, str(pair.mask))
     return image.seen
+
+
+def _is_readable(mask: Path) -> bool:
+    try:
+        decode_mask(mask.read_bytes(), str(mask))
+    except UsageError:
+        return False
+    return True

@@ -11,7 +11,8 @@ from itertools import count, islice
 import numpy as np
 
 from rl_nas.errors import UsageError
-from rl_nas.tasks.segmentation.class_list import IGNORED, ClassList, read_classes, read_lines
+from rl_nas.tasks.name_lists import IGNORED, read_lines
+from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.masks import COLOR, IGNORE, MAX_CLASSES, UNKNOWN, value_name
 

@@ -10,12 +10,13 @@ from typing_extensions import override
 from rl_nas.child.data.image_header import UPRIGHT, ImageHeader
 from rl_nas.errors import UsageError
 from rl_nas.tasks.display import Outputs, as_rgb
+from rl_nas.tasks.folder_files import check_inside, files_below
 from rl_nas.tasks.predictor import ImageFile, Predictor, Serve
 from rl_nas.tasks.segmentation.class_list import ClassList
 from rl_nas.tasks.segmentation.confusion import confusion, figures
 from rl_nas.tasks.segmentation.display import MaskDisplay
 from rl_nas.tasks.segmentation.label_map import LabelMap, make_label_map
-from rl_nas.tasks.segmentation.layouts import all_images, check_inside, files_below
+from rl_nas.tasks.segmentation.layouts import all_images
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.masks import COLOR, HEADER_BYTES, check_size, decode_mask, read_header
 from rl_nas.tasks.segmentation.matching import match_names

@@ -1,0 +1,171 @@
+"""Folders of images with boxes as a data set."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from typing_extensions import override
+
+from rl_nas.errors import UsageError
+from rl_nas.tasks.detection.class_choice import choose_classes
+from rl_nas.tasks.detection.cleaning import Boxes, check_pixels, clean_boxes
+from rl_nas.tasks.detection.coco_json import coco_files, read_coco
+from rl_nas.tasks.detection.data_settings import AUTO, FORMATS, DetectionDataSettings
+from rl_nas.tasks.detection.listed import ListedImages, Oddities
+from rl_nas.tasks.detection.voc_xml import is_voc, read_voc
+from rl_nas.tasks.detection.yolo import read_yolo, yolo_folders
+from rl_nas.tasks.folder_files import read_header
+from rl_nas.tasks.image_files import IMAGE, ImageFiles
+
+LAYOUTS = (
+    "COCO's JSON in annotations/ or beside images, with images in images/, SPLIT/ or images/SPLIT/; PASCAL VOC's"
+    " JPEGImages, Annotations and ImageSets/Main; or YOLO's images/ and labels/ with data.yaml, both within or above"
+    " folders train, val and test"
+)
+"""The layouts in words."""
+
+OBJECTS, NAME = "objects", "image/filename"
+"""Features of the examples, beside the image."""
+
+BOX, LABEL, IGNORE, AREA = "bbox", "label", "ignore", "area"
+"""Features of an object."""
+
+
+class BoxSequence(tfds.features.Sequence):
+    """The boxes of an image, as those of TFDS's data sets.
+
+    Attributes:
+        most: largest number of them in any image.
+    """
+
+    def __init__(self, class_names: Sequence[str], most: int) -> None:
+        parts = {
+            BOX: tfds.features.BBoxFeature(),
+            LABEL: tfds.features.ClassLabel(names=list(class_names)),
+            IGNORE: tfds.features.Scalar(np.bool_),
+            AREA: tfds.features.Scalar(np.float32),
+        }
+        super().__init__(parts)
+        self.most = most
+
+
+class BoxFolder(ImageFiles):
+    """Images in files, with boxes from files in any format."""
+
+    supervised = (IMAGE, OBJECTS)
+
+    def __init__(self, root: Path, listed: ListedImages, odd: Oddities) -> None:
+        """Reads the headers of all images.
+
+        Args:
+            root: the folder.
+            listed: its images and their boxes.
+            odd: what is odd, for the remarks.
+
+        Raises:
+            UsageError: a file is no image or leads out of the folder, or has not the size that its annotation says.
+        """
+        seen: set[tuple[int, int]] = set()
+        self._boxes: dict[str, list[Boxes]] = {split: [] for split in listed.splits}
+        for split, images in listed.splits.items():
+            for image in images:
+                header = read_header(image.file, root)
+                seen.add(header.seen)
+                self._boxes[split].append(clean_boxes(image, header, odd))
+        most = max((len(one.labels) for split in self._boxes.values() for one in split), default=0)
+        files = {split: [(image.name, image.file) for image in images] for split, images in listed.splits.items()}
+        features = {OBJECTS: BoxSequence(listed.class_names, max(1, most)), NAME: tfds.features.Text()}
+        super().__init__(root, files, seen, features, odd.told(root))
+
+    @override
+    def targets(self, split: str) -> Callable[[tf.Tensor], dict[str, Any]]:
+        boxes = self._boxes[split]
+        parts = zip((BOX, LABEL, IGNORE, AREA), zip(*boxes, strict=True), strict=True)
+        joined = {name: tf.constant(np.concatenate(values)) for name, values in parts}
+        starts = tf.constant(np.cumsum([0, *(len(one.labels) for one in boxes)]))
+        names = tf.constant([str(file) for _, file in self.files[split]])
+
+        def objects(number: tf.Tensor) -> dict[str, Any]:
+            part = slice(starts[number], starts[number + 1])
+            return {OBJECTS: {name: values[part] for name, values in joined.items()}, NAME: names[number]}
+
+        return objects
+
+
+_FORMATS: Mapping[str, Callable[[Path], bool]] = {
+    "coco": lambda root: bool(coco_files(root)),
+    "voc": is_voc,
+    "yolo": lambda root: yolo_folders(root) is not None,
+}
+
+
+def box_folder(path: str, settings: DetectionDataSettings) -> BoxFolder | None:
+    """The images and boxes of a local folder; None if it is in none of the `LAYOUTS`.
+
+    Args:
+        path: the folder.
+        settings: the flags.
+
+    Raises:
+        UsageError: it has a layout, but not all that this needs, or several.
+    """
+    root = Path(path)
+    try:
+        found = [name for name in FORMATS if _FORMATS[name](root)] if root.is_dir() else []
+        chosen = _chosen(root, found, settings.box_format)
+        if chosen is None:
+            return None
+        odd = Oddities()
+        listed = _read(root, chosen, settings, odd)
+        if not any(listed.splits.values()):
+            raise UsageError(f"{root} has boxes in the format {chosen}, but no image with them")
+        _check_once(listed, root)
+        check_pixels(listed.splits, root)
+        _count_left_out(listed, settings, odd)
+        return BoxFolder(root, listed, odd)
+    except OSError as error:
+        raise UsageError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error
+
+
+def _chosen(root: Path, found: Sequence[str], given: str) -> str | None:
+    """The format to read; None: there is none."""
+    if given != AUTO:
+        if found and given not in found:
+            raise UsageError(f"--box_format={given}: {root} has boxes in the format {', '.join(found)}; give that one")
+        return given if found else None
+    if len(found) > 1:
+        raise UsageError(
+            f"{root} has boxes in several formats: {', '.join(found)}; say which with --box_format={found[0]}"
+        )
+    return found[0] if found else None
+
+
+def _read(root: Path, chosen: str, settings: DetectionDataSettings, odd: Oddities) -> ListedImages:
+    if chosen == "coco":
+        return read_coco(root, coco_files(root), odd)
+    return read_voc(root, odd) if chosen == "voc" else read_yolo(root, settings.classes, odd)
+
+
+def _count_left_out(listed: ListedImages, settings: DetectionDataSettings, odd: Oddities) -> None:
+    """Counts boxes of classes that are not learned; fails, before headers are read, if the flag does not fit."""
+    _, number_of = choose_classes(listed.class_names, settings.classes)
+    if settings.classes is None:
+        return
+    for image in (image for images in listed.splits.values() for image in images):
+        for box in image.boxes:
+            if number_of[box.label] < 0:
+                odd.add("boxes of classes that --classes does not name; left out", image.where)
+
+
+def _check_once(listed: ListedImages, root: Path) -> None:
+    """Raises `UsageError` for an image in two splits: what is measured must not be trained on."""
+    split_of: dict[Path, str] = {}
+    for split, images in listed.splits.items():
+        for image in images:
+            if split_of.setdefault(image.file, split) != split:
+                raise UsageError(
+                    f"{root}: {image.file} is in splits {split_of[image.file]} and {split}; expected one of them"
+                )

@@ -1,0 +1,138 @@
+"""Files of a folder of the user's: images and what belongs to them, by split, never outside of the folder."""
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from rl_nas.child.data.image_header import ImageHeader, read_image_header
+from rl_nas.errors import UsageError
+
+SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+"""Names of folders that are splits, not parts of one."""
+
+IMAGES = "images"
+"""Name of a folder of images that has another one beside it."""
+
+IMAGE_TYPES = (".jpg", ".jpeg", ".png")
+
+
+def split_folders(root: Path, beside: str) -> dict[str, tuple[Path, Path]] | None:
+    """The folders of images and of their targets of each split, by its name, or of all, by an empty name.
+
+    Args:
+        root: the folder that holds them.
+        beside: name of the folder of targets beside `images`.
+
+    Returns:
+        None: there are no such folders.
+
+    Raises:
+        UsageError: there are folders of images both above and below those of splits.
+    """
+    images, targets = root / IMAGES, root / beside
+    above = {path.name: (path / IMAGES, path / beside) for path in sorted(root.iterdir()) if path.is_dir()}
+    above = {name: folders for name, folders in above.items() if any(folder.is_dir() for folder in folders)}
+    if not (images.is_dir() and targets.is_dir()):
+        complete = any(folders[0].is_dir() and folders[1].is_dir() for folders in above.values())
+        return above if complete else None
+    if above:
+        raise UsageError(f"{root} has {IMAGES} both in itself and in {', '.join(above)}; expected one of them")
+    return {"": (images, targets)}
+
+
+def splits_within(
+    root: Path, folders: dict[str, tuple[Path, Path]], tell: Callable[[str], None]
+) -> dict[str, tuple[Path, Path]]:
+    """The same by split, where splits are folders within those of images and of targets too.
+
+    Args:
+        root: the folder that holds them.
+        folders: of `split_folders`.
+        tell: called with a line on what is left out.
+    """
+    if "" not in folders:
+        return folders
+    images, targets = folders[""]
+    within = [path for folder in (images, targets) for path in sorted(folder.iterdir()) if path.name[0] != "."]
+    splits = sorted({path.name for path in within if path.is_dir()})
+    if not SPLITS.intersection(splits):
+        return {"train": (images, targets)}
+    tell_left([str(path) for path in within if not path.is_dir()], f"{root}: files beside the folders of splits", tell)
+    return {name: (images / name, targets / name) for name in splits}
+
+
+def files_below(folder: Path, others: list[str], types: Collection[str] = IMAGE_TYPES) -> list[tuple[str, Path]]:
+    """Files below a folder, sorted, by their paths from there.
+
+    Args:
+        folder: its subfolders are searched too, unless they are links or hidden.
+        others: gets the paths of files of other types, and of links to folders.
+        types: endings of the names; images by default.
+    """
+    found = []
+    for place, subfolders, names in os.walk(folder):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        others += [str(path) for path in (Path(place, name) for name in subfolders) if path.is_symlink()]
+        for name in sorted(names):
+            path = Path(place, name)
+            if path.suffix.lower() in types and not name.startswith("."):
+                found.append((path.relative_to(folder).as_posix(), path))
+            elif not name.startswith("."):
+                others.append(str(path))
+    return found
+
+
+def check_inside(file: Path, root: Path) -> None:
+    """Raises `UsageError` for a link out of a folder: what a data set brings must not lead to other files."""
+    if not Path(os.path.realpath(file)).is_relative_to(
+        os.path.realpath(root)
+    ):  # resolve fails where links are a circle
+        raise UsageError(f"{file} is a link out of the folder {root}; put the file itself there")
+
+
+def read_header(file: Path, root: Path) -> ImageHeader:
+    """The header of a JPEG or PNG image.
+
+    Args:
+        file: the image's.
+        root: the folder that it must not lead out of.
+
+    Raises:
+        UsageError: it does, or is no such image.
+    """
+    check_inside(file, root)
+    try:
+        return read_image_header(file, ("JPEG", "PNG"))
+    except Exception as error:  # of many types: files may be broken in any way
+        raise UsageError(f"{file} cannot be decoded; fix or remove it") from error
+
+
+def read_names(file: Path, root: Path) -> list[str]:
+    """The first word of each line of a list of images.
+
+    Args:
+        file: the list.
+        root: the folder that it must not lead out of.
+
+    Raises:
+        UsageError: it cannot be read, or has an entry that is not the name of a file within a folder.
+    """
+    check_inside(file, root)
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read ({error}); expected a name of an image in each line") from error
+    names = [words[0] for words in map(str.split, lines) if words]
+    for name in names:
+        if name != Path(name).name or name.startswith(".") or "\\" in name or "\0" in name:
+            raise UsageError(f"{file} has an entry {name[:60]!r}; expected names of images, without a folder")
+    twice = len(names) - len(set(names))
+    if twice:
+        raise UsageError(f"{file} names {twice} images more than once; expected each once")
+    return names
+
+
+def tell_left(names: Sequence[str], what: str, tell: Callable[[str], None]) -> None:
+    """Tells how many files are left out, if any are, with the first of them."""
+    if names:
+        tell(f"{what}: {len(names)}, such as {names[0]}; left out")

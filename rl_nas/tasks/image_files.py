@@ -1,0 +1,83 @@
+"""Images in files as a data set."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from rl_nas.child.data.examples import Examples
+
+IMAGE = "image"
+"""Feature of the images."""
+
+
+class ImageFiles(Examples):
+    """Images in files, with targets that a class of its own reads.
+
+    Attributes:
+        files: name, a path below the split's folder, and file of each image, by split.
+    """
+
+    upright = True
+
+    def __init__(
+        self,
+        root: Path,
+        files: Mapping[str, Sequence[tuple[str, Path]]],
+        sizes: Collection[tuple[int, int]],
+        targets: Mapping[str, Any],
+        remarks: Sequence[str],
+    ) -> None:
+        """Keeps the names of the files.
+
+        Args:
+            root: the folder.
+            files: see `files`.
+            sizes: height and width of the images as they are seen.
+            targets: features of the targets, by name.
+            remarks: lines on what was left out.
+        """
+        self.name, self.files, self.remarks = root.resolve().name, files, remarks
+        self.sizes = {split: len(found) for split, found in files.items()}
+        height, width = next(iter(sizes)) if len(sizes) == 1 else (None, None)
+        self.features: Mapping[str, Any] = {IMAGE: tfds.features.Image(shape=(height, width, 3)), **targets}
+
+    @abstractmethod
+    def targets(self, split: str) -> Callable[[tf.Tensor], dict[str, Any]]:
+        """What reads the targets of an example of a split, by feature, at its number."""
+
+    def bytes(self, split: str) -> int:
+        """Size of the images' files of a split."""
+        return sum(file.stat().st_size for _, file in self.files[split])
+
+    def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
+        """Examples of a split, see `Examples.read`; targets are always left as they are stored."""
+        order = np.arange(self.sizes[split])
+        if shuffle_seed is not None:
+            np.random.default_rng(shuffle_seed).shuffle(order)
+        files, targets = tf.constant([str(file) for _, file in self.files[split]]), self.targets(split)
+
+        def example(number: tf.Tensor) -> tuple[tf.Tensor, dict[str, Any]]:
+            image = tf.io.read_file(files[number])
+            if IMAGE not in encoded:
+                image = self.features[IMAGE].decode_example(image)
+            return number, {IMAGE: image, **targets(number)}
+
+        return tf.data.Dataset.from_tensor_slices(order).map(example, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def names(self, split: str) -> Sequence[str]:
+        """The path of each image below the folder of its split."""
+        return [name for name, _ in self.files[split]]
+
+    def unreadable(self) -> str | None:
+        """The first file that cannot be decoded; None: all can be."""
+        for file in (file for found in self.files.values() for _, file in found):
+            try:
+                tf.io.decode_image(tf.io.read_file(str(file)), channels=3, expand_animations=False)
+            except tf.errors.InvalidArgumentError:
+                return str(file)
+        return None

@@ -1,0 +1,57 @@
+"""Lists of names in text files."""
+
+import re
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from rl_nas.errors import UsageError
+
+IGNORED = "ignore"
+"""Name, in files, of what is neither learned nor measured."""
+
+_COMMENT = re.compile(r"#(\s|$)")
+
+
+def read_lines(path: str, flag: str) -> list[str]:
+    """The lines of a text file without comments; `NAME.txt` and `flags/NAME.txt` may be files of rl_nas's own.
+
+    Raises:
+        UsageError: the file cannot be read, or has no line.
+    """
+    file = Path(path).expanduser()
+    packaged = resources.files("rl_nas.flags") / file.name
+    try:
+        if (
+            not file.exists()
+            and file.parent in (Path(), Path("flags"))
+            and file.suffix == ".txt"
+            and packaged.is_file()
+        ):
+            text = packaged.read_text(encoding="utf-8")
+        else:
+            text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{flag}={path}: {error.strerror or error}; expected a text file") from error
+    except ValueError as error:
+        raise UsageError(f"{flag}={path} is not UTF-8 text; expected a line for each entry") from error
+    lines = [line.strip() for line in text.splitlines()]
+    kept = [line for line in lines if line and not _COMMENT.match(line)]
+    if not kept:
+        raise UsageError(f"{flag}={path} has no entries; expected a line for each")
+    return kept
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises `UsageError` for a name that the files that go with a network could not give back."""
+    for name in names:
+        if name == IGNORED or name != name.strip() or name.splitlines() != [name] or _COMMENT.match(name):
+            raise UsageError(
+                f"class name {name!r} cannot be written into a list of classes; expected a line of text, no comment"
+                f" and not {IGNORED}, without spaces around it: give names with --classes=FILE"
+            )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"two classes have the name {twice!r}; expected different names: give them with --classes=FILE"
+        )

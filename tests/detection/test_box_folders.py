@@ -1,0 +1,305 @@
+"""Folders of images with boxes, in every format."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from box_files import (
+    CLASSES,
+    Scene,
+    Scenes,
+    coco,
+    scenes,
+    voc,
+    write,
+    write_coco,
+    write_image,
+    write_voc,
+    write_yolo,
+    yolo,
+)
+from PIL import Image
+
+from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.data.source import ImageSource
+from rl_nas.child.data.splits import TEST
+from rl_nas.tasks.detection.annotation import box_annotation
+from rl_nas.tasks.detection.data_settings import DetectionDataSettings
+from rl_nas.tasks.detection.folders import BoxFolder, box_folder
+
+SPLITS = scenes(train=7, val=4, test=3)
+SIZE = (48, 64)
+
+LAYOUTS: dict[str, Callable[[Path, Scenes], None]] = {
+    "coco, images below": write_coco,
+    "coco, images above": lambda root, splits: write_coco(root, splits, "{split}/images"),
+    "coco, folders of COCO": lambda root, splits: write_coco(root, splits, "{split}2017", "instances_{split}2017.json"),
+    "coco, one folder of images": lambda root, splits: write_coco(root, splits, "images", "./{split}.json"),
+    "coco, folders of Roboflow": lambda root, splits: write_coco(
+        root, splits, "{split}", "{split}/_annotations.coco.json"
+    ),
+    "voc": write_voc,
+    "yolo, splits below": write_yolo,
+    "yolo, splits above": lambda root, splits: write_yolo(root, splits, "{split}/images", "{split}/labels"),
+    "yolo, splits of data.yaml": lambda root, splits: write_yolo(
+        *(root, splits, "images/of_{split}", "labels/of_{split}"),
+        "path: ../elsewhere\ntrain: images/of_train  # a comment\nval: ./images/of_val\ntest: ../images/of_test",
+    ),
+}
+
+
+def opened(root: Path, **settings: Any) -> BoxFolder:
+    found = box_folder(str(root), DetectionDataSettings(**settings))
+    assert found is not None
+    return found
+
+
+def source_of(folder: BoxFolder, data: DataSettings | None = None, **settings: Any) -> ImageSource:
+    annotation = box_annotation(folder.features, folder.supervised, DetectionDataSettings(**settings))
+    assert annotation is not None
+    data = data or DataSettings(dataset="folder:x", image_size="48x64", valid_split="val")
+    return ImageSource(data, folder, annotation)
+
+
+def targets_of(source: ImageSource, split: str) -> dict[str, np.ndarray]:
+    """The targets of a split, in its order, one batch."""
+    dataset = source.encoded(split).map(lambda number, image, kept: source.decode_both(image, kept)[1])
+    return next(dataset.batch(source.size(split)).as_numpy_iterator())
+
+
+def expected(found: list[Scene], rows: int) -> dict[str, np.ndarray]:
+    """What the targets must be, in the order of names."""
+    scale = [np.divide(SIZE, scene.size) for scene in found]
+    boxes, labels = np.zeros([len(found), rows, 4], np.float32), np.full([len(found), rows], -1, np.int32)
+    area = np.zeros([len(found), rows], np.float32)
+    for place, scene in enumerate(found):
+        for row, (label, *corners) in enumerate(scene.boxes):
+            boxes[place, row] = corners * np.tile(scale[place], 2)
+            labels[place, row] = label
+            area[place, row] = (corners[2] - corners[0]) * (corners[3] - corners[1])
+    size = np.array([scene.size for scene in found], np.float32)
+    return {"boxes": boxes, "labels": labels, "ignore": np.zeros(labels.shape, bool), "area": area, "size": size}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_format_and_layout_gives_the_same_targets(tmp_path: Path, layout: str) -> None:
+    LAYOUTS[layout](tmp_path, SPLITS)
+    folder = opened(tmp_path)
+    assert (folder.name, folder.upright, folder.remarks) == (tmp_path.name, True, [])
+    assert folder.sizes == {"train": 7, "val": 4, "test": 3}
+    source = source_of(folder)
+    assert source.class_names == CLASSES
+    rows = max(len(scene.boxes) for found in SPLITS.values() for scene in found)
+    for split, found in SPLITS.items():
+        assert folder.names(split) == [f"{scene.name}.jpg" for scene in found]
+        given = targets_of(source, split)
+        for name, values in expected(found, rows).items():
+            assert given[name].dtype == values.dtype
+            np.testing.assert_allclose(given[name], values, rtol=2e-5, atol=2e-3, err_msg=name)  # YOLO rounds
+
+
+def test_without_splits_all_is_for_training_and_some_is_left_for_the_test(tmp_path: Path) -> None:
+    found = scenes(train=10)
+    write_coco(tmp_path / "coco", found, "images", "annotations.json")
+    write_coco(tmp_path / "cvat", found, "images", "instances_default.json")
+    write_voc(tmp_path / "voc", found, lists=False)
+    write_yolo(tmp_path / "yolo", found, "images", "labels")
+    for name in ("coco", "cvat", "voc", "yolo"):
+        folder = opened(tmp_path / name)
+        assert folder.sizes == {"train": 10}
+        files = (tmp_path / name).rglob("*.jpg")
+        assert folder.bytes("train") == sum(path.stat().st_size for path in files)
+        data = DataSettings(dataset="folder:x", image_size=48, test_fraction=0.2, group_by="train[0-9]")
+        source = source_of(folder, data)
+        assert (source.images("test"), source.images("valid")) == (2, 1)
+        assert np.count_nonzero(source.roles["train"] == TEST) == 2
+
+
+def test_the_shuffled_examples_keep_their_boxes(tmp_path: Path) -> None:
+    write_voc(tmp_path, SPLITS)
+    folder = opened(tmp_path)
+    in_order, shuffled = (
+        {int(number): example["objects"]["bbox"].numpy().tolist() for number, example in folder.read("train", [], seed)}
+        for seed in (None, 3)
+    )
+    assert list(in_order) != list(shuffled)
+    assert in_order == shuffled
+
+
+def test_crowds_and_difficult_boxes_are_ignored(tmp_path: Path) -> None:
+    content = coco(SPLITS["train"])
+    content["annotations"][1]["iscrowd"] = 1
+    content["annotations"][1]["area"] = 5.5
+    del content["annotations"][2]["area"]
+    write_coco(tmp_path / "coco", SPLITS)
+    write(tmp_path / "coco/annotations/instances_train.json", json.dumps(content))
+    given = targets_of(source_of(opened(tmp_path / "coco")), "train")
+    assert given["ignore"][1].tolist()[:3] == [False, True, False]
+    assert given["ignore"].sum() == 1
+    assert given["area"][1, 1] == 5.5
+    _, top, left, bottom, right = SPLITS["train"][1].boxes[2]
+    np.testing.assert_allclose(given["area"][1, 2], (bottom - top) * (right - left), rtol=1e-5)
+
+    write_voc(tmp_path / "voc", SPLITS)
+    text = voc(SPLITS["train"][1]).replace("</name>", "</name><difficult>1</difficult>", 1)
+    write(tmp_path / "voc/Annotations/train1.xml", text.replace("<width>", "<width> ").replace("<depth>", " <depth>"))
+    given = targets_of(source_of(opened(tmp_path / "voc")), "train")
+    assert given["ignore"].sum() == given["ignore"][1, 0] == 1
+
+
+def test_classes_are_chosen_by_name(tmp_path: Path) -> None:
+    write_coco(tmp_path, SPLITS)
+    names = str(write(tmp_path / "names.txt", "rabbit\ncat\n"))
+    folder = opened(tmp_path, classes=names)
+    dogs = sum(box[0] == 1 for found in SPLITS.values() for scene in found for box in scene.boxes)
+    (line,) = folder.remarks
+    assert line.startswith(f"{tmp_path}: boxes of classes that --classes does not name: {dogs}, such as ")
+    source = source_of(folder, classes=names)
+    assert source.class_names == ("rabbit", "cat")
+    given, number_of = targets_of(source, "train"), {0: 1, 2: 0}
+    for scene, labels in zip(SPLITS["train"], given["labels"], strict=True):
+        kept = [number_of[box[0]] for box in scene.boxes if box[0] in number_of]
+        assert labels.tolist() == kept + [-1] * (len(labels) - len(kept))
+
+
+def test_lists_of_classes_name_the_numbers_of_yolo(tmp_path: Path) -> None:
+    write_yolo(tmp_path, SPLITS)
+    (tmp_path / "data.yaml").unlink()
+    assert source_of(opened(tmp_path, classes=3), classes=3).class_names == ("0", "1", "2")
+    names = str(write(tmp_path / "names.txt", "c\nb\na"))
+    assert source_of(opened(tmp_path, classes=names), classes=names).class_names == ("c", "b", "a")
+    write(tmp_path / "labels/classes.txt", "x\ny\nz")
+    assert source_of(opened(tmp_path)).class_names == ("x", "y", "z")
+
+
+def test_images_without_boxes_are_negatives(tmp_path: Path) -> None:
+    write_yolo(tmp_path, SPLITS)
+    (tmp_path / "labels/train/train3.txt").unlink()
+    folder = opened(tmp_path)
+    (line,) = folder.remarks
+    assert line == (
+        f"{tmp_path}: images without a file of labels: 1, such as {tmp_path}/images/train/train3.jpg; without boxes, so"
+        " that all of them is background"
+    )
+    given = targets_of(source_of(folder), "train")
+    assert ((given["labels"] >= 0).sum(1) == 0).tolist() == [True, False, False, True, False, False, False]
+
+
+def test_what_is_odd_is_told_once_with_its_count(tmp_path: Path) -> None:
+    scene = Scene("a", (40, 60), [(0, 1, 2, 10, 20)])
+    write_coco(tmp_path, {"train": [scene]})
+    content = coco([scene])
+    whole = content["annotations"][0]
+    for bbox in ([5, 5, 0, 3], [5, 5, 3, 0], [70, 5, 4, 4], [-9, -9, 4.5, 4], [50.5, 30, 20, 20], [0, 0, 60.25, 40]):
+        content["annotations"].append({**whole, "bbox": bbox})
+    write(tmp_path / "annotations/instances_train.json", json.dumps(content))
+    write_image(tmp_path / "images/train/more.png", (9, 9))
+    folder = opened(tmp_path)
+    place = f"{tmp_path}/annotations/instances_train.json: image 100"
+    assert folder.remarks == [
+        f"{tmp_path}: images that no annotation lists: 1, such as images/train/more.png; left out",
+        f"{tmp_path}: boxes without an area: 2, such as {place}; left out",
+        f"{tmp_path}: boxes outside of their image: 2, such as {place}; left out",
+        f"{tmp_path}: boxes that reach beyond their image: 1, such as {place}; clipped",
+    ]
+    source = source_of(folder, DataSettings(dataset="folder:x", image_size="40x60", valid_images=0))
+    boxes = targets_of(source, "train")["boxes"][0]
+    np.testing.assert_allclose(boxes, [[1, 2, 10, 20], [30, 50.5, 40, 60], [0, 0, 40, 60]], atol=1e-4)
+
+
+def test_names_in_another_case_or_with_folders_are_understood(tmp_path: Path) -> None:
+    write_coco(tmp_path, SPLITS)
+    content = coco(SPLITS["train"])
+    for one, name in zip(
+        content["images"], ("TRAIN0.JPG", "C:\\data\\train1.jpg", "../../etc/train2.jpg"), strict=False
+    ):
+        one["file_name"] = name
+    content["images"][3]["file_name"] = "./train3.jpg"
+    write(tmp_path / "annotations/instances_train.json", json.dumps(content))
+    folder = opened(tmp_path)
+    assert folder.names("train") == [f"{scene.name}.jpg" for scene in SPLITS["train"]]
+    (line,) = folder.remarks
+    assert line.startswith(f"{tmp_path}: images found under other folders or in another case than annotations say: 3,")
+
+
+def test_images_that_are_listed_twice_alike_are_taken_once(tmp_path: Path) -> None:
+    write_coco(tmp_path, SPLITS)
+    content = coco(SPLITS["train"])
+    twin = {**content["images"][2], "id": 999}
+    content["images"].append(twin)
+    own = content["images"][2]["id"]
+    content["annotations"] += [{**one, "image_id": 999} for one in content["annotations"] if one["image_id"] == own]
+    write(tmp_path / "annotations/instances_train.json", json.dumps(content))
+    folder = opened(tmp_path)
+    assert folder.sizes["train"] == 7
+    (line,) = folder.remarks
+    assert "listed twice with equal boxes: 1, such as" in line
+
+
+def test_splits_that_are_secret_or_not_there_are_left_out(tmp_path: Path) -> None:
+    write_coco(tmp_path / "coco", SPLITS)
+    for path in (tmp_path / "coco/images/test").iterdir():
+        path.unlink()
+    write_voc(tmp_path / "voc", SPLITS)
+    write_yolo(tmp_path / "yolo", SPLITS)
+    for number in range(3):
+        (tmp_path / f"voc/Annotations/test{number}.xml").unlink()
+        (tmp_path / f"yolo/labels/test/test{number}.txt").unlink()
+    for name in ("coco", "voc", "yolo"):
+        folder = opened(tmp_path / name)
+        assert folder.sizes == {"train": 7, "val": 4}
+        assert any("; left out" in line and "test" in line for line in folder.remarks)
+
+
+def test_trainval_without_train_is_for_training(tmp_path: Path) -> None:
+    write_voc(tmp_path, {"trainval": SPLITS["train"], "test": SPLITS["test"]})
+    assert opened(tmp_path).sizes == {"test": 3, "train": 7}
+    write_voc(tmp_path, {"val": [SPLITS["train"][3]]})
+    assert opened(tmp_path).sizes == {"val": 1, "test": 3, "train": 6}
+
+
+@pytest.mark.parametrize("number", range(1, 9))
+def test_boxes_of_photos_are_turned_as_their_images(tmp_path: Path, number: int) -> None:
+    """The box is where the image is white."""
+    stored = np.zeros([48, 72], np.uint8)
+    stored[8:24, 16:64] = 255
+    exif = Image.Exif()
+    exif[0x0112] = number
+    Image.fromarray(stored).convert("RGB").save(write(tmp_path / "images/a.jpg", b""), "JPEG", exif=exif, quality=95)
+    write(tmp_path / "labels/a.txt", yolo(Scene("a", (48, 72), [(0, 8, 16, 24, 64)])))
+    folder = opened(tmp_path, classes=1)
+    assert len(folder.remarks) == (number > 1)
+    data = DataSettings(dataset="folder:x", image_size="48x48", valid_images=0)
+    source = source_of(folder, data, classes=1)
+    ((image, target),) = source.part("train").map(source.decode_both)
+    top, left, bottom, right = np.round(target["boxes"][0] * [*image.shape[:2], *image.shape[:2]] / 48).astype(int)
+    white = np.zeros(image.shape[:2], bool)
+    white[top:bottom, left:right] = True
+    assert np.mean(white == (image[..., 0].numpy() > 127)) > 0.99
+    assert target["size"].numpy().tolist() == list(image.shape[:2])
+
+
+def test_other_folders_are_none_of_ours(tmp_path: Path) -> None:
+    def found(root: str | Path) -> BoxFolder | None:
+        return box_folder(str(root), DetectionDataSettings())
+
+    assert found(tmp_path / "absent") is None
+    assert found("gs://bucket/folder") is None
+    write_image(tmp_path / "train/cat/0.png", (4, 4))  # classification
+    write(tmp_path / "notes.json", '{"images": 3, "broken')
+    assert found(tmp_path) is None
+    write_image(tmp_path / "segmented/images/0.png", (4, 4))
+    write_image(tmp_path / "segmented/labels/0.png", (4, 4))
+    assert found(tmp_path / "segmented") is None
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
+    write_voc(tmp_path, SPLITS)
+    folder = opened(tmp_path)
+    assert folder.unreadable() is None
+    broken = tmp_path / "JPEGImages/val2.jpg"
+    broken.write_bytes(b"no image")
+    assert folder.unreadable() == str(broken)
