@@ -42,8 +42,8 @@ def with_annotations(
         return names
     if len(missing) < len(names) or split == "train":
         raise UsageError(
-            f"{where} has images without an annotation: {len(missing)} of {len(names)}, such as {shown(missing[0])}; add"
-            " the annotations (empty ones, if nothing is there), or shorten the list"
+            f"{where} has images without an annotation: {len(missing)} of {len(names)}, such as {shown(missing[0])};"
+            " add the annotations (empty ones, if nothing is there), or shorten the list"
         )
     odd.add("splits without annotations; left out", split)
     return []
