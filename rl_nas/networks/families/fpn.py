@@ -10,10 +10,10 @@ from rl_nas.networks.plan import Tensor
 from rl_nas.spaces.nas_fpn import FeaturePyramid
 
 _TEXT = """feature pyramid network
-  top = conv 1x1 ( coarsest level of the backbone )
-  each finer level = conv 1x1 ( backbone ) + nearest upsampling of the next coarser
-  output = conv 3x3 of each
-  coarser outputs = conv 3x3 with stride 2 of the one before, from the second with ReLU before it"""
+  top     = conv 1x1( coarsest level of the backbone )
+  finer   = conv 1x1( level of the backbone ) + upsample( next coarser )
+  output  = conv 3x3( each )
+  coarser = conv 3x3, stride 2( output before it; its ReLU from the second on )"""
 
 
 def plan_fpn(
