@@ -28,6 +28,9 @@ EXAMPLES: dict[type[Layer], list[Layer]] = {
         Conv(5, (3, 3), dilation=3, bias=True),
         Conv(5, (3, 2), dilation=2, padding="valid"),
         Conv(5, (1, 3), dilation=2, padding="valid"),
+        *(Conv(5, (1, 1), strides=strides) for strides in ((2, 2), (3, 1), (1, 3))),
+        Conv(5, (1, 3), strides=(2, 2), bias=True),
+        Conv(5, (1, 3), strides=(3, 2), padding="valid"),
         Conv(5, (3, 3), bias=True, initial_bias=-4.6, deviation=0.01),
     ],
     layers.SeparableConv: [

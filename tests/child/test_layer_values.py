@@ -128,6 +128,16 @@ def test_grid_pooling_averages_from_the_floor_to_the_ceiling(grid: Pair) -> None
             np.testing.assert_allclose(found[:, i, j], x[:, rows, columns].mean(axis=(1, 2)), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("width", "strides"), [(1, (2, 2)), (1, (2, 3)), (1, (1, 2)), (3, (3, 1)), (3, (2, 1))], ids=str
+)
+def test_strides_over_a_side_of_one_skip_rows_and_columns(width: int, strides: Pair) -> None:
+    x, kernel = normal(0, 2, 8, 9, 3), normal(1, 1, width, 3, 4)
+    dense = output_of(Conv(4, (1, width)), x, kernel)
+    found = output_of(Conv(4, (1, width), strides), x, kernel)
+    np.testing.assert_allclose(found, dense[:, :: strides[0], :: strides[1]], rtol=1e-4, atol=1e-5)
+
+
 def test_pooling_of_the_whole_image_is_its_mean() -> None:
     x = normal(0, *IMAGES)
     expected = output_of(GlobalPool(), x).reshape(2, 1, 1, 3)
@@ -224,6 +234,7 @@ def test_means_of_equal_pixels_equal_them(layer: Layer) -> None:
     [
         *(DepthwiseConv(3, rates) for rates in ((1, 1), (2, 5), (6, 1), (6, 21), (21, 21))),
         *(Conv(4, (3, 3), dilation=dilation, bias=True) for dilation in (1, 2, 8)),
+        *(Conv(4, (1, 1), (2, 3)), Conv(4, (1, 3), (2, 1), bias=True)),
         *(AveragePool((3, 2)), GridPool((2, 4)), GridPool((8, 12)), CropImage((4, 9))),
         *(Resize(size, corners) for size in ((14, 18), (3, 5)) for corners in (False, True)),
         *(Resize(size, method="nearest") for size in ((14, 18), (13, 10), (3, 5))),

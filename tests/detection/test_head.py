@@ -18,6 +18,7 @@ from rl_nas.networks.plan import Plan
 from rl_nas.networks.skeleton import Skeleton
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.nas_fpn_space import nas_fpn
+from rl_nas.spaces.nasbench201 import EdgeCell
 from rl_nas.spaces.published import ASPP, PUBLISHED
 from rl_nas.tasks.detection.head import DetectionHead, grid_size
 from rl_nas.tasks.detection.head_settings import DetectionHeadSettings
@@ -28,6 +29,8 @@ RETINANET = DetectionHeadSettings(
 )
 SMALL = DetectionHeadSettings(neck_filters=6, tower_filters=5)
 RANDOM = nas_fpn().decode(nas_fpn().sample(np.random.default_rng(3)))
+
+CELL = EdgeCell.from_string("|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|avg_pool_3x3~2|")
 
 RESNET50 = {8: 512, 16: 1024, 32: 2048}
 CONVOLUTIONS, NORMALIZATION = 23_454_912, 2 * 26_560
@@ -70,16 +73,8 @@ class TestPublishedCounts:
         }
 
 
-def detector(
-    neck: Genotype = PUBLISHED["FPN"],
-    shape: tuple[int, int, int] = (100, 75, 3),
-    settings: DetectionHeadSettings = SMALL,
-    backbone: str = "NASNet-A",
-    *,
-    frozen: bool = False,
-) -> Plan:
-    head = DetectionHead(3, neck, settings, 2)
-    return plan_network(PUBLISHED[backbone], SKELETON, shape, head, 10, frozen_norm=frozen)
+def detector(neck: Genotype, shape: tuple[int, int, int] = (100, 75, 3)) -> Plan:
+    return plan_network(PUBLISHED["NASNet-A"], SKELETON, shape, DetectionHead(3, neck, SMALL, 2), 10)
 
 
 class TestShapes:
@@ -175,20 +170,24 @@ def passes(model: FlatModel, images: tf.Tensor) -> tuple[dict[str, np.ndarray], 
 @pytest.mark.parametrize(("neck", "separable"), [(PUBLISHED["FPN"], True), (RANDOM, False)])
 def test_a_detector_computes_and_learns_as_its_keras_model(neck: Genotype, separable: bool, frozen: bool) -> None:
     settings = replace(SMALL, tower_separable=separable, neck_repeats=1 if neck is PUBLISHED["FPN"] else 2)
-    plan = detector(neck, (41, 34, 3), settings, "ENAS-micro", frozen=frozen)
+    head, shape = DetectionHead(3, neck, settings, 2), (50, 41, 3)
+    plan = plan_network(CELL, replace(SKELETON, reductions=3), shape, head, 10, frozen_norm=frozen)
     ours, theirs = PlannedModel(plan, seed=1), FlatKerasModel(build_model(plan, seed=1))
     assert theirs.trainable.vector.shape[0] == plan.cost().trainable
     assert theirs.other.vector.shape[0] == plan.cost().other
-    images = tf.constant(np.random.default_rng(0).normal(size=(2, 41, 34, 3)), tf.float32)
+    images = tf.constant(np.random.default_rng(0).normal(size=(4, *shape)), tf.float32)
     for mine, keras in zip(passes(ours, images), passes(theirs, images), strict=True):
         assert mine.keys() == keras.keys()
         scale = max(np.abs(value).max() for value in keras.values())
         for name, value in keras.items():
-            np.testing.assert_allclose(mine[name], value, rtol=1e-3, atol=1e-4 * scale, err_msg=name)
+            np.testing.assert_allclose(mine[name], value, rtol=0, atol=1e-3 * scale, err_msg=name)
 
 
 def test_every_weight_learns() -> None:
-    """No layer of a neck is dead, and the towers learn from all levels."""
+    """No layer of a neck is dead, and the towers learn from all levels.
+
+    Nothing would reach what is in front of a map of one pixel: the next normalization takes it away.
+    """
     maps = FeatureMaps({8: (36, 34, 5), 16: (18, 17, 5), 32: (9, 9, 5)}, (288, 272))
     head = DetectionHead(3, RANDOM, SMALL, 2)
     model = PlannedModel(plan_network(maps, Skeleton(), (288, 272, 3), head, 10), seed=2)
