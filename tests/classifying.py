@@ -19,7 +19,7 @@ from rl_nas.tasks.classification.settings import ClassificationSettings
 from rl_nas.tasks.sources import open_source
 from rl_nas.trial import Measurement
 
-BACKBONE_SPACES = [name for name in SPACES if name != "dpc"]
+BACKBONE_SPACES = [name for name in SPACES if name not in ("dpc", "nas_fpn")]
 
 LABELS = Annotation("image", (), lambda example: example["label"])
 

@@ -30,20 +30,34 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Normal:
+    """Random initial values of a standard deviation."""
+
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Equal initial values."""
+
+    value: float
+
+
+@dataclass(frozen=True)
 class Weight:
     """A weight of a layer.
 
     Attributes:
         name: unique in the layer, as Keras calls it.
         shape: of its value.
-        initial: `kernel` (random, by the fan-out), `zeros` or `ones`.
+        initial: `kernel` (random, by the fan-out), `zeros`, `ones`, or others.
         trainable: whether it is trained; otherwise it is a moving statistic.
         input_axis: the axis with an entry for each input channel; None: there is none.
     """
 
     name: str
     shape: tuple[int, ...]
-    initial: Literal["kernel", "zeros", "ones"] = "kernel"
+    initial: Literal["kernel", "zeros", "ones"] | Normal | Constant = "kernel"
     trainable: bool = True
     input_axis: int | None = -2
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rl_nas.checkpoint import State
-from rl_nas.child.network.parameters import INITIAL
+from rl_nas.child.network.parameters import initial_of
 from rl_nas.networks.layer import Weight
 from rl_nas.networks.layers import Concat
 from rl_nas.networks.plan import Plan
@@ -99,7 +99,7 @@ class OneShotWeights:
             self._make_room()
             seed = int(np.random.SeedSequence([self.seed, zlib.crc32(key.encode())]).generate_state(1)[0])
             start = self._starts[key]
-            self._storage[WEIGHTS][start : start + size] = INITIAL[weight.initial](shape, seed).ravel()
+            self._storage[WEIGHTS][start : start + size] = initial_of(weight)(shape, seed).ravel()
         return np.arange(self._starts[key], self._starts[key] + size).reshape(shape)
 
     def _make_room(self) -> None:

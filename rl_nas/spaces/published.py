@@ -6,6 +6,7 @@ The concat lists of cells are explicit: several concatenate states that a block 
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.dpc import ATROUS, CONV, FEATURES, POOLING, Branch, DenseOperation, DensePredictionCell
+from rl_nas.spaces.nas_fpn import ATTENTION, SUM, FeaturePyramid, Merge, MergingNeck
 
 
 def _cell(concat: tuple[int, ...], *blocks: tuple[str, int, str, int]) -> Cell:
@@ -168,6 +169,19 @@ ASPP = DensePredictionCell(
 )
 """Atrous spatial pyramid pooling of DeepLabv3 (Chen et al. 2017), with DeepLabv3+'s separable convolutions."""
 
+NAS_FPN = MergingNeck(
+    (
+        Merge((1, 3), 4, ATTENTION),
+        Merge((1, 5), 4, SUM),
+        Merge((0, 6), 3, SUM),
+        Merge((6, 7), 4, SUM),
+        Merge((7, 8), 5, ATTENTION),
+        Merge((6, 9), 7, ATTENTION),
+        Merge((9, 10), 6, ATTENTION),
+    )
+)
+"""Ghiasi et al. 2019, the neck of the released code."""
+
 PUBLISHED_CELLS: dict[str, CellGenotype] = {
     "NASNet-A": NASNET_A,
     "AmoebaNet-A": AMOEBANET_A,
@@ -178,4 +192,10 @@ PUBLISHED_CELLS: dict[str, CellGenotype] = {
     "ENAS-micro": ENAS_MICRO,
 }
 
-PUBLISHED: dict[str, Genotype] = {**PUBLISHED_CELLS, "DPC-top1": DPC_TOP1, "ASPP": ASPP}
+PUBLISHED: dict[str, Genotype] = {
+    **PUBLISHED_CELLS,
+    "DPC-top1": DPC_TOP1,
+    "ASPP": ASPP,
+    "NAS-FPN": NAS_FPN,
+    "FPN": FeaturePyramid(),
+}

@@ -14,7 +14,8 @@ class SpaceSettings(Settings):
 
     space: str = setting(
         "nasnet",
-        "nasnet, amoebanet, enas_micro, nas_rl, nasbench101, nasbench201, dpc, or module:NAME for one of your own",
+        "nasnet, amoebanet, enas_micro, nas_rl, nasbench101, nasbench201, dpc, nas_fpn, or module:NAME for one of your"
+        " own",
     )
     blocks: int = setting(
         5, "blocks of each cell (B in the papers); nasnet, amoebanet, enas_micro", minimum=1, maximum=20
@@ -29,4 +30,7 @@ class SpaceSettings(Settings):
     branches: int = setting(5, "branches of a dense prediction cell (B in the paper); dpc", minimum=1, maximum=20)
     rates: str = setting(
         "1,3,6,9,12,15,18,21", "rates of atrous convolutions, along height and width, separated by commas; dpc"
+    )
+    merges: int = setting(
+        7, "merging cells of a neck, of which the last 5 are its outputs; nas_fpn", minimum=5, maximum=12
     )

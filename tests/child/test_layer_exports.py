@@ -36,6 +36,10 @@ def dense_prediction() -> Plan:
         pooled = [plan.add(GridPool(grid), x, name="grid") for grid in ((1, 1), (2, 4), (8, 8))]
         pooled.append(plan.add(layers.AveragePool((5, 4)), x, name="pool"))
         branches += [plan.add(Resize((9, 8), corners), each, name="resize") for each in pooled]
+    for pooled in (layers.Pool("max", 2, 2), layers.Pool("max", 9, 9), layers.Pool("max", 3, 3)):
+        coarse = plan.add(pooled, x, name="max_pool")
+        finer = plan.add(Resize((9, 8), method="nearest"), coarse, name="nearest")
+        branches.append(plan.add(layers.GlobalAttention(), finer, branches[0], name="attention"))
     joined = plan.add(layers.Concat(), *branches, name="concat")
     small = plan.add(Conv(len(NAMES), (1, 1), bias=True), joined, name="logits")
     large = plan.add(Resize((18, 16)), small, name="large")

@@ -28,6 +28,10 @@ EXAMPLES: dict[type[Layer], list[Layer]] = {
         Conv(5, (3, 3), dilation=3, bias=True),
         Conv(5, (3, 2), dilation=2, padding="valid"),
         Conv(5, (1, 3), dilation=2, padding="valid"),
+        *(Conv(5, (1, 1), strides=strides) for strides in ((2, 2), (3, 1), (1, 3))),
+        Conv(5, (1, 3), strides=(2, 2), bias=True),
+        Conv(5, (1, 3), strides=(3, 2), padding="valid"),
+        Conv(5, (3, 3), bias=True, initial_bias=-4.6, deviation=0.01),
     ],
     layers.SeparableConv: [
         layers.SeparableConv(5, 3),
@@ -60,10 +64,13 @@ EXAMPLES: dict[type[Layer], list[Layer]] = {
         layers.Resize(size, align_corners)
         for size in ((14, 18), (16, 9), (3, 4), (1, 1), (7, 6))
         for align_corners in (False, True)
-    ],
+    ]
+    + [layers.Resize(size, method="nearest") for size in ((14, 18), (16, 9), (3, 4), (1, 1), (7, 6))],
     layers.GlobalPool: [layers.GlobalPool()],
     layers.Add: [layers.Add()],
     layers.Concat: [layers.Concat(), layers.Concat(chosen=True)],
+    layers.GlobalAttention: [layers.GlobalAttention()],
+    layers.FlattenLevels: [layers.FlattenLevels(1), layers.FlattenLevels(3)],
     layers.Shift: [layers.Shift(), layers.Shift(3)],
     layers.Pad: [layers.Pad(1, 0, 2, 3)],
     layers.CropChannels: [layers.CropChannels(2)],
@@ -74,7 +81,7 @@ EXAMPLES: dict[type[Layer], list[Layer]] = {
     layers.DropPath: [layers.DropPath(0.5)],
 }
 CASES = [layer for some in EXAMPLES.values() for layer in some]
-SEVERAL = (layers.Add, layers.Concat)
+SEVERAL = (layers.Add, layers.Concat, layers.GlobalAttention, layers.FlattenLevels)
 
 
 def planned(layer: Layer) -> Plan:

@@ -19,6 +19,8 @@ from rl_nas.networks.layers import (
     Conv,
     CropImage,
     DepthwiseConv,
+    FlattenLevels,
+    GlobalAttention,
     GlobalPool,
     GridPool,
     Pair,
@@ -35,7 +37,9 @@ def normal(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
-def computed(layer: Layer, x: np.ndarray, *weights: np.ndarray) -> tuple[np.ndarray, LayerPullback]:
+def computed(
+    layer: Layer, x: np.ndarray, *weights: np.ndarray, inputs: tuple[np.ndarray, ...] = ()
+) -> tuple[np.ndarray, LayerPullback]:
     """The direct computation in training mode."""
     call = LayerCall(
         layer,
@@ -48,7 +52,7 @@ def computed(layer: Layer, x: np.ndarray, *weights: np.ndarray) -> tuple[np.ndar
         step=None,
         constant=lambda value: tf.constant(value, tf.int32),
     )
-    output, pullback = KINDS[type(layer)].compute(call, tf.constant(x))
+    output, pullback = KINDS[type(layer)].compute(call, tf.constant(x), *map(tf.constant, inputs))
     return np.asarray(output), pullback
 
 
@@ -124,6 +128,16 @@ def test_grid_pooling_averages_from_the_floor_to_the_ceiling(grid: Pair) -> None
             np.testing.assert_allclose(found[:, i, j], x[:, rows, columns].mean(axis=(1, 2)), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("width", "strides"), [(1, (2, 2)), (1, (2, 3)), (1, (1, 2)), (3, (3, 1)), (3, (2, 1))], ids=str
+)
+def test_strides_over_a_side_of_one_skip_rows_and_columns(width: int, strides: Pair) -> None:
+    x, kernel = normal(0, 2, 8, 9, 3), normal(1, 1, width, 3, 4)
+    dense = output_of(Conv(4, (1, width)), x, kernel)
+    found = output_of(Conv(4, (1, width), strides), x, kernel)
+    np.testing.assert_allclose(found, dense[:, :: strides[0], :: strides[1]], rtol=1e-4, atol=1e-5)
+
+
 def test_pooling_of_the_whole_image_is_its_mean() -> None:
     x = normal(0, *IMAGES)
     expected = output_of(GlobalPool(), x).reshape(2, 1, 1, 3)
@@ -160,6 +174,54 @@ def test_half_pixel_centers_mix_three_quarters_with_one() -> None:
     np.testing.assert_allclose(found[:, 2:-1:2], 0.25 * x[:, :-1] + 0.75 * x[:, 1:], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [(14, 18), (13, 10), (8, 30), (3, 5), (7, 9), (1, 1)], ids=str)
+def test_the_nearest_pixel_is_the_one_below_the_center(size: Pair) -> None:
+    x = normal(0, *IMAGES)
+    rows, columns = (
+        [math.floor((i + 0.5) * pixels / new) for i in range(new)]
+        for pixels, new in zip(IMAGES[1:3], size, strict=True)
+    )
+    np.testing.assert_array_equal(output_of(Resize(size, method="nearest"), x), x[:, rows][:, :, columns])
+
+
+def test_the_nearest_pixels_of_twice_the_size_are_repeated() -> None:
+    """And keep their places where the larger side is odd: the last one is not repeated then, but cut."""
+    x = normal(0, *IMAGES)
+    twice = x.repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_array_equal(output_of(Resize((14, 18), method="nearest"), x), twice)
+    odd = output_of(Resize((13, 17), method="nearest"), x)
+    assert np.mean(odd == twice[:, :13, :17]) > 0.2
+    np.testing.assert_array_equal(odd[:, [0, -1]][:, :, [0, -1]], x[:, [0, -1]][:, :, [0, -1]])
+
+
+def test_global_attention_weights_by_the_maximum() -> None:
+    x, other = normal(0, *IMAGES), normal(1, *IMAGES)
+    gate = 1 / (1 + np.exp(-x.max(axis=(1, 2), keepdims=True, initial=-np.inf)))
+    output, pullback = attention(x, other)
+    np.testing.assert_allclose(output, x + other * gate, rtol=1e-5, atol=1e-6)
+    direction = normal(2, *IMAGES)
+    (to_x, to_other), _ = pullback(tf.constant(direction))
+    for gradient, place in ((to_x, 0), (to_other, 1)):
+        step = 1e-2 * normal(3 + place, *IMAGES)
+        moved = [
+            attention(*(v + sign * step if n == place else v for n, v in enumerate((x, other))))[0] for sign in (1, -1)
+        ]
+        change = np.sum(np.multiply(direction, moved[0] - moved[1], dtype=np.float64)) / 2
+        assert np.sum(np.multiply(gradient, step, dtype=np.float64)) == pytest.approx(change, rel=1e-3)
+
+
+def attention(x: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, LayerPullback]:
+    return computed(GlobalAttention(), x, inputs=(other,))
+
+
+def test_flattened_levels_are_told_by_rows_columns_and_places() -> None:
+    fine, coarse = normal(0, 2, 4, 3, 6), normal(1, 2, 2, 1, 6)
+    flat = computed(FlattenLevels(3), fine, inputs=(coarse,))[0]
+    assert flat.shape == (2, (4 * 3 + 2 * 1) * 2, 3)
+    np.testing.assert_array_equal(flat[:, (2 * 3 + 1) * 2 + 1], fine[:, 2, 1, 3:])
+    np.testing.assert_array_equal(flat[:, 4 * 3 * 2 + 2], coarse[:, 1, 0, :3])
+
+
 @pytest.mark.parametrize(
     "layer", [GridPool((5, 4)), AveragePool((2, 5)), Resize((11, 4)), Resize((3, 30), True)], ids=repr
 )
@@ -172,8 +234,10 @@ def test_means_of_equal_pixels_equal_them(layer: Layer) -> None:
     [
         *(DepthwiseConv(3, rates) for rates in ((1, 1), (2, 5), (6, 1), (6, 21), (21, 21))),
         *(Conv(4, (3, 3), dilation=dilation, bias=True) for dilation in (1, 2, 8)),
+        *(Conv(4, (1, 1), (2, 3)), Conv(4, (1, 3), (2, 1), bias=True)),
         *(AveragePool((3, 2)), GridPool((2, 4)), GridPool((8, 12)), CropImage((4, 9))),
         *(Resize(size, corners) for size in ((14, 18), (3, 5)) for corners in (False, True)),
+        *(Resize(size, method="nearest") for size in ((14, 18), (13, 10), (3, 5))),
     ],
     ids=repr,
 )

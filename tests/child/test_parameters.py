@@ -1,5 +1,7 @@
 """The values that weights start from."""
 
+import math
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,9 @@ import pytest
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.parameters import initial_kernel
 from rl_nas.child.network.planned_model import PlannedModel
+from rl_nas.networks.layers import Conv
 from rl_nas.networks.network import plan_network
+from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.tasks.classification.head import ClassificationHead as Head
@@ -32,6 +36,18 @@ def test_kernels_are_functions_of_their_seed() -> None:
     first, again, other = (initial_kernel((3, 3, 4, 4), seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).mean() > 0.99
+
+
+def test_a_deviation_and_a_constant_are_as_asked_for() -> None:
+    """In Keras, too: a layer of a detector starts with rare classes."""
+    plan = Plan.of_image((4, 4, 32))
+    conv = Conv(64, (3, 3), bias=True, initial_bias=-math.log(99), deviation=0.01)
+    plan.outputs["out"] = plan.add(conv, plan.image, name="conv")
+    ours = {parameter.path: parameter.numpy() for parameter in PlannedModel(plan, seed=3).trainable.specs}
+    assert np.std(ours["conv/kernel"]) == pytest.approx(0.01, rel=0.02)
+    np.testing.assert_allclose(1 / (1 + np.exp(-ours["conv/bias"])), 0.01, rtol=1e-5)
+    for variable in build_model(plan, seed=3).trainable_variables:
+        np.testing.assert_array_equal(variable.numpy(), ours[variable.path])
 
 
 def test_keras_models_and_children_start_alike() -> None:

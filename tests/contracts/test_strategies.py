@@ -12,6 +12,7 @@ from rl_nas.controller.settings import ControllerSettings
 from rl_nas.spaces.amoebanet import amoebanet
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.spaces.dpc_space import dpc
+from rl_nas.spaces.nas_fpn_space import nas_fpn
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
 from rl_nas.store.states import pack, unpack
@@ -49,6 +50,7 @@ SPACES = {
     "nas_rl": lambda: nas_rl(3, start_layers=1, grow_every=5),
     "nasbench101": nasbench101,
     "dpc": lambda: dpc(2),
+    "nas_fpn": lambda: nas_fpn(5),
 }
 
 

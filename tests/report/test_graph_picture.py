@@ -26,9 +26,9 @@ def graph_of(genotype: Genotype) -> Diagram:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("name", ["nas_rl", "nasbench101", "nasbench201", "dpc"])
+@pytest.mark.parametrize("name", ["nas_rl", "nasbench101", "nasbench201", "dpc", "nas_fpn"])
 def test_every_text_is_inside_its_box_and_the_picture(name: str, seed: int) -> None:
-    space = find_space(SpaceSettings(space=name, layers=12, strides=True, branches=8))
+    space = find_space(SpaceSettings(space=name, layers=12, strides=True, branches=8, merges=12))
     genotype = space.decode(space.sample(np.random.default_rng(seed)))
     figure = graph_figure(graph_of(genotype), "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|" * (1 + seed))
     FigureCanvasAgg(figure).draw()

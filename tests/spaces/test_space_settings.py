@@ -15,6 +15,7 @@ CHANGED = {
     "skips": False,
     "branches": 2,
     "rates": "1,2",
+    "merges": 5,
 }
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rl_nas.networks.layer import Constant, Normal, Weight
 from rl_nas.networks.plan import Node, Plan
 
 _TRUNCATED_DEVIATION = 0.87962566103423978
@@ -64,14 +65,18 @@ def initial_kernel(shape: tuple[int, ...], seed: int) -> np.ndarray:
     NumPy draws the numbers, as Keras' `VarianceScaling` takes longer to draw a child's kernels than two train steps
     take. As there, they are normal, truncated at two deviations, and scaled for that.
     """
+    fan_out = math.prod(shape[:-2]) * shape[-1]
+    return _truncated_normal(shape, seed, math.sqrt(2 / fan_out))
+
+
+def _truncated_normal(shape: tuple[int, ...], seed: int, deviation: float) -> np.ndarray:
     rng = np.random.default_rng(seed)
     values = rng.standard_normal(shape, np.float32)
     beyond = np.abs(values) > 2
     while beyond.any():
         values[beyond] = rng.standard_normal(beyond.sum(), np.float32)
         beyond = np.abs(values) > 2
-    fan_out = math.prod(shape[:-2]) * shape[-1]
-    return values * np.float32(math.sqrt(2 / fan_out) / _TRUNCATED_DEVIATION)
+    return values * np.float32(deviation / _TRUNCATED_DEVIATION)
 
 
 def initial_parameters(node: Node, seed: int) -> NodeParameters:
@@ -85,7 +90,7 @@ def initial_parameters(node: Node, seed: int) -> NodeParameters:
         return NodeParameters([], [])
     weights = node.layer.weights(*(tensor.shape for tensor in node.inputs))
     created = [
-        (Parameter(f"{node.name}/{weight.name}", weight.shape, INITIAL[weight.initial], seed + place), weight)
+        (Parameter(f"{node.name}/{weight.name}", weight.shape, initial_of(weight), seed + place), weight)
         for place, weight in enumerate(weights)
     ]
     return NodeParameters(
@@ -103,5 +108,15 @@ def _ones(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return np.ones(shape, np.float32)
 
 
-INITIAL: dict[str, Initial] = {"kernel": initial_kernel, "zeros": zeros, "ones": _ones}
-"""Name in `rl_nas.networks.layer.Weight.initial` -> function that makes the initial value."""
+def initial_of(weight: Weight) -> Initial:
+    """The function that makes a weight's initial value."""
+    match weight.initial:
+        case Normal(deviation):
+            return lambda shape, seed: _truncated_normal(shape, seed, deviation)
+        case Constant(value):
+            return lambda shape, seed: np.full(shape, value, np.float32)
+        case name:
+            return _INITIAL[name]
+
+
+_INITIAL: dict[str, Initial] = {"kernel": initial_kernel, "zeros": zeros, "ones": _ones}

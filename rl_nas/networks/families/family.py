@@ -17,7 +17,7 @@ NORM = frozenset({"network", "bn_momentum", "bn_epsilon"})
 """Settings that every family reads."""
 
 
-BACKBONE, HEAD = "backbone", "head"
+BACKBONE, HEAD, NECK = "backbone", "head", "neck"
 """Parts of networks."""
 
 
@@ -118,3 +118,20 @@ class HeadFamily(Family):
 
     plan: Callable[[Ops, Any, Tensor, int, str], Tensor]
     merged: Callable[[Any, tuple[int, int]], Any] = lambda genotype, size: genotype
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeckFamily(Family):
+    """A kind of genotype that describes the part of a detector between backbone and towers: levels of equal channels.
+
+    Attributes:
+        plan: from the operations, a genotype, the backbone's feature maps by stride, the strides of the outputs, their
+            filters and the number of repeats to the outputs by stride. The sides of a level are those of the image
+            divided by its stride, rounded up; the backbone has the finest level, and each up to its coarsest one.
+        levels: from a genotype to its levels, of stride 2**level, from the finest to the coarsest; None: it is on any.
+    """
+
+    part = NECK
+
+    plan: Callable[[Ops, Any, Mapping[int, Tensor], Sequence[int], int, int], Mapping[int, Tensor]]
+    levels: Callable[[Any], Sequence[int] | None]

@@ -5,7 +5,17 @@
 
 from rl_nas.networks.layers.convolutions import Conv, DepthwiseConv, SeparableConv
 from rl_nas.networks.layers.dense import BatchNorm, Dense, Relu
-from rl_nas.networks.layers.joining import Add, Concat, CropChannels, CropImage, Pad, Shift, Zero
+from rl_nas.networks.layers.joining import (
+    Add,
+    Concat,
+    CropChannels,
+    CropImage,
+    FlattenLevels,
+    GlobalAttention,
+    Pad,
+    Shift,
+    Zero,
+)
 from rl_nas.networks.layers.pooling import AveragePool, GlobalPool, GridPool, Pool, Resize
 from rl_nas.networks.layers.stochastic import Dropout, DropPath, TrainingFraction
 from rl_nas.networks.layers.window import Padding, Pair
@@ -22,6 +32,8 @@ __all__ = [
     "DepthwiseConv",
     "DropPath",
     "Dropout",
+    "FlattenLevels",
+    "GlobalAttention",
     "GlobalPool",
     "GridPool",
     "Pad",

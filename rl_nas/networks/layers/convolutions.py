@@ -4,13 +4,24 @@ from dataclasses import dataclass
 
 from typing_extensions import override
 
-from rl_nas.networks.layer import Layer, Shape, Weight
+from rl_nas.networks.layer import Constant, Layer, Normal, Shape, Weight
 from rl_nas.networks.layers.window import Padding, Pair, window_size
 
 
 @dataclass(frozen=True)
 class Conv(Layer):
-    """Convolution. Strides above 1 and dilation above 1 exclude each other."""
+    """Convolution. Strides above 1 and dilation above 1 exclude each other.
+
+    Attributes:
+        filters: channels of the output.
+        kernel: its height and width.
+        strides: down and across.
+        dilation: rate of rows and columns.
+        padding: "same" with zeros, or "valid".
+        bias: whether there is one.
+        initial_bias: the value that it starts with.
+        deviation: of the kernel's initial values; None: by the fan-out.
+    """
 
     filters: int
     kernel: Pair
@@ -18,6 +29,8 @@ class Conv(Layer):
     dilation: int = 1
     padding: Padding = "same"
     bias: bool = False
+    initial_bias: float = 0.0
+    deviation: float | None = None
 
     @override
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -25,8 +38,10 @@ class Conv(Layer):
 
     @override
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        kernel = Weight("kernel", (*self.kernel, inputs[0][2], self.filters))
-        return (kernel, Weight("bias", (self.filters,), "zeros", input_axis=None)) if self.bias else (kernel,)
+        shape = (*self.kernel, inputs[0][2], self.filters)
+        kernel = Weight("kernel", shape, "kernel" if self.deviation is None else Normal(self.deviation))
+        bias = Weight("bias", (self.filters,), Constant(self.initial_bias), input_axis=None)
+        return (kernel, bias) if self.bias else (kernel,)
 
     @override
     def madds(self, *inputs: Shape) -> int:

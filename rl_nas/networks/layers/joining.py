@@ -1,5 +1,6 @@
 """Sums, concatenations, paddings and croppings: layers without weights that move values."""
 
+import math
 from dataclasses import dataclass
 
 from typing_extensions import override
@@ -11,6 +12,31 @@ from rl_nas.networks.layers.window import Pair
 @dataclass(frozen=True)
 class Add(Layer):
     """Element-wise sum of inputs of one shape."""
+
+
+@dataclass(frozen=True)
+class GlobalAttention(Layer):
+    """Sum of two inputs of one shape, the second weighted by what the first holds (Ghiasi et al. 2019, section 3.2).
+
+    Each channel of the second is multiplied by the sigmoid of the first's maximum over all pixels.
+    """
+
+
+@dataclass(frozen=True)
+class FlattenLevels(Layer):
+    """Values of all places of several levels, one after the other: [1, places, values].
+
+    A level [height, width, channels] has channels / values places at each pixel, row by row.
+
+    Attributes:
+        values: of a place; they divide the channels.
+    """
+
+    values: int
+
+    @override
+    def output_shape(self, *inputs: Shape) -> Shape:
+        return 1, sum(math.prod(shape) for shape in inputs) // self.values, self.values
 
 
 @dataclass(frozen=True)

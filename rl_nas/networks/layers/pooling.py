@@ -69,18 +69,20 @@ class GlobalPool(Layer):
 
 @dataclass(frozen=True)
 class Resize(Layer):
-    """Bilinear interpolation to another size, without antialiasing.
+    """Interpolation to another size, without antialiasing.
 
     Attributes:
         size: height and width of the result.
         align_corners: whether the centers of the corner pixels stay corners, as in TensorFlow 1's option of that name;
             otherwise the corners of these pixels do (half-pixel centers).
+        method: `bilinear`; or `nearest`, the pixel below each center, for half-pixel centers.
     """
 
     KEEPS_CHANNELS = True
 
     size: Pair
     align_corners: bool = False
+    method: Literal["bilinear", "nearest"] = "bilinear"
 
     @override
     def output_shape(self, *inputs: Shape) -> Shape:

@@ -20,6 +20,8 @@ KINDS: dict[type[Layer], LayerKind] = {
         resizing.RESIZE,
         joining.ADD,
         joining.CONCAT,
+        joining.GLOBAL_ATTENTION,
+        joining.FLATTEN_LEVELS,
         joining.SHIFT,
         joining.PAD,
         joining.CROP_CHANNELS,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from rl_nas.child.network.kinds.kind import LayerKind
+from rl_nas.child.network.kinds.kind import LayerKind, Site
 from rl_nas.child.network.layer_call import LayerCall, LayerPullback
 from rl_nas.networks import layers
 
@@ -30,7 +30,9 @@ _BY_CHANNEL = _Operations(
 def _conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
     kernel, *bias = call.weights
     spec = call.layer
-    if spec.dilation == 1:
+    if any(_picked(spec)):
+        output, pull = _on_picked(call, x, kernel)
+    elif spec.dilation == 1:
         output, pull = _convolved(call, x, kernel, spec.strides, spec.padding)
     else:
         output, pull = _dilated(call, x, kernel, (spec.dilation, spec.dilation), spec.padding)
@@ -42,6 +44,53 @@ def _conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
         return to_x, [*to_kernel, tf.raw_ops.BiasAddGrad(out_backprop=gradient)]
 
     return tf.raw_ops.BiasAdd(value=output, bias=bias[0]), pullback
+
+
+def _picked(layer: layers.Conv) -> tuple[bool, ...]:
+    """Whether a convolution reads only every second row, or column: it strides over them with a kernel of 1.
+
+    On CPUs, TensorFlow's gradient to such a kernel (oneDNN; seen in 2.21.0) writes beyond its memory where a side is a
+    multiple of the stride. The rows and columns that are read are picked before the convolution instead.
+    """
+    return tuple(size == 1 < stride for size, stride in zip(layer.kernel, layer.strides, strict=True))
+
+
+def _strides(layer: layers.Conv, picked: bool) -> layers.Pair:
+    """Strides of the picking, or of the convolution behind it."""
+    down, across = (
+        stride if picks == picked else 1 for picks, stride in zip(_picked(layer), layer.strides, strict=True)
+    )
+    return down, across
+
+
+def _on_picked(call: LayerCall, x: tf.Tensor, kernel: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    how: dict[str, Any] = {"ksize": [1] * 4, "strides": [1, *_strides(call.layer, True), 1], "padding": "VALID"}
+    some = tf.raw_ops.AvgPool(value=x, **how)
+    output, pull = _convolved(call, some, kernel, _strides(call.layer, False), call.layer.padding)
+
+    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], Sequence[tf.Tensor]]:
+        (to_some,), to_kernel = pull(gradient)
+        shape = call.constant(tuple(x.shape))
+        return [tf.raw_ops.AvgPoolGrad(orig_input_shape=shape, grad=to_some, **how)], to_kernel
+
+    return output, pullback
+
+
+def _keras_conv(layer: layers.Conv, site: Site) -> Callable[..., Any]:
+    conv: Callable[..., Any] = keras.layers.Conv2D(
+        layer.filters,
+        layer.kernel,
+        strides=_strides(layer, False),
+        padding=layer.padding,
+        dilation_rate=layer.dilation,
+        use_bias=layer.bias,
+        name=site.name,
+        **site.kernel(),
+    )
+    if not any(_picked(layer)):
+        return conv
+    pick = keras.layers.AveragePooling2D(1, strides=_strides(layer, True), name=f"{site.name}.pick")
+    return lambda x: conv(pick(x))
 
 
 def _depthwise_conv(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
@@ -149,20 +198,7 @@ def _on_grids(
     return tf.raw_ops.BatchToSpaceND(input=convolved, block_shape=block, crops=behind), pullback
 
 
-CONV = LayerKind(
-    layers.Conv,
-    keras=lambda layer, site: keras.layers.Conv2D(
-        layer.filters,
-        layer.kernel,
-        strides=layer.strides,
-        padding=layer.padding,
-        dilation_rate=layer.dilation,
-        use_bias=layer.bias,
-        name=site.name,
-        **site.kernel(),
-    ),
-    compute=_conv,
-)
+CONV = LayerKind(layers.Conv, keras=_keras_conv, compute=_conv)
 DEPTHWISE_CONV = LayerKind(
     layers.DepthwiseConv,
     keras=lambda layer, site: keras.layers.DepthwiseConv2D(

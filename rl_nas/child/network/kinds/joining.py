@@ -15,6 +15,43 @@ def _add(call: LayerCall, *inputs: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]
     return tf.raw_ops.AddN(inputs=inputs), lambda gradient: ([gradient] * len(inputs), [])
 
 
+def _global_attention(call: LayerCall, x: tf.Tensor, other: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    pixels = call.constant((1, 2))
+    most = tf.reduce_max(x, pixels, keepdims=True)
+    gate = tf.sigmoid(most)
+
+    def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        to_most = tf.reduce_sum(gradient * other, pixels, keepdims=True) * gate * (1 - gate)
+        at_most = tf.cast(x == most, x.dtype)  # equal ones share it, as in TensorFlow's gradient
+        shared = to_most / tf.reduce_sum(at_most, pixels, keepdims=True)
+        return [gradient + at_most * shared, gradient * gate], []
+
+    return x + other * gate, pullback
+
+
+def _keras_global_attention(x: Any, other: Any) -> Any:
+    return x + other * keras.ops.sigmoid(keras.ops.max(x, axis=(1, 2), keepdims=True))
+
+
+@taped
+def _flatten_levels(call: LayerCall, *inputs: tf.Tensor) -> tf.Tensor:
+    return tf.concat([tf.reshape(x, (x.shape[0], -1, call.layer.values)) for x in inputs], axis=1)
+
+
+def _keras_flatten_levels(layer: layers.FlattenLevels, site: Site) -> Callable[..., Any]:
+    flatten = [
+        keras.layers.Reshape((-1, layer.values), name=f"{site.name}.{number}")
+        for number in range(len(site.node.inputs))
+    ]
+    join = keras.layers.Concatenate(axis=1, name=site.name)
+
+    def call(*inputs: Any) -> Any:
+        flat = [reshape(x) for reshape, x in zip(flatten, inputs, strict=True)]
+        return flat[0] if len(flat) == 1 else join(flat)
+
+    return call
+
+
 def _concat(call: LayerCall, *inputs: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
     channels, axis = tuple(x.shape[-1] for x in inputs), call.constant(-1)
 
@@ -77,6 +114,10 @@ ADD = LayerKind(layers.Add, keras=lambda layer, site: _joined(keras.layers.Add(n
 CONCAT = LayerKind(
     layers.Concat, keras=lambda layer, site: _joined(keras.layers.Concatenate(name=site.name)), compute=_concat
 )
+GLOBAL_ATTENTION = LayerKind(
+    layers.GlobalAttention, keras=lambda layer, site: _keras_global_attention, compute=_global_attention
+)
+FLATTEN_LEVELS = LayerKind(layers.FlattenLevels, keras=_keras_flatten_levels, compute=_flatten_levels)
 SHIFT = LayerKind(layers.Shift, keras=_keras_shift, compute=_shift)
 PAD = LayerKind(
     layers.Pad,

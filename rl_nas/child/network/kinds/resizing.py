@@ -1,4 +1,4 @@
-"""Images of another size: grid pooling and bilinear interpolation, linear maps of rows and of columns."""
+"""Images of another size: grid pooling and interpolation, linear maps of rows and of columns."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,27 +33,35 @@ def _aligned(pixels: int, size: int) -> np.ndarray:
     return _interpolating(np.linspace(0, pixels - 1, size), pixels)
 
 
+def _nearest(pixels: int, size: int) -> np.ndarray:
+    """The pixel below each center."""
+    below = (2 * np.arange(size) + 1) * pixels // (2 * size)
+    return np.asarray(below[:, np.newaxis] == np.arange(pixels), np.float32)
+
+
 def _interpolating(places: np.ndarray, pixels: int) -> np.ndarray:
     return np.asarray(np.maximum(0, 1 - np.abs(places[:, np.newaxis] - np.arange(pixels))), np.float32)
 
 
-def _grid_pool(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+def _mapped(call: LayerCall, x: tf.Tensor, matrix: Matrices, size: layers.Pair) -> tuple[tf.Tensor, LayerPullback]:
+    """A linear map of rows and of columns."""
     batch, height, width, channels = x.shape
-    cells = call.layer.grid[0]
-    of_rows, of_columns = map(_averaging, (height, width), call.layer.grid)
+    of_rows, of_columns = map(matrix, (height, width), size)
 
     def shaped(tensor: tf.Tensor, *shape: int) -> tf.Tensor:
         return tf.reshape(tensor, call.constant((batch, *shape)))
 
     def pullback(gradient: tf.Tensor) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        to_rows = shaped(tf.raw_ops.BatchMatMulV2(x=of_columns, y=gradient, adj_x=True), cells, width * channels)
+        to_rows = shaped(tf.raw_ops.BatchMatMulV2(x=of_columns, y=gradient, adj_x=True), size[0], width * channels)
         return [shaped(tf.raw_ops.BatchMatMulV2(x=of_rows, y=to_rows, adj_x=True), height, width, channels)], []
 
     rows = tf.raw_ops.BatchMatMulV2(x=of_rows, y=shaped(x, height, width * channels))
-    return tf.raw_ops.BatchMatMulV2(x=of_columns, y=shaped(rows, cells, width, channels)), pullback
+    return tf.raw_ops.BatchMatMulV2(x=of_columns, y=shaped(rows, size[0], width, channels)), pullback
 
 
 def _resize(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
+    if call.layer.method == "nearest":  # XLA has no gradient of TensorFlow's operation
+        return _mapped(call, x, _nearest, call.layer.size)
     corners = call.layer.align_corners
     how = {"align_corners": corners, "half_pixel_centers": not corners}
 
@@ -76,15 +84,15 @@ def _keras_resize(layer: layers.Resize, site: Site) -> Callable[..., Any]:
         return _keras_maps(_aligned, layer.size, site)
     if layer.size[0] % height or layer.size[1] % width:
         # In ONNX, tf2onnx rounds other ratios: 5 pixels become 8 where they should become 9.
-        return _keras_maps(_half_pixel, layer.size, site)
+        return _keras_maps(_half_pixel if layer.method == "bilinear" else _nearest, layer.size, site)
     # Not the layer of Keras: behind it, a model that is called as `model(x)` would run in training mode.
-    return lambda x: keras.ops.image.resize(x, layer.size, interpolation="bilinear")
+    return lambda x: keras.ops.image.resize(x, layer.size, interpolation=layer.method)
 
 
 GRID_POOL = LayerKind(
     layers.GridPool,
     # AdaptiveAveragePooling2D cannot be traced where a cell is a whole side.
     keras=lambda layer, site: _keras_maps(_averaging, layer.grid, site),
-    compute=_grid_pool,
+    compute=lambda call, x: _mapped(call, x, _averaging, call.layer.grid),
 )
 RESIZE = LayerKind(layers.Resize, keras=_keras_resize, compute=_resize)
