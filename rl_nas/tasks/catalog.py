@@ -7,10 +7,11 @@ from rl_nas.errors import UsageError
 from rl_nas.plugins import check_call, load_plugin
 from rl_nas.settings import Settings
 from rl_nas.tasks.classification.task import Classification
+from rl_nas.tasks.detection.task import Detection
 from rl_nas.tasks.segmentation.task import Segmentation
 from rl_nas.tasks.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Segmentation())}
+TASKS: dict[str, Task] = {task.name: task for task in (Classification(), Detection(), Segmentation())}
 
 TASK_SETTINGS: tuple[type[Settings], ...] = tuple(group for task in TASKS.values() for group in task.settings)
 """Groups of flags that tasks bring."""

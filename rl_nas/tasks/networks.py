@@ -1,6 +1,8 @@
 """The networks of one run: what they have in common, and the part in which they differ."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import HeadFamily
@@ -38,10 +40,26 @@ class Networks:
 
     def head(self, genotype: Genotype) -> Head:
         """The head of the network of a genotype."""
+        return self.task.head(self.problem_of(genotype))
+
+    def problem_of(self, genotype: Genotype) -> Problem:
+        """The problem with all parts of the network of a genotype."""
         if self.backbone is None:
-            return self.task.head(self.problem)
-        parts = {**self.problem.parts, family_of(genotype).part: genotype}
-        return self.task.head(replace(self.problem, parts=parts))
+            return self.problem
+        return replace(self.problem, parts={**self.problem.parts, family_of(genotype).part: genotype})
+
+    def on_targets(
+        self, genotype: Genotype, targets: Callable[[], Iterable[Any]], tell: Callable[[str], None]
+    ) -> "Networks":
+        """The networks with what the task finds out about the training targets; see `Task.on_targets`.
+
+        Args:
+            genotype: any of those that are planned.
+            targets: returns batches of them.
+            tell: called with lines for the user.
+        """
+        facts = self.task.on_targets(self.problem_of(genotype), targets, tell).facts
+        return replace(self, problem=replace(self.problem, facts=facts))
 
     def skeleton(self, genotype: Genotype) -> Skeleton:
         """The network around a backbone.

@@ -40,12 +40,14 @@ class Problem:
     Attributes:
         class_names: one per class; none if the data has no classes.
         settings: an instance of each of the task's `settings`.
+        image_size: height and width of the images; None: they have no matter yet.
         parts: genotypes of parts of its networks beside the backbone, by name.
         facts: what the task found out about the training targets.
     """
 
     class_names: tuple[str, ...] = ()
     settings: tuple[Settings, ...] = ()
+    image_size: tuple[int, int] | None = None
     parts: Mapping[str, Genotype] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -224,9 +226,17 @@ class Task(ABC):
         """The problem with facts about the training targets, such as weights that balance classes.
 
         Args:
-            problem: of this task.
+            problem: of this task, with all parts of a network.
             targets: returns batches of them, as arrays; takes long on large data sets.
             tell: called with lines on what the user may not expect of them.
+        """
+        return problem
+
+    def of_model(self, problem: Problem, model: keras.Model) -> Problem:
+        """The problem with the facts that a trained network's `Serving.keras_model` holds.
+
+        Raises:
+            UsageError: it is no network of this task.
         """
         return problem
 

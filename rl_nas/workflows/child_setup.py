@@ -132,14 +132,14 @@ def set_up(
     """
     what, shape = f"--space={config.space.space}", images.image_shape
     problem = config.problem(opened.task, images.class_names)
-    problem = opened.task.on_targets(problem, lambda: [images.train_targets], tell)
     networks, named = make_networks(opened.task, problem, genotype, what, config.flags(), shape)
+    networks.plan(genotype)  # before targets are counted and features are computed
+    networks = networks.on_targets(genotype, lambda: [images.train_targets], tell)
     annotation, freeze = opened.source.annotation, config.features.freeze
     if named is None:
         if config.features.asked:
             raise UsageError(f"{config.features.asked}: for a --backbone that is not searched; leave it out")
         return ChildSetup(images, annotation, networks)
-    networks.plan(genotype)  # before features are computed
     backbone = load_backbone(named, networks, genotype, tell)
     if freeze == "norm" and isinstance(backbone, KerasBackbone):
         raise UsageError(

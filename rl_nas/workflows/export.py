@@ -127,7 +127,9 @@ def _serving(task: Task, source: ExportSource, class_names: Sequence[str]) -> Se
     except (ValueError, OSError, TypeError) as error:
         raise UsageError(f"--model={source.file} is not a Keras model: {first_line(error)}") from error
     network, normalization = parts_of(model)
-    served = task.serving(task.problem(class_names), network, normalization, middle=source.pipeline.inception_crop)
+    flags = {**source.flags, **{name: value for group in source.of_tasks for name, value in group.flags().items()}}
+    problem = task.of_model(task.problem(class_names, flags), model)
+    served = task.serving(problem, network, normalization, middle=source.pipeline.inception_crop)
     served.check()
     return served
 

@@ -88,7 +88,7 @@ def make_networks(
     """
     settings = NetworkSettings.from_flags(flags)
     parts = PartSettings.from_flags({**PartSettings().flags(), **flags})
-    problem = replace(problem, parts=other_parts(task, genotype, what, flags))
+    problem = replace(problem, parts=other_parts(task, genotype, what, flags), image_size=image_shape[:2])
     if family_of(genotype).part == BACKBONE:
         skeleton = skeleton_of(genotype, settings, task.head(problem).reads, preset)
         problem = task.on_backbone(problem, feature_strides(genotype, skeleton, image_shape))

@@ -123,11 +123,13 @@ def set_up_training(config: TrainConfig, genotype: Genotype) -> TrainingSetup:
     pipeline = InputPipeline(source, config.pipeline, settings.seed)
     if test_split:
         source.check_targets(test_split, "leave it out with --nofinal_test")
-    problem = task.on_targets(config.problem(task, source.class_names), pipeline.train_targets, tell_user)
+    problem = config.problem(task, source.class_names)
     if settings.resume and config.parts.backbone is None:
         config = replace(config, network=without_unread(config.network, genotype, task.head(problem)))
     what = f"--genotype={settings.genotype}"
     networks, backbone = make_networks(task, problem, genotype, what, config.flags(), source.shape, preset="cifar")
+    networks.plan(genotype)  # before targets are counted
+    networks = networks.on_targets(genotype, pipeline.train_targets, tell_user)
     if config.start.init is not None and backbone is not None and backbone.file is not None:
         raise UsageError(
             f"--init={config.start.init} and --backbone={backbone.name} both bring weights of the backbone;"

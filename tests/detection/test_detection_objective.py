@@ -13,8 +13,9 @@ from rl_nas.tasks.detection.anchors import Anchors, octave
 from rl_nas.tasks.detection.boxes import encode
 from rl_nas.tasks.detection.matching import match, matched_boxes, matched_labels
 from rl_nas.tasks.detection.objective import DetectionObjective
+from rl_nas.tasks.detection.predict_settings import Suppression
 from rl_nas.tasks.detection.settings import DetectionSettings
-from rl_nas.tasks.detection.suppression import Suppression, detections
+from rl_nas.tasks.detection.suppression import detections
 
 SIZE, CLASSES, MOST = (64, 96), 3, 5
 ANCHORS = Anchors({8: (8, 12), 16: (4, 6)}, octave((12, 24))).boxes

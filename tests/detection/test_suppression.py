@@ -8,7 +8,8 @@ import tensorflow as tf
 from random_boxes import iou_of, random_boxes
 
 from rl_nas.tasks.detection.boxes import decode, encode
-from rl_nas.tasks.detection.suppression import Suppression, detections
+from rl_nas.tasks.detection.predict_settings import Suppression
+from rl_nas.tasks.detection.suppression import detections
 
 SIZE = (90, 120)
 FAR = -50.0  # a logit of a score of 0

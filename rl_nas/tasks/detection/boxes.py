@@ -12,7 +12,8 @@ import tensorflow as tf
 VARIANCES = (0.1, 0.1, 0.2, 0.2)
 """Codes are divided by these, so that all are of about the same size."""
 
-_LARGEST = math.log(1000 / 16)
+LARGEST = math.log(1000 / 16)
+"""Bound of the logarithm of a decoded box's size in those of its anchor."""
 _SMALLEST = 1e-6
 
 
@@ -88,7 +89,7 @@ def decode(codes: tf.Tensor, anchors: tf.Tensor) -> tf.Tensor:
     # The bound is that of Detectron (Girshick et al. 2018): beyond it an untrained network's sizes overflow.
     shifts, logs = tf.split(tf.cast(codes, tf.float32) * VARIANCES, 2, axis=-1)
     middle = anchor_middle + shifts * anchor_size
-    half = 0.5 * anchor_size * tf.exp(tf.minimum(logs, _LARGEST))
+    half = 0.5 * anchor_size * tf.exp(tf.minimum(logs, LARGEST))
     return tf.concat([middle - half, middle + half], axis=-1)
 
 

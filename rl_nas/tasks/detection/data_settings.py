@@ -9,6 +9,13 @@ AUTO = "auto"
 FORMATS = ("coco", "voc", "yolo")
 """Formats of boxes in folders."""
 
+LAYOUTS = (
+    "COCO's JSON in annotations/ or beside images, with images in images/, SPLIT/ or images/SPLIT/; PASCAL VOC's"
+    " JPEGImages, Annotations and ImageSets/Main; or YOLO's images/ and labels/ with data.yaml, both within or above"
+    " folders train, val and test"
+)
+"""The layouts in words."""
+
 
 @dataclass(frozen=True)
 class DetectionDataSettings(Settings):

@@ -20,13 +20,6 @@ from rl_nas.tasks.detection.yolo import read_yolo, yolo_folders
 from rl_nas.tasks.folder_files import read_header
 from rl_nas.tasks.image_files import IMAGE, ImageFiles
 
-LAYOUTS = (
-    "COCO's JSON in annotations/ or beside images, with images in images/, SPLIT/ or images/SPLIT/; PASCAL VOC's"
-    " JPEGImages, Annotations and ImageSets/Main; or YOLO's images/ and labels/ with data.yaml, both within or above"
-    " folders train, val and test"
-)
-"""The layouts in words."""
-
 OBJECTS, NAME = "objects", "image/filename"
 """Features of the examples, beside the image."""
 

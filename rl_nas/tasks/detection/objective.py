@@ -10,8 +10,9 @@ from rl_nas.errors import UsageError
 from rl_nas.tasks.detection import losses
 from rl_nas.tasks.detection.boxes import encode
 from rl_nas.tasks.detection.matching import match, matched_boxes, matched_labels
+from rl_nas.tasks.detection.predict_settings import Suppression
 from rl_nas.tasks.detection.settings import DetectionSettings
-from rl_nas.tasks.detection.suppression import Suppression, detections
+from rl_nas.tasks.detection.suppression import detections
 
 Targets = Mapping[str, tf.Tensor]
 
@@ -74,8 +75,9 @@ class DetectionObjective:
             `true_boxes`, `true_labels`, `ignore`, `area` and `size`; `weight` float32 [batch], as given; `loss`,
             float64: sum over the images whose weight is not 0 of their losses, each over its own positive anchors.
         """
-        found = detections(outputs["scores"], outputs["boxes"], self._anchors, self._size, self._kept)
-        of_images = self._losses(*_needed(targets), outputs["scores"], outputs["boxes"])
+        scores, codes = outputs["scores"], outputs["boxes"]
+        found = detections(scores, codes, self._anchors, self._size, self._kept)
+        of_images = self._losses(*_needed(targets), scores, codes)
         return {
             **found,
             "true_boxes": targets["boxes"],

@@ -1,24 +1,9 @@
 """Outputs of a network become detections: decoding and non-maximum suppression, inside the graph."""
 
-from typing import NamedTuple
-
 import tensorflow as tf
 
 from rl_nas.tasks.detection.boxes import areas, clip, decode
-
-
-class Suppression(NamedTuple):
-    """What is kept of the boxes that a network finds.
-
-    Attributes:
-        score_threshold: lower scores are dropped, 0 to 1.
-        nms_iou: of two boxes of a class that overlap more, the one with the lower score is dropped.
-        max_detections: the highest scores of an image that are kept.
-    """
-
-    score_threshold: float = 0.05
-    nms_iou: float = 0.5
-    max_detections: int = 100
+from rl_nas.tasks.detection.predict_settings import Suppression
 
 
 def detections(
@@ -38,8 +23,22 @@ def detections(
         [batch, M], `classes` int32 [batch, M], and `count` int32 [batch], how many there are; zeros follow. M is
         `max_detections`.
     """
-    boxes = clip(decode(codes, anchors), *size)
-    scores = tf.sigmoid(tf.cast(logits, tf.float32))
+    return suppress(decode(codes, anchors), tf.sigmoid(tf.cast(logits, tf.float32)), size, kept)
+
+
+def suppress(boxes: tf.Tensor, scores: tf.Tensor, size: tuple[int, int], kept: Suppression) -> dict[str, tf.Tensor]:
+    """The detections among the boxes of all anchors.
+
+    Args:
+        boxes: decoded, float32 [batch, A, 4] in pixels of the network's image.
+        scores: of classes, 0 to 1, float32 [batch, A, C].
+        size: height and width of the network's images.
+        kept: what is kept.
+
+    Returns:
+        As `detections`.
+    """
+    boxes = clip(boxes, *size)
     # What lies outside of the image is nothing: the suppression itself would keep boxes without an area.
     scores = tf.where(areas(boxes)[..., tf.newaxis] > 0, scores, -1.0)
     found = tf.image.combined_non_max_suppression(
