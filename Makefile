@@ -12,13 +12,13 @@ demo-segmentation: .venv/demo
 	$(BIN)/rl_nas search --flagfile=flags/shapes_dpc.cfg --run_dir=$(DEMO_DIR)
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
 test-all: lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: lint
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow and not long"
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not long"
 
 lint: .venv/test
 	$(BIN)/ruff check .

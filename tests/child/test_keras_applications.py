@@ -82,7 +82,7 @@ def test_small_nasnets_agree(arguments: dict[str, Any], counts: tuple[int, int])
     ("preset", "application", "cells", "pixels"),
     [
         ("imagenet_mobile", keras.applications.NASNetMobile, 4, 224),
-        ("imagenet_large", keras.applications.NASNetLarge, 6, 331),
+        pytest.param("imagenet_large", keras.applications.NASNetLarge, 6, 331, marks=pytest.mark.long),
     ],
 )
 def test_published_nasnets_agree(preset: str, application: Any, cells: int, pixels: int) -> None:

@@ -25,7 +25,7 @@ def test_the_same_trials_in_one_process_or_in_several(base: Path, tiny: Words) -
     assert repeatable(folders["processes"]) == repeatable(folders["inline"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_changes_when_a_run_goes_on_is_written_down(base: Path, tiny: Words) -> None:
     folder = base / "changed"
     words = ("--strategy=random", "--trials=1", "--executor=inline", f"--run_dir={folder}")

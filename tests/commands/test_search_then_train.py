@@ -63,7 +63,7 @@ def test_the_best_cells_are_trained_longer_and_the_best_of_them_in_full(recipe: 
     assert text.rstrip().splitlines()[-1].startswith(f"Full training: {best['name']}, 2 epochs, accuracy")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_that_fails_ends_no_other(recipe: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "large.cfg"
     recipe.write_text(RECIPE.replace("--reductions=0", "--reductions=4"))  # 8x8 images cannot be halved so often

@@ -189,7 +189,7 @@ def test_an_exported_network_predicts_fractions_of_classes(exported: Path, tmp_p
     assert sum(fractions.values()) == pytest.approx(1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_lone_model_is_exported_with_a_folder_of_masks(trained: Path, tmp_path: Path) -> None:
     """Flags say what the values of the masks mean, as in a training."""
     rng = np.random.default_rng(0)
@@ -212,7 +212,7 @@ def test_a_lone_model_is_exported_with_a_folder_of_masks(trained: Path, tmp_path
     assert values == ["0 ignore", *(f"{number + 1} {number}" for number in range(5))]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_masks_mean_what_they_did_in_the_training_unless_flags_say_otherwise(trained: Path, tmp_path: Path) -> None:
     done = run("export", f"--model={trained}", "--ignore_label=200", "--images=2", "--out=out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -46,7 +46,7 @@ def test_two_workers_train_one_network(tmp_path: Path) -> None:
     assert ends[1][0] == ""  # the first one tells
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_devices_that_the_cpu_is_split_into(tmp_path: Path) -> None:
     words = [
         *TINY_TRAINING,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,19 +191,21 @@ def test_trials_of_an_earlier_policy_count_by_their_ratio() -> None:
 
     config = ControllerSettings(units=8, entropy_weight=0.0, learning_rate=0.01).config("nasnet")
     for kind in (ReinforceLearner, PPOLearner):
-        after = {}
+        learner, after = kind(SPACE, config, [0]), {}
+        fixed = np.full([1, 8, DECISIONS], -1, np.int32)
+        tokens = learner.propose(8, fixed)
+        start, log_prob, before = learner.state(), learner.log_prob, weights_of(learner)
         for case, shift in (("present", None), ("same", 0.0), ("likelier now", -2.0), ("unlikely now", 60.0)):
-            learner = kind(SPACE, config, [0])
-            fixed = np.full([1, 1, DECISIONS], -1, np.int32)
-            tokens = learner.propose(8, np.repeat(fixed, 8, axis=1))
-            behaviour = None if shift is None else learner.log_prob + np.float32(shift)
-            learner.observe(tokens, np.linspace(0, 1, 8)[np.newaxis], np.repeat(fixed, 8, axis=1), behaviour)
-            after[case] = np.concatenate([v.numpy().ravel() for v in learner.policy.trainable_variables])
-            if case == "unlikely now":
-                fresh = kind(SPACE, config, [0])
-                before = np.concatenate([v.numpy().ravel() for v in fresh.policy.trainable_variables])
+            learner.restore(start)
+            behaviour = None if shift is None else log_prob + np.float32(shift)
+            learner.observe(tokens, np.linspace(0, 1, 8)[np.newaxis], fixed, behaviour)
+            after[case] = weights_of(learner)
         np.testing.assert_allclose(after["same"], after["present"], atol=2e-4)
         # Adam divides by the size of gradients: what is scaled down to nothing still must not move it.
         assert np.abs(after["unlikely now"] - before).max() < 1e-6
         if kind is ReinforceLearner:
             np.testing.assert_allclose(after["likelier now"], after["present"], atol=2e-4)  # truncated at 1
+
+
+def weights_of(learner: Any) -> np.ndarray:
+    return np.concatenate([v.numpy().ravel() for v in learner.policy.trainable_variables])
