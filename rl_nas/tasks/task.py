@@ -83,6 +83,8 @@ class Task(ABC):
         layouts: of the folders that `folder` reads, such as `train/CLASS/NAME.jpg`; for messages and help texts.
         predict_settings: groups of the task's own flags of `rl_nas predict`.
         extras: names of the files in `Annotation.extras` that `display` and `predictor` read.
+        keeps_norm: whether the batch normalization of trained backbones stays as it is, unless `--freeze` says
+            otherwise: for batches that are too small for their own averages.
     """
 
     name: ClassVar[str]
@@ -94,6 +96,7 @@ class Task(ABC):
     layouts: ClassVar[str] = ""
     predict_settings: ClassVar[tuple[type[Settings], ...]] = ()
     extras: ClassVar[tuple[str, ...]] = ()
+    keeps_norm: ClassVar[bool] = False
 
     @abstractmethod
     def annotation(
@@ -239,6 +242,17 @@ class Task(ABC):
             UsageError: it is no network of this task.
         """
         return problem
+
+    def freeze(self, flag: str, *, trained: bool) -> str:
+        """What of a network is not trained: `none`, `norm` or `backbone`.
+
+        Args:
+            flag: the value of `--freeze`, one of these or `auto`.
+            trained: whether its backbone is.
+        """
+        if flag != "auto":
+            return flag
+        return "norm" if trained and self.keeps_norm else "none"
 
     def require(self, ability: str, flag: str) -> None:
         """Raises `UsageError` if the task cannot do what a flag asks for."""

@@ -135,17 +135,19 @@ def set_up(
     networks, named = make_networks(opened.task, problem, genotype, what, config.flags(), shape)
     networks.plan(genotype)  # before targets are counted and features are computed
     networks = networks.on_targets(genotype, lambda: [images.train_targets], tell)
-    annotation, freeze = opened.source.annotation, config.features.freeze
+    annotation = opened.source.annotation
     if named is None:
         if config.features.asked:
             raise UsageError(f"{config.features.asked}: for a --backbone that is not searched; leave it out")
         return ChildSetup(images, annotation, networks)
     backbone = load_backbone(named, networks, genotype, tell)
-    if freeze == "norm" and isinstance(backbone, KerasBackbone):
+    own = not isinstance(backbone, KerasBackbone)
+    if config.features.freeze == "norm" and not own:
         raise UsageError(
             f"--freeze=norm is for backbones of rl_nas; --backbone={named.name} is trained as a whole, or not at all"
             " with --freeze=backbone"
         )
+    freeze = opened.task.freeze(config.features.freeze, trained=own and named.trained)
     networks = replace(networks, frozen_norm=freeze == "norm")
     setup = ChildSetup(images, annotation, networks, backbone, frozen=freeze == "backbone")
     if config.features.feature_cache == "no":

@@ -38,11 +38,12 @@ def open_foreign(parts: PartSettings, image_shape: Shape, *, weights: bool = Tru
     pixels = black_and_colors if given is None else given(black_and_colors)
     if name not in APPLICATIONS:
         return KerasSource(Opened(name, _read(name), pixels, scaled=given is not None), image_shape)
-    model = _application(name, parts.backbone_weights if weights else "random")
+    kind = parts.backbone_weights if weights else "random"
+    model = _application(name, kind)
     if given is None and image_shape[2] == 3:
         module = sys.modules[getattr(keras.applications, name).__module__]
         pixels = module.preprocess_input(black_and_colors)
-    return KerasSource(Opened(name, model, pixels), image_shape)
+    return KerasSource(Opened(name, model, pixels, trained=kind != "random"), image_shape)
 
 
 def _read(name: str) -> keras.Model:

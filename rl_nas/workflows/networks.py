@@ -56,6 +56,11 @@ class NamedBackbone:
     file: Path | None = None
     keras: KerasBackbone | None = None
 
+    @property
+    def trained(self) -> bool:
+        """Whether its weights are more than initial ones."""
+        return self.file is not None if self.keras is None else self.keras.trained
+
 
 def make_networks(
     task: Task,

@@ -97,7 +97,7 @@ class TrainingRun:
         steps = images // global_batch(config.training, images, self._distribution) * config.training.epochs
         with precision(config.devices.precision):
             model = setup.network(steps, seed=config.run.seed)
-        freeze(model, config.start.freeze, setup.head)
+        freeze(model, setup.freeze, setup.head)
         return FullTrainer(
             model,
             self._pipeline,

@@ -72,6 +72,12 @@ class TrainingSetup:
         return None if self.backbone is None else self.backbone.keras
 
     @property
+    def freeze(self) -> str:
+        """What is not trained: none, norm or backbone."""
+        trained = self.config.start.init is not None or (self.backbone is not None and self.backbone.trained)
+        return self.task.freeze(self.config.start.freeze, trained=trained)
+
+    @property
     def cost(self) -> Cost:
         """Cost of the whole network at inference."""
         of_backbone = Cost() if self.keras_backbone is None else self.keras_backbone.cost

@@ -22,8 +22,11 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.nasbench201 import EdgeCell
 from rl_nas.spaces.published import ASPP, PUBLISHED
 from rl_nas.tasks.classification.head import ClassificationHead
+from rl_nas.tasks.classification.task import Classification
+from rl_nas.tasks.detection.task import Detection
 from rl_nas.tasks.segmentation.head import SegmentationHead
 from rl_nas.tasks.segmentation.head_settings import SegmentationHeadSettings
+from rl_nas.tasks.segmentation.task import Segmentation
 
 GENOTYPE = EdgeCell.from_string(
     "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|avg_pool_3x3~2|"
@@ -69,6 +72,20 @@ def test_freezing_what_is_frozen_anyway_is_refused() -> None:
         FeatureCacheSettings(freeze="norm")
     with pytest.raises(UsageError, match="--feature_dir=here has no effect with --feature_cache=no"):
         FeatureCacheSettings(feature_cache="no", feature_dir="here")
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_what_stays_unless_flags_say_otherwise(trained: bool) -> None:
+    """Detectors are trained with few images a batch."""
+    flags = ["none", "norm", "backbone"]
+    for task in (Classification(), Segmentation(), Detection()):
+        assert [task.freeze(flag, trained=trained) for flag in flags] == flags
+        assert task.freeze("auto", trained=trained) == ("norm" if trained and task.name == "detection" else "none")
+
+
+def test_flags_of_earlier_runs_that_freeze_nothing_are_none() -> None:
+    assert FeatureCacheSettings(freeze="none").asked == ""
+    assert FeatureCacheSettings(freeze="norm", feature_cache="no").asked == "--feature_cache=no --freeze=norm"
 
 
 @pytest.mark.parametrize(("output_stride", "decoder_stride"), [(8, 4), (4, 0), (4, 2)])

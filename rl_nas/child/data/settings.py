@@ -173,11 +173,11 @@ class FeatureCacheSettings(Settings):
         choices=("yes", "no"),
     )
     freeze: str = setting(
-        "none",
+        "auto",
         "layers of the backbone that are not trained, with --feature_cache=no: none, batch normalization with its"
         " averages, or (backbone) all, whose features are computed from every batch, so that images may change in any"
-        " way",
-        choices=("none", "norm", "backbone"),
+        " way; auto: norm with --task=detection and a trained backbone of rl_nas, otherwise none",
+        choices=("auto", "none", "norm", "backbone"),
     )
     feature_dir: str | None = setting(
         None, "folder of computed features, shared by runs and workers; left out: rl_nas/features in the user's cache"
@@ -185,7 +185,7 @@ class FeatureCacheSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.freeze != "none" and self.feature_cache != "no":
+        if self.freeze not in ("auto", "none") and self.feature_cache != "no":
             raise UsageError(
                 f"--freeze={self.freeze} has no effect on features that are computed once, whose backbone is not"
                 " trained; give --feature_cache=no"
@@ -196,5 +196,5 @@ class FeatureCacheSettings(Settings):
     @property
     def asked(self) -> str:
         """The flags that are not the default; empty if all are."""
-        default = type(self)().flags()
-        return " ".join(f"--{name}={value}" for name, value in self.flags().items() if value != default[name])
+        usual = {**type(self)().flags(), "freeze": self.freeze if self.freeze == "none" else "auto"}
+        return " ".join(f"--{name}={value}" for name, value in self.flags().items() if value != usual[name])

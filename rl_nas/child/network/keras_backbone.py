@@ -26,19 +26,21 @@ MULTIPLE = 32
 
 
 class Opened(NamedTuple):
-    """A Keras model with trained weights.
+    """A Keras model.
 
     Attributes:
         name: for messages.
         model: functional, of one image.
         pixels: what became of the pixels of `rl_nas.child.network.pixels.probe` before the model.
         scaled: whether these are what the model wants; otherwise it has to begin with its own normalization.
+        trained: whether its weights are more than initial ones.
     """
 
     name: str
     model: keras.Model
     pixels: np.ndarray
     scaled: bool = True
+    trained: bool = True
 
 
 class KerasSource:
@@ -146,6 +148,11 @@ class KerasBackbone:
             sum(size for size, trainable in sizes if not trainable),
             sum(call.madds for call in self._calls),
         )
+
+    @property
+    def trained(self) -> bool:
+        """Whether its weights are more than initial ones."""
+        return self._source.opened.trained
 
     @property
     def weights(self) -> Mapping[str, np.ndarray]:

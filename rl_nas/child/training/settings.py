@@ -108,10 +108,11 @@ class InitSettings(Settings):
         choices=("auto", "keep", "new"),
     )
     freeze: str = setting(
-        "none",
+        "auto",
         "layers that are not trained: none, the backbone's batch normalization with its averages (for short trainings;"
-        " an auxiliary head's too), or all but the head",
-        choices=("none", "norm", "backbone"),
+        " an auxiliary head's too), or all but the head; auto: norm if --task=detection starts from trained weights,"
+        " otherwise none",
+        choices=("auto", "none", "norm", "backbone"),
     )
     backbone_rate: float = setting(
         1.0, "factor of the learning rate for all layers but the head; not 0: see --freeze", minimum=0

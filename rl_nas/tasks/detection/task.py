@@ -62,6 +62,7 @@ class Detection(Task):
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None, NECK: _DEFAULT_NECK}
     predict_settings: ClassVar[tuple[type[Settings], ...]] = (DetectionPredictSettings,)
     extras: ClassVar[tuple[str, ...]] = (SUPPRESSION,)
+    keeps_norm: ClassVar[bool] = True
 
     @override
     def annotation(
