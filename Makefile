@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO_DIR ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo demo-segmentation test test-all test-fast lint
+.PHONY: demo demo-segmentation demo-detection test test-all test-fast lint
 
 demo: .venv/demo
 	$(BIN)/rl_nas search --flagfile=flags/digits.cfg --run_dir=$(DEMO_DIR)
 
 demo-segmentation: .venv/demo
 	$(BIN)/rl_nas search --flagfile=flags/shapes_dpc.cfg --run_dir=$(DEMO_DIR)
+
+demo-detection: .venv/demo-detection
+	$(BIN)/rl_nas search --flagfile=flags/shapes_nas_fpn.cfg --run_dir=$(DEMO_DIR)
 
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
@@ -30,6 +33,10 @@ lint: .venv/test
 
 .venv/demo: setup.py constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[digits]"
+	touch $@
+
+.venv/demo-detection: setup.py constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[detection]"
 	touch $@
 
 .venv/test: setup.py constraints.txt | .venv/bin/python

@@ -29,7 +29,7 @@ Neither `..` nor arguments, which could name other folders than those that are c
 """
 _NAMES = ("image/filename", "file_name", "filename", "image_id", "id")
 """Features that name examples, the best one first."""
-_OURS = ("digits", "shapes")
+_OURS = ("digits", "shapes", "boxed_shapes")
 """Data sets of this package."""
 
 _BY_HAND = {
