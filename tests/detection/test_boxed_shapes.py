@@ -1,7 +1,5 @@
 """The drawn pictures with boxes."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds

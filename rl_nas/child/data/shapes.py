@@ -92,8 +92,8 @@ def draw_shapes(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[
     """Draws a picture.
 
     Returns:
-        Its pixels, uint8 [height, width, 3]; the number of the shape that each shows, int [height, width]; and the class
-        of each shape by number. The ground is shape 0.
+        Its pixels, uint8 [height, width, 3]; the number of the shape that each shows, int [height, width]; and the
+        class of each shape by number. The ground is shape 0.
     """
     light = np.linspace(rng.uniform(60, 200), rng.uniform(60, 200), _WIDTH)
     image = np.tile((light[:, np.newaxis] + rng.uniform(-40, 40, 3))[np.newaxis], (_HEIGHT, 1, 1))
