@@ -25,8 +25,8 @@ class DataSettings(Settings):
 
     dataset: str = setting(
         "digits",
-        "TFDS name of an image data set (digits, shapes and boxed_shapes need no download); or folder:PATH, files of yours"
-        " in a layout of --task; or dir:PATH, a folder that TFDS prepared",
+        "TFDS name of an image data set (digits, shapes and boxed_shapes need no download); or folder:PATH, files of"
+        " yours in a layout of --task; or dir:PATH, a folder that TFDS prepared",
     )
     data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
     valid_fraction: float = setting(
