@@ -3,18 +3,18 @@
     python benchmarks/camvid_folder.py --data_dir=PREPARED --out=camvid
     python benchmarks/segmentation_search.py --flagfile=flags/camvid_dpc.cfg --dataset=folder:camvid --backbone=RUN
 
-Each run is `rl_nas search` with these flags, in a folder under --out, with another seed. The best head of each run, and
-the heads of --also, are trained again by the same recipe, or for --confirm_epochs, with seeds that no search has used,
-and measured on the held-out images; and, trained on all training images, on the test split. Everything is kept in
---out: the same command goes on where it was stopped, and --parts=N stops after so many searches. Intervals are those of
-the mean over runs.
+Each run is `rl_nas search` with these flags, in a folder under --out, with another seed. The reward of a search's last
+quarter of children tells what its strategy has learned. The best head of each run, and the heads of --also, are trained
+again by the same recipe, or for --confirm_epochs, with seeds that no search has used, and measured on the held-out
+images; and, trained on all training images, on the test split. Everything is kept in --out: the same command goes on
+where it was stopped, and --parts=N stops after so many searches. Intervals are those of the mean over runs.
 """
 
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 import numpy as np
 from frame import Table, remark, run
 
+from rl_nas.child.data.settings import DataSettings
 from rl_nas.errors import RunError
 from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, Parsed, flag_words
@@ -75,10 +76,11 @@ def main(argv: Sequence[str]) -> int:
 
 def _table(parsed: Parsed) -> Table:
     settings, config = parsed.group(HeadsSettings), SearchConfig.from_flags(parsed.values)
-    columns = {
+    columns: dict[str, Callable[[Any], str]] = {
         "head of": str,
         "runs": str,
         "reward": _shown,
+        "reward of the last quarter": _shown,
         "held-out mIoU, fresh seeds": _shown,
         "test mIoU": _shown,
     }
@@ -95,17 +97,26 @@ def _rows(settings: HeadsSettings, config: SearchConfig) -> Iterator[tuple[Any, 
         heads[name] = [(space.encode(PUBLISHED[name]), None)]
     architectures = [architecture for found in heads.values() for architecture, _ in found]
     epochs = settings.confirm_epochs or config.training.epochs
-    config = replace(config, training=replace(config.training, epochs=epochs))
+    single = replace(config.reward, reward_seeds=1)  # each training of a confirmation is kept by itself
+    config = replace(config, training=replace(config.training, epochs=epochs), reward=single)
     held_out = _Confirmed(out / "confirmed.json", "valid", config, settings.confirmations)
-    tested_on = replace(config, data=replace(config.data, valid_split="test", group_size=None, group_by=None))
-    test = _Confirmed(out / "confirmed.json", "test", tested_on, settings.confirmations)
+    test = _Confirmed(out / "confirmed.json", "test", tested_on(config), settings.confirmations)
     load_tensorflow()
     for confirmed in (held_out, test):
         confirmed.measure(architectures)
     for name, found in heads.items():
         rewards = [reward for _, reward in found if reward is not None]
+        last = [_last_quarter(out / f"{name}-{seed}") for seed in range(settings.runs)] if rewards else []
         means = ([part.mean_of(architecture) for architecture, _ in found] for part in (held_out, test))
-        yield (name, len(found), _over(rewards), *map(_over, means))
+        yield (name, len(found), _over(rewards), _over(last), *map(_over, means))
+
+
+def tested_on(config: SearchConfig) -> SearchConfig:
+    """The config of trainings on all training images that are measured on the test split."""
+    data = replace(
+        config.data, group_by=None, group_size=None, valid_images=None, valid_fraction=DataSettings.valid_fraction
+    )
+    return replace(config, data=replace(data, valid_split="test"))
 
 
 def _search_all(settings: HeadsSettings, config: SearchConfig, strategies: Sequence[str], out: Path) -> bool:
@@ -133,6 +144,13 @@ def _search_all(settings: HeadsSettings, config: SearchConfig, strategies: Seque
 def _best(folder: Path) -> tuple[Architecture, float | None]:
     (trial,) = best_trials(read_trials(SearchFolder(folder).trials), 1)
     return trial.architecture, trial.reward
+
+
+def _last_quarter(folder: Path) -> float:
+    """The mean reward of the last quarter of a search's children."""
+    trials = sorted(read_trials(SearchFolder(folder).trials), key=lambda trial: trial.index)
+    last = [trial.reward for trial in trials[-max(len(trials) // 4, 1) :] if trial.reward is not None]
+    return float(np.mean(last))
 
 
 class _Confirmed:

@@ -22,6 +22,7 @@ from rl_nas.statistics import Estimate
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.trial import Measurement, Trial, TrialState
+from rl_nas.workflows.config import SearchConfig
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
@@ -226,6 +227,16 @@ def test_wrong_use_is_told_in_a_line(name: str, word: str, capsys: pytest.Captur
     assert output == ""
     assert errors.startswith(f"python benchmarks/{name}.py: ")
     assert len(errors.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", [["--flagfile=flags/camvid_dpc.cfg"], ["--valid_images=8"], ["--group_by=(.)"]])
+def test_heads_are_confirmed_on_the_test_split_by_any_recipe(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    benchmark = load("segmentation_search")
+    config = SearchConfig.from_flags(parse(benchmark.COMMAND, words).values)
+    tested = benchmark.tested_on(config)
+    assert tested.data.valid_split == "test"
+    assert tested.training == config.training
 
 
 @pytest.mark.slow
