@@ -10,6 +10,7 @@ import numpy as np
 from rl_nas.networks.plan import Plan
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.catalog import find_space
+from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job, child_seed
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.space import any_genotype
@@ -98,7 +99,8 @@ class RandomChildren:
     def _setup(self) -> "ChildSetup":
         from rl_nas.workflows.child_setup import set_up
 
-        return set_up(self.config, any_genotype(self._space), self._opened, self.images)
+        folder = SearchFolder(self.config.run.run_dir or ".")  # where nothing is written
+        return set_up(self.config, any_genotype(self._space), self._opened, self.images, folder)
 
     @cached_property
     def _opened(self) -> "Opened":

@@ -1,10 +1,11 @@
-"""Settings of the filter of children and of final evaluations; TensorFlow-free."""
+"""Settings of the filter of children, of their pretraining and of final evaluations; TensorFlow-free."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from rl_nas.errors import UsageError
+from rl_nas.image_size import parse_image_size
 from rl_nas.settings import Settings, setting
 
 SCORE_NAMES = ("parameters", "gradient_norm", "synflow", "naswot")
@@ -29,6 +30,39 @@ class FilterSettings(Settings):
     )
     filter_sample: int = setting(50, "random networks that the threshold is computed from", minimum=2)
     filter_images: int = setting(32, "training images that a score is computed on", minimum=2)
+
+
+@dataclass(frozen=True)
+class PretrainSettings(Settings):
+    """Training of backbones as classifiers, before they are trained for their task."""
+
+    title: ClassVar[str] = "Pretraining of the backbone"
+    prefix: ClassVar[str] = "pretrain_"
+
+    epochs: int | None = setting(
+        None,
+        "train every backbone that --space or --genotype describes as a classifier first, for so many epochs; 0: do not"
+        " (with --task=detection the default is to ask: without pretraining, short trainings find little)",
+        minimum=0,
+    )
+    dataset: str = setting("cifar10", "images with classes: TFDS name, folder:PATH or dir:PATH, as --dataset")
+    image_size: str | None = setting(None, "pixels, N or HxW, to which these images are resized; left out: their own")
+    images: int | None = setting(None, "train on so many of them at random; left out: on all", minimum=1)
+    batch_size: int = setting(128, "images of a train step", minimum=1)
+    learning_rate: float = setting(
+        0.1, "largest learning rate; SGD with Nesterov's momentum along half a cosine", above=0
+    )
+    dir: str | None = setting(
+        None, "folder of pretrained weights, by network, which runs may share; left out: pretrained in --run_dir"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.image_size is not None:
+            parse_image_size(self.image_size)
+        given = [one.name for one in fields(self) if one.name != "epochs" and getattr(self, one.name) != one.default]
+        if given and not self.epochs:
+            raise UsageError(f"--{self.prefix}{given[0]} has no effect without --pretrain_epochs; give their number")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import keras
@@ -30,6 +29,7 @@ from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.latency import measure_latency
 from rl_nas.evaluation.limits import LimitSettings
+from rl_nas.evaluation.pretraining import Start
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.evaluation.zero_cost import Filter, first_images
 from rl_nas.metrics import quality_of
@@ -55,11 +55,11 @@ class States(Protocol):
 class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
-    Children are what `build` makes of a plan and a seed. They start from the weights of `start`, by path, and from
-    random ones elsewhere. `backbone` is the cost of theirs if it is not in their plans. `on_child` is called with
-    every trained child before it is dropped. With `latency`, the latency of an image is measured too. Children over
-    the `limits` are not built, those that the filter refuses are not trained, those below their job's thresholds are
-    stopped. With `states`, stopped children continue when they are evaluated again.
+    Children are what `build` makes of a plan and a seed. They start from the weights that `start` has for a genotype,
+    and from random ones elsewhere. `backbone` is the cost of theirs if it is not in their plans. `on_child` is called
+    with every trained child before it is dropped. With `latency`, the latency of an image is measured too. Children
+    over the `limits` are not built, those that the filter refuses are not trained, those below their job's thresholds
+    are stopped. With `states`, stopped children continue when they are evaluated again.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TrainedChildEvaluator:
         training: TrainingSettings,
         augmentation: AugmentSettings,
         *,
-        start: Mapping[str, np.ndarray] = MappingProxyType({}),
+        start: Callable[[Any], Start] = lambda genotype: Start({}, {}),
         build: Callable[[Plan, int], FlatModel] = lambda plan, seed: PlannedModel(plan, seed=seed),
         backbone: Cost = Cost(),
         latency: bool = False,
@@ -144,8 +144,8 @@ class TrainedChildEvaluator:
         elif self._filter is not None and not passed:
             self._filter.check(self.plan(job.architecture), job.seed)
         child = self._build(plan, job.seed)
-        if self._start:
-            child.load(self._start)
+        start = self._start(self._space.decode(job.architecture))
+        child.load(start.weights)
         before = kept["measured"][: job.epochs] if kept is not None else []
         complete = job.epochs is not None and len(before) == job.epochs
         if complete:
@@ -154,7 +154,7 @@ class TrainedChildEvaluator:
             with quick_start():
                 measured = self._train_and_evaluate(child, plan, job, kept, started)
         measurement = Measurement.of(
-            measured[-1],
+            {**measured[-1], **start.metrics},
             parameters=cost.trainable,
             madds=cost.madds,
             epochs=len(measured) if self._early_stop.measures else self._training.epochs,

@@ -137,6 +137,13 @@ class Plan:
                 f" {2**halvings} pixels, or fewer --reductions"
             )
 
+    def text(self) -> str:
+        """A text that plans share if they compute the same with the same weights."""
+        names = {tensor.node: name for name, tensor in self.inputs.items()}
+        names |= {node.output.node: node.name for node in self.nodes}
+        layers = [(node.name, node.layer, [names[x.node] for x in node.inputs], node.weights_of) for node in self.nodes]
+        return repr((layers, {name: names[tensor.node] for name, tensor in sorted(self.outputs.items())}))
+
     def prune(self) -> None:
         """Removes layers that no output depends on, such as those of a cell's dead blocks."""
         needed = {tensor.node for tensor in self.outputs.values()}

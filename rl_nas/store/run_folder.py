@@ -122,7 +122,9 @@ class SearchFolder(RunFolder):
         best: genotype.json, cell.png, saved_model, examples.png.
         examples: held-out images with the predictions of the best child; absent if the task draws none.
         images: decoded, while the search runs.
+        pretraining_images: those that backbones are pretrained on, likewise.
         states: of children whose training may continue, while the search runs.
+        pretrained: weights of pretrained backbones, by network.
         shared: state and ranking of a search with shared weights.
         health: figures of the strategy's health, a JSON line for each update.
         then: the longer trainings of the best networks, a folder for each, and then.json.
@@ -135,7 +137,9 @@ class SearchFolder(RunFolder):
         self.best = self.path / "best"
         self.examples = self.best / "examples.png"
         self.images = self.path / "images"
+        self.pretraining_images = self.path / "pretraining_images"
         self.states = self.path / "states"
+        self.pretrained = self.path / "pretrained"
         self.shared = self.path / "shared"
         self.health = self.path / "health.jsonl"
         self.then = self.path / "then"
@@ -167,6 +171,7 @@ class TrainingFolder(RunFolder):
         checkpoints: the last states of the training.
         history: a JSON line for each epoch.
         data: class names, normalization and numbers of images (JSON).
+        pretrained: weights of the backbone from its pretraining, if there was one.
         model: the trained network with its normalization, for Keras.
         results: the final measurements (JSON).
         examples: held-out images with predictions; absent if the task draws none.
@@ -178,6 +183,7 @@ class TrainingFolder(RunFolder):
         self.checkpoints = self.path / "checkpoints"
         self.history = self.path / "history.jsonl"
         self.data = self.path / "data.json"
+        self.pretrained = self.path / "pretrained"
         self.model = self.path / "model.keras"
         self.results = self.path / "results.json"
         self.examples = self.path / "examples.png"

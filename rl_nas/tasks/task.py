@@ -85,6 +85,7 @@ class Task(ABC):
         extras: names of the files in `Annotation.extras` that `display` and `predictor` read.
         keeps_norm: whether the batch normalization of trained backbones stays as it is, unless `--freeze` says
             otherwise: for batches that are too small for their own averages.
+        needs_pretraining: whether backbones without any training find little in a short one.
     """
 
     name: ClassVar[str]
@@ -97,6 +98,7 @@ class Task(ABC):
     predict_settings: ClassVar[tuple[type[Settings], ...]] = ()
     extras: ClassVar[tuple[str, ...]] = ()
     keeps_norm: ClassVar[bool] = False
+    needs_pretraining: ClassVar[bool] = False
 
     @abstractmethod
     def annotation(

@@ -25,7 +25,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
     settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile)
     opened = open_source(config.data, config.task.task, config.flags(), _silent)
     space, images = search_space(config), load_image_cache(folder.images) or load_images(opened.source)
-    setup = set_up(config, any_genotype(space), opened, images, _silent)
+    setup = set_up(config, any_genotype(space), opened, images, folder, _silent)
     states, seeds = ChildStates(folder.states), config.reward.reward_seeds
     keep = ChildWeights(folder, make_reward(config.reward)).keep
 
@@ -36,7 +36,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
             setup.children,
             config.training,
             config.augmentation,
-            start=setup.start_of_children,
+            start=setup.start_of_child,
             build=setup.child,
             backbone=setup.cost_before,
             latency=config.reward.needs_latency,

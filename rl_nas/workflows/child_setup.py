@@ -9,6 +9,7 @@ import numpy as np
 from rl_nas.child.data.annotation import Annotation
 from rl_nas.child.data.feature_cache import CachedFeatures, cached_features, default_root
 from rl_nas.child.data.feature_data import ComputedFeatures, FeatureData, check_augmentation
+from rl_nas.child.data.image_cache import load_image_cache
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.training_data import DeviceData, TrainingData
@@ -18,15 +19,18 @@ from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_backbone import KerasBackbone
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.errors import UsageError
+from rl_nas.evaluation.pretraining import Pretraining, Start
 from rl_nas.networks.features import FeatureMaps
 from rl_nas.networks.layer import Cost
 from rl_nas.networks.plan import Plan
 from rl_nas.spaces.decisions import Genotype
+from rl_nas.store.run_folder import SearchFolder
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import Opened, tell_user
 from rl_nas.workflows.backbone import load_backbone
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.networks import make_networks
+from rl_nas.workflows.pretraining import make_pretraining
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class ChildSetup:
         backbone: that is not searched; None: it is.
         features: of the backbone, that children read instead of images; None: they are not computed once.
         frozen: whether children read features that are computed from every batch.
+        pretraining: of searched backbones; None: they start from random weights.
     """
 
     images: ImageData
@@ -48,6 +53,7 @@ class ChildSetup:
     backbone: Backbone | None = None
     features: CachedFeatures | None = None
     frozen: bool = False
+    pretraining: Pretraining | None = None
 
     @property
     def reads_features(self) -> bool:
@@ -64,6 +70,8 @@ class ChildSetup:
     @property
     def normalization(self) -> Normalization:
         """Normalization of images."""
+        if self.pretraining is not None:
+            return self.pretraining.normalization
         trained = None if self.backbone is None else self.backbone.normalization
         return trained or self.images.normalization()
 
@@ -72,10 +80,11 @@ class ChildSetup:
         """Weights of the backbone by path."""
         return {} if self.backbone is None else self.backbone.weights
 
-    @property
-    def start_of_children(self) -> Mapping[str, np.ndarray]:
-        """Weights by path that children start from: those of the backbone, unless they read its features."""
-        return {} if self.reads_features else self.start
+    def start_of_child(self, genotype: Genotype) -> Start:
+        """What a child starts from: weights of its backbone, which may be trained now, unless it reads features."""
+        if self.pretraining is not None:
+            return self.pretraining(genotype)
+        return Start({} if self.reads_features else self.start, {})
 
     @property
     def cost_before(self) -> Cost:
@@ -116,6 +125,7 @@ def set_up(
     genotype: Genotype,
     opened: Opened,
     images: ImageData,
+    folder: SearchFolder,
     tell: Callable[[str], None] = tell_user,
 ) -> ChildSetup:
     """Makes networks and features of a search.
@@ -125,6 +135,7 @@ def set_up(
         genotype: any of its space.
         opened: task and data set.
         images: of the data set.
+        folder: of the search.
         tell: called with lines on choices, and before long work.
 
     Raises:
@@ -139,7 +150,7 @@ def set_up(
     if named is None:
         if config.features.asked:
             raise UsageError(f"{config.features.asked}: for a --backbone that is not searched; leave it out")
-        return ChildSetup(images, annotation, networks)
+        return _searched_backbone(config, genotype, ChildSetup(images, annotation, networks), folder, tell)
     backbone = load_backbone(named, networks, genotype, tell)
     own = not isinstance(backbone, KerasBackbone)
     if config.features.freeze == "norm" and not own:
@@ -157,3 +168,14 @@ def set_up(
     flip = config.augmentation.flip
     features = cached_features(backbone, images, setup.normalization, root, mirrored=flip, tell=tell)
     return replace(setup, features=features)
+
+
+def _searched_backbone(
+    config: SearchConfig, genotype: Genotype, setup: ChildSetup, folder: SearchFolder, tell: Callable[[str], None]
+) -> ChildSetup:
+    """The setup of networks whose backbones are searched, with their pretraining; arguments as of `set_up`."""
+    settings, networks, data_dir = config.pretraining, setup.networks, config.data.data_dir
+    images = load_image_cache(folder.pretraining_images)
+    pretraining = make_pretraining(settings, data_dir, networks, genotype, folder.pretrained, images, tell=tell)
+    freeze = networks.task.freeze(config.features.freeze, trained=pretraining is not None)
+    return replace(setup, networks=replace(networks, frozen_norm=freeze == "norm"), pretraining=pretraining)

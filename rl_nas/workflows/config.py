@@ -10,7 +10,7 @@ from rl_nas.controller.settings import ControllerSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.rewards import RewardSettings
-from rl_nas.evaluation.settings import EvaluationSettings, FilterSettings
+from rl_nas.evaluation.settings import EvaluationSettings, FilterSettings, PretrainSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.networks.own_operations import OperationSettings
 from rl_nas.networks.settings import NetworkSettings
@@ -92,6 +92,7 @@ class SearchConfig(Config):
     data: DataSettings = field(default_factory=DataSettings)
     parts: PartSettings = field(default_factory=PartSettings)
     features: FeatureCacheSettings = field(default_factory=FeatureCacheSettings)
+    pretraining: PretrainSettings = field(default_factory=PretrainSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     augmentation: AugmentSettings = field(default_factory=AugmentSettings)
@@ -114,6 +115,7 @@ class TrainConfig(Config):
     run: TrainRunSettings = field(default_factory=TrainRunSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     start: InitSettings = field(default_factory=InitSettings)
+    pretraining: PretrainSettings = field(default_factory=PretrainSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)
     parts: PartSettings = field(default_factory=PartSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)

@@ -52,7 +52,7 @@ def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFo
     with TrialStore(part.trials) as store:
         recorded = store.trials()
         data, opened = _loaded(way)
-        networks = set_up(way, any_genotype(space), opened, data).children  # computes features for all workers
+        networks = set_up(way, any_genotype(space), opened, data, part).children  # computes features for all workers
         with image_cache(data, part.images), children.executor(way) as executor:
             progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
             with progress.line:
@@ -81,7 +81,7 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
         architectures = [trial.architecture for trial in store.trials()]
     images, opened = _loaded(config)
     space, task = search_space(config), opened.task
-    setup = set_up(config, any_genotype(space), opened, images)
+    setup = set_up(config, any_genotype(space), opened, images, SearchFolder(folder.path / FULL))
     objective = task.objective(setup.networks.problem)
     batch = first_images(setup.training_data(), objective, config.filter.filter_images)
     for name in scores:

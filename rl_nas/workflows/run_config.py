@@ -20,8 +20,11 @@ from rl_nas.spaces.published import PUBLISHED
 PLUGINS = ("space", "strategy", "reward", "task", "operations")
 """Flags that may name a module to import."""
 
-_PATHS = ("init", "backbone", "head", "classes", "label_map", "class_weights")
+_PATHS = ("init", "backbone", "head", "neck", "classes", "label_map", "class_weights")
 """Flags that may name a file or a folder."""
+
+_FOLDERS, _DATASETS = ("data_dir", "feature_dir", "pretrain_dir"), ("dataset", "pretrain_dataset")
+"""Flags that name a folder, and data sets, which may be one."""
 
 _NOT_REPEATED = ("run_dir", "resume", "json", "debug")
 _PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
@@ -123,15 +126,14 @@ def without_unread(settings: NetworkSettings, genotype: Genotype, head: Head) ->
 
 def portable(values: Mapping[str, Any]) -> dict[str, Any]:
     """The flags, with absolute paths."""
-    data_dir, dataset = values["data_dir"], values["dataset"]
-    if data_dir is not None:
-        data_dir = _absolute(data_dir)
-    for prefix in (FOLDER, PREPARED):
-        if dataset.startswith(prefix):
-            dataset = prefix + _absolute(dataset.removeprefix(prefix))
-    portable = {**values, "data_dir": data_dir, "dataset": dataset}
-    if values.get("feature_dir") is not None:
-        portable["feature_dir"] = _absolute(values["feature_dir"])
+    portable = dict(values)
+    for name in _FOLDERS:
+        if values.get(name) is not None:
+            portable[name] = _absolute(values[name])
+    for name in _DATASETS:
+        for prefix in (FOLDER, PREPARED):
+            if name in values and values[name].startswith(prefix):
+                portable[name] = prefix + _absolute(values[name].removeprefix(prefix))
     for name in _PATHS:
         value = values.get(name)
         if value is not None and value not in (*PUBLISHED, *APPLICATIONS) and Path(value).exists():

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import Any, Self
 
@@ -20,6 +20,8 @@ from rl_nas.evaluation.rewards import make_reward
 from rl_nas.loops.asynchronous import search_async
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
+from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.plan import Plan
 from rl_nas.one_shot.search import FixedProposals
 from rl_nas.report.health_log import HealthLog
@@ -41,6 +43,7 @@ from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.examples import batch_size, examined, write_examples
 from rl_nas.workflows.networks import check_parts
 from rl_nas.workflows.one_shot import OneShotStage
+from rl_nas.workflows.pretraining import check_pretraining
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.space import any_genotype, search_space
@@ -87,7 +90,9 @@ class SearchRun:
         for ability, flag in _asked(config):
             task.require(ability, flag)
         # Before images are decoded and features are computed.
-        check_parts(task, genotype, f"--space={config.space.space}", config.flags())
+        space, is_backbone = f"--space={config.space.space}", family_of(genotype).part == BACKBONE
+        check_parts(task, genotype, space, config.flags())
+        check_pretraining(config.pretraining, task, space, is_backbone=is_backbone)
         make_strategy = find_strategy(config.strategy.strategy)
         self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
         self._data = load_images(opened.source)
@@ -96,7 +101,7 @@ class SearchRun:
             head = task.head(config.problem(task, self._data.class_names))
             network = without_unread(self.config.network, genotype, head)
             self.config = replace(self.config, network=network)
-        self._setup = set_up(self.config, genotype, opened, self._data)
+        self._setup = set_up(self.config, genotype, opened, self._data, folder)
         self.best = BestChild(folder, self._space.decode)
         self._check_networks()
         self.one_shot: OneShotStage | None = None
@@ -123,7 +128,9 @@ class SearchRun:
         if self.one_shot is not None:
             ranked = self.one_shot.architectures(self._plan)
             strategy, trials, batch = FixedProposals(ranked), min(trials, len(ranked)), len(ranked)
-        with image_cache(self._data, self.folder.images), self._children.executor(config) as executor:
+        pretraining = self._setup.pretraining
+        kept = image_cache(pretraining.images, self.folder.pretraining_images) if pretraining else nullcontext()
+        with image_cache(self._data, self.folder.images), kept, self._children.executor(config) as executor:
             progress = SearchProgress(trials, recorded, workers=lambda: executor.workers)
             with progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)

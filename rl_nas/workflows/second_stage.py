@@ -16,6 +16,7 @@ import numpy as np
 from rl_nas.child.data.settings import DIVISION
 from rl_nas.errors import RunError
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Candidate, Retrained, of_kind, ranked
+from rl_nas.evaluation.settings import PretrainSettings
 from rl_nas.exit_codes import INTERRUPTED
 from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, flag_words, parse
@@ -110,12 +111,20 @@ class SecondStage:
         return folder.read_results()
 
     def _inherited(self, recipe: str) -> list[str]:
-        """Flags of the search that a recipe does not give: other parts of networks, and on its data those of tasks."""
+        """Flags of the search that a recipe does not give: other parts of networks, and on its data those of tasks.
+
+        Backbones start from their pretraining in the search, unless the recipe says from what.
+        """
         read, config = parse(_TRAIN, [f"--flagfile={recipe}"]), self._config
         same_data = portable(read.values)["dataset"] == portable(config.flags())["dataset"]
         groups: tuple[type[Settings], ...] = (PartSettings, *(TASK_SETTINGS if same_data else ()))
+        if config.pretraining.epochs and not read.given & {"init", *PretrainSettings().flags()}:
+            groups += (PretrainSettings,)
         names = [name for group in groups for name in group().flags() if name not in read.given]
-        return flag_words({name: portable(config.flags())[name] for name in names})
+        flags = {name: portable(config.flags())[name] for name in names}
+        if flags.get("pretrain_epochs"):
+            flags["pretrain_dir"] = flags["pretrain_dir"] or str(self._folder.pretrained)
+        return flag_words(flags)
 
 
 def published(settings: SecondStageSettings) -> list[str]:

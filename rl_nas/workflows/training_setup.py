@@ -1,10 +1,12 @@
 """Everything that a full training works on: data, task, networks, and the weights that it starts from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
@@ -14,16 +16,21 @@ from rl_nas.child.network.keras_backbone import KerasBackbone
 from rl_nas.child.training.transfer import start_from
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.averaged_views import AveragedViews
+from rl_nas.evaluation.pretraining import Pretraining
+from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.features import Head
 from rl_nas.networks.genotypes import load
 from rl_nas.networks.layer import Cost
 from rl_nas.spaces.decisions import Genotype
+from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import open_source, tell_user
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.backbone import load_backbone
 from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.networks import NamedBackbone, make_networks
+from rl_nas.workflows.pretraining import check_pretraining, make_pretraining
 from rl_nas.workflows.run_config import without_unread
 
 
@@ -40,6 +47,7 @@ class TrainingSetup:
         backbone: that the genotype does not describe; None: it does.
         test_split: for the final measurement; None: there is none.
         views: further final measurements; None: none are asked for.
+        pretraining: of the backbone that the genotype describes; None: there is none.
     """
 
     config: TrainConfig
@@ -50,6 +58,7 @@ class TrainingSetup:
     backbone: NamedBackbone | None
     test_split: str | None
     views: AveragedViews | None
+    pretraining: Pretraining | None = None
 
     @property
     def task(self) -> Task:
@@ -74,8 +83,9 @@ class TrainingSetup:
     @property
     def freeze(self) -> str:
         """What is not trained: none, norm or backbone."""
-        trained = self.config.start.init is not None or (self.backbone is not None and self.backbone.trained)
-        return self.task.freeze(self.config.start.freeze, trained=trained)
+        start, backbone = self.config.start, self.backbone
+        trained = start.init is not None or self.pretraining is not None or (backbone is not None and backbone.trained)
+        return self.task.freeze(start.freeze, trained=trained)
 
     @property
     def cost(self) -> Cost:
@@ -102,12 +112,13 @@ class TrainingSetup:
             return start_from(start, model, self.networks.skeleton(self.genotype), self.head).normalization
         if self.keras_backbone is not None:
             return self.keras_backbone.normalization  # the model has its weights
+        if self.pretraining is not None:
+            _assign(model, self.pretraining(self.genotype).weights)
+            return self.pretraining.normalization
         if self.backbone is None or self.backbone.file is None:
             return None
         backbone = load_backbone(self.backbone, self.networks, self.genotype)
-        for variable in model.variables:
-            if variable.path in backbone.weights:
-                variable.assign(backbone.weights[variable.path])
+        _assign(model, backbone.weights)
         return backbone.normalization
 
 
@@ -133,6 +144,8 @@ def set_up_training(config: TrainConfig, genotype: Genotype) -> TrainingSetup:
     if settings.resume and config.parts.backbone is None:
         config = replace(config, network=without_unread(config.network, genotype, task.head(problem)))
     what = f"--genotype={settings.genotype}"
+    if config.pretraining.epochs:
+        _check_pretraining(config, task, what, genotype)
     networks, backbone = make_networks(task, problem, genotype, what, config.flags(), source.shape, preset="cifar")
     networks.plan(genotype)  # before targets are counted
     networks = networks.on_targets(genotype, pipeline.train_targets, tell_user)
@@ -141,10 +154,21 @@ def set_up_training(config: TrainConfig, genotype: Genotype) -> TrainingSetup:
             f"--init={config.start.init} and --backbone={backbone.name} both bring weights of the backbone;"
             " leave out --init, or give the backbone's genotype alone, with its sizes"
         )
+    pretraining = None
+    if config.pretraining.epochs:
+        weights, data_dir = TrainingFolder(settings.run_dir or "").pretrained, config.data.data_dir
+        pretraining = make_pretraining(config.pretraining, data_dir, networks, genotype, weights, tell=tell_user)
     keras_backbone, views = None if backbone is None else backbone.keras, None
     if config.evaluation.asked:
         views = AveragedViews(config.evaluation, networks, genotype, keras_backbone)
-    return TrainingSetup(config, genotype, source, pipeline, networks, backbone, test_split, views)
+    return TrainingSetup(config, genotype, source, pipeline, networks, backbone, test_split, views, pretraining)
+
+
+def _assign(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
+    """Copies weights to the variables of their paths."""
+    for variable in model.variables:
+        if variable.path in weights:
+            variable.assign(weights[variable.path])
 
 
 def _check_same_genotype(init: str, genotype: Genotype) -> None:
@@ -153,3 +177,13 @@ def _check_same_genotype(init: str, genotype: Genotype) -> None:
     other = path / "genotype.json"
     if other.exists() and load(other).canonical_key() != genotype.canonical_key():
         raise UsageError(f"--init={init} is a network of another genotype; give --genotype={other}")
+
+
+def _check_pretraining(config: TrainConfig, task: Task, what: str, genotype: Genotype) -> None:
+    """Raises `UsageError` if a pretraining would have no effect."""
+    check_pretraining(config.pretraining, task, what, is_backbone=family_of(genotype).part == BACKBONE)
+    if config.start.init is not None:
+        raise UsageError(
+            f"--init={config.start.init} and --pretrain_epochs={config.pretraining.epochs} both bring weights of the"
+            " backbone; leave one of them out"
+        )

@@ -99,12 +99,7 @@ class PlannedBackbone:
 
     def fingerprint(self) -> str:
         """See `Backbone`."""
-        plan = self._plan
-        names = {tensor.node: name for name, tensor in plan.inputs.items()}
-        names |= {node.output.node: node.name for node in plan.nodes}
-        layers = [(node.name, node.layer, [names[x.node] for x in node.inputs], node.weights_of) for node in plan.nodes]
-        outputs = {name: names[tensor.node] for name, tensor in sorted(plan.outputs.items())}
-        digest = hashlib.sha256(repr((layers, outputs)).encode())
+        digest = hashlib.sha256(self._plan.text().encode())
         for path, value in sorted(self.weights.items()):
             digest.update(path.encode() + value.tobytes())
         return digest.hexdigest()

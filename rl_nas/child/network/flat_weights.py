@@ -152,6 +152,8 @@ class FlatModel(ABC):
 
     def load(self, values: Mapping[str, np.ndarray]) -> None:
         """Changes the weights whose paths are among the names of the values."""
+        if not values:
+            return
         self.trainable.load(values)
         self.other.load(values)
 

@@ -63,6 +63,7 @@ class Detection(Task):
     predict_settings: ClassVar[tuple[type[Settings], ...]] = (DetectionPredictSettings,)
     extras: ClassVar[tuple[str, ...]] = (SUPPRESSION,)
     keeps_norm: ClassVar[bool] = True
+    needs_pretraining: ClassVar[bool] = True
 
     @override
     def annotation(
