@@ -202,7 +202,7 @@ def test_what_does_not_fit_is_one_line(flags: tuple[str, ...], message: str) -> 
 RETINANET = ("--neck_filters=256", "--tower_filters=256", "--tower_layers=4", "--notower_separable")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_detectors_on_resnet_50_have_the_published_sizes() -> None:
     """Ghiasi et al. 2019, table 1, print 34.0M and 97.0B, 60.3M and 140.6B at 640 pixels.
 
