@@ -6,11 +6,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rl_nas.child.data.augmentation import augment
 from rl_nas.child.data.settings import AugmentSettings
 from rl_nas.child.training.optimization import Average, learning_rate, make_optimizer
 from rl_nas.child.training.settings import TrainingSettings
+from rl_nas.errors import UsageError
 from rl_nas.tasks.classification.objective import cross_entropy
 
 EPOCH = 1_281_167 // 1600
@@ -58,6 +61,41 @@ def test_poly_is_a_power_of_the_fraction_that_is_left(final: float) -> None:
         assert float(rate(step)) == pytest.approx(0.007 * (final + (1 - final) * power), rel=1e-4, abs=1e-9)
     line = learning_rate(TrainingSettings(learning_rate=0.5, schedule="poly", poly_power=1.0), batch=1, steps=100)
     assert float(line(25)) == pytest.approx(0.375)
+
+
+def test_the_steps_of_retinanet() -> None:
+    """0.01, divided by 10 at 60,000 and again at 80,000 of 90,000 steps (Lin et al. 2017, section 4.1)."""
+    settings = TrainingSettings(epochs=90, learning_rate=0.01, schedule="step", step_epochs="60,80")
+    rate = learning_rate(settings, batch=16, steps=90_000)
+    for first, last, expected in ((0, 59_999, 1e-2), (60_000, 79_999, 1e-3), (80_000, 89_999, 1e-4)):
+        assert float(rate(first)) == float(rate(last)) == pytest.approx(expected)
+        assert float(rate(tf.constant(last, tf.int64))) == float(rate(last))  # the type of an optimizer's counter
+
+
+@given(st.sets(st.integers(1, 1199), min_size=1, max_size=5), st.floats(0.01, 1), st.integers(0, 1199))
+def test_steps_fall_by_a_factor_each_time_an_epoch_is_reached(places: set[int], factor: float, step: int) -> None:
+    """Tenths of epochs of 10 steps, in any number."""
+    text = ",".join(str(place / 10) for place in sorted(places))
+    settings = TrainingSettings(epochs=120, learning_rate=0.5, schedule="step", step_epochs=text, step_factor=factor)
+    expected = 0.5 * factor ** sum(place <= step for place in places)
+    assert float(learning_rate(settings, batch=1, steps=1200)(step)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("text", ["", "60,", "80,60", "60,60", "0,60", "-1", "a", "nan", "5,inf", "5;8"])
+def test_steps_that_do_not_rise_are_one_line(text: str) -> None:
+    message = f"--step_epochs={text}: expected rising numbers of epochs above 0, such as 60,80"
+    for schedule in ("step", "cosine"):
+        with pytest.raises(UsageError) as raised:
+            TrainingSettings(schedule=schedule, epochs=90, step_epochs=text)
+        assert str(raised.value) == message
+
+
+def test_steps_are_needed_by_their_schedule_and_within_its_epochs() -> None:
+    with pytest.raises(UsageError, match="--schedule=step needs --step_epochs: give the epochs"):
+        TrainingSettings(schedule="step")
+    with pytest.raises(UsageError, match="--step_epochs=8,12: expected numbers below 12, the epochs"):
+        TrainingSettings(schedule="step", step_epochs="8,12", epochs=12)
+    TrainingSettings(schedule="cosine", step_epochs="8,12", epochs=12)  # as other schedules' flags
 
 
 def test_a_warm_up_is_a_line_that_does_not_shift_the_schedule() -> None:

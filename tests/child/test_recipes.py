@@ -19,11 +19,15 @@ from rl_nas.networks.network import plan_network, size_notation, solve
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.one_shot.settings import EstimatorSettings
+from rl_nas.spaces.published import NASNET_A
+from rl_nas.tasks.catalog import find_task
 from rl_nas.tasks.classification.head import ClassificationHead as Head
 from rl_nas.tasks.classification.settings import ClassificationSettings
+from rl_nas.tasks.detection.anchors import parse_sizes
+from rl_nas.tasks.detection.settings import DetectionSettings
 from rl_nas.workflows.settings import SearchRunSettings, TrainRunSettings
 
-CIFAR_IMAGES, IMAGENET_IMAGES = 50_000, 1_281_167
+CIFAR_IMAGES, IMAGENET_IMAGES, COCO_IMAGES = 50_000, 1_281_167, 118_287
 IMAGENET = ("imagenet_mobile", "imagenet_large", "imagenet_amoebanet_a")
 CIFAR = ("cifar10_nasnet_a", "cifar10_amoebanet_a")
 
@@ -150,3 +154,30 @@ def test_the_micro_search_of_enas() -> None:
     skeleton = solve(find_genotype("ENAS-micro"), parsed.group(NetworkSettings), (32, 32, 3), Head(10))
     assert (skeleton.cells * (skeleton.reductions + 1), skeleton.filters) == (6, 20)
     assert (1 - skeleton.dropout, skeleton.drop_path) == (0.9, 0.6)
+
+
+def test_retinanet_on_coco_is_that_of_the_paper() -> None:
+    """Lin et al. 2017, Focal Loss, section 4.1: 0.01 for 60,000 of 90,000 steps of 16 images, a tenth to 80,000."""
+    parsed = recipe("coco_nasnet_mobile")
+    per_epoch, training = COCO_IMAGES // 16, parsed.group(TrainingSettings)
+    steps = [0, 8 * per_epoch - 1, 8 * per_epoch, 10 * per_epoch, 11 * per_epoch, 12 * per_epoch - 1]
+    wanted = [0.01, 0.01, 0.001, 0.001, 0.0001, 0.0001]
+    assert rates("coco_nasnet_mobile", COCO_IMAGES, steps) == pytest.approx(wanted)
+    assert training.epochs * per_epoch == pytest.approx(90_000, rel=0.02)
+    assert [epoch / training.epochs for epoch in training.steps] == pytest.approx([60 / 90, 80 / 90], rel=1e-4)
+    assert (training.optimizer, training.momentum, training.weight_decay) == ("sgd", 0.9, 1e-4)
+    task = find_task("detection")
+    problem = task.problem(tuple(map(str, range(80))), parsed.values)
+    head, detection = task.head(problem), problem.of(DetectionSettings)
+    assert (head.pyramid, head.anchors) == ((8, 16, 32, 64, 128), 9)
+    assert [sides[0] for sides in parse_sizes(detection.anchor_sizes) or ()] == [32, 64, 128, 256, 512]
+    skeleton = solve(NASNET_A, parsed.group(NetworkSettings), (640, 640, 3), head, default="cifar")
+    plan = plan_network(NASNET_A, skeleton, (640, 640, 3), head)
+    backbone = plan_network(NASNET_A, skeleton, (640, 640, 3), Head(1000))
+    own = sum(
+        node.layer.cost(*(tensor.shape for tensor in node.inputs)).trainable
+        for node in plan.nodes
+        if not node.name.startswith(head.layers)
+    )
+    assert own == backbone.cost().trainable - (1056 + 1) * 1000  # its classifier
+    assert plan.outputs["scores"].shape == (1, 9 * (80**2 + 40**2 + 20**2 + 10**2 + 5**2), 80)

@@ -197,3 +197,33 @@ def test_what_does_not_fit_is_one_line(flags: tuple[str, ...], message: str) -> 
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+RETINANET = ("--neck_filters=256", "--tower_filters=256", "--tower_layers=4", "--notower_separable")
+
+
+@pytest.mark.long
+def test_detectors_on_resnet_50_have_the_published_sizes() -> None:
+    """Ghiasi et al. 2019, table 1, print 34.0M and 97.0B, 60.3M and 140.6B at 640 pixels.
+
+    The ResNet-50 of keras.applications has biases before its batch normalization. In three stages it strides in the
+    1x1 convolution before the 3x3 one, which then costs a quarter: 6,400 places of 256 x 128 weights or as many.
+    """
+    convolutions = [
+        layer
+        for layer in keras.applications.ResNet50(weights=None, include_top=False).layers
+        if isinstance(layer, keras.layers.Conv2D)
+    ]
+    strided = [layer for layer in convolutions if layer.kernel_size == (1, 1) and layer.strides == (2, 2)]
+    assert len(strided) == 2 * 3  # in each stage also the one beside the block
+    biases, saved = sum(layer.filters for layer in convolutions if layer.use_bias), 3 * 3 * (640 // 8) ** 2 * 256 * 128
+    for words, parameters, billions in (
+        (("--genotype=FPN", "--levels=3-7"), 34_088_599, 97.0),
+        (("--genotype=NAS-FPN", "--neck_repeats=7"), 60_078_743, 140.6),
+    ):
+        images = ("--anchor_ratios=0.5,1,2", "--classes=91", "--image_size=640", "--backbone=ResNet50")
+        described = run("describe", "--task=detection", *words, *RETINANET, *images, "--json")
+        assert described.returncode == 0, described.stderr
+        cost = json.loads(described.stdout)
+        assert cost["trainable_parameters"] == parameters + biases
+        assert (cost["multiply_adds"] + saved) / 1e9 == pytest.approx(billions, rel=0.003)

@@ -37,6 +37,8 @@ class Annotation:
         warp: targets of a batch, geometry of its images -> the targets after the same changes; None: changes do not
             affect the targets.
         is_given: whether a target is known: those of some test splits are secret.
+        negatives: whether an example may have none to be known, as an image without an object. Then targets of a part
+            are secret if those of all its examples are; otherwise one tells it of all.
         encoded: names of the features that `read` expects as they are stored.
         extras: text files that go with an exported network, content by name: what its users must know of the targets.
     """
@@ -47,6 +49,7 @@ class Annotation:
     decode: Callable[[Target, Frame], Target] = lambda target, frame: target
     warp: Callable[[Target, Geometry], Target] | None = None
     is_given: Callable[[Target], bool] = lambda target: True
+    negatives: bool = False
     encoded: tuple[str, ...] = ()
     extras: Mapping[str, str] = field(default_factory=dict)
 

@@ -56,6 +56,8 @@ class ImageSource:
         self.roles, self.remarks = assign_roles(examples, settings)
         if settings.valid_split is not None:
             self.check_targets(settings.valid_split, "give another --valid_split")
+        elif annotation.negatives and self.images("valid"):
+            self.check_targets("valid", "hold out more images, or others by another --split_seed")
 
     @property
     def test_split(self) -> str:
@@ -130,9 +132,9 @@ class ImageSource:
 
     def check_targets(self, part: str, advice: str) -> None:
         """Raises `UsageError` if a part has secret targets, with advice what to do."""
-        for _, kept in self.part(part).take(1).as_numpy_iterator():
-            if not self.annotation.is_given(kept):
-                raise UsageError(f"split {part} of {self.name} has no targets; {advice}")
+        examples = self.part(part).take(-1 if self.annotation.negatives else 1)
+        if not any(self.annotation.is_given(kept) for _, kept in examples.as_numpy_iterator()):
+            raise UsageError(f"split {part} of {self.name} has no targets; {advice}")
 
     @contextlib.contextmanager
     def decoding_errors(self) -> Iterator[None]:

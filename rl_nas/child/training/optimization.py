@@ -55,6 +55,11 @@ def learning_rate(
         schedule = keras.optimizers.schedules.ExponentialDecay(
             first, settings.decay_epochs * per_epoch, settings.decay_rate, staircase=True
         )
+    elif settings.schedule == "step":
+        rates = [first * settings.step_factor**number for number in range(len(settings.steps) + 1)]
+        # Keras' boundaries still have the rate before them.
+        boundaries = [round(epoch * per_epoch) - 1 for epoch in settings.steps]
+        schedule = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
     else:  # Chen et al. 2017, "Rethinking Atrous Convolution", section 4.1
         schedule = keras.optimizers.schedules.PolynomialDecay(
             first, steps, end_learning_rate=first * settings.final_rate, power=settings.poly_power

@@ -1,10 +1,27 @@
 """Settings of trainings and devices; TensorFlow-free, so that help texts are instant."""
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 from rl_nas.errors import UsageError
 from rl_nas.settings import Settings, setting
+
+
+def parse_step_epochs(text: str) -> tuple[float, ...]:
+    """The epochs of `--step_epochs`, as in `60,80`.
+
+    Raises:
+        UsageError: they are not rising numbers above 0.
+    """
+    try:
+        epochs = [float(word) for word in text.split(",")]
+    except ValueError:
+        epochs = []
+    if not epochs or not all(low < high < math.inf for low, high in pairwise([0.0, *epochs])):
+        raise UsageError(f"--step_epochs={text}: expected rising numbers of epochs above 0, such as 60,80")
+    return tuple(epochs)
 
 
 @dataclass(frozen=True)
@@ -22,11 +39,15 @@ class TrainingSettings(Settings):
     schedule: str = setting(
         "cosine",
         "how the learning rate falls: along half a cosine, along several of growing length (Loshchilov and Hutter"
-        " 2017), by a factor every few epochs, or as a power of the fraction that is left (poly; Chen et al. 2017)",
-        choices=("cosine", "cosine_restarts", "exponential", "poly"),
+        " 2017), by a factor every few epochs (exponential), by a factor after chosen epochs (step), or as a power of"
+        " the fraction that is left (poly; Chen et al. 2017)",
+        choices=("cosine", "cosine_restarts", "exponential", "step", "poly"),
     )
     final_rate: float = setting(
-        0.0, "fraction of the learning rate that a half cosine or poly ends at; not exponential", minimum=0, maximum=1
+        0.0,
+        "fraction of the learning rate that a half cosine or poly ends at; not schedules exponential and step",
+        minimum=0,
+        maximum=1,
     )
     restart_epochs: float = setting(10.0, "length of the first half cosine; schedule cosine_restarts", above=0)
     restart_growth: float = setting(
@@ -34,6 +55,12 @@ class TrainingSettings(Settings):
     )
     decay_rate: float = setting(0.97, "factor of each decay; schedule exponential", above=0, maximum=1)
     decay_epochs: float = setting(2.4, "epochs between two decays; schedule exponential", above=0)
+    step_epochs: str | None = setting(
+        None, "epochs after which the learning rate falls, rising numbers, such as 60,80; schedule step, which needs it"
+    )
+    step_factor: float = setting(
+        0.1, "factor of the learning rate after each of --step_epochs; schedule step", above=0, maximum=1
+    )
     poly_power: float = setting(0.9, "power of the fraction of the steps that is left; schedule poly", above=0)
     warmup_epochs: float = setting(0.0, "epochs in which the learning rate grows linearly from 0", minimum=0)
     optimizer: str = setting(
@@ -66,6 +93,23 @@ class TrainingSettings(Settings):
         maximum=0.999999,
     )
     jit_compile: bool = setting(False, "compile children with XLA (minutes a child on a CPU; for GPUs and TPUs)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        steps = self.steps
+        if self.schedule != "step":
+            return
+        if not steps:
+            raise UsageError("--schedule=step needs --step_epochs: give the epochs after which it falls, such as 60,80")
+        if steps[-1] >= self.epochs:
+            raise UsageError(
+                f"--step_epochs={self.step_epochs}: expected numbers below {self.epochs}, the epochs of the training"
+            )
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """Epochs after which the learning rate falls; empty if none are given."""
+        return () if self.step_epochs is None else parse_step_epochs(self.step_epochs)
 
 
 @dataclass(frozen=True)

@@ -104,6 +104,8 @@ def box_annotation(
         read=partial(_read, found, numbers, rows),
         decode=partial(_decode, rows),
         warp=warp_boxes,
+        is_given=_has_own,
+        negatives=True,
     )
 
 
@@ -176,6 +178,11 @@ def _read(names: BoxFeatures, numbers: Sequence[int], rows: int, example: Mappin
         "area": padded(area, 0.0),
         "count": tf.math.count_nonzero(learned, dtype=tf.int32),
     }
+
+
+def _has_own(kept: Target) -> bool:
+    """Whether a target, as `_read` gives it, has a box that is to be found."""
+    return bool(((kept["labels"] != PADDING) & ~kept["ignore"]).any())
 
 
 def _decode(rows: int, kept: Target, frame: Frame) -> Target:

@@ -94,9 +94,19 @@ class Detection(Task):
     def on_targets(
         self, problem: Problem, targets: Callable[[], Iterable[Any]], tell: Callable[[str], None]
     ) -> Problem:
-        """The problem with its anchors; tells which classes have no boxes, and how many boxes no anchor reaches."""
+        """The problem with its anchors; tells which classes have no boxes, and how many boxes no anchor reaches.
+
+        Raises:
+            UsageError: there is no box to learn from, or the flags give anchors for other levels.
+        """
         batches = [*targets()]
         counts = count_boxes(batches, problem.classes)
+        if not any(counts.own):
+            others = f" but {counts.ignored} that are ignored" if counts.ignored else ""
+            raise UsageError(
+                f"the {counts.images} training images have no box{others}; expected boxes to learn from: check the"
+                " data set, or train on more of its images"
+            )
         absent = [name for name, count in zip(problem.class_names, counts.own, strict=True) if not count]
         if absent:
             tell(f"the training images have no box of class {', '.join(absent)}")
