@@ -48,7 +48,9 @@ def open_source(
     """
     given = find_task(task) if task else None
     examples = (
-        _open_folder(settings.dataset, given, flags) if settings.dataset.startswith(FOLDER) else open_tfds(settings)
+        _open_folder(settings.dataset, given, flags, tell)
+        if settings.dataset.startswith(FOLDER)
+        else open_tfds(settings)
     )
     features, supervised = examples.features, examples.supervised
     chosen = given or task_for(settings.dataset, features, supervised, tell)
@@ -64,18 +66,31 @@ def open_source(
     return Opened(chosen, source)
 
 
-def _open_folder(dataset: str, given: Task | None, flags: Mapping[str, Any]) -> Examples:
-    """The examples of `folder:PATH`: by the given task, or by one that knows its layout.
+def _open_folder(dataset: str, given: Task | None, flags: Mapping[str, Any], tell: Callable[[str], None]) -> Examples:
+    """The examples of `folder:PATH`: by the given task, or by the first that knows its layout, which is told.
 
     Classification comes last: folders of images and of masks look like those of two classes.
     """
     path = os.path.expanduser(dataset.removeprefix(FOLDER)).rstrip("/")
     if not tf.io.gfile.isdir(path):  # also in a bucket
         raise UsageError(f"--dataset={dataset}: no folder {path}")
-    tasks = [*([given] if given else []), *reversed(TASKS.values())]
-    for task in tasks:
+    first, *others = TASKS.values()
+    tasks = [*([given] if given else []), *others, first]
+    for number, task in enumerate(tasks):
         examples = task.folder(path, flags)
-        if examples is not None:
-            return examples
+        if examples is None:
+            continue
+        also = [one.name for one in tasks[number + 1 : -1] if given is None and _fits(one, path, flags)]
+        if also:
+            tell(f"task: {task.name}; {dataset} also fits {', '.join(f'--task={name}' for name in also)}")
+        return examples
     layouts = "; ".join(dict.fromkeys(f"{task.name}: {task.layouts}" for task in tasks if task.layouts))
     raise UsageError(f"--dataset={dataset} is in no known layout; expected one of: {layouts}")
+
+
+def _fits(task: Task, path: str, flags: Mapping[str, Any]) -> bool:
+    """Whether a folder is in a layout of a task."""
+    try:
+        return task.folder(path, flags) is not None
+    except UsageError:
+        return True

@@ -1,5 +1,6 @@
 """Folders of images with boxes, in every format."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,7 @@ from rl_nas.child.data.splits import TEST
 from rl_nas.tasks.detection.annotation import box_annotation
 from rl_nas.tasks.detection.data_settings import DetectionDataSettings
 from rl_nas.tasks.detection.folders import BoxFolder, box_folder
+from rl_nas.tasks.sources import open_source
 
 SPLITS = scenes(train=7, val=4, test=3)
 SIZE = (48, 64)
@@ -303,3 +305,22 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "JPEGImages/val2.jpg"
     broken.write_bytes(b"no image")
     assert folder.unreadable() == str(broken)
+
+
+def test_a_folder_that_fits_two_tasks_says_which_one_it_opens(tmp_path: Path) -> None:
+    found = scenes(train=3, val=2)
+    write_voc(tmp_path, found)
+    for split, images in found.items():
+        write(tmp_path / f"ImageSets/Segmentation/{split}.txt", "\n".join(scene.name for scene in images))
+        for scene in images:
+            mask = io.BytesIO()
+            Image.new("P", scene.size[::-1], 1).save(mask, "PNG")
+            write(tmp_path / f"SegmentationClass/{scene.name}.png", mask.getvalue())
+    told: list[str] = []
+    settings = DataSettings(f"folder:{tmp_path}", valid_split="val", image_size="32")
+    opened = open_source(settings, flags={"classes": None}, tell=told.append)
+    others = {"detection": "segmentation", "segmentation": "detection"}[opened.task.name]
+    assert f"task: {opened.task.name}; folder:{tmp_path} also fits --task={others}" in told
+    told.clear()
+    assert open_source(settings, "detection", tell=told.append).task.name == "detection"
+    assert not any("also fits" in line for line in told)
