@@ -21,7 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from confirmation import SPLITS, Confirmed, Part, published_part
-from frame import Table, remark, run
+from frame import Table, estimate_text, remark, run
 
 from rl_nas.errors import RunError
 from rl_nas.flags.lists import names_of
@@ -89,10 +89,10 @@ def _table(parsed: Parsed) -> Table:
     columns: dict[str, Callable[[Any], str]] = {
         f"{part} of": str,
         "runs": str,
-        "reward": _shown,
-        "reward of the last quarter": _shown,
-        f"held-out {quality}, fresh seeds": _shown,
-        f"test {quality}": _shown,
+        "reward": estimate_text,
+        "reward of the last quarter": estimate_text,
+        f"held-out {quality}, fresh seeds": estimate_text,
+        f"test {quality}": estimate_text,
     }
     return Table(columns, _rows(settings, config, space, found, also) if finished else ())
 
@@ -184,10 +184,6 @@ def _quality_name(folders: Iterable[Path]) -> str:
 
 def _over(values: Sequence[float]) -> Estimate | None:
     return estimate(np.array(values)) if values else None
-
-
-def _shown(one: Estimate) -> str:
-    return f"{one.mean:.4f}" if one.low == one.high else f"{one.mean:.4f} [{one.low:.4f}, {one.high:.4f}]"
 
 
 if __name__ == "__main__":
