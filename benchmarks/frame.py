@@ -17,6 +17,7 @@ from rl_nas.commands import cli
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.statistics import Estimate
 from rl_nas.strategies.catalog import LEARNED, STRATEGIES
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
@@ -78,6 +79,11 @@ def in_new_process(function: Callable[..., Any], *arguments: Any) -> Any:
     """Calls a function in a fresh process, whose standard output goes to standard error."""
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=os.dup2, initargs=(2, 1)) as pool:
         return pool.submit(function, *arguments).result()
+
+
+def estimate_text(one: Estimate) -> str:
+    """A mean with its interval, if that is more than a point."""
+    return f"{one.mean:.4f}" if one.low == one.high else f"{one.mean:.4f} [{one.low:.4f}, {one.high:.4f}]"
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ class Networks:
         image_shape: height, width, channels of the images.
         backbone: if it is the same in all of them: its genotype, or its feature maps; None: genotypes are backbones.
         preset: for backbones of cells, if the settings name none.
-        frozen_norm: whether the batch normalization of planned backbones is not trained.
+        frozen_norm: whether the batch normalization of backbones is not trained.
     """
 
     task: Task

@@ -106,7 +106,7 @@ class ChildSetup:
             seed: of its initial weights.
         """
         if self.keras is not None and not self.reads_features:
-            return FlatKerasModel(build_network(plan, self.keras, seed=seed))
+            return FlatKerasModel(build_network(plan, self.keras, seed=seed, frozen_norm=self.networks.frozen_norm))
         return PlannedModel(plan, seed=seed)
 
     def training_data(self) -> TrainingData:
@@ -152,13 +152,7 @@ def set_up(
             raise UsageError(f"{config.features.asked}: for a --backbone that is not searched; leave it out")
         return _searched_backbone(config, genotype, ChildSetup(images, annotation, networks), folder, tell)
     backbone = load_backbone(named, networks, genotype, tell)
-    own = not isinstance(backbone, KerasBackbone)
-    if config.features.freeze == "norm" and not own:
-        raise UsageError(
-            f"--freeze=norm is for backbones of rl_nas; --backbone={named.name} is trained as a whole, or not at all"
-            " with --freeze=backbone"
-        )
-    freeze = opened.task.freeze(config.features.freeze, trained=own and named.trained)
+    freeze = opened.task.freeze(config.features.freeze, trained=named.trained)
     networks = replace(networks, frozen_norm=freeze == "norm")
     setup = ChildSetup(images, annotation, networks, backbone, frozen=freeze == "backbone")
     if config.features.feature_cache == "no":

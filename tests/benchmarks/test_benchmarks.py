@@ -230,11 +230,10 @@ def test_wrong_use_is_told_in_a_line(name: str, word: str, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("words", [["--flagfile=flags/camvid_dpc.cfg"], ["--valid_images=8"], ["--group_by=(.)"]])
-def test_heads_are_confirmed_on_the_test_split_by_any_recipe(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_confirmed_on_the_test_split_by_any_recipe(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    benchmark = load("segmentation_search")
-    config = SearchConfig.from_flags(parse(benchmark.COMMAND, words).values)
-    tested = benchmark.tested_on(config)
+    config = SearchConfig.from_flags(parse(load("part_search").COMMAND, words).values)
+    tested = load("confirmation").tested_on(config)
     assert tested.data.valid_split == "test"
     assert tested.training == config.training
 

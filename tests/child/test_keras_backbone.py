@@ -14,6 +14,7 @@ import tensorflow as tf
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.network.backbone import PlannedBackbone
 from rl_nas.child.network.composed import build_network
+from rl_nas.child.network.flat_weights import FlatKerasModel
 from rl_nas.child.network.keras_backbone import PREFIX
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.errors import UsageError
@@ -114,6 +115,26 @@ def test_the_network_behind_it_gives_the_logits_of_the_planned_one(planned: Plan
     assert found.shape == (2, 30, 44, 3)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert [variable.path for variable in build_network(head, foreign).weights] == paths
+
+
+def test_frozen_normalization_is_not_trained_and_keeps_its_averages(foreign: Any) -> None:
+    head = plan_network(foreign.maps, SKELETON, SHAPE, HEAD)
+    trained, frozen = (FlatKerasModel(build_network(head, foreign, frozen_norm=frozen)) for frozen in (False, True))
+    paths, kept = ({v.path for v in model.trainable.specs} for model in (trained, frozen))
+    assert (
+        paths - kept
+        == {path for path in paths if path.startswith(PREFIX) and path.endswith(("gamma", "beta"))}
+        != set()
+    )
+    assert kept < paths
+    image = tf.constant(RNG.normal(size=(2, *SHAPE)).astype(np.float32))
+    for model, stays in ((trained, False), (frozen, True)):
+        _, _, other = model.train_call(model.trainable.vector.value, image)
+        before = {v.path: np.array(value) for v, value in model.other.mapping(model.other.vector.value)}
+        after = {v.path: np.array(value) for v, value in model.other.mapping(other)}
+        changed = {path for path, value in after.items() if not np.array_equal(value, before[path])}
+        assert any(path.startswith(PREFIX) for path in changed) != stays
+        assert any(not path.startswith(PREFIX) for path in changed)  # the head's
 
 
 def test_the_names_are_those_of_keras() -> None:

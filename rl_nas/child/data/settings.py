@@ -176,7 +176,7 @@ class FeatureCacheSettings(Settings):
         "auto",
         "layers of the backbone that are not trained, with --feature_cache=no: none, batch normalization with its"
         " averages, or (backbone) all, whose features are computed from every batch, so that images may change in any"
-        " way; auto: norm with --task=detection and a trained backbone of rl_nas, otherwise none",
+        " way; auto: norm with --task=detection and a trained backbone, otherwise none",
         choices=("auto", "none", "norm", "backbone"),
     )
     feature_dir: str | None = setting(

@@ -2,13 +2,18 @@
 
 import keras
 
-from rl_nas.child.network.keras_backbone import KerasBackbone
+from rl_nas.child.network.keras_backbone import PREFIX, KerasBackbone
 from rl_nas.child.network.keras_model import build_model, initialize, planned_outputs
 from rl_nas.networks.plan import Plan
 
 
 def build_network(
-    plan: Plan, backbone: KerasBackbone | None = None, *, seed: int = 0, name: str = "child"
+    plan: Plan,
+    backbone: KerasBackbone | None = None,
+    *,
+    seed: int = 0,
+    name: str = "child",
+    frozen_norm: bool = False,
 ) -> keras.Model:
     """Builds a network that reads images.
 
@@ -17,6 +22,7 @@ def build_network(
         backbone: that computes these from images; None: the plan is the whole network.
         seed: as in `build_model`, of the backbone's dropout too.
         name: of the model.
+        frozen_norm: whether the batch normalization of the Keras backbone is not trained, and uses its averages.
 
     Returns:
         A functional model from float images [batch, height, width, channels] to the plan's outputs. The names of the
@@ -27,4 +33,7 @@ def build_network(
     image = keras.Input(backbone.image_shape, name="image")
     model = keras.Model(image, planned_outputs(plan, backbone.attach(image, seed), seed=seed), name=name)
     initialize(model, plan, seed)
+    for layer in model.layers:
+        if frozen_norm and layer.name.startswith(PREFIX) and isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
     return model
