@@ -69,7 +69,8 @@ def _run(parsed: Parsed) -> int:
         raise UsageError("no image; give the files after the flags, such as: rl_nas predict --model=exported cat.png")
     path = _saved_model(Path(settings.model))
     task = find_task(parsed.group(TaskSettings).task or _recorded_task(path))
-    check_unread(task, [group.from_flags(parsed.values) for group in PREDICT_SETTINGS])
+    groups = [group.from_flags(parsed.values) for group in PREDICT_SETTINGS]
+    check_unread(task, groups, own=task.predict_settings)
     names = read_text(path / _EXTRA / _CLASSES, _HINT).splitlines()
     predictor = task.predictor(names, _extras(task, path), parsed.values)
     files = find_images(parsed.words, predictor, lambda line: print(line, file=sys.stderr, flush=True))
