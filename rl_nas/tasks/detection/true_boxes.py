@@ -118,15 +118,18 @@ class TrueBoxes:
                 f" {some_names(self._names)}"
             )
         numbers = [self._names.index(name) if name in self._names else PADDING for name in listed.class_names]
-        others: Counter[str] = Counter()
+        others, sought = Counter[str](), 0
         for image in (image for images in listed.splits.values() for image in images):
             header = header_of(image.file)
             boxes = clean_boxes(image, header, odd)
             labels = np.array([numbers[label] for label in boxes.labels], np.int32)
             others.update(listed.class_names[label] for label in boxes.labels[labels == PADDING])
+            sought += np.count_nonzero((labels != PADDING) & ~boxes.ignore)
             self._known[image.file] = boxes._replace(labels=labels), header
         if others:
             counts = some_names([f"{name} ({count})" for name, count in others.most_common()])
             odd.tell(f"{where}: boxes of classes that the network does not have: {counts}; left out")
+        if not sought:
+            odd.tell(f"{where}: no true box is to be found; there is nothing to compare detections with")
         for line in odd.told(where):
             tell(line)
