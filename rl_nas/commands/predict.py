@@ -49,6 +49,7 @@ PREDICT = Command(
         "rl_nas predict --model=exported cat.png dog.jpg",
         "rl_nas predict --model=exported --json cat.png",
         "rl_nas predict --model=exported --out=predicted --masks=photos_masks photos",
+        "rl_nas predict --model=exported --out=predicted --boxes=instances_val2017.json val2017",
         "rl_nas predict --model=exported --out=predicted --tile=513 --overlap=128 aerial.png",
     ),
     groups=(PredictSettings, TaskSettings, *PREDICT_SETTINGS),
