@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from processes import EDGES
 
 from rl_nas.child.data.shapes import CLASSES, draw_shapes
 
 TASK = "--task=detection"
-NETWORK = ("--cells=1", "--filters=4", "--reductions=3", "--stem_multiplier=1")
+BACKBONE = EDGES
+NETWORK = ("--cells=1", "--filters=4", "--reductions=3")
 HEAD = ("--neck_filters=8", "--tower_filters=8", "--tower_layers=1")
 STEPS = ("--batch_size=12", "--optimizer=adam", "--learning_rate=0.005")
 

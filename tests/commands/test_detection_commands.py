@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from detectors import HEAD, KINDS, NETWORK, STEPS, TASK, write_shapes
+from detectors import BACKBONE, HEAD, KINDS, NETWORK, STEPS, TASK, write_shapes
 from PIL import Image
 from processes import Words, refuse, results, run
 
@@ -34,8 +34,8 @@ def data(pictures: Path) -> Words:
 
 @pytest.fixture(scope="module")
 def trained(base: Path, data: Words) -> Path:
-    """A detector of NASNet-A's cells under the default neck."""
-    words = (*data, "--genotype=NASNet-A", *NETWORK, *HEAD, *STEPS, "--epochs=8", "--flip", "--noauxiliary")
+    """A detector of small cells under the default neck."""
+    words = (*data, f"--genotype={BACKBONE}", *NETWORK, *HEAD, *STEPS, "--epochs=8", "--flip")
     done = run("train", *words, f"--run_dir={base / 'trained'}")
     assert done.returncode == 0, done.stderr
     assert "valid mAP" in done.stderr
@@ -207,7 +207,7 @@ def test_a_backbone_is_trained_further_and_keeps_its_normalization(
     kernels = [path for path in shared if "kernel" in path]
     norms = [path for path in shared if path.endswith(("gamma", "beta", "moving_mean", "moving_variance"))]
     print(sorted(ours), sorted({p.split("/")[0] for p in ours}))
-    assert min(len(kernels), len(norms)) > 20
+    assert min(len(kernels), len(norms)) > 10
     assert not any(np.array_equal(ours[path], theirs[path]) for path in kernels)
     assert {np.array_equal(ours[path], theirs[path]) for path in norms} == {freeze == "auto"}
     averages = [path for path in ours if path.startswith(of_head) and path.endswith("moving_mean")]

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from detectors import HEAD, KINDS, NETWORK, STEPS, TASK
+from detectors import BACKBONE, HEAD, KINDS, NETWORK, STEPS, TASK
 from processes import Words, refuse, run
 
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import Trial
 
-SPACE = ("--space=nas_fpn", "--strategy=random", "--update_every=2", "--backbone=NASNet-A")
+SPACE = ("--space=nas_fpn", "--strategy=random", "--update_every=2", f"--backbone={BACKBONE}")
 IMAGES = ("--train_images=24", "--valid_images=12", "--epochs=1", "--trials=2")
 
 
@@ -99,8 +99,7 @@ def test_children_can_train_their_backbone_too(base: Path, search: Words) -> Non
 def test_backbones_are_searched_under_a_neck(base: Path, shapes: Words) -> None:
     """Of the cells of nasbench201, with the limits of the flags in the network of the best one."""
     words = (*shapes, "--space=nasbench201", "--strategy=random", "--update_every=2", *HEAD, *STEPS, *IMAGES)
-    flags = ("--cells=1", "--filters=4", "--reductions=3", "--max_detections=5", "--levels=2-4")
-    done = run("search", *words, *flags, f"--run_dir={base / 'cells'}")
+    done = run("search", *words, *NETWORK, "--max_detections=5", "--levels=2-4", f"--run_dir={base / 'cells'}")
     assert done.returncode == 0, done.stderr
     assert "features: " not in done.stderr
     model = tf.saved_model.load(base / "cells/best/saved_model")

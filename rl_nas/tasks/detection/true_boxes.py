@@ -124,7 +124,7 @@ class TrueBoxes:
             boxes = clean_boxes(image, header, odd)
             labels = np.array([numbers[label] for label in boxes.labels], np.int32)
             others.update(listed.class_names[label] for label in boxes.labels[labels == PADDING])
-            sought += np.count_nonzero((labels != PADDING) & ~boxes.ignore)
+            sought += int(np.count_nonzero((labels != PADDING) & ~boxes.ignore))
             self._known[image.file] = boxes._replace(labels=labels), header
         if others:
             counts = some_names([f"{name} ({count})" for name, count in others.most_common()])
