@@ -68,9 +68,17 @@ def test_a_training_measures_boxes(trained: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_training_is_described_with_its_parts(trained: Path) -> None:
-    done = run("describe", f"--genotype={trained}", TASK, "--backbone=NASNet-A", "--image_size=48x64", "--classes=4")
-    print(done.stdout, done.stderr)
+def test_the_network_of_a_training_is_described(trained: Path) -> None:
+    """Its backbone by the folder, under the neck; or the neck on the backbone: both are what was trained."""
+    flags = ("--classes=4", "--image_size=48x64", *HEAD, "--json")
+    counted = results(trained)["network"]
+    for words in ((f"--genotype={trained}", TASK, *NETWORK), ("--genotype=FPN", f"--backbone={trained}")):
+        done = run("describe", *words, *flags)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert found["task"] == "detection"
+        for name in ("image", "trainable_parameters", "other_parameters", "multiply_adds"):
+            assert found[name] == counted[name]
 
 
 @pytest.mark.long
