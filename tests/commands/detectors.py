@@ -33,8 +33,8 @@ def write_shapes(root: Path, **counts: int) -> Path:
         images, annotations = [], []
         for number in range(count):
             image, on_top, kinds = draw_shapes(np.random.default_rng([seed, number]))
-            Image.fromarray(image).save(folder / f"{number}.png")
-            images.append({"id": number, "file_name": f"{number}.png"})
+            Image.fromarray(image).save(folder / f"{split}{number}.png")
+            images.append({"id": number, "file_name": f"{split}{number}.png"})
             for shape, kind in enumerate(kinds[1:], 1):
                 if (on_top == shape).any():
                     box = {"id": len(annotations), "image_id": number, "category_id": kind}
