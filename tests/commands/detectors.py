@@ -37,7 +37,7 @@ def write_shapes(root: Path, **counts: int) -> Path:
             images.append({"id": number, "file_name": f"{split}{number}.png"})
             for shape, kind in enumerate(kinds[1:], 1):
                 if (on_top == shape).any():
-                    box = {"id": len(annotations), "image_id": number, "category_id": kind}
+                    box = {"id": len(annotations) + 1, "image_id": number, "category_id": kind}
                     annotations.append(box | {"bbox": _around(on_top == shape)})
         categories = [{"id": number, "name": name} for number, name in enumerate(KINDS, 1)]
         content = {"images": images, "annotations": annotations, "categories": categories}

@@ -134,7 +134,7 @@ def test_figures_of_a_folder_with_true_boxes_are_those_of_the_training(
     names = [f"images/val/val{number}.png" for number in range(12)]
     assert sorted(found["images"]) == sorted(str(tmp_path / "photos" / name) for name in names)
     for name in names:
-        assert Image.open(tmp_path / "out/overlays" / name).size >= (64, 48)
+        assert (tmp_path / "out/overlays" / name).stat().st_size > 1000
     check_coco(tmp_path / "out/detections.json", sorted(names), expected["mAP"], pictures)
     words = (f"--boxes={pictures / 'annotations/instances_val.json'}", tmp_path / "photos/images/val")
     again = run("predict", f"--model={exported}", "--json", *words)
