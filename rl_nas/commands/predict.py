@@ -49,6 +49,7 @@ PREDICT = Command(
         "rl_nas predict --model=exported cat.png dog.jpg",
         "rl_nas predict --model=exported --json cat.png",
         "rl_nas predict --model=exported --out=predicted --masks=photos_masks photos",
+        "rl_nas predict --model=exported --out=predicted --boxes=instances_val2017.json val2017",
         "rl_nas predict --model=exported --out=predicted --tile=513 --overlap=128 aerial.png",
     ),
     groups=(PredictSettings, TaskSettings, *PREDICT_SETTINGS),
@@ -69,7 +70,8 @@ def _run(parsed: Parsed) -> int:
         raise UsageError("no image; give the files after the flags, such as: rl_nas predict --model=exported cat.png")
     path = _saved_model(Path(settings.model))
     task = find_task(parsed.group(TaskSettings).task or _recorded_task(path))
-    check_unread(task, [group.from_flags(parsed.values) for group in PREDICT_SETTINGS])
+    groups = [group.from_flags(parsed.values) for group in PREDICT_SETTINGS]
+    check_unread(task, groups, own=task.predict_settings)
     names = read_text(path / _EXTRA / _CLASSES, _HINT).splitlines()
     predictor = task.predictor(names, _extras(task, path), parsed.values)
     files = find_images(parsed.words, predictor, lambda line: print(line, file=sys.stderr, flush=True))

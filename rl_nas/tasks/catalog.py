@@ -69,18 +69,22 @@ def task_for(dataset: str, features: Mapping[str, Any], supervised: Sequence[str
     return fitting[0]
 
 
-def check_unread(task: Task, groups: Sequence[Settings], read: Sequence[str] = ()) -> None:
+def check_unread(
+    task: Task, groups: Sequence[Settings], read: Sequence[str] = (), own: Sequence[type[Settings]] | None = None
+) -> None:
     """Raises `UsageError` for a setting of another task that is not the default, as it would have no effect.
 
     Args:
         task: that is used.
         groups: settings of all tasks.
         read: names of settings that have an effect with all tasks.
+        own: groups that the task reads; left out: its `settings`.
     """
-    own = {name for group in (*task.settings, *task.predict_settings) for name in group().flags()}
+    own = task.settings if own is None else own
+    names = {name for group in own for name in group().flags()}.union(read)
     for group in groups:
-        if not isinstance(group, (*task.settings, *task.predict_settings)):
+        if not isinstance(group, tuple(own)):
             defaults = type(group)().flags()
             for name, value in group.flags().items():
-                if value != defaults[name] and name not in own.union(read):
+                if value != defaults[name] and name not in names:
                     raise UsageError(f"--{name}={value} has no effect with --task={task.name}; leave it out")

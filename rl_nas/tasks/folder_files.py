@@ -90,19 +90,21 @@ def check_inside(file: Path, root: Path) -> None:
         raise UsageError(f"{file} is a link out of the folder {root}; put the file itself there")
 
 
-def read_header(file: Path, root: Path) -> ImageHeader:
-    """The header of a JPEG or PNG image.
+def read_header(file: Path, root: Path | None, formats: tuple[str, ...] = ("JPEG", "PNG")) -> ImageHeader:
+    """The header of an image.
 
     Args:
         file: the image's.
-        root: the folder that it must not lead out of.
+        root: the folder that it must not lead out of; None: the user named the file.
+        formats: those that are read, by Pillow's names.
 
     Raises:
         UsageError: it does, or is no such image.
     """
-    check_inside(file, root)
+    if root is not None:
+        check_inside(file, root)
     try:
-        return read_image_header(file, ("JPEG", "PNG"))
+        return read_image_header(file, formats)
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"{file} cannot be decoded; fix or remove it") from error
 

@@ -82,7 +82,7 @@ class Task(ABC):
             untrained networks; and `views`, with `averaged`.
         layouts: of the folders that `folder` reads, such as `train/CLASS/NAME.jpg`; for messages and help texts.
         predict_settings: groups of the task's own flags of `rl_nas predict`.
-        extras: names of the files in `Annotation.extras` that `display` and `predictor` read.
+        extras: names of the files in `Annotation.extras` and `Serving.extras` that `display` and `predictor` read.
         keeps_norm: whether the batch normalization of trained backbones stays as it is, unless `--freeze` says
             otherwise: for batches that are too small for their own averages.
         needs_pretraining: whether backbones without any training find little in a short one.
@@ -189,7 +189,7 @@ class Task(ABC):
 
         Args:
             class_names: one for each class.
-            extras: content of the files of `Annotation.extras`, by name; some may be missing.
+            extras: content of the files that `Task.extras` names; some may be missing.
         """
         return Display(class_names)
 

@@ -185,7 +185,7 @@ def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> Na
     """
     if name is None:
         raise UsageError(
-            f"--backbone is missing; a {task.noun} needs one, such as the folder of a training of rl_nas train"
+            f"--backbone is missing; every {task.noun} needs one, such as the folder of a training of rl_nas train"
         )
     if is_foreign(name):
         return NamedBackbone(name, None)

@@ -223,7 +223,7 @@ def test_masks_mean_what_they_did_in_the_training_unless_flags_say_otherwise(tra
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--space=dpc",), "--backbone is missing; a segmentation network needs one"),
+        (("--space=dpc",), "--backbone is missing; every segmentation network needs one"),
         (("--space=dpc", "--backbone=NASNet-A", "--head=ASPP"), "--head=ASPP, but --space=dpc describes the head"),
         (("--space=nasnet", "--head=NASNet-A"), "--head=NASNet-A describes a backbone; expected a head"),
         (

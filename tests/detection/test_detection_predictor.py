@@ -3,15 +3,16 @@
 import contextlib
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from box_files import write, write_image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from test_average_precision import NAMES, measured, random_evidence
+from test_average_precision import NAMES, SIZE, measured, random_evidence
 
 from rl_nas.errors import UsageError
 from rl_nas.tasks.detection.coco import coco_boxes
@@ -19,6 +20,7 @@ from rl_nas.tasks.detection.listing import listed
 from rl_nas.tasks.detection.predict_settings import (
     DetectionPredictSettings,
     Suppression,
+    TrueBoxSettings,
     parse_suppression,
     suppression_text,
 )
@@ -30,21 +32,20 @@ IMAGE = np.zeros([240, 320, 3], np.uint8)
 ALL = Suppression(score_threshold=0.0, nms_iou=1.0)
 
 
-class Given:
-    """True boxes that are known already."""
-
-    def __init__(self, targets: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        self._targets = targets
-
-    def images(self, folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
-        return [ImageFile(name, folder / name, folder / "boxes.json") for name in self._targets]
-
-    def target(self, file: ImageFile, orientation: int) -> Mapping[str, np.ndarray]:
-        return self._targets[file.name]
+def predictor(exported: Suppression = ALL, **flags: Any) -> DetectionPredictor:
+    defaults = {**DetectionPredictSettings().flags(), **TrueBoxSettings().flags()}
+    return DetectionPredictor(NAMES, exported, {**defaults, **flags})
 
 
-def predictor(exported: Suppression = ALL, source: Given | None = None, **flags: Any) -> DetectionPredictor:
-    return DetectionPredictor(NAMES, exported, {**DetectionPredictSettings().flags(), **flags}, source)
+def annotations(targets: Mapping[str, Mapping[str, np.ndarray]]) -> list[dict[str, Any]]:
+    """True boxes in COCO's format, written in another way."""
+    return [
+        {"image_id": 1 + n, "category_id": int(label) + 1, "bbox": coco_boxes(box).tolist(), "area": float(area)}
+        | {"iscrowd": int(ignore), "id": 1 + 100 * n + m}
+        for n, target in enumerate(targets.values())
+        for m, (box, label, ignore, area) in enumerate(zip(*target.values(), strict=True))
+        if label >= 0
+    ]
 
 
 def split(seed: int, images: int) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, dict[str, Any]]]:
@@ -59,9 +60,13 @@ def split(seed: int, images: int) -> tuple[dict[str, Any], list[dict[str, Any]],
 
 def test_the_file_is_read_by_cocos_tools_and_gives_the_same_figures(tmp_path: Path) -> None:
     evidence, outputs, targets = split(5, 20)
-    one = predictor(source=Given(targets))
-    files = one.images(tmp_path, print)
-    assert files is not None
+    images = [{"id": n, "file_name": name, "height": 240, "width": 320} for n, name in enumerate(targets, 1)]
+    categories = [{"id": n, "name": name} for n, name in enumerate(NAMES, 1)]
+    content = {"images": images, "annotations": annotations(targets), "categories": categories}
+    write(tmp_path / "true.json", json.dumps(content))
+    one = predictor(boxes=str(tmp_path / "true.json"))
+    given_files = [ImageFile(name, write_image(tmp_path / name, SIZE)) for name in targets]
+    files = one.with_targets(given_files, print)
     for file, given in zip(files, outputs, strict=True):
         one.measure(file, one.outputs(lambda _, given=given: given, IMAGE))  # type: ignore[misc]
     figures = measured(evidence)
@@ -71,14 +76,7 @@ def test_the_file_is_read_by_cocos_tools_and_gives_the_same_figures(tmp_path: Pa
     with contextlib.redirect_stdout(io.StringIO()):
         found = COCO(str(path))
         true = COCO()
-        annotations = [
-            {"image_id": 1 + n, "category_id": int(label) + 1, "bbox": coco_boxes(box).tolist(), "area": float(area)}
-            | {"iscrowd": int(ignore), "id": 1 + 100 * n + m}
-            for n, target in enumerate(targets.values())
-            for m, (box, label, ignore, area) in enumerate(zip(*target.values(), strict=True))
-            if label >= 0
-        ]
-        true.dataset = {**found.dataset, "annotations": annotations}
+        true.dataset = {**found.dataset, "annotations": annotations(targets)}
         true.createIndex()
         for results in (found, true.loadRes(json.loads(path.read_text())["annotations"])):
             evaluation = COCOeval(true, results, "bbox")

@@ -140,7 +140,7 @@ def one_branch(rates: tuple[int, int]) -> Genotype:
 @pytest.mark.parametrize(
     ("genotype", "flags", "message"),
     [
-        (CELL, {}, "--backbone is missing; a segmentation network needs one"),
+        (CELL, {}, "--backbone is missing; every segmentation network needs one"),
         (CELL, {"backbone": "ASPP"}, "--backbone=ASPP describes a head; expected a backbone"),
         (CELL, {"backbone": "NASNet-A", "head": "ASPP"}, "--head=ASPP, but --genotype=it describes the head"),
         (PUBLISHED["NASNet-A"], {"head": "NASNet-A"}, "--head=NASNet-A describes a backbone; expected a head"),

@@ -64,6 +64,11 @@ class Serving(ABC):
     def returns(self) -> str:
         """Description of what `serve` returns."""
 
+    @property
+    def extras(self) -> Mapping[str, str]:
+        """Text files that go with a SavedModel, content by name: what its users must know of its predictions."""
+        return {}
+
     @abstractmethod
     def predict(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """Predictions, numbers, from the network's outputs."""

@@ -32,7 +32,7 @@ def write_saved_model(serving: Serving, path: Path, extras: Mapping[str, str] = 
     Args:
         serving: the network.
         path: the folder.
-        extras: further text files for its users, content by name.
+        extras: text files for its users beside those of the network, content by name.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -54,7 +54,7 @@ def write_saved_model(serving: Serving, path: Path, extras: Mapping[str, str] = 
     with storage_errors(path):
         (path / EXTRA).mkdir()
         (path / EXTRA / CLASSES).write_text("".join(f"{name}\n" for name in serving.class_names), encoding="utf-8")
-        for name, text in {TASK: f"{serving.task}\n", **extras}.items():
+        for name, text in {TASK: f"{serving.task}\n", **serving.extras, **extras}.items():
             (path / EXTRA / name).write_text(text, encoding="utf-8")
 
 

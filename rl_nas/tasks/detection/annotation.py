@@ -102,7 +102,7 @@ def box_annotation(
         image=found.image,
         class_names=names,
         read=partial(_read, found, numbers, rows),
-        decode=partial(_decode, rows),
+        decode=partial(decode_boxes, rows),
         warp=warp_boxes,
         is_given=_has_own,
         negatives=True,
@@ -185,8 +185,14 @@ def _has_own(kept: Target) -> bool:
     return bool(((kept["labels"] != PADDING) & ~kept["ignore"]).any())
 
 
-def _decode(rows: int, kept: Target, frame: Frame) -> Target:
-    """The target of an image as it is seen: boxes are turned as it is, and more than there are rows are refused."""
+def decode_boxes(rows: int, kept: Target, frame: Frame) -> Target:
+    """The target of an image as it is seen: boxes are turned as it is, and more than there are rows are refused.
+
+    Args:
+        rows: most boxes.
+        kept: [rows] boxes in fractions of the stored image, `count` of which are there; see `box_annotation`.
+        frame: of the image.
+    """
     found = tf.as_string(kept["count"])
     problem = tf.strings.join(
         ["an image has ", found, f" boxes; expected at most {rows}: give --max_boxes=", found, ", or more"]

@@ -43,17 +43,20 @@ def choose_classes(own: Sequence[str], given: str | None) -> tuple[tuple[str, ..
     if given is None or given.isdecimal():
         if given is not None and len(read_class_names(given)) != len(own):
             raise UsageError(
-                f"--classes={given}, but the data set has {len(own)}: {_some(own)}; give a file with the names of those"
-                " that are to be learned, or leave it out"
+                f"--classes={given}, but the data set has {len(own)}: {some_names(own)}; give a file with the names of"
+                " those that are to be learned, or leave it out"
             )
         check_names(own)
         return tuple(own), tuple(range(len(own)))
     names = read_class_names(given)
     unknown = next((name for name in names if name not in own), None)
     if unknown is not None:
-        raise UsageError(f"--classes={given} has {unknown!r}; expected some of the data set's classes: {_some(own)}")
+        raise UsageError(
+            f"--classes={given} has {unknown!r}; expected some of the data set's classes: {some_names(own)}"
+        )
     return names, tuple(names.index(name) if name in names else PADDING for name in own)
 
 
-def _some(names: Sequence[str], most: int = 10) -> str:
+def some_names(names: Sequence[str], most: int = 10) -> str:
+    """The first names in words, and how many more there are."""
     return ", ".join(map(shown, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

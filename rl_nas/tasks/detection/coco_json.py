@@ -61,10 +61,28 @@ def read_coco(root: Path, files: Sequence[Path], odd: Oddities) -> ListedImages:
             raise UsageError(f"{file} has other categories than {files[0]}; expected the same ids and names in all")
         numbers, names = own
         places = _image_folders(root, file, split)
-        splits[split] = _Reader(file, index, places, numbers, odd).read(content, split)
+        images, missing = _Reader(file, index, places, numbers, odd).read(content)
+        splits[split] = with_images(images, missing, split, str(file), odd)
     for name in index.unused():
         odd.add("images that no annotation lists; left out", name)
     return ListedImages(names, {split: images for split, images in splits.items() if images})
+
+
+def read_coco_file(file: Path, images: Mapping[str, Path], odd: Oddities) -> ListedImages:
+    """The boxes of images that lie elsewhere; what the file says of others is left out.
+
+    Args:
+        file: JSON.
+        images: by name, a path.
+        odd: gets what is odd.
+
+    Raises:
+        UsageError: the file is not as COCO's.
+    """
+    content = read_json(file, _FORM, _HINT)
+    numbers, names = _categories(content["categories"], file)
+    found, _ = _Reader(file, ImageIndex(Path(), odd, images), [Path()], numbers, odd).read(content)
+    return ListedImages(names, {"": found})
 
 
 def _looks_so(file: Path) -> bool:
@@ -121,7 +139,8 @@ class _Reader:
     ) -> None:
         self._file, self._index, self._folders, self._numbers, self._odd = file, index, folders, numbers, odd
 
-    def read(self, content: Mapping[str, Any], split: str) -> list[ListedImage]:
+    def read(self, content: Mapping[str, Any]) -> tuple[list[ListedImage], list[str]]:
+        """The images that are there, and the names of those that are not."""
         boxes: dict[Any, list[Box]] = {one["id"]: [] for one in content["images"]}
         named = {one["id"]: one["file_name"] for one in content["images"]}
         for place, one in enumerate(content["annotations"]):
@@ -143,7 +162,7 @@ class _Reader:
                 continue
             listed = ListedImage(*image, where, _size(one, where), boxes[one["id"]])
             self._merge(found, listed)
-        return with_images(list(found.values()), missing, split, str(self._file), self._odd)
+        return list(found.values()), missing
 
     def _merge(self, found: dict[str, ListedImage], listed: ListedImage) -> None:
         """Adds an image; one that is there already must be the same."""

@@ -18,7 +18,14 @@ LAYOUTS = (
 
 
 @dataclass(frozen=True)
-class DetectionDataSettings(Settings):
+class BoxFormatSettings(Settings):
+    """Format of boxes."""
+
+    box_format: str = setting(AUTO, "format of the boxes in a folder, where it has several", choices=(AUTO, *FORMATS))
+
+
+@dataclass(frozen=True)
+class DetectionDataSettings(BoxFormatSettings):
     """Boxes of data sets."""
 
     title: ClassVar[str] = "Boxes (detection)"
@@ -28,7 +35,6 @@ class DetectionDataSettings(Settings):
         "file with the name of a class in each line: these are learned, in this order, and boxes of others are left"
         " out; or a number, where the data set has no names; left out: the data set's own",
     )
-    box_format: str = setting(AUTO, "format of the boxes in a folder, where it has several", choices=(AUTO, *FORMATS))
     max_boxes: int | None = setting(
         None,
         "most boxes of an image; an image with more is refused; left out: as many as a folder of yours has, 100 for"

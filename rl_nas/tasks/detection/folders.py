@@ -1,6 +1,6 @@
 """Folders of images with boxes as a data set."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,11 @@ import tensorflow_datasets as tfds
 from typing_extensions import override
 
 from rl_nas.errors import UsageError
-from rl_nas.tasks.detection.class_choice import choose_classes
-from rl_nas.tasks.detection.cleaning import Boxes, check_pixels, clean_boxes
-from rl_nas.tasks.detection.coco_json import coco_files, read_coco
-from rl_nas.tasks.detection.data_settings import AUTO, FORMATS, DetectionDataSettings
+from rl_nas.tasks.detection.class_choice import choose_classes, read_class_names
+from rl_nas.tasks.detection.cleaning import Boxes, clean_boxes
+from rl_nas.tasks.detection.data_settings import DetectionDataSettings
+from rl_nas.tasks.detection.formats import list_boxes
 from rl_nas.tasks.detection.listed import ListedImages, Oddities
-from rl_nas.tasks.detection.voc_xml import is_voc, read_voc
-from rl_nas.tasks.detection.yolo import read_yolo, yolo_folders
 from rl_nas.tasks.folder_files import read_header
 from rl_nas.tasks.image_files import IMAGE, ImageFiles
 
@@ -88,13 +86,6 @@ class BoxFolder(ImageFiles):
         return objects
 
 
-_FORMATS: Mapping[str, Callable[[Path], bool]] = {
-    "coco": lambda root: bool(coco_files(root)),
-    "voc": is_voc,
-    "yolo": lambda root: yolo_folders(root) is not None,
-}
-
-
 def box_folder(path: str, settings: DetectionDataSettings) -> BoxFolder | None:
     """The images and boxes of a local folder; None if it is in none of the `LAYOUTS`.
 
@@ -105,41 +96,19 @@ def box_folder(path: str, settings: DetectionDataSettings) -> BoxFolder | None:
     Raises:
         UsageError: it has a layout, but not all that this needs, or several.
     """
-    root = Path(path)
+    root, odd = Path(path), Oddities()
+
+    def given() -> tuple[str, ...] | None:
+        return None if settings.classes is None else read_class_names(settings.classes)
+
     try:
-        found = [name for name in FORMATS if _FORMATS[name](root)] if root.is_dir() else []
-        chosen = _chosen(root, found, settings.box_format)
-        if chosen is None:
+        listed = list_boxes(root, settings.box_format, given, odd)
+        if listed is None:
             return None
-        odd = Oddities()
-        listed = _read(root, chosen, settings, odd)
-        if not any(listed.splits.values()):
-            raise UsageError(f"{root} has boxes in the format {chosen}, but no image with them")
-        _check_once(listed, root)
-        check_pixels(listed.splits, root)
         _count_left_out(listed, settings, odd)
         return BoxFolder(root, listed, odd)
     except OSError as error:
         raise UsageError(f"{error.filename or root} cannot be read: {error.strerror or error}") from error
-
-
-def _chosen(root: Path, found: Sequence[str], given: str) -> str | None:
-    """The format to read; None: there is none."""
-    if given != AUTO:
-        if found and given not in found:
-            raise UsageError(f"--box_format={given}: {root} has boxes in the format {', '.join(found)}; give that one")
-        return given if found else None
-    if len(found) > 1:
-        raise UsageError(
-            f"{root} has boxes in several formats: {', '.join(found)}; say which with --box_format={found[0]}"
-        )
-    return found[0] if found else None
-
-
-def _read(root: Path, chosen: str, settings: DetectionDataSettings, odd: Oddities) -> ListedImages:
-    if chosen == "coco":
-        return read_coco(root, coco_files(root), odd)
-    return read_voc(root, odd) if chosen == "voc" else read_yolo(root, settings.classes, odd)
 
 
 def _count_left_out(listed: ListedImages, settings: DetectionDataSettings, odd: Oddities) -> None:
@@ -151,14 +120,3 @@ def _count_left_out(listed: ListedImages, settings: DetectionDataSettings, odd: 
         for box in image.boxes:
             if number_of[box.label] < 0:
                 odd.add("boxes of classes that --classes does not name; left out", image.where)
-
-
-def _check_once(listed: ListedImages, root: Path) -> None:
-    """Raises `UsageError` for an image in two splits: what is measured must not be trained on."""
-    split_of: dict[Path, str] = {}
-    for split, images in listed.splits.items():
-        for image in images:
-            if split_of.setdefault(image.file, split) != split:
-                raise UsageError(
-                    f"{root}: {image.file} is in splits {split_of[image.file]} and {split}; expected one of them"
-                )

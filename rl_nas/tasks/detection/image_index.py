@@ -1,7 +1,7 @@
 """Images by the names that annotations give them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from rl_nas.errors import UsageError
@@ -17,15 +17,16 @@ class ImageIndex:
     What an annotation names is looked up among them, never opened as a path, so that no name leads elsewhere.
     """
 
-    def __init__(self, root: Path, odd: Oddities) -> None:
+    def __init__(self, root: Path, odd: Oddities, files: Mapping[str, Path] | None = None) -> None:
         """Lists the images.
 
         Args:
             root: the folder.
             odd: gets names that differ from those of the files.
+            files: the images, by their paths below the folder; None: all that are there.
         """
         self._root, self._odd = root, odd
-        self._files = dict(files_below(root, []))
+        self._files = dict(files_below(root, [])) if files is None else files
         self._called: dict[str, list[str]] = defaultdict(list)
         for name in self._files:
             self._called[PurePosixPath(name).name.lower()].append(name)

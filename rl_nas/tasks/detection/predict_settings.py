@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from rl_nas.errors import UsageError
 from rl_nas.settings import Settings, setting
+from rl_nas.tasks.detection.data_settings import AUTO, BoxFormatSettings
 
 SUPPRESSION = "suppression.json"
 """File in an exported network with the values of its detections."""
@@ -60,6 +61,24 @@ class DetectionPredictSettings(Settings):
                     f"--{name}={value}: the network was exported with {limit}; expected at {bound[name]} that, or"
                     f" export it again with --{name}={value}"
                 )
+
+
+@dataclass(frozen=True)
+class TrueBoxSettings(BoxFormatSettings):
+    """Boxes to compare with."""
+
+    title: ClassVar[str] = "Boxes to compare with (detection)"
+
+    boxes: str | None = setting(
+        None,
+        "JSON file in COCO's format with the true boxes of every image, by the names of files: the metrics over all"
+        " images are shown too; folders in a layout of the task bring theirs",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.boxes is not None and self.box_format != AUTO:
+            raise UsageError(f"--box_format={self.box_format} is of folders with boxes; leave it out beside --boxes")
 
 
 def suppression_text(suppression: Suppression) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from typing_extensions import override
@@ -14,23 +14,14 @@ from rl_nas.tasks.detection.display import SHOWN_SCORE
 from rl_nas.tasks.detection.listing import SHOWN
 from rl_nas.tasks.detection.overlaps import suppressed
 from rl_nas.tasks.detection.overlay import overlay_png
-from rl_nas.tasks.detection.predict_settings import DetectionPredictSettings, Suppression
+from rl_nas.tasks.detection.predict_settings import DetectionPredictSettings, Suppression, TrueBoxSettings
 from rl_nas.tasks.detection.records import Detections, Truth, detections, true_boxes
+from rl_nas.tasks.detection.true_boxes import TrueBoxes
 from rl_nas.tasks.display import Outputs, as_rgb
 from rl_nas.tasks.predictor import ImageFile, Predictor, Serve
 
 DETECTIONS = "detections.json"
 _SIZE = "size"
-
-
-class TrueBoxes(Protocol):
-    """Reads folders of images with their boxes."""
-
-    def images(self, folder: Path, tell: Callable[[str], None]) -> list[ImageFile] | None:
-        """As `Predictor.images`; the target of a file is the one that holds its boxes."""
-
-    def target(self, file: ImageFile, orientation: int) -> Mapping[str, np.ndarray]:
-        """The target of an image, as in training, but with boxes in pixels of the image turned upright."""
 
 
 class DetectionPredictor(Predictor):
@@ -41,7 +32,6 @@ class DetectionPredictor(Predictor):
         class_names: Sequence[str],
         exported: Suppression,
         flags: Mapping[str, Any],
-        source: TrueBoxes | None = None,
     ) -> None:
         """Checks the flags.
 
@@ -49,12 +39,12 @@ class DetectionPredictor(Predictor):
             class_names: one for each class.
             exported: which detections the exported network leaves.
             flags: those of `rl_nas predict`.
-            source: of true boxes.
 
         Raises:
             UsageError: a flag asks for detections that the network leaves out.
         """
-        self._names, self._source = tuple(class_names), source
+        self._names = tuple(class_names)
+        self._source = TrueBoxes(class_names, TrueBoxSettings.from_flags(flags))
         self._settings = DetectionPredictSettings.from_flags(flags)
         self._settings.check(exported)
         given = self._settings.score_threshold
@@ -65,8 +55,12 @@ class DetectionPredictor(Predictor):
 
     @override
     def images(self, folder: Path, tell: Callable[[str], None]) -> list[ImageFile] | None:
-        found = None if self._source is None else self._source.images(folder, tell)
-        if any(file.target for file in found or ()):
+        return self._source.images(folder, tell)
+
+    @override
+    def with_targets(self, images: Sequence[ImageFile], tell: Callable[[str], None]) -> list[ImageFile]:
+        found = self._source.with_targets(images, tell)
+        if any(file.target for file in found):
             check_tools()
         return found
 
@@ -89,7 +83,7 @@ class DetectionPredictor(Predictor):
     def measure(self, file: ImageFile, outputs: Outputs, orientation: int = UPRIGHT) -> None:
         found = detections(outputs)
         self._file.add(file.name, outputs[_SIZE].tolist(), found)
-        if file.target is not None and self._source is not None:
+        if file.target is not None:
             self._truths.append(true_boxes(self._source.target(file, orientation)))
             self._measured.append(found)
 

@@ -13,7 +13,7 @@ from rl_nas.child.export.serving import Agreement, Serving
 from rl_nas.errors import UsageError
 from rl_nas.tasks.detection.boxes import LARGEST, VARIANCES, decode
 from rl_nas.tasks.detection.outcomes import match
-from rl_nas.tasks.detection.predict_settings import Suppression
+from rl_nas.tasks.detection.predict_settings import SUPPRESSION, Suppression, suppression_text
 from rl_nas.tasks.detection.records import Truth, detections
 from rl_nas.tasks.detection.suppression import suppress
 
@@ -47,6 +47,11 @@ class Detector(Serving):
             f"`boxes` [batch, {most}, 4] (top, left, bottom, right in pixels of the image), `scores` and `classes`"
             f" [batch, {most}], by falling score, and `count` [batch], how many there are"
         )
+
+    @property
+    @override
+    def extras(self) -> Mapping[str, str]:
+        return {SUPPRESSION: suppression_text(self.kept)}
 
     @override
     def predict(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:

@@ -25,6 +25,7 @@ from rl_nas.tasks.detection.predict_settings import (
     SUPPRESSION,
     DetectionPredictSettings,
     Suppression,
+    TrueBoxSettings,
     parse_suppression,
 )
 from rl_nas.tasks.detection.predictor import DetectionPredictor
@@ -60,7 +61,7 @@ class Detection(Task):
     supports: ClassVar[frozenset[str]] = frozenset({"parameters", "gradient_norm"})
     layouts: ClassVar[str] = LAYOUTS
     parts: ClassVar[Mapping[str, str | None]] = {BACKBONE: None, NECK: _DEFAULT_NECK}
-    predict_settings: ClassVar[tuple[type[Settings], ...]] = (DetectionPredictSettings,)
+    predict_settings: ClassVar[tuple[type[Settings], ...]] = (DetectionPredictSettings, TrueBoxSettings)
     extras: ClassVar[tuple[str, ...]] = (SUPPRESSION,)
     keeps_norm: ClassVar[bool] = True
     needs_pretraining: ClassVar[bool] = True

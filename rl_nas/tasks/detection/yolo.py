@@ -1,7 +1,7 @@
 """Boxes in text files as those of YOLO (Redmon et al. 2016): a line CLASS X Y WIDTH HEIGHT for each, in fractions."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rl_nas.errors import UsageError
@@ -19,6 +19,9 @@ _SPLITS = ("train", "val", "test")
 _COLUMNS = "CLASS X Y WIDTH HEIGHT, the centre and the size of a box in fractions of the image"
 _FAR = 0.5
 """How far a box may reach beyond its image, in fractions of it; farther, the numbers are no fractions."""
+
+ClassNames = Callable[[], Sequence[str] | None]
+"""Gives the names of classes that files only number; None: nothing tells them."""
 
 _Folders = dict[str, tuple[Path, Path]]
 """Folders of images and labels by split."""
@@ -44,18 +47,18 @@ def yolo_folders(root: Path, odd: Oddities | None = None) -> _Folders | None:
     return splits_within(root, found, odd.tell)
 
 
-def read_yolo(root: Path, classes: str | None, odd: Oddities) -> ListedImages:
+def read_yolo(root: Path, given: ClassNames, odd: Oddities) -> ListedImages:
     """The images and boxes of a folder; an image without a file of labels, or with an empty one, has no boxes.
 
     Args:
         root: the folder.
-        classes: value of `--classes`, the names where neither data.yaml nor classes.txt has any.
+        given: the names where neither data.yaml nor classes.txt has any.
         odd: gets what is odd.
 
     Raises:
         UsageError: a file is not as YOLO's, nothing tells the classes, or images are missing.
     """
-    names = _class_names(root, classes)
+    names = _class_names(root, given)
     found = {}
     for split, (images, labels) in (yolo_folders(root, odd) or {}).items():
         label_of = {name.rpartition(".")[0]: path for name, path in files_below(labels, [], (".txt",))}
@@ -121,24 +124,25 @@ def _inside(root: Path, given: str) -> Path | None:
     return folder if folder.is_dir() and Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(root)) else None
 
 
-def _class_names(root: Path, classes: str | None) -> tuple[str, ...]:
+def _class_names(root: Path, given: ClassNames) -> tuple[str, ...]:
     """The classes in the order of their numbers."""
-    given = _description(root).get("names")
-    if isinstance(given, dict):
-        if sorted(given) != sorted(map(str, range(len(given)))):
+    described = _description(root).get("names")
+    if isinstance(described, dict):
+        if sorted(described) != sorted(map(str, range(len(described)))):
             raise UsageError(
-                f"{root}: names of data.yaml are numbered {shown(', '.join(given))}; expected 0, 1, 2 and so on"
+                f"{root}: names of data.yaml are numbered {shown(', '.join(described))}; expected 0, 1, 2 and so on"
             )
-        return tuple(given[str(place)] for place in range(len(given)))
-    if isinstance(given, list) and given:
-        return tuple(given)
+        return tuple(described[str(place)] for place in range(len(described)))
+    if isinstance(described, list) and described:
+        return tuple(described)
     for file in (root / _NAMES, root / LABELS / _NAMES):
         check_inside(file, root)
         if file.is_file():
             return tuple(read_lines(str(file), _NAMES))
-    if classes is None:
+    names = given()
+    if names is None:
         raise UsageError(f"{root}: nothing tells the classes; expected names in data.yaml, {_NAMES}, or --classes=FILE")
-    return tuple(map(str, range(int(classes)))) if classes.isdecimal() else tuple(read_lines(classes, "--classes"))
+    return tuple(names)
 
 
 def _image(root: Path, name: str, image: Path, labels: Path | None, names: Sequence[str], odd: Oddities) -> ListedImage:
