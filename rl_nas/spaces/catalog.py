@@ -9,6 +9,7 @@ from rl_nas.spaces.amoebanet import amoebanet
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.dpc_space import dpc, rates_of
 from rl_nas.spaces.enas_micro import enas_micro
+from rl_nas.spaces.levels import limits
 from rl_nas.spaces.nas_fpn_space import nas_fpn
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
@@ -26,7 +27,7 @@ SPACES: dict[str, Callable[[SpaceSettings], SearchSpace[Any]]] = {
     "nasbench101": lambda settings: nasbench101(),
     "nasbench201": lambda settings: nasbench201(),
     "dpc": lambda settings: dpc(settings.branches, rates_of(settings.rates)),
-    "nas_fpn": lambda settings: nas_fpn(settings.merges),
+    "nas_fpn": lambda settings: nas_fpn(settings.merges, *limits(settings.neck_levels, "neck_levels")),
 }
 
 
@@ -42,7 +43,7 @@ READS: dict[str, frozenset[str]] = {
     **dict.fromkeys(OF_CELLS, frozenset({"blocks"})),
     "nas_rl": frozenset({"layers", "strides", "skips", "start_layers", "grow_every"}),
     "dpc": frozenset({"branches", "rates"}),
-    "nas_fpn": frozenset({"merges"}),
+    "nas_fpn": frozenset({"merges", "neck_levels"}),
 }
 """Settings that a space reads, by its name; others read none."""
 

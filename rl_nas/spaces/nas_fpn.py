@@ -9,13 +9,14 @@ from typing import Any, ClassVar, Self
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.json_fields import expect, item, items
+from rl_nas.spaces.levels import MAX_LEVEL
 
 SUM, ATTENTION = "sum", "attention"
 
 FINEST, COARSEST = 3, 7
 """Levels of the published space; level n has stride 2**n."""
 
-MAX_LEVEL, MAX_MERGES = 12, 12
+MAX_MERGES = 12
 
 _Cell = tuple[int, str, tuple[int, ...]]
 """Level, operation and features of a merging cell."""

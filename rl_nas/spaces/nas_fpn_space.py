@@ -27,7 +27,7 @@ def nas_fpn(merges: int = 7, finest: int = FINEST, coarsest: int = COARSEST) -> 
     if not len(levels) <= merges <= MAX_MERGES:
         raise UsageError(
             f"--merges={merges}: expected {len(levels)} to {MAX_MERGES}, as the outputs are one for each of"
-            f" {len(levels)} levels"
+            f" {len(levels)} levels; give other --merges or --neck_levels"
         )
     inner = merges - len(levels)
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rl_nas.errors import UsageError
 from rl_nas.settings import Settings, setting
+from rl_nas.spaces.levels import limits
 
 
 @dataclass(frozen=True)
@@ -32,5 +34,17 @@ class SpaceSettings(Settings):
         "1,3,6,9,12,15,18,21", "rates of atrous convolutions, along height and width, separated by commas; dpc"
     )
     merges: int = setting(
-        7, "merging cells of a neck, of which the last 5 are its outputs; nas_fpn", minimum=5, maximum=12
+        7,
+        "merging cells of a neck, of which the last ones are its outputs, one for each level; nas_fpn",
+        minimum=2,
+        maximum=12,
     )
+    neck_levels: str = setting(
+        "3-7", "finest and coarsest level that a neck reads and puts out; level n has stride 2^n; nas_fpn"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        finest, coarsest = limits(self.neck_levels, "neck_levels")
+        if finest == coarsest:
+            raise UsageError(f"--neck_levels={self.neck_levels}: a neck merges levels; expected at least two")

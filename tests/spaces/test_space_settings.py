@@ -16,6 +16,7 @@ CHANGED = {
     "branches": 2,
     "rates": "1,2",
     "merges": 5,
+    "neck_levels": "2-6",
 }
 
 

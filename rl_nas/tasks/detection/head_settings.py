@@ -1,17 +1,15 @@
 """Flags of the part of a detector behind its backbone."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from rl_nas.errors import UsageError
 from rl_nas.settings import Settings, setting
+from rl_nas.spaces.levels import limits
 
 FINEST, COARSEST = 3, 5
 """Levels of a pyramid if neither a flag nor the neck says others."""
-
-_MAX_LEVEL = 12
 
 
 @dataclass(frozen=True)
@@ -53,15 +51,11 @@ class DetectionHeadSettings(Settings):
             return tuple(2**level for level in given or range(FINEST, COARSEST + 1))
         if given is not None and [*given] != [*of_neck]:
             raise UsageError(
-                f"--levels={self.levels}: the neck is for levels {min(of_neck)} to {max(of_neck)}; leave it out"
+                f"--levels={self.levels}: the neck is for levels {min(of_neck)} to {max(of_neck)}; leave it out, or"
+                " search for others with --neck_levels"
             )
         return tuple(2**level for level in of_neck)
 
     def _given_levels(self) -> range:
-        found = re.fullmatch(r"([0-9]{1,2})-([0-9]{1,2})", self.levels or "")
-        finest, coarsest = map(int, found.groups()) if found else (0, -1)
-        if not finest <= coarsest <= _MAX_LEVEL:
-            raise UsageError(
-                f"--levels={self.levels}: expected the finest and the coarsest level, 0 to {_MAX_LEVEL}, such as 3-7"
-            )
+        finest, coarsest = limits(self.levels or "", "levels")
         return range(finest, coarsest + 1)
