@@ -32,11 +32,11 @@ class LiveLine:
 
     Args:
         progress: the state to show.
-        stream: where to show it.
+        stream: where to show it; None: the standard error of this moment, which notebooks and tests replace.
     """
 
-    def __init__(self, progress: Progress, stream: TextIO = sys.stderr) -> None:
-        self._progress, self._stream = progress, stream
+    def __init__(self, progress: Progress, stream: TextIO | None = None) -> None:
+        self._progress, self._stream = progress, stream or sys.stderr
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
