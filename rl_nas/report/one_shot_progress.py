@@ -1,6 +1,5 @@
 """The progress of training shared weights: one live line on a terminal, a line per epoch elsewhere."""
 
-import sys
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -16,13 +15,13 @@ class OneShotProgress:
         line: its display, a context manager.
     """
 
-    def __init__(self, epochs: int, start: int = 0, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, epochs: int, start: int = 0, stream: TextIO | None = None) -> None:
         """Starts at the training's first epoch.
 
         Args:
             epochs: of the whole training.
             start: epochs that were done before.
-            stream: where to show it.
+            stream: where to show it; None: the standard error.
         """
         self.total, self.done = epochs, start
         self.line = LiveLine(self, stream)

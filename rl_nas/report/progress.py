@@ -1,6 +1,5 @@
 """The progress of a search: one live line on a terminal, a line per child elsewhere."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TextIO
@@ -22,7 +21,7 @@ class SearchProgress:
         self,
         total: int,
         recorded: Sequence[Trial] = (),
-        stream: TextIO = sys.stderr,
+        stream: TextIO | None = None,
         workers: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
         """Starts from earlier parts of the run.
@@ -30,7 +29,7 @@ class SearchProgress:
         Args:
             total: children of the whole run.
             recorded: trials of earlier parts of the run.
-            stream: where to show it.
+            stream: where to show it; None: the standard error.
             workers: returns the numbers of busy and of all workers.
         """
         self.total, self.done = total, 0

@@ -1,6 +1,5 @@
 """The progress of full training: one live line on a terminal, a line per epoch elsewhere."""
 
-import sys
 import time
 from collections.abc import Mapping
 from typing import TextIO
@@ -17,7 +16,7 @@ class TrainingProgress:
         line: its display, a context manager.
     """
 
-    def __init__(self, steps: int, epochs: int, batch: int, start: int = 0, stream: TextIO = sys.stderr) -> None:
+    def __init__(self, steps: int, epochs: int, batch: int, start: int = 0, stream: TextIO | None = None) -> None:
         """Starts at the training's first step.
 
         Args:
@@ -25,7 +24,7 @@ class TrainingProgress:
             epochs: of the whole training.
             batch: images of a train step.
             start: train steps that were done before.
-            stream: where to show it.
+            stream: where to show it; None: the standard error.
         """
         self.total, self.done = steps, start
         self.line = LiveLine(self, stream)

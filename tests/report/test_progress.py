@@ -1,6 +1,7 @@
 """Live lines on a terminal, plain ones elsewhere."""
 
 import io
+import sys
 from typing import Any
 
 import pytest
@@ -95,3 +96,16 @@ def test_a_line_for_each_epoch_of_shared_weights(time: list[float]) -> None:
         "shared weights: epoch 4/10  -:-- left",
         "shared weights: epoch 6/10  1:00 left  loss 1.5",
     ]
+
+
+def test_progress_is_shown_on_the_standard_error_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks and tests replace it, and close the one before."""
+    for _ in range(2):
+        stream = io.StringIO()
+        monkeypatch.setattr(sys, "stderr", stream)
+        progress = TrainingProgress(steps=4, epochs=2, batch=1)
+        with progress.line:
+            progress.follow(2, {"loss": 2.0})
+            progress.epoch({"loss": 2.0})
+        assert stream.getvalue().startswith("epoch ")
+        stream.close()
