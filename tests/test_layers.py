@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "tasks": {"child", "errors", "image_size", "networks", "plugins", "settings", "spaces", "store"},
     "evaluation": {
         *("checkpoint", "child", "early_stopping", "errors", "metrics", "networks", "plugins", "settings", "spaces"),
-        *("statistics", "tasks", "trial", "units"),
+        *("image_size", "statistics", "store", "tasks", "trial", "units"),
     },
     "one_shot": {
         *("checkpoint", "child", "errors", "evaluation", "loops", "networks", "renamed", "settings", "spaces"),

@@ -1,10 +1,11 @@
 """Backbones that are trained as classifiers before they are trained for their task, as detectors are in the field."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,9 @@ from rl_nas.tasks.networks import Networks
 
 QUALITY = "pretrained_"
 """Prefix of the metric that tells how good a pretrained classifier is."""
+
+_OVERHEAD = 10_000
+"""Most bytes of a kept array beside its values."""
 
 _MARGIN = 8
 """Images are enlarged by this part of their side before they are cropped at random: 4 pixels of CIFAR-10's 32."""
@@ -109,8 +113,13 @@ class Pretraining:
             ChildTrainer(model, objective, data, self._training, self._augmentation, seed % 2**63).train()
             metrics = evaluate(model.infer, data, objective, task.metric(problem))
         quality = quality_of(metrics)
-        weights = {variable.path: np.asarray(variable.numpy()) for variable in model.weights}
+        weights = {variable.path: np.asarray(variable.numpy()) for variable in self._of_backbone(model)}
         return Start(weights, {QUALITY + quality.name: quality.value})
+
+    def _of_backbone(self, model: PlannedModel) -> list[Any]:
+        """The variables of a classifier that its task's networks share."""
+        head = self._classifiers.task.head(self._classifiers.problem)
+        return [variable for variable in model.weights if not variable.path.startswith(head.layers)]
 
     def _name(self, plan: Plan) -> str:
         """The name of a network's file: equal for what is trained alike on the same images."""
@@ -122,14 +131,18 @@ class Pretraining:
         return hashlib.sha256(plan.text().encode() + self._digest).hexdigest()[:24]
 
     def _read(self, name: str, plan: Plan) -> Start | None:
-        """What is kept under a name; None if there is nothing, or a damaged file."""
-        shapes = {variable.path: tuple(variable.shape) for variable in PlannedModel(plan).weights}
+        """What is kept under a name; None if there is nothing, or anything else than this class writes."""
+        shapes = {variable.path: tuple(variable.shape) for variable in self._of_backbone(PlannedModel(plan))}
+        most = 2 * sum(4 * math.prod(shape) for shape in shapes.values()) + _OVERHEAD * (len(shapes) + 1)
         try:
-            start = Start(**unpack((self._folder / f"{name}.npz").read_bytes()))
-            whole = {path: value.shape for path, value in start.weights.items()} == shapes
-        except (OSError, ValueError, TypeError, AttributeError):  # whatever the file holds
+            start = Start(**unpack((self._folder / f"{name}.npz").read_bytes(), most))
+            ((metric, value),) = start.metrics.items()
+            whole = {path: array.shape for path, array in start.weights.items()} == shapes
+            finite = all(one.dtype == np.float32 and np.isfinite(one).all() for one in start.weights.values())
+            known = metric.startswith(QUALITY) and type(value) is float and math.isfinite(value)
+        except Exception:  # the file may be damaged in any way; then the backbone is trained again
             return None
-        return start if whole else None
+        return start if whole and finite and known else None
 
     def _keep(self, name: str, start: Start) -> None:
         make_folder(self._folder)

@@ -141,24 +141,28 @@ class MergingNeck:
 
     def _spelled(self) -> tuple[_Cell, ...]:
         """Level, operation and features of each merging cell in canonical order, with those that are added."""
-        inputs = len(self.levels)
-        found: list[tuple[_Cell, ...]] = []
-        left: list[tuple[dict[int, int], tuple[_Cell, ...]]] = [({n: n for n in range(inputs)}, ())]
-        while left:
-            place, cells = left.pop()
-            if len(cells) == len(self.merges):
-                found.append(cells)
-                continue
+        inputs, cells = len(self.levels), list[_Cell]()
+        places = [{n: n for n in range(inputs)}]  # all that spell the cells so far alike: feature -> its number there
+        while len(cells) < len(self.merges):
             phase = range(self.inner) if len(cells) < self.inner else range(self.inner, len(self.merges))
-            ready = {
-                n: self._cell(n, place)
+            ready = [
+                (self._cell(n, place), n, place)
+                for place in places
                 for n in phase
                 if inputs + n not in place and place.keys() >= {*self.merges[n].inputs}
-            }
-            first = min(ready.values())
-            equal = [n for n, cell in ready.items() if cell == first]
-            left += [({**place, inputs + n: inputs + len(cells)}, (*cells, first)) for n in equal]
-        return min(found)
+            ]
+            first = min(cell for cell, _, _ in ready)
+            # Of equal cells that the same ones read, one stands for all: their number of orders is a factorial.
+            twins = {(id(place), self._readers(n)): (n, place) for cell, n, place in ready if cell == first}
+            places = [{**place, inputs + n: inputs + len(cells)} for n, place in twins.values()]
+            cells.append(first)
+        return tuple(cells)
+
+    def _readers(self, number: int) -> tuple[tuple[int, int], ...]:
+        """The merging cells that read one, and whether they do so as the second feature of an attention."""
+        own = len(self.levels) + number
+        of_attention = ((reader, merge) for reader, merge in enumerate(self.merges) if own in merge.inputs)
+        return tuple((reader, merge.inputs.index(own) * (merge.op == ATTENTION)) for reader, merge in of_attention)
 
     def _cell(self, number: int, place: Mapping[int, int]) -> _Cell:
         merge, levels, added = self.merges[number], self.feature_levels, self.added(number)

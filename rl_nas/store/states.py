@@ -37,13 +37,22 @@ def pack(state: State) -> bytes:
     return content.getvalue()
 
 
-def unpack(content: bytes) -> State:
+def unpack(content: bytes, most: int | None = None) -> State:
     """The state that was packed; tuples have become lists.
+
+    Args:
+        content: the bytes.
+        most: bytes that they may be when they are decompressed; None: any number.
 
     Raises:
         ValueError: the bytes are not a packed state.
     """
     try:
+        if most is not None:
+            with zipfile.ZipFile(io.BytesIO(content)) as parts:
+                size = sum(part.file_size for part in parts.infolist())
+            if size > most:
+                raise ValueError(f"a state of {size} bytes; expected at most {most}")
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return dict(_whole(json.loads(arrays.pop(_DOCUMENT).tobytes()), arrays))

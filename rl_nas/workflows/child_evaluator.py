@@ -25,7 +25,8 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
     settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile)
     opened = open_source(config.data, config.task.task, config.flags(), _silent)
     space, images = search_space(config), load_image_cache(folder.images) or load_images(opened.source)
-    setup = set_up(config, any_genotype(space), opened, images, folder, _silent)
+    pretrained_on = load_image_cache(folder.pretraining_images)
+    setup = set_up(config, any_genotype(space), opened, images, folder, _silent, pretraining_images=pretrained_on)
     states, seeds = ChildStates(folder.states), config.reward.reward_seeds
     keep = ChildWeights(folder, make_reward(config.reward)).keep
 

@@ -9,7 +9,6 @@ import numpy as np
 from rl_nas.child.data.annotation import Annotation
 from rl_nas.child.data.feature_cache import CachedFeatures, cached_features, default_root
 from rl_nas.child.data.feature_data import ComputedFeatures, FeatureData, check_augmentation
-from rl_nas.child.data.image_cache import load_image_cache
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.training_data import DeviceData, TrainingData
@@ -127,6 +126,8 @@ def set_up(
     images: ImageData,
     folder: SearchFolder,
     tell: Callable[[str], None] = tell_user,
+    *,
+    pretraining_images: ImageData | None = None,
 ) -> ChildSetup:
     """Makes networks and features of a search.
 
@@ -137,6 +138,7 @@ def set_up(
         images: of the data set.
         folder: of the search.
         tell: called with lines on choices, and before long work.
+        pretraining_images: if they are decoded already.
 
     Raises:
         UsageError: space, parts, task and data do not fit together.
@@ -150,7 +152,8 @@ def set_up(
     if named is None:
         if config.features.asked:
             raise UsageError(f"{config.features.asked}: for a --backbone that is not searched; leave it out")
-        return _searched_backbone(config, genotype, ChildSetup(images, annotation, networks), folder, tell)
+        setup = ChildSetup(images, annotation, networks)
+        return _searched_backbone(config, genotype, setup, folder, pretraining_images, tell)
     backbone = load_backbone(named, networks, genotype, tell)
     freeze = opened.task.freeze(config.features.freeze, trained=named.trained)
     networks = replace(networks, frozen_norm=freeze == "norm")
@@ -165,11 +168,15 @@ def set_up(
 
 
 def _searched_backbone(
-    config: SearchConfig, genotype: Genotype, setup: ChildSetup, folder: SearchFolder, tell: Callable[[str], None]
+    config: SearchConfig,
+    genotype: Genotype,
+    setup: ChildSetup,
+    folder: SearchFolder,
+    images: ImageData | None,
+    tell: Callable[[str], None],
 ) -> ChildSetup:
     """The setup of networks whose backbones are searched, with their pretraining; arguments as of `set_up`."""
     settings, networks, data_dir = config.pretraining, setup.networks, config.data.data_dir
-    images = load_image_cache(folder.pretraining_images)
     pretraining = make_pretraining(settings, data_dir, networks, genotype, folder.pretrained, images, tell=tell)
     freeze = networks.task.freeze(config.features.freeze, trained=pretraining is not None)
     return replace(setup, networks=replace(networks, frozen_norm=freeze == "norm"), pretraining=pretraining)

@@ -66,6 +66,8 @@ class TrainingRun:
         self._checkpoints = Checkpoints(trainer.state, self._place, keep=settings.keep, writes=self.first)
         if settings.resume:
             self._checkpoints.restore()
+        if self._setup.pretraining is not None and not trainer.step:
+            trainer.load(self._setup.pretraining(self._setup.genotype).weights)
         self._progress = TrainingProgress(trainer.steps, epochs, trainer.batch, trainer.step)
         shown = self._progress.line if self.first else contextlib.nullcontext()
         log = TrainingLog(self._written.history, self._written.tensorboard, trainer.epoch)

@@ -1,5 +1,7 @@
 """Everything that a full training works on: data, task, networks, and the weights that it starts from."""
 
+import hashlib
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.source import ImageSource
 from rl_nas.child.network.composed import build_network
 from rl_nas.child.network.keras_backbone import KerasBackbone
+from rl_nas.child.training.tf_config import worker_index
 from rl_nas.child.training.transfer import start_from
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.averaged_views import AveragedViews
@@ -99,11 +102,14 @@ class TrainingSetup:
 
     def facts(self) -> dict[str, Any]:
         """Facts of the data that must not change when a training is continued."""
-        return {
+        facts = {
             "classes": list(self.source.class_names),
             "train_images": self.pipeline.train_images,
             "valid_images": self.pipeline.size("valid"),
         }
+        if self.problem.facts:  # such as anchors, without which the weights mean something else
+            facts["targets"] = _digest(self.problem.facts)
+        return facts
 
     def start(self, model: keras.Model) -> Normalization | None:
         """Copies the trained weights that the flags name, if any; returns the normalization of their images."""
@@ -113,12 +119,13 @@ class TrainingSetup:
         if self.keras_backbone is not None:
             return self.keras_backbone.normalization  # the model has its weights
         if self.pretraining is not None:
-            _assign(model, self.pretraining(self.genotype).weights)
-            return self.pretraining.normalization
+            return self.pretraining.normalization  # its weights are trained when the run has its folder
         if self.backbone is None or self.backbone.file is None:
             return None
         backbone = load_backbone(self.backbone, self.networks, self.genotype)
-        _assign(model, backbone.weights)
+        for variable in model.variables:
+            if variable.path in backbone.weights:
+                variable.assign(backbone.weights[variable.path])
         return backbone.normalization
 
 
@@ -156,7 +163,9 @@ def set_up_training(config: TrainConfig, genotype: Genotype) -> TrainingSetup:
         )
     pretraining = None
     if config.pretraining.epochs:
-        weights, data_dir = TrainingFolder(settings.run_dir or "").pretrained, config.data.data_dir
+        first = worker_index(config.devices) == 0  # others train the same, but write elsewhere
+        home = Path(settings.run_dir or "") if first else Path(tempfile.mkdtemp())
+        weights, data_dir = TrainingFolder(home).pretrained, config.data.data_dir
         pretraining = make_pretraining(config.pretraining, data_dir, networks, genotype, weights, tell=tell_user)
     keras_backbone, views = None if backbone is None else backbone.keras, None
     if config.evaluation.asked:
@@ -164,11 +173,13 @@ def set_up_training(config: TrainConfig, genotype: Genotype) -> TrainingSetup:
     return TrainingSetup(config, genotype, source, pipeline, networks, backbone, test_split, views, pretraining)
 
 
-def _assign(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
-    """Copies weights to the variables of their paths."""
-    for variable in model.variables:
-        if variable.path in weights:
-            variable.assign(weights[variable.path])
+def _digest(facts: Mapping[str, Any]) -> str:
+    """A name that equal facts about the training targets share."""
+    digest = hashlib.sha256()
+    for name, value in sorted(facts.items()):
+        array = np.asarray(value)
+        digest.update(repr((name, array.shape, array.dtype.str)).encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _check_same_genotype(init: str, genotype: Genotype) -> None:

@@ -42,7 +42,9 @@ def test_a_folder_gives_its_own_images_and_classes(folder: Path) -> None:
 
 
 def test_a_wrong_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
-    layouts = r"in no known layout; expected one of: segmentation: images/NAME.* classification: train/CLASS/NAME"
+    layouts = (
+        r"in no known layout; expected one of: detection: .* segmentation: images/NAME.* classification: train/CLASS"
+    )
     with pytest.raises(UsageError, match=layouts):
         image_data(DataSettings(dataset=f"folder:{folder / 'train'}", image_size=4))
     with pytest.raises(UsageError, match="give one to all with --image_size"):

@@ -12,6 +12,7 @@ from processes import Words, refuse, run
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import Trial
 
+SCRATCH = "--pretrain_epochs=0"
 SPACE = ("--space=nas_fpn", "--strategy=random", "--update_every=2", f"--backbone={BACKBONE}")
 IMAGES = ("--train_images=24", "--valid_images=12", "--epochs=1", "--trials=2")
 
@@ -98,7 +99,7 @@ def test_children_can_train_their_backbone_too(base: Path, search: Words) -> Non
 @pytest.mark.long
 def test_backbones_are_searched_under_a_neck(base: Path, shapes: Words) -> None:
     """Of the cells of nasbench201, with the limits of the flags in the network of the best one."""
-    words = (*shapes, "--space=nasbench201", "--strategy=random", "--update_every=2", *HEAD, *STEPS, *IMAGES)
+    words = (*shapes, "--space=nasbench201", SCRATCH, "--strategy=random", "--update_every=2", *HEAD, *STEPS, *IMAGES)
     done = run("search", *words, *NETWORK, "--max_detections=5", "--levels=2-4", f"--run_dir={base / 'cells'}")
     assert done.returncode == 0, done.stderr
     assert "features: " not in done.stderr
@@ -131,10 +132,16 @@ def test_backbones_are_searched_under_a_neck(base: Path, shapes: Words) -> None:
             "--estimator=shared is not possible with --task=detection",
         ),
         (("--space=nasnet", "--filter=naswot"), "--filter=naswot is not possible with --task=detection"),
-        (("--space=nasnet", "--feature_cache=no"), "--feature_cache=no: for a --backbone that is not searched"),
-        (("--space=nasnet", "--reductions=1"), "expected stride 8 among them, of the finest level of the detector"),
-        (("--space=nasnet", "--anchor_sizes=5,9"), "--anchor_sizes=5,9: expected 3 sides, one for each level"),
-        (("--space=nasnet", "--max_boxes=1"), "expected at most 1: give --max_boxes="),
+        (
+            ("--space=nasnet", SCRATCH, "--feature_cache=no"),
+            "--feature_cache=no: for a --backbone that is not searched",
+        ),
+        (
+            ("--space=nasnet", SCRATCH, "--reductions=1"),
+            "expected stride 8 among them, of the finest level of the detector",
+        ),
+        (("--space=nasnet", SCRATCH, "--anchor_sizes=5,9"), "--anchor_sizes=5,9: expected 3 sides, one for each level"),
+        (("--space=nasnet", SCRATCH, "--max_boxes=1"), "expected at most 1: give --max_boxes="),
         (("--space=nasnet", "--class_weights=auto"), "--class_weights=auto has no effect with --task=detection"),
     ],
 )

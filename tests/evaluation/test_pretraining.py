@@ -16,6 +16,7 @@ from rl_nas.networks.network import plan_features
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.nasbench201 import nasbench201
+from rl_nas.store.states import pack, unpack
 from rl_nas.tasks.catalog import find_task
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import open_source
@@ -85,7 +86,16 @@ def test_a_backbone_is_trained_once_and_does_not_depend_on_others(
     assert again.metrics == first.metrics
     for path, value in first.weights.items():
         np.testing.assert_array_equal(again.weights[path], value)
-    for damage in (b"", b"PK\x03\x04 no archive", kept[0].read_bytes()[:-300]):
+    whole = kept[0].read_bytes()
+    flipped = bytes(byte ^ (255 * (place % 97 == 0)) for place, byte in enumerate(whole))
+    state = unpack(whole)
+    hostile = [
+        state | {"metrics": {"mAP": 1.0}},
+        state | {"metrics": {"pretrained_accuracy": "1"}},
+        state | {"weights": {path: value.astype("U9") for path, value in state["weights"].items()}},
+        state | {"weights": {path: value * np.nan for path, value in state["weights"].items()}},
+    ]
+    for damage in (b"", b"PK\x03\x04 no archive", whole[:-300], flipped, *map(pack, hostile)):
         for file in kept:
             file.write_bytes(damage)
         mended = pretraining(genotype_of(1))

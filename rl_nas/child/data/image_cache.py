@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from rl_nas.child.data.images import ImageData
+from rl_nas.errors import StorageError
+from rl_nas.store.files import write_text
 
 _IMAGES = ("train_images", "valid_images")
 _TARGETS = ("train_targets", "valid_targets")
@@ -21,7 +23,7 @@ def image_cache(data: ImageData, folder: Path) -> Iterator[None]:
     """Keeps images in a folder while the body runs; if they do not fit, every process decodes its own."""
     shutil.rmtree(folder, ignore_errors=True)  # left by a search that was killed
     try:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, StorageError):
             folder.mkdir()
             for name in _IMAGES:
                 _save(folder, name, getattr(data, name))
@@ -31,7 +33,8 @@ def image_cache(data: ImageData, folder: Path) -> Iterator[None]:
                     _save(folder, _file(name, part), array)
             parts = list(data.train_targets) if isinstance(data.train_targets, dict) else None
             index = {"class_names": data.class_names, "targets": parts}
-            (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")  # written last: all arrays are there
+            # Written last, and at once: all arrays are there.
+            write_text(folder / _INDEX, json.dumps(index))
         yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -47,7 +50,7 @@ def load_image_cache(folder: Path) -> ImageData | None:
                 arrays[name] = _load(folder, name)
             else:
                 arrays[name] = {part: _load(folder, _file(name, part)) for part in index["targets"]}
-    except OSError:
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return ImageData(**arrays, class_names=tuple(index["class_names"]))
 

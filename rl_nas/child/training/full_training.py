@@ -1,7 +1,7 @@
 """Full training of a network: input pipelines, one or many devices, exact saving and restoring of the state."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -114,6 +114,10 @@ class FullTrainer:
             "optimizer": self._update.optimizer.variables,
             "averages": [average.value for average in self._update.averages],
         }
+
+    def load(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Starts from weights by path, before the first train step; the others stay random."""
+        self._update.load(weights)
 
     @property
     def figure_names(self) -> list[str]:

@@ -152,6 +152,10 @@ class Average:
         self._vector, self._decay = vector, decay
         self.value = keras.Variable(vector.numpy(), name=f"{vector.name}_average", trainable=False)
 
+    def restart(self) -> None:
+        """Puts the vector's value in the average's place."""
+        self.value.assign(self._vector)
+
     def update(self, n: tf.Tensor) -> None:
         """Adds the vector's value after the n-th update, counted from 0; traced in a tf.function."""
         n = tf.cast(n, tf.float32)

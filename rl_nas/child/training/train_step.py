@@ -1,5 +1,6 @@
 """One train step: forward, backward, update; the same for children and for full training."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -92,6 +93,12 @@ class TrainStep:
             self.model.other.vector,
         ]
         return self.model.call(vectors[0].value, vectors[1].value, images)
+
+    def load(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Starts from weights by path, before the first step; the others stay."""
+        self.model.load(weights)
+        for average in self.averages:
+            average.restart()
 
     def write_back(self) -> None:
         """Copies the trained weights, or their averages if there are any, into the model's own variables."""

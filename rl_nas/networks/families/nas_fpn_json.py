@@ -36,6 +36,15 @@ def from_released(document: object) -> MergingNeck | None:
 
 
 def to_released(neck: MergingNeck) -> list[int]:
-    """The neck as the released code reads it; its levels are not told."""
+    """The neck as the released code reads it, whose levels are 3 to 7.
+
+    Raises:
+        UsageError: it has others.
+    """
+    if (neck.finest, neck.coarsest) != (FINEST, COARSEST):
+        raise UsageError(
+            f"a neck of levels {neck.finest} to {neck.coarsest} cannot be told in the released code's notation;"
+            f" expected {FINEST} to {COARSEST}"
+        )
     cells = ((neck.coarsest - merge.level, _OPERATIONS.index(merge.op), *merge.inputs) for merge in neck.merges)
     return [number for cell in cells for number in cell]

@@ -15,6 +15,7 @@ from rl_nas.settings import Settings
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.tasks.detection.anchors import SCALES, Anchors, anchor_sides_for, check_levels, parse_ratios, parse_sizes
 from rl_nas.tasks.detection.class_choice import read_class_names
+from rl_nas.tasks.detection.coco import check_tools
 from rl_nas.tasks.detection.counts import count_boxes
 from rl_nas.tasks.detection.data_settings import LAYOUTS, DetectionDataSettings
 from rl_nas.tasks.detection.display import BoxDisplay
@@ -98,8 +99,10 @@ class Detection(Task):
         """The problem with its anchors; tells which classes have no boxes, and how many boxes no anchor reaches.
 
         Raises:
-            UsageError: there is no box to learn from, or the flags give anchors for other levels.
+            UsageError: there is no box to learn from, the flags give anchors for other levels, or the tools that
+                measure detections are not installed.
         """
+        check_tools()
         batches = [*targets()]
         counts = count_boxes(batches, problem.classes)
         if not any(counts.own):
