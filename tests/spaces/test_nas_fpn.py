@@ -151,15 +151,11 @@ def test_equal_cells_do_not_take_a_factorial_of_time() -> None:
     """Strangers' genotypes, and controllers that propose one cell again and again."""
     first = MergingNeck((*(Merge((0, 1), 1, SUM) for _ in range(11)), Merge((0, 1), 2, SUM)), 1, 2)
     assert first.canonical() == MergingNeck(first.merges, 1, 2)
-    readers = [Merge((2 * place, 2 * place + 1), 1 + place // 4, ATTENTION) for place in range(1, 5)]
     cells = [Merge((0, 1), 1, SUM) for _ in range(8)]
     keys = set()
-    for order in ((1, 2, 3, 4), (4, 3, 2, 1), (2, 4, 1, 3)):
-        turned = [
-            Merge(readers[place - 1].inputs, merge.level, ATTENTION)
-            for place, merge in zip(order, readers, strict=True)
-        ]
-        keys.add(MergingNeck((*cells, *turned), 1, 2).canonical_key())
+    for pairs in ((2, 4, 6, 8), (8, 6, 4, 2), (4, 8, 2, 6)):
+        readers = [Merge((n, n + 1), level, ATTENTION) for n, level in zip(pairs, (1, 1, 1, 2), strict=True)]
+        keys.add(MergingNeck((*cells, *readers), 1, 2).canonical_key())
     assert len(keys) == 1
 
 
@@ -218,6 +214,11 @@ class TestFiles:
         with pytest.raises(UsageError, match=message):
             from_json(numbers)
 
+    def test_other_levels_are_not_written_in_the_authors_notation(self) -> None:
+        merges = tuple(replace(merge, level=merge.level - 1) for merge in NAS_FPN.merges)
+        with pytest.raises(UsageError, match="neck of levels 2 to 6 cannot be told in the released code's notation"):
+            to_released(MergingNeck(merges, 2, 6))
+
 
 def test_what_the_space_does_not_offer_is_told() -> None:
     with pytest.raises(UsageError, match="neck of 7 merging cells, levels 3 to 7; the space has 6, levels 3 to 7"):
@@ -225,7 +226,3 @@ def test_what_the_space_does_not_offer_is_told() -> None:
     for merges in (4, 13):
         with pytest.raises(UsageError, match=f"--merges={merges}: expected 5 to 12"):
             nas_fpn(merges)
-
-    def test_other_levels_are_not_written_in_the_authors_notation(self) -> None:
-        with pytest.raises(UsageError, match="neck of levels 2 to 6 cannot be told in the released code's notation"):
-            to_released(MergingNeck(tuple(merge._replace(level=merge.level - 1) for merge in NAS_FPN.merges), 2, 6))
