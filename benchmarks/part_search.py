@@ -7,8 +7,9 @@ The parts are those of --space: heads of segmentation networks, necks of detecto
 search` with these flags, in a folder under --out, with another seed. The reward of a search's last quarter of children
 tells what its strategy has learned. The best part of each run, and the published ones of --also, are trained again by
 the same recipe, or for --confirm_epochs, with seeds that no search has used, and measured on the held-out images; and,
-trained on all training images, on the test split. Everything is kept in --out: the same command goes on where it was
-stopped, and --parts=N stops after so many searches. Intervals are those of the mean over runs.
+trained on all training images, on the test split of the data set, which needs one (test, validation or val). Everything
+is kept in --out: the same command goes on where it was stopped, one with another recipe or data set is refused, and
+--parts=N stops after so many searches. Intervals are those of the mean over runs.
 """
 
 import os
@@ -20,10 +21,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from confirmation import SPLITS, Confirmed, Part, published_part
-from frame import Table, estimate_text, remark, run
+from confirmation import Confirmed, Part, published_part, task_and_test_split
+from frame import Table, estimate_text, in_new_process, remark, run
+from kept import check_same
 
-from rl_nas.errors import RunError
+from rl_nas.commands.search import CHANGEABLE
+from rl_nas.errors import RunError, UsageError
 from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, Parsed, flag_words
 from rl_nas.metrics import quality_of
@@ -36,9 +39,13 @@ from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.trial import Trial, best_trials
+from rl_nas.workflows.checks import with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.run_config import named_plugins
 from rl_nas.workflows.space import any_genotype, search_space
-from rl_nas.workflows.tensorflow_setup import load_tensorflow
+
+_FREE = {*CHANGEABLE, "feature_dir", "pretrain_dir"} - {"trials"}
+"""Flags that finished searches may have had other values of."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class PartsSettings(Settings):
     confirmations: int = setting(3, "trainings of each part that is confirmed, on each split", minimum=1)
     confirm_epochs: int | None = setting(None, "epochs of these; left out: those of the searches' children", minimum=1)
     parts: int | None = setting(None, "stop after so many searches of this call", minimum=0)
-    out: str = setting("runs/parts", "folder of the searches and of confirmed.json")
+    out: str = setting("runs/parts", "folder of the searches and of confirmed.json, of one recipe and data set")
 
 
 COMMAND = Command(
@@ -78,12 +85,22 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _table(parsed: Parsed) -> Table:
-    settings, config = parsed.group(PartsSettings), SearchConfig.from_flags(parsed.values)
+    settings = parsed.group(PartsSettings)
+    config = with_one_shot_defaults(SearchConfig.from_flags(parsed.values))
+    if config.data.test_fraction is not None:
+        raise UsageError(
+            f"--test_fraction={config.data.test_fraction:g}: parts are measured at the end on a split of its own, such"
+            " as test; leave it out, and give a data set with one"
+        )
     space, out = search_space(config), Path(settings.out)
     strategies = names_of(settings.strategies, list(STRATEGIES), "strategies")
     part = family_of(any_genotype(space)).part
     found = {name: [_folder(out, name, seed) for seed in range(settings.runs)] for name in strategies}
     also = published(settings, part)
+    _check_searches(config, found)
+    task, test = in_new_process(task_and_test_split, config.flags())
+    config = replace(config, task=replace(config.task, task=task))
+    kept = [Confirmed(out / "confirmed.json", config, split, settings.confirmations) for split in (None, test)]
     finished = _search_all(settings, config, found)
     quality = _quality_name(folder for folders in found.values() for folder in folders)
     columns: dict[str, Callable[[Any], str]] = {
@@ -92,9 +109,12 @@ def _table(parsed: Parsed) -> Table:
         "reward": estimate_text,
         "reward of the last quarter": estimate_text,
         f"held-out {quality}, fresh seeds": estimate_text,
-        f"test {quality}": estimate_text,
+        f"{test} {quality}": estimate_text,
     }
-    return Table(columns, _rows(settings, config, space, found, also) if finished else ())
+    epochs = settings.confirm_epochs or config.training.epochs
+    single = replace(config.reward, reward_seeds=1)  # each training of a confirmation is kept by itself
+    config = replace(config, training=replace(config.training, epochs=epochs), reward=single)
+    return Table(columns, _rows(config, space, found, also, kept) if finished else ())
 
 
 def published(settings: PartsSettings, part: str) -> list[str]:
@@ -110,31 +130,41 @@ def published(settings: PartsSettings, part: str) -> list[str]:
 
 
 def _rows(
-    settings: PartsSettings,
     config: SearchConfig,
     space: SearchSpace[Any],
     found: Mapping[str, Sequence[Path]],
     also: Sequence[str],
+    kept: Sequence[Confirmed],
 ) -> Iterator[tuple[Any, ...]]:
-    epochs = settings.confirm_epochs or config.training.epochs
-    single = replace(config.reward, reward_seeds=1)  # each training of a confirmation is kept by itself
-    config = replace(config, training=replace(config.training, epochs=epochs), reward=single)
     chosen = {name: [_best(folder) for folder in folders] for name, folders in found.items()}
     parts = {name: [Part(trial.architecture, config) for trial in trials] for name, trials in chosen.items()}
     parts |= {name: [published_part(name, config, space)] for name in also}
-    load_tensorflow()
-    confirmed = [Confirmed(Path(settings.out) / "confirmed.json", split, settings.confirmations) for split in SPLITS]
-    for one in confirmed:
+    for one in kept:
         one.measure([part for of_name in parts.values() for part in of_name])
     for name, of_name in parts.items():
         rewards = [trial.reward for trial in chosen.get(name, ()) if trial.reward is not None]
         last = [_last_quarter(folder) for folder in found.get(name, ())]
-        means = ([one.mean_of(part) for part in of_name] for one in confirmed)
+        means = ([one.mean_of(part) for part in of_name] for one in kept)
         yield (name, len(of_name), _over(rewards), _over(last), *map(_over, means))
 
 
 def _folder(out: Path, strategy: str, seed: int) -> Path:
     return out / f"{strategy}-{seed}"
+
+
+def _check_searches(config: SearchConfig, found: Mapping[str, Sequence[Path]]) -> None:
+    """Raises `UsageError` if a search that was started has other flags."""
+    for name, folders in found.items():
+        for seed, folder in enumerate(map(SearchFolder, folders)):
+            if folder.config.exists() or folder.trials.exists():
+                flags = _flags(config, name, seed)
+                wanted = {flag: value for flag, value in flags.items() if flag not in _FREE}
+                check_same(folder.path, folder.read_config()["flags"], wanted, SearchConfig().flags())
+
+
+def _flags(config: SearchConfig, strategy: str, seed: int) -> dict[str, Any]:
+    """The flags of a search."""
+    return {**config.flags(), "strategy": strategy, "seed": seed}
 
 
 def _search_all(settings: PartsSettings, config: SearchConfig, found: Mapping[str, Sequence[Path]]) -> bool:
@@ -148,12 +178,13 @@ def _search_all(settings: PartsSettings, config: SearchConfig, found: Mapping[st
             if done == settings.parts:
                 remark(f"stopped after {done} searches; the same command goes on")
                 return False
-            words = {**config.flags(), "strategy": name, "seed": seed, "run_dir": str(folder.path)}
-            again = ["--resume", f"--run_dir={folder.path}"]
-            command = again if folder.config.exists() else flag_words(words)
+            flags = {**_flags(config, name, seed), "run_dir": str(folder.path)}
+            if folder.config.exists():  # the others are recorded
+                may_change = {flag: flags[flag] for flag in CHANGEABLE if flag in flags}
+                flags = {**may_change, **named_plugins(flags), "resume": True}
             remark(f"search by {name}, seed {seed}")
             verb = [sys.executable, "-m", "rl_nas", "search"]
-            if subprocess.run([*verb, *command], stdout=sys.stderr, check=False).returncode:
+            if subprocess.run([*verb, *flag_words(flags)], stdout=sys.stderr, check=False).returncode:
                 raise RunError(f"the search in {folder.path} failed; see the lines above")
             done += 1
     return True

@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from frame import Table, estimate_text, remark, run
+from kept import check_same
 
 from rl_nas.errors import RunError, UsageError
 from rl_nas.exit_codes import INTERRUPTED
@@ -35,7 +36,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.statistics import estimate
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.workflows.config import TrainConfig
-from rl_nas.workflows.run_config import named_plugins, portable
+from rl_nas.workflows.run_config import named_plugins
 
 SPLITS = {"valid": "held-out", "final_test": "test"}
 """Part of results.json -> its images."""
@@ -151,7 +152,8 @@ def _trained(
     folders = [TrainingFolder(out / f"{name}-{flags['seed']}") for name, flags in wanted]
     for folder, (_, flags) in zip(folders, wanted, strict=True):
         if folder.config.exists():
-            check_same(folder, flags)
+            wanted_flags = {name: value for name, value in flags.items() if name not in _OWN}
+            check_same(folder.path, folder.read_config()["flags"], wanted_flags, TrainConfig().flags())
     done = 0
     for folder, (name, flags) in zip(folders, wanted, strict=True):
         if not folder.results.exists():
@@ -162,15 +164,6 @@ def _trained(
             _train(folder, flags)
             done += 1
         yield name, folder.read_results()
-
-
-def check_same(folder: TrainingFolder, flags: Mapping[str, Any]) -> None:
-    """Raises `UsageError` if a folder's training has other flags."""
-    recorded, wanted = folder.read_config()["flags"], portable(flags)
-    for name, value in wanted.items():
-        found = recorded.get(name, value)
-        if found != value and name not in _OWN and not (name == "task" and value is None):
-            raise UsageError(f"{folder.path} was trained with --{name}={found}, not {value}; give another --out")
 
 
 def _train(folder: TrainingFolder, flags: Mapping[str, Any]) -> None:

@@ -233,8 +233,8 @@ def test_wrong_use_is_told_in_a_line(name: str, word: str, capsys: pytest.Captur
 def test_parts_are_confirmed_on_the_test_split_by_any_recipe(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     config = SearchConfig.from_flags(parse(load("part_search").COMMAND, words).values)
-    tested = load("confirmation").tested_on(config)
-    assert tested.data.valid_split == "test"
+    tested = load("confirmation").tested_on(config, "val")
+    assert tested.data.valid_split == "val"
     assert tested.training == config.training
 
 

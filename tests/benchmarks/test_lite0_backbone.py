@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl_nas.errors import RunError, UsageError
+from rl_nas.errors import RunError, StorageError, UsageError
+from rl_nas.exit_codes import WRONG_USE
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -23,6 +24,13 @@ def _script(monkeypatch: pytest.MonkeyPatch) -> Any:
     import lite0_backbone
 
     return lite0_backbone
+
+
+def tensor(shape: tuple[int, ...], strides: tuple[int, ...], offset: int = 0) -> Any:
+    """A view of six numbers; the benchmarks have to be on the path."""
+    import torch_file
+
+    return torch_file._Tensor(torch_file._Storage("0", "<f4", 6), offset, shape, strides)
 
 
 def saved(path: Path, tensors: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -104,11 +112,72 @@ def test_other_files_are_refused(change: Any, script: Any, tmp_path: Path, monke
         script.read_tensors(path)
 
 
+@pytest.mark.parametrize("shape", [(7,), (10**6, 10**6), (-1, 7), (-(10**6), -(10**6)), (10**12, 0)])
+def test_a_tensor_of_more_elements_than_its_storage_is_refused(script: Any, shape: tuple[int, ...]) -> None:
+    """Without strides even six numbers would fill any memory."""
+    with pytest.raises(ValueError, match="more elements than its storage"):
+        tensor(shape, (0,) * len(shape)).of(np.arange(6.0))
+
+
+def test_many_tensors_of_one_storage_are_refused(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = np.arange(6, dtype=np.float32)
+    path = saved(tmp_path / "some.pth", {"one": base[:], "other": base[:]}, monkeypatch)
+    with pytest.raises(UsageError, match="more elements than it holds"):
+        script.read_tensors(path)
+
+
+def test_a_storage_larger_than_the_file_takes_no_memory(
+    script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, claimed = 1234567, 2**31 - 1
+    path = saved(tmp_path / "some.pth", {"one": np.zeros(size, np.float32)}, monkeypatch)
+    pickled, counted = (pickle.BININT + size.to_bytes(4, "little"), size.to_bytes(8, "little"))
+    data = path.read_bytes().replace(counted, claimed.to_bytes(8, "little"))
+    path.write_bytes(data.replace(pickled, pickle.BININT + claimed.to_bytes(4, "little")))
+    with pytest.raises(UsageError, match="a storage is larger than the file"):
+        script.read_tensors(path)
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("lite0.h5", "expected a file whose name ends with .keras"),
+        ("folder.keras", "expected a file whose name ends with .keras"),
+        ("missing/lite0.keras", "missing is no folder that can be written to"),
+        ("file/lite0.keras", "file is no folder that can be written to"),
+    ],
+)
+def test_where_to_write_is_checked_first(
+    out: str, message: str, script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the weights, which are not there."""
+    (tmp_path / "folder.keras").mkdir()
+    (tmp_path / "file").touch()
+    assert script.main([f"--weights={tmp_path / 'none.pth'}", f"--out={tmp_path / out}"]) == WRONG_USE
+    assert message in capsys.readouterr().err
+
+
+def test_a_file_is_there_whole_or_as_before(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "lite0.keras"
+    out.write_bytes(b"earlier")
+
+    def save(path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    networks = SimpleNamespace(save=save), SimpleNamespace(count_params=lambda: script.PARAMETERS)
+    monkeypatch.setattr(script, "lite0", lambda: networks)
+    monkeypatch.setattr(script, "load", lambda *_: None)
+    monkeypatch.setattr(script, "_PHOTOS", {})
+    with pytest.raises(StorageError, match=r"lite0\.keras: No space left"):
+        list(script._rows({}, out))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"lite0.keras": b"earlier"}
+
+
 def test_a_view_beyond_its_numbers_is_refused(script: Any) -> None:
-    storage = script._Storage("0", "<f4", 6)
     for offset, shape, strides in ((1, (2, 3), (3, 1)), (-1, (2,), (1,)), (0, (3,), (-1,))):
         with pytest.raises(ValueError, match="beyond"):
-            script._Tensor(storage, offset, shape, strides).of(np.arange(6.0))
+            tensor(shape, strides, offset).of(np.arange(6.0))
 
 
 @pytest.mark.slow

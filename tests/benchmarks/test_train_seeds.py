@@ -89,7 +89,7 @@ def test_recipes_win_over_the_command_line(script: Any) -> None:
         ("one: --run_dir=here", [], "--run_dir is for each training; give --out"),
         ("one: --genotype=FPM", [], "FPM"),
         ("one: --backbone_rate=0", [], "--backbone_rate=0"),
-        ("one: --epochs=3", ["--runs=1"], "runs/seeds/one-0 was trained with --epochs=2, not 3; give another --out"),
+        ("one: --epochs=3", ["--runs=1"], "runs/seeds/one-0 was made with --epochs=2, not 3; give that, or another"),
         ("one: --epochs=2", ["--runs=1", "--figures=mIoU"], "--figures: no 'mIoU'; expected some of mAP, AP50"),
     ],
 )
