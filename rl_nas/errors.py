@@ -7,6 +7,9 @@ Each message is one line: what was met, what was expected, what to do.
 class UsageError(ValueError):
     """Wrong use: a flag, a file or a folder is not what it must be (exit code 2)."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
 
 class StorageError(OSError):
     """The run folder cannot be read or written: full disk, read-only (exit code 2).
@@ -31,3 +34,11 @@ def first_line(error: BaseException) -> str:
     """First line of an exception's message; the name of its type if there is none."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def printable(text: str) -> str:
+    r"""A text that may hold a stranger's, such as the name of a file, in one line that cannot steer a terminal.
+
+    Control and other invisible characters are written as in Python, such as `\x1b`.
+    """
+    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rl_nas.errors import RunError, StorageError, UsageError
+from rl_nas.errors import RunError, StorageError, UsageError, printable
 from rl_nas.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_USE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, parse
 
@@ -45,7 +45,7 @@ def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str]) ->
 def _report(command: Command, message: str, code: int, debug: bool) -> int:
     if debug:
         traceback.print_exc()
-    line = " ".join(message.split())
+    line = printable(" ".join(message.split()))
     hint = "" if debug or code != FAILED else " (--debug shows where)"
     print(f"{command.name}: {line}{hint}", file=sys.stderr)
     return code

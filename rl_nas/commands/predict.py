@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.prediction_text import metrics_text
@@ -74,7 +74,7 @@ def _run(parsed: Parsed) -> int:
     check_unread(task, groups, own=task.predict_settings)
     names = read_text(path / _EXTRA / _CLASSES, _HINT).splitlines()
     predictor = task.predictor(names, _extras(task, path), parsed.values)
-    files = find_images(parsed.words, predictor, lambda line: print(line, file=sys.stderr, flush=True))
+    files = find_images(parsed.words, predictor, lambda line: print(printable(line), file=sys.stderr, flush=True))
     check_headers(files, predictor)
     folder = None if settings.out is None else PredictionFolder(Path(settings.out), files)
     load_tensorflow(debug=parsed.group(OutputSettings).debug)
@@ -85,7 +85,7 @@ def _run(parsed: Parsed) -> int:
         for one in predict_files(task, path, names, predictor, files, settings.top):
             found[one.file.shown] = one.value
             if not as_json:
-                print(f"{one.file.shown:{width}}  {one.line}")
+                print(f"{printable(one.file.shown):{width}}  {one.line}")
             if folder is not None:
                 folder.add(one.file, predictor.files(one.image, one.outputs))
         if figures := predictor.figures():

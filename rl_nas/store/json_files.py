@@ -24,13 +24,13 @@ _HINT = "restore the file, or start another run"
 
 
 def read_text(path: Path, hint: str = _HINT) -> str:
-    """The content of a text file.
+    """The content of a text file, without the byte order mark that some editors begin it with.
 
     Raises:
         UsageError: the file cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}; {hint}") from error
     except UnicodeDecodeError as error:

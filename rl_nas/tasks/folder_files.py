@@ -48,17 +48,35 @@ def splits_within(
     Args:
         root: the folder that holds them.
         folders: of `split_folders`.
-        tell: called with a line on what is left out.
+        tell: called with a line on what is left out, and on folders that may have been meant as splits.
+
+    Raises:
+        UsageError: two folders are of one split.
     """
     if "" not in folders:
-        return folders
+        return {split: folders[name] for split, name in _split_names(root, sorted(folders)).items()}
     images, targets = folders[""]
     within = [path for folder in (images, targets) for path in sorted(folder.iterdir()) if path.name[0] != "."]
-    splits = sorted({path.name for path in within if path.is_dir()})
+    names = sorted({path.name for path in within if path.is_dir()})
+    splits = _split_names(root, names)
     if not SPLITS.intersection(splits):
+        if names:
+            tell(f"{root}: folders that are no splits: {len(names)}, such as {images / names[0]}; all are for training")
         return {"train": (images, targets)}
     tell_left([str(path) for path in within if not path.is_dir()], f"{root}: files beside the folders of splits", tell)
-    return {name: (images / name, targets / name) for name in splits}
+    return {split: (images / name, targets / name) for split, name in splits.items()}
+
+
+def _split_names(root: Path, names: Sequence[str]) -> dict[str, str]:
+    """Splits -> folders that are called so, such as train2017 for train; others are called as they are."""
+    found: dict[str, str] = {}
+    for name in names:
+        plain = name.rstrip("0123456789").lower()
+        split = plain if plain in SPLITS else name
+        if split in found:
+            raise UsageError(f"{root} has folders {found[split]} and {name} for split {split}; expected one for each")
+        found[split] = name
+    return found
 
 
 def files_below(folder: Path, others: list[str], types: Collection[str] = IMAGE_TYPES) -> list[tuple[str, Path]]:
@@ -121,7 +139,7 @@ def read_names(file: Path, root: Path) -> list[str]:
     """
     check_inside(file, root)
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read ({error}); expected a name of an image in each line") from error
     names = [words[0] for words in map(str.split, lines) if words]

@@ -1,6 +1,7 @@
 """Lists of names in text files."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -50,7 +51,7 @@ def check_names(names: Sequence[str]) -> None:
                 f"class name {name!r} cannot be written into a list of classes; expected a line of text, no comment"
                 f" and not {IGNORED}, without spaces around it: give names with --classes=FILE"
             )
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise UsageError(
             f"two classes have the name {twice!r}; expected different names: give them with --classes=FILE"

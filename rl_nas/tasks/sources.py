@@ -12,7 +12,7 @@ from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.settings import FOLDER, DataSettings
 from rl_nas.child.data.source import ImageSource
 from rl_nas.child.data.tfds_data import open_tfds
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable
 from rl_nas.tasks.catalog import TASKS, find_task, task_for
 from rl_nas.tasks.task import Task
 
@@ -26,7 +26,7 @@ class Opened(NamedTuple):
 
 def tell_user(line: str) -> None:
     """Prints a line that is no result."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
 
 
 def open_source(

@@ -230,3 +230,17 @@ def test_flags_of_another_task_are_refused(flag: str, classifier: Path, photos: 
     done = refuse("predict", f"--model={classifier}", flag, photos / "photos/a.png")
     assert done.returncode == 2
     assert done.stderr == f"rl_nas predict: {flag} has no effect with --task=classification; leave it out\n"
+
+
+@pytest.mark.slow
+def test_names_of_files_cannot_steer_a_terminal(classifier: Path, tmp_path: Path) -> None:
+    PIL.Image.new("RGB", (4, 4), (9, 0, 0)).save(tmp_path / "a\x1b[2J.png")
+    (tmp_path / "notes.\x1b[2J").write_text("")
+    done = run("predict", f"--model={classifier}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert r"a\x1b[2J.png" in done.stdout
+    assert r"1 .\x1b[2j; left out" in done.stderr
+    (tmp_path / "a\x1b[2J.png").write_text("")
+    broken = refuse("predict", f"--model={classifier}", tmp_path)
+    assert broken.returncode == 2
+    assert "\x1b" not in done.stdout + done.stderr + broken.stderr

@@ -26,6 +26,7 @@ from rl_nas.tasks.detection.annotation import LEAST_LEFT, MAX_BOXES, BoxFeatures
 from rl_nas.tasks.detection.counts import BoxCounts, count_boxes
 from rl_nas.tasks.detection.data_settings import DetectionDataSettings
 from rl_nas.tasks.detection.folders import box_folder
+from rl_nas.tasks.detection.matching import NEITHER, match
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.task import Segmentation
 
@@ -251,15 +252,33 @@ def test_moved_boxes_are_around_the_moved_masks_of_boxes(name: str) -> None:
 
 
 @pytest.mark.parametrize("left", [0, 0.1, 0.2, 0.3, 0.9, 1])
-def test_boxes_of_which_little_is_left_are_not_learned(left: float) -> None:
+def test_boxes_of_which_little_is_left_are_neither_learned_nor_background(left: float) -> None:
     """A box of 20 pixels is shifted out to the left until this fraction is in the image."""
     offset = round(30 + 20 * (1 - left))
     none = tf.zeros([1], bool)
     geometry = Geometry((40, 80), None, none, 0, False, tf.constant([1.0]), tf.constant([[0, offset]]))
-    targets = {**random_targets(0, 1, 1, (40, 80)), "boxes": tf.constant([[[5.0, 30.0, 25.0, 50.0]]])}
+    targets = {
+        **random_targets(0, 1, 1, (40, 80)),
+        "boxes": tf.constant([[[5.0, 30.0, 25.0, 50.0]]]),
+        "ignore": none[:, tf.newaxis],
+    }
     warped = warp_boxes(targets, geometry)
-    assert (warped["labels"].numpy()[0, 0] >= 0) == (left >= LEAST_LEFT)
+    assert (warped["labels"].numpy()[0, 0] >= 0) == (left > 0)
+    assert warped["ignore"].numpy()[0, 0] == (0 < left < LEAST_LEFT)
     np.testing.assert_allclose(warped["boxes"][0, 0], [5, max(0, 30 - offset), 25, max(0, 50 - offset)], atol=1e-5)
+
+
+def test_no_anchor_in_a_crowd_that_fills_a_scaled_image_is_background() -> None:
+    """A ninth of the crowd is left, which is all of what is seen."""
+    geometry = Geometry((30, 30), None, tf.zeros([1], bool), 0, False, tf.constant([3.0]), tf.constant([[30, 30]]))
+    targets = {
+        "boxes": tf.constant([[[0.0, 0.0, 30.0, 30.0]]]),
+        "labels": tf.constant([[1]]),
+        "ignore": tf.constant([[True]]),
+    }
+    anchors = tf.constant([[0.0, 0.0, 10.0, 10.0], [5.0, 5.0, 25.0, 25.0], [0.0, 0.0, 30.0, 30.0]])
+    warped = warp_boxes(targets, geometry)
+    assert match(warped["boxes"], warped["labels"], warped["ignore"], anchors).numpy().tolist() == [[NEITHER] * 3]
 
 
 def test_tasks_share_the_names_of_flags() -> None:

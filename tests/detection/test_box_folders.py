@@ -35,7 +35,15 @@ from rl_nas.tasks.sources import open_source
 SPLITS = scenes(train=7, val=4, test=3)
 SIZE = (48, 64)
 
-LAYOUTS: dict[str, Callable[[Path, Scenes], None]] = {
+
+def write_lists(root: Path, splits: Scenes) -> None:
+    """Lists of images in one folder, with paths of several kinds."""
+    write_yolo(root, splits, "images/all", "labels/all", "train: train.txt\nval: [./val.txt]\ntest: /data/test.txt")
+    for (split, found), start in zip(splits.items(), ("./", "", "./"), strict=True):
+        write(root / f"{split}.txt", "\r\n".join(f"{start}images/all/{scene.name}.jpg" for scene in found) + "\n\n")
+
+
+LAYOUTS: dict[str, Callable[[Path, Scenes], object]] = {
     "coco, images below": write_coco,
     "coco, images above": lambda root, splits: write_coco(root, splits, "{split}/images"),
     "coco, folders of COCO": lambda root, splits: write_coco(root, splits, "{split}2017", "instances_{split}2017.json"),
@@ -50,6 +58,16 @@ LAYOUTS: dict[str, Callable[[Path, Scenes], None]] = {
         *(root, splits, "images/of_{split}", "labels/of_{split}"),
         "path: ../elsewhere\ntrain: images/of_train  # a comment\nval: ./images/of_val\ntest: ../images/of_test",
     ),
+    "yolo, folders of COCO": lambda root, splits: write_yolo(root, splits, "images/{split}2017", "labels/{split}2017"),
+    "yolo, folders above in capitals": lambda root, splits: [
+        write_yolo(root, {split: found}, f"{split.title()}/images", f"{split.title()}/labels")
+        for split, found in splits.items()
+    ],
+    "yolo, paths of another machine": lambda root, splits: write_yolo(
+        *(root, splits, "of_{split}/images", "of_{split}/labels"),
+        "train: /content/data/of_train/images\nval: 'C:\\data\\of_val\\images'\ntest: x/of_test",
+    ),
+    "yolo, lists": lambda root, splits: write_lists(root, splits),
 }
 
 
@@ -96,7 +114,7 @@ def test_every_format_and_layout_gives_the_same_targets(tmp_path: Path, layout: 
     assert source.class_names == CLASSES
     rows = max(len(scene.boxes) for found in SPLITS.values() for scene in found)
     for split, found in SPLITS.items():
-        assert folder.names(split) == [f"{scene.name}.jpg" for scene in found]
+        assert [Path(name).name for name in folder.names(split)] == [f"{scene.name}.jpg" for scene in found]
         given = targets_of(source, split)
         for name, values in expected(found, rows).items():
             assert given[name].dtype == values.dtype
@@ -254,6 +272,70 @@ def test_splits_that_are_secret_or_not_there_are_left_out(tmp_path: Path) -> Non
         folder = opened(tmp_path / name)
         assert folder.sizes == {"train": 7, "val": 4}
         assert any("; left out" in line and "test" in line for line in folder.remarks)
+
+
+def test_splits_of_data_yaml_that_are_not_there_are_told(tmp_path: Path) -> None:
+    """As COCO in YOLO's form without its secret test: the images to validate on are none to train on."""
+    found = {"train2017": SPLITS["train"], "val2017": SPLITS["val"]}
+    for number, absent in enumerate(("images/test2017", "test-dev2017.txt")):
+        root = tmp_path / str(number)
+        description = f"train: images/train2017\nval: images/val2017\ntest: {absent}"
+        write_yolo(root, found, "images/{split}", "labels/{split}", description)
+        folder = opened(root)
+        assert folder.sizes == {"train": 7, "val": 4}
+        kind = "what data.yaml names for a split and is not there"
+        assert folder.remarks == [f"{root}: {kind}: 1, such as {absent} for test; left out"]
+
+
+def test_several_folders_are_one_split(tmp_path: Path) -> None:
+    description = "train: images/train\nval:\n  - images/val\n  - images/test\n  - images/more"
+    write_yolo(tmp_path, SPLITS, description=description)
+    folder = opened(tmp_path)
+    assert folder.sizes == {"train": 7, "val": 7}
+    assert folder.names("val") == [f"images/{split}/{split}{n}.jpg" for split, most in (("val", 4), ("test", 3))
+                                   for n in range(most)]  # fmt: skip
+    (line,) = folder.remarks
+    assert line.endswith("is not there: 1, such as images/more for val; left out")
+    boxes = [len(scene.boxes) for split in ("val", "test") for scene in SPLITS[split]]
+    assert [len(example["objects"]["label"]) for _, example in folder.read("val", [])] == boxes
+
+
+def test_folders_that_may_have_been_meant_as_splits_are_told(tmp_path: Path) -> None:
+    write_yolo(tmp_path, {"one": SPLITS["train"], "two": SPLITS["val"]})
+    folder = opened(tmp_path)
+    assert folder.sizes == {"train": 11}
+    assert folder.remarks == [
+        f"{tmp_path}: folders that are no splits: 2, such as {tmp_path}/images/one; all are for training"
+    ]
+
+
+def test_marks_of_byte_order_are_no_text(tmp_path: Path) -> None:
+    found = {"train": SPLITS["train"][1:2]}
+    write_coco(tmp_path / "coco", found)
+    write_voc(tmp_path / "voc", found)
+    write_yolo(tmp_path / "yolo", found)
+    for name in ("coco", "voc", "yolo"):
+        texts = [path for path in (tmp_path / name).rglob("*") if path.suffix in (".json", ".xml", ".txt", ".yaml")]
+        assert texts
+        for path in texts:
+            path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        folder = opened(tmp_path / name)
+        ((_, example),) = folder.read("train", [])
+        labels = [folder.features["objects"].feature["label"].names[n] for n in example["objects"]["label"]]
+        assert labels == [CLASSES[box[0]] for box in found["train"][0].boxes]
+
+
+@pytest.mark.parametrize("area", [1e11, 40 * 60 + 1, 0, -1, -7.5])
+def test_areas_that_no_box_can_have_are_those_of_boxes(tmp_path: Path, area: float) -> None:
+    """Beyond 1e10 and below 0 COCO's rule would ignore the box."""
+    content = coco([Scene("a", (40, 60), [(0, 30, 50, 40, 60)])])
+    content["annotations"][0].update(area=area, bbox=[50, 30, 20, 20])
+    write_coco(tmp_path, {"train": [Scene("a", (40, 60))]})
+    write(tmp_path / "annotations/instances_train.json", json.dumps(content))
+    folder = opened(tmp_path)
+    assert any("areas of 0 or less, or beyond that of the image: 1, such as" in line for line in folder.remarks)
+    source = source_of(folder, DataSettings(dataset="folder:x", image_size="20x30", valid_images=0))
+    np.testing.assert_allclose(targets_of(source, "train")["area"], [[100]], rtol=1e-5)
 
 
 def test_trainval_without_train_is_for_training(tmp_path: Path) -> None:

@@ -11,9 +11,11 @@ import pytest
 from box_files import Scene, coco, scenes, voc, write, write_coco, write_image, write_voc, write_yolo, yolo
 from PIL import Image
 
+from rl_nas.child.data.settings import DataSettings
 from rl_nas.errors import UsageError
 from rl_nas.tasks.detection.data_settings import DetectionDataSettings
 from rl_nas.tasks.detection.folders import box_folder
+from rl_nas.tasks.sources import open_source
 
 SPLITS = scenes(train=4, val=2)
 JSON = "annotations/instances_train.json"
@@ -112,10 +114,9 @@ def test_json_that_is_broken_or_of_no_split(tmp_path: Path) -> None:
 
 def test_a_name_that_several_images_have(tmp_path: Path) -> None:
     write_coco(tmp_path, {"train": [Scene("a", (20, 30), [(0, 1, 2, 3, 4)])]}, "images/one", "./train.json")
+    (tmp_path / "images/one/a.jpg").rename(tmp_path / "images/one/A.JPG")
     write_image(tmp_path / "images/two/A.jpg", (20, 30))
-    line = (
-        "train.json: image 100 names 'a.jpg', and ROOT has images/one/a.jpg and images/two/A.jpg; expected the path of"
-    )
+    line = "train.json: image 100 names 'a.jpg', which could be images/one/A.JPG and images/two/A.jpg; expected paths"
     assert refusal(tmp_path).startswith(line)
 
 
@@ -179,6 +180,9 @@ LINES = {
     "0 0.1 0.1 0.2 0.1 0.2 0.2 0.1 0.2": " has 9 columns, a polygon or a turned box; expected CLASS",
     "3 0.5 0.5 0.2 0.2": " has class '3'; expected a number from 0 to 2",
     "-1 0.5 0.5 0.2 0.2": " has class '-1'; expected a number from 0 to 2",
+    "0000000009 0.5 0.5 0.2 0.2": " has class '0000000009'; expected a number from 0 to 2",
+    "0000000000 0.5 0.5 0.2 0.2": " has class '0000000000'; expected a number from 0 to 2",
+    f"1{'0' * 5000} 0.5 0.5 0.2 0.2": " has class '10000",
     "cat 0.5 0.5 0.2 0.2": " has class 'cat'; expected a number from 0 to 2",
     "0 0.5 0.5 0.2 wide": " has 'wide' for a number; expected a finite one",
     "0 0.5 nan 0.2 0.2": " has 'nan' for a number; expected a finite one",
@@ -216,6 +220,40 @@ def test_folders_of_yolo_that_do_not_fit(tmp_path: Path) -> None:
         path.unlink()
     write(tmp_path / "data.yaml", "names: [a, b, c]")
     assert refusal(tmp_path).startswith("labels/train has no labels for the 4 images of images/train; add them")
+
+
+DESCRIBED = {
+    "train: images/absent\nval: images/val": "ROOT: data.yaml has 'images/absent' for train, which is not there; exp",
+    "train: [images/train, images/absent]": "ROOT: data.yaml has 'images/absent' for train, which is not there; exp",
+    "train: ../../images/x/../train": "ROOT: data.yaml has '../../images/x/../train' for train, which is not there",
+    "train: absent.txt\nval: images/val": "ROOT: data.yaml has 'absent.txt' for train, which is not there; expected a",
+    "train: {a: images/train}": "ROOT: data.yaml has a map for train; expected a folder of images, or a list of them",
+    "train: images/train\nval: images": "ROOT: images/train/train0.jpg is in splits train and val; expected one of",
+    "train: [images, images/train]": "ROOT: data.yaml names images/train/train0.jpg twice for one split; expected fol",
+    "train: list.txt": "list.txt: line 3 names images/train/train1.jpg again; expected each image once",
+    "train: other.txt": "other.txt annotates images that are not there: 2 of 3, such as ../etc/passwd; add the images",
+}
+
+
+@pytest.mark.parametrize("description", DESCRIBED)
+def test_splits_of_data_yaml_that_do_not_fit(tmp_path: Path, description: str) -> None:
+    write_yolo(tmp_path, SPLITS, description=description)
+    write(tmp_path / "list.txt", "images/train/train1.jpg\n\n./images/train/train1.jpg\n")
+    write(tmp_path / "other.txt", "images/train/train1.jpg\n../etc/passwd\n/etc/hostname\n")
+    assert refusal(tmp_path).startswith(DESCRIBED[description]), refusal(tmp_path)
+
+
+def test_a_description_without_end_is_not_read(tmp_path: Path) -> None:
+    write_yolo(tmp_path, SPLITS)
+    write(tmp_path / "data.yaml", "a" * 200_000)
+    assert refusal(tmp_path) == "data.yaml: line 1 has 200000 characters; expected at most 131072"
+    write(tmp_path / "data.yaml", "names: [a, b, c]\n" + "#\n" * 600_000)
+    assert refusal(tmp_path) == "data.yaml has 1200017 bytes; expected at most 1048576"
+
+
+def test_two_folders_for_one_split_are_refused(tmp_path: Path) -> None:
+    write_yolo(tmp_path, {"train2014": SPLITS["train"], "train2017": SPLITS["val"]})
+    assert refusal(tmp_path).startswith("ROOT has folders train2014 and train2017 for split train; expected one for ea")
 
 
 def test_the_format_is_chosen_where_a_folder_has_several(tmp_path: Path) -> None:
@@ -289,6 +327,24 @@ def test_numbers_of_yolo_beyond_its_image_are_clipped(tmp_path: Path) -> None:
     assert line == f"{tmp_path}: boxes that reach beyond their image: 1, such as {tmp_path}/labels/train/a.txt; clipped"
     ((_, example),) = folder.read("train", [])
     assert example["objects"]["bbox"].numpy().tolist() == [[0, 0, 1, 1]]
+
+
+NAME = "a\n\x1b[2J\u202e.jpg"
+SAFE = r"a\n\x1b[2J\u202e.jpg"
+
+
+@pytest.mark.parametrize("kind", ["coco", "voc", "yolo", "broken"])
+def test_names_of_files_cannot_steer_a_terminal(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    {"coco": write_coco, "voc": write_voc}.get(kind, write_yolo)(tmp_path, SPLITS)
+    folder = "JPEGImages" if kind == "voc" else "images/train"
+    write_image(tmp_path / folder / NAME, (20, 30))
+    if kind == "broken":
+        write(tmp_path / folder / NAME, b"")
+        assert refusal(tmp_path) == f"{folder}/{SAFE} cannot be decoded; fix or remove it"
+        return
+    open_source(DataSettings(f"folder:{tmp_path}", valid_split="val", image_size="32"), "detection")
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if SAFE in line)
+    assert line.isprintable()
 
 
 PIECES = (

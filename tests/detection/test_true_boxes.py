@@ -17,6 +17,7 @@ from rl_nas.tasks.detection.predict_settings import TrueBoxSettings
 from rl_nas.tasks.detection.records import Truth, true_boxes
 from rl_nas.tasks.detection.true_boxes import TrueBoxes
 from rl_nas.tasks.predictor import ImageFile
+from rl_nas.workflows.image_files import find_images
 
 ORDER = (2, 0, 1)
 NETWORK = tuple(CLASSES[number] for number in ORDER)
@@ -161,6 +162,40 @@ def test_images_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
     images = [ImageFile("a.jpg", write_image(tmp_path / folder / "a.jpg", (20, 20))) for folder in "xy"]
     with pytest.raises(UsageError, match=r"x/a.jpg and .*y/a.jpg have the same name; give a folder above both"):
         source(boxes=str(tmp_path / "boxes.json")).with_targets(images, print)
+
+
+def write_videos(tmp_path: Path, **videos: Scene) -> None:
+    """A file of boxes of images that differ by their folders alone, and these."""
+    content = coco([scene._replace(name=f"{video}/1") for video, scene in videos.items()])
+    write(tmp_path / "boxes.json", json.dumps(content))
+    for video, scene in videos.items():
+        write_image(tmp_path / video / "1.jpg", scene.size)
+
+
+@pytest.mark.parametrize("end", ["", "1.jpg"])
+def test_an_image_is_the_one_whose_folders_the_file_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    videos = {name: Scene("1", (20, 20), [(0, 0, 0, 5 + n, 9)]) for n, name in enumerate(("train", "test", "val"))}
+    write_videos(tmp_path, **videos)
+    monkeypatch.chdir(tmp_path)
+    one = source(boxes="boxes.json")
+    (file,) = find_images([str(Path("test", end))], one, lambda line: None)
+    check_scene(true_boxes(one.target(file, UPRIGHT)), videos["test"])
+    (tmp_path / "train/1.jpg").unlink()
+    told: list[str] = []
+    files = find_images(["."], one, told.append)
+    assert told == [".: files that are no images: 1 .json; left out"]
+    for file in files:
+        check_scene(true_boxes(one.target(file, UPRIGHT)), videos[file.path.parent.name])
+
+
+def test_images_that_several_names_of_the_file_could_mean_are_refused(tmp_path: Path) -> None:
+    write_videos(tmp_path, a=Scene("1", (20, 20)), b=Scene("1", (20, 20)))
+    (tmp_path / "a").rename(tmp_path / "c")
+    hint = "; give --boxes with the folder that the names in it begin in"
+    with pytest.raises(UsageError, match=rf"names 'b/1.jpg', and another one 'a/1.jpg', .*/c/1.jpg{hint}"):
+        find_images([str(tmp_path / "c")], source(boxes=str(tmp_path / "boxes.json")), lambda line: None)
 
 
 def test_a_file_and_a_format_of_folders_are_not_given_together() -> None:

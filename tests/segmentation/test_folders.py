@@ -149,6 +149,20 @@ def test_splits_of_other_names_are_not_mixed(tmp_path: Path) -> None:
     assert opened(tmp_path)[0].sizes == {"training": 2, "validation": 1}
 
 
+@pytest.mark.parametrize("place", ["above", "below"])
+def test_numbers_and_capitals_of_splits_do_not_count(tmp_path: Path, place: str) -> None:
+    fill(tmp_path, *PLACES[place], {"Train": 3, "val2017": 2})
+    folder, told = opened(tmp_path)
+    assert (folder.sizes, told) == ({"train": 3, "val": 2}, [])
+
+
+def test_folders_that_may_have_been_meant_as_splits_are_told(tmp_path: Path) -> None:
+    fill(tmp_path, *PLACES["below"], {"one": 3, "two": 2})
+    folder, told = opened(tmp_path)
+    assert folder.sizes == {"train": 5}
+    assert told == [f"{tmp_path}: folders that are no splits: 2, such as {tmp_path}/images/one; all are for training"]
+
+
 def test_an_image_without_a_mask_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, *PLACES["above"], SPLITS)
     (tmp_path / "val/masks/01.png").unlink()

@@ -19,7 +19,7 @@ MAX_BOXES = 100
 """Most boxes of an image in data sets that do not say how many they have; COCO's have at most 93 to train on."""
 
 LEAST_LEFT = 0.25
-"""A box is learned as long as this fraction of its area is left in a changed image."""
+"""A box is learned as long as this fraction of its area is left in a changed image; less is ignored."""
 
 _IGNORED = ("ignore", "is_crowd", "is_difficult", "is_group_of", "invalid")
 """Features of objects that are neither learned nor measured: those of COCO, VOC, Open Images and WIDER FACE."""
@@ -112,8 +112,9 @@ def box_annotation(
 def warp_boxes(targets: Target, geometry: Geometry) -> Target:
     """Moves the boxes of a batch with the pixels of their images.
 
-    A moved box is clipped to the image; if less than `LEAST_LEFT` of its area is left, it gets the label PADDING.
-    `area` and `size` remain those of the original image.
+    A moved box is clipped to the image. If less than `LEAST_LEFT` of its area is left, it is ignored, as what is seen
+    of it is no background; if nothing is, it gets the label PADDING. `area` and `size` remain those of the original
+    image.
 
     Args:
         targets: see `box_annotation`, [batch, ...] each.
@@ -124,8 +125,9 @@ def warp_boxes(targets: Target, geometry: Geometry) -> Target:
     # Crops end at the window before it is scaled, and what they cut off does not come back.
     for part in (geometry._replace(scales=None), geometry._replace(corners=None, mirrored=None)):
         whole, seen = _moved(whole, part), tf.clip_by_value(_moved(seen, part), 0.0, limits)
-    is_left = (_area(seen) >= LEAST_LEFT * _area(whole)) & (_area(seen) > 0)
-    return {**targets, "boxes": seen, "labels": tf.where(is_left, targets["labels"], PADDING)}
+    labels = tf.where(_area(seen) > 0, targets["labels"], PADDING)
+    ignore = targets["ignore"] | ((labels != PADDING) & (_area(seen) < LEAST_LEFT * _area(whole)))
+    return {**targets, "boxes": seen, "labels": labels, "ignore": ignore}
 
 
 def _moved(boxes: tf.Tensor, geometry: Geometry) -> tf.Tensor:

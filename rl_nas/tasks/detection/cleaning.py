@@ -64,11 +64,15 @@ def clean_boxes(image: ListedImage, header: ImageHeader, odd: Oddities) -> Boxes
             odd.add(kind, image.where)
     kept = np.flatnonzero(~empty & ~outside)
     boxes = [image.boxes[place] for place in kept.tolist()]
+    area = np.array([np.nan if box.area is None else box.area for box in boxes], np.float64)
+    impossible = (area <= 0) | (area > height * width)
+    for _ in range(np.count_nonzero(impossible)):
+        odd.add("areas of 0 or less, or beyond that of the image; those of the boxes are taken", image.where)
     return Boxes(
         (clipped[kept] / limits).astype(np.float32),
         np.array([box.label for box in boxes], np.int64),
         np.array([box.ignore for box in boxes], bool),
-        np.array([-1 if box.area is None else box.area for box in boxes], np.float32),
+        np.where(np.isnan(area) | impossible, -1, area).astype(np.float32),
     )
 
 

@@ -77,11 +77,12 @@ def read_coco_file(file: Path, images: Mapping[str, Path], odd: Oddities) -> Lis
         odd: gets what is odd.
 
     Raises:
-        UsageError: the file is not as COCO's.
+        UsageError: the file is not as COCO's, or which images it means is not clear.
     """
     content = read_json(file, _FORM, _HINT)
     numbers, names = _categories(content["categories"], file)
-    found, _ = _Reader(file, ImageIndex(Path(), odd, images), [Path()], numbers, odd).read(content)
+    hint = "give --boxes with the folder that the names in it begin in"
+    found, _ = _Reader(file, ImageIndex(Path(), odd, images, hint), [Path()], numbers, odd, hint).read(content)
     return ListedImages(names, {"": found})
 
 
@@ -135,14 +136,22 @@ class _Reader:
     """Reads one file."""
 
     def __init__(
-        self, file: Path, index: ImageIndex, folders: Sequence[Path], numbers: Mapping[Any, int], odd: Oddities
+        self,
+        file: Path,
+        index: ImageIndex,
+        folders: Sequence[Path],
+        numbers: Mapping[Any, int],
+        odd: Oddities,
+        hint: str = "expected each image once",
     ) -> None:
         self._file, self._index, self._folders, self._numbers, self._odd = file, index, folders, numbers, odd
+        self._hint = hint
 
     def read(self, content: Mapping[str, Any]) -> tuple[list[ListedImage], list[str]]:
         """The images that are there, and the names of those that are not."""
         boxes: dict[Any, list[Box]] = {one["id"]: [] for one in content["images"]}
         named = {one["id"]: one["file_name"] for one in content["images"]}
+        self._index.begin(named.values())
         for place, one in enumerate(content["annotations"]):
             where = f"{self._file}: annotation {shown(one.get('id', place))}"
             if one["image_id"] not in boxes:
@@ -170,8 +179,7 @@ class _Reader:
         if known is not listed:
             if (known.size, Counter(known.boxes)) != (listed.size, Counter(listed.boxes)):
                 raise UsageError(
-                    f"{listed.where} is {listed.file} too, as {known.where}, with other boxes or sizes;"
-                    " expected each image once"
+                    f"{listed.where} is {listed.file} too, as {known.where}, with other boxes or sizes; {self._hint}"
                 )
             self._odd.add("images that are listed twice with equal boxes; taken once", str(listed.file))
 

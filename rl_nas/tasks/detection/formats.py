@@ -9,12 +9,13 @@ from rl_nas.tasks.detection.coco_json import coco_files, read_coco
 from rl_nas.tasks.detection.data_settings import AUTO, FORMATS
 from rl_nas.tasks.detection.listed import ListedImages, Oddities
 from rl_nas.tasks.detection.voc_xml import is_voc, read_voc
-from rl_nas.tasks.detection.yolo import ClassNames, read_yolo, yolo_folders
+from rl_nas.tasks.detection.yolo import ClassNames, read_yolo
+from rl_nas.tasks.detection.yolo_splits import is_yolo
 
 _FORMATS: Mapping[str, Callable[[Path], bool]] = {
     "coco": lambda root: bool(coco_files(root)),
     "voc": is_voc,
-    "yolo": lambda root: yolo_folders(root) is not None,
+    "yolo": is_yolo,
 }
 
 

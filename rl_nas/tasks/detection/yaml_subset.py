@@ -12,11 +12,13 @@ from rl_nas.errors import UsageError
 
 Value = str | list[str] | dict[str, str]
 
-_KEY = re.compile(r"""(?P<key>"[^"]*"|'[^']*'|[^\s:#'"\[\]{},&*!|>-][^:#]*?)\s*:(?:\s+(?P<value>.*))?$""")
+_KEY = re.compile(r"""(?P<key>"[^"]*"\s*|'[^']*'\s*|[^\s:#'"\[\]{},&*!|>-][^:#]*):(?:\s+(?P<value>.*))?$""")
 _PART = re.compile(r"""(?:(?<!\w)"[^"]*"|(?<!\w)'[^']*'|[^,])+""")
 _BRACKETS = {"[": "]", "{": "}"}
 _REFUSED = ("&", "*", "!", "|", ">", "%", "@", "`")
 _MARKS = ("---", "...")
+_LONGEST = 1 << 17
+"""Characters of a line; the classes of the largest public data sets take a tenth of it."""
 
 _Line = tuple[int, str]
 """Number and content of a line."""
@@ -31,22 +33,31 @@ def parse_yaml(text: str, wanted: Collection[str], where: str) -> dict[str, Valu
         where: the text comes from, for errors.
 
     Raises:
-        UsageError: a key is there twice, or is not in this part of YAML.
+        UsageError: a key is there twice, or is not in this part of YAML, or a line is too long.
     """
     found: dict[str, Value] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > _LONGEST:
+            raise UsageError(f"{where}: line {number} has {len(line)} characters; expected at most {_LONGEST}")
     lines = [(number, _without_comment(line).rstrip()) for number, line in enumerate(text.splitlines(), 1)]
     lines = [(number, line) for number, line in lines if line and line not in _MARKS]
-    while lines:
-        number, line = lines.pop(0)
+    place = 0
+    while place < len(lines):
+        number, line = lines[place]
+        place += 1
         match = _KEY.match(line)
         if match is None:
             raise _problem(where, (number, line))
-        key, value = _scalar((number, match["key"]), where), (match["value"] or "").strip()
-        while lines and key in wanted and _open_brackets(value) > 0:
-            value = f"{value} {lines.pop(0)[1].strip()}"
-        block = []
-        while lines and (lines[0][1][0].isspace() or lines[0][1].startswith("-")):
-            block.append(lines.pop(0))
+        key, parts = _scalar((number, match["key"].rstrip()), where), [(match["value"] or "").strip()]
+        open_brackets = _open_brackets(parts[0]) if key in wanted and parts[0][:1] in _BRACKETS else 0
+        while place < len(lines) and open_brackets > 0:
+            parts.append(lines[place][1].strip())
+            open_brackets += _open_brackets(parts[-1])
+            place += 1
+        start, value = place, " ".join(parts)
+        while place < len(lines) and (lines[place][1][0].isspace() or lines[place][1].startswith("-")):
+            place += 1
+        block = lines[start:place]
         if key in wanted:
             if key in found or (value and block):
                 raise _problem(where, (number, line) if key in found else block[0])
@@ -67,9 +78,7 @@ def _without_comment(line: str) -> str:
 
 
 def _open_brackets(text: str) -> int:
-    """How many brackets are open at the end of a value."""
-    if text[:1] not in _BRACKETS:
-        return 0
+    """How many more brackets a line opens than it closes."""
     bare = re.sub(r"\"[^\"]*\"|'[^']*'", "", text)
     return sum(bare.count(sign) for sign in "[{") - sum(bare.count(sign) for sign in "]}")
 
@@ -99,7 +108,7 @@ def _map(lines: list[_Line], where: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for number, line in lines:
         match = _KEY.match(line)
-        if match is None or (key := _scalar((number, match["key"]), where)) in found:
+        if match is None or (key := _scalar((number, match["key"].rstrip()), where)) in found:
             raise _problem(where, (number, line))
         found[key] = _scalar((number, (match["value"] or "").strip()), where)
     return found
