@@ -141,7 +141,7 @@ def table_file(tmp_path: Path) -> str:
     return "small.npz"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_verb_compares_every_strategy_and_repeats_itself(tmp_path: Path, table_file: str) -> None:
     words = (f"--table={table_file}", "--reward_column=valid", "--report_column=test", "--runs=3", "--budgets=10,5")
     done = bench(*words, "--controller_units=4", "--json", cwd=tmp_path)

@@ -85,6 +85,7 @@ np.savez(path, **trained("sgd", 0.1), **trained("adamw", 0.01))
 """
 
 
+@pytest.mark.long
 def test_two_replicas_are_one_and_a_scaled_loss_is_the_loss(tmp_path: Path) -> None:
     runs = {}
     for name, words in {"one": ("1", "plain"), "two": ("2", "plain"), "scaled": ("2", "scaled")}.items():
@@ -163,6 +164,7 @@ def test_a_checkpoint_of_another_network_is_refused(pipeline: InputPipeline, tmp
         Checkpoints(other, str(tmp_path), keep=1).restore()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["bfloat16", "float16"])
 def test_sixteen_bits_learn_too(pipeline: InputPipeline, name: str) -> None:
     trainer = make(pipeline, name, epochs=8)

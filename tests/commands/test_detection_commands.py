@@ -57,7 +57,7 @@ def suppression(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_measures_boxes(trained: Path) -> None:
     found = results(trained)
     assert (found["task"], found["network"]["image"]) == ("detection", [48, 64, 3])
@@ -69,7 +69,7 @@ def test_a_training_measures_boxes(trained: Path) -> None:
     assert (trained / "examples.png").stat().st_size > 5000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_network_of_a_training_is_described(trained: Path) -> None:
     """Its backbone by the folder, under the neck; or the neck on the backbone: both are what was trained."""
     flags = ("--classes=4", "--image_size=48x64", *HEAD, "--json")

@@ -71,7 +71,7 @@ def test_a_search_shows_the_predictions_of_its_best_child(folder: Path, tmp_path
     assert picture.read_bytes() == before
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_of_a_classifier_shows_images_and_without_held_out_ones_nothing(tmp_path: Path) -> None:
     done = run("train", *TINY_TRAINING, "--epochs=1", "--nofinal_test", f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 0, done.stderr

@@ -142,7 +142,7 @@ def test_a_stopped_training_continues_to_the_same_weights(data: tuple[str, ...],
     assert results(tmp_path / "part")["views"] == whole["views"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_finished_training_is_measured_over_more_views(trained: Path) -> None:
     before = results(trained)
     assert "views" not in before

@@ -84,7 +84,7 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_exported_network_predicts_where_the_ink_is(exported: Path, tmp_path: Path) -> None:
     extra = exported / "saved_model/assets.extra"
     assert ((extra / "task.txt").read_text(), (extra / "labels.txt").read_text()) == ("ink_column\n", "")

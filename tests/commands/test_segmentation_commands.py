@@ -129,7 +129,7 @@ def trained(base: Path, shapes: Words) -> Path:
     return base / "trained"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_measures_masks(trained: Path) -> None:
     found = results(trained)
     assert found["task"] == "segmentation"
@@ -141,7 +141,7 @@ def test_a_training_measures_masks(trained: Path) -> None:
     assert "pixel_accuracy" in found["train"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_head_is_trained_on_the_backbone_of_a_run(trained: Path, base: Path, shapes: Words) -> None:
     """Its size, weights and normalization are those of the run; flags that would change them are refused."""
     words = (*shapes, "--genotype=DPC-top1", f"--backbone={trained}", *HEAD, *STEPS, "--epochs=1")
