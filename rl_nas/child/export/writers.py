@@ -135,13 +135,13 @@ def write_onnx(serving: Serving, path: Path) -> None:
         UsageError: tf2onnx is not installed.
     """
     try:
-        import tf2onnx
+        from rl_nas.child.export.onnx import converted
     except ImportError as error:
         raise UsageError("--format=onnx needs tf2onnx and onnxruntime: pip install 'rl_nas[onnx]'") from error
     spec = tf.TensorSpec([None, *serving.image_shape], tf.float32, name="image")
-    function = tf.function(serving.predictions, autograph=False)
+    model = converted(tf.function(serving.predictions, autograph=False).get_concrete_function(spec))
     with storage_errors(path):
-        tf2onnx.convert.from_function(function, [spec], opset=17, output_path=str(path))
+        path.write_bytes(model)
 
 
 def _one_by_one(images: np.ndarray) -> Callable[[], Iterator[list[np.ndarray]]]:
