@@ -68,6 +68,7 @@ class RayExecutor:
         self._most, self._needs = workers, {"CPU": float(cpus), "GPU": gpus}
         self._make = self._ray.remote(_Host).options(num_cpus=cpus, num_gpus=gpus, max_restarts=0).remote
         self._arguments = (spec.factory, dict(spec.arguments), dict(environment), dict(options), cpus)
+        self._starting: dict[Any, Any] = {}
         self._idle: list[Any] = []
         self._working: dict[Any, tuple[Any, Job]] = {}
         self._looked, self._roomless = -_GROW, time.monotonic()
@@ -76,13 +77,13 @@ class RayExecutor:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        for actor in [*self._idle, *(actor for actor, _ in self._working.values())]:
+        for actor in [*self._starting.values(), *self._idle, *(actor for actor, _ in self._working.values())]:
             self._ray.kill(actor)
         self._ray.shutdown()
 
     @property
     def workers(self) -> tuple[int, int]:
-        """Busy workers, and all workers that there is room for."""
+        """Busy workers, and all workers that are ready."""
         return len(self._working), len(self._working) + len(self._idle)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
@@ -98,17 +99,29 @@ class RayExecutor:
                 while self._idle and (job := next(jobs, None)) is not None:
                     actor = self._idle.pop()
                     self._working[actor.run.remote(job_to_json(job))] = actor, job
-                if self._working:
-                    done, _ = self._ray.wait(list(self._working), timeout=_WAIT)
-                    yield from map(self._outcome, done)
-                elif self._idle:
+                if self._idle and not self._working:
                     return
+                if answers := [*self._working, *self._starting]:
+                    done, _ = self._ray.wait(answers, timeout=_WAIT)
+                    for starting in done:
+                        if starting in self._starting:
+                            self._ready(starting)
+                    yield from (self._outcome(working) for working in done if working in self._working)
                 else:
                     time.sleep(_WAIT)
         finally:
             for actor, _ in self._working.values():  # the caller has left
                 self._ray.kill(actor)
             self._working.clear()
+
+    def _ready(self, reference: Any) -> None:
+        """Gives jobs to an actor from now on: before, its machine may be one that was lost, and wait for another."""
+        actor = self._starting.pop(reference)
+        try:
+            self._ray.get(reference)
+        except self._ray.exceptions.RayError:
+            return
+        self._idle.append(actor)
 
     def _outcome(self, reference: Any) -> Outcome:
         actor, job = self._working.pop(reference)
@@ -132,13 +145,17 @@ class RayExecutor:
         elif now - self._roomless > _PATIENCE:
             needs = ", ".join(f"{amount:g} {name}" for name, amount in self._needs.items() if amount)
             raise RunError(f"no machine of the Ray cluster has {needs} free for a child for {_PATIENCE:.0f} s")
-        if now - self._looked < _GROW or count == self._most:
+        most = None if self._most is None else self._most - count - len(self._starting)
+        if now - self._looked < _GROW or most == 0:
             return
         self._looked = now
         free = self._ray.available_resources()
+        # Actors that start may hold their share already, or not yet.
         room = min(int(free.get(name, 0.0) / amount) for name, amount in self._needs.items() if amount)
-        wanted = room if self._most is None else min(room, self._most - count)
-        self._idle += [self._make(*self._arguments) for _ in range(wanted)]
+        wanted = max(0, room - len(self._starting))
+        for _ in range(wanted if most is None else min(wanted, most)):
+            actor = self._make(*self._arguments)
+            self._starting[actor.ready.remote()] = actor
 
 
 class _Host:
@@ -155,6 +172,9 @@ class _Host:
         if options.get("memory") is None:
             options = {**options, "memory": memory_per_worker(max(1, (os.cpu_count() or 1) // cpus))}
         self._pool = ProcessExecutor(EvaluatorSpec(factory, arguments), 1, environments=[environment], **options)
+
+    def ready(self) -> None:
+        """Answers as soon as the actor has a machine."""
 
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
         """Evaluates a job; sends errors of the search as a worker does."""

@@ -82,6 +82,26 @@ def test_a_machine_that_is_lost_costs_no_trial(cluster: object, tmp_path: Path) 
     assert len(lost) == 1
 
 
+def test_an_actor_without_a_machine_gets_no_child(
+    cluster: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after the loss of a machine whose cores the cluster still counts."""
+    cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    work, workers = jobs(*["good"] * 4), list[int]()
+
+    def source() -> Iterator[Job]:
+        yield from work
+        workers.append(pool.workers[1])
+        cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+
+    with executor(cluster, folder=str(tmp_path)) as pool:
+        monkeypatch.setattr(ray, "available_resources", lambda: {"CPU": 2.0})
+        found = list(pool.run(source()))
+    assert workers == [1]
+    assert sorted(outcome.job.index for outcome in found) == [0, 1, 2, 3]
+    assert all(outcome.measurement == measurement(outcome.job) for outcome in found)
+
+
 def test_no_cluster_where_one_was_said_to_be() -> None:
     with pytest.raises(UsageError, match=r"--ray_address=127\.0\.0\.1:1: no Ray cluster there"):
         RayExecutor(EvaluatorSpec("hostile:make"), address="127.0.0.1:1")
