@@ -103,10 +103,11 @@ class RayExecutor:
                     return
                 if answers := [*self._working, *self._starting]:
                     done, _ = self._ray.wait(answers, timeout=_WAIT)
-                    for starting in done:
-                        if starting in self._starting:
-                            self._ready(starting)
-                    yield from (self._outcome(working) for working in done if working in self._working)
+                    for answer in done:
+                        if answer in self._starting:
+                            self._ready(answer)
+                        else:
+                            yield self._outcome(answer)
                 else:
                     time.sleep(_WAIT)
         finally:
@@ -145,15 +146,16 @@ class RayExecutor:
         elif now - self._roomless > _PATIENCE:
             needs = ", ".join(f"{amount:g} {name}" for name, amount in self._needs.items() if amount)
             raise RunError(f"no machine of the Ray cluster has {needs} free for a child for {_PATIENCE:.0f} s")
-        most = None if self._most is None else self._most - count - len(self._starting)
-        if now - self._looked < _GROW or most == 0:
+        starting = len(self._starting)
+        if now - self._looked < _GROW or count + starting == self._most:
             return
         self._looked = now
         free = self._ray.available_resources()
-        # Actors that start may hold their share already, or not yet.
         room = min(int(free.get(name, 0.0) / amount) for name, amount in self._needs.items() if amount)
-        wanted = max(0, room - len(self._starting))
-        for _ in range(wanted if most is None else min(wanted, most)):
+        wanted = room - starting  # which may not hold their share of the room yet
+        if self._most is not None:
+            wanted = min(wanted, self._most - count - starting)
+        for _ in range(wanted):
             actor = self._make(*self._arguments)
             self._starting[actor.ready.remote()] = actor
 

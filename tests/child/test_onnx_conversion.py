@@ -42,6 +42,6 @@ class Graph:
 def test_a_graph_is_optimized_until_it_settles_but_not_for_ever(needed: float, rounds: int) -> None:
     graph = Graph()
     settled = tf2onnx.optimizer.optimize_graph(
-        graph, catch_errors=False, optimizers={"restless": lambda: Settling(Restless(needed))}
+        graph, catch_errors=False, optimizers={"restless": lambda: Settling(lambda: Restless(needed))}
     )
     assert settled.rounds == rounds

@@ -1,6 +1,7 @@
 """Conversion of a traced function to ONNX that ends for every graph."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -14,12 +15,15 @@ ROUNDS = 8
 class Settling:
     """An optimizer of tf2onnx that asks for no round after the last one; what the network computes, each round keeps.
 
+    Args:
+        factory: of the optimizer.
+
     Attributes:
         graph_been_opt: whether tf2onnx should begin another round.
     """
 
-    def __init__(self, wrapped: Any) -> None:
-        self._wrapped = wrapped
+    def __init__(self, factory: Callable[[], Any]) -> None:
+        self._wrapped = factory()
         self.graph_been_opt = False
 
     def optimize(self, graph: Any, iteration: int) -> Any:
@@ -55,12 +59,6 @@ def converted(function: Any) -> bytes:
                 output_names=outputs,
                 tensors_to_rename=names,
             )
-    optimized = optimizer.optimize_graph(onnx, optimizers=_optimizers())
+    optimizers = {name: partial(Settling, factory) for name, factory in optimizer._get_optimizers().items()}
+    optimized = optimizer.optimize_graph(onnx, optimizers=optimizers)
     return bytes(optimized.make_model("converted from rl_nas").SerializeToString())
-
-
-def _optimizers() -> dict[str, Callable[[], Settling]]:
-    def settling(factory: Callable[[], Any]) -> Callable[[], Settling]:
-        return lambda: Settling(factory())
-
-    return {name: settling(factory) for name, factory in optimizer._get_optimizers().items()}
