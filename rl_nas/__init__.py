@@ -4,10 +4,12 @@ Importing it does not import TensorFlow: names that need it are loaded on first 
 """
 
 import importlib
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from rl_nas.bench.table_files import load_table
 from rl_nas.controller.settings import ControllerSettings
+from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
@@ -31,7 +33,7 @@ from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.tasks.classification.head import ClassificationHead
 from rl_nas.tasks.task import Task
-from rl_nas.trial import Job, Measurement, Trial, TrialState
+from rl_nas.trial import ChildError, Failure, Job, Measurement, Outcome, Trial, TrialState
 from rl_nas.workflows.config import SearchConfig, TrainConfig
 
 if TYPE_CHECKING:
@@ -48,30 +50,37 @@ __all__ = [
     "Block",
     "Cell",
     "CellGenotype",
+    "ChildError",
     "ClassificationHead",
     "Controller",
     "ControllerSettings",
     "Decision",
     "EvaluatorSpec",
     "EvolutionSettings",
+    "Failure",
     "HealthSettings",
     "InlineExecutor",
     "Job",
     "LocalSearch",
     "Measurement",
     "NetworkSettings",
+    "Outcome",
     "ProcessExecutor",
     "RandomSearch",
     "Reinforce",
+    "RunError",
     "SearchConfig",
     "SearchSpace",
+    "StorageError",
     "Strategy",
     "Task",
     "TrainConfig",
     "Trial",
     "TrialState",
     "TrialStore",
+    "UsageError",
     "Watcher",
+    "__version__",
     "add_operation",
     "build_model",
     "export",
@@ -93,7 +102,13 @@ _LAZY = {
 """The names that need TensorFlow or the command line -> their modules."""
 
 
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("rl_nas")
     if name not in _LAZY:
         raise AttributeError(f"module 'rl_nas' has no attribute {name!r}")
     return getattr(importlib.import_module(_LAZY[name]), name)

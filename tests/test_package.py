@@ -1,12 +1,18 @@
 """What is shipped: rl_nas and nothing else."""
 
+import builtins
+import inspect
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+import rl_nas
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,3 +50,19 @@ def test_sdist_holds_rl_nas_and_what_builds_it(built: Path) -> None:
 def test_rooms_at_the_top_are_relative_links(name: str) -> None:
     assert (ROOT / name).is_symlink()
     assert (ROOT / name).readlink() == Path("rl_nas") / name
+
+
+def test_tab_completion_shows_the_public_names_alone() -> None:
+    shown = {name for name in dir(rl_nas) if not re.fullmatch("__.*__", name)}
+    assert shown == set(rl_nas.__all__) - {"__version__"}
+    assert all(getattr(rl_nas, name) is not None for name in rl_nas.__all__)
+    assert rl_nas.__version__ == version("rl_nas")
+
+
+def test_errors_that_docstrings_name_are_public() -> None:
+    public = [getattr(rl_nas, name) for name in rl_nas.__all__]
+    documented = [*public, *(method for one in public if inspect.isclass(one) for method in vars(one).values())]
+    named = {error for one in documented for error in re.findall(r"^ *(\w+Error): ", inspect.getdoc(one) or "", re.M)}
+    ours = {name for name in named if not hasattr(builtins, name)}
+    assert "UsageError" in ours
+    assert ours <= set(rl_nas.__all__)
