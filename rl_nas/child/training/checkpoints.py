@@ -1,5 +1,6 @@
 """The states of a training on disk: written aside and moved into place by tf.train.CheckpointManager."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,7 @@ class Checkpoints:
     """
 
     def __init__(self, state: dict[str, Any], folder: str, *, keep: int, writes: bool = True) -> None:
+        _drop_unreadable_list(folder)
         self._checkpoint = tf.train.Checkpoint(**state)
         self._manager = tf.train.CheckpointManager(self._checkpoint, folder, max_to_keep=keep)
         self._folder, self._writes = folder, writes
@@ -41,7 +43,7 @@ class Checkpoints:
         for path in states:
             try:
                 self._checkpoint.restore(path).assert_consumed()
-            except (ValueError, AssertionError, tf.errors.OpError) as error:
+            except Exception as error:  # TensorFlow has many for bytes that are not its own, IndexError among them
                 damaged.append(f"{path} is not a checkpoint of this training: {first_line(error)}")
             else:
                 for line in damaged:
@@ -67,3 +69,12 @@ def saved_states(folder: str) -> list[str]:
         return []
     steps = [int(found[1]) for name in tf.io.gfile.listdir(folder) if (found := _INDEX.fullmatch(name))]
     return [f"{folder.rstrip('/')}/ckpt-{step}" for step in sorted(steps, reverse=True)]
+
+
+def _drop_unreadable_list(folder: str) -> None:
+    """Deletes the manager's list of states where it would raise; it makes another one."""
+    try:
+        tf.train.get_checkpoint_state(folder)
+    except (ValueError, tf.errors.OpError):
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.gfile.remove(f"{folder.rstrip('/')}/checkpoint")
