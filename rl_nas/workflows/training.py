@@ -107,8 +107,8 @@ class TrainingRun:
             epochs = read_text(self.folder.history).count("\n")
             if epochs > 1:  # a kill between an epoch's line and its checkpoint leaves one
                 raise UsageError(
-                    f"--checkpoint_dir={self._place} holds no checkpoint, but {epochs} epochs are done: restore it, give"
-                    " the folder that holds it, or start another run"
+                    f"--checkpoint_dir={self._place} holds no checkpoint, but {epochs} epochs are done: restore it,"
+                    " give the folder that holds it, or start another run"
                 )
             tell_user(f"no checkpoint in {self._place}; the training starts again at epoch 1")
 

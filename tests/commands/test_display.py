@@ -43,7 +43,9 @@ def written(name: str, *, then: Callable[[], None] = lambda: None) -> Callable[[
     return body
 
 
-@pytest.mark.parametrize(("name", "only_prints", "code"), [("stdout", True, 0), ("stdout", False, 130), ("stderr", True, 130)])
+@pytest.mark.parametrize(
+    ("name", "only_prints", "code"), [("stdout", True, 0), ("stdout", False, 130), ("stderr", True, 130)]
+)
 def test_a_closed_pipe_is_success_only_of_what_prints(name: str, only_prints: bool, code: int) -> None:
     with unread(name):
         assert cli.run(COMMAND, written(name), [], only_prints=only_prints) == code

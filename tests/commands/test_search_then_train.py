@@ -80,13 +80,16 @@ def test_a_search_that_is_killed_ends_its_training_which_goes_on_with_it(recipe:
     longer.write_text(RECIPE.replace("--epochs=2", "--epochs=1000"))
     words = ["search", *FLAGS, "--trials=1", f"--then_train={longer}", "--then_top=1", f"--run_dir={folder}"]
     training = TrainingFolder(folder / "then/trial0/seed0")
-    with open(os.devnull, "r+") as nothing, open(tmp_path / "errors", "w") as errors:
-        with watched(WarmProcess("rl_nas.__main__", words, environment(), [nothing, nothing, errors], cwd=place)) as it:
-            wait_until(lambda: training.checkpoints.exists() or it.poll() is not None)
-            children = psutil.Process(it.pid).children(recursive=True)
-            assert children, (tmp_path / "errors").read_text()
-            again = run("search", "--resume", f"--run_dir={folder}")
-            it.kill()
+    with (
+        open(os.devnull, "r+") as nothing,
+        open(tmp_path / "errors", "w") as errors,
+        watched(WarmProcess("rl_nas.__main__", words, environment(), [nothing, nothing, errors], cwd=place)) as search,
+    ):
+        wait_until(lambda: training.checkpoints.exists() or search.poll() is not None)
+        children = psutil.Process(search.pid).children(recursive=True)
+        again = run("search", "--resume", f"--run_dir={folder}")
+        search.kill()
+    assert children
     assert "is in use by another process" in again.stderr
     wait_until(lambda: are_gone(children))
     assert not (tmp_path / "executed").exists()
@@ -101,16 +104,15 @@ def test_a_search_that_is_killed_ends_its_training_which_goes_on_with_it(recipe:
 @pytest.mark.long
 def test_a_training_that_is_at_work_elsewhere_does_not_count_as_failed(recipe: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    words = (*FLAGS, "--trials=1", "--then_top=1", f"--run_dir={folder}")
-    assert run("search", *words).returncode == 0
+    assert run("search", *FLAGS, "--trials=1", "--then_top=1", f"--run_dir={folder}").returncode == 0
     home = folder / "then/trial0/seed0"
     home.mkdir(parents=True)  # a training that was killed before it began: it is begun again
     (home / "flags.cfg").touch()
-    with held("search", "--resume", f"--then_train={recipe}", f"--run_dir={folder}", line="training trial") as search:
-        with open(home / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            search.go_on()
-            code, _, errors = search.rest()
+    words = ("--resume", f"--then_train={recipe}", f"--run_dir={folder}")
+    with held("search", *words, line="training trial") as search, open(home / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        search.go_on()
+        code, _, errors = search.rest()
     assert code == 2
     assert errors == f"rl_nas search: another process trains {home}; wait for it or stop it, then give --resume\n"
     done = run("search", "--resume", f"--run_dir={folder}", "--json")

@@ -160,7 +160,7 @@ def _remove_left(root: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _made(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _made(path: Path, shape: tuple[int, ...]) -> np.memmap:
     """A new array in a file whose space is reserved: a mapped file that finds none later ends the process."""
     array = np.lib.format.open_memmap(path, "w+", np.float32, shape)
     if hasattr(os, "posix_fallocate"):
