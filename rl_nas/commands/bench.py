@@ -72,7 +72,7 @@ BENCH = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return cli.run(BENCH, _run, argv)
+    return cli.run(BENCH, _run, argv, only_prints=True)
 
 
 def _run(parsed: Parsed) -> int:

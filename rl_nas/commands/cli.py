@@ -1,35 +1,52 @@
 """Frame of all verbs: help, errors in one line, exit codes."""
 
-import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+from rl_nas.commands.display import Display, OutputClosedError
 from rl_nas.errors import RunError, StorageError, UsageError, printable
 from rl_nas.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_USE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, parse
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str]) -> int:
-    """Parses the flags, runs the verb, and turns exceptions into one line and an exit code."""
-    debug = "--debug" in argv
+
+def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str], *, only_prints: bool = False) -> int:
+    """Parses the flags, runs the verb, and turns exceptions into one line and an exit code.
+
+    Args:
+        command: its flags.
+        body: the verb; returns the exit code.
+        argv: the words of the command line.
+        only_prints: whether all is done when nobody reads the standard output any more (`| head`).
+    """
+    with Display() as display:
+        return _run(command, body, argv, display, only_prints=only_prints)
+
+
+def _run(
+    command: Command, body: Callable[[Parsed], int], argv: Sequence[str], display: Display, *, only_prints: bool
+) -> int:
+    debug, asks_help = "--debug" in argv, any(word in ("--help", "-h", "-help") for word in argv)
     try:
-        if any(word in ("--help", "-h", "-help") for word in argv):
-            print(help_text(command), flush=True)
-            return DONE
-        parsed = parse(command, argv)
-        debug = parsed.group(OutputSettings).debug
-        with _sigterm_like_ctrl_c():
+        with _ended_by_signals(display):
+            if asks_help:
+                print(help_text(command), flush=True)
+                return DONE
+            parsed = parse(command, argv)
+            debug = parsed.group(OutputSettings).debug
             code = body(parsed)
-        sys.stdout.flush()  # failures at exit would come too late to be reported
-        return code
-    except BrokenPipeError:
-        # The reader of the output has left (`| head`): not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+            sys.stdout.flush()
+            return code
+    except OutputClosedError as closed:
+        if closed.of_results and (only_prints or asks_help):
+            return DONE
+        return _report(command, f"interrupted: {closed}", INTERRUPTED, debug)
     except KeyboardInterrupt:
         return _report(command, "interrupted", INTERRUPTED, debug)
     except (UsageError, StorageError) as error:
@@ -52,17 +69,26 @@ def _report(command: Command, message: str, code: int, debug: bool) -> int:
 
 
 @contextmanager
-def _sigterm_like_ctrl_c() -> Iterator[None]:
-    """Makes SIGTERM, which clusters send before they kill, end a verb as Ctrl-C does."""
+def _ended_by_signals(display: Display) -> Iterator[None]:
+    """Makes SIGTERM, which clusters send before they kill, and SIGHUP, of a closed terminal, end a verb as Ctrl-C does.
 
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    Only another Ctrl-C interrupts what a verb does at its end: the others often come twice.
+    """
 
-    if threading.current_thread() is not threading.main_thread():  # signals are handled only there
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    def interrupt(number: int, _: object) -> None:
+        if number == signal.SIGINT or not display.ending:
+            display.ending = True
+            raise KeyboardInterrupt
+
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # signals are handled only there
+        before = {number: signal.getsignal(number) for number in _ENDING}
+    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # as nohup wants it
+    for number in handled:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        display.ending = True
+        for number in handled:
+            signal.signal(number, before[number] or signal.SIG_DFL)

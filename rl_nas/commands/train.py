@@ -33,6 +33,7 @@ CHANGEABLE = (
     "debug",
     "genotype",
     "keep",
+    "checkpoint_dir",
     "checkpoint_steps",
     "final_test",
     "valid_every",

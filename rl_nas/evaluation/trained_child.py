@@ -146,13 +146,8 @@ class TrainedChildEvaluator:
         child = self._build(plan, job.seed)
         start = self._start(self._space.decode(job.architecture))
         child.load(start.weights)
-        before = kept["measured"][: job.epochs] if kept is not None else []
-        complete = job.epochs is not None and len(before) == job.epochs
-        if complete:
-            measured = before
-        else:
-            with quick_start():
-                measured = self._train_and_evaluate(child, plan, job, kept, started)
+        with quick_start():
+            measured = self._train_and_evaluate(child, plan, job, kept, started)
         measurement = Measurement.of(
             {**measured[-1], **start.metrics},
             parameters=cost.trainable,
@@ -162,8 +157,7 @@ class TrainedChildEvaluator:
             seconds=time.monotonic() - started,
             curve=_curve(measured) if self._early_stop.measures else (),
         )
-        if not complete:
-            self._on_child(job, measurement, child)
+        self._on_child(job, measurement, child)
         return measurement
 
     def _kept(self, job: Job) -> State | None:
@@ -187,6 +181,9 @@ class TrainedChildEvaluator:
         if kept is not None:
             trainer.restore(kept["trainer"])
             measured += kept["measured"]
+            if job.epochs is not None and len(measured) >= job.epochs:  # a killed search had come as far, or further
+                trainer.write_back()
+                return measured[: job.epochs]
 
         def stop() -> bool:
             measured.append(self._metrics(plan, trainer.infer))

@@ -2,9 +2,12 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self
 
 from rl_nas.errors import RunError, UsageError, first_line
@@ -198,7 +201,20 @@ def _connected(address: str | None) -> Any:
             # Ray itself tries for minutes, and then ends the process.
             host, _, port = address.removeprefix("ray://").rpartition(":")
             socket.create_connection((host, int(port)), timeout=_ANSWER).close()
-        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+        with _kept_signals():
+            ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:
         raise UsageError(f"--ray_address={address}: no Ray cluster there ({first_line(error)})") from error
     return ray
+
+
+@contextmanager
+def _kept_signals() -> Iterator[None]:
+    """Keeps the handlers of signals, which Ray replaces by its own."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler or signal.SIG_DFL)

@@ -3,7 +3,6 @@
 import io
 import json
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +12,7 @@ import numpy as np
 
 from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.decisions import Architecture, Genotype
-from rl_nas.store.files import storage_errors, write_atomically, write_text
+from rl_nas.store.files import remove_folder, storage_errors, write_atomically, write_text
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job, Measurement, Trial
 
@@ -29,7 +28,7 @@ class Model(Protocol):
 
 
 class ChildWeights:
-    """Saves the weights of children that may be the run's best: those that beat all others of this process.
+    """Saves the weights of children that may be the run's best: those that no other of this process beats.
 
     However many processes train children of a run, its best one is among these. `BestChild` deletes the others when
     they are recorded.
@@ -40,11 +39,13 @@ class ChildWeights:
         self._best = -math.inf
 
     def keep(self, job: Job, measurement: Measurement, model: Model) -> None:
-        """Saves a trained child's weights if it may be the best."""
-        reward = self._reward(measurement)
-        if reward > self._best:
+        """Saves a trained child's weights if it may be the best; those of one that may be trained on anyway."""
+        reward, goes_on = self._reward(measurement), job.epochs is not None
+        # Of equals the earlier trial is the best, but may be the later one here: its first attempt failed.
+        if goes_on or reward >= self._best:
             write_atomically(_weights(self._folder, job.index), lambda path: _save(model, path))
-            self._best = reward
+        if not goes_on:  # others are compared by what they have in the end
+            self._best = max(self._best, reward)
 
 
 class BestChild:
@@ -109,7 +110,7 @@ class BestChild:
             # A picture and a SavedModel of an earlier best must not stand beside this genotype.
             for picture in (self._folder.best / "cell.png", self._folder.examples):
                 picture.unlink(missing_ok=True)
-            shutil.rmtree(self._folder.best / "saved_model", ignore_errors=True)
+            remove_folder(self._folder.best / "saved_model")
         write_text(path, text)
 
 

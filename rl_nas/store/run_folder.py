@@ -102,6 +102,21 @@ class RunFolder:
         config: dict[str, Any] = read_json(self.config, _CONFIG)
         return {**config, "flags": current_flags(config["flags"])}
 
+    @property
+    def in_use(self) -> bool:
+        """Whether a process has the lock of the run."""
+        try:
+            lock = os.open(self.path / "lock", os.O_WRONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(lock)
+        return False
+
     def _take_lock(self) -> None:
         """Acquires the lock, which the system releases when the process ends, however it ends."""
         with storage_errors(self.path):

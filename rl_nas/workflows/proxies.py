@@ -23,7 +23,7 @@ from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.tasks.catalog import TASK_SETTINGS
-from rl_nas.tasks.sources import Opened, open_source
+from rl_nas.tasks.sources import Opened, open_source, tell_user
 from rl_nas.trial import Trial, child_seed
 from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
@@ -53,7 +53,7 @@ def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFo
         recorded = store.trials()
         data, opened = _loaded(way)
         networks = set_up(way, any_genotype(space), opened, data, part).children  # computes features for all workers
-        with image_cache(data, part.images), children.executor(way) as executor:
+        with image_cache(data, part.images, tell_user), children.executor(way) as executor:
             progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
             with progress.line:
                 search(

@@ -23,7 +23,7 @@ PLUGINS = ("space", "strategy", "reward", "task", "operations")
 _PATHS = ("init", "backbone", "head", "neck", "classes", "label_map", "class_weights")
 """Flags that may name a file or a folder."""
 
-_FOLDERS, _DATASETS = ("data_dir", "feature_dir", "pretrain_dir"), ("dataset", "pretrain_dataset")
+_FOLDERS, _DATASETS = ("data_dir", "feature_dir", "pretrain_dir", "checkpoint_dir"), ("dataset", "pretrain_dataset")
 """Flags that name a folder, and data sets, which may be one."""
 
 _NOT_REPEATED = ("run_dir", "resume", "json", "debug")

@@ -35,7 +35,7 @@ from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.catalog import find_strategy
 from rl_nas.strategies.failures import FAILURE_RULES
-from rl_nas.tasks.sources import open_source
+from rl_nas.tasks.sources import open_source, tell_user
 from rl_nas.trial import Job, Trial, child_seed
 from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
@@ -128,9 +128,9 @@ class SearchRun:
         if self.one_shot is not None:
             ranked = self.one_shot.architectures(self._plan)
             strategy, trials, batch = FixedProposals(ranked), min(trials, len(ranked)), len(ranked)
-        pretraining = self._setup.pretraining
-        kept = image_cache(pretraining.images, self.folder.pretraining_images) if pretraining else nullcontext()
-        with image_cache(self._data, self.folder.images), kept, self._children.executor(config) as executor:
+        pretraining, folder = self._setup.pretraining, self.folder
+        kept = image_cache(pretraining.images, folder.pretraining_images, tell_user) if pretraining else nullcontext()
+        with image_cache(self._data, folder.images, tell_user), kept, self._children.executor(config) as executor:
             progress = SearchProgress(trials, recorded, workers=lambda: executor.workers)
             with progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)

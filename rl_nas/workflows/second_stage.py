@@ -5,6 +5,7 @@ others, and a finished one is not repeated.
 """
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from rl_nas.child.data.settings import DIVISION
-from rl_nas.errors import RunError
+from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Candidate, Retrained, of_kind, ranked
 from rl_nas.evaluation.settings import PretrainSettings
+from rl_nas.execution import python_process
 from rl_nas.exit_codes import INTERRUPTED
 from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, flag_words, parse
@@ -24,7 +26,7 @@ from rl_nas.networks.genotypes import to_json
 from rl_nas.settings import Settings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
-from rl_nas.store.files import make_folder, write_text
+from rl_nas.store.files import make_folder, remove_folder, write_text
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder
 from rl_nas.tasks.catalog import TASK_SETTINGS
 from rl_nas.tasks.settings import PartSettings
@@ -93,20 +95,30 @@ class SecondStage:
         home = self._folder.then / candidate.name
         folder = TrainingFolder(home / name)
         if not folder.results.exists():
+            if folder.in_use:
+                raise UsageError(f"another process trains {folder.path}; wait for it or stop it, then give --resume")
+            genotype = json.dumps(to_json(candidate.genotype), indent=2) + "\n"
             if folder.config.exists():
+                if not folder.genotype.exists():  # the training was killed before it wrote it
+                    write_text(folder.genotype, genotype)
                 words = ["--resume", *self._plugins]
             else:
+                remove_folder(folder.path)  # of a training that was killed before it began
                 make_folder(home)
-                write_text(home / "genotype.json", json.dumps(to_json(candidate.genotype), indent=2) + "\n")
+                write_text(home / "genotype.json", genotype)
                 words = [f"--genotype={home / 'genotype.json'}", f"--flagfile={recipe}", f"--seed={seed}", *self._flags]
                 words += self._inherited(recipe)
             words.append(f"--run_dir={folder.path}")
-            done = subprocess.run(
-                [sys.executable, "-m", "rl_nas", "train", *words], stdout=subprocess.DEVNULL, check=False
+            code = subprocess.call(
+                python_process.command("rl_nas", "train", *words),
+                env=python_process.environment(),
+                stdout=subprocess.DEVNULL,
             )
-            if done.returncode == INTERRUPTED:
+            if code == INTERRUPTED:
                 raise KeyboardInterrupt
-            if done.returncode:
+            if code < 0:  # others have said why
+                print(f"{folder.path}: the training was ended by a signal: {signal.strsignal(-code)}", file=sys.stderr)
+            if code:
                 return None
         return folder.read_results()
 

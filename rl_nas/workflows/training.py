@@ -10,7 +10,7 @@ import keras
 
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.export.serving import NETWORK, copy_weights
-from rl_nas.child.training.checkpoints import Checkpoints, last_checkpoint
+from rl_nas.child.training.checkpoints import Checkpoints, saved_states
 from rl_nas.child.training.child_training import DivergedError
 from rl_nas.child.training.devices import make_distribution, precision
 from rl_nas.child.training.full_training import FullTrainer, Measured, global_batch
@@ -21,7 +21,9 @@ from rl_nas.report.training_log import TrainingLog
 from rl_nas.report.training_progress import TrainingProgress
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.files import write_atomically, write_text
+from rl_nas.store.json_files import read_text
 from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.tasks.sources import tell_user
 from rl_nas.workflows.backbone import read_weights
 from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.tensorflow_setup import settle_determinism
@@ -45,9 +47,8 @@ class TrainingRun:
         self.first = worker_index(config.devices) == 0
         # Other workers do the same, but write to a temporary folder.
         self._written = folder if self.first else TrainingFolder(tempfile.mkdtemp())
-        self._place = settings.checkpoint_dir or str(folder.checkpoints)
-        if not settings.resume and last_checkpoint(self._place) is not None:
-            raise UsageError(f"--checkpoint_dir={self._place} holds another training's checkpoints; give another one")
+        self.config, self._place = config, settings.checkpoint_dir or str(folder.checkpoints)
+        self._check_place()
         self._distribution = make_distribution(config.devices)
         self._setup = set_up_training(config, genotype)
         self.config, self._source, self._pipeline = self._setup.config, self._setup.source, self._setup.pipeline
@@ -65,7 +66,7 @@ class TrainingRun:
         write_text(self._written.data, json.dumps(data, indent=2) + "\n")
         self._checkpoints = Checkpoints(trainer.state, self._place, keep=settings.keep, writes=self.first)
         if settings.resume:
-            self._checkpoints.restore()
+            self._checkpoints.restore(tell_user)
         if self._setup.pretraining is not None and not trainer.step:
             trainer.load(self._setup.pretraining(self._setup.genotype).weights)
         self._progress = TrainingProgress(trainer.steps, epochs, trainer.batch, trainer.step)
@@ -93,6 +94,23 @@ class TrainingRun:
         whole = {**results, "views": measured}
         write_text(self.folder.results, json.dumps(whole, indent=2) + "\n")
         return whole
+
+    def _check_place(self) -> None:
+        """Raises `UsageError` if the checkpoints are another training's, or those of this one are gone."""
+        there = bool(saved_states(self._place))
+        if not self.config.run.resume:
+            if there:
+                raise UsageError(
+                    f"--checkpoint_dir={self._place} holds another training's checkpoints; give another one"
+                )
+        elif not there and self.folder.history.exists() and not self.folder.results.exists():
+            epochs = read_text(self.folder.history).count("\n")
+            if epochs > 1:  # a kill between an epoch's line and its checkpoint leaves one
+                raise UsageError(
+                    f"--checkpoint_dir={self._place} holds no checkpoint, but {epochs} epochs are done: restore it,"
+                    " give the folder that holds it, or start another run"
+                )
+            tell_user(f"no checkpoint in {self._place}; the training starts again at epoch 1")
 
     def _make_trainer(self) -> FullTrainer:
         config, setup, images = self.config, self._setup, self._pipeline.train_images
@@ -127,7 +145,7 @@ class TrainingRun:
         changed = ", ".join(name for name in data if recorded.get(name) != data[name])
         if changed:
             raise UsageError(f"--dataset={self._source.name} differs from that at the training's start: {changed}")
-        if last_checkpoint(self._place) is None:  # it was stopped before the first one
+        if not saved_states(self._place):  # it was stopped before the first one
             self._setup.start(model)
         return Normalization(tuple(recorded["mean"]), tuple(recorded["deviation"]))
 
@@ -145,8 +163,8 @@ class TrainingRun:
                     last_saved = now.step
             trainer.check_finite()
         except DivergedError as error:
-            last = last_checkpoint(self._place)
-            kept = f"the last good checkpoint is kept, {last}" if last else "before the first checkpoint"
+            states = saved_states(self._place)
+            kept = f"the last good checkpoint is kept, {states[0]}" if states else "before the first checkpoint"
             raise RunError(
                 f"training diverged: {error}; {kept}; start another run with a lower --learning_rate or --clip_norm"
             ) from error

@@ -21,7 +21,7 @@ from rl_nas.child.data.geometry import warp_masks
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import AugmentSettings
-from rl_nas.errors import UsageError
+from rl_nas.errors import StorageError, UsageError
 from rl_nas.networks.features import FeatureMaps, feature_name
 from rl_nas.networks.layer import Cost
 
@@ -162,6 +162,29 @@ def test_what_a_killed_run_left_is_removed(data: ImageData, tmp_path: Path) -> N
     features.folder.rename(dead)
     again, _ = made(Blocks(2), data, tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([other, again.folder])
+
+
+def test_what_killed_runs_with_other_features_left_is_removed_before_space_is_counted(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = tmp_path / f".another.{platform.node()}.{dead_process()}"
+    left.mkdir()
+    at_work = tmp_path / f".another.{platform.node()}.{os.getpid()}"
+    at_work.mkdir()
+    free = {True: 0, False: 2**40}
+    usage = lambda path: shutil._ntuple_diskusage(0, 0, free[left.exists()])  # noqa: E731
+    monkeypatch.setattr(feature_cache.shutil, "disk_usage", usage)
+    features, _ = made(Blocks(2), data, tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([at_work, features.folder])
+
+
+def test_a_disk_that_somebody_else_fills_is_one_line_and_no_signal(
+    data: ImageData, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_cache.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 2**40))
+    with pytest.raises(StorageError, match=f"cannot write {small_disk}: No space left on device"):
+        made(Blocks(1), data, small_disk)
+    assert not list(small_disk.iterdir())
 
 
 def dead_process() -> int:

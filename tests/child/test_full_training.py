@@ -147,7 +147,7 @@ def test_a_trainer_goes_on_as_if_it_had_not_stopped(optimizer: str, pipeline: In
     train(stopped, 1)
     next(progress for progress in stopped.train_epoch() if progress.step == 22)  # in mid-epoch
     Checkpoints(stopped.state, str(tmp_path), keep=1).save(stopped.step)
-    assert Checkpoints(resumed.state, str(tmp_path), keep=1).restore()
+    assert Checkpoints(resumed.state, str(tmp_path), keep=1).restore(print)
     assert resumed.step == 22
     train(resumed)
     assert unbroken.measure("valid") == resumed.measure("valid")
@@ -161,7 +161,7 @@ def test_a_checkpoint_of_another_network_is_refused(pipeline: InputPipeline, tmp
     Checkpoints(trainer.state, str(tmp_path), keep=1).save(0)
     other = {"vectors": [keras.Variable(np.zeros(3, np.float32))]}
     with pytest.raises(UsageError, match="is not a checkpoint of this training"):
-        Checkpoints(other, str(tmp_path), keep=1).restore()
+        Checkpoints(other, str(tmp_path), keep=1).restore(print)
 
 
 @pytest.mark.long

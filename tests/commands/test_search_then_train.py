@@ -1,10 +1,17 @@
 """`rl_nas search --then_train`: cells trained longer, in processes of their own, once each."""
 
+import fcntl
 import json
+import os
 from pathlib import Path
 
+import psutil
 import pytest
-from processes import held, refuse, run
+from processes import environment, held, refuse, run
+from warm import WarmProcess
+from watchdog import are_gone, wait_until, watched
+
+from rl_nas.store.run_folder import TrainingFolder
 
 FLAGS = (
     "--dataset=digits",
@@ -61,6 +68,56 @@ def test_the_best_cells_are_trained_longer_and_the_best_of_them_in_full(recipe: 
     text = run("search", "--resume", f"--run_dir={folder}").stdout
     assert "Trained longer, 2 epochs of" in text
     assert text.rstrip().splitlines()[-1].startswith(f"Full training: {best['name']}, 2 epochs, accuracy")
+
+
+@pytest.mark.long
+def test_a_search_that_is_killed_ends_its_training_which_goes_on_with_it(recipe: Path, tmp_path: Path) -> None:
+    folder, place = tmp_path / "run", tmp_path / "hostile"
+    (place / "rl_nas").mkdir(parents=True)  # where the search works; nothing there may be taken for the package
+    for name in ("__init__.py", "__main__.py"):
+        (place / "rl_nas" / name).write_text(f"open({str(tmp_path / 'executed')!r}, 'w')")
+    longer = tmp_path / "longer.cfg"
+    longer.write_text(RECIPE.replace("--epochs=2", "--epochs=1000"))
+    words = ["search", *FLAGS, "--trials=1", f"--then_train={longer}", "--then_top=1", f"--run_dir={folder}"]
+    training = TrainingFolder(folder / "then/trial0/seed0")
+    with (
+        open(os.devnull, "r+") as nothing,
+        open(tmp_path / "errors", "w") as errors,
+        watched(WarmProcess("rl_nas.__main__", words, environment(), [nothing, nothing, errors], cwd=place)) as search,
+    ):
+        wait_until(lambda: training.checkpoints.exists() or search.poll() is not None)
+        children = psutil.Process(search.pid).children(recursive=True)
+        again = run("search", "--resume", f"--run_dir={folder}")
+        search.kill()
+    assert children
+    assert "is in use by another process" in again.stderr
+    wait_until(lambda: are_gone(children))
+    assert not (tmp_path / "executed").exists()
+    training.config.write_text(training.config.read_text().replace('"epochs": 1000', '"epochs": 1'))
+    training.genotype.unlink()  # as if it had been killed between its first two files
+    done = run("search", "--resume", f"--run_dir={folder}", "--json")
+    assert done.returncode == 0, done.stderr
+    (compared,) = json.loads(done.stdout)["then"]["compared"]
+    assert compared["results"][0]["epochs"] == 1
+
+
+@pytest.mark.long
+def test_a_training_that_is_at_work_elsewhere_does_not_count_as_failed(recipe: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    assert run("search", *FLAGS, "--trials=1", "--then_top=1", f"--run_dir={folder}").returncode == 0
+    home = folder / "then/trial0/seed0"
+    home.mkdir(parents=True)  # a training that was killed before it began: it is begun again
+    (home / "flags.cfg").touch()
+    words = ("--resume", f"--then_train={recipe}", f"--run_dir={folder}")
+    with held("search", *words, line="training trial") as search, open(home / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        search.go_on()
+        code, _, errors = search.rest()
+    assert code == 2
+    assert errors == f"rl_nas search: another process trains {home}; wait for it or stop it, then give --resume\n"
+    done = run("search", "--resume", f"--run_dir={folder}", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["then"]["compared"][0]["results"]
 
 
 @pytest.mark.long

@@ -66,7 +66,7 @@ def test_killed_trainings_end_as_the_unbroken_one(unbroken: Path, tmp_path: Path
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_tells_how_to_go_on_and_a_finished_run_is_shown_again(
     unbroken: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:

@@ -83,6 +83,8 @@ def test_a_child_that_goes_on_ends_as_one_that_did_not_stop(data: DeviceData, tr
         assert rung.curve == whole.curve[:epochs]
     assert rung.metrics == whole.metrics
     np.testing.assert_array_equal(weights[4], unbroken[4])
-    again = evaluator(data, "halving", {}, states, **training)
+    weights.clear()
+    again = evaluator(data, "halving", weights, states, **training)
     assert again(JOB.until(3)).curve == whole.curve[:3]  # what it had then, though it is further now
     assert again(JOB.until(4)).metrics == rung.metrics
+    np.testing.assert_array_equal(weights[4], unbroken[4])  # a search that was killed may have lost them

@@ -74,6 +74,7 @@ def cached_features(
     size = _bytes(backbone.maps, data, mirrored)
     with storage_errors(root):
         root.mkdir(parents=True, exist_ok=True)
+        _remove_left(root)
         free = shutil.disk_usage(root).free
     images = len(data.train_images) * (2 if mirrored else 1) + len(data.valid_images)
     if size > free:
@@ -133,16 +134,10 @@ def _opened(folder: Path, maps: FeatureMaps, data: ImageData, mirrored: bool) ->
 def _write(backbone: Backbone, data: ImageData, normalization: Normalization, mirrored: bool, folder: Path) -> None:
     """Writes aside and moves into place: a folder of that name is always whole."""
     draft = folder.with_name(f".{folder.name}.{platform.node()}.{os.getpid()}")
-    for left in folder.parent.glob(f"{draft.stem}.*"):
-        process = left.suffix[1:]
-        if process.isdecimal() and not psutil.pid_exists(int(process)):  # a run of this machine that was killed
-            shutil.rmtree(left, ignore_errors=True)
     draft.mkdir()
     try:
-        arrays = {
-            name: np.lib.format.open_memmap(draft / f"{name}.npy", "w+", np.float32, shape)
-            for name, shape in _shapes(backbone.maps, data, mirrored).items()
-        }
+        shapes = _shapes(backbone.maps, data, mirrored)
+        arrays = {name: _made(draft / f"{name}.npy", shape) for name, shape in shapes.items()}
         for copy in range(1 + mirrored):
             flipped = data.train_images[:, :, ::-1] if copy else data.train_images
             _compute(backbone, normalization, flipped, {n: a[copy] for n, a in arrays.items() if n.startswith(_TRAIN)})
@@ -155,6 +150,23 @@ def _write(backbone: Backbone, data: ImageData, normalization: Normalization, mi
             draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _remove_left(root: Path) -> None:
+    """Deletes what runs of this machine that were killed have left."""
+    for left in root.glob(f".*.{platform.node()}.*"):
+        process = left.suffix[1:]
+        if process.isdecimal() and not psutil.pid_exists(int(process)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _made(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A new array in a file whose space is reserved: a mapped file that finds none later ends the process."""
+    array = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _compute(

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from rl_nas.child.export.serving import Serving
 from rl_nas.errors import RunError, StorageError, UsageError
-from rl_nas.store.files import storage_errors
+from rl_nas.store.files import remove_folder, storage_errors
 
 LITE_TYPES = ("float32", "float16", "int8")
 EXTRA, CLASSES, TASK = "assets.extra", "labels.txt", "task.txt"
@@ -86,7 +86,7 @@ def write_checked_saved_model(
     agreement = serving.compare(found, expected, targets, "float32")
     if agreement.complaint is not None:
         raise RunError(f"{temporary} {agreement.complaint}")
-    shutil.rmtree(path, ignore_errors=True)
+    remove_folder(path)
     temporary.rename(path)
     return agreement.figures
 

@@ -1,10 +1,16 @@
 """The states of a training on disk: written aside and moved into place by tf.train.CheckpointManager."""
 
+import contextlib
+import re
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from rl_nas.errors import StorageError, UsageError, first_line
+
+_INDEX = re.compile(r"ckpt-(\d+)\.index")
+"""A state's last file, by the step."""
 
 
 class Checkpoints:
@@ -18,24 +24,34 @@ class Checkpoints:
     """
 
     def __init__(self, state: dict[str, Any], folder: str, *, keep: int, writes: bool = True) -> None:
+        _drop_unreadable_list(folder)
         self._checkpoint = tf.train.Checkpoint(**state)
         self._manager = tf.train.CheckpointManager(self._checkpoint, folder, max_to_keep=keep)
         self._folder, self._writes = folder, writes
 
-    def restore(self) -> bool:
-        """Restores the last state; returns whether there is one.
+    def restore(self, tell: Callable[[str], None]) -> bool:
+        """Restores the last state that can be read; returns whether there are any.
+
+        Args:
+            tell: called with a line for every later one, which is damaged.
 
         Raises:
-            UsageError: the state is another network's.
+            UsageError: none can be read, or they are another network's.
         """
-        latest = last_checkpoint(self._folder)
-        if latest is None:
-            return False
-        try:
-            self._checkpoint.restore(latest).assert_consumed()
-        except (ValueError, AssertionError, tf.errors.OpError) as error:
-            raise UsageError(f"{latest} is not a checkpoint of this training: {first_line(error)}") from error
-        return True
+        damaged: list[str] = []
+        states = saved_states(self._folder)
+        for path in states:
+            try:
+                self._checkpoint.restore(path).assert_consumed()
+            except Exception as error:  # TensorFlow has many for bytes that are not its own, IndexError among them
+                damaged.append(f"{path} is not a checkpoint of this training: {first_line(error)}")
+            else:
+                for line in damaged:
+                    tell(f"{line}; going on from {path}")
+                return True
+        if damaged:
+            raise UsageError(f"{damaged[0]}; restore the file, or start another run")
+        return False
 
     def save(self, step: int) -> None:
         """Saves the state after a step."""
@@ -47,7 +63,18 @@ class Checkpoints:
             raise StorageError(f"cannot write {self._folder}: {error.message.rpartition('; ')[2]}") from error
 
 
-def last_checkpoint(folder: str) -> str | None:
-    """The path of the last state in a folder, if there is one."""
-    path: str | None = tf.train.latest_checkpoint(folder)
-    return path
+def saved_states(folder: str) -> list[str]:
+    """The paths of the states in a folder, the last one first; their list in the file `checkpoint` is not needed."""
+    if not tf.io.gfile.isdir(folder):
+        return []
+    steps = [int(found[1]) for name in tf.io.gfile.listdir(folder) if (found := _INDEX.fullmatch(name))]
+    return [f"{folder.rstrip('/')}/ckpt-{step}" for step in sorted(steps, reverse=True)]
+
+
+def _drop_unreadable_list(folder: str) -> None:
+    """Deletes the manager's list of states where it would raise; it makes another one."""
+    try:
+        tf.train.get_checkpoint_state(folder)
+    except (ValueError, tf.errors.OpError):
+        with contextlib.suppress(tf.errors.OpError):
+            tf.io.gfile.remove(f"{folder.rstrip('/')}/checkpoint")

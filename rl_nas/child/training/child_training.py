@@ -90,8 +90,12 @@ class ChildTrainer:
                 raise DivergedError(f"loss is {self._loss} after epoch {self._epoch}")
             if stop():
                 break
-        self._update.write_back()
+        self.write_back()
         return self._loss
+
+    def write_back(self) -> None:
+        """Leaves the weights, or their averages if there are any, in the network."""
+        self._update.write_back()
 
     def state(self) -> State:
         """State that the remaining epochs depend on; to be called before `train` has ended."""

@@ -1,0 +1,46 @@
+"""Starts modules of rl_nas in processes that import what this one imports, and end with it.
+
+    python -P .../python_process.py PARENT MODULE WORDS...
+
+runs a module as `python -m` does, but dies when the process PARENT has ended, however it ended. It is started by its
+file, so that this holds before anything is imported.
+"""
+
+import ctypes
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Mapping
+
+_PR_SET_PDEATHSIG = 1
+
+
+def command(module: str, *words: str) -> list[str]:
+    """The command line that runs a module; -P: what lies in the working folder is not taken for it."""
+    return [sys.executable, "-P", __file__, str(os.getpid()), module, *words]
+
+
+def environment(variables: Mapping[str, str] = {}) -> dict[str, str]:
+    """The variables of such a process: modules are found where this process finds them."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **variables}
+
+
+def _die_with(parent: int) -> None:
+    """Kills this process when another ends, even if this one hangs; on Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")  # so that out of memory kills this process, not the one that needs its result
+    if os.getppid() != parent:
+        sys.exit("the process that started this one is gone")
+
+
+def _main(parent: str, module: str, *words: str) -> None:
+    _die_with(int(parent))
+    sys.argv = [module, *words]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
