@@ -27,7 +27,8 @@ ROOMS: dict[str, set[str]] = {
     "spaces": {"errors", "plugins", "settings"},
     "networks": {"errors", "plugins", "settings", "spaces"},
     "trial": {"metrics", "spaces"},
-    "execution": {"errors", "settings", "trial", "units"},
+    "admission": {"errors", "trial"},
+    "execution": {"admission", "errors", "settings", "trial", "units"},
     "controller": {"checkpoint", "settings", "spaces", "trial"},
     "strategies": {"checkpoint", "controller", "errors", "plugins", "settings", "spaces", "trial"},
     "loops": {"checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
@@ -85,7 +86,7 @@ PURE = (
         "settings",
         "checkpoint",
     ),
-    *("spaces", "networks", "trial", "execution", "strategies", "loops", "store", "early_stopping", "report"),
+    *("spaces", "networks", "trial", "admission", "execution", "strategies", "loops", "store", "early_stopping", "report"),
     *("flags", "commands"),
 )
 """Rooms whose modules can be imported without TensorFlow; what they need of it they import when it is used."""

@@ -172,7 +172,7 @@ def test_a_search_in_which_nothing_works_stops_with_the_first_log(tmp_path: Path
     ("factory", "error", "message"),
     [
         ("hostile:refuse", UsageError, "there is no such data set"),
-        ("hostile:die", RunError, "workers exit before they are ready: ended its process by SIGABRT"),
+        ("hostile:die", RunError, "workers end before they are ready: ended its process by SIGABRT"),
         ("hostile:absent", UsageError, "no evaluator hostile:absent"),
         ("no_such_module:make", UsageError, "No module named 'no_such_module'"),
     ],
