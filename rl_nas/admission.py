@@ -15,7 +15,7 @@ _LONGEST_LINE = 500
 _LOG_LINES = 40
 _LARGEST_COUNT = 2**63 - 1
 """The largest integer of SQLite."""
-_LARGEST_REWARD = 1e12
+LARGEST_REWARD = 1e12
 """Strategies square rewards and sum these, in part as float32, whose largest number is 3e38."""
 
 _FAILURES = frozenset(TrialState) - {TrialState.OK}
@@ -96,8 +96,8 @@ def reward_of(measurement: Measurement, reward: Reward) -> float:
         raise ChildError(state, f"its reward cannot be computed: {one_line(_message(error))}") from error
     if not isinstance(value, Real):
         raise _refused(f"its reward is {_shown(value)}; expected a number")
-    if not abs(value) <= _LARGEST_REWARD:
-        raise ChildError(TrialState.NAN, f"its reward is {_shown(value)}; expected at most {_LARGEST_REWARD:g}")
+    if not abs(value) <= LARGEST_REWARD:
+        raise ChildError(TrialState.NAN, f"its reward is {_shown(value)}; expected at most {LARGEST_REWARD:g}")
     return float(value)
 
 

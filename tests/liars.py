@@ -12,7 +12,7 @@ from rl_nas.trial import ChildError, Job, Measurement, TrialState
 GOOD = Measurement.of({"accuracy": 0.5, "loss": 1.0}, parameters=10, madds=20, epochs=1, seconds=0.5)
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     """An exception that cannot be told."""
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ LIES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "a lone surrogate": (lambda: raises(ValueError("a \ud800 b")), "crashed", r"ValueError: a \ud800 b"),
     "an escape": (lambda: raises(ValueError("\x1b[2J")), "crashed", r"ValueError: \x1b[2J"),
     "a long story": (lambda: raises(ValueError("x" * 10**6)), "crashed", "ValueError: xxxxxxxxxx"),
-    "a broken __str__": (lambda: raises(Unspeakable()), "crashed", "Unspeakable"),
+    "a broken __str__": (lambda: raises(UnspeakableError()), "crashed", "UnspeakableError"),
     "ChildError(ok)": (lambda: raises(ChildError(TrialState.OK, "fine")), "crashed", "it failed with state"),
     "ChildError of another state": (lambda: raises(ChildError("great", "fine")), "crashed", "'great': fine"),
     "ChildError without a state": (stateless, "crashed", "it failed with state None"),

@@ -174,7 +174,6 @@ class RayExecutor:
             actor = self._make(*self._arguments)
             self._starting[actor.ready.remote()] = actor
 
-
     def _why_none(self) -> str:
         """Why there is no worker."""
         if self._starting:

@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from rl_nas.settings import Settings, setting
 
-
 START_TIMEOUT = 3600.0
 """Default of `worker_start_timeout`: far beyond what TensorFlow needs on a busy machine, or images that are decoded."""
 
@@ -39,8 +38,9 @@ class ExecutionSettings(Settings):
     )
     worker_memory_gib: float | None = setting(
         None,
-        "GiB that a worker and the processes that it starts may hold: a child that exceeds it is killed (oom), and a worker that holds over half of it"
-        " after a child is replaced; left out: an equal part of 90% of the machine's memory",
+        "GiB that a worker may hold, with the processes that it starts: a child that exceeds it is killed (oom), and a"
+        " worker that holds over half of it after a child is replaced; left out: an equal part of 90% of the machine's"
+        " memory",
         above=0,
     )
     async_updates: bool = setting(

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from rl_nas.admission import reward_of
 from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.decisions import Architecture, Genotype
 from rl_nas.store.files import storage_errors, write_atomically, write_text
@@ -40,8 +41,12 @@ class ChildWeights:
         self._best = -math.inf
 
     def keep(self, job: Job, measurement: Measurement, model: Model) -> None:
-        """Saves a trained child's weights if it may be the best."""
-        reward = self._reward(measurement)
+        """Saves a trained child's weights if it may be the best.
+
+        Raises:
+            ChildError: it has no reward.
+        """
+        reward = reward_of(measurement, self._reward)
         if reward > self._best:
             write_atomically(_weights(self._folder, job.index), lambda path: _save(model, path))
             self._best = reward

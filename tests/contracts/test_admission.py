@@ -1,7 +1,6 @@
 """Whatever a child says, it is a measurement or a failure that can be stored, shown and learned from."""
 
 import json
-from pathlib import Path
 
 import pytest
 from liars import GOOD, LIES, NAMES, ODD_TRUTHS, make
