@@ -88,17 +88,16 @@ def reward_of(measurement: Measurement, reward: Reward) -> float:
             its function returns something else or raises an exception.
     """
     try:
-        value = reward(measurement)
+        value: object = reward(measurement)
     except ChildError:
         raise
     except Exception as error:
         state = TrialState.NAN if isinstance(error, ArithmeticError) else TrialState.CRASHED
         raise ChildError(state, f"its reward cannot be computed: {one_line(_message(error))}") from error
-    if not isinstance(value, Real):
-        raise _refused(f"its reward is {_shown(value)}; expected a number")
-    if not abs(value) <= LARGEST_REWARD:
-        raise ChildError(TrialState.NAN, f"its reward is {_shown(value)}; expected at most {LARGEST_REWARD:g}")
-    return float(value)
+    number = _number("its reward", value)
+    if not abs(number) <= LARGEST_REWARD:
+        raise ChildError(TrialState.NAN, f"its reward is {number}; expected a number up to {LARGEST_REWARD:g}")
+    return number
 
 
 def one_line(text: str) -> str:
@@ -129,7 +128,7 @@ def _curve(curve: object) -> tuple[float, ...]:
 
 def _number(name: str, value: object) -> float:
     """A real number; infinite where Python's floats end."""
-    if not isinstance(value, Real) or isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise _refused(f"{name} is {_shown(value)}; expected a number")
     try:
         return float(value)
@@ -140,7 +139,7 @@ def _number(name: str, value: object) -> float:
 def _count(name: str, value: object) -> int | None:
     if value is None:
         return None
-    if not isinstance(value, Integral) or isinstance(value, bool) or not 0 <= value <= _LARGEST_COUNT:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) <= _LARGEST_COUNT:
         raise _refused(f"{name} is {_shown(value)}; expected a whole number from 0 to 2**63 - 1")
     return int(value)
 

@@ -1,13 +1,12 @@
 """Memory of workers."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
-from rl_nas.execution.keeper import children_of_all
+from rl_nas.execution.keeper import LINUX, children_of_all
 
 _USABLE = 0.9
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -32,7 +31,7 @@ def memory_per_worker(workers: int) -> int:
 
 def process_tree() -> Mapping[int, list[int]]:
     """Process ids of the children of every process that has any."""
-    if sys.platform == "linux":
+    if LINUX:
         return children_of_all()
     tree: dict[int, list[int]] = {}
     for process in psutil.process_iter(["ppid"]):
