@@ -94,7 +94,7 @@ def reward_of(measurement: Measurement, reward: Reward) -> float:
     except Exception as error:
         state = TrialState.NAN if isinstance(error, ArithmeticError) else TrialState.CRASHED
         raise ChildError(state, f"its reward cannot be computed: {one_line(_message(error))}") from error
-    number = _number("its reward", value)
+    number = _number("its reward", int(value) if isinstance(value, bool) else value)
     if not abs(number) <= LARGEST_REWARD:
         raise ChildError(TrialState.NAN, f"its reward is {number}; expected a number up to {LARGEST_REWARD:g}")
     return number

@@ -128,7 +128,7 @@ class RayExecutor:
         try:
             self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
-            self._refusal = one_line(first_line(error))
+            self._refusal = one_line((str(error).strip().splitlines() or [type(error).__name__])[-1])  # the cause
             return
         self._idle.append(actor)
 
@@ -178,8 +178,8 @@ class RayExecutor:
         """Why there is no worker."""
         if self._starting:
             return (
-                f"the Ray cluster has been starting {len(self._starting)} workers for {_START:.0f} s: the machines that"
-                " it chose for them are too slow, or were lost; ray status shows them"
+                f"the Ray cluster has room for a child, but its workers did not start in {_START:.0f} s: the machines that"
+                " they are for are slow, or lost; `ray status` shows them"
             )
         if self._refusal:
             return f"the Ray cluster cannot start a worker: {self._refusal}"
