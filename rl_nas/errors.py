@@ -31,14 +31,23 @@ class RunError(RuntimeError):
 
 
 def first_line(error: BaseException) -> str:
-    """First line of an exception's message; the name of its type if there is none."""
-    lines = str(error).strip().splitlines()
+    """First line of an exception's message; the name of its type if there is none, or it cannot be told."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # of an exception that a stranger wrote
+        lines = []
     return lines[0] if lines else type(error).__name__
 
 
-def printable(text: str) -> str:
-    r"""A text that may hold a stranger's, such as the name of a file, in one line that cannot steer a terminal.
+def printable(text: str, keep: str = "") -> str:
+    r"""A text that may hold a stranger's, such as the name of a file, that cannot steer a terminal.
 
-    Control and other invisible characters are written as in Python, such as `\x1b`.
+    Control and other invisible characters are written as in Python, such as `\x1b`: the text is one line.
+
+    Args:
+        text: the text.
+        keep: such characters that stay as they are.
     """
-    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in keep else repr(one)[1:-1] for one in text)

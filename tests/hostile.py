@@ -1,17 +1,20 @@
 """Evaluators for the tests of executors: the first choice of an architecture says what its child does."""
 
+import json
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.execution.attempt import Evaluator
+from rl_nas.execution.messages import answer
 from rl_nas.trial import Job, Measurement
 
 DEEDS = (
@@ -32,6 +35,15 @@ DEEDS = (
     "leak",
     "crash once",
     "storage",
+    "fork and return",
+    "answer for another",
+    "answer twice",
+    "say nothing for long",
+    "send nested lists",
+    "leave a daemon",
+    "abort beside a daemon",
+    "eat memory elsewhere",
+    "kill the keeper",
 )
 MIB = 2**20
 _leaked = []
@@ -104,6 +116,68 @@ def do(deed: str, folder: Path, job: Job) -> None:
         raise StorageError("cannot write here: the disk is full")
     elif deed == "invalid":
         raise UsageError("cannot be built")
+    else:
+        misuse(deed, folder, job)
+
+
+def misuse(deed: str, folder: Path, job: Job) -> None:
+    """Deeds against the driver, and in further processes."""
+    if deed == "fork and return":
+        os.fork()
+    elif deed == "answer for another":
+        connection().sendall(b'{"index": 0, "nonce": "", "measurement": {"quality": 1.0}, "failures": []}\n')
+    elif deed == "answer twice":
+        forged = answer(request_at_work(), {"measurement": {"quality": 0.123}, "failures": []})
+        connection().sendall(json.dumps(forged).encode() + b"\n")
+    elif deed == "say nothing for long":
+        for _ in range(9):
+            connection().sendall(b"x" * MIB)
+        hang()
+    elif deed == "send nested lists":
+        connection().sendall(b"[" * 100_000 + b"\n")
+        hang()
+    elif deed in ("leave a daemon", "abort beside a daemon"):
+        daemon(folder / f"{job.index}.pid")
+        if deed == "abort beside a daemon":
+            os.abort()
+    elif deed == "kill the keeper":
+        os.kill(os.getppid(), signal.SIGKILL)
+        hang()
+    elif deed == "eat memory elsewhere":
+        subprocess.run([sys.executable, "-c", "import signal; x = bytearray(b'x') * 400 * 2**20; signal.pause()"])
+
+
+def connection() -> socket.socket:
+    """The connection of this worker with its driver."""
+    return socket.socket(fileno=os.dup(int(sys.argv[1])))
+
+
+def request_at_work() -> dict[str, Any]:
+    """The request that this worker is at, nonce included."""
+    frame = sys._getframe()
+    while "request" not in frame.f_locals:
+        frame = frame.f_back
+    return frame.f_locals["request"]
+
+
+_DAEMON = """
+import os, signal, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        with open(sys.argv[1] + "~", "w") as file:
+            file.write(str(os.getpid()))
+        os.rename(sys.argv[1] + "~", sys.argv[1])
+        signal.pause()
+"""
+
+
+def daemon(path: Path) -> None:
+    """Starts a process that has another session, no parent, and nothing of its environment; writes its process id."""
+    null = subprocess.DEVNULL
+    subprocess.run([sys.executable, "-c", _DAEMON, path], env={}, stdout=null, stderr=null, check=True)
+    while not path.exists():
+        time.sleep(0.01)
 
 
 def hang() -> NoReturn:
@@ -114,6 +188,20 @@ def hang() -> NoReturn:
 def refuse() -> Evaluator:
     """A factory that finds something wrong."""
     raise UsageError("there is no such data set")
+
+
+def hang_at_once() -> Evaluator:
+    """A factory that never ends."""
+    print("hanging")
+    sys.stdout.flush()
+    hang()
+
+
+def eat_at_once() -> Evaluator:
+    """A factory that takes all memory."""
+    eaten = bytearray(b"x") * (400 * MIB)
+    hang()
+    return eaten
 
 
 def die() -> Evaluator:

@@ -27,12 +27,13 @@ ROOMS: dict[str, set[str]] = {
     "spaces": {"errors", "plugins", "settings"},
     "networks": {"errors", "plugins", "settings", "spaces"},
     "trial": {"metrics", "spaces"},
-    "execution": {"errors", "settings", "trial", "units"},
+    "admission": {"errors", "trial"},
+    "execution": {"admission", "errors", "settings", "trial", "units"},
     "controller": {"checkpoint", "settings", "spaces", "trial"},
     "strategies": {"checkpoint", "controller", "errors", "plugins", "settings", "spaces", "trial"},
-    "loops": {"checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
-    "store": {"checkpoint", "errors", "networks", "renamed", "spaces", "trial"},
-    "early_stopping": {"checkpoint", "errors", "execution", "settings", "store", "trial"},
+    "loops": {"admission", "checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
+    "store": {"admission", "checkpoint", "errors", "networks", "renamed", "spaces", "trial"},
+    "early_stopping": {"admission", "checkpoint", "errors", "execution", "settings", "store", "trial"},
     "child": {"checkpoint", "errors", "image_size", "metrics", "networks", "renamed", "settings", "store", "units"},
     "tasks": {"child", "errors", "image_size", "networks", "plugins", "settings", "spaces", "store"},
     "evaluation": {
@@ -40,8 +41,8 @@ ROOMS: dict[str, set[str]] = {
         *("image_size", "statistics", "store", "tasks", "trial", "units"),
     },
     "one_shot": {
-        *("checkpoint", "child", "errors", "evaluation", "loops", "networks", "renamed", "settings", "spaces"),
-        *("statistics", "store", "strategies", "trial"),
+        *("admission", "checkpoint", "child", "errors", "evaluation", "loops", "networks", "renamed", "settings"),
+        *("spaces", "statistics", "store", "strategies", "trial"),
     },
     "bench": {"controller", "errors", "spaces", "statistics", "strategies", "trial"},
     "report": {
@@ -85,8 +86,8 @@ PURE = (
         "settings",
         "checkpoint",
     ),
-    *("spaces", "networks", "trial", "execution", "strategies", "loops", "store", "early_stopping", "report"),
-    *("flags", "commands"),
+    *("spaces", "networks", "trial", "admission", "execution", "strategies", "loops", "store", "early_stopping"),
+    *("report", "flags", "commands"),
 )
 """Rooms whose modules can be imported without TensorFlow; what they need of it they import when it is used."""
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "ray"}

@@ -17,6 +17,7 @@ import pytest
 from own_code import OPERATIONS, PAGES, REWARD, SPACE, STRATEGY, TASK, TINY, rl_nas, write_examples
 
 from rl_nas.__main__ import main
+from rl_nas.admission import reward_of
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import RewardSettings, make_reward
 from rl_nas.execution.attempt import attempt
@@ -32,7 +33,7 @@ from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.strategies.catalog import StrategyOptions, find_strategy
 from rl_nas.tasks.catalog import find_task
 from rl_nas.tasks.classification.head import ClassificationHead
-from rl_nas.trial import Job, Measurement, TrialState
+from rl_nas.trial import ChildError, Job, Measurement, TrialState
 
 OWN = (STRATEGY, REWARD, OPERATIONS)
 ONCE = "my_operations:once_5x5"
@@ -308,8 +309,8 @@ class TestErrors:
     def test_rewards(self, here: Path) -> None:
         with pytest.raises(UsageError, match=r"takes \(one, two\); expected a function of a Measurement"):
             make_reward(RewardSettings(reward="broken:of_two"))
-        with pytest.raises(UsageError, match="--reward=broken:silent returned None; expected a finite number"):
-            make_reward(RewardSettings(reward="broken:silent"))(Measurement(0.5))
+        with pytest.raises(ChildError, match="its reward is None; expected a number"):
+            reward_of(Measurement(0.5), make_reward(RewardSettings(reward="broken:silent")))
 
     def test_tasks(self, here: Path) -> None:
         with pytest.raises(UsageError, match="--task=broken:Half has no annotation, head, metric, objective"):

@@ -84,9 +84,14 @@ def _csv(documents: Sequence[dict[str, Any]], metrics: Sequence[str]) -> str:
     names = ("index", "state", "reward", *metrics, "parameters", "madds", "epochs", "seconds", "latency")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*names, "attempts", "error", "architecture"])
+    writer.writerow([*map(_cell, names), "attempts", "error", "architecture"])
     for document in documents:
         attempts = len(document["failures"]) + (document["state"] == TrialState.OK)
         architecture = " ".join(map(str, document["architecture"]))
-        writer.writerow([*(document.get(name) for name in names), attempts, document["error"], architecture])
+        writer.writerow([*(document.get(name) for name in names), attempts, _cell(document["error"]), architecture])
     return text.getvalue()
+
+
+def _cell(text: str) -> str:
+    """A text that spreadsheets take for a text, not for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

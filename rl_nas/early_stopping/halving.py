@@ -1,11 +1,12 @@
 """Successive halving: the better children of a batch are trained on, again and again."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
+from rl_nas.admission import reward_of
 from rl_nas.execution import Executor
-from rl_nas.trial import Job, Measurement, Outcome
+from rl_nas.trial import ChildError, Job, Outcome, Reward
 
 
 class Decisions(Protocol):
@@ -41,7 +42,7 @@ class HalvingExecutor:
         executor: Executor,
         rungs: Sequence[int],
         factor: float,
-        reward: Callable[[Measurement], float],
+        reward: Reward,
         decisions: Decisions,
     ) -> None:
         self._executor, self._rungs, self._factor = executor, rungs, factor
@@ -68,11 +69,15 @@ class HalvingExecutor:
         for epochs in self._rungs:
             reached |= {job.index: epochs for job in left}
             outcomes |= {o.job.index: o for o in self._executor.run([job.until(epochs) for job in left])}
-            succeeded = [job for job in left if outcomes[job.index].measurement is not None]
-            succeeded.sort(key=lambda job: (-self._value(outcomes[job.index]), job.index))
+            values = {job.index: self._value(outcomes[job.index]) for job in left}
+            best_first = sorted(left, key=lambda job: (-values[job.index], job.index))
+            succeeded = [job for job in best_first if values[job.index] > -math.inf]
             left = succeeded[: math.ceil(len(left) / self._factor)]
         return reached, outcomes
 
     def _value(self, outcome: Outcome) -> float:
-        assert outcome.measurement is not None
-        return self._reward(outcome.measurement)
+        """The reward; -inf of a child that failed, or has none."""
+        try:
+            return -math.inf if outcome.measurement is None else reward_of(outcome.measurement, self._reward)
+        except ChildError:
+            return -math.inf

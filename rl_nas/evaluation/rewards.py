@@ -1,11 +1,12 @@
-"""Rewards: pure functions from a measurement to the number that a strategy maximizes, and the choice among them."""
+"""Rewards: pure functions from a measurement to the number that a strategy maximizes, and the choice among them.
 
-import math
+What they return is checked by `rl_nas.admission.reward_of`.
+"""
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from numbers import Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rl_nas.errors import UsageError
 from rl_nas.plugins import check_call, load_plugin
@@ -120,14 +121,8 @@ def _without_cost(name: str) -> Reward:
     if not callable(reward):
         raise UsageError(f"--reward={name} is {type(reward).__name__}; expected a function of a Measurement")
     check_call("reward", name, reward, None, expected="a function of a Measurement")
-    return partial(_own, name, reward)
-
-
-def _own(name: str, reward: Callable[[Measurement], Any], measurement: Measurement) -> float:
-    value = reward(measurement)
-    if not isinstance(value, Real) or not math.isfinite(value):
-        raise UsageError(f"--reward={name} returned {value!r}; expected a finite number")
-    return float(value)
+    own: Reward = reward
+    return own
 
 
 def _with_cost(formula: Callable[..., float], cost: str, measurement: Measurement) -> float:

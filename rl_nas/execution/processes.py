@@ -6,17 +6,19 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
-from rl_nas.errors import RunError
-from rl_nas.execution.memory import memory_per_worker
-from rl_nas.execution.messages import error_from_json, outcome_from_json
+from rl_nas.errors import RunError, StorageError
+from rl_nas.execution.keeper import descendants
+from rl_nas.execution.memory import memory_of, memory_per_worker, process_tree
+from rl_nas.execution.messages import GARBLED, error_from_json, outcome_from_json
+from rl_nas.execution.settings import START_TIMEOUT
 from rl_nas.execution.worker_process import EvaluatorSpec, WorkerProcess
-from rl_nas.trial import Failure, Job, Outcome, TrialState
+from rl_nas.trial import ChildError, Failure, Job, Outcome, TrialState
 from rl_nas.units import GIB
 
 _CHECK_INTERVAL = 0.25
 """Seconds between two checks of the memory and the age of children."""
 _MAX_FAILED_STARTS = 3
-"""Deaths of a worker before it was ready, in a row, after which the search gives up."""
+"""Workers that end before they are ready, in a row, after which the search gives up."""
 _PATIENCE = 5.0
 """Seconds for a worker that closed its connection to exit by itself, with an exit code that tells why."""
 
@@ -29,9 +31,10 @@ class ProcessExecutor:
         workers: number of workers.
         environments: environment variables of the workers, in turn, such as the GPU that they see.
         children_per_worker: children after which a worker is replaced.
-        memory: bytes that a worker may hold: a child that exceeds them is killed, and a worker that holds over half of
-            them after a child is replaced. None: an equal part of the machine's.
+        memory: bytes that a worker may hold with all that it starts: a child that exceeds them is killed, and a worker
+            that holds over half of them after a child is replaced. None: an equal part of the machine's.
         timeout: seconds a child may take.
+        start_timeout: seconds a worker may take to make its evaluator.
     """
 
     def __init__(
@@ -43,10 +46,11 @@ class ProcessExecutor:
         children_per_worker: int = 50,
         memory: int | None = None,
         timeout: float | None = None,
+        start_timeout: float = START_TIMEOUT,
     ) -> None:
         self._selector = selectors.DefaultSelector()
         self._memory = memory_per_worker(workers) if memory is None else memory
-        self._children_per_worker, self._timeout = children_per_worker, timeout
+        self._children_per_worker, self._timeout, self._start_timeout = children_per_worker, timeout, start_timeout
         self._slots = [_Slot(spec, environments[n % len(environments)], self._selector) for n in range(workers)]
 
     def __enter__(self) -> Self:
@@ -80,8 +84,9 @@ class ProcessExecutor:
                     yield from self._settled(key.data.hear(key.fileobj))
                 if time.monotonic() - looked >= _CHECK_INTERVAL:
                     looked = time.monotonic()
+                    tree = process_tree()
                     for slot in self._slots:
-                        yield from self._settled(self._overdue(slot))
+                        yield from self._settled(self._overdue(slot, tree))
         finally:
             for slot in self._slots:
                 if slot.job is not None:  # the caller has left
@@ -90,20 +95,22 @@ class ProcessExecutor:
     def _settled(self, found: "tuple[_Slot, Outcome] | None") -> Iterator[Outcome]:
         if found is not None:
             slot, outcome = found
-            full = slot.children >= self._children_per_worker or slot.resident() > self._memory / 2
+            most = self._memory / 2
+            full = slot.children >= self._children_per_worker or slot.memory(process_tree(), most) > most
             if full or outcome.state is TrialState.OOM:
                 slot.stop()
             yield outcome
 
-    def _overdue(self, slot: "_Slot") -> "tuple[_Slot, Outcome] | None":
-        if slot.started is None:
+    def _overdue(self, slot: "_Slot", tree: Mapping[int, list[int]]) -> "tuple[_Slot, Outcome] | None":
+        if slot.job is None:
             return None
-        seconds = time.monotonic() - slot.started
-        if self._timeout is not None and seconds > self._timeout:
-            return slot.fail(TrialState.TIMEOUT, f"took longer than {self._timeout:g} s")
-        resident = slot.resident()
-        if resident > self._memory:
-            met = f"held {resident / GIB:.3g} GiB; a worker may hold {self._memory / GIB:.3g}"
+        seconds, most = time.monotonic() - slot.since, self._timeout if slot.ready else self._start_timeout
+        if most is not None and seconds > most:
+            hint = "" if slot.ready else " to start; --worker_start_timeout allows more"
+            return slot.fail(TrialState.TIMEOUT, f"took longer than {most:g} s{hint}")
+        held = slot.memory(tree, self._memory)
+        if held > self._memory:
+            met = f"held {held / GIB:.3g} GiB; a worker may hold {self._memory / GIB:.3g}"
             return slot.fail(TrialState.OOM, met)
         return None
 
@@ -113,29 +120,35 @@ class _Slot:
 
     Attributes:
         job: None when it is idle.
-        started: when the job began, seconds; None while there is none, or its worker is not ready.
+        since: when the job began, or its worker if that is not ready yet, seconds.
     """
 
     def __init__(self, spec: EvaluatorSpec, environment: Mapping[str, str], selector: selectors.BaseSelector) -> None:
         self._spec, self._environment, self._selector = spec, environment, selector
         self._worker: WorkerProcess | None = None
-        self._deaths = 0
+        self._failed_starts = 0
         self.job: Job | None = None
-        self.started: float | None = None
+        self.since = 0.0
 
     @property
     def children(self) -> int:
         """Number of children that the present worker has evaluated."""
         return 0 if self._worker is None else self._worker.children
 
-    def resident(self) -> int:
-        """Memory of the present worker, bytes."""
-        return 0 if self._worker is None else self._worker.resident()
+    @property
+    def ready(self) -> bool:
+        """Whether there is a worker that has made its evaluator."""
+        return self._worker is not None and self._worker.ready
+
+    def memory(self, tree: Mapping[int, list[int]], enough: float) -> int:
+        """Memory of the present worker and all that it has started, bytes; see `memory_of`."""
+        return 0 if self._worker is None else memory_of(descendants(self._worker.pid, tree), enough)
 
     def give(self, job: Job) -> None:
         """Starts a job, in a new worker if there is none."""
         self.job = job
         if self._worker is None:
+            self.since = time.monotonic()
             self._worker = WorkerProcess(self._spec, self._environment)
             self._selector.register(self._worker.socket, selectors.EVENT_READ, self)
             self._selector.register(self._worker.output, selectors.EVENT_READ, self)
@@ -156,66 +169,79 @@ class _Slot:
         except EOFError:
             return self._died()
         except ValueError:
-            return self._garbled()
+            return self.fail(TrialState.CRASHED, GARBLED)
+        found = None
         for message in messages:
-            error = error_from_json(message)
-            if error is not None:
-                raise error
-            if "ready" not in message:
-                return self._finish(message)
-            self._deaths, worker.ready = 0, True
-            self._begin()
-        return None
+            if not worker.ready:
+                self._started(message)
+            elif worker.answers(message):
+                found = self._finish(message)
+            elif found is None:
+                return self.fail(TrialState.CRASHED, GARBLED)
+            else:
+                self.stop()  # the child has its outcome, but says more
+        return found
 
-    def fail(self, state: TrialState, error: str) -> "tuple[_Slot, Outcome]":
-        """Kills the worker in mid-child; returns the failure."""
+    def fail(self, state: TrialState, error: str) -> "tuple[_Slot, Outcome] | None":
+        """Kills the worker in mid-child; returns the failure. In mid-start, starts another one if it may."""
         worker, job = self._worker, self.job
-        self.stop()
         assert worker is not None
-        assert job is not None
-        return self, Outcome(job, failures=(Failure(state, error, worker.log()),))
+        self.stop()
+        return self._lost(worker, job, Failure(state, error, worker.log()))
 
     def stop(self) -> None:
         """Ends the worker if there is one."""
         self._end(0.0)
 
+    def _started(self, message: Mapping[str, object]) -> None:
+        """Gives a worker that is ready its job; raises the error of one that cannot be."""
+        assert self._worker is not None
+        error = error_from_json(message)
+        if error is not None:
+            raise error
+        self._failed_starts, self._worker.ready = 0, True
+        self._begin()
+
     def _begin(self) -> None:
         assert self._worker is not None
         if self.job is not None:
-            self.started = time.monotonic()
+            self.since = time.monotonic()
             self._worker.send(self.job)
 
-    def _finish(self, message: dict[str, object]) -> "tuple[_Slot, Outcome]":
+    def _finish(self, message: Mapping[str, object]) -> "tuple[_Slot, Outcome] | None":
         assert self._worker is not None
         assert self.job is not None
+        error = error_from_json(message)
+        if isinstance(error, StorageError):
+            raise error
         self._worker.listen()
         self._worker.children += 1
         try:
             outcome = outcome_from_json(self.job, message, self._worker.log())
-        except (KeyError, TypeError, ValueError):
-            return self._garbled()
-        self.job = self.started = None
+        except ChildError as wrong:
+            return self.fail(wrong.state, str(wrong))
+        self.job = None
         return self, outcome
-
-    def _garbled(self) -> "tuple[_Slot, Outcome]":
-        return self.fail(TrialState.CRASHED, "wrote to the connection between its worker and the search")
 
     def _died(self) -> "tuple[_Slot, Outcome] | None":
         assert self._worker is not None
-        worker, job, ready = self._worker, self.job, self._worker.ready
+        worker, job = self._worker, self.job
         code = self._end(_PATIENCE)
-        if ready:
-            return None if job is None else (self, Outcome(job, failures=(_death(code, worker.log()),)))
-        self._deaths += 1
-        if self._deaths >= _MAX_FAILED_STARTS:
-            raise RunError(f"workers exit before they are ready: {_death(code, '').error}", worker.log())
+        return self._lost(worker, job, _death(code, worker.log()))
+
+    def _lost(self, worker: WorkerProcess, job: Job | None, failure: Failure) -> "tuple[_Slot, Outcome] | None":
+        if worker.ready:
+            return None if job is None else (self, Outcome(job, failures=(failure,)))
+        self._failed_starts += 1
+        if self._failed_starts >= _MAX_FAILED_STARTS:
+            raise RunError(f"workers end before they are ready: {failure.error}", failure.log)
         if job is not None:
             self.give(job)
         return None
 
     def _end(self, patience: float) -> int | None:
         """Ends the worker; returns its exit code, None if it did not end by itself."""
-        self.job = self.started = None
+        self.job = None
         if self._worker is None:
             return 0
         worker, self._worker = self._worker, None

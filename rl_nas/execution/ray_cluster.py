@@ -10,21 +10,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
+from rl_nas.admission import admit_failure, failure_of, one_line
 from rl_nas.errors import RunError, UsageError, first_line
-from rl_nas.execution.attempt import describe
 from rl_nas.execution.memory import memory_per_worker
 from rl_nas.execution.messages import (
+    GARBLED,
     SEARCH_ERRORS,
+    answer,
     error_from_json,
     error_to_json,
+    is_answer,
     job_from_json,
-    job_to_json,
     outcome_from_json,
     outcome_to_json,
+    request,
 )
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
-from rl_nas.trial import Failure, Job, Outcome, TrialState
+from rl_nas.trial import ChildError, Job, Outcome, TrialState
 
 _WAIT = 0.5
 """Most seconds of waiting for finished children between two checks of the cluster."""
@@ -34,6 +37,8 @@ _ANSWER = 10.0
 """Seconds within which a cluster must answer."""
 _PATIENCE = 120.0
 """Seconds without room for a single child, after which the search gives up."""
+_START = 900.0
+"""Seconds without a worker while some are being started, which may copy an environment first."""
 
 
 class RayExecutor:
@@ -73,14 +78,15 @@ class RayExecutor:
         self._arguments = (spec.factory, dict(spec.arguments), dict(environment), dict(options), cpus)
         self._starting: dict[Any, Any] = {}
         self._idle: list[Any] = []
-        self._working: dict[Any, tuple[Any, Job]] = {}
-        self._looked, self._roomless = -_GROW, time.monotonic()
+        self._working: dict[Any, tuple[Any, Job, Mapping[str, Any]]] = {}
+        self._looked, self._lonely = -_GROW, time.monotonic()
+        self._refusal = ""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        for actor in [*self._starting.values(), *self._idle, *(actor for actor, _ in self._working.values())]:
+        for actor in [*self._starting.values(), *self._idle, *(actor for actor, *_ in self._working.values())]:
             self._ray.kill(actor)
         self._ray.shutdown()
 
@@ -101,7 +107,8 @@ class RayExecutor:
                 self._grow()
                 while self._idle and (job := next(jobs, None)) is not None:
                     actor = self._idle.pop()
-                    self._working[actor.run.remote(job_to_json(job))] = actor, job
+                    asked = request(job)
+                    self._working[actor.run.remote(asked)] = actor, job, asked
                 if self._idle and not self._working:
                     return
                 if answers := [*self._working, *self._starting]:
@@ -114,7 +121,7 @@ class RayExecutor:
                 else:
                     time.sleep(_WAIT)
         finally:
-            for actor, _ in self._working.values():  # the caller has left
+            for actor, *_ in self._working.values():  # the caller has left
                 self._ray.kill(actor)
             self._working.clear()
 
@@ -123,33 +130,41 @@ class RayExecutor:
         actor = self._starting.pop(reference)
         try:
             self._ray.get(reference)
-        except self._ray.exceptions.RayError:
+        except self._ray.exceptions.RayError as error:
+            self._refusal = one_line((str(error).strip().splitlines() or [type(error).__name__])[-1])  # the cause
             return
         self._idle.append(actor)
 
     def _outcome(self, reference: Any) -> Outcome:
-        actor, job = self._working.pop(reference)
+        actor, job, asked = self._working.pop(reference)
         try:
             document = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
             self._looked = -_GROW
-            met = f"its machine or its actor was lost ({describe(error)})"
-            return Outcome(job, failures=(Failure(TrialState.INTERRUPTED, met),))
+            met = f"its machine or its actor was lost ({type(error).__name__}: {first_line(error)})"
+            return Outcome(job, failures=(admit_failure(TrialState.INTERRUPTED, met),))
+        try:
+            if not isinstance(document, dict) or not is_answer(document, asked):
+                raise ChildError(TrialState.CRASHED, GARBLED)
+            wrong = error_from_json(document)
+            if wrong is None:
+                outcome = outcome_from_json(job, document)
+        except ChildError as error:
+            self._ray.kill(actor)
+            return Outcome(job, failures=(failure_of(error),))
         self._idle.append(actor)
-        wrong = error_from_json(document)
         if wrong is not None:
             raise wrong
-        return outcome_from_json(job, document)
+        return outcome
 
     def _grow(self) -> None:
         """Creates actors where there is room for them."""
         now, count = time.monotonic(), len(self._idle) + len(self._working)
-        if count:
-            self._roomless = now
-        elif now - self._roomless > _PATIENCE:
-            needs = ", ".join(f"{amount:g} {name}" for name, amount in self._needs.items() if amount)
-            raise RunError(f"no machine of the Ray cluster has {needs} free for a child for {_PATIENCE:.0f} s")
         starting = len(self._starting)
+        if count:
+            self._lonely = now
+        elif now - self._lonely > (_START if starting else _PATIENCE):
+            raise RunError(self._why_none())
         if now - self._looked < _GROW or count + starting == self._most:
             return
         self._looked = now
@@ -161,6 +176,18 @@ class RayExecutor:
         for _ in range(wanted):
             actor = self._make(*self._arguments)
             self._starting[actor.ready.remote()] = actor
+
+    def _why_none(self) -> str:
+        """Why there is no worker."""
+        if self._starting:
+            return (
+                f"the Ray cluster has room for a child, but its workers did not start in {_START:.0f} s: the machines that"
+                " they are for are slow, or lost; `ray status` shows them"
+            )
+        if self._refusal:
+            return f"the Ray cluster cannot start a worker: {self._refusal}"
+        needs = ", ".join(f"{amount:g} {name}" for name, amount in self._needs.items() if amount)
+        return f"no machine of the Ray cluster has {needs} free for a child for {_PATIENCE:.0f} s"
 
 
 class _Host:
@@ -181,13 +208,13 @@ class _Host:
     def ready(self) -> None:
         """Answers as soon as the actor has a machine."""
 
-    def run(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Evaluates a job; sends errors of the search as a worker does."""
+    def run(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Evaluates a request; answers as a worker does."""
         try:
-            (outcome,) = self._pool.run([job_from_json(job)])
+            (outcome,) = self._pool.run([job_from_json(asked["job"])])
         except SEARCH_ERRORS as error:
-            return error_to_json(error)
-        return outcome_to_json(outcome)
+            return answer(asked, error_to_json(error))
+        return answer(asked, outcome_to_json(outcome))
 
 
 def _connected(address: str | None) -> Any:

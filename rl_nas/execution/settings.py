@@ -5,6 +5,9 @@ from typing import ClassVar
 
 from rl_nas.settings import Settings, setting
 
+START_TIMEOUT = 3600.0
+"""Default of `worker_start_timeout`: far beyond what TensorFlow needs on a busy machine, or images that are decoded."""
+
 
 @dataclass(frozen=True)
 class ExecutionSettings(Settings):
@@ -35,8 +38,9 @@ class ExecutionSettings(Settings):
     )
     worker_memory_gib: float | None = setting(
         None,
-        "GiB that a worker may hold: a child that exceeds it is killed (oom), and a worker that holds over half of it"
-        " after a child is replaced; left out: an equal part of 90% of the machine's memory",
+        "GiB that a worker may hold, with the processes that it starts: a child that exceeds it is killed (oom), and a"
+        " worker that holds over half of it after a child is replaced; left out: an equal part of 90% of the machine's"
+        " memory",
         above=0,
     )
     async_updates: bool = setting(
@@ -46,6 +50,9 @@ class ExecutionSettings(Settings):
     )
     child_timeout: float | None = setting(
         None, "seconds after which a child, building included, is killed (timeout); left out: no limit", above=0
+    )
+    worker_start_timeout: float = setting(
+        START_TIMEOUT, "seconds after which a worker that is not ready for children is replaced", above=0
     )
     max_attempts: int = setting(2, "attempts at a child that crashed, ran out of memory or lost its machine", minimum=1)
     max_consecutive_failures: int = setting(

@@ -5,10 +5,10 @@
     python -m rl_nas.execution.worker SOCKET PARENT
 
 It speaks JSON lines over the inherited socket. The first line names the factory of its evaluator, every later one is a
-job. Output of children goes to standard output, which the driver reads.
+request (`rl_nas.execution.messages`). Output of children goes to standard output, which the driver reads. Its parent,
+the keeper, ends what children leave.
 """
 
-import ctypes
 import importlib
 import json
 import os
@@ -21,12 +21,11 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rl_nas.errors import UsageError
+from rl_nas.errors import StorageError, UsageError
 from rl_nas.execution.attempt import Evaluator, attempt
-from rl_nas.execution.messages import SEARCH_ERRORS, error_to_json, job_from_json, outcome_to_json
+from rl_nas.execution.keeper import PR_SET_PDEATHSIG, prctl
+from rl_nas.execution.messages import SEARCH_ERRORS, answer, error_to_json, job_from_json, outcome_to_json
 from rl_nas.trial import ChildError, Job, Measurement
-
-_PR_SET_PDEATHSIG = 1
 
 
 def main(descriptor: int, parent: int) -> None:
@@ -41,15 +40,20 @@ def main(descriptor: int, parent: int) -> None:
         connection.sendall(json.dumps(document).encode() + b"\n")
 
     start = json.loads(next(lines))
-    jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(lines, jobs), daemon=True).start()
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(lines, requests), daemon=True).start()
     try:
         evaluator = find_factory(start["factory"])(**start["arguments"])
-        send({"ready": True})
-        while True:
-            send(outcome_to_json(attempt(_loud(evaluator), jobs.get())))
     except SEARCH_ERRORS as error:
-        send(error_to_json(error))
+        return send(error_to_json(error))
+    send({"ready": True})
+    process = os.getpid()
+    while True:
+        request = requests.get()
+        content = _evaluate(evaluator, job_from_json(request["job"]))
+        if os.getpid() != process:  # a child has forked, and both processes return
+            os._exit(0)
+        send(answer(request, content))
 
 
 def find_factory(name: str) -> Callable[..., Evaluator]:
@@ -64,6 +68,13 @@ def find_factory(name: str) -> Callable[..., Evaluator]:
     except (ImportError, AttributeError, ValueError) as error:
         raise UsageError(f"no evaluator {name} ({error}); expected MODULE:FUNCTION that Python can import") from error
     return found
+
+
+def _evaluate(evaluator: Evaluator, job: Job) -> dict[str, Any]:
+    try:
+        return outcome_to_json(attempt(_loud(evaluator), job))
+    except StorageError as error:
+        return error_to_json(error)
 
 
 def _loud(evaluator: Evaluator) -> Evaluator:
@@ -81,20 +92,20 @@ def _loud(evaluator: Evaluator) -> Evaluator:
     return evaluate
 
 
-def _listen(lines: Iterable[str], jobs: "queue.SimpleQueue[Job]") -> None:
+def _listen(lines: Iterable[str], requests: "queue.SimpleQueue[dict[str, Any]]") -> None:
     for line in lines:
-        jobs.put(job_from_json(json.loads(line)))
-    os.killpg(0, signal.SIGKILL)  # with the processes that children have started
+        requests.put(json.loads(line))
+    os._exit(1)  # the driver is gone; the keeper ends the processes that children have started
 
 
 def _die_with(parent: int) -> None:
-    """Kills this process when the driver ends, even if it hangs; on Linux only."""
+    """Kills this process when its keeper ends, even if it hangs; on Linux only."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         with open("/proc/self/oom_score_adj", "w") as file:
             file.write("500")  # so that out of memory kills the worker, not the driver
     if os.getppid() != parent:
-        sys.exit("the driver is gone")
+        sys.exit("the keeper is gone")
 
 
 if __name__ == "__main__":

@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import psutil
-
-from rl_nas.execution.messages import job_to_json
+from rl_nas.admission import last_lines
+from rl_nas.execution import keeper
+from rl_nas.execution.messages import is_answer, request
 from rl_nas.trial import Job
 
 _KEPT_BYTES = 2**16
-_LOG_LINES = 40
 _CHUNK = 2**16
 _READS = 16
+_LONGEST_MESSAGE = 2**23
+_ENDING = 60.0
+"""Seconds for a keeper to end all that children have started."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class EvaluatorSpec:
 
 
 class WorkerProcess:
-    """One worker.
+    """One worker, and its keeper, which ends with it.
 
     Args:
         spec: its evaluator.
@@ -51,8 +53,12 @@ class WorkerProcess:
     def __init__(self, spec: EvaluatorSpec, environment: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
+            descriptor, module = str(theirs.fileno()), ["-m", "rl_nas.execution.worker"]
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "rl_nas.execution.worker", str(theirs.fileno()), str(os.getpid())],
+                [
+                    *(sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), descriptor),
+                    *(sys.executable, "-P", *module, descriptor),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -65,6 +71,7 @@ class WorkerProcess:
         os.set_blocking(self.output.fileno(), False)
         ours.setblocking(False)
         self.ready, self.children = False, 0
+        self._request: dict[str, Any] | None = None
         self._incoming = b""
         self._printed: deque[bytes] = deque()
         self._printed_size = 0
@@ -72,14 +79,22 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """Process id."""
+        """Process id of the keeper; the worker and all that it starts are its descendants."""
         return self._process.pid
 
     def send(self, job: Job) -> None:
         """Sends a job to the worker, which must be idle and ready."""
         self._printed.clear()
         self._printed_size = 0
-        self._send(job_to_json(job))
+        self._request = request(job)
+        self._send(self._request)
+
+    def answers(self, message: Mapping[str, Any]) -> bool:
+        """Whether a message is the answer to the last job; there is one answer."""
+        if not is_answer(message, self._request):
+            return False
+        self._request = None
+        return True
 
     def messages(self) -> list[dict[str, Any]]:
         """Messages that have arrived.
@@ -97,7 +112,12 @@ class WorkerProcess:
         if not chunk:
             raise EOFError
         *lines, self._incoming = (self._incoming + chunk).split(b"\n")
-        found = [json.loads(line) for line in lines]
+        if len(self._incoming) > _LONGEST_MESSAGE:
+            raise ValueError(f"a message is at most {_LONGEST_MESSAGE} bytes")
+        try:
+            found = [json.loads(line) for line in lines]
+        except RecursionError as error:
+            raise ValueError("a message of too many levels") from error
         if not all(isinstance(message, dict) for message in found):
             raise ValueError("a message is a JSON object")
         return found
@@ -119,15 +139,7 @@ class WorkerProcess:
 
     def log(self) -> str:
         """The last lines of output since the worker got its job."""
-        text = b"".join(self._printed)[-_KEPT_BYTES:].decode(errors="replace")
-        return "\n".join(line[:500] for line in text.splitlines()[-_LOG_LINES:])
-
-    def resident(self) -> int:
-        """Memory that the worker holds, bytes; 0 if it has exited."""
-        try:
-            return int(psutil.Process(self.pid).memory_info().rss)
-        except psutil.Error:
-            return 0
+        return last_lines(b"".join(self._printed)[-_KEPT_BYTES:].decode(errors="replace"))
 
     def end(self, patience: float = 0.0) -> int | None:
         """Kills the worker and all that its children have started, and frees its resources here.
@@ -142,6 +154,10 @@ class WorkerProcess:
             code: int | None = self._process.wait(patience)
         except subprocess.TimeoutExpired:
             code = None
+        if code is None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_ENDING)
         self._kill()
         self._process.wait()
         self.listen()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from rl_nas.admission import failure_of, reward_of
 from rl_nas.checkpoint import Checkpoint
 from rl_nas.execution import Executor
 from rl_nas.loops.updates import Updates, Watcher
@@ -11,7 +12,7 @@ from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FailureRule, worst
 from rl_nas.strategies.health import HealthSettings
-from rl_nas.trial import Job, Outcome, Reward, Trial, child_seed
+from rl_nas.trial import ChildError, Job, Outcome, Reward, Trial, child_seed
 
 
 class Store(Protocol):
@@ -92,10 +93,14 @@ def search(
 
 
 def finish(outcome: Outcome, reward: Reward) -> Trial:
-    """The trial of an outcome."""
-    job, measurement = outcome.job, outcome.measurement
-    value = None if measurement is None else reward(measurement)
-    return Trial(job.index, job.architecture, outcome.state, value, measurement, outcome.failures)
+    """The trial of an outcome; a failed one, if the reward is none that a strategy can learn from."""
+    job, value = outcome.job, None
+    if outcome.measurement is not None:
+        try:
+            value = reward_of(outcome.measurement, reward)
+        except ChildError as error:
+            outcome = replace(outcome, measurement=None, failures=(*outcome.failures, failure_of(error)))
+    return Trial(job.index, job.architecture, outcome.state, value, outcome.measurement, outcome.failures)
 
 
 def _new_jobs(

@@ -11,13 +11,14 @@ from typing import Protocol
 
 import numpy as np
 
+from rl_nas.admission import failure_of, reward_of
 from rl_nas.checkpoint import Checkpoint, State
 from rl_nas.errors import RunError
 from rl_nas.loops.updates import CheckpointStore
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Resumable, Sampling, Strategy
 from rl_nas.strategies.failures import FailureRule, worst
-from rl_nas.trial import ChildError, Failure, Measurement, Trial, TrialState
+from rl_nas.trial import ChildError, Measurement, Reward, Trial, TrialState
 
 _MAX_DRAWS = 50
 """Draws per network before the search gives up."""
@@ -75,7 +76,7 @@ def train_one_shot(
     keeper: CheckpointStore,
     last: Checkpoint | None,
     *,
-    reward: Callable[[Measurement], float],
+    reward: Reward,
     epochs: int,
     warmup: int,
     updates: int,
@@ -125,21 +126,30 @@ def rank(
     supernet: Supernet,
     samples: int,
     *,
-    reward: Callable[[Measurement], float],
+    reward: Reward,
     key: Callable[[Architecture], str],
 ) -> list[Ranked]:
     """Different networks drawn by the strategy, best first by the reward on all held-out images.
 
-    Fewer than `samples` if the strategy keeps drawing the same ones.
+    Fewer than `samples` if the strategy keeps drawing the same ones; without those that have no reward.
+
+    Raises:
+        RunError: none has one.
     """
     found: dict[str, Ranked] = {}
+    failed: dict[str, str] = {}
     for architecture in _admitted(strategy, supernet, samples):
         name = key(architecture)
-        if name not in found:
+        if name not in found and name not in failed:
             measurement = supernet.measure(architecture)
-            found[name] = Ranked(architecture, reward(measurement), measurement.quality)
+            try:
+                found[name] = Ranked(architecture, reward_of(measurement, reward), measurement.quality)
+            except ChildError as error:
+                failed[name] = str(error)
         if len(found) == samples:
             break
+    if not found:
+        raise RunError(f"no network that the strategy drew has a reward: {'; '.join(list(failed.values())[:1])}")
     return sorted(found.values(), key=lambda ranked: -ranked.reward)
 
 
@@ -164,16 +174,18 @@ class FixedProposals:
 
 def _trial(
     supernet: Supernet,
-    reward: Callable[[Measurement], float],
+    reward: Reward,
     number: int,
     architecture: Architecture,
     batch: Sequence[int],
 ) -> Trial:
     try:
         measurement = supernet.measure(architecture, batch)
+        value = reward_of(measurement, reward)
     except ChildError as error:
-        return Trial(number, architecture, error.state, failures=(Failure(error.state, str(error)),))
-    return Trial(number, architecture, TrialState.OK, reward(measurement), measurement)
+        failure = failure_of(error)
+        return Trial(number, architecture, failure.state, failures=(failure,))
+    return Trial(number, architecture, TrialState.OK, value, measurement)
 
 
 def _drawn(strategy: Sampling, supernet: Supernet, count: int) -> list[Architecture]:

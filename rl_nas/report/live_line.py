@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 
 class Progress(Protocol):
@@ -60,14 +61,14 @@ class LiveLine:
     def warn(self, message: str) -> None:
         """Shows a warning, above the live line if there is one."""
         if self._live is not None:
-            self._live.console.print(f"warning: {message}", style="yellow", highlight=False)
+            self._live.console.print(f"warning: {message}", style="yellow", highlight=False, markup=False)
         else:
             print(f"warning: {message}", file=self._stream, flush=True)
 
     def _render(self) -> Table:
         shown = self._progress
         row = Table.grid(padding=(0, 2))
-        row.add_row(ProgressBar(total=shown.total, completed=shown.done, width=20), *shown.words())
+        row.add_row(ProgressBar(total=shown.total, completed=shown.done, width=20), *map(Text, shown.words()))
         return row
 
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from rl_nas.admission import reward_of
 from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.decisions import Architecture, Genotype
 from rl_nas.store.files import remove_folder, storage_errors, write_atomically, write_text
@@ -39,8 +40,12 @@ class ChildWeights:
         self._best = -math.inf
 
     def keep(self, job: Job, measurement: Measurement, model: Model) -> None:
-        """Saves a trained child's weights if it may be the best; those of one that may be trained on anyway."""
-        reward, goes_on = self._reward(measurement), job.epochs is not None
+        """Saves a trained child's weights if it may be the best; those of one that may be trained on anyway.
+
+        Raises:
+            ChildError: it has no reward.
+        """
+        reward, goes_on = reward_of(measurement, self._reward), job.epochs is not None
         # Of equals the earlier trial is the best, but may be the later one here: its first attempt failed.
         if goes_on or reward >= self._best:
             write_atomically(_weights(self._folder, job.index), lambda path: _save(model, path))

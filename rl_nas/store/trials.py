@@ -1,20 +1,22 @@
 """The trials of a run in SQLite: each is on disk before the search continues."""
 
 import json
+import math
 import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from rl_nas.admission import admit_failure, admit_measurement, failure_of, one_line, reward_of
 from rl_nas.checkpoint import Checkpoint
-from rl_nas.errors import StorageError, UsageError
+from rl_nas.errors import StorageError, UsageError, first_line
 from rl_nas.store.files import storage_errors
 from rl_nas.store.states import pack, unpack
-from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
+from rl_nas.trial import ChildError, Failure, Job, Measurement, Trial, TrialState
 
 SCHEMA = 5
 """Version of the tables, kept in SQLite's user_version."""
@@ -187,10 +189,10 @@ class TrialStore:
 
     def _select(self, numbers: str, parameters: Sequence[int]) -> list[Trial]:
         failures: dict[int, list[Failure]] = {}
-        with self._errors(ValueError, TypeError, AttributeError, RecursionError):  # of values that are not a run's
+        with self._errors(ValueError, TypeError, RecursionError, ChildError):  # of values that are not a run's
             query = f"{_SELECT_FAILURES} WHERE trial {numbers} ORDER BY trial, attempt"
             for trial, state, error, log in self._connection.execute(query, parameters):
-                failures.setdefault(trial, []).append(Failure(TrialState(state), error, log))
+                failures.setdefault(trial, []).append(admit_failure(state, error, log))
             query = f"{_SELECT} WHERE number {numbers} ORDER BY number"
             return [_read(row, failures.get(row[0], ())) for row in self._connection.execute(query, parameters)]
 
@@ -209,7 +211,7 @@ class TrialStore:
         try:
             yield
         except caught as error:
-            raise StorageError(f"trials of the run, {self._path}: {error}") from error
+            raise StorageError(f"trials of the run, {self._path}: {one_line(first_line(error))}") from error
 
 
 def read_trials(path: Path) -> list[Trial]:
@@ -243,18 +245,31 @@ def _row(measurement: Measurement) -> tuple[Any, ...]:
 
 
 def _read(row: tuple[Any, ...], failures: Sequence[Failure]) -> Trial:
-    number, architecture, state, reward, *measures = row
-    return Trial(
-        index=number,
-        architecture=tuple(json.loads(architecture)),
-        state=TrialState(state),
-        reward=reward,
-        measurement=None if reward is None else _measurement(measures),
-        failures=tuple(failures),
-    )
+    """The trial of a row; one that was recorded with a reward that is not finite has failed.
+
+    Raises:
+        ChildError: its figures are not those of a measurement.
+    """
+    number, text, state, recorded, *measures = row
+    architecture = json.loads(text)
+    if not isinstance(architecture, list) or not all(type(choice) is int for choice in [number, *architecture]):
+        raise ValueError(f"the architecture of trial {number} is {text}; expected a list of choices")
+    trial = Trial(number, tuple(architecture), TrialState.CRASHED, failures=tuple(failures))
+    if state != TrialState.OK:
+        return replace(trial, state=TrialState(state))
+    value = math.nan if recorded is None else recorded  # SQLite keeps NaN as NULL
+    try:
+        measurement = _measurement(measures)
+        return replace(
+            trial, state=TrialState.OK, reward=reward_of(measurement, lambda _: value), measurement=measurement
+        )
+    except ChildError as error:
+        if error.state is not TrialState.NAN:
+            raise
+        return replace(trial, state=TrialState.NAN, failures=(*trial.failures, failure_of(error)))
 
 
 def _measurement(measures: Sequence[Any]) -> Measurement:
-    values = dict(zip(_MEASURES, measures, strict=True))
-    metrics, curve = json.loads(values.pop("metrics") or "{}"), json.loads(values.pop("curve") or "[]")
-    return Measurement(**values, metrics=dict(metrics), curve=tuple(curve))
+    figures = dict(zip(_MEASURES, measures, strict=True))
+    figures |= {name: json.loads(figures[name]) for name in _AS_JSON if figures[name]}
+    return admit_measurement({name: value for name, value in figures.items() if value is not None})

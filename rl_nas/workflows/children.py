@@ -115,6 +115,7 @@ class Children:
             "children_per_worker": self._settings.children_per_worker,
             "memory": None if gib is None else int(gib * GIB),
             "timeout": self._settings.child_timeout,
+            "start_timeout": self._settings.worker_start_timeout,
         }
 
 

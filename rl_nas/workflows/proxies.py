@@ -1,5 +1,6 @@
 """Rankings of networks by several ways of training, and by scores of untrained networks."""
 
+import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -86,10 +87,11 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
     batch = first_images(setup.training_data(), objective, config.filter.filter_images)
     for name in scores:
         task.require(name, f"--scores={name}")
-        started, values = time.monotonic(), []
+        started, values = time.monotonic(), list[float | None]()
         for number, architecture in enumerate(architectures):
             plan = setup.children.plan(space.decode(architecture))
-            values.append(SCORES[name](plan, child_seed(config.run.seed, number), batch))
+            score = SCORES[name](plan, child_seed(config.run.seed, number), batch)
+            values.append(score if math.isfinite(score) else None)
         yield Proxy(name, tuple(values), (time.monotonic() - started) / len(values))
 
 

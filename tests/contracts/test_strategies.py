@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from classifying import measured
 
+from rl_nas.admission import LARGEST_REWARD
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.spaces.amoebanet import amoebanet
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
@@ -97,6 +98,17 @@ def test_proposals_are_of_the_space_in_batches_of_any_size(name: str, space_name
             assert architecture[place] == choice
         if name not in ("reinforce", "ppo"):  # those learn what is invalid from its reward
             assert space.is_valid(space.decode(architecture))
+
+
+@pytest.mark.parametrize("largest", [LARGEST_REWARD, -LARGEST_REWARD])
+def test_the_largest_rewards_leave_it_finite(name: str, largest: float) -> None:
+    """`reward_of` admits none beyond."""
+    strategy, count = make(name, toy_space()), 0
+    for _ in range(12):
+        proposals = strategy.propose(4)
+        strategy.observe(trials(proposals, [largest * (1 - sum(a) % 3) for a in proposals], count))
+        count += len(proposals)
+        assert np.isfinite(list(strategy.diagnostics().values())).all()
 
 
 def test_equal_histories_lead_to_equal_proposals(name: str) -> None:

@@ -69,6 +69,15 @@ def test_failures_are_outcomes_and_are_not_trained_on(tmp_path: Path) -> None:
     assert epochs(outcomes.values()) == {**dict.fromkeys(range(5), 1), 5: 3, 6: 9, 7: 0, 8: 0}
 
 
+def test_children_without_a_reward_are_not_trained_on(tmp_path: Path) -> None:
+    def reward(measurement: Measurement) -> float:
+        return math.nan if measurement.quality >= 0.007 else measurement.quality  # of 7 and 8
+
+    executor = HalvingExecutor(InlineExecutor(Children()), RUNGS, 3, reward, ChildStates(tmp_path))
+    reached = epochs(executor.run(jobs(9)))
+    assert {index for index, count in reached.items() if count > 1} == {4, 5, 6}
+
+
 class KilledError(Exception):
     """The process ended."""
 

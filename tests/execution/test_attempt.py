@@ -68,22 +68,20 @@ def test_inline_goes_in_order() -> None:
 
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+COUNTS = st.none() | st.integers(0, 2**63 - 1)
+SECONDS = st.none() | st.floats(0, allow_infinity=False)
+WORDS = st.text("aä_/ (-", min_size=1)
 MEASUREMENTS = st.builds(
-    Measurement,
-    FLOATS,
-    st.dictionaries(st.text(), FLOATS),
-    st.none() | st.integers(),
-    st.none() | st.integers(),
-    st.none() | st.integers(),
-    st.none() | FLOATS,
+    Measurement, FLOATS, st.dictionaries(WORDS, FLOATS), COUNTS, COUNTS, COUNTS, SECONDS, SECONDS, st.tuples(FLOATS)
 )
-FAILURES = st.builds(Failure, st.sampled_from(TrialState), st.text(), st.text(min_size=1))
+FAILURES = st.builds(Failure, st.sampled_from(sorted(set(TrialState) - {TrialState.OK})), st.just("why"), WORDS)
 
 
 @given(st.none() | MEASUREMENTS, st.lists(FAILURES), st.lists(st.integers(0, 20)), st.integers(0, 2**63))
 def test_messages_lose_nothing(measurement, failures, architecture, seed) -> None:
     job = Job(7, tuple(architecture), seed, thresholds=(0.5,), epochs=seed % 3 or None)
     assert job_from_json(json.loads(json.dumps(job_to_json(job)))) == job
+    failures = failures if failures or measurement else [Failure(TrialState.NAN, "loss is nan", "a\nb")]
     outcome = Outcome(job, measurement, tuple(failures))
     assert outcome_from_json(job, json.loads(json.dumps(outcome_to_json(outcome)))) == outcome
 

@@ -18,7 +18,7 @@ from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
-from rl_nas.trial import Job, Outcome, TrialState
+from rl_nas.trial import Job, Measurement, Outcome, TrialState
 
 
 def jobs(*deeds: str) -> list[Job]:
@@ -70,6 +70,13 @@ ENDS = {
     "no space": ("crashed", "OSError: [Errno 28] No space left on device"),
     "print garbage": ("ok", ""),
     "write to all descriptors": ("crashed", "wrote to the connection between its worker and the search"),
+    "fork and return": ("ok", ""),
+    "answer for another": ("crashed", "wrote to the connection between its worker and the search"),
+    "say nothing for long": ("crashed", "wrote to the connection between its worker and the search"),
+    "send nested lists": ("crashed", "wrote to the connection between its worker and the search"),
+    "eat memory elsewhere": ("oom", "GiB; a worker may hold 0.293"),
+    "leave a daemon": ("ok", ""),
+    "abort beside a daemon": ("crashed", "ended its process by SIGABRT"),
 }
 
 
@@ -92,9 +99,24 @@ def test_whatever_children_do_each_has_its_outcome_and_the_others_theirs(tmp_pat
     assert by_deed["raise"].failures[0].log.endswith("ValueError: this child raises\nin two lines")
     assert by_deed["abort"].failures[0].log == "about to abort"
     assert children_of_this_process() == []
-    (left,) = tmp_path.glob("*.pid")
-    pid = int(left.read_text())
-    wait_until(lambda: not psutil.pid_exists(pid) or are_gone([psutil.Process(pid)]))
+    left = [int(path.read_text()) for path in tmp_path.glob("*.pid")]
+    assert len(left) == 3
+    wait_until(lambda: not any(map(psutil.pid_exists, left)))
+
+
+def test_a_child_that_answers_twice_answers_for_itself_alone(tmp_path: Path) -> None:
+    with pool(tmp_path, 1) as executor:
+        found = outcomes(SupervisedExecutor(executor, ExecutionSettings()), jobs("answer twice", *["good"] * 4))
+    assert found[0].measurement == Measurement(0.123)
+    assert [outcome.measurement for outcome in found[1:]] == [measurement(outcome.job) for outcome in found[1:]]
+    assert sum(len(outcome.failures) for outcome in found) <= 1  # of the child that it was on
+
+
+def test_a_keeper_that_is_killed_takes_its_worker_along(tmp_path: Path) -> None:
+    with pool(tmp_path, 1) as executor:
+        (outcome,) = executor.run(jobs("kill the keeper"))
+    assert outcome.state == "oom"  # as the kernel does
+    assert children_of_this_process() == []
 
 
 class Clock:
@@ -137,7 +159,7 @@ def test_sixty_children_in_one_worker_after_the_other(tmp_path: Path) -> None:
             for outcome in executor.run(jobs(*["leak"] * 60)):
                 assert outcome.state == "ok"
                 for process in children_of_this_process():
-                    pids.append(process.pid)
+                    pids += [process.pid] if process.ppid() != os.getpid() else []  # of a keeper
                     largest = max(largest, process.memory_info().rss)
         assert largest < memory
         assert 60 / most - 1 <= len(set(pids)) <= 15
@@ -172,16 +194,19 @@ def test_a_search_in_which_nothing_works_stops_with_the_first_log(tmp_path: Path
     ("factory", "error", "message"),
     [
         ("hostile:refuse", UsageError, "there is no such data set"),
-        ("hostile:die", RunError, "workers exit before they are ready: ended its process by SIGABRT"),
+        ("hostile:hang_at_once", RunError, "took longer than 0.001 s to start; --worker_start_timeout allows more"),
+        ("hostile:eat_at_once", RunError, "GiB; a worker may hold 0.293"),
+        ("hostile:die", RunError, "workers end before they are ready: ended its process by SIGABRT"),
         ("hostile:absent", UsageError, "no evaluator hostile:absent"),
         ("no_such_module:make", UsageError, "No module named 'no_such_module'"),
     ],
 )
 def test_workers_that_cannot_begin(tmp_path: Path, factory: str, error: type[Exception], message: str) -> None:
-    with pool(tmp_path, factory=factory) as executor, pytest.raises(error, match=message) as caught:
+    limits = {"start_timeout": 0.001 if factory == "hostile:hang_at_once" else TIMEOUT}
+    with pool(tmp_path, factory=factory, **limits) as executor, pytest.raises(error, match=message) as caught:
         outcomes(executor, jobs("good"))
     assert children_of_this_process() == []
-    if error is RunError:
+    if factory == "hostile:die":
         assert caught.value.log == "dying of old age"
 
 
@@ -219,15 +244,16 @@ from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.trial import Job
 with ProcessExecutor(EvaluatorSpec("hostile:make", {{"folder": {str(tmp_path)!r}}}), 2) as executor:
-    jobs = [Job(i, ({DEEDS.index("hang")},), i) for i in range(2)]
+    jobs = [Job(i, (deed,), i) for i, deed in enumerate({[DEEDS.index(d) for d in ("leave a daemon", "hang", "hang")]})]
     for job in executor.run(iter(jobs)):
         pass
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     with watched(subprocess.Popen([sys.executable, "-c", script], env=environment)) as driver:
         wait_until(lambda: driver.poll() is not None or len(list(tmp_path.glob("*.begun"))) == 2)
-        workers = psutil.Process(driver.pid).children()
-        assert len(workers) == 2
+        workers = psutil.Process(driver.pid).children(recursive=True)
+        workers.append(psutil.Process(int((tmp_path / "0.pid").read_text())))
+        assert len(set(workers)) == 5  # two keepers, their workers, and the daemon
         driver.kill()
         driver.wait()
         wait_until(lambda: are_gone(workers))

@@ -4,12 +4,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hostile import DEEDS, measurement
 from watchdog import TIMEOUT
 
-from rl_nas.errors import UsageError
+from rl_nas.errors import RunError, UsageError
+from rl_nas.execution import ray_cluster
+from rl_nas.execution.messages import GARBLED
 from rl_nas.execution.ray_cluster import RayExecutor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.supervision import SupervisedExecutor
@@ -100,6 +103,50 @@ def test_an_actor_without_a_machine_gets_no_child(
     assert workers == [1]
     assert sorted(outcome.job.index for outcome in found) == [0, 1, 2, 3]
     assert all(outcome.measurement == measurement(outcome.job) for outcome in found)
+
+
+@pytest.mark.parametrize(
+    ("resources", "options", "message"),
+    [
+        ({"CPU": 0.0}, {}, "no machine of the Ray cluster has 1 CPU free for a child for 1 s"),
+        ({"CPU": 2.0}, {}, "has room for a child, but its workers did not start in 1 s"),
+        ({"CPU": 1.0}, {"no_such_option": 1}, "cannot start a worker: TypeError: .*no_such_option"),
+    ],
+)
+def test_why_there_is_no_worker(
+    cluster: object,
+    monkeypatch: pytest.MonkeyPatch,
+    resources: dict[str, float],
+    options: dict[str, object],
+    message: str,
+) -> None:
+    if options:
+        cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    monkeypatch.setattr(ray_cluster, "_PATIENCE", 1.0)
+    monkeypatch.setattr(ray_cluster, "_START", TIMEOUT if options else 1.0)
+    pool = RayExecutor(EvaluatorSpec("hostile:make"), address=cluster.address, environment=HERE, options=options)
+    monkeypatch.setattr(ray, "available_resources", lambda: resources)
+    with pool, pytest.raises(RunError, match=message):
+        list(pool.run(jobs("good")))
+
+
+def test_an_answer_to_another_request_is_none(cluster: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Shifting(ray_cluster._Host):
+        """Its second answer is to its first request."""
+
+        first: dict[str, Any] | None = None
+
+        def run(self, asked: dict[str, Any]) -> dict[str, Any]:
+            answer, self.first = self.first or super().run(asked), super().run(asked)
+            return answer
+
+    cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    monkeypatch.setattr(ray_cluster, "_Host", Shifting)
+    with executor(cluster, folder=str(tmp_path)) as pool:
+        found = list(pool.run(jobs("good", "good", "good")))
+    assert [outcome.state for outcome in found] == ["ok", "crashed", "ok"]
+    assert found[2].measurement == measurement(found[2].job)
+    assert found[1].failures[0].error == GARBLED
 
 
 def test_no_cluster_where_one_was_said_to_be() -> None:

@@ -1,5 +1,6 @@
 """The search loop, without TensorFlow."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -197,6 +198,30 @@ def test_a_strategy_that_cannot_recover_is_not_asked_to(tmp_path: Path) -> None:
         settings = {"reward": quality, "trials": 1, "batch_size": 1, "seed": 0, "health": health}
         with pytest.raises(UsageError, match="--on_collapse=temper: Climber can't do that; choose warn or stop"):
             search(Climber(), executor, store, **settings)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, None, "0.5", "raise"])
+def test_a_reward_that_is_none_is_a_failure_of_its_child(tmp_path: Path, value: object) -> None:
+    """Also of the best child, and when the run is continued."""
+
+    def reward(measurement: Measurement) -> object:
+        if measurement.quality < 0.5:
+            return measurement.quality
+        return 1 / 0 if value == "raise" else value
+
+    trials: list[list[Trial]] = []
+    for count in (20, 40):
+        with TrialStore(tmp_path / "t.sqlite") as store:
+            executor = InlineExecutor(evaluate)
+            search(Climber(), executor, store, reward=reward, trials=count, batch_size=4, seed=1)
+            trials.append(store.trials())
+    kept, found = trials
+    assert found[:20] == kept
+    failed = [trial for trial in found if "its reward" in trial.error]
+    assert failed
+    for trial in failed:
+        assert (trial.reward, trial.measurement) == (None, None)
+        assert trial.state == ("nan" if value in (math.nan, math.inf, "raise") else "crashed")
 
 
 def test_storage_errors_end_the_search(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The search with shared weights, without TensorFlow: its phases, its ranking, and going on after a break."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -88,13 +89,12 @@ def quality(measurement: Measurement) -> float:
 
 def train(strategy: Observing, supernet: CountingSupernet, memory: Memory, **kwargs: Any) -> list[dict[str, float]]:
     shown: list[dict[str, float]] = []
-    settings = {"epochs": 4, "warmup": 1, "updates": 2, "batch_size": 3, **kwargs}
+    settings = {"epochs": 4, "warmup": 1, "updates": 2, "batch_size": 3, "reward": quality, **kwargs}
     train_one_shot(
         strategy,
         supernet,
         memory,
         memory.kept,
-        reward=quality,
         on_epoch=lambda epoch, figures: shown.append(dict(figures)),
         **settings,
     )
@@ -146,6 +146,21 @@ def test_a_space_without_possible_networks_is_told() -> None:
 
     with pytest.raises(RunError, match="0 of 350 networks drawn can be built"):
         train(Observing(), Nothing(), Memory())
+
+
+def test_networks_without_a_reward_are_failures_and_not_ranked() -> None:
+    def odd(quality: float) -> bool:
+        return round(quality * 1000) % 2 == 1
+
+    def reward(measurement: Measurement) -> float:
+        return math.nan if odd(measurement.quality) else measurement.quality
+
+    strategy, supernet = Observing(), CountingSupernet()
+    train(strategy, supernet, Memory(), reward=reward)
+    assert {trial.state for trials in strategy.shown for trial in trials} == {"ok", "nan"}
+    assert not any(odd(ranked.reward) for ranked in rank(strategy, supernet, 20, reward=reward, key=str))
+    with pytest.raises(RunError, match="no network that the strategy drew has a reward: its reward is nan"):
+        rank(strategy, supernet, 20, reward=lambda measurement: math.nan, key=str)
 
 
 @pytest.mark.parametrize("samples", [1, 20, 125, 200])

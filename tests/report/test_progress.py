@@ -49,10 +49,12 @@ def test_a_terminal_gets_one_line_that_is_redrawn() -> None:
     with progress.line:
         progress.follow(2, {"loss": 2.0, "accuracy": 0.1})
         progress.epoch({"loss": 2.0, "accuracy": 0.1})
-        progress.line.warn("hot")
+        progress.line.warn("hot [/of a name]")
+        progress.epoch({"loss": 1.0, "[/accuracy]": 0.1})  # no markup
     text = shown.getvalue()
     assert "epoch 1/2" in text
-    assert "warning: hot" in text
+    assert "warning: hot [/of a name]" in text
+    assert "[/accuracy]" in text
     assert "\x1b[" in text  # moved back and drawn again
 
 

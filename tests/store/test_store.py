@@ -166,6 +166,71 @@ def test_a_trial_is_never_overwritten(tmp_path: Path) -> None:
         assert store.trials() == [GOOD]
 
 
+@pytest.mark.parametrize(
+    ("change", "state", "reason"),
+    [
+        ("reward = NULL", "nan", "its reward is nan; expected"),
+        ("reward = 9e999", "nan", "its reward is inf; expected"),
+        ("""metrics = '{"accuracy": NaN}'""", "nan", "accuracy nan; expected"),
+        ("seconds = NULL", "ok", ""),
+    ],
+)
+def test_a_number_that_was_not_finite_is_a_failure_of_its_trial_alone(
+    tmp_path: Path, change: str, state: str, reason: str
+) -> None:
+    """Earlier versions recorded such rewards; SQLite keeps NaN as NULL."""
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        for index in range(3):
+            store.record(replace(GOOD, index=index))
+        store._connection.execute(f"UPDATE trials SET {change} WHERE number = 1")
+        store._connection.commit()
+    found = read_trials(tmp_path / "t.sqlite")
+    assert (found[0], found[2]) == (GOOD, replace(GOOD, index=2))
+    assert found[1].state == state
+    assert reason in found[1].error
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "seconds = 9e999",
+        "parameters = -1",
+        "quality = NULL",
+        """metrics = '{"reward": 1}'""",
+        """metrics = '{"accuracy": "high"}'""",
+        "metrics = '[1, 2]'",
+        "metrics = '{\"' || printf('%.*c', 300, 'x') || '\": 1}'",
+        "metrics = '\x1b[2J'",
+        "curve = '\"abc\"'",
+        "architecture = '{\"1\": 2}'",
+        "architecture = '[[1]]'",
+        "architecture = '[\"\x1b[2J\"]'",
+        "architecture = " + "'" + "[" * 10_000 + "'",
+        "state = 'great'",
+    ],
+)
+def test_a_record_that_is_none_of_a_trial_is_one_line_that_names_the_file(tmp_path: Path, change: str) -> None:
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        store.record(GOOD)
+        store._connection.execute(f"UPDATE trials SET {change}")
+        store._connection.commit()
+    with pytest.raises(StorageError, match=r"trials of the run, .*t\.sqlite: ") as caught:
+        read_trials(tmp_path / "t.sqlite")
+    assert str(caught.value).isprintable()
+
+
+def test_names_and_texts_of_a_stranger_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    metrics, log = json.dumps({"\x1b[2J'; DROP TABLE trials": 1}), "\x1b]0;title\x07\n\tred"
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        store.record(replace(BAD, index=0, failures=(Failure(TrialState.NAN, "\x1b[31m", log),)))
+        store.record(replace(GOOD, index=1))
+        store._connection.execute("UPDATE trials SET metrics = ? WHERE number = 1", [metrics])
+        store._connection.commit()
+    failed, good = read_trials(tmp_path / "t.sqlite")
+    assert failed.failures == (Failure(TrialState.NAN, "\\x1b[31m", "\\x1b]0;title\\x07\n\tred"),)
+    assert list(good.measurement.metrics) == ["\\x1b[2J'; DROP TABLE trials"]
+
+
 def test_later_schema_and_no_database(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "later.sqlite")
     connection.execute("PRAGMA user_version = 99")
