@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rl_nas.admission import last_lines
-from rl_nas.execution import keeper
+from rl_nas.execution import keeper, python_process
 from rl_nas.execution.messages import is_answer, request
 from rl_nas.trial import Job
 
@@ -63,7 +63,7 @@ class WorkerProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
+                env=python_process.environment(environment),
                 start_new_session=True,  # Ctrl-C is for the driver alone; the group finds its children
             )
         assert self._process.stdout is not None
