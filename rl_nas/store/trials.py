@@ -83,7 +83,8 @@ VALUES ({", ".join("?" * (4 + len(_MEASURES)))})
 """
 _INSERT_FAILURE = "INSERT INTO failures (trial, attempt, state, error, log) VALUES (?, ?, ?, ?, ?)"
 
-_SAVE = "INSERT OR REPLACE INTO checkpoint (id, updates, trials, state) VALUES (1, ?, ?, ?)"
+_FORGET = "DELETE FROM checkpoint"
+_SAVE = "INSERT INTO checkpoint (id, updates, trials, state) VALUES (1, ?, ?, ?)"
 
 _SELECT = f"SELECT number, architecture, state, reward, {', '.join(_MEASURES)} FROM trials"
 _SELECT_FAILURES = "SELECT trial, state, error, log FROM failures"
@@ -166,6 +167,8 @@ class TrialStore:
         """
         row = (checkpoint.updates, checkpoint.trials, pack(checkpoint.state))
         with self._errors(), self._connection:
+            # First, so that the new state takes the last one's place in the file: REPLACE keeps room for both.
+            self._connection.execute(_FORGET)
             self._connection.execute(_SAVE, row)
 
     def checkpoint(self) -> Checkpoint | None:
