@@ -69,13 +69,16 @@ def _run(parsed: Parsed) -> int:
     scores = [] if settings.scores == "none" else names_of(settings.scores, SCORE_NAMES, "scores")
     if not run.resume:
         folder.check_new()
-        flags = parsed.values
-        folder.create(run_config.config(flags), run_config.repeating_flagfile(flags, PROXY.name))
     load_tensorflow(debug=parsed.group(OutputSettings).debug)
-    from rl_nas.workflows.proxies import FULL, scored, trained
+    from rl_nas.workflows.proxies import FULL, ProxyTraining, check_scores, scored
 
     config = SearchConfig.from_flags(parsed.values)
-    full, *others = (trained(name, way, config, folder) for name, way in {FULL: config, **ways}.items())
+    trainings = [ProxyTraining(name, way, config, folder) for name, way in {FULL: config, **ways}.items()]
+    check_scores(scores, config)
+    if not run.resume:
+        flags = parsed.values
+        folder.create(run_config.config(flags), run_config.repeating_flagfile(flags, PROXY.name))
+    full, *others = (training.rank() for training in trainings)
     others += scored(scores, config, folder)
     rankings = [rank(proxy, full) for proxy in others]
     if parsed.group(OutputSettings).json:

@@ -38,6 +38,14 @@ class CheckpointStore(Protocol):
         """Saves a checkpoint durably, replacing the last one."""
 
 
+def check_recovery(strategy: Strategy, health: HealthSettings) -> None:
+    """Raises `UsageError` if the strategy has no answer to a collapse, but the settings ask for one."""
+    if health.on_collapse in ("temper", "restart") and not isinstance(strategy, Recovering):
+        raise UsageError(
+            f"--on_collapse={health.on_collapse}: {type(strategy).__name__} can't do that; choose warn or stop"
+        )
+
+
 class Updates:
     """Shows trials to a strategy, looks after its health, and keeps its state.
 
@@ -60,10 +68,7 @@ class Updates:
         failures: FailureRule,
         watcher: Watcher,
     ) -> None:
-        if health.on_collapse in ("temper", "restart") and not isinstance(strategy, Recovering):
-            raise UsageError(
-                f"--on_collapse={health.on_collapse}: {type(strategy).__name__} can't do that; choose warn or stop"
-            )
+        check_recovery(strategy, health)
         self._strategy, self._keeper, self._failures, self._watcher = strategy, keeper, failures, watcher
         self._guard = Health(health)
         self._number = 0

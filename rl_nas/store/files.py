@@ -1,11 +1,14 @@
 """Atomic writing of files in a run folder."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from rl_nas.errors import StorageError
+
+_DRAFT = re.compile(r"\.\d+\.(.+)", re.DOTALL)
 
 
 @contextmanager
@@ -36,7 +39,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         StorageError: the disk is full or read-only.
     """
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = path.with_name(_draft_name(path.name))
     with storage_errors(path):
         try:
             write(temporary)
@@ -50,6 +53,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def final_name(name: str) -> str:
+    """The name of the file that a file of this name is, or is a draft of: one that `write_atomically` fills."""
+    draft = _DRAFT.fullmatch(name)
+    return draft[1] if draft else name
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file atomically."""
     write_atomically(path, lambda temporary: _write(temporary, content))
@@ -58,6 +67,10 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes a text file atomically."""
     write_bytes(path, text.encode())
+
+
+def _draft_name(name: str) -> str:
+    return f".{os.getpid()}.{name}"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -19,7 +19,7 @@ from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.loops.asynchronous import search_async
 from rl_nas.loops.synchronous import search
-from rl_nas.loops.updates import Watcher
+from rl_nas.loops.updates import Watcher, check_recovery
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.plan import Plan
@@ -95,6 +95,7 @@ class SearchRun:
         check_pretraining(config.pretraining, task, space, is_backbone=is_backbone)
         make_strategy = find_strategy(config.strategy.strategy)
         self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
+        check_recovery(self._strategy, config.health)
         self._data = load_images(opened.source)
         self.config = replace(config, task=replace(config.task, task=config.task.task or task.name))
         if resumed and config.parts.backbone is None:
