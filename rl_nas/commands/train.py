@@ -16,6 +16,7 @@ from rl_nas.networks.own_operations import find_operations
 from rl_nas.report.training_summary import training_text
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.workflows import run_config
 from rl_nas.workflows.config import TrainConfig
@@ -132,7 +133,8 @@ def _prepared(config: TrainConfig, folder: TrainingFolder, genotype: Genotype, d
 
 
 def _resume(parsed: Parsed, folder: TrainingFolder, debug: bool) -> dict[str, Any] | None:
-    config = TrainConfig.from_flags(parsed.values)
+    with blaming(folder.config):
+        config = TrainConfig.from_flags(parsed.values)
     find_operations(config.operations)
     genotype = load(folder.genotype)
     name = config.run.genotype

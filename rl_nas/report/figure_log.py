@@ -27,6 +27,7 @@ class FigureLog:
     """
 
     _FORM: ClassVar[Mapping[str, Any]] = {OTHERS: float}
+    _HINT: ClassVar[str] = "restore the file, or start another run"
 
     def __init__(self, lines: Path, events: Path) -> None:
         """Opens both.
@@ -40,12 +41,12 @@ class FigureLog:
         """
         self._path = lines
         with storage_errors(lines):
-            text = read_text(lines) if lines.exists() else ""
+            text = read_text(lines, self._HINT) if lines.exists() else ""
             whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
             if "".join(whole) != text:
                 lines.write_text("".join(whole), encoding="utf-8")
             self.written: list[dict[str, Any]] = [
-                current_figures(parse_json(line, self._FORM, lines)) for line in whole
+                current_figures(parse_json(line, self._FORM, lines, self._HINT)) for line in whole
             ]
             self._file = lines.open("a", encoding="utf-8")
             self._events = EventFileWriter(str(events))

@@ -10,7 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
-from rl_nas.checkpoint import Checkpoint
+from rl_nas.checkpoint import REBUILD, Checkpoint
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.store.files import storage_errors
 from rl_nas.store.states import pack, unpack
@@ -177,12 +177,16 @@ class TrialStore:
         Raises:
             StorageError: it is damaged.
         """
-        with self._errors():
-            row = self._connection.execute("SELECT updates, trials, state FROM checkpoint").fetchone()
         try:
+            row = self._connection.execute("SELECT updates, trials, state FROM checkpoint").fetchone()
             return None if row is None else Checkpoint(row[0], row[1], unpack(row[2]))
-        except ValueError as error:
-            raise StorageError(f"checkpoint of the run, {self._path}: {error}") from error
+        except (ValueError, sqlite3.Error) as error:
+            raise StorageError(f"checkpoint of the run, {self._path}: {error}; {REBUILD}") from error
+
+    def forget(self) -> None:
+        """Deletes the checkpoint: the strategy is to be shown all trials again."""
+        with self._errors(), self._connection:
+            self._connection.execute(_FORGET)
 
     def trials(self) -> list[Trial]:
         """All recorded trials, in the order of their numbers."""
@@ -212,7 +216,14 @@ class TrialStore:
         try:
             yield
         except caught as error:
-            raise StorageError(f"trials of the run, {self._path}: {error}") from error
+            raise StorageError(f"trials of the run, {self._path}: {error}{_remedy(error)}") from error
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about a damaged file; nothing about a disk or a lock, of which the error itself tells."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without its details
+    damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH)
+    return "; restore the file from a copy, or start another run by the flags.cfg beside it" if damaged else ""
 
 
 def read_trials(path: Path) -> list[Trial]:

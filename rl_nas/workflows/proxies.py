@@ -61,6 +61,8 @@ class ProxyTraining:
             make_folder(path)
         print(f"{self._name}:", file=sys.stderr)
         with TrialStore(self._folder.trials) as store:
+            if self._run.rebuild:
+                store.forget()
             self._search(store)
             trials = store.trials()
         ChildStates(self._folder.states).clear()

@@ -31,6 +31,7 @@ from rl_nas.report.search_summary import SearchResult
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.store.best_child import BestChild
 from rl_nas.store.files import storage_errors
+from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.catalog import find_strategy
@@ -112,10 +113,13 @@ class SearchRun:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.store = stack.enter_context(TrialStore(self.folder.trials))
+            if self.config.run.rebuild:
+                self._forget()
             recorded, trials = self.store.trials(), self.config.run.trials
             if len(recorded) > trials:
                 raise UsageError(f"--trials={trials}, but {len(recorded)} are already recorded; give a larger number")
-            self.best.restore(recorded)
+            with blaming(self.folder.trials):
+                self.best.restore(recorded)
             self._exit = stack.pop_all()
         return self
 
@@ -190,6 +194,16 @@ class SearchRun:
     def forget_states(self) -> None:
         """Deletes the states of children: the search is over."""
         ChildStates(self.folder.states).clear()
+
+    def _forget(self) -> None:
+        """Deletes what can be made again from the recorded trials."""
+        self.store.forget()
+        self.forget_states()
+        if self.one_shot is not None:
+            self.one_shot.forget()
+        with storage_errors(self.folder.health):
+            self.folder.health.unlink(missing_ok=True)
+        print(f"the strategy learns from {len(self.store)} recorded trials again", file=sys.stderr)
 
     def second_stage(self, trials: Sequence[Trial]) -> dict[str, Any]:
         """Trains the best networks longer, as the config says; returns the content of then.json."""
