@@ -26,7 +26,7 @@ class ChildStates:
         """The state of a child; None if there is none, or it is broken: the child can be trained again."""
         try:
             return unpack(self._path(index).read_bytes())
-        except (OSError, ValueError):
+        except Exception:  # it may be damaged in any way
             return None
 
     def save(self, index: int, state: State) -> None:

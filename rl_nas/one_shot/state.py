@@ -49,7 +49,7 @@ class OneShotState:
             return None
         try:
             return Checkpoint(**unpack(self._state.read_bytes()))
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # it may be damaged in any way
             raise UsageError(f"{self._state}: {error}; {REBUILD}") from error
 
     def forget(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.renamed import current_flags
-from rl_nas.store.files import final_name, make_folder, storage_errors, write_text
+from rl_nas.store.files import check_folder, check_own, final_name, make_folder, storage_errors, write_text
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
 
 _LOCK = "lock"
@@ -34,6 +34,7 @@ _DATA = {
     "mean": [float],
     "deviation": [float],
 }
+_OTHER = "restore the file, or start another run by the flags.cfg beside it"
 _AGAIN = "delete the file and give rl_nas train --resume to measure again"
 
 
@@ -60,6 +61,13 @@ class RunFolder:
     def folders(self) -> tuple[Path, ...]:
         """Subfolders that are there while the run is at work."""
         return ()
+
+    def check(self) -> None:
+        """Raises `UsageError` if anything in the folder is a link to elsewhere, a pipe or a device.
+
+        The folder itself may be a link.
+        """
+        check_folder(self.path)
 
     def check_new(self) -> None:
         """Raises `UsageError` if the folder holds anything, `StorageError` if it cannot be created.
@@ -103,6 +111,7 @@ class RunFolder:
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with self._lock_kept():
+            self.check()
             self.check_new()
             for path in self.path.iterdir():
                 if path.name != final_name(path.name):
@@ -124,7 +133,7 @@ class RunFolder:
             if not self.config.exists():
                 raise UsageError(f"--run_dir={self.path} holds no run to resume; start one without --resume")
         with self._lock_kept():
-            config = self.read_config()
+            config = self.read_config()  # which checks the folder
             self._make_folders()
         return config
 
@@ -132,9 +141,10 @@ class RunFolder:
         """The config of a run, which may be at work in another process; flags have their present names.
 
         Raises:
-            UsageError: it is absent or broken.
+            UsageError: it is absent or broken, or the folder holds what `check` refuses.
         """
-        config: dict[str, Any] = read_json(self.config, _CONFIG)
+        self.check()
+        config: dict[str, Any] = read_json(self.config, _CONFIG, _OTHER)
         return {**config, "flags": current_flags(config["flags"])}
 
     def _make_folders(self) -> None:
@@ -144,8 +154,9 @@ class RunFolder:
     @contextmanager
     def _lock_kept(self) -> Iterator[None]:
         """Acquires the lock, and keeps it unless the body fails; the system releases it however the process ends."""
+        check_own(self.path / _LOCK)
         with storage_errors(self.path):
-            lock = os.open(self.path / _LOCK, os.O_WRONLY | os.O_CREAT, 0o644)
+            lock = os.open(self.path / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -42,21 +42,21 @@ def unpack(content: bytes, most: int | None = None) -> State:
 
     Args:
         content: the bytes.
-        most: bytes that their parts may be; None: those of the content, as `pack` does not compress.
+        most: bytes that they may be when they are decompressed; None: any number.
 
     Raises:
         ValueError: the bytes are not a packed state.
     """
     try:
-        most = len(content) if most is None else most
-        with zipfile.ZipFile(io.BytesIO(content)) as parts:
-            size = sum(part.file_size for part in parts.infolist())
-        if size > most:
-            raise ValueError(f"a state of {size} bytes; expected at most {most}")
+        if most is not None:
+            with zipfile.ZipFile(io.BytesIO(content)) as parts:
+                size = sum(part.file_size for part in parts.infolist())
+            if size > most:
+                raise ValueError(f"a state of {size} bytes; expected at most {most}")
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return dict(_whole(json.loads(arrays.pop(_DOCUMENT).tobytes()), arrays))
-    except Exception as error:  # archives, arrays and JSON may be damaged in any way
+    except (zipfile.BadZipFile, EOFError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ValueError(f"not a state of a strategy ({type(error).__name__}: {error})") from error
 
 

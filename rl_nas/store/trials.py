@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from rl_nas.checkpoint import REBUILD, Checkpoint
-from rl_nas.errors import StorageError, UsageError
-from rl_nas.store.files import storage_errors
+from rl_nas.errors import StorageError, UsageError, printable
+from rl_nas.store.files import check_own, storage_errors
 from rl_nas.store.states import pack, unpack
 from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
 
@@ -103,6 +103,8 @@ class TrialStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        for file in (path, *_logs(path)):
+            check_own(file)
         with self._errors():
             self._connection = sqlite3.connect(path)
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -180,8 +182,8 @@ class TrialStore:
         try:
             row = self._connection.execute("SELECT updates, trials, state FROM checkpoint").fetchone()
             return None if row is None else Checkpoint(row[0], row[1], unpack(row[2]))
-        except (ValueError, sqlite3.Error) as error:
-            raise StorageError(f"checkpoint of the run, {self._path}: {error}; {REBUILD}") from error
+        except Exception as error:  # it may be damaged in any way
+            raise StorageError(f"checkpoint of the run, {self._path}: {printable(str(error))}; {REBUILD}") from error
 
     def forget(self) -> None:
         """Deletes the checkpoint: the strategy is to be shown all trials again."""
@@ -216,7 +218,12 @@ class TrialStore:
         try:
             yield
         except caught as error:
-            raise StorageError(f"trials of the run, {self._path}: {error}{_remedy(error)}") from error
+            raise StorageError(f"trials of the run, {self._path}: {printable(str(error))}{_remedy(error)}") from error
+
+
+def _logs(path: Path) -> list[Path]:
+    """The files that SQLite writes beside its own."""
+    return [path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm", "journal")]
 
 
 def _remedy(error: Exception) -> str:
@@ -233,6 +240,8 @@ def read_trials(path: Path) -> list[Trial]:
         StorageError: the file cannot be read, or is not a database.
         UsageError: it was written by a later rl_nas.
     """
+    for file in (path, *_logs(path)):
+        check_own(file)
     # A copy with its write-ahead log, as SQLite must write beside a file to read its log.
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / path.name

@@ -116,6 +116,11 @@ class SearchRun:
             if self.config.run.rebuild:
                 self._forget()
             recorded, trials = self.store.trials(), self.config.run.trials
+            if not recorded and (self.folder.best / "genotype.json").exists():
+                raise UsageError(
+                    f"{self.folder.trials} holds no trials, but the run has a best one: restore the file from a copy,"
+                    " or start another run by the flags.cfg beside it"
+                )
             if len(recorded) > trials:
                 raise UsageError(f"--trials={trials}, but {len(recorded)} are already recorded; give a larger number")
             with blaming(self.folder.trials):
