@@ -1,7 +1,14 @@
 """Checkpoint of a run, to continue from."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from rl_nas.errors import UsageError, first_line
+
+REBUILD = "give --resume --rebuild to make it again from what is recorded"
+"""What to do about a state that cannot be used."""
 
 State = dict[str, Any]
 """JSON values, NumPy arrays, and dicts with string keys, lists and tuples of them."""
@@ -20,3 +27,18 @@ class Checkpoint:
     updates: int
     trials: int
     state: State
+
+
+@contextmanager
+def restoring(what: str) -> Iterator[None]:
+    """Turns errors of the body, which restores a state that may be damaged in any way, into a `UsageError`.
+
+    Args:
+        what: is restored, for the message.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise UsageError(
+            f"{what} cannot be restored ({type(error).__name__}: {first_line(error)}); {REBUILD}"
+        ) from error

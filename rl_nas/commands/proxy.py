@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, parse
 from rl_nas.report.proxy_text import proxy_json, proxy_text
 from rl_nas.settings import Settings, setting
+from rl_nas.store.json_files import blaming
 from rl_nas.workflows import run_config
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
@@ -64,18 +66,21 @@ def _run(parsed: Parsed) -> int:
     folder = run.folder
     if run.resume:
         parsed = run_config.merge(parsed, folder.reopen()["flags"], _MAY_CHANGE)
-    settings = parsed.group(ProxySettings)
+    with blaming(folder.config) if run.resume else nullcontext():
+        settings, config = parsed.group(ProxySettings), SearchConfig.from_flags(parsed.values)
     ways = {name: SearchConfig.from_flags(_with(parsed, name).values) for name in _names(settings.proxies)}
     scores = [] if settings.scores == "none" else names_of(settings.scores, SCORE_NAMES, "scores")
     if not run.resume:
         folder.check_new()
+    load_tensorflow(debug=parsed.group(OutputSettings).debug)
+    from rl_nas.workflows.proxies import FULL, ProxyTraining, check_scores, scored
+
+    trainings = [ProxyTraining(name, way, config, folder) for name, way in {FULL: config, **ways}.items()]
+    check_scores(scores, config)
+    if not run.resume:
         flags = parsed.values
         folder.create(run_config.config(flags), run_config.repeating_flagfile(flags, PROXY.name))
-    load_tensorflow(debug=parsed.group(OutputSettings).debug)
-    from rl_nas.workflows.proxies import FULL, scored, trained
-
-    config = SearchConfig.from_flags(parsed.values)
-    full, *others = (trained(name, way, config, folder) for name, way in {FULL: config, **ways}.items())
+    full, *others = (training.rank() for training in trainings)
     others += scored(scores, config, folder)
     rankings = [rank(proxy, full) for proxy in others]
     if parsed.group(OutputSettings).json:

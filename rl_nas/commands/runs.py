@@ -57,6 +57,7 @@ def _run(parsed: Parsed) -> int:
     folder = SearchFolder(parsed.words[0])
     if not folder.trials.exists():
         raise UsageError(f"{folder.path} holds no trials.sqlite; expected the folder of a search")
+    folder.check()
     trials = best_first(read_trials(folder.trials))
     shown = [trial for trial in trials if settings.state in (None, trial.state)][: settings.limit]
     if as_json:

@@ -17,6 +17,7 @@ from rl_nas.flags.parsing import Command, OutputSettings, Parsed, parse
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
 from rl_nas.report.second_stage import second_stage_text
 from rl_nas.report.tables import counted
+from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.workflows import run_config
 from rl_nas.workflows.checks import check_search, with_one_shot_defaults
@@ -44,7 +45,7 @@ SEARCH = Command(
 )
 
 CHANGEABLE = (
-    *("run_dir", "resume", "trials", "data_dir", "json", "debug"),
+    *("run_dir", "resume", "rebuild", "trials", "data_dir", "json", "debug"),
     *(field.name for field in fields(ExecutionSettings) if field.name not in ("threads_per_worker", "async_updates")),
     *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
 )
@@ -71,7 +72,8 @@ def _run(parsed: Parsed) -> int:
         return _follow(started, output)
     recorded = folder.reopen()
     merged = run_config.merge(parsed, recorded["flags"], CHANGEABLE)
-    config = SearchConfig.from_flags(merged.values)
+    with blaming(folder.config):
+        config = SearchConfig.from_flags(merged.values)
     _check_second_stage(config, parsed.given)
     config = with_one_shot_defaults(config)
     check_search(config, resumed=True)

@@ -16,7 +16,7 @@ from rl_nas.networks.own_operations import find_operations
 from rl_nas.report.training_summary import training_text
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
-from rl_nas.store.files import write_text
+from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.workflows import run_config
 from rl_nas.workflows.config import TrainConfig
@@ -120,8 +120,8 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
     folder.check_new()
     started = _prepared(config, folder, genotype, debug)  # checks everything before anything is written
     flags = started.config.flags()
-    folder.create(run_config.config(flags), run_config.repeating_flagfile(flags, TRAIN.name))
-    write_text(folder.genotype, json.dumps(to_json(genotype), indent=2) + "\n")
+    text = json.dumps(to_json(genotype), indent=2) + "\n"
+    folder.create(run_config.config(flags), run_config.repeating_flagfile(flags, TRAIN.name), genotype=text)
     return started.run()
 
 
@@ -134,7 +134,8 @@ def _prepared(config: TrainConfig, folder: TrainingFolder, genotype: Genotype, d
 
 
 def _resume(parsed: Parsed, folder: TrainingFolder, debug: bool) -> dict[str, Any] | None:
-    config = TrainConfig.from_flags(parsed.values)
+    with blaming(folder.config):
+        config = TrainConfig.from_flags(parsed.values)
     find_operations(config.operations)
     genotype = load(folder.genotype)
     name = config.run.genotype

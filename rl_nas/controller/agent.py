@@ -63,11 +63,14 @@ class _Agent:
         return proposals
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """Learns from trials of its proposals, in any order and number."""
+        """Learns from trials of its proposals, in any order and number.
+
+        Others, of a search whose state was lost, count as proposals of the present policy.
+        """
         if not trials:
             return
         trials = sorted(trials, key=lambda trial: trial.index)
-        proposals = [self._waiting[trial.architecture] for trial in trials]
+        proposals = [self._waiting.get(trial.architecture) or self._present(trial.index) for trial in trials]
         self.learner.observe(
             np.array([[trial.architecture for trial in trials]], np.int32),
             np.array([[np.nan if trial.reward is None else trial.reward for trial in trials]]),
@@ -92,6 +95,10 @@ class _Agent:
         self._proposed, self._updates = state["proposed"], state["updates"]
         self._waiting = {tuple(architecture): _Proposal(*rest) for architecture, *rest in state["waiting"]}
         self.learner.restore(state["learner"])
+
+    def _present(self, index: int) -> _Proposal:
+        """The proposal of a trial as if it had just been made."""
+        return _Proposal(fixed_choices(self._space, index, 1)[0, 0].tolist(), None, self._updates)
 
     def _behavior(self, proposals: "Sequence[_Proposal]") -> np.ndarray | None:
         """Log-probabilities under the policies that made the proposals; None if all are of the present one."""

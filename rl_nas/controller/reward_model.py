@@ -49,7 +49,8 @@ class PairModel:
         self._noise, self._memory = noise, memory
         self._points = np.zeros([runs, 0, self._features], np.float32)
         self.rewards = np.zeros([runs, 0])
-        self._factor = np.zeros([runs, 0, 0])
+        self._begun = self._factor = np.zeros([runs, 0, 0])
+        self._batches: list[int] = []  # sizes of those that extended the factor since `_begun`
         decision = np.arange(self._features) // shape[1]
         pair_std = math.sqrt(2 * PAIRS / max(1, shape[0] * (shape[0] - 1)))
         # Pairs of features of an earlier and a later decision.
@@ -65,19 +66,40 @@ class PairModel:
             points: architectures as one-hot vectors, float [runs, n, features], zero where inactive.
             rewards: float [runs, n]; -inf for failures.
         """
-        self._factor = self._extended(self._kernel(self._points, points), self._kernel(points, points))
+        self._add(points)
         self._points = np.concatenate([self._points, points.astype(np.float32)], axis=1)
         self.rewards = np.concatenate([self.rewards, rewards], axis=1)
         if len(self) > 1.25 * self._memory:
             self._forget()
 
     def state(self) -> State:
-        """The trials, and the factor of their order of arrival: another order rounds differently."""
-        return {"points": self._points, "rewards": self.rewards, "factor": self._factor}
+        """The trials in their batches, from which the factor, quadratic in their number, is computed again.
+
+        Other batches would round differently. States of 0.1.0 hold a factor and no batches; it stays a part of theirs.
+        """
+        return {
+            "points": self._points.astype(np.uint8),  # one-hot
+            "rewards": self.rewards,
+            "factor": self._begun,
+            "batches": self._batches,
+        }
 
     def restore(self, state: State) -> None:
-        """Restores the trials of a model of the same shape."""
-        self._points, self.rewards, self._factor = state["points"], state["rewards"], state["factor"]
+        """Restores the trials of a model of the same shape.
+
+        Raises:
+            ValueError: the batches do not add up to the trials.
+        """
+        points = state["points"].astype(np.float32)
+        self._begun = self._factor = state["factor"]
+        self._batches = []
+        for size in state.get("batches", ()):
+            count = self._factor.shape[1]
+            self._points = points[:, :count]
+            self._add(points[:, count : count + size])
+        self._points, self.rewards = points, state["rewards"]
+        if not self._factor.shape[1] == len(self) == points.shape[1]:
+            raise ValueError(f"{points.shape[1]} trials, {len(self)} rewards, batches of {self._factor.shape[1]}")
 
     def sample(self, rngs: Sequence[np.random.Generator], spreads: Sequence[float]) -> RewardSamples:
         """Draws functions by Matheron's rule: a draw from the prior, corrected by its errors at the trials.
@@ -101,6 +123,11 @@ class PairModel:
     def _kernel(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.asarray(kernel((left @ _transposed(right)).astype(np.float64), self._decisions))
 
+    def _add(self, points: np.ndarray) -> None:
+        """Extends the factor by a batch."""
+        self._factor = self._extended(self._kernel(self._points, points), self._kernel(points, points))
+        self._batches.append(points.shape[1])
+
     def _extended(self, across: np.ndarray, within: np.ndarray) -> np.ndarray:
         """The Cholesky factor with further rows, from their covariances with the old ones and with each other."""
         lower = _transposed(self._solve(across))
@@ -117,12 +144,12 @@ class PairModel:
         order = np.argsort(self.rewards[:, :-half], axis=1, kind="stable")[:, -half:]
         latest = np.arange(len(self) - half, len(self))
         kept = np.concatenate([np.sort(order, axis=1), np.broadcast_to(latest, [len(order), half])], axis=1)
-        self._points = np.take_along_axis(self._points, kept[:, :, np.newaxis], 1)
+        points = np.take_along_axis(self._points, kept[:, :, np.newaxis], 1)
         self.rewards = np.take_along_axis(self.rewards, kept, 1)
-        runs = len(self._points)
-        self._factor = np.zeros([runs, 0, 0])
-        nothing = np.zeros([runs, 0, len(self)])
-        self._factor = self._extended(nothing, self._kernel(self._points, self._points))
+        self._begun = self._factor = np.zeros([len(points), 0, 0])
+        self._batches, self._points = [], points[:, :0]
+        self._add(points)
+        self._points = points
 
 
 def kernel(equal: Any, decisions: int) -> Any:

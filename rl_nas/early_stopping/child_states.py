@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from rl_nas.checkpoint import State
+from rl_nas.checkpoint import REBUILD, State
 from rl_nas.errors import UsageError
 from rl_nas.store.files import make_folder, storage_errors, write_bytes, write_text
 from rl_nas.store.json_files import OTHERS, read_json
@@ -26,7 +26,7 @@ class ChildStates:
         """The state of a child; None if there is none, or it is broken: the child can be trained again."""
         try:
             return unpack(self._path(index).read_bytes())
-        except (OSError, ValueError):
+        except Exception:  # it may be damaged in any way
             return None
 
     def save(self, index: int, state: State) -> None:
@@ -42,9 +42,9 @@ class ChildStates:
         """See `rl_nas.early_stopping.halving.Decisions`."""
         if not self._epochs.exists():
             return {}
-        recorded = read_json(self._epochs, {OTHERS: int})
+        recorded = read_json(self._epochs, {OTHERS: int}, REBUILD)
         if not all(index.isdecimal() for index in recorded):
-            raise UsageError(f"{self._epochs} has names that are no trials; restore the file, or start another run")
+            raise UsageError(f"{self._epochs} has names that are no trials; {REBUILD}")
         return {int(index): epochs for index, epochs in recorded.items()}
 
     def write(self, epochs: Mapping[int, int]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from rl_nas.checkpoint import restoring
 from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
 from rl_nas.loops.synchronous import Store, finish
@@ -32,6 +33,8 @@ def search_async(
 
     Arguments and errors are those of `search`; there is an update for every `batch_size` trials that arrive. Proposals
     depend on how long children take. A run is continued from its last checkpoint, with the proposals in flight then.
+    Without a checkpoint the strategy is shown the recorded trials as if they were of its proposals; what it then
+    proposes is not what it would have without the break.
 
     Raises:
         UsageError: the run has trials, but its strategy has no state to go on from.
@@ -70,26 +73,38 @@ class _InFlight:
         if recorded and not isinstance(strategy, Resumable):
             raise UsageError(f"{type(strategy).__name__} has no state to go on from; leave --async_updates out")
         self._planned = updates.restore(checkpoint)
-        waiting = checkpoint.state.get("flying", []) if checkpoint else []
-        repeats = checkpoint.state.get("repeats", []) if checkpoint else []
-        self._flying = {int(index): tuple(architecture) for index, architecture in waiting}
-        self._flying_names = {key(architecture) for architecture in self._flying.values()}
-        self._repeats = [tuple(architecture) for architecture in repeats]
-        arrived = [t for t in recorded.values() if t.index < self._planned and t.index not in self._flying]
+        with restoring("the checkpoint in trials.sqlite"):
+            waiting = checkpoint.state.get("flying", []) if checkpoint else []
+            repeats = checkpoint.state.get("repeats", []) if checkpoint else []
+            self._flying = {int(index): tuple(architecture) for index, architecture in waiting}
+            self._flying_names = {key(architecture) for architecture in self._flying.values()}
+            self._repeats = [tuple(architecture) for architecture in repeats]
+            # Numbers of children that were on their way when the state was lost; the next proposals get them.
+            self._free: list[int] = checkpoint.state.get("free", []) if checkpoint else []
+        waits = {*self._flying, *self._free}
+        arrived = [t for t in recorded.values() if t.index < self._planned and t.index not in waits]
         self._known = {key(trial.architecture): trial for trial in arrived}
-        self._continue(recorded)
+        if checkpoint is None and len(recorded) > batch_size:  # there was a checkpoint: it was saved with every batch
+            self._rebuild(recorded)
+        else:
+            self._continue(recorded)
 
     @property
     def goes_on(self) -> bool:
         """Whether any work is left."""
-        return not self._collapsed and (self._planned < self._trials or bool(self._flying))
+        return not self._collapsed and (self._left or bool(self._flying))
+
+    @property
+    def _left(self) -> bool:
+        """Whether trials are left to be proposed."""
+        return bool(self._free) or self._planned < self._trials
 
     def jobs(self) -> Iterator[Job]:
         """Jobs, proposed on demand; ends when every further proposal is known or in flight."""
         for index, architecture in sorted(self._flying.items()):
             yield self._job(index, architecture)
         vain = 0
-        while not self._collapsed and self._planned < self._trials and vain < self._batch_size:
+        while not self._collapsed and self._left and vain < self._batch_size:
             job = self._propose()
             vain = 0 if job else vain + 1
             if job:
@@ -108,9 +123,23 @@ class _InFlight:
             self._arrived.append(replace(trial, architecture=architecture, cached=True))
         self._learn()
 
+    def _rebuild(self, recorded: dict[int, Trial]) -> None:
+        """Shows the strategy the trials in batches, each after as many proposals: its generators advance with them."""
+        trials = list(recorded.values())
+        for first in range(0, len(trials), self._batch_size):
+            batch = trials[first : first + self._batch_size]
+            names = [self._key(trial.architecture) for trial in batch]
+            self._strategy.propose(len(batch))
+            self._known |= zip(names, batch, strict=True)
+            self._collapsed |= not self._updates.learn(batch, names, len(batch), shown=False)
+        self._planned = trials[-1].index + 1
+        self._free = [index for index in range(self._planned) if index not in recorded]
+        self._save()
+
     def _continue(self, recorded: dict[int, Trial]) -> None:
         """Repeats the proposals made after the checkpoint, then adds their recorded trials."""
-        while self._planned <= max(recorded, default=-1) and not self._collapsed:
+        last = max(recorded, default=-1)
+        while not self._collapsed and (self._planned <= last or not recorded.keys().isdisjoint(self._free)):
             self._propose()
         for index in sorted(set(self._flying) & set(recorded)):
             self.arrive(recorded[index])
@@ -127,7 +156,8 @@ class _InFlight:
         if name in self._flying_names:
             self._repeats.append(architecture)
             return None
-        index, self._planned = self._planned, self._planned + 1
+        index = self._free.pop(0) if self._free else self._planned
+        self._planned = max(self._planned, index + 1)
         self._new += 1
         self._flying[index] = architecture
         self._flying_names.add(name)
@@ -142,4 +172,8 @@ class _InFlight:
         trials, names, new = self._arrived, self._names, self._new
         self._arrived, self._names, self._new = [], [], 0
         self._collapsed = not self._updates.learn(trials, names, new)
-        self._updates.save(self._planned, flying=list(self._flying.items()), repeats=self._repeats)
+        self._save()
+
+    def _save(self) -> None:
+        flying = list(self._flying.items())
+        self._updates.save(self._planned, flying=flying, repeats=self._repeats, free=list(self._free))

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from rl_nas.admission import failure_of, reward_of
-from rl_nas.checkpoint import Checkpoint
+from rl_nas.checkpoint import REBUILD, Checkpoint
+from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
 from rl_nas.loops.updates import Updates, Watcher
 from rl_nas.spaces.decisions import Architecture
@@ -69,10 +70,11 @@ def search(
         watcher: told of every trial, update and collapse.
 
     Raises:
-        UsageError: the strategy has no answer to a collapse, but `health` asks for one.
+        UsageError: the strategy has no answer to a collapse, but `health` asks for one; the checkpoint cannot be
+            restored, or knows trials that are not recorded.
     """
     updates, recorded = Updates(strategy, store, health, failures, watcher), store.trials()
-    known = {key(trial.architecture): trial for trial in recorded[: updates.restore(store.checkpoint())]}
+    known = {key(trial.architecture): trial for trial in _known(recorded, updates.restore(store.checkpoint()))}
     while len(known) < trials:
         # A whole batch is proposed even if fewer fit: a run that is extended later sees the same proposals.
         batch = [(key(architecture), architecture) for architecture in strategy.propose(batch_size)]
@@ -101,6 +103,14 @@ def finish(outcome: Outcome, reward: Reward) -> Trial:
         except ChildError as error:
             outcome = replace(outcome, measurement=None, failures=(*outcome.failures, failure_of(error)))
     return Trial(job.index, job.architecture, outcome.state, value, outcome.measurement, outcome.failures)
+
+
+def _known(recorded: Sequence[Trial], count: int) -> Sequence[Trial]:
+    """The first `count` trials; raises `UsageError` if not all of them are recorded."""
+    known = recorded[:count]
+    if [trial.index for trial in known] != list(range(count)):
+        raise UsageError(f"the checkpoint in trials.sqlite knows {count} trials, not all of which are there; {REBUILD}")
+    return known
 
 
 def _new_jobs(

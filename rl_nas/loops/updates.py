@@ -1,10 +1,11 @@
 """Updates of a strategy by batches of trials, however they were gathered."""
 
+import operator
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from rl_nas.checkpoint import Checkpoint
+from rl_nas.checkpoint import Checkpoint, restoring
 from rl_nas.errors import UsageError
 from rl_nas.strategies import Recovering, Resumable, Strategy
 from rl_nas.strategies.failures import FailureRule
@@ -38,6 +39,14 @@ class CheckpointStore(Protocol):
         """Saves a checkpoint durably, replacing the last one."""
 
 
+def check_recovery(strategy: Strategy, health: HealthSettings) -> None:
+    """Raises `UsageError` if the strategy has no answer to a collapse, but the settings ask for one."""
+    if health.on_collapse in ("temper", "restart") and not isinstance(strategy, Recovering):
+        raise UsageError(
+            f"--on_collapse={health.on_collapse}: {type(strategy).__name__} can't do that; choose warn or stop"
+        )
+
+
 class Updates:
     """Shows trials to a strategy, looks after its health, and keeps its state.
 
@@ -60,22 +69,24 @@ class Updates:
         failures: FailureRule,
         watcher: Watcher,
     ) -> None:
-        if health.on_collapse in ("temper", "restart") and not isinstance(strategy, Recovering):
-            raise UsageError(
-                f"--on_collapse={health.on_collapse}: {type(strategy).__name__} can't do that; choose warn or stop"
-            )
+        check_recovery(strategy, health)
         self._strategy, self._keeper, self._failures, self._watcher = strategy, keeper, failures, watcher
         self._guard = Health(health)
         self._number = 0
         self._next_save = 0.0
 
     def restore(self, checkpoint: Checkpoint | None) -> int:
-        """Restores a checkpoint; returns its number of trials, 0 if all updates are to be repeated."""
+        """Restores a checkpoint; returns its number of trials, 0 if all updates are to be repeated.
+
+        Raises:
+            UsageError: it is damaged, or of another strategy.
+        """
         if checkpoint is None or not isinstance(self._strategy, Resumable):
             return 0
-        self._strategy.restore(checkpoint.state["strategy"])
-        self._guard.restore(checkpoint.state["health"])
-        self._number = checkpoint.updates
+        with restoring("the checkpoint in trials.sqlite"):
+            self._strategy.restore(checkpoint.state["strategy"])
+            self._guard.restore(checkpoint.state["health"])
+            self._number = operator.index(checkpoint.updates)
         return checkpoint.trials
 
     def figures(self) -> dict[str, float]:

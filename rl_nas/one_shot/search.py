@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from rl_nas.admission import failure_of, reward_of
-from rl_nas.checkpoint import Checkpoint, State
+from rl_nas.checkpoint import Checkpoint, State, restoring
 from rl_nas.errors import RunError
 from rl_nas.loops.updates import CheckpointStore
 from rl_nas.spaces.decisions import Architecture
@@ -101,8 +101,9 @@ def train_one_shot(
             may have been interrupted before the call.
     """
     if last is not None:
-        strategy.restore(last.state["strategy"])
-        supernet.restore(last.state["supernet"])
+        with restoring("the state of the shared weights"):
+            strategy.restore(last.state["strategy"])
+            supernet.restore(last.state["supernet"])
         on_epoch(last.updates - 1, last.state["figures"])
     for epoch in range(last.updates if last else 0, epochs):
         drawn = _drawn(strategy, supernet, supernet.steps)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rl_nas.checkpoint import Checkpoint
+from rl_nas.checkpoint import REBUILD, Checkpoint
 from rl_nas.errors import UsageError
 from rl_nas.renamed import RANKED, current_ranked
-from rl_nas.store.files import make_folder, write_bytes, write_text
+from rl_nas.store.files import make_folder, storage_errors, write_bytes, write_text
 from rl_nas.store.json_files import read_json
 from rl_nas.store.states import pack, unpack
 
@@ -18,13 +18,16 @@ _RANKING = [tuple({"architecture": [int], name: float} for name in ("quality", *
 class OneShotState:
     """The files of a folder, each replaced as a whole.
 
+    Attributes:
+        path: of the ranking.
+
     Args:
         folder: created by the first write.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._state, self._ranking = folder / "state.npz", folder / "ranking.json"
+        self._state, self.path = folder / "state.npz", folder / "ranking.json"
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Saves a checkpoint durably, replacing the last one.
@@ -46,13 +49,18 @@ class OneShotState:
             return None
         try:
             return Checkpoint(**unpack(self._state.read_bytes()))
-        except (ValueError, TypeError) as error:
-            raise UsageError(f"{self._state}: {error}; delete it to train the shared weights again") from error
+        except Exception as error:  # it may be damaged in any way
+            raise UsageError(f"{self._state}: {error}; {REBUILD}") from error
+
+    def forget(self) -> None:
+        """Deletes the checkpoint: the weights are to be trained again."""
+        with storage_errors(self._state):
+            self._state.unlink(missing_ok=True)
 
     def save_ranking(self, ranking: Sequence[dict[str, Any]]) -> None:
         """Writes the networks, best first, as JSON values."""
         make_folder(self._folder)
-        write_text(self._ranking, json.dumps(ranking, indent=1) + "\n")
+        write_text(self.path, json.dumps(ranking, indent=1) + "\n")
 
     def ranking(self) -> list[dict[str, Any]] | None:
         """The ranking that was written, if any.
@@ -60,10 +68,10 @@ class OneShotState:
         Raises:
             UsageError: the file is broken.
         """
-        if not self._ranking.exists():
+        if not self.path.exists():
             return None
         hint = "delete the file to rank again"
-        ranking = [current_ranked(entry) for entry in read_json(self._ranking, _RANKING, hint)]
+        ranking = [current_ranked(entry) for entry in read_json(self.path, _RANKING, hint)]
         if not ranking:
-            raise UsageError(f"{self._ranking} holds no networks; {hint}")
+            raise UsageError(f"{self.path} holds no networks; {hint}")
         return ranking

@@ -15,7 +15,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from rl_nas.renamed import current_figures
-from rl_nas.store.files import storage_errors, write_text
+from rl_nas.store.files import open_to_append, storage_errors, write_text
 from rl_nas.store.json_files import OTHERS, parse_json, read_text
 
 
@@ -27,6 +27,7 @@ class FigureLog:
     """
 
     _FORM: ClassVar[Mapping[str, Any]] = {OTHERS: float}
+    _HINT: ClassVar[str] = "restore the file, or start another run"
 
     def __init__(self, lines: Path, events: Path) -> None:
         """Opens both.
@@ -40,14 +41,14 @@ class FigureLog:
         """
         self._path = lines
         with storage_errors(lines):
-            text = read_text(lines) if lines.exists() else ""
+            text = read_text(lines, self._HINT) if lines.exists() else ""
             whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
             if "".join(whole) != text:
-                lines.write_text("".join(whole), encoding="utf-8")
+                write_text(lines, "".join(whole))
             self.written: list[dict[str, Any]] = [
-                current_figures(parse_json(line, self._FORM, lines)) for line in whole
+                current_figures(parse_json(line, self._FORM, lines, self._HINT)) for line in whole
             ]
-            self._file = lines.open("a", encoding="utf-8")
+            self._file = open_to_append(lines)
             self._events = EventFileWriter(str(events))
 
     def __enter__(self) -> Self:
@@ -65,7 +66,7 @@ class FigureLog:
         self.written = self.written[:count]
         write_text(self._path, "".join(json.dumps(line) + "\n" for line in self.written))
         with storage_errors(self._path):
-            self._file = self._path.open("a", encoding="utf-8")
+            self._file = open_to_append(self._path)
 
     def _line(self, figures: Mapping[str, float]) -> None:
         self.written.append(dict(figures))

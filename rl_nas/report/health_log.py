@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rl_nas.checkpoint import REBUILD
 from rl_nas.report.figure_log import FigureLog
 from rl_nas.trial import Trial
 
@@ -17,6 +18,8 @@ class HealthLog(FigureLog):
         lines: file of JSON lines, one an update.
         events: folder for TensorBoard: figures against updates, rewards against trials.
     """
+
+    _HINT = REBUILD
 
     def __init__(self, lines: Path, events: Path) -> None:
         super().__init__(lines, events)

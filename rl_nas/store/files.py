@@ -1,12 +1,18 @@
-"""Atomic writing of files in a run folder."""
+"""Writing of files in a run folder, which may be a stranger's: atomically, and never through links to elsewhere."""
 
+import contextlib
 import os
+import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from rl_nas.errors import StorageError
+from rl_nas.errors import StorageError, UsageError
+
+_DRAFT = re.compile(r"\.\d+\.(.+)", re.DOTALL)
 
 
 @contextmanager
@@ -19,6 +25,44 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise StorageError(f"cannot write {path}: {reason}") from error
+
+
+def check_own(path: Path) -> None:
+    """Raises `UsageError` unless a path is a folder, a file that has no other name, or absent.
+
+    What a run writes to a link, or reads from it, is elsewhere; a pipe or a device may never end.
+    """
+    with contextlib.suppress(OSError):  # it is absent, or cannot be used anyway
+        _check(path, path.lstat())
+
+
+def check_folder(folder: Path) -> None:
+    """Raises `UsageError` for anything in a folder, however deep, that `check_own` refuses; itself it may be a link."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                _check(Path(entry.path), entry.stat(follow_symlinks=False))
+            if entry.is_dir(follow_symlinks=False):
+                check_folder(Path(entry.path))
+
+
+def _check(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        kind = "a link"
+    elif stat.S_ISREG(found.st_mode):
+        kind = "a file with other names (hard links)" if found.st_nlink > 1 else ""
+    else:
+        kind = "" if stat.S_ISDIR(found.st_mode) else "a pipe, a socket or a device"
+    if kind:
+        raise UsageError(
+            f"{path} is {kind}; a run folder holds files and folders of its own alone: remove it, or if you trust it"
+            " use a copy of the folder that cp -rL makes"
+        )
+
+
+def open_to_append(path: Path) -> TextIO:
+    """Opens a UTF-8 file, which may be absent, to append lines; raises `OSError` for a link."""
+    return open(path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666))
 
 
 def make_folder(path: Path) -> None:
@@ -47,9 +91,10 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         StorageError: the disk is full or read-only.
     """
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = path.with_name(_draft_name(path.name))
     with storage_errors(path):
         try:
+            temporary.unlink(missing_ok=True)  # whatever it is, `write` makes a file
             write(temporary)
             descriptor = os.open(temporary, os.O_RDONLY)
             try:
@@ -61,6 +106,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def final_name(name: str) -> str:
+    """The name of the file that a file of this name is, or is a draft of: one that `write_atomically` fills."""
+    draft = _DRAFT.fullmatch(name)
+    return draft[1] if draft else name
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes a file atomically."""
     write_atomically(path, lambda temporary: _write(temporary, content))
@@ -69,6 +120,10 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes a text file atomically."""
     write_bytes(path, text.encode())
+
+
+def _draft_name(name: str) -> str:
+    return f".{os.getpid()}.{name}"
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,6 +1,8 @@
 """Reading of a run's files, which may be broken or a stranger's: one line says what is wrong."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,15 @@ _NAMES = {
     None: "null",
 }
 _HINT = "restore the file, or start another run"
+
+
+@contextmanager
+def blaming(path: Path, hint: str = _HINT) -> Iterator[None]:
+    """Names a file in a `UsageError` of the body, which uses values that were read from it."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}; {hint}") from error
 
 
 def read_text(path: Path, hint: str = _HINT) -> str:

@@ -3,14 +3,17 @@
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.renamed import current_flags
-from rl_nas.store.files import storage_errors, write_text
+from rl_nas.store.files import check_folder, check_own, final_name, make_folder, storage_errors, write_text
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
 
+_LOCK = "lock"
 _CONFIG = {"flags": {OTHERS: SCALAR}}
 _SPLIT = {"split": str, "images": int, OTHERS: (float, None)}
 _RESULTS = {
@@ -31,6 +34,7 @@ _DATA = {
     "mean": [float],
     "deviation": [float],
 }
+_OTHER = "restore the file, or start another run by the flags.cfg beside it"
 _AGAIN = "delete the file and give rl_nas train --resume to measure again"
 
 
@@ -44,6 +48,9 @@ class RunFolder:
         tensorboard: figures for TensorBoard.
     """
 
+    _FIRST: ClassVar[tuple[str, ...]] = ("config.json", "flags.cfg")
+    """Files that a start writes."""
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
         self.config = self.path / "config.json"
@@ -52,11 +59,21 @@ class RunFolder:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Subfolders that a new run starts with."""
+        """Subfolders that are there while the run is at work."""
         return ()
 
+    def check(self) -> None:
+        """Raises `UsageError` if anything in the folder is a link to elsewhere, a pipe or a device.
+
+        The folder itself may be a link.
+        """
+        check_folder(self.path)
+
     def check_new(self) -> None:
-        """Raises `UsageError` if the folder holds anything, `StorageError` if it cannot be created."""
+        """Raises `UsageError` if the folder holds anything, `StorageError` if it cannot be created.
+
+        What a start left that ended before it had a config does not count.
+        """
         with storage_errors(self.path):
             self._check_new()
 
@@ -65,21 +82,46 @@ class RunFolder:
             raise UsageError(
                 f"--run_dir={self.path} already holds a run: continue it with --resume, or give another folder"
             )
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or not self._is_begun()):
             raise UsageError(f"--run_dir={self.path} holds other files; give a new or an empty folder")
         parent = next(p for p in (self.path, *self.path.parents) if p.exists())
         if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
             raise StorageError(f"cannot create --run_dir={self.path}: {parent} is not a writable folder")
 
-    def create(self, config: dict[str, Any], flagfile: str) -> None:
-        """Creates the folder of a new run and acquires its lock."""
+    def _is_begun(self) -> bool:
+        """Whether the folder holds nothing, or the lock and nothing else than other files of a start."""
+        found = {path.name for path in self.path.iterdir()}
+        others = {name for name in found - {_LOCK} if final_name(name) not in self._FIRST}
+        return not found or (_LOCK in found and not others)
+
+    def create(self, config: dict[str, Any], flagfile: str, **files: str) -> None:
+        """Begins a run: makes the folder, acquires its lock and writes its first files.
+
+        Wherever this ends early, either the run can be resumed, or the folder still counts as new.
+
+        Args:
+            config: content of config.json.
+            flagfile: content of flags.cfg.
+            files: further files of `_FIRST`, by their names without endings.
+
+        Raises:
+            UsageError: another process has begun a run there since `check_new`.
+            StorageError: the disk is full or read-only.
+        """
         with storage_errors(self.path):
-            for folder in (self.path, *self.folders):
-                folder.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
-        write_text(self.flagfile, flagfile)
-        # The config comes last: a folder with one is a run that can be resumed.
-        self.write_config(config)
+            self.path.mkdir(parents=True, exist_ok=True)
+        with self._lock_kept():
+            self.check()
+            self.check_new()
+            for path in self.path.iterdir():
+                if path.name != final_name(path.name):
+                    path.unlink()  # a draft of a start that was killed
+            write_text(self.flagfile, flagfile)
+            for name, text in files.items():
+                write_text(getattr(self, name), text)
+            # The config comes last: a folder with one is a run that can be resumed.
+            self.write_config(config)
+            self._make_folders()
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Writes, or replaces, the run's config."""
@@ -90,23 +132,26 @@ class RunFolder:
         with storage_errors(self.path):
             if not self.config.exists():
                 raise UsageError(f"--run_dir={self.path} holds no run to resume; start one without --resume")
-            self._take_lock()
-        return self.read_config()
+        with self._lock_kept():
+            config = self.read_config()  # which checks the folder
+            self._make_folders()
+        return config
 
     def read_config(self) -> dict[str, Any]:
         """The config of a run, which may be at work in another process; flags have their present names.
 
         Raises:
-            UsageError: it is absent or broken.
+            UsageError: it is absent or broken, or the folder holds what `check` refuses.
         """
-        config: dict[str, Any] = read_json(self.config, _CONFIG)
+        self.check()
+        config: dict[str, Any] = read_json(self.config, _CONFIG, _OTHER)
         return {**config, "flags": current_flags(config["flags"])}
 
     @property
     def in_use(self) -> bool:
         """Whether a process has the lock of the run."""
         try:
-            lock = os.open(self.path / "lock", os.O_WRONLY)
+            lock = os.open(self.path / _LOCK, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return False
         try:
@@ -117,15 +162,27 @@ class RunFolder:
             os.close(lock)
         return False
 
-    def _take_lock(self) -> None:
-        """Acquires the lock, which the system releases when the process ends, however it ends."""
+    def _make_folders(self) -> None:
+        for folder in self.folders:
+            make_folder(folder)
+
+    @contextmanager
+    def _lock_kept(self) -> Iterator[None]:
+        """Acquires the lock, and keeps it unless the body fails; the system releases it however the process ends."""
+        check_own(self.path / _LOCK)
         with storage_errors(self.path):
-            lock = os.open(self.path / "lock", os.O_WRONLY | os.O_CREAT, 0o644)
+            lock = os.open(self.path / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UsageError(
+                    f"--run_dir={self.path} is in use by another process; wait for it or stop it"
+                ) from error
+            yield
+        except BaseException:
             os.close(lock)
-            raise UsageError(f"--run_dir={self.path} is in use by another process; wait for it or stop it") from error
+            raise
 
 
 class SearchFolder(RunFolder):
@@ -191,6 +248,8 @@ class TrainingFolder(RunFolder):
         results: the final measurements (JSON).
         examples: held-out images with predictions; absent if the task draws none.
     """
+
+    _FIRST = (*RunFolder._FIRST, "genotype.json")
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)

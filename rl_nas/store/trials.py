@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from rl_nas.admission import admit_failure, admit_measurement, failure_of, one_line, reward_of
-from rl_nas.checkpoint import Checkpoint
+from rl_nas.checkpoint import REBUILD, Checkpoint
 from rl_nas.errors import StorageError, UsageError, first_line
-from rl_nas.store.files import storage_errors
+from rl_nas.store.files import check_own, storage_errors
 from rl_nas.store.states import pack, unpack
 from rl_nas.trial import ChildError, Failure, Job, Measurement, Trial, TrialState
 
@@ -85,7 +85,8 @@ VALUES ({", ".join("?" * (4 + len(_MEASURES)))})
 """
 _INSERT_FAILURE = "INSERT INTO failures (trial, attempt, state, error, log) VALUES (?, ?, ?, ?, ?)"
 
-_SAVE = "INSERT OR REPLACE INTO checkpoint (id, updates, trials, state) VALUES (1, ?, ?, ?)"
+_FORGET = "DELETE FROM checkpoint"
+_SAVE = "INSERT INTO checkpoint (id, updates, trials, state) VALUES (1, ?, ?, ?)"
 
 _SELECT = f"SELECT number, architecture, state, reward, {', '.join(_MEASURES)} FROM trials"
 _SELECT_FAILURES = "SELECT trial, state, error, log FROM failures"
@@ -104,6 +105,8 @@ class TrialStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        for file in (path, *_logs(path)):
+            check_own(file)
         with self._errors():
             self._connection = sqlite3.connect(path)
             self._connection.execute("PRAGMA journal_mode = WAL")
@@ -168,6 +171,8 @@ class TrialStore:
         """
         row = (checkpoint.updates, checkpoint.trials, pack(checkpoint.state))
         with self._errors(), self._connection:
+            # First, so that the new state takes the last one's place in the file: REPLACE keeps room for both.
+            self._connection.execute(_FORGET)
             self._connection.execute(_SAVE, row)
 
     def checkpoint(self) -> Checkpoint | None:
@@ -176,12 +181,16 @@ class TrialStore:
         Raises:
             StorageError: it is damaged.
         """
-        with self._errors():
-            row = self._connection.execute("SELECT updates, trials, state FROM checkpoint").fetchone()
         try:
+            row = self._connection.execute("SELECT updates, trials, state FROM checkpoint").fetchone()
             return None if row is None else Checkpoint(row[0], row[1], unpack(row[2]))
-        except ValueError as error:
-            raise StorageError(f"checkpoint of the run, {self._path}: {error}") from error
+        except Exception as error:  # it may be damaged in any way
+            raise StorageError(f"checkpoint of the run, {self._path}: {one_line(str(error))}; {REBUILD}") from error
+
+    def forget(self) -> None:
+        """Deletes the checkpoint: the strategy is to be shown all trials again."""
+        with self._errors(), self._connection:
+            self._connection.execute(_FORGET)
 
     def trials(self) -> list[Trial]:
         """All recorded trials, in the order of their numbers."""
@@ -211,7 +220,20 @@ class TrialStore:
         try:
             yield
         except caught as error:
-            raise StorageError(f"trials of the run, {self._path}: {one_line(first_line(error))}") from error
+            met = f"{one_line(first_line(error))}{_remedy(error)}"
+            raise StorageError(f"trials of the run, {self._path}: {met}") from error
+
+
+def _logs(path: Path) -> list[Path]:
+    """The files that SQLite writes beside its own."""
+    return [path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm", "journal")]
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about a damaged file; nothing about a disk or a lock, of which the error itself tells."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without its details
+    damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH)
+    return "; restore the file from a copy, or start another run by the flags.cfg beside it" if damaged else ""
 
 
 def read_trials(path: Path) -> list[Trial]:
@@ -221,6 +243,8 @@ def read_trials(path: Path) -> list[Trial]:
         StorageError: the file cannot be read, or is not a database.
         UsageError: it was written by a later rl_nas.
     """
+    for file in (path, *_logs(path)):
+        check_own(file)
     # A copy with its write-ahead log, as SQLite must write beside a file to read its log.
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / path.name

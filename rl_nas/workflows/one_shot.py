@@ -19,6 +19,7 @@ from rl_nas.one_shot.supernet import TrainedSupernet
 from rl_nas.report.health_log import HealthLog
 from rl_nas.report.one_shot_progress import OneShotProgress
 from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FAILURE_RULES
@@ -59,6 +60,10 @@ class OneShotStage:
         last = self._store.checkpoint()
         return last.updates if last else 0
 
+    def forget(self) -> None:
+        """Deletes the state of the shared weights, which are to be trained again."""
+        self._store.forget()
+
     def architectures(self, plan: Callable[[Architecture, int | None], Plan]) -> list[Architecture]:
         """The networks to be trained alone, in this order; first trains and ranks if that is not done yet.
 
@@ -70,6 +75,9 @@ class OneShotStage:
             ranking = [asdict(ranked) for ranked in self._ranked(plan)]
             self._store.save_ranking(ranking)
         order = order_of_confirmation(len(ranking), self._config.run.seed)
+        with blaming(self._store.path, "delete the file to rank again"):
+            for entry in ranking:
+                self._space.validate(entry["architecture"])
         return [tuple(ranking[place]["architecture"]) for place in order]
 
     def result(self, trials: Sequence[Trial]) -> OneShotResult:

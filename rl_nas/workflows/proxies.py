@@ -20,6 +20,7 @@ from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
 from rl_nas.report.progress import SearchProgress
+from rl_nas.store.files import make_folder
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.random_search import RandomSearch
@@ -35,27 +36,44 @@ FULL = "full"
 """Name of the training that proxies are compared with, and of its folder in the run's."""
 
 
-def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFolder) -> Proxy:
-    """Trains random networks in one way; reads trials that an earlier call has finished from its store.
+class ProxyTraining:
+    """The training of random networks in one way. Creation checks everything and writes nothing.
 
     Args:
         name: of the way, and of its folder in the run's.
         way: config of this training.
         config: of full training, whose networks are used in all ways.
         folder: of the run.
+
+    Raises:
+        UsageError: data, space and network do not fit together.
     """
-    run, part = config.run, SearchFolder(folder.path / name)
-    for path in (part.path, *part.folders):
-        path.mkdir(exist_ok=True)
-    space = search_space(config)
-    children = Children(way.execution, part)
-    print(f"{name}:", file=sys.stderr)
-    with TrialStore(part.trials) as store:
-        recorded = store.trials()
-        data, opened = _loaded(way)
-        networks = set_up(way, any_genotype(space), opened, data, part).children  # computes features for all workers
-        with image_cache(data, part.images, tell_user), children.executor(way) as executor:
-            progress = SearchProgress(run.trials, recorded, workers=lambda: executor.workers)
+
+    def __init__(self, name: str, way: SearchConfig, config: SearchConfig, folder: SearchFolder) -> None:
+        self._name, self._way, self._run = name, way, config.run
+        self._folder, self._space = SearchFolder(folder.path / name), search_space(config)
+        self._children = Children(way.execution, self._folder)
+        self._data, opened = _loaded(way)
+        self._networks = set_up(way, any_genotype(self._space), opened, self._data, self._folder).children
+
+    def rank(self) -> Proxy:
+        """Trains the networks; reads trials that an earlier call has finished from its store."""
+        for path in (self._folder.path, *self._folder.folders):
+            make_folder(path)
+        print(f"{self._name}:", file=sys.stderr)
+        with TrialStore(self._folder.trials) as store:
+            if self._run.rebuild:
+                store.forget()
+            self._search(store)
+            trials = store.trials()
+        ChildStates(self._folder.states).clear()
+        seconds = [trial.measurement.seconds or 0.0 for trial in trials if trial.measurement]
+        return Proxy(self._name, tuple(trial.reward for trial in trials), float(np.mean(seconds)) if seconds else 0.0)
+
+    def _search(self, store: TrialStore) -> None:
+        run, way, space = self._run, self._way, self._space
+        with image_cache(self._data, self._folder.images, tell_user), self._children.executor(way) as executor:
+            progress = SearchProgress(run.trials, store.trials(), workers=lambda: executor.workers)
             with progress.line:
                 search(
                     RandomSearch(space, run.seed),  # the same networks for all
@@ -65,13 +83,15 @@ def trained(name: str, way: SearchConfig, config: SearchConfig, folder: SearchFo
                     trials=run.trials,
                     batch_size=run.trials,
                     seed=way.run.seed,
-                    key=lambda architecture: networks.key(space.decode(architecture)),
+                    key=lambda architecture: self._networks.key(space.decode(architecture)),
                     watcher=_Watcher(progress),
                 )
-        trials = store.trials()
-    ChildStates(part.states).clear()
-    seconds = [trial.measurement.seconds or 0.0 for trial in trials if trial.measurement]
-    return Proxy(name, tuple(trial.reward for trial in trials), float(np.mean(seconds)) if seconds else 0.0)
+
+
+def check_scores(scores: Sequence[str], config: SearchConfig) -> None:
+    """Raises `UsageError` if the task does not have one of the scores."""
+    for name in scores:
+        _loaded(config)[1].task.require(name, f"--scores={name}")
 
 
 def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) -> Iterator[Proxy]:
@@ -81,12 +101,11 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
     with TrialStore(SearchFolder(folder.path / FULL).trials) as store:
         architectures = [trial.architecture for trial in store.trials()]
     images, opened = _loaded(config)
-    space, task = search_space(config), opened.task
+    space = search_space(config)
     setup = set_up(config, any_genotype(space), opened, images, SearchFolder(folder.path / FULL))
-    objective = task.objective(setup.networks.problem)
+    objective = opened.task.objective(setup.networks.problem)
     batch = first_images(setup.training_data(), objective, config.filter.filter_images)
     for name in scores:
-        task.require(name, f"--scores={name}")
         started, values = time.monotonic(), list[float | None]()
         for number, architecture in enumerate(architectures):
             plan = setup.children.plan(space.decode(architecture))

@@ -26,7 +26,7 @@ _PATHS = ("init", "backbone", "head", "neck", "classes", "label_map", "class_wei
 _FOLDERS, _DATASETS = ("data_dir", "feature_dir", "pretrain_dir", "checkpoint_dir"), ("dataset", "pretrain_dataset")
 """Flags that name a folder, and data sets, which may be one."""
 
-_NOT_REPEATED = ("run_dir", "resume", "json", "debug")
+_NOT_REPEATED = ("run_dir", "resume", "rebuild", "json", "debug")
 _PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
 
 

@@ -19,7 +19,7 @@ from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.loops.asynchronous import search_async
 from rl_nas.loops.synchronous import search
-from rl_nas.loops.updates import Watcher
+from rl_nas.loops.updates import Watcher, check_recovery
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.plan import Plan
@@ -31,6 +31,7 @@ from rl_nas.report.search_summary import SearchResult
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.store.best_child import BestChild
 from rl_nas.store.files import storage_errors
+from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.catalog import find_strategy
@@ -95,6 +96,7 @@ class SearchRun:
         check_pretraining(config.pretraining, task, space, is_backbone=is_backbone)
         make_strategy = find_strategy(config.strategy.strategy)
         self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
+        check_recovery(self._strategy, config.health)
         self._data = load_images(opened.source)
         self.config = replace(config, task=replace(config.task, task=config.task.task or task.name))
         if resumed and config.parts.backbone is None:
@@ -111,10 +113,18 @@ class SearchRun:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.store = stack.enter_context(TrialStore(self.folder.trials))
+            if self.config.run.rebuild:
+                self._forget()
             recorded, trials = self.store.trials(), self.config.run.trials
+            if not recorded and (self.folder.best / "genotype.json").exists():
+                raise UsageError(
+                    f"{self.folder.trials} holds no trials, but the run has a best one: restore the file from a copy,"
+                    " or start another run by the flags.cfg beside it"
+                )
             if len(recorded) > trials:
                 raise UsageError(f"--trials={trials}, but {len(recorded)} are already recorded; give a larger number")
-            self.best.restore(recorded)
+            with blaming(self.folder.trials):
+                self.best.restore(recorded)
             self._exit = stack.pop_all()
         return self
 
@@ -189,6 +199,16 @@ class SearchRun:
     def forget_states(self) -> None:
         """Deletes the states of children: the search is over."""
         ChildStates(self.folder.states).clear()
+
+    def _forget(self) -> None:
+        """Deletes what can be made again from the recorded trials."""
+        self.store.forget()
+        self.forget_states()
+        if self.one_shot is not None:
+            self.one_shot.forget()
+        with storage_errors(self.folder.health):
+            self.folder.health.unlink(missing_ok=True)
+        print(f"the strategy learns from {len(self.store)} recorded trials again", file=sys.stderr)
 
     def second_stage(self, trials: Sequence[Trial]) -> dict[str, Any]:
         """Trains the best networks longer, as the config says; returns the content of then.json."""

@@ -23,6 +23,12 @@ class SearchRunSettings(Settings):
         "continue the run in --run_dir; --trials, --data_dir, --then_... and flags of execution may change, which"
         " config.json then records",
     )
+    rebuild: bool = setting(
+        False,
+        "with --resume: delete the saved state of the strategy, which may be damaged, and the log of its health, and"
+        " make them again from the recorded trials; --async_updates: its further proposals then differ; shared weights"
+        " are trained again",
+    )
     trials: int = setting(100, "total number of children to train", minimum=1)
     update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1)
     seed: int = setting(0, "seed of all randomness; same flags and seed, same run", minimum=0)
@@ -32,6 +38,11 @@ class SearchRunSettings(Settings):
         " cannot",
         choices=("auto", "on", "off"),
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rebuild and not self.resume:
+            raise UsageError("--rebuild is for a run that has trials; give --resume too, or leave it out")
 
     @property
     def folder(self) -> SearchFolder:

@@ -59,6 +59,11 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
         ["--dataset=digits", "--jit_compile", "--determinism=on"],
         "--determinism=on and --jit_compile exclude each other: leave one out",
     ),
+    "nothing to rebuild": (["--rebuild"], "--rebuild is for a run that has trials; give --resume too"),
+    "no answer to a collapse": (
+        ["--dataset=digits", "--strategy=random", "--on_collapse=temper"],
+        "--on_collapse=temper: RandomSearch can't do that; choose warn or stop",
+    ),
     "nothing to resume": (["--resume"], "holds no run to resume"),
 }
 

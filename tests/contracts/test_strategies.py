@@ -166,6 +166,19 @@ def test_odd_trials_harm_nothing(name: str) -> None:
         space.validate(architecture)
 
 
+def test_trials_of_other_proposals_are_learned_from(name: str) -> None:
+    """How an asynchronous search is rebuilt from its trials: what the strategy proposes itself is left out."""
+    space = toy_space()
+    recorded = play(make(name, space, 1), [5, 5, 8])
+    strategy = make(name, space, 2)
+    for first in range(0, 15, 5):
+        strategy.propose(5)
+        part = recorded[first : first + 5]
+        strategy.observe(trials(part, [reward(a) for a in part], first))
+    for architecture in play(strategy, [5, 5]):
+        space.validate(architecture)
+
+
 def test_what_recovers_goes_on(name: str) -> None:
     strategy = make(name, toy_space())
     if isinstance(strategy, Recovering):

@@ -15,6 +15,7 @@ from rl_nas.controller.settings import PRESETS, ControllerConfig
 from rl_nas.spaces.decisions import Decision, SearchSpace
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
+from rl_nas.store.states import pack, unpack
 
 DECISIONS, CHOICES, NOISE = 4, 3, 0.3
 FEATURES = DECISIONS * CHOICES
@@ -105,6 +106,39 @@ def test_a_full_memory_keeps_the_best_and_the_latest(trials: tuple[np.ndarray, n
     fresh = PairModel((DECISIONS, CHOICES), NOISE, 1000, runs=2)
     fresh.observe(model._points, model.rewards)
     np.testing.assert_allclose(fresh._factor, model._factor, atol=1e-8)
+
+
+@pytest.mark.parametrize("memory", [12, 1000])
+def test_a_state_has_no_factor_and_restores_it_to_the_bit(trials: tuple[np.ndarray, np.ndarray], memory: int) -> None:
+    points, rewards = trials
+    model = PairModel((DECISIONS, CHOICES), NOISE, memory, runs=2)
+    for first, last in ((0, 7), (7, 8), (8, 13), (13, 17), (17, 20)):
+        model.observe(points[:, first:last], rewards[:, first:last])
+    state = unpack(pack(model.state()))
+    assert state["factor"].size == 0
+    restored = PairModel((DECISIONS, CHOICES), NOISE, memory, runs=2)
+    restored.restore(state)
+    np.testing.assert_array_equal(restored._factor, model._factor)
+    assert pack(restored.state()) == pack(model.state())
+
+
+def test_a_state_of_an_earlier_version_keeps_its_factor(trials: tuple[np.ndarray, np.ndarray]) -> None:
+    points, rewards = trials
+    before = model_of(points[:, :14], rewards[:, :14], batch=3)
+    old = {"points": before._points, "rewards": before.rewards, "factor": before._factor}
+    model, again = (PairModel((DECISIONS, CHOICES), NOISE, 1000, runs=2) for _ in range(2))
+    model.restore(old)
+    for each in (model, before):
+        each.observe(points[:, 14:], rewards[:, 14:])
+    again.restore(unpack(pack(model.state())))
+    for each in (model, again):
+        np.testing.assert_array_equal(each._factor, before._factor)
+
+
+def test_a_state_whose_batches_are_not_its_trials_is_refused(trials: tuple[np.ndarray, np.ndarray]) -> None:
+    model = model_of(*trials, batch=5)
+    with pytest.raises(ValueError, match="20 trials, 20 rewards, batches of 15"):
+        model.restore({**model.state(), "batches": [5, 5, 5]})
 
 
 def test_normal_scores_are_of_ranks_only() -> None:

@@ -148,6 +148,14 @@ def test_checkpoints_replace_each_other(tmp_path: Path) -> None:
         assert found.state["x"][1] == [1, None]
 
 
+def test_the_file_has_room_for_one_state(tmp_path: Path) -> None:
+    with TrialStore(tmp_path / "t.sqlite") as store:
+        for number in range(5):
+            size = 500_000 + 10_000 * number
+            store.save(Checkpoint(number, number, {"x": np.zeros(size, np.uint8)}))
+    assert size < (tmp_path / "t.sqlite").stat().st_size < 1.2 * size
+
+
 def test_a_checkpoint_executes_nothing(tmp_path: Path) -> None:
     content = io.BytesIO()
     np.savez(content, **{"state.json": np.array([print], object)})  # pickled

@@ -1,0 +1,141 @@
+"""A search whose state is damaged or lost is made again from its trials."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_asynchronous import SPACE, RandomOrder, evaluate, evolution
+from test_asynchronous import run as run_async
+
+from rl_nas.checkpoint import Checkpoint
+from rl_nas.errors import StorageError, UsageError
+from rl_nas.evaluation.rewards import quality
+from rl_nas.execution.inline import InlineExecutor
+from rl_nas.loops.synchronous import search
+from rl_nas.store.states import pack
+from rl_nas.store.trials import TrialStore
+from rl_nas.strategies import Strategy
+from rl_nas.strategies.catalog import STRATEGIES, StrategyOptions
+from rl_nas.strategies.health import HealthSettings
+from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.trial import Trial
+
+OPTIONS = StrategyOptions(evolution=EvolutionSettings(population=15, sample=5))
+
+
+def run(path: Path, strategy: Strategy, trials: int, health: HealthSettings = HealthSettings()) -> None:
+    with TrialStore(path) as store:
+        search(
+            strategy,
+            InlineExecutor(evaluate),
+            store,
+            reward=quality,
+            trials=trials,
+            batch_size=5,
+            seed=1,
+            key=SPACE.canonical_key,
+            health=health,
+        )
+
+
+def ending(path: Path) -> tuple[list[Trial], int, bytes]:
+    with TrialStore(path) as store:
+        checkpoint = store.checkpoint()
+        assert checkpoint is not None
+        return [*map(timeless, store.trials())], checkpoint.updates, pack(checkpoint.state)
+
+
+def timeless(trial: Trial) -> Any:
+    return trial.index, trial.architecture, trial.reward
+
+
+@pytest.mark.parametrize(
+    ("name", "recovery"),
+    [
+        ("random", "warn"),
+        *((name, each) for name in ("aging_evolution", "local_search") for each in ("warn", "restart")),
+    ],
+)
+def test_a_search_without_its_state_goes_on_as_the_unbroken_one(tmp_path: Path, name: str, recovery: str) -> None:
+    health = HealthSettings(on_collapse=recovery, collapse_fraction=0.3)
+
+    def make() -> Strategy:
+        return STRATEGIES[name](SPACE, OPTIONS, 3)
+
+    run(tmp_path / "unbroken", make(), 60, health)
+    run(tmp_path / "rebuilt", make(), 40, health)
+    with TrialStore(tmp_path / "rebuilt") as store:
+        store.forget()
+        assert store.checkpoint() is None
+    run(tmp_path / "rebuilt", make(), 60, health)
+    assert ending(tmp_path / "rebuilt") == ending(tmp_path / "unbroken")
+
+
+@pytest.mark.parametrize("stop", [6, 17, 29])
+@pytest.mark.parametrize("again", [0, 1, 4])
+def test_an_asynchronous_search_without_its_state_keeps_its_trials_and_goes_on(
+    tmp_path: Path, stop: int, again: int
+) -> None:
+    path, workers = tmp_path / "t", 7
+    with pytest.raises(KeyboardInterrupt):
+        run_async(path, evolution(), RandomOrder(workers, breaks_after=stop), 40, SPACE.canonical_key)
+    with TrialStore(path) as store:
+        kept = store.trials()
+        store.forget()
+    assert len(kept) == stop
+    for seed in range(2):  # broken off twice more, before all that was on its way is there
+        with pytest.raises(KeyboardInterrupt):
+            run_async(path, evolution(), RandomOrder(workers, seed, breaks_after=again), 40, SPACE.canonical_key)
+    trials = run_async(path, evolution(), RandomOrder(workers, seed=2), 40, SPACE.canonical_key)
+    assert [trial.index for trial in trials] == list(range(40))
+    assert [trial for trial in trials if trial in kept] == kept
+    assert len({SPACE.canonical_key(trial.architecture) for trial in trials}) == 40
+
+
+STATES: dict[str, Callable[[Any], Any]] = {
+    "of another strategy": lambda state: {**state, "strategy": {"weights": [1, 2]}},
+    "without health": lambda state: {"strategy": state["strategy"]},
+    "of another form": lambda state: {**state, "strategy": [1]},
+    "with numbers as text": lambda state: {**state, "strategy": {**state["strategy"], "rng": "x"}},
+}
+
+
+@pytest.mark.parametrize("kind", STATES)
+def test_a_state_that_does_not_fit_names_the_remedy(tmp_path: Path, kind: str) -> None:
+    run(tmp_path / "t", evolution(), 10)
+    with TrialStore(tmp_path / "t") as store:
+        checkpoint = store.checkpoint()
+        store.save(Checkpoint(checkpoint.updates, checkpoint.trials, STATES[kind](checkpoint.state)))
+    with pytest.raises(
+        UsageError, match=r"checkpoint in trials\.sqlite cannot be restored .*; give --resume --rebuild"
+    ):
+        run(tmp_path / "t", evolution(), 20)
+
+
+def test_a_state_that_is_damaged_names_the_remedy(tmp_path: Path) -> None:
+    run(tmp_path / "t", evolution(), 10)
+    with closing(sqlite3.connect(tmp_path / "t")) as connection, connection:
+        connection.execute("UPDATE checkpoint SET state = substr(state, 1, 100)")
+    with pytest.raises(StorageError, match=r"checkpoint of the run, .*; give --resume --rebuild"):
+        run(tmp_path / "t", evolution(), 20)
+    with TrialStore(tmp_path / "t") as store:
+        store.forget()
+    run(tmp_path / "t", evolution(), 20)
+    run(tmp_path / "unbroken", evolution(), 20)
+    assert ending(tmp_path / "t") == ending(tmp_path / "unbroken")
+
+
+def test_a_state_that_knows_more_than_is_recorded_names_the_remedy(tmp_path: Path) -> None:
+    run(tmp_path / "t", evolution(), 10)
+    with closing(sqlite3.connect(tmp_path / "t")) as connection, connection:
+        connection.execute("DELETE FROM trials WHERE number = 4")
+    with pytest.raises(UsageError, match=r"knows 10 trials, not all of which are there; give --resume --rebuild"):
+        run(tmp_path / "t", evolution(), 20)
+    with TrialStore(tmp_path / "t") as store:
+        store.forget()
+    run(tmp_path / "t", evolution(), 20)
+    run(tmp_path / "unbroken", evolution(), 20)
+    assert ending(tmp_path / "t") == ending(tmp_path / "unbroken")
