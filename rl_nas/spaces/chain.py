@@ -11,6 +11,10 @@ from rl_nas.spaces.canonical import Link, canonical_order
 from rl_nas.spaces.json_fields import item, items
 
 
+MAX_LAYERS, MAX_KERNEL, MAX_FILTERS = 200, 1000, 100_000
+"""Most layers of a chain, and pixels of a kernel or a stride and filters of a layer."""
+
+
 @dataclass(frozen=True)
 class ChainLayer:
     """A convolution, its normalization and a ReLU.
@@ -38,11 +42,10 @@ class ChainGenotype:
     outputs: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if not self.layers:
-            raise UsageError("a chain has no layers; expected at least one")
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise UsageError(f"a chain has {len(self.layers) or 'no'} layers; expected 1 to {MAX_LAYERS}")
         for number, layer in enumerate(self.layers, start=1):
-            if min(*layer.kernel, layer.filters, *layer.strides) < 1:
-                raise UsageError(f"layer {number}: kernel, filters and strides are whole numbers >= 1")
+            _check_sizes(layer, number)
             _check_states(layer.inputs, number - 1, f"layer {number} reads")
         _check_states(self.outputs, len(self.layers), "outputs name")
 
@@ -95,6 +98,16 @@ def unread_layers(layers: Sequence[ChainLayer]) -> tuple[int, ...]:
     """The layers (from 1) that no other layer reads."""
     read = {state for layer in layers for state in layer.inputs}
     return tuple(n for n in range(1, len(layers) + 1) if n not in read)
+
+
+def _check_sizes(layer: ChainLayer, number: int) -> None:
+    if min(*layer.kernel, layer.filters, *layer.strides) < 1:
+        raise UsageError(f"layer {number}: kernel, filters and strides are whole numbers >= 1")
+    if max(*layer.kernel, *layer.strides) > MAX_KERNEL or layer.filters > MAX_FILTERS:
+        raise UsageError(
+            f"layer {number}: kernel and strides of at most {MAX_KERNEL} pixels and at most {MAX_FILTERS} filters are"
+            " expected"
+        )
 
 
 def _check_states(states: tuple[int, ...], last: int, what: str) -> None:

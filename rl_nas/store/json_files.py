@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import read_regular_text
 
 OTHERS = "*"
 """Key, in an expected object, of all names that it does not list."""
@@ -30,7 +31,7 @@ def read_text(path: Path, hint: str = _HINT) -> str:
         UsageError: the file cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_regular_text(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}; {hint}") from error
     except UnicodeDecodeError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rl_nas.child.data.image_header import ImageHeader, read_image_header
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import read_regular_text
 
 SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 """Names of folders that are splits, not parts of one."""
@@ -139,7 +140,7 @@ def read_names(file: Path, root: Path) -> list[str]:
     """
     check_inside(file, root)
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_regular_text(file).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read ({error}); expected a name of an image in each line") from error
     names = [words[0] for words in map(str.split, lines) if words]
