@@ -1,5 +1,6 @@
 """Reading of files that may be a stranger's: regular ones of a bounded size alone."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -21,7 +22,7 @@ def check_regular(path: str | os.PathLike[str], most: int) -> None:
     """
     found = os.stat(path)
     if stat.S_ISDIR(found.st_mode):
-        raise OSError(None, "is a folder; expected a file", os.fspath(path))
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(None, "is a pipe or a device; expected a regular file", os.fspath(path))
     if found.st_size > most:
@@ -39,7 +40,7 @@ def read_regular(path: Path, most: int) -> bytes:
 
 
 def read_regular_text(path: Path, most: int = MOST_TEXT) -> str:
-    """The content of a regular UTF-8 file, without a byte order mark, with `\\n` at the ends of lines.
+    """The content of a regular UTF-8 file, without a byte order mark and carriage returns.
 
     Raises:
         OSError: as of `check_regular`.

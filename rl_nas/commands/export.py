@@ -33,7 +33,9 @@ class ExportSettings(Settings):
     model: str | None = setting(None, "needed; the folder of a training, or its model.keras")
     format: str = setting("saved_model", f"some of {', '.join(LOADERS)}, separated by commas")
     out: str | None = setting(None, "folder to write; needed")
-    images: int = setting(256, "real images on which the exported formats are compared with the network", minimum=1)
+    images: int = setting(
+        256, "real images on which the exported formats are compared with the network", minimum=1, maximum=100_000
+    )
 
 
 EXPORT = Command(

@@ -9,7 +9,6 @@ from rl_nas.errors import UsageError
 from rl_nas.networks.layer import Cost, Layer, Shape
 from rl_nas.networks.layers import Pad, Pair
 
-
 MAX_LAYERS, MAX_OUTPUT = 20_000, 2**31 - 1
 """Most layers of a network, and numbers in a layer's output for one image: TensorFlow counts them in 32 bits."""
 

@@ -56,7 +56,7 @@ class Cell:
             if not 0 <= state < states:
                 raise UsageError(f"concat names state {state}; expected 0 to {states - 1}")
         if len(set(self.concat)) != len(self.concat):
-            raise UsageError(f"concat {list(self.concat)} names a state twice")
+            raise UsageError(f"concat {str(list(self.concat))[:60]} names a state twice")
 
     def combine_of(self, state: int) -> str:
         """The combiner of a state; `add` for the inputs, which are as wide as a sum."""

@@ -10,7 +10,6 @@ from rl_nas.errors import UsageError
 from rl_nas.spaces.canonical import Link, canonical_order
 from rl_nas.spaces.json_fields import item, items
 
-
 MAX_LAYERS, MAX_KERNEL, MAX_FILTERS = 200, 1000, 100_000
 """Most layers of a chain, and pixels of a kernel or a stride and filters of a layer."""
 
@@ -117,7 +116,7 @@ def _check_states(states: tuple[int, ...], last: int, what: str) -> None:
         if not 0 <= state <= last:
             raise UsageError(f"{what} state {state}; expected 0 to {last} (the image and earlier layers)")
     if len(set(states)) != len(states):
-        raise UsageError(f"{what} a state twice: {list(states)}")
+        raise UsageError(f"{what} a state twice: {str(list(states))[:60]}")
 
 
 def _read_layer(layer: Mapping[str, object], where: str) -> ChainLayer:
