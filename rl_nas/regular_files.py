@@ -7,7 +7,7 @@ from pathlib import Path
 
 MIB = 2**20
 
-MOST_TEXT = 256 * MIB
+MOST_TEXT = 2048 * MIB
 """Most bytes of a text that is read whole."""
 
 
