@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from rl_nas.child.data.image_header import ImageHeader, read_image_header
+from rl_nas.child.data.image_header import ImageHeader, TooLargeError, read_image_header
 from rl_nas.errors import UsageError
 from rl_nas.regular_files import read_regular_text
 
@@ -124,6 +124,8 @@ def read_header(file: Path, root: Path | None, formats: tuple[str, ...] = ("JPEG
         check_inside(file, root)
     try:
         return read_image_header(file, formats)
+    except TooLargeError as error:
+        raise UsageError(f"{file} {error}") from error
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"{file} cannot be decoded; fix or remove it") from error
 

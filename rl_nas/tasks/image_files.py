@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.image_limits import can_be_decoded
 
 IMAGE = "image"
 """Feature of the images."""
@@ -76,8 +77,6 @@ class ImageFiles(Examples):
     def unreadable(self) -> str | None:
         """The first file that cannot be decoded; None: all can be."""
         for file in (file for found in self.files.values() for _, file in found):
-            try:
-                tf.io.decode_image(tf.io.read_file(str(file)), channels=3, expand_animations=False)
-            except tf.errors.InvalidArgumentError:
+            if not can_be_decoded(tf.io.read_file(str(file))):
                 return str(file)
         return None

@@ -10,7 +10,10 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.image_header import MOST_BYTES
+from rl_nas.child.data.image_limits import can_be_decoded
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import check_regular
 
 _EXTENSIONS = (".png", ".jpg", ".jpeg")
 _SHOWN = 3
@@ -79,9 +82,7 @@ class ClassFolder(Examples):
         """The first file that is not an image."""
         for split in self.sizes:
             for _, example in self.read(split, ["image"]):
-                try:
-                    tf.io.decode_image(example["image"])
-                except tf.errors.InvalidArgumentError:
+                if not can_be_decoded(example["image"]):
                     return str(example["image/filename"].numpy().decode())
         return None
 
@@ -117,10 +118,21 @@ def _list_class(folder: str, name: str, left_out: Counter[str]) -> _Class:
     files = []
     for entry in _entries(f"{folder}/{name}"):
         if entry.lower().endswith(_EXTENSIONS):
+            _check_file(f"{folder}/{name}/{entry}")
             files.append(f"{name}/{entry}")
         else:
             left_out[_kind(entry)] += 1
     return _Class(name, files)
+
+
+def _check_file(path: str) -> None:
+    """Raises `UsageError` for what would never be read to its end; files of buckets are regular."""
+    try:
+        check_regular(path, MOST_BYTES)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}; remove it") from error
 
 
 def _kind(name: str) -> str:
