@@ -80,7 +80,7 @@ def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...] | None = 
 
 def _check_frames(image: PIL.Image.Image) -> None:
     """Decoders of GIF read all frames at once."""
-    pixels = frames_pixels(image.fp)  # type: ignore[arg-type]
+    pixels = frames_pixels(image.fp)  # type: ignore[attr-defined]
     if pixels > MOST_PIXELS:
         raise TooLargeError(pixels)
 
