@@ -104,7 +104,8 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
     if config.run.resume:
         first = worker_index(config.devices) == 0
         recorded = folder.reopen() if first else folder.read_config()
-        return _resume(run_config.merge(parsed, recorded["flags"], CHANGEABLE), folder, debug)
+        changeable = (*CHANGEABLE, *run_config.moved(recorded, parsed))
+        return _resume(run_config.merge(parsed, recorded["flags"], changeable), folder, recorded, debug)
     find_operations(config.operations)
     if config.start.init is None and config.start.init_head != "auto":
         raise UsageError(f"--init_head={config.start.init_head} has no effect without --init; leave it out")
@@ -119,7 +120,7 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
     folder.check_new()
     started = _prepared(config, folder, genotype, debug)  # checks everything before anything is written
     flags = started.config.flags()
-    folder.create(run_config.config(flags), run_config.repeating_flagfile(flags, TRAIN.name))
+    folder.create(run_config.config(flags, started.data), run_config.repeating_flagfile(flags, TRAIN.name))
     write_text(folder.genotype, json.dumps(to_json(genotype), indent=2) + "\n")
     return started.run()
 
@@ -132,7 +133,7 @@ def _prepared(config: TrainConfig, folder: TrainingFolder, genotype: Genotype, d
     return TrainingRun(config, folder, genotype)
 
 
-def _resume(parsed: Parsed, folder: TrainingFolder, debug: bool) -> dict[str, Any] | None:
+def _resume(parsed: Parsed, folder: TrainingFolder, recorded: dict[str, Any], debug: bool) -> dict[str, Any] | None:
     config = TrainConfig.from_flags(parsed.values)
     find_operations(config.operations)
     genotype = load(folder.genotype)
@@ -145,6 +146,8 @@ def _resume(parsed: Parsed, folder: TrainingFolder, debug: bool) -> dict[str, An
             return results
         return _prepared(config, folder, genotype, debug).add_views(results)
     training = _prepared(config, folder, genotype, debug)
+    if training.first:
+        folder.write_config(run_config.changed(recorded, training.config.flags(), training.data))
     results = training.run()
     return results if training.first else None
 

@@ -57,12 +57,19 @@ def parse_json(text: str, expected: Any, path: Path, hint: str = _HINT) -> Any:
     """The value of a JSON text from a file; see `read_json`."""
     try:
         value = json.loads(text)
-        problem = _problem(value, expected, "it")
+        check_form(value, expected, path, hint)
     except (ValueError, RecursionError) as error:
+        if isinstance(error, UsageError):
+            raise
         raise UsageError(f"{path} is not JSON ({error}); {hint}") from error
+    return value
+
+
+def check_form(value: Any, expected: Any, path: Path, hint: str = _HINT) -> None:
+    """Raises `UsageError` if a value in a JSON file has another form than expected; see `read_json`."""
+    problem = _problem(value, expected, "it")
     if problem:
         raise UsageError(f"{path}: {problem}; {hint}")
-    return value
 
 
 def _problem(value: Any, expected: Any, where: str) -> str | None:

@@ -1,7 +1,7 @@
 """Images in files as a data set."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,10 @@ class ImageFiles(Examples):
     def names(self, split: str) -> Sequence[str]:
         """The path of each image below the folder of its split."""
         return [name for name, _ in self.files[split]]
+
+    def listing(self, split: str) -> Iterable[str]:
+        """Names and sizes of the images' files."""
+        return (f"{name} {file.stat().st_size}\n" for name, file in self.files[split])
 
     def unreadable(self) -> str | None:
         """The first file that cannot be decoded; None: all can be."""

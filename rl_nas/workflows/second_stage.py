@@ -94,7 +94,7 @@ class SecondStage:
         folder = TrainingFolder(home / name)
         if not folder.results.exists():
             if folder.config.exists():
-                words = ["--resume", *self._plugins]
+                words = ["--resume", *self._plugins, *self._moved(folder, recipe)]
             else:
                 make_folder(home)
                 write_text(home / "genotype.json", json.dumps(to_json(candidate.genotype), indent=2) + "\n")
@@ -109,6 +109,12 @@ class SecondStage:
             if done.returncode:
                 return None
         return folder.read_results()
+
+    def _moved(self, folder: TrainingFolder, recipe: str) -> list[str]:
+        """Flags of where the data of a training that was begun are now, if they were moved since."""
+        recorded, now = folder.read_config()["flags"], portable(parse(_TRAIN, [f"--flagfile={recipe}"]).values)
+        now["data_dir"] = portable(self._config.flags())["data_dir"]
+        return flag_words({name: now[name] for name in ("dataset", "data_dir") if now[name] != recorded.get(name)})
 
     def _inherited(self, recipe: str) -> list[str]:
         """Flags of the search that a recipe does not give: other parts of networks, and on its data those of tasks.

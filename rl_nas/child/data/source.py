@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +10,7 @@ import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, Frame, Target
 from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.fingerprint import fingerprint_of
 from rl_nas.child.data.image_header import UPRIGHT
 from rl_nas.child.data.image_limits import TOO_LARGE, size_problem
 from rl_nas.child.data.orientation import orientation, turned
@@ -130,6 +132,10 @@ class ImageSource:
         if tuple(self._feature.shape[:2]) != self.shape[:2]:
             image = tf.cast(tf.round(tf.image.resize(image, self.shape[:2], antialias=True)), tf.uint8)
         return tf.ensure_shape(image, self.shape)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells the data set from others, as JSON values; see `fingerprint_of`."""
+        return fingerprint_of(self._examples, self.class_names)
 
     def check_targets(self, part: str, advice: str) -> None:
         """Raises `UsageError` if a part has secret targets, with advice what to do."""
