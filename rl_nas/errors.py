@@ -42,3 +42,8 @@ def printable(text: str) -> str:
     Control and other invisible characters are written as in Python, such as `\x1b`.
     """
     return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+
+
+def printable_lines(text: str) -> str:
+    """A text of several lines, each of which is made `printable`."""
+    return "\n".join(map(printable, text.split("\n")))

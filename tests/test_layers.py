@@ -58,8 +58,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "bench": {"array_files", "controller", "errors", "regular_files", "spaces", "statistics", "strategies", "trial"},
     "report": {
-        *("bench", "evaluation", "metrics", "networks", "one_shot", "renamed", "spaces", "statistics", "store"),
-        *("tasks", "trial"),
+        *("bench", "errors", "evaluation", "metrics", "networks", "one_shot", "renamed", "spaces", "statistics"),
+        *("store", "tasks", "trial"),
     },
     "flags": {"errors", "regular_files", "renamed", "settings"},
     "workflows": {

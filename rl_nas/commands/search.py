@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rl_nas.child.data.settings import DIVISION, DataSettings
 from rl_nas.commands import cli
 from rl_nas.commands.train import TRAIN
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable_lines
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.exit_codes import DONE, INTERRUPTED
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, parse
@@ -126,12 +126,16 @@ def _retrain(run: "SearchRun", result: SearchResult, output: OutputSettings) -> 
     except KeyboardInterrupt:
         print(f"stopped; continue with: rl_nas search --resume --run_dir={run.folder.path}", file=sys.stderr)
         return INTERRUPTED
-    print(json.dumps({**summary_json(result), "then": document}) if output.json else second_stage_text(document))
+    print(
+        json.dumps({**summary_json(result), "then": document})
+        if output.json
+        else printable_lines(second_stage_text(document))
+    )
     return DONE
 
 
 def _print(result: SearchResult, output: OutputSettings) -> None:
-    print(json.dumps(summary_json(result)) if output.json else summary_text(result), flush=True)
+    print(json.dumps(summary_json(result)) if output.json else printable_lines(summary_text(result)), flush=True)
 
 
 def _check_second_stage(config: SearchConfig, given: Collection[str]) -> None:

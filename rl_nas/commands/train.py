@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rl_nas.child.training.tf_config import check_places, worker_index
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable_lines
 from rl_nas.exit_codes import DONE, INTERRUPTED
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
 from rl_nas.networks.genotypes import load, to_json
@@ -153,7 +153,11 @@ def _resume(parsed: Parsed, folder: TrainingFolder, recorded: dict[str, Any], de
 
 
 def _show(results: dict[str, Any], folder: TrainingFolder, parsed: Parsed) -> int:
-    print(json.dumps(results) if parsed.group(OutputSettings).json else training_text(results, folder.files()))
+    print(
+        json.dumps(results)
+        if parsed.group(OutputSettings).json
+        else printable_lines(training_text(results, folder.files()))
+    )
     return DONE
 
 
