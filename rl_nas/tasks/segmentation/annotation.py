@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from rl_nas.child.data.annotation import Annotation, Frame
+from rl_nas.child.data.annotation import Annotation, Frame, names_of_classes
 from rl_nas.child.data.geometry import Geometry, warp_masks
 from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.child.data.orientation import turned
@@ -97,7 +97,7 @@ def _own_classes(feature: Any) -> ClassList | None:
     if isinstance(feature, MaskFile):
         return feature.classes
     if isinstance(feature, tfds.features.LabeledImage) and feature.num_classes:
-        return ClassList(tuple(feature.names), of_values=True)
+        return ClassList(names_of_classes(feature), of_values=True)
     return None
 
 
