@@ -51,3 +51,8 @@ def printable(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() or one in keep else repr(one)[1:-1] for one in text)
+
+
+def printable_lines(text: str) -> str:
+    """A text of several lines, each of which is made `printable`."""
+    return printable(text, keep="\n")

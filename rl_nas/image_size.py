@@ -4,11 +4,15 @@ import re
 
 from rl_nas.errors import UsageError
 
+MAX_SIDE = 32_768
+
 
 def parse_image_size(text: str, flag: str = "image_size") -> tuple[int, int]:
     """Height and width in pixels; raises `UsageError`, which names the flag, for other text."""
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
+    match = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", text)
     size = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if min(size) < 1:
-        raise UsageError(f"--{flag}={text}: expected pixels, as N for a square or HxW for height and width")
+    if min(size) < 1 or max(size) > MAX_SIDE:
+        raise UsageError(
+            f"--{flag}={text[:40]}: expected pixels, as N for a square or HxW for height and width, 1 to {MAX_SIDE}"
+        )
     return size

@@ -12,6 +12,12 @@ from rl_nas.errors import UsageError
 
 Config = TypeVar("Config")
 
+MAX_SEED = 2**63 - 1
+"""Largest seed: TensorFlow keeps them in 64 bits."""
+
+_LARGEST = {int: 2**31 - 1, float: 1e18}
+"""Largest values of settings that declare no other maximum."""
+
 
 def setting(
     default: Any,
@@ -28,7 +34,7 @@ def setting(
         default: the value if the user gives none; written here only.
         help: one sentence for `--help`, with the unit.
         minimum: smallest allowed value.
-        maximum: largest allowed value.
+        maximum: largest allowed value; left out, that of a 32-bit number: give one where work or memory grow with it.
         above: exclusive lower bound.
         choices: the allowed strings.
     """
@@ -139,7 +145,7 @@ def expectation(cls: type[Settings], name: str, value: Any) -> str | None:
     if bounds["choices"] is not None:
         return None if value in bounds["choices"] else "one of " + ", ".join(bounds["choices"])
     noun = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
-    limits = _limits(bounds)
+    limits = _limits(bounds, kind)
     expected = " ".join([noun, " and ".join(text for text, _ in limits)]).strip()
     accepted: Any = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
@@ -150,14 +156,17 @@ def expectation(cls: type[Settings], name: str, value: Any) -> str | None:
     return None if math.isfinite(number) and all(holds(number) for _, holds in limits) else expected
 
 
-def _limits(bounds: Mapping[str, Any]) -> list[tuple[str, Callable[[float], bool]]]:
-    """Every declared bound in words and as a test."""
+def _limits(bounds: Mapping[str, Any], kind: type) -> list[tuple[str, Callable[[float], bool]]]:
+    """Every bound of a setting in words and as a test."""
     low, above, high = bounds["minimum"], bounds["above"], bounds["maximum"]
+    most = _LARGEST.get(kind) if high is None else high
     limits: list[tuple[str, Callable[[float], bool]]] = []
     if low is not None:
         limits.append((f">= {low:g}", lambda value: value >= low))
     if above is not None:
         limits.append((f"> {above:g}", lambda value: value > above))
-    if high is not None:
-        limits.append((f"<= {high:g}", lambda value: value <= high))
+    if most is not None:
+        limits.append((f"<= {most:g}" if isinstance(most, float) else f"<= {most}", lambda value: value <= most))
+    if most is not None and low is None and above is None:
+        limits.append((f">= {-most:g}", lambda value: value >= -most))
     return limits

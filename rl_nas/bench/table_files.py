@@ -4,16 +4,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from rl_nas.array_files import read_arrays
 from rl_nas.bench.nats_bench import load_nats_bench
 from rl_nas.bench.table import Table, make_table
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import MIB, check_regular
 
 WHERE_TO_GET_ONE = (
     "give an .npz file with the arrays ops, op_names, columns and values, described in docs/benchmarks.md, or"
     " NATS-Bench's folder (https://github.com/D-X-Y/NATS-Bench) with the package nats_bench installed"
 )
+
+
+_MOST_BYTES = 4096 * MIB
+"""Of a table, packed and unpacked."""
 
 
 def load_table(path: str) -> Table:
@@ -26,8 +30,8 @@ def load_table(path: str) -> Table:
     if file.is_dir():
         return load_nats_bench(file)
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return _from_arrays(file.stem, dict(arrays))
+        check_regular(file, _MOST_BYTES)
+        return _from_arrays(file.stem, read_arrays(file, _MOST_BYTES))
     except FileNotFoundError as error:
         raise UsageError(f"no table {path}; {WHERE_TO_GET_ONE}") from error
     except (OSError, ValueError, EOFError, TypeError) as error:

@@ -23,7 +23,7 @@ from rl_nas.exit_codes import DONE
 from rl_nas.flags.lists import budgets_of, names_of
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.bench_text import bench_csv, bench_json, bench_text
-from rl_nas.settings import Settings, setting
+from rl_nas.settings import MAX_SEED, Settings, setting
 from rl_nas.store.files import storage_errors, write_text
 from rl_nas.strategies.catalog import LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
@@ -47,10 +47,13 @@ class BenchSettings(Settings):
     )
     strategies: str = setting("all", f"separated by commas, of {', '.join(STRATEGIES)}")
     budgets: str = setting("50,100,200,300,500", "evaluations after which results are shown, separated by commas")
-    runs: int = setting(200, "independent runs of each strategy", minimum=1)
-    seed: int = setting(0, "seed of all runs, the same for every strategy", minimum=0)
+    runs: int = setting(200, "independent runs of each strategy", minimum=1, maximum=100_000)
+    seed: int = setting(0, "seed of all runs, the same for every strategy", minimum=0, maximum=MAX_SEED)
     update_every: int | None = setting(
-        None, "proposals between two updates; left out: 5 for controller, 10 for ppo, 1 for the others", minimum=1
+        None,
+        "proposals between two updates; left out: 5 for controller, 10 for ppo, 1 for the others",
+        minimum=1,
+        maximum=10_000,
     )
     out: str = setting("bench", "folder for results.md, results.csv and plot.png")
 

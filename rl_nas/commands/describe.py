@@ -55,7 +55,7 @@ class DescribeSettings(Settings):
         "pixels of the images that the cost is for, N for a square or HxW; left out: the preset's, or 224 with a"
         " backbone of Keras",
     )
-    channels: int = setting(3, "channels of the images", minimum=1)
+    channels: int = setting(3, "channels of the images", minimum=1, maximum=10_000)
     released: str | None = setting(None, "also write it into this file, in the JSON form of its authors' code")
 
 

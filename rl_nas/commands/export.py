@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.export.reload import LOADERS
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable_lines
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
@@ -33,7 +33,9 @@ class ExportSettings(Settings):
     model: str | None = setting(None, "needed; the folder of a training, or its model.keras")
     format: str = setting("saved_model", f"some of {', '.join(LOADERS)}, separated by commas")
     out: str | None = setting(None, "folder to write; needed")
-    images: int = setting(256, "real images on which the exported formats are compared with the network", minimum=1)
+    images: int = setting(
+        256, "real images on which the exported formats are compared with the network", minimum=1, maximum=100_000
+    )
 
 
 EXPORT = Command(
@@ -78,7 +80,7 @@ def export(model: str | os.PathLike[str], out: str | os.PathLike[str], **flags: 
 def _run(parsed: Parsed) -> int:
     document = _exported(parsed)
     as_json = parsed.group(OutputSettings).json
-    print(json.dumps(document) if as_json else export_text(document, Path(parsed.values["out"])))
+    print(json.dumps(document) if as_json else printable_lines(export_text(document, Path(parsed.values["out"]))))
     return DONE
 
 

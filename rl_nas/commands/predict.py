@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError, printable
+from rl_nas.errors import UsageError, printable, printable_lines
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.prediction_text import metrics_text
@@ -85,7 +85,7 @@ def _run(parsed: Parsed) -> int:
         for one in predict_files(task, path, names, predictor, files, settings.top):
             found[one.file.shown] = one.value
             if not as_json:
-                print(f"{printable(one.file.shown):{width}}  {one.line}")
+                print(f"{printable(one.file.shown):{width}}  {printable(one.line)}")
             if folder is not None:
                 folder.add(one.file, predictor.files(one.image, one.outputs))
         if figures := predictor.figures():
@@ -100,7 +100,7 @@ def _print_end(found: Mapping[str, Any], measured: Mapping[str, float], *, as_js
     if as_json:
         print(json.dumps({"images": found, "metrics": measured} if measured else found))
     elif measured:
-        print(metrics_text(measured))
+        print(printable_lines(metrics_text(measured)))
 
 
 def _extras(task: Task, path: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rl_nas.child.data.settings import DIVISION, DataSettings
 from rl_nas.commands import cli
 from rl_nas.commands.train import TRAIN
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable_lines
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.exit_codes import DONE, INTERRUPTED
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, parse
@@ -68,17 +68,17 @@ def _run(parsed: Parsed) -> int:
         folder.check_new()
         started = _prepared(config, folder, output)
         flags = started.config.flags()
-        folder.create(run_config.config(flags), run_config.repeating_flagfile(flags, SEARCH.name))
+        folder.create(run_config.config(flags, started.data), run_config.repeating_flagfile(flags, SEARCH.name))
         return _follow(started, output)
     recorded = folder.reopen()
-    merged = run_config.merge(parsed, recorded["flags"], CHANGEABLE)
+    merged = run_config.merge(parsed, recorded["flags"], (*CHANGEABLE, *run_config.moved(recorded, parsed)))
     with blaming(folder.config):
         config = SearchConfig.from_flags(merged.values)
     _check_second_stage(config, parsed.given)
     config = with_one_shot_defaults(config)
     check_search(config, resumed=True)
     continued = _prepared(config, folder, output, resumed=True)
-    folder.write_config(run_config.changed(recorded, continued.config.flags()))
+    folder.write_config(run_config.changed(recorded, continued.config.flags(), continued.data))
     return _follow(continued, output)
 
 
@@ -128,12 +128,16 @@ def _retrain(run: "SearchRun", result: SearchResult, output: OutputSettings) -> 
     except KeyboardInterrupt:
         print(f"stopped; continue with: rl_nas search --resume --run_dir={run.folder.path}", file=sys.stderr)
         return INTERRUPTED
-    print(json.dumps({**summary_json(result), "then": document}) if output.json else second_stage_text(document))
+    print(
+        json.dumps({**summary_json(result), "then": document})
+        if output.json
+        else printable_lines(second_stage_text(document))
+    )
     return DONE
 
 
 def _print(result: SearchResult, output: OutputSettings) -> None:
-    print(json.dumps(summary_json(result)) if output.json else summary_text(result), flush=True)
+    print(json.dumps(summary_json(result)) if output.json else printable_lines(summary_text(result)), flush=True)
 
 
 def _check_second_stage(config: SearchConfig, given: Collection[str]) -> None:

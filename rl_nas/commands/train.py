@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rl_nas.child.training.tf_config import check_places, worker_index
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable_lines
 from rl_nas.exit_codes import DONE, INTERRUPTED
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
 from rl_nas.networks.genotypes import load, to_json
@@ -105,7 +105,8 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
     if config.run.resume:
         first = worker_index(config.devices) == 0
         recorded = folder.reopen() if first else folder.read_config()
-        return _resume(run_config.merge(parsed, recorded["flags"], CHANGEABLE), folder, debug)
+        changeable = (*CHANGEABLE, *run_config.moved(recorded, parsed))
+        return _resume(run_config.merge(parsed, recorded["flags"], changeable), folder, recorded, debug)
     find_operations(config.operations)
     if config.start.init is None and config.start.init_head != "auto":
         raise UsageError(f"--init_head={config.start.init_head} has no effect without --init; leave it out")
@@ -121,7 +122,8 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
     started = _prepared(config, folder, genotype, debug)  # checks everything before anything is written
     flags = started.config.flags()
     text = json.dumps(to_json(genotype), indent=2) + "\n"
-    folder.create(run_config.config(flags), run_config.repeating_flagfile(flags, TRAIN.name), genotype=text)
+    config_document = run_config.config(flags, started.data)
+    folder.create(config_document, run_config.repeating_flagfile(flags, TRAIN.name), genotype=text)
     return started.run()
 
 
@@ -133,7 +135,7 @@ def _prepared(config: TrainConfig, folder: TrainingFolder, genotype: Genotype, d
     return TrainingRun(config, folder, genotype)
 
 
-def _resume(parsed: Parsed, folder: TrainingFolder, debug: bool) -> dict[str, Any] | None:
+def _resume(parsed: Parsed, folder: TrainingFolder, recorded: dict[str, Any], debug: bool) -> dict[str, Any] | None:
     with blaming(folder.config):
         config = TrainConfig.from_flags(parsed.values)
     find_operations(config.operations)
@@ -147,12 +149,18 @@ def _resume(parsed: Parsed, folder: TrainingFolder, debug: bool) -> dict[str, An
             return results
         return _prepared(config, folder, genotype, debug).add_views(results)
     training = _prepared(config, folder, genotype, debug)
+    if training.first:
+        folder.write_config(run_config.changed(recorded, training.config.flags(), training.data))
     results = training.run()
     return results if training.first else None
 
 
 def _show(results: dict[str, Any], folder: TrainingFolder, parsed: Parsed) -> int:
-    print(json.dumps(results) if parsed.group(OutputSettings).json else training_text(results, folder.files()))
+    print(
+        json.dumps(results)
+        if parsed.group(OutputSettings).json
+        else printable_lines(training_text(results, folder.files()))
+    )
     return DONE
 
 

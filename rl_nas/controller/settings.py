@@ -17,7 +17,7 @@ class ControllerConfig(Settings):
 
     prefix: ClassVar[str] = "controller_"
 
-    units: int = setting(100, "LSTM units", minimum=1)
+    units: int = setting(100, "LSTM units", minimum=1, maximum=10_000)
     layers: int = setting(1, "LSTM layers", minimum=1, maximum=4)
     init_scale: float = setting(0.1, "weights start uniform in +- this, those before a softmax at zero", minimum=0)
     temperature: float = setting(1.0, "logits are divided by this", above=0)
@@ -29,20 +29,30 @@ class ControllerConfig(Settings):
     standardize: bool = setting(False, "divide advantages by the standard deviation of all rewards so far")
     entropy_weight: float = setting(1e-5, "weight of the entropy bonus", minimum=0)
     clip_norm: float = setting(5.0, "gradients are scaled down to this global norm; 0: never", minimum=0)
-    ppo_epochs: int = setting(4, "passes over a batch; strategy ppo", minimum=1)
+    ppo_epochs: int = setting(4, "passes over a batch; strategy ppo", minimum=1, maximum=1000)
     ppo_clip: float = setting(0.2, "clip range of the probability ratio; strategy ppo", above=0)
     ppo_minibatch: int = setting(20, "architectures of a train step; strategy ppo", minimum=1)
     target_entropy: float = setting(8.5, "entropy that practice aims at, in nats; strategy controller", minimum=0)
-    practice_steps: int = setting(4, "train steps on imagined rewards per real child; strategy controller", minimum=1)
-    practice_batch: int = setting(32, "imagined children of a train step; strategy controller", minimum=2)
+    practice_steps: int = setting(
+        4, "train steps on imagined rewards per real child; strategy controller", minimum=1, maximum=10_000
+    )
+    practice_batch: int = setting(
+        32, "imagined children of a train step; strategy controller", minimum=2, maximum=100_000
+    )
     candidates: int = setting(
-        128, "candidates drawn after practice, besides all imagined children; strategy controller", minimum=1
+        128,
+        "candidates drawn after practice, besides all imagined children; strategy controller",
+        minimum=1,
+        maximum=100_000,
     )
     mutated_candidates: int = setting(
-        1024, "candidates made from all those by drawing a few decisions again; strategy controller", minimum=0
+        1024,
+        "candidates made from all those by drawing a few decisions again; strategy controller",
+        minimum=0,
+        maximum=1_000_000,
     )
     noise: float = setting(0.3, "variance of a reward around the model; strategy controller", above=0)
-    memory: int = setting(2000, "children that the reward model keeps; strategy controller", minimum=10)
+    memory: int = setting(2000, "children that the reward model keeps; strategy controller", minimum=10, maximum=20_000)
 
 
 PRESETS: dict[str, ControllerConfig] = {

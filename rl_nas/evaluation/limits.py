@@ -21,7 +21,7 @@ class LimitSettings(Settings):
     title: ClassVar[str] = "Limits of children"
 
     max_params: int | None = setting(
-        None, "most trainable parameters of a child's whole network, its backbone included", minimum=1
+        None, "most trainable parameters of a child's whole network, its backbone included", minimum=1, maximum=10**15
     )
     max_memory_gib: float | None = setting(
         None,

@@ -75,6 +75,7 @@ class RewardSettings(Settings):
         "trainings of every child, with different seeds; its metrics are their means, and a further one is the"
         " deviation of the quality",
         minimum=1,
+        maximum=1000,
     )
     cost: str = setting(
         "madds",

@@ -28,8 +28,8 @@ class FilterSettings(Settings):
     filter_fraction: float = setting(
         0.5, "fraction of random networks of the space that pass the filter", above=0, maximum=1
     )
-    filter_sample: int = setting(50, "random networks that the threshold is computed from", minimum=2)
-    filter_images: int = setting(32, "training images that a score is computed on", minimum=2)
+    filter_sample: int = setting(50, "random networks that the threshold is computed from", minimum=2, maximum=100_000)
+    filter_images: int = setting(32, "training images that a score is computed on", minimum=2, maximum=100_000)
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,12 @@ class PretrainSettings(Settings):
         "train every backbone that --space or --genotype describes as a classifier first, for so many epochs; 0: do not"
         " (with --task=detection the default is to ask: without pretraining, short trainings find little)",
         minimum=0,
+        maximum=1_000_000,
     )
     dataset: str = setting("cifar10", "images with classes: TFDS name, folder:PATH or dir:PATH, as --dataset")
     image_size: str | None = setting(None, "pixels, N or HxW, to which these images are resized; left out: their own")
     images: int | None = setting(None, "train on so many of them at random; left out: on all", minimum=1)
-    batch_size: int = setting(128, "images of a train step", minimum=1)
+    batch_size: int = setting(128, "images of a train step", minimum=1, maximum=1_000_000)
     learning_rate: float = setting(
         0.1, "largest learning rate; SGD with Nesterov's momentum along half a cosine", above=0
     )

@@ -9,6 +9,7 @@ from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.units import GIB
 
 _WORKER_MEMORY = 2 * GIB
+_LEAST_MEMORY = GIB // 4
 """Most bytes of a worker with TensorFlow and small images."""
 
 
@@ -20,7 +21,7 @@ def worker_devices(settings: ExecutionSettings, gpus: int) -> list[str]:
         gpus: GPUs of this machine.
 
     Raises:
-        UsageError: no such device.
+        UsageError: no such device, or more workers than the machine could hold.
     """
     if settings.devices is not None:
         devices = [_device(word.strip(), gpus) for word in settings.devices.split(",")]
@@ -29,6 +30,9 @@ def worker_devices(settings: ExecutionSettings, gpus: int) -> list[str]:
     count = settings.workers
     if count is None:
         count = len(devices) if "cpu" not in devices else max(len(devices), _cpu_workers(settings.threads_per_worker))
+    elif count * _LEAST_MEMORY > machine_memory():
+        most = machine_memory() // _LEAST_MEMORY
+        raise UsageError(f"--workers={count}: this machine has the memory of at most {most} processes of TensorFlow")
     return [devices[number % len(devices)] for number in range(count)]
 
 
@@ -48,7 +52,7 @@ def environment_of(device: str, threads: int, visible: str | None = None) -> dic
 
 
 def _device(word: str, gpus: int) -> str:
-    match = re.fullmatch(r"gpu:(\d+)", word)
+    match = re.fullmatch(r"gpu:(\d{1,4})", word)
     if word != "cpu" and match is None:
         raise UsageError(f"--devices={word}: expected cpu or gpu:NUMBER, separated by commas")
     if match is not None and int(match[1]) >= gpus:

@@ -22,7 +22,10 @@ class ExecutionSettings(Settings):
         choices=("processes", "inline", "ray"),
     )
     workers: int | None = setting(
-        None, "children at a time; left out: one for each GPU, or for each CPU core if there is none", minimum=1
+        None,
+        "children at a time; left out: one for each GPU, or for each CPU core if there is none",
+        minimum=1,
+        maximum=10_000,
     )
     devices: str | None = setting(
         None,
@@ -32,6 +35,7 @@ class ExecutionSettings(Settings):
         1,
         "CPU threads of a child; results depend on this in the last bits, but not on --workers",
         minimum=1,
+        maximum=10_000,
     )
     children_per_worker: int = setting(
         500, "children after which a worker is replaced by a fresh one, whatever memory it holds", minimum=1
@@ -42,6 +46,7 @@ class ExecutionSettings(Settings):
         " worker that holds over half of it after a child is replaced; left out: an equal part of 90% of the machine's"
         " memory",
         above=0,
+        maximum=1e6,
     )
     async_updates: bool = setting(
         False,
@@ -49,12 +54,17 @@ class ExecutionSettings(Settings):
         " children take; for large clusters",
     )
     child_timeout: float | None = setting(
-        None, "seconds after which a child, building included, is killed (timeout); left out: no limit", above=0
+        None,
+        "seconds after which a child, building included, is killed (timeout); left out: no limit",
+        above=0,
+        maximum=1e8,
+    )
+    max_attempts: int = setting(
+        2, "attempts at a child that crashed, ran out of memory or lost its machine", minimum=1, maximum=1000
     )
     worker_start_timeout: float = setting(
-        START_TIMEOUT, "seconds after which a worker that is not ready for children is replaced", above=0
+        START_TIMEOUT, "seconds after which a worker that is not ready for children is replaced", above=0, maximum=1e8
     )
-    max_attempts: int = setting(2, "attempts at a child that crashed, ran out of memory or lost its machine", minimum=1)
     max_consecutive_failures: int = setting(
         20, "failed children in a row, invalid ones aside, after which the search stops and shows the first one's log",
         minimum=1,
@@ -62,4 +72,4 @@ class ExecutionSettings(Settings):
     ray_address: str | None = setting(
         None, "address of a running Ray cluster, auto for this machine's; left out: start one here"
     )
-    gpus_per_child: float = setting(0.0, "GPUs of a child on a Ray cluster; may be a fraction", minimum=0)
+    gpus_per_child: float = setting(0.0, "GPUs of a child on a Ray cluster; may be a fraction", minimum=0, maximum=1000)

@@ -17,6 +17,8 @@ def names_of(text: str, known: Sequence[str], flag: str) -> list[str]:
 def budgets_of(text: str) -> list[int]:
     """The numbers of evaluations in a flag's value, ascending; raises `UsageError` for other text."""
     words = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() and int(word) for word in words):
-        raise UsageError(f"--budgets={text}: expected whole numbers above 0, separated by commas, such as 100,300")
+    if not all(word.isdecimal() and len(word) < 9 and int(word) for word in words):
+        raise UsageError(
+            f"--budgets={text}: expected whole numbers above 0 and below 10^8, separated by commas, such as 100,300"
+        )
     return sorted({int(word) for word in words})

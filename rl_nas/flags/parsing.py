@@ -3,6 +3,7 @@
 Every verb has its own flags, so that its help shows only those.
 """
 
+import os
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,14 @@ from typing import Any, ClassVar, TypeVar
 from absl import flags
 
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import MIB, read_regular_text
 from rl_nas.renamed import FLAGS, REUSED, current_value, tell
 from rl_nas.settings import FieldType, Settings, declaration, expectation, field_types, setting
 
 Group = TypeVar("Group", bound=Settings)
+
+_FLAGFILE = ("--flagfile", "-flagfile")
+_MOST_FLAGFILES, _MOST_BYTES = 20, MIB
 
 
 @dataclass(frozen=True)
@@ -82,14 +87,10 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
     """
     values = _define(command)
     try:
-        words = values.read_flags_from_files(_flagfiles_first(argv), force_gnu=False)
+        words = _flagfiles_first(argv)
         rest = values([command.name, *_without_reused(words, values)])[1:]
     except flags.Error as error:
         raise UsageError(_with_present_names(str(error).replace("\n", " ").removeprefix("flag "))) from error
-    except OSError as error:
-        raise UsageError(f"--flagfile={error.filename}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"a --flagfile is not a text file: {error}") from error
     if rest and not command.words:
         raise UsageError(f"unexpected word {rest[0]!r}; flags look like --name=value")
     for old, new in FLAGS.items():
@@ -227,15 +228,44 @@ def _define(command: Command) -> flags.FlagValues:
 
 
 def _flagfiles_first(argv: Sequence[str]) -> list[str]:
-    """Moves flagfiles to the front, so that flags on the command line itself win."""
-    files, others, words = [], [], iter(argv)
+    """The flags in flagfiles, then the others, so that those on the command line itself win."""
+    flags, others, words, read = list[str](), list[str](), iter(argv), list[str]()
     for word in words:
         name, _, value = word.partition("=")
-        if name.lstrip("-") == "flagfile" and name.startswith("-"):
-            files.append(f"--flagfile={_find_flagfile(value or next(words, ''))}")
+        if name in _FLAGFILE:
+            flags += _flags_in(value or next(words, ""), read)
         else:
             others.append(word)
-    return files + others
+    return flags + others
+
+
+def _flags_in(name: str, read: list[str]) -> list[str]:
+    """The flags in a flagfile, and in those that it names.
+
+    Args:
+        name: of the file.
+        read: names of the files so far; this one is added.
+
+    Raises:
+        UsageError: it is no text file of a usual size, or one of too many files: some may name each other.
+    """
+    flags, path = list[str](), Path(_find_flagfile(os.path.expanduser(name)))
+    read.append(name)
+    if len(read) > _MOST_FLAGFILES:
+        raise UsageError(f"--flagfile={read[0]} names more than {_MOST_FLAGFILES} other flagfiles; expected fewer")
+    try:
+        lines = read_regular_text(path, _MOST_BYTES).split("\n")
+    except OSError as error:
+        raise UsageError(f"--flagfile={name}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--flagfile={name} is not a text file: {error}") from error
+    for line in map(str.strip, lines):
+        first, _, value = line.partition("=")
+        if first in _FLAGFILE:
+            flags += _flags_in(value.strip(), read)
+        elif line and not line.startswith(("#", "//")):
+            flags.append(line)
+    return flags
 
 
 def _find_flagfile(name: str) -> str:

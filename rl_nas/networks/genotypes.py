@@ -7,11 +7,16 @@ from typing import Any
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import FAMILIES
+from rl_nas.regular_files import MIB, read_regular_text
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.json_fields import expect, item
 
 SCHEMA = 1
 """Version of the JSON form; raised by every change that older readers would misread."""
+
+
+_MOST_BYTES = MIB
+"""Of a genotype file."""
 
 
 def to_json(genotype: Genotype) -> dict[str, Any]:
@@ -50,9 +55,9 @@ def load(path: str | os.PathLike[str]) -> Genotype:
         UsageError: the file cannot be read, is not JSON, or is not a valid genotype.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(read_regular_text(Path(path), _MOST_BYTES))
     except OSError as error:
-        raise UsageError(f"genotype file {path}: {error.strerror}") from error
+        raise UsageError(f"genotype file {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"genotype file {path} is not JSON: {error}") from error
     try:

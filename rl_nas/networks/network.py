@@ -1,5 +1,6 @@
 """Plans of networks from any genotype."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -121,18 +122,19 @@ def size_notation(backbone: Genotype | FeatureMaps, skeleton: Skeleton) -> str:
 
 
 def _sized(genotype: Genotype, skeleton: Skeleton, size: str) -> Skeleton:
-    cells, _, channels = size.partition("@")
     width = backbone_family(genotype).output_width
     assert width is not None  # otherwise the family does not read the setting
-    if not (cells.isdecimal() and channels.isdecimal() and int(cells) and int(channels)):
-        raise UsageError(f"--size={size}: expected N@P with whole numbers, such as 4@1056")
+    numbers = re.fullmatch(r"(\d{1,3})@(\d{1,7})", size)
+    cells, channels = map(int, numbers.groups()) if numbers else (0, 0)
+    if not (cells and channels):
+        raise UsageError(f"--size={size[:40]}: expected N@P with whole numbers, such as 4@1056")
     unit = width(genotype) * 2**skeleton.reductions
-    if int(channels) % unit:
+    if channels % unit:
         raise UsageError(
             f"--size={size}: {channels} channels before the head are not a multiple of {unit}, the channels for"
             " one filter of the first stage"
         )
-    return replace(skeleton, cells=int(cells), filters=int(channels) // unit)
+    return replace(skeleton, cells=cells, filters=channels // unit)
 
 
 def _within(cost: Cost, targets: dict[str, float]) -> bool:

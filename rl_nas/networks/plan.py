@@ -9,6 +9,9 @@ from rl_nas.errors import UsageError
 from rl_nas.networks.layer import Cost, Layer, Shape
 from rl_nas.networks.layers import Pad, Pair
 
+MAX_LAYERS, MAX_OUTPUT = 20_000, 2**31 - 1
+"""Most layers of a network, and numbers in a layer's output for one image: TensorFlow counts them in 32 bits."""
+
 
 @dataclass(frozen=True)
 class Tensor:
@@ -92,6 +95,8 @@ class Plan:
     def add(self, layer: Layer, *inputs: Tensor, name: str, weights_of: Tensor | None = None) -> Tensor:
         """Adds a layer that reads `inputs`; returns its output.
 
+        Raises `UsageError` if the layers or the numbers in the output are too many to be computed.
+
         Args:
             layer: its kind and parameters.
             inputs: tensors that it reads.
@@ -99,6 +104,7 @@ class Plan:
             weights_of: the output of an equal layer without moving statistics, whose weights this one uses too.
         """
         output = Tensor(self._count, layer.output_shape(*(t.shape for t in inputs)))
+        self._check_size(output)
         unique = self._unique(".".join([*self._scope, name]))
         key = ".".join([*self._keys, unique.removeprefix(".".join([*self._scope, ""]))])
         node = Node(unique, layer, inputs, output, key, self._owner(layer, inputs, weights_of))
@@ -106,6 +112,16 @@ class Plan:
         self._count += 1
         self._place = None if self._place is None else self._place + 1
         return output
+
+    def _check_size(self, output: Tensor) -> None:
+        if self._count >= MAX_LAYERS:
+            raise UsageError(f"network of more than {MAX_LAYERS:,} layers; give fewer --cells or a smaller genotype")
+        if math.prod(output.shape) > MAX_OUTPUT:
+            size = "x".join(map(str, output.shape))
+            raise UsageError(
+                f"network with a layer whose output has the shape {size}; expected at most {MAX_OUTPUT:,} numbers: give"
+                " a smaller --image_size or fewer --filters"
+            )
 
     @contextmanager
     def behind(self, tensor: Tensor) -> Iterator[None]:

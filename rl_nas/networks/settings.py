@@ -24,8 +24,12 @@ class NetworkSettings(Changes, of=Skeleton, hint="; left out: the preset's"):
         None, "preset; left out: the one for the kind of genotype (cells: proxy in searches)", choices=tuple(PRESETS)
     )
     size: str | None = setting(None, "N@P, the papers' notation: N cells a stage, P channels before the head")
-    target_params: float | None = setting(None, "the most filters with at most this many trainable parameters", above=0)
-    target_madds: float | None = setting(None, "the most filters with at most this many multiply-adds", above=0)
+    target_params: float | None = setting(
+        None, "the most filters with at most this many trainable parameters", above=0, maximum=1e15
+    )
+    target_madds: float | None = setting(
+        None, "the most filters with at most this many multiply-adds", above=0, maximum=1e18
+    )
 
 
 def skeleton_of(

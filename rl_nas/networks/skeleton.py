@@ -19,10 +19,14 @@ class Skeleton:
         classes: of the published data set.
     """
 
-    cells: int = setting(1, "normal cells in each stage (N in the papers), or modules of a stack", minimum=1)
-    filters: int = setting(1, "filters of the first stage (F); double after reductions", minimum=1)
-    reductions: int = setting(2, "halvings of the image by cells; one stage more", minimum=0)
-    stem_multiplier: float = setting(1.0, "filters of the stem's 3x3 convolution, in F (imagenet: in 32)", above=0)
+    cells: int = setting(
+        1, "normal cells in each stage (N in the papers), or modules of a stack", minimum=1, maximum=1000
+    )
+    filters: int = setting(1, "filters of the first stage (F); double after reductions", minimum=1, maximum=100_000)
+    reductions: int = setting(2, "halvings of the image by cells; one stage more", minimum=0, maximum=16)
+    stem_multiplier: float = setting(
+        1.0, "filters of the stem's 3x3 convolution, in F (imagenet: in 32)", above=0, maximum=1000
+    )
     output_conv: bool = setting(
         False,
         "add a 1x1 convolution and a normalization behind the last cell, so that the head reads the same channels"

@@ -19,12 +19,19 @@ class EstimatorSettings(Settings):
         " (ENAS; Pham et al. 2018)",
         choices=("trained", "shared"),
     )
-    shared_epochs: int = setting(150, "passes of the shared weights over the training images", minimum=1)
-    shared_warmup: int = setting(0, "of these, epochs before the first update of the strategy", minimum=0)
+    shared_epochs: int = setting(
+        150, "passes of the shared weights over the training images", minimum=1, maximum=1_000_000
+    )
+    shared_warmup: int = setting(
+        0, "of these, epochs before the first update of the strategy", minimum=0, maximum=1_000_000
+    )
     shared_updates: int = setting(
         30,
         "updates of the strategy after every epoch, each from --update_every networks measured on a batch of held-out"
         " images",
         minimum=0,
+        maximum=1_000_000,
     )
-    shared_samples: int = setting(100, "networks drawn at the end and ranked on all held-out images", minimum=2)
+    shared_samples: int = setting(
+        100, "networks drawn at the end and ranked on all held-out images", minimum=2, maximum=1_000_000
+    )

@@ -12,6 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rl_nas.errors import printable
+
 
 class Progress(Protocol):
     """The state of a long task."""
@@ -56,7 +58,7 @@ class LiveLine:
     def show(self) -> None:
         """Prints the line if it is not redrawn."""
         if self._live is None:
-            print("  ".join(self._progress.words()), file=self._stream, flush=True)
+            print("  ".join(self._words()), file=self._stream, flush=True)
 
     def warn(self, message: str) -> None:
         """Shows a warning, above the live line if there is one."""
@@ -65,10 +67,14 @@ class LiveLine:
         else:
             print(f"warning: {message}", file=self._stream, flush=True)
 
+    def _words(self) -> list[str]:
+        """Names of classes are among them, which are a stranger's."""
+        return [printable(word) for word in self._progress.words()]
+
     def _render(self) -> Table:
         shown = self._progress
         row = Table.grid(padding=(0, 2))
-        row.add_row(ProgressBar(total=shown.total, completed=shown.done, width=20), *map(Text, shown.words()))
+        row.add_row(ProgressBar(total=shown.total, completed=shown.done, width=20), *map(Text, self._words()))
         return row
 
 

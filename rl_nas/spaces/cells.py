@@ -14,6 +14,8 @@ from rl_nas.spaces.operations import COMBINERS, OPERATIONS, is_known
 CELL_INPUTS = 2
 """States 0 and 1 of every cell: the previous cell's output h_i, and the one before it, h_{i-1}."""
 
+MAX_BLOCKS = 100
+
 
 @dataclass(frozen=True)
 class Block:
@@ -43,8 +45,8 @@ class Cell:
     concat: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if not self.blocks:
-            raise UsageError("a cell has no blocks; expected at least one")
+        if not 1 <= len(self.blocks) <= MAX_BLOCKS:
+            raise UsageError(f"a cell has {len(self.blocks) or 'no'} blocks; expected 1 to {MAX_BLOCKS}")
         for position, block in enumerate(self.blocks):
             _check_block(block, position)
         states = CELL_INPUTS + len(self.blocks)
@@ -54,7 +56,7 @@ class Cell:
             if not 0 <= state < states:
                 raise UsageError(f"concat names state {state}; expected 0 to {states - 1}")
         if len(set(self.concat)) != len(self.concat):
-            raise UsageError(f"concat {list(self.concat)} names a state twice")
+            raise UsageError(f"concat {str(list(self.concat))[:60]} names a state twice")
 
     def combine_of(self, state: int) -> str:
         """The combiner of a state; `add` for the inputs, which are as wide as a sum."""

@@ -10,6 +10,9 @@ from rl_nas.errors import UsageError
 from rl_nas.spaces.canonical import Link, canonical_order
 from rl_nas.spaces.json_fields import item, items
 
+MAX_LAYERS, MAX_KERNEL, MAX_FILTERS = 200, 1000, 100_000
+"""Most layers of a chain, and pixels of a kernel or a stride and filters of a layer."""
+
 
 @dataclass(frozen=True)
 class ChainLayer:
@@ -38,11 +41,10 @@ class ChainGenotype:
     outputs: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        if not self.layers:
-            raise UsageError("a chain has no layers; expected at least one")
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise UsageError(f"a chain has {len(self.layers) or 'no'} layers; expected 1 to {MAX_LAYERS}")
         for number, layer in enumerate(self.layers, start=1):
-            if min(*layer.kernel, layer.filters, *layer.strides) < 1:
-                raise UsageError(f"layer {number}: kernel, filters and strides are whole numbers >= 1")
+            _check_sizes(layer, number)
             _check_states(layer.inputs, number - 1, f"layer {number} reads")
         _check_states(self.outputs, len(self.layers), "outputs name")
 
@@ -97,6 +99,16 @@ def unread_layers(layers: Sequence[ChainLayer]) -> tuple[int, ...]:
     return tuple(n for n in range(1, len(layers) + 1) if n not in read)
 
 
+def _check_sizes(layer: ChainLayer, number: int) -> None:
+    if min(*layer.kernel, layer.filters, *layer.strides) < 1:
+        raise UsageError(f"layer {number}: kernel, filters and strides are whole numbers >= 1")
+    if max(*layer.kernel, *layer.strides) > MAX_KERNEL or layer.filters > MAX_FILTERS:
+        raise UsageError(
+            f"layer {number}: kernel and strides of at most {MAX_KERNEL} pixels and at most {MAX_FILTERS} filters are"
+            " expected"
+        )
+
+
 def _check_states(states: tuple[int, ...], last: int, what: str) -> None:
     if not states:
         raise UsageError(f"{what} no state; expected at least one")
@@ -104,7 +116,7 @@ def _check_states(states: tuple[int, ...], last: int, what: str) -> None:
         if not 0 <= state <= last:
             raise UsageError(f"{what} state {state}; expected 0 to {last} (the image and earlier layers)")
     if len(set(states)) != len(states):
-        raise UsageError(f"{what} a state twice: {list(states)}")
+        raise UsageError(f"{what} a state twice: {str(list(states))[:60]}")
 
 
 def _read_layer(layer: Mapping[str, object], where: str) -> ChainLayer:

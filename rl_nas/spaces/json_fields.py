@@ -8,11 +8,24 @@ from rl_nas.errors import UsageError
 
 T = TypeVar("T")
 
+MOST_NUMBER, MOST_LETTERS = 2**20, 1000
+"""Largest whole number and longest text in a genotype."""
+
+_SHOWN = 60
+
 
 def expect(value: object, kind: type[T], where: str) -> T:
-    """The value, if it is of that type (a boolean is not an int); raises `UsageError` otherwise."""
+    """The value, if it is of that type (a boolean is not an int) and no longer than any that is meant.
+
+    Raises:
+        UsageError: it is another one.
+    """
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise UsageError(f"{where} is {json.dumps(value)[:60]}; expected {kind.__name__}")
+        raise UsageError(f"{where} is {_cut(json.dumps(value))}; expected {kind.__name__}")
+    if isinstance(value, int) and abs(value) > MOST_NUMBER:
+        raise UsageError(f"{where} is {_cut(str(value))}; expected whole numbers of at most {MOST_NUMBER}")
+    if isinstance(value, str) and len(value) > MOST_LETTERS:
+        raise UsageError(f"{where} is {_cut(value)!r} of {len(value)} letters; expected at most {MOST_LETTERS}")
     return value
 
 
@@ -29,3 +42,7 @@ def items(document: object, kind: type[T], where: str, count: int | None = None)
     if count is not None and len(values) != count:
         raise UsageError(f"{where} has {len(values)} entries; expected {count}")
     return tuple(expect(value, kind, f"{where}[{i}]") for i, value in enumerate(values))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

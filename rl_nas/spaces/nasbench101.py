@@ -12,6 +12,9 @@ from rl_nas.spaces.json_fields import expect, item, items
 
 NASBENCH101_OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 MAX_VERTICES, MAX_EDGES = 7, 9
+_MAX_SIZE = 50
+"""Most rows of a matrix, those of vertices that are pruned among them."""
+
 INPUT, OUTPUT = "input", "output"
 
 
@@ -33,6 +36,8 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         size = len(self.ops)
+        if size > _MAX_SIZE:
+            raise UsageError(f"matrix of {size} vertices; expected at most {_MAX_SIZE}")
         if size < 2 or len(self.matrix) != size or any(len(row) != size for row in self.matrix):
             raise UsageError(f"matrix does not fit {size} operations; expected as many rows and columns, at least 2")
         for row, values in enumerate(self.matrix):

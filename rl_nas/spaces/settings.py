@@ -24,7 +24,7 @@ class SpaceSettings(Settings):
     )
     layers: int = setting(15, "layers of the chain; nas_rl", minimum=1, maximum=100)
     start_layers: int | None = setting(
-        None, "layers of the first networks, which grow by two at a time up to --layers; nas_rl", minimum=1
+        None, "layers of the first networks, which grow by two at a time up to --layers; nas_rl", minimum=1, maximum=100
     )
     grow_every: int = setting(1600, "trials until networks grow by two layers; nas_rl with --start_layers", minimum=1)
     strides: bool = setting(False, "decide the strides of each layer too; nas_rl")

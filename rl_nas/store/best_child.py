@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rl_nas.admission import reward_of
+from rl_nas.array_files import read_arrays
 from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.decisions import Architecture, Genotype
 from rl_nas.store.files import remove_folder, storage_errors, write_atomically, write_text
@@ -77,9 +78,9 @@ class BestChild:
             model: the network.
             others: weights by path of parts of the network that the child does not have.
         """
-        with np.load(self.weights) as archive:
-            for variable in model.weights:
-                variable.assign(archive[variable.path] if variable.path in archive else others[variable.path])
+        arrays = read_arrays(self.weights, names={variable.path for variable in model.weights})
+        for variable in model.weights:
+            variable.assign(arrays[variable.path] if variable.path in arrays else others[variable.path])
 
     def follow(self, trial: Trial) -> None:
         """Makes a recorded trial the best if it is; deletes the weights of the other one."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import read_regular_text
 
 OTHERS = "*"
 """Key, in an expected object, of all names that it does not list."""
@@ -41,7 +42,7 @@ def read_text(path: Path, hint: str = _HINT) -> str:
         UsageError: the file cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return read_regular_text(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}; {hint}") from error
     except UnicodeDecodeError as error:
@@ -67,12 +68,19 @@ def parse_json(text: str, expected: Any, path: Path, hint: str = _HINT) -> Any:
     """The value of a JSON text from a file; see `read_json`."""
     try:
         value = json.loads(text)
-        problem = _problem(value, expected, "it")
+        check_form(value, expected, path, hint)
     except (ValueError, RecursionError) as error:
+        if isinstance(error, UsageError):
+            raise
         raise UsageError(f"{path} is not JSON ({error}); {hint}") from error
+    return value
+
+
+def check_form(value: Any, expected: Any, path: Path, hint: str = _HINT) -> None:
+    """Raises `UsageError` if a value in a JSON file has another form than expected; see `read_json`."""
+    problem = _problem(value, expected, "it")
     if problem:
         raise UsageError(f"{path}: {problem}; {hint}")
-    return value
 
 
 def _problem(value: Any, expected: Any, where: str) -> str | None:

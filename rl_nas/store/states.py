@@ -2,12 +2,12 @@
 
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from rl_nas.array_files import read_arrays
 from rl_nas.checkpoint import State
 
 _ARRAY = "$array"
@@ -42,21 +42,15 @@ def unpack(content: bytes, most: int | None = None) -> State:
 
     Args:
         content: the bytes.
-        most: bytes that they may be when they are decompressed; None: any number.
+        most: bytes that they may be when they are decompressed; None: as many as they are, as `pack` leaves them.
 
     Raises:
         ValueError: the bytes are not a packed state.
     """
     try:
-        if most is not None:
-            with zipfile.ZipFile(io.BytesIO(content)) as parts:
-                size = sum(part.file_size for part in parts.infolist())
-            if size > most:
-                raise ValueError(f"a state of {size} bytes; expected at most {most}")
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        arrays = read_arrays(content, most)
         return dict(_whole(json.loads(arrays.pop(_DOCUMENT).tobytes()), arrays))
-    except (zipfile.BadZipFile, EOFError, KeyError, AttributeError, TypeError, RecursionError) as error:
+    except (KeyError, AttributeError, TypeError, RecursionError) as error:
         raise ValueError(f"not a state of a strategy ({type(error).__name__}: {error})") from error
 
 

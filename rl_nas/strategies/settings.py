@@ -13,5 +13,7 @@ class EvolutionSettings(Settings):
     title: ClassVar[str] = "Evolution (strategy aging_evolution)"
     prefix: ClassVar[str] = "evolution_"
 
-    population: int = setting(100, "members alive (P in the paper)", minimum=1)
-    sample: int = setting(25, "members drawn, the best of which is the parent (S in the paper)", minimum=1)
+    population: int = setting(100, "members alive (P in the paper)", minimum=1, maximum=1_000_000)
+    sample: int = setting(
+        25, "members drawn, the best of which is the parent (S in the paper)", minimum=1, maximum=1_000_000
+    )

@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
-from rl_nas.child.data.image_header import ImageHeader, read_image_header
+from rl_nas.child.data.image_header import ImageHeader, TooLargeError, read_image_header
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import read_regular_text
 
 SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 """Names of folders that are splits, not parts of one."""
@@ -123,6 +124,8 @@ def read_header(file: Path, root: Path | None, formats: tuple[str, ...] = ("JPEG
         check_inside(file, root)
     try:
         return read_image_header(file, formats)
+    except TooLargeError as error:
+        raise UsageError(f"{file} {error}") from error
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"{file} cannot be decoded; fix or remove it") from error
 
@@ -139,7 +142,7 @@ def read_names(file: Path, root: Path) -> list[str]:
     """
     check_inside(file, root)
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_regular_text(file).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} cannot be read ({error}); expected a name of an image in each line") from error
     names = [words[0] for words in map(str.split, lines) if words]

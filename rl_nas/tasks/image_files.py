@@ -1,7 +1,7 @@
 """Images in files as a data set."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.image_limits import can_be_decoded
 
 IMAGE = "image"
 """Feature of the images."""
@@ -73,11 +74,13 @@ class ImageFiles(Examples):
         """The path of each image below the folder of its split."""
         return [name for name, _ in self.files[split]]
 
+    def listing(self, split: str) -> Iterable[str]:
+        """Names and sizes of the images' files."""
+        return (f"{name} {file.stat().st_size}\n" for name, file in self.files[split])
+
     def unreadable(self) -> str | None:
         """The first file that cannot be decoded; None: all can be."""
         for file in (file for found in self.files.values() for _, file in found):
-            try:
-                tf.io.decode_image(tf.io.read_file(str(file)), channels=3, expand_animations=False)
-            except tf.errors.InvalidArgumentError:
+            if not can_be_decoded(tf.io.read_file(str(file))):
                 return str(file)
         return None

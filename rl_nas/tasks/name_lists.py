@@ -7,10 +7,12 @@ from importlib import resources
 from pathlib import Path
 
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import MIB, read_regular_text
 
 IGNORED = "ignore"
 """Name, in files, of what is neither learned nor measured."""
 
+_MOST_BYTES = 16 * MIB
 _COMMENT = re.compile(r"#(\s|$)")
 
 
@@ -31,7 +33,7 @@ def read_lines(path: str, flag: str) -> list[str]:
         ):
             text = packaged.read_text(encoding="utf-8")
         else:
-            text = file.read_text(encoding="utf-8-sig")
+            text = read_regular_text(file, _MOST_BYTES)
     except OSError as error:
         raise UsageError(f"{flag}={path}: {error.strerror or error}; expected a text file") from error
     except ValueError as error:

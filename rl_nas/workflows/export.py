@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -15,6 +14,7 @@ from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.export import writers
 from rl_nas.child.export.serving import Serving, parts_of
 from rl_nas.child.export.verification import verify
+from rl_nas.child.network.keras_files import load_keras_model
 from rl_nas.errors import UsageError, first_line
 from rl_nas.report.model_card import model_card
 from rl_nas.store.files import write_text
@@ -123,7 +123,7 @@ def _writers(
 
 def _serving(task: Task, source: ExportSource, class_names: Sequence[str]) -> Serving:
     try:
-        model = keras.models.load_model(source.file, compile=False, safe_mode=True)
+        model = load_keras_model(source.file)
     except (ValueError, OSError, TypeError) as error:
         raise UsageError(f"--model={source.file} is not a Keras model: {first_line(error)}") from error
     network, normalization = parts_of(model)

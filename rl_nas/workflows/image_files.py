@@ -1,14 +1,11 @@
 """The image files that words of a command line stand for. No TensorFlow."""
 
 import os
-import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import PIL.Image
-
-from rl_nas.child.data.image_header import ImageHeader, read_image_header
+from rl_nas.child.data.image_header import ImageHeader, TooLargeError, read_image_header
 from rl_nas.errors import UsageError
 from rl_nas.tasks.predictor import ImageFile, Predictor
 
@@ -66,8 +63,8 @@ def _below(folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
 def _header(path: Path) -> ImageHeader:
     """The header of an image; raises `UsageError` if the file is none."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
-            return read_image_header(path, _FORMATS)
+        return read_image_header(path, _FORMATS)
+    except TooLargeError as error:
+        raise UsageError(f"{path} {error}") from error
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"{path} cannot be decoded; expected a PNG, JPEG, GIF or BMP image") from error

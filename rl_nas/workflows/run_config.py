@@ -17,6 +17,9 @@ from rl_nas.networks.settings import NetworkSettings, unread_settings
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 
+DATA = "data"
+"""Name of the fingerprint of a run's data in its config; those of earlier versions have none."""
+
 PLUGINS = ("space", "strategy", "reward", "task", "operations")
 """Flags that may name a module to import."""
 
@@ -30,9 +33,10 @@ _NOT_REPEATED = ("run_dir", "resume", "rebuild", "json", "debug")
 _PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
 
 
-def config(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of config.json: all flags, the seed, the versions, the command line."""
+def config(flags: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The content of config.json: all flags, the seed, the versions, the command line, the fingerprint of the data."""
     return {
+        **({} if data is None else {DATA: data}),
         "flags": portable(flags),
         "seed": flags["seed"],
         "versions": {
@@ -74,8 +78,28 @@ def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str])
     return Parsed(values, parsed.given)
 
 
-def changed(recorded: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a run that is continued: its present flags, and a dated list of changes."""
+def moved(recorded: Mapping[str, Any], parsed: Parsed) -> tuple[str, ...]:
+    """The flag of the data set, where it may be changed to the folder that a run's data were moved to.
+
+    The run must have recorded what its data are, not only where.
+    """
+    was, now = recorded["flags"].get("dataset") or "", parsed.values["dataset"]
+    in_folders = any(was.startswith(kind) and now.startswith(kind) for kind in (FOLDER, PREPARED))
+    return ("dataset",) if in_folders and DATA in recorded else ()
+
+
+def changed(
+    recorded: dict[str, Any], flags: Mapping[str, Any], data: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The config of a run that is continued: its present flags, and a dated list of changes.
+
+    Args:
+        recorded: its config so far.
+        flags: the present ones.
+        data: fingerprint of its data, which earlier versions did not record.
+    """
+    if data is not None:
+        recorded = {DATA: data, **recorded}
     now = portable(flags)
     differ = {name: now[name] for name in now if name not in _NOT_REPEATED and recorded["flags"].get(name) != now[name]}
     if not differ:

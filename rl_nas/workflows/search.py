@@ -46,6 +46,7 @@ from rl_nas.workflows.networks import check_parts
 from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.pretraining import check_pretraining
 from rl_nas.workflows.run_config import without_unread
+from rl_nas.workflows.run_data import checked_data
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.space import any_genotype, search_space
 from rl_nas.workflows.tensorflow_setup import settle_determinism
@@ -61,6 +62,7 @@ class SearchRun:
 
     Attributes:
         config: of the search, with the task that was found.
+        data: the fingerprint of its data.
         folder: of the run.
         best: the best child so far.
         one_shot: the training of shared weights; None if networks are trained alone.
@@ -87,6 +89,7 @@ class SearchRun:
         self._reward = make_reward(config.reward)
         opened, genotype = open_source(config.data, config.task.task, config.flags()), any_genotype(self._space)
         self._task = task = opened.task
+        self.data = checked_data(opened.source, folder, resumed=resumed)
         config.check_task(task)
         for ability, flag in _asked(config):
             task.require(ability, flag)

@@ -101,7 +101,7 @@ class SecondStage:
             if folder.config.exists():
                 if not folder.genotype.exists():  # the training was killed before it wrote it
                     write_text(folder.genotype, genotype)
-                words = ["--resume", *self._plugins]
+                words = ["--resume", *self._plugins, *self._moved(folder, recipe)]
             else:
                 remove_folder(folder.path)  # of a training that was killed before it began
                 make_folder(home)
@@ -121,6 +121,12 @@ class SecondStage:
             if code:
                 return None
         return folder.read_results()
+
+    def _moved(self, folder: TrainingFolder, recipe: str) -> list[str]:
+        """Flags of where the data of a training that was begun are now, if they were moved since."""
+        recorded, now = folder.read_config()["flags"], portable(parse(_TRAIN, [f"--flagfile={recipe}"]).values)
+        now["data_dir"] = portable(self._config.flags())["data_dir"]
+        return flag_words({name: now[name] for name in ("dataset", "data_dir") if now[name] != recorded.get(name)})
 
     def _inherited(self, recipe: str) -> list[str]:
         """Flags of the search that a recipe does not give: other parts of networks, and on its data those of tasks.

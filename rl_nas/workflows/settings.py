@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rl_nas.errors import UsageError
-from rl_nas.settings import Settings, setting
+from rl_nas.settings import MAX_SEED, Settings, setting
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.strategies.catalog import STRATEGIES
@@ -20,8 +20,8 @@ class SearchRunSettings(Settings):
     run_dir: str | None = setting(None, "folder of the run, new or (with --resume) an earlier one; needed")
     resume: bool = setting(
         False,
-        "continue the run in --run_dir; --trials, --data_dir, --then_... and flags of execution may change, which"
-        " config.json then records",
+        "continue the run in --run_dir; --trials, --data_dir, --dataset (where a folder was moved), --then_... and"
+        " flags of execution may change, which config.json then records",
     )
     rebuild: bool = setting(
         False,
@@ -29,9 +29,9 @@ class SearchRunSettings(Settings):
         " make them again from the recorded trials; --async_updates: its further proposals then differ; shared weights"
         " are trained again",
     )
-    trials: int = setting(100, "total number of children to train", minimum=1)
-    update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1)
-    seed: int = setting(0, "seed of all randomness; same flags and seed, same run", minimum=0)
+    trials: int = setting(100, "total number of children to train", minimum=1, maximum=10_000_000)
+    update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1, maximum=10_000)
+    seed: int = setting(0, "seed of all randomness; same flags and seed, same run", minimum=0, maximum=MAX_SEED)
     determinism: str = setting(
         "auto",
         "make TensorFlow repeat results to the bit; auto: unless there is a GPU or --jit_compile, where some operations"
@@ -79,10 +79,10 @@ class SecondStageSettings(Settings):
     prefix: ClassVar[str] = "then_"
 
     train: str | None = setting(None, "recipe of `rl_nas train` for longer trainings of the best networks")
-    top: int = setting(5, "number of best networks that are trained longer", minimum=1)
-    random: int = setting(0, "random networks that are trained too, for comparison", minimum=0)
+    top: int = setting(5, "number of best networks that are trained longer", minimum=1, maximum=1000)
+    random: int = setting(0, "random networks that are trained too, for comparison", minimum=0, maximum=1000)
     also: str | None = setting(None, "published networks that are trained too, separated by commas, such as NASNet-A")
-    seeds: int = setting(1, "trainings of each network, with seeds 0, 1, ...", minimum=1)
+    seeds: int = setting(1, "trainings of each network, with seeds 0, 1, ...", minimum=1, maximum=1000)
     full: str | None = setting(None, "recipe of the full training of the best cell found")
 
 
@@ -106,7 +106,7 @@ class TrainRunSettings(Settings):
         None, "folder or bucket (gs://...) of the checkpoints; left out: checkpoints in --run_dir"
     )
     keep: int = setting(3, "number of last checkpoints to keep", minimum=1)
-    seed: int = setting(0, "seed of all randomness; same flags and seed, same training", minimum=0)
+    seed: int = setting(0, "seed of all randomness; same flags and seed, same training", minimum=0, maximum=MAX_SEED)
     determinism: str = setting(
         "auto",
         "make TensorFlow repeat results to the bit; auto: unless there is a GPU or --jit_compile, where some operations"

@@ -26,6 +26,7 @@ from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import tell_user
 from rl_nas.workflows.backbone import read_weights
 from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.run_data import checked_data
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 from rl_nas.workflows.training_results import measured_views, training_facts, write_training_examples
 from rl_nas.workflows.training_setup import set_up_training
@@ -38,6 +39,7 @@ class TrainingRun:
 
     Attributes:
         config: of the training, with the task that was found.
+        data: the fingerprint of its data.
         first: whether this process writes; only one of several machines does.
     """
 
@@ -51,6 +53,7 @@ class TrainingRun:
         self._check_place()
         self._distribution = make_distribution(config.devices)
         self._setup = set_up_training(config, genotype)
+        self.data = checked_data(self._setup.source, folder, resumed=settings.resume)
         self.config, self._source, self._pipeline = self._setup.config, self._setup.source, self._setup.pipeline
         self._valid: Measured | None = None
         self._trainer = self._make_trainer()

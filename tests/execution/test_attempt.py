@@ -109,6 +109,11 @@ def test_devices_of_workers(settings: dict[str, object], gpus: int, expected: li
     assert worker_devices(ExecutionSettings(**settings), gpus) == expected
 
 
+def test_more_workers_than_the_machine_can_hold_are_refused() -> None:
+    with pytest.raises(UsageError, match="--workers=10000: this machine has the memory of at most"):
+        worker_devices(ExecutionSettings(workers=10_000), 0)
+
+
 def test_a_worker_for_every_core() -> None:
     one, all_cores = (len(worker_devices(ExecutionSettings(threads_per_worker=n), 0)) for n in (10_000, 1))
     assert one == 1

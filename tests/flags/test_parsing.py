@@ -67,6 +67,7 @@ def test_a_flagfile_repeats_its_flags(command: Command, recipe: str, tmp_path: P
         (["--flagfile=nowhere/digits.cfg"], "no such file"),
         (["--flagfile=digit.cfg"], "digits.cfg"),
         (["--flagfile=."], "no such file"),
+        (["--flagfile=/dev/zero"], "no such file"),
     ],
 )
 def test_wrong_command_lines(words: list[str], message: str) -> None:

@@ -1,5 +1,6 @@
 """Canonical forms: equal for the same network however it is written, different for different ones."""
 
+import hashlib
 from collections import Counter
 from itertools import combinations, permutations, product
 
@@ -8,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_nas.spaces.canonical import Link, canonical_order
+from rl_nas.spaces.canonical import Link, _Search, canonical_order
+from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.cells import CELL_INPUTS, Block, Cell, CellGenotype
 from rl_nas.spaces.chain import ChainGenotype, ChainLayer
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import INPUT, NASBENCH101_OPERATIONS, OUTPUT, ModelSpec, nasbench101
 from rl_nas.spaces.nasbench201 import NASBENCH201_OPERATIONS, EdgeCell, nasbench201
 from rl_nas.spaces.nasnet import nasnet
+from rl_nas.spaces.settings import SpaceSettings
 
 SEEDS = st.integers(0, 2**32)
 
@@ -124,6 +127,73 @@ def test_order_tells_apart_what_colours_cannot() -> None:
 def test_twenty_equal_blocks_are_ordered_at_once() -> None:
     cell = Cell(tuple(Block((0, 1), ("sep_3x3", "sep_3x3")) for _ in range(20)), tuple(range(2, 22)))
     assert cell.canonical() == cell
+
+
+def _rings(sizes: list[int]) -> list[Link]:
+    """Rings in which every second node reads both neighbours: color refinement tells none of their nodes apart."""
+    links, total, base = [], sum(sizes), 0
+    for size in sizes:
+        for n in range(size):
+            links += [Link(base + n, total + base + n, ""), Link(base + n, total + base + (n + 1) % size, "")]
+        base += size
+    return links
+
+
+def _chains(count: int, length: int) -> list[Link]:
+    """Equal chains side by side, all from node 0."""
+    starts = range(1, 1 + count * length, length)
+    return [Link(n - 1 if n > first else 0, n, "") for first in starts for n in range(first, first + length)]
+
+
+def _work(nodes: int, links: list[Link], most: int) -> int:
+    """The work that an order took, which its search stops at some multiple of the graph's size beyond the most."""
+    search = _Search(links, most)
+    search.smallest(search.refined([0] * nodes))
+    return most - search._work
+
+
+@pytest.mark.parametrize("count", [5, 10, 20])
+def test_equal_parts_are_ordered_in_polynomial_time(count: int) -> None:
+    """Their number of orders is a factorial; one of them stands for all."""
+    nodes, links = 1 + 3 * count, _chains(count, 3)
+    assert _work(nodes, links, 10**9) <= 10 * (nodes + len(links)) * count**3
+
+
+@pytest.mark.parametrize("sizes", [[3] * 10, [3, 4, 5, 6, 7, 8], [3, 3, 4, 4, 5, 5, 6, 6, 7, 7]])
+def test_hard_graphs_take_no_more_work_than_the_most(sizes: list[int]) -> None:
+    links = _rings(sizes)
+    once = 2 * sum(sizes) + len(links)
+    assert _work(2 * sum(sizes), links, 10_000) <= 10_000 + 2 * sum(sizes) * 10 * once
+    order = canonical_order(["x"] * 2 * sum(sizes), links)
+    assert sorted(order) == list(range(2 * sum(sizes)))
+    assert order == canonical_order(["x"] * 2 * sum(sizes), links)
+
+
+def test_a_small_genotype_of_many_equal_parts_has_a_key_at_once() -> None:
+    """Blocks in pairs, of which only the second is an output: 25! orders of a kilobyte of JSON."""
+    first, second = Block((0, 1), ("sep_3x3", "sep_3x3")), ("identity", "identity")
+    blocks = (*[first] * 25, *(Block((2 + n, 2 + n), second) for n in range(25)))
+    cell = Cell(blocks, tuple(range(27, 52)))
+    again = relabelled(cell, np.random.default_rng(0))
+    assert again.canonical() == cell.canonical()
+
+
+@pytest.mark.parametrize(
+    ("space", "keys"),
+    [
+        (SpaceSettings(space="nasnet"), "8a1b43cd951a9f4b"),
+        (SpaceSettings(space="amoebanet"), "768184d4a9ef16bd"),
+        (SpaceSettings(space="enas_micro", blocks=7), "0e8c7693eae11df6"),
+        (SpaceSettings(space="nas_rl", layers=8), "6a43964d6e511714"),
+        (SpaceSettings(space="nas_fpn"), "d1e1862d63a21880"),
+        (SpaceSettings(space="dpc"), "ae13fdf4f7112e54"),
+    ],
+)
+def test_keys_stay_as_runs_have_recorded_them(space: SpaceSettings, keys: str) -> None:
+    """Trials of a network that was measured before are known by its key, on resume too."""
+    rng, found = np.random.default_rng(0), find_space(space)
+    joined = "".join(found.canonical_key(found.sample(rng)) for _ in range(200))
+    assert hashlib.sha256(joined.encode()).hexdigest()[:16] == keys
 
 
 def nasbench101_graphs(vertices: int) -> set[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rl_nas.child.data.geometry import Geometry
+from rl_nas.errors import UsageError
 
 Target = Any
 """A tensor, or a dict of tensors by name."""
@@ -23,6 +24,24 @@ class Frame(NamedTuple):
     original: Any
     size: tuple[int, int]
     orientation: Any = 1
+
+
+MAX_CLASSES = 100_000
+"""Most classes of a data set: each has a name in memory."""
+
+
+def names_of_classes(feature: Any) -> tuple[str, ...]:
+    """The names of the classes of a label, or of the pixels of a mask.
+
+    Args:
+        feature: of TFDS, with a number of classes that a file may tell.
+
+    Raises:
+        UsageError: they are too many.
+    """
+    if (feature.num_classes or 0) > MAX_CLASSES:
+        raise UsageError(f"data set of {feature.num_classes} classes; expected at most {MAX_CLASSES:,}")
+    return tuple(feature.names)
 
 
 @dataclass(frozen=True)

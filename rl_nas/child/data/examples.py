@@ -1,6 +1,6 @@
 """The interface of data sets: examples by split, whatever they are stored in."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -46,6 +46,12 @@ class Examples(Protocol):
         """The name of each example of a split, at its number: a path below the split's folder, or a key.
 
         None: the data set does not name them.
+        """
+
+    def listing(self, split: str) -> Iterable[str]:
+        """What tells the examples of a split from others without reading them: names, sizes, annotations in memory.
+
+        The same wherever the data set is.
         """
 
     def unreadable(self) -> str | None:

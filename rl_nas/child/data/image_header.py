@@ -1,18 +1,37 @@
 """Headers of image files: their size, and how the image is to be turned upright (EXIF 2.3). No TensorFlow."""
 
 import contextlib
+import re
+import warnings
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import PIL.Image
 
+from rl_nas.regular_files import MIB, check_regular
+
 UPRIGHT = 1
 """Orientation of an image that is stored as it is seen."""
 
+MOST_PIXELS = 178_956_970
+"""Most pixels of an image that is decoded: half a GiB of RGB. Pillow's limit too; a few kilobytes may declare more."""
+
+EXPECTED = f"expected at most {MOST_PIXELS:,}: resize it"
+
+MOST_BYTES = 1024 * MIB
 _TAG = 0x0112
 _ORIENTATIONS = range(1, 9)
 _TRANSPOSED = range(5, 9)
 """Orientations that swap rows and columns."""
+
+warnings.filterwarnings("ignore", category=PIL.Image.DecompressionBombWarning)  # the limit above is ours
+
+
+class TooLargeError(ValueError):
+    """An image that would take too much memory; the message follows the name of the file."""
+
+    def __init__(self, pixels: int) -> None:
+        super().__init__(f"has {pixels} pixels; {EXPECTED}")
 
 
 class ImageHeader(NamedTuple):
@@ -32,21 +51,67 @@ class ImageHeader(NamedTuple):
         return self.stored[::-1] if self.orientation in _TRANSPOSED else self.stored
 
 
-def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...]) -> ImageHeader:
+def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...] | None = None) -> ImageHeader:
     """The header of an image file; its pixels are not read.
 
     Args:
         file: its path, or the file.
-        formats: those that are allowed, by Pillow's names.
+        formats: those that are allowed, by Pillow's names; None: all.
 
     Returns:
         Upright for all but JPEG files that say otherwise.
 
     Raises:
+        TooLargeError: it has more than `MOST_PIXELS`, in all frames together.
+        OSError: the path is no regular file; see `check_regular`.
         Exception: of many types, as files may be broken in any way.
     """
-    with PIL.Image.open(file, formats=formats) as image:
-        return ImageHeader((image.height, image.width), _orientation(image))
+    if isinstance(file, Path):
+        check_regular(file, MOST_BYTES)
+    try:
+        with PIL.Image.open(file, formats=formats) as image:
+            if image.format == "GIF":
+                _check_frames(image)
+            return ImageHeader((image.height, image.width), _orientation(image))
+    except PIL.Image.DecompressionBombError as error:
+        found = re.search(r"\d+", str(error))
+        raise TooLargeError(int(found[0]) if found else 0) from error
+
+
+def _check_frames(image: PIL.Image.Image) -> None:
+    """Decoders of GIF read all frames at once."""
+    pixels = frames_pixels(image.fp)  # type: ignore[attr-defined]
+    if pixels > MOST_PIXELS:
+        raise TooLargeError(pixels)
+
+
+def frames_pixels(file: IO[bytes]) -> int:
+    """Pixels of all frames of a GIF file as its descriptors declare them (CompuServe 1990, sections 18 to 24)."""
+    file.seek(10)
+    _skip_colors(file, before=2)
+    pixels = 0
+    while kind := file.read(1):
+        if kind == b"\x2c":
+            file.seek(4, 1)
+            width, height = (int.from_bytes(file.read(2), "little") for _ in range(2))
+            pixels += width * height
+            _skip_colors(file, before=0)
+            file.seek(1, 1)
+        elif kind == b"\x21":
+            file.seek(1, 1)
+        else:
+            break
+        while size := file.read(1):
+            if size == b"\0":
+                break
+            file.seek(size[0], 1)
+    return pixels
+
+
+def _skip_colors(file: IO[bytes], before: int) -> None:
+    """Skips the flags of a table of colors, some bytes before it, and the table if there is one."""
+    flags = (file.read(1) or b"\0")[0]
+    file.seek(before + ((3 << 1 + (flags & 7)) if flags & 0x80 else 0), 1)
 
 
 def _orientation(image: PIL.Image.Image) -> int:

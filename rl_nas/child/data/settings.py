@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from rl_nas.errors import UsageError
 from rl_nas.image_size import parse_image_size
-from rl_nas.settings import Settings, setting
+from rl_nas.settings import MAX_SEED, Settings, setting
 
 FOLDER = "folder:"
 """Prefix of the names of data sets that are folders of the user's files, in a layout of a task."""
@@ -56,7 +56,9 @@ class DataSettings(Settings):
     image_size: str | None = setting(
         None, "pixels, N for a square or HxW; resize images to this (needed where their sizes differ)"
     )
-    split_seed: int = setting(0, "seed of the choice of held-out images; the same for runs to be compared", minimum=0)
+    split_seed: int = setting(
+        0, "seed of the choice of held-out images; the same for runs to be compared", minimum=0, maximum=MAX_SEED
+    )
 
     def __post_init__(self) -> None:
         given: Any = self.image_size
@@ -102,7 +104,9 @@ class AugmentSettings(Settings):
 
     title: ClassVar[str] = "Augmentation"
 
-    crop_margin: int = setting(0, "pixels; enlarge images by this on every side, then crop them at random", minimum=0)
+    crop_margin: int = setting(
+        0, "pixels; enlarge images by this on every side, then crop them at random", minimum=0, maximum=10_000
+    )
     crop: str = setting(
         "pad", "how images are enlarged before the crop: by zeros, or by upsampling", choices=("pad", "upsample")
     )
@@ -112,8 +116,9 @@ class AugmentSettings(Settings):
         "smallest factor of random scaling, drawn evenly up to scale_max (Chen et al. 2017: 0.5 to 2); the image's own"
         " size is then cut out at random, with the mean color beyond the image",
         above=0,
+        maximum=100,
     )
-    scale_max: float = setting(1.0, "largest factor of random scaling", above=0)
+    scale_max: float = setting(1.0, "largest factor of random scaling", above=0, maximum=100)
     cutout: int = setting(0, "pixels; set a random square of this size in every image to the mean color", minimum=0)
 
     def __post_init__(self) -> None:
@@ -150,15 +155,22 @@ class InputPipelineSettings(Settings):
         minimum=0,
         maximum=1,
     )
-    rand_augment: int = setting(0, "random operations on every image (Cubuk et al. 2020); 0: none", minimum=0)
+    rand_augment: int = setting(
+        0, "random operations on every image (Cubuk et al. 2020); 0: none", minimum=0, maximum=100
+    )
     rand_augment_magnitude: float = setting(0.3, "strength of these operations", minimum=0, maximum=1)
     mixup: float = setting(
         0.0, "mix pairs of images, fractions from Beta(this, this) (Zhang et al. 2018); 0: no", minimum=0
     )
     memory_gib: float = setting(
-        4.0, "keep encoded images up to this many GiB in memory, and order them by one permutation", minimum=0
+        4.0,
+        "keep encoded images up to this many GiB in memory, and order them by one permutation",
+        minimum=0,
+        maximum=1e6,
     )
-    shuffle_buffer: int = setting(20000, "images among which the next one is drawn, if not kept in memory", minimum=1)
+    shuffle_buffer: int = setting(
+        20000, "images among which the next one is drawn, if not kept in memory", minimum=1, maximum=100_000_000
+    )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,9 +10,11 @@ import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, Frame, Target
 from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.fingerprint import fingerprint_of
 from rl_nas.child.data.image_header import UPRIGHT
+from rl_nas.child.data.image_limits import TOO_LARGE, size_problem
 from rl_nas.child.data.orientation import orientation, turned
-from rl_nas.child.data.refusal import refused
+from rl_nas.child.data.refusal import refuse, refused
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.splits import TEST, TRAIN, VALID, assign_roles, test_split
 from rl_nas.errors import UsageError
@@ -130,6 +133,10 @@ class ImageSource:
             image = tf.cast(tf.round(tf.image.resize(image, self.shape[:2], antialias=True)), tf.uint8)
         return tf.ensure_shape(image, self.shape)
 
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells the data set from others, as JSON values; see `fingerprint_of`."""
+        return fingerprint_of(self._examples, self.class_names)
+
     def check_targets(self, part: str, advice: str) -> None:
         """Raises `UsageError` if a part has secret targets, with advice what to do."""
         examples = self.part(part).take(-1 if self.annotation.negatives else 1)
@@ -142,16 +149,20 @@ class ImageSource:
         try:
             yield
         except tf.errors.InvalidArgumentError as error:
-            if (problem := refused(error)) is not None:
+            problem = refused(error)
+            if problem is not None and not str(problem).startswith(TOO_LARGE):
                 raise problem from error
             file = self._examples.unreadable()
+            if problem is not None:
+                raise UsageError(f"{file or f'an image of {self.name}'} {problem}") from error
             if file is None:
                 raise
             raise UsageError(f"{file} cannot be decoded; fix or remove it") from error
 
     def _decode(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """An image in its own size, and the orientation that it was stored in."""
-        image = self._stored.decode_example(encoded)
+        with tf.control_dependencies([refuse(size_problem(encoded))]):
+            image = self._stored.decode_example(tf.identity(encoded))
         if not self._examples.upright:
             return image, tf.constant(UPRIGHT)
         turn = orientation(encoded)

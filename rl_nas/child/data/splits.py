@@ -188,8 +188,14 @@ def _groups(examples: Examples, settings: DataSettings, total: int) -> np.ndarra
 
 def _natural_order(names: Sequence[str]) -> np.ndarray:
     """The order of names, in which frame10 follows frame9."""
-    parts = [[int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)] for name in names]
+    parts = [[_by_value(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)] for name in names]
     return np.array(sorted(range(len(names)), key=parts.__getitem__))
+
+
+def _by_value(digits: str) -> tuple[int, str]:
+    """A sort key of whole numbers of any length."""
+    digits = digits.lstrip("0")
+    return len(digits), digits
 
 
 def _too_many(settings: DataSettings, total: int, train: int, apart: int) -> str:

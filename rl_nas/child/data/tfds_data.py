@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -90,6 +90,12 @@ class PreparedExamples(Examples):
         for number, name in self.read(split, images).map(lambda number, example: (number, example[texts[0]])):
             names[int(number)] = name.numpy().decode("utf-8", "replace")
         return names
+
+    def listing(self, split: str) -> Iterable[str]:
+        """Name and version of the data set, and sizes of the split."""
+        info = self._builder.info
+        of_split = info.splits[split]
+        yield repr((info.full_name, of_split.num_bytes, [*of_split.shard_lengths]))
 
     def unreadable(self) -> None:
         """None: the examples are not files."""

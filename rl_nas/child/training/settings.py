@@ -30,8 +30,10 @@ class TrainingSettings(Settings):
 
     title: ClassVar[str] = "Child training"
 
-    epochs: int = setting(20, "passes over the training images", minimum=1)
-    batch_size: int = setting(128, "images of a train step; the last partial batch of an epoch is dropped", minimum=1)
+    epochs: int = setting(20, "passes over the training images", minimum=1, maximum=1_000_000)
+    batch_size: int = setting(
+        128, "images of a train step; the last partial batch of an epoch is dropped", minimum=1, maximum=1_000_000
+    )
     learning_rate: float = setting(0.1, "largest learning rate", above=0)
     learning_rate_batch: int | None = setting(
         None, "batch size that the learning rate is for: it is scaled in proportion; left out: not scaled", minimum=1
@@ -51,7 +53,7 @@ class TrainingSettings(Settings):
     )
     restart_epochs: float = setting(10.0, "length of the first half cosine; schedule cosine_restarts", above=0)
     restart_growth: float = setting(
-        2.0, "ratio of each half cosine's length to the one before; schedule cosine_restarts", minimum=1
+        2.0, "ratio of each half cosine's length to the one before; schedule cosine_restarts", minimum=1, maximum=1000
     )
     decay_rate: float = setting(0.97, "factor of each decay; schedule exponential", above=0, maximum=1)
     decay_epochs: float = setting(2.4, "epochs between two decays; schedule exponential", above=0)
@@ -129,9 +131,11 @@ class DeviceSettings(Settings):
         "float32", "number type that layers compute in; weights are float32", choices=("float32", "bfloat16", "float16")
     )
     steps_per_loop: int = setting(
-        20, "train steps between two checks of the loss, without returning to Python", minimum=1
+        20, "train steps between two checks of the loss, without returning to Python", minimum=1, maximum=1_000_000
     )
-    logical_cpus: int = setting(1, "split the CPU into this many devices, to try distribution without GPUs", minimum=1)
+    logical_cpus: int = setting(
+        1, "split the CPU into this many devices, to try distribution without GPUs", minimum=1, maximum=256
+    )
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,17 @@
 import os
 import random
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.image_header import MOST_BYTES
+from rl_nas.child.data.image_limits import can_be_decoded
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import check_regular
 
 _EXTENSIONS = (".png", ".jpg", ".jpeg")
 _SHOWN = 3
@@ -75,13 +78,18 @@ class ClassFolder(Examples):
         """Paths in the split's folder."""
         return [file for file, _ in self._files[split]]
 
+    def listing(self, split: str) -> Iterable[str]:
+        """Names, classes and sizes of the files; in a bucket, where to ask for each size takes long, no sizes."""
+        for file, label in self._files[split]:
+            path = self._whole(split, file)
+            size = "" if "://" in path else os.path.getsize(path)
+            yield f"{file} {label} {size}\n"
+
     def unreadable(self) -> str | None:
         """The first file that is not an image."""
         for split in self.sizes:
             for _, example in self.read(split, ["image"]):
-                try:
-                    tf.io.decode_image(example["image"])
-                except tf.errors.InvalidArgumentError:
+                if not can_be_decoded(example["image"]):
                     return str(example["image/filename"].numpy().decode())
         return None
 
@@ -117,10 +125,21 @@ def _list_class(folder: str, name: str, left_out: Counter[str]) -> _Class:
     files = []
     for entry in _entries(f"{folder}/{name}"):
         if entry.lower().endswith(_EXTENSIONS):
+            _check_file(f"{folder}/{name}/{entry}")
             files.append(f"{name}/{entry}")
         else:
             left_out[_kind(entry)] += 1
     return _Class(name, files)
+
+
+def _check_file(path: str) -> None:
+    """Raises `UsageError` for what would never be read to its end; files of buckets are regular."""
+    try:
+        check_regular(path, MOST_BYTES)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}; remove it") from error
 
 
 def _kind(name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from rl_nas.child.data.annotation import Annotation
+from rl_nas.child.data.annotation import Annotation, names_of_classes
 
 
 def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
@@ -20,7 +20,7 @@ def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotat
     label = labels[0]
     return Annotation(
         image=images[0],
-        class_names=tuple(features[label].names),
+        class_names=names_of_classes(features[label]),
         read=lambda example: example[label],
         is_given=lambda target: bool(target >= 0),
     )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from rl_nas.child.data.annotation import Annotation, Frame
+from rl_nas.child.data.annotation import Annotation, Frame, names_of_classes
 from rl_nas.child.data.geometry import Geometry, warp_points
 from rl_nas.child.data.orientation import turned_points
 from rl_nas.child.data.refusal import refuse
@@ -92,7 +92,7 @@ def box_annotation(
     kind = box.bbox_format
     if (kind if kind is None else kind.value.lower()) not in _RELATIVE:
         raise UsageError(f"boxes of feature {found.objects} are {kind.value}; expected REL_YXYX, the default of TFDS")
-    own = tuple(sequence.feature[found.label].names) if found.label else (found.objects,)
+    own = names_of_classes(sequence.feature[found.label]) if found.label else (found.objects,)
     names, numbers = choose_classes(own, settings.classes)
     most: int | None = getattr(sequence, "most", None)
     rows = settings.max_boxes or most or MAX_BOXES

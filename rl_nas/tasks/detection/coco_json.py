@@ -88,11 +88,10 @@ def read_coco_file(file: Path, images: Mapping[str, Path], odd: Oddities) -> Lis
 
 def _looks_so(file: Path) -> bool:
     """Whether a file names what COCO's have; it may be long, and is not parsed."""
-    with file.open("rb") as opened:
-        if not file.stat().st_size:
-            return False
-        with mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return all(content.find(b'"%s"' % word) >= 0 for word in (b"images", b"annotations"))
+    if not file.is_file() or not file.stat().st_size:
+        return False
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return all(content.find(b'"%s"' % word) >= 0 for word in (b"images", b"annotations"))
 
 
 def _splits(root: Path, files: Sequence[Path]) -> dict[str, Path]:

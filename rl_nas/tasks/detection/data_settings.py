@@ -40,6 +40,7 @@ class DetectionDataSettings(BoxFormatSettings):
         "most boxes of an image; an image with more is refused; left out: as many as a folder of yours has, 100 for"
         " data sets of TFDS",
         minimum=1,
+        maximum=100_000,
     )
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """Folders of images with boxes as a data set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,12 @@ class BoxFolder(ImageFiles):
         files = {split: [(image.name, image.file) for image in images] for split, images in listed.splits.items()}
         features = {OBJECTS: BoxSequence(listed.class_names, max(1, most)), NAME: tfds.features.Text()}
         super().__init__(root, files, seen, features, odd.told(root))
+
+    @override
+    def listing(self, split: str) -> Iterable[str]:
+        yield from super().listing(split)
+        for boxes in self._boxes[split]:
+            yield repr([array.tolist() for array in boxes])
 
     @override
     def targets(self, split: str) -> Callable[[tf.Tensor], dict[str, Any]]:

@@ -26,10 +26,12 @@ class DetectionHeadSettings(Settings):
         "levels of the feature pyramid, from the finest to the coarsest; level n has stride 2^n (RetinaNet: 3-7); left"
         f" out: {FINEST}-{COARSEST}, or those of a searched neck",
     )
-    neck_filters: int = setting(64, "filters of the neck's layers (RetinaNet: 256)", minimum=1)
+    neck_filters: int = setting(64, "filters of the neck's layers (RetinaNet: 256)", minimum=1, maximum=100_000)
     neck_repeats: int = setting(1, "necks behind each other (NAS-FPN: 7)", minimum=1, maximum=100)
-    tower_layers: int = setting(2, "layers of each of both towers, shared over levels (RetinaNet: 4)", minimum=0)
-    tower_filters: int = setting(64, "filters of the towers' layers (RetinaNet: 256)", minimum=1)
+    tower_layers: int = setting(
+        2, "layers of each of both towers, shared over levels (RetinaNet: 4)", minimum=0, maximum=100
+    )
+    tower_filters: int = setting(64, "filters of the towers' layers (RetinaNet: 256)", minimum=1, maximum=100_000)
     tower_separable: bool = setting(True, "separable convolutions in the towers, but for their last ones")
 
     def __post_init__(self) -> None:

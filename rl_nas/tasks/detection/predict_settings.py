@@ -25,7 +25,9 @@ class Suppression(Settings):
         minimum=0,
         maximum=1,
     )
-    max_detections: int = setting(100, "most detections of an image, those with the highest scores", minimum=1)
+    max_detections: int = setting(
+        100, "most detections of an image, those with the highest scores", minimum=1, maximum=100_000
+    )
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class DetectionPredictSettings(Settings):
         maximum=1,
     )
     max_detections: int | None = setting(
-        None, "most detections of an image; left out: as many as the exported network gives", minimum=1
+        None, "most detections of an image; left out: as many as the exported network gives", minimum=1, maximum=100_000
     )
 
     def check(self, exported: Suppression) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from rl_nas.child.data.annotation import Annotation, Frame
+from rl_nas.child.data.annotation import Annotation, Frame, names_of_classes
 from rl_nas.child.data.geometry import Geometry, warp_masks
 from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.child.data.orientation import turned
@@ -19,7 +19,7 @@ from rl_nas.tasks.segmentation.class_list import ClassList
 from rl_nas.tasks.segmentation.folders import NAME, MaskFile
 from rl_nas.tasks.segmentation.label_map import MASK_VALUES, LabelMap, label_map_text, make_label_map
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
-from rl_nas.tasks.segmentation.masks import IGNORE, UNKNOWN, check_size, decode_mask
+from rl_nas.tasks.segmentation.masks import IGNORE, UNKNOWN, check_size, decode_mask, read_header
 
 _WORDS = ("segmentation", "mask", "annotation", "label")
 """Parts of the names of features that hold masks, the likeliest first."""
@@ -97,7 +97,7 @@ def _own_classes(feature: Any) -> ClassList | None:
     if isinstance(feature, MaskFile):
         return feature.classes
     if isinstance(feature, tfds.features.LabeledImage) and feature.num_classes:
-        return ClassList(tuple(feature.names), of_values=True)
+        return ClassList(names_of_classes(feature), of_values=True)
     return None
 
 
@@ -125,7 +125,7 @@ def _decode(labels: LabelMap, kept: Mapping[str, tf.Tensor], frame: Frame) -> tf
         with tf.control_dependencies([refuse(problem)]):
             return tf.ensure_shape(tf.identity(found), [None, None])
 
-    mask = tf.cond(_is_gray8(content), quickly, lambda: tf.fill([1, 1], tf.constant(UNKNOWN, tf.uint8)))
+    mask = tf.cond(_is_gray8(content, stored), quickly, lambda: tf.fill([1, 1], tf.constant(UNKNOWN, tf.uint8)))
     complete = tf.reduce_all(tf.shape(mask) == stored) & tf.reduce_all(mask != UNKNOWN)
     whole = tf.cond(complete, lambda: mask, exactly)
     return nearest(turned(whole[..., tf.newaxis], turn)[..., 0], frame.size)
@@ -140,9 +140,12 @@ def nearest(mask: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     return tf.ensure_shape(mask, size)
 
 
-def _is_gray8(content: tf.Tensor) -> tf.Tensor:
+def _is_gray8(content: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    """Whether the content of a file is a gray PNG image of 8 bits and of this height and width, by its header."""
     header = tf.strings.join([tf.strings.substr(content, 0, 26), "\0" * 26])  # long enough, even of an empty file
-    return (tf.strings.substr(header, 0, 4) == b"\x89PNG") & (tf.strings.substr(header, 24, 2) == _GRAY8)
+    sides = tf.io.decode_raw(tf.strings.substr(header, 16, 8), tf.int32, little_endian=False)
+    fits = tf.reduce_all(tf.reverse(sides, [0]) == size)
+    return (tf.strings.substr(header, 0, 4) == b"\x89PNG") & (tf.strings.substr(header, 24, 2) == _GRAY8) & fits
 
 
 def _read_exactly(
@@ -151,9 +154,9 @@ def _read_exactly(
     """Class numbers of a mask, and what is wrong with it; nothing if that is empty."""
     called = name.decode(errors="replace")
     try:
-        mask = labels.classes_of(decode_mask(content, called), called)
         height, width = map(int, stored)
-        check_size(mask.shape, ImageHeader((height, width), int(orientation)), called)
+        check_size(read_header(content, called).size, ImageHeader((height, width), int(orientation)), called)
+        mask = labels.classes_of(decode_mask(content, called), called)
     except UsageError as error:
         return np.zeros([1, 1], np.uint8), str(error).encode()
     return mask, b""

@@ -1,6 +1,6 @@
 """Folders of images with masks as a data set."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,11 @@ class MaskFolder(ImageFiles):
     @override
     def bytes(self, split: str) -> int:
         return super().bytes(split) + sum(pair.mask.stat().st_size for pair in self._pairs[split])
+
+    @override
+    def listing(self, split: str) -> Iterable[str]:
+        yield from super().listing(split)
+        yield from (f"{pair.mask.stat().st_size}\n" for pair in self._pairs[split])
 
     @override
     def targets(self, split: str) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:

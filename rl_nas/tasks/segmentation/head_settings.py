@@ -19,7 +19,7 @@ class SegmentationHeadSettings(Settings):
     head: str | None = setting(
         None, "genotype of the head: a published name, a file, or a run's folder; left out: ASPP, unless it is searched"
     )
-    head_filters: int = setting(256, "filters of the head's and the decoder's layers", minimum=1)
+    head_filters: int = setting(256, "filters of the head's and the decoder's layers", minimum=1, maximum=100_000)
     head_dropout: float = setting(0.1, "fraction of the head's features dropped in training", minimum=0, maximum=0.99)
     pyramid_pooling: str = setting(
         "grid",
@@ -43,7 +43,9 @@ class SegmentationHeadSettings(Settings):
         f" {DECODER_STRIDE} if the backbone has it",
         minimum=0,
     )
-    decoder_filters: int = setting(48, "filters that the decoder reduces the low-level features to", minimum=1)
+    decoder_filters: int = setting(
+        48, "filters that the decoder reduces the low-level features to", minimum=1, maximum=100_000
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

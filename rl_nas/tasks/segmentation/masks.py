@@ -1,13 +1,14 @@
 """Masks in files: PNG images whose values stand for classes, read without any loss."""
 
 import io
+import math
 import struct
 from typing import NamedTuple
 
 import numpy as np
 import PIL.Image
 
-from rl_nas.child.data.image_header import ImageHeader
+from rl_nas.child.data.image_header import MOST_PIXELS, ImageHeader, TooLargeError
 from rl_nas.errors import UsageError
 
 IGNORE = 255
@@ -105,6 +106,8 @@ def decode_mask(content: bytes, name: str) -> np.ndarray:
         UsageError: the file is not such a PNG image.
     """
     header = read_header(content, name)
+    if math.prod(header.size) > MOST_PIXELS:
+        raise UsageError(f"mask {name} {TooLargeError(math.prod(header.size))}")
     try:
         with PIL.Image.open(io.BytesIO(content), formats=("PNG",)) as image:
             values: np.ndarray = np.asarray(image)

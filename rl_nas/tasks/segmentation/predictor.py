@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
-from rl_nas.child.data.image_header import UPRIGHT, ImageHeader
+from rl_nas.child.data.image_header import MOST_BYTES, UPRIGHT, ImageHeader
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import check_regular
 from rl_nas.tasks.display import Outputs, as_rgb
 from rl_nas.tasks.folder_files import check_inside, files_below
 from rl_nas.tasks.predictor import ImageFile, Predictor, Serve
@@ -81,6 +82,7 @@ class SegmentationPredictor(Predictor):
         if file.target is None:
             return
         try:
+            check_regular(file.target, MOST_BYTES)
             with file.target.open("rb") as opened:
                 size = read_header(opened.read(HEADER_BYTES), str(file.target)).size
         except OSError as error:

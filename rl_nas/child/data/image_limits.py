@@ -1,0 +1,70 @@
+"""Refusal of images that would take too much memory, inside of input pipelines, before they are decoded."""
+
+import io
+
+import numpy as np
+import tensorflow as tf
+
+from rl_nas.child.data.image_header import EXPECTED, MOST_PIXELS, TooLargeError, read_image_header
+
+TOO_LARGE = "has "
+"""Begin of the problem, which follows the name of the file."""
+
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
+_PNG_SIZES, _PNG_START = 16, 24
+"""Place of width and height, four bytes each, in a PNG file, and bytes up to their end."""
+
+
+def size_problem(encoded: tf.Tensor) -> tf.Tensor:
+    """What is wrong with the size that the content of an image file declares: text, empty if nothing is.
+
+    What cannot be read is left to the decoder, which says what is wrong. Headers of PNG and JPEG files are read by
+    TensorFlow, those of others by Python.
+    """
+    is_png = (tf.strings.substr(encoded, 0, len(_PNG)) == _PNG) & (tf.strings.length(encoded) >= _PNG_START)
+    is_jpeg = tf.strings.substr(encoded, 0, len(_JPEG)) == _JPEG
+
+    def pixels() -> tf.Tensor:
+        return tf.cond(is_png, lambda: _png_pixels(encoded), lambda: _jpeg_pixels(encoded))
+
+    def told() -> tf.Tensor:
+        found = pixels()
+        text = tf.strings.join([TOO_LARGE, tf.strings.as_string(found), f" pixels; {EXPECTED}"])
+        return tf.where(found > MOST_PIXELS, text, "")
+
+    def read() -> tf.Tensor:
+        # Not stateful: otherwise tf.data would read one image at a time in deterministic runs.
+        return tf.ensure_shape(tf.numpy_function(_read_problem, [encoded], tf.string, stateful=False), [])
+
+    return tf.cond(is_png | is_jpeg, told, read)
+
+
+def can_be_decoded(encoded: tf.Tensor) -> bool:
+    """Whether the content of an image file is an image, and not too large; eagerly."""
+    try:
+        if size_problem(encoded).numpy():
+            return False
+        tf.io.decode_image(encoded, expand_animations=False)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
+
+
+def _png_pixels(encoded: tf.Tensor) -> tf.Tensor:
+    sides = tf.io.decode_raw(tf.strings.substr(encoded, _PNG_SIZES, 8), tf.int32, little_endian=False)
+    return tf.reduce_prod(tf.cast(sides, tf.int64))
+
+
+def _jpeg_pixels(encoded: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_prod(tf.cast(tf.image.extract_jpeg_shape(encoded)[:2], tf.int64))
+
+
+def _read_problem(encoded: bytes | np.ndarray) -> bytes:
+    content = encoded if isinstance(encoded, bytes) else encoded.item()  # eagerly an array of objects
+    try:
+        read_image_header(io.BytesIO(content))
+    except TooLargeError as error:
+        return str(error).encode()
+    except Exception:
+        return b""
+    return b""

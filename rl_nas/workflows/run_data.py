@@ -1,0 +1,37 @@
+"""The data of a run: those that it was started with, wherever they are now."""
+
+from typing import Any
+
+from rl_nas.child.data.fingerprint import difference
+from rl_nas.child.data.source import ImageSource
+from rl_nas.errors import UsageError
+from rl_nas.store.json_files import OTHERS, check_form
+from rl_nas.store.run_folder import RunFolder
+from rl_nas.workflows.run_config import DATA
+
+_SPLIT = {"examples": int, "listing": str, "sample": str}
+_FORM = {"classes": [str], "splits": {OTHERS: _SPLIT}}
+
+
+def checked_data(source: ImageSource, folder: RunFolder, *, resumed: bool) -> dict[str, Any]:
+    """The fingerprint of a run's data.
+
+    Args:
+        source: the data.
+        folder: of the run.
+        resumed: whether the run is continued; its data must be those that it was started with, if it has recorded them.
+
+    Raises:
+        UsageError: they are others.
+    """
+    found = source.fingerprint()
+    recorded = folder.read_config().get(DATA) if resumed else None
+    if recorded is not None:
+        check_form(recorded, _FORM, folder.config)
+        other = difference(recorded, found)
+        if other is not None:
+            raise UsageError(
+                f"--dataset={source.settings.dataset} is not the data that {folder.path} was started with: it has"
+                f" {other}; give the same data, or start another run"
+            )
+    return found

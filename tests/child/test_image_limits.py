@@ -1,0 +1,89 @@
+"""Images that would take too much memory are refused by their headers, before anything is decoded."""
+
+import io
+import os
+from pathlib import Path
+
+import image_bombs
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+from classifying import image_data, image_source
+
+from rl_nas.child.data.image_header import TooLargeError, frames_pixels, read_image_header
+from rl_nas.child.data.image_limits import can_be_decoded, size_problem
+from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
+from rl_nas.errors import UsageError
+
+KINDS = {"png": image_bombs.png, "jpg": image_bombs.jpeg, "gif": image_bombs.gif}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pixels_are_counted_by_the_header_alone(kind: str) -> None:
+    content = KINDS[kind]()
+    assert len(content) < 4000
+    with pytest.raises(TooLargeError, match=r"has \d+ pixels; expected at most 178,956,970: resize it"):
+        read_image_header(io.BytesIO(content))
+    assert size_problem(tf.constant(content)).numpy().startswith(b"has ")
+    assert not can_be_decoded(tf.constant(content))
+    (problem,) = tf.data.Dataset.from_tensors(content).map(size_problem).as_numpy_iterator()
+    assert problem.decode().endswith("resize it")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP"])
+def test_ordinary_images_have_no_problem(kind: str) -> None:
+    content = io.BytesIO()
+    PIL.Image.new("RGB", (30, 20)).save(content, kind)
+    assert size_problem(tf.constant(content.getvalue())).numpy() == b""
+    assert can_be_decoded(tf.constant(content.getvalue()))
+    assert read_image_header(content).stored == (20, 30)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"no image", b"BM", image_bombs.png()[:20]])
+def test_what_is_no_image_is_left_to_the_decoder(content: bytes) -> None:
+    assert size_problem(tf.constant(content)).numpy() == b""
+    assert not can_be_decoded(tf.constant(content))
+
+
+def test_frames_of_films_are_counted() -> None:
+    frames = [PIL.Image.fromarray(np.full([20, 30, 3], 40 * n, np.uint8)) for n in range(5)]
+    content = io.BytesIO()
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
+    assert frames_pixels(content) == 5 * 20 * 30
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("cat", "dog"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        for number in range(5):
+            PIL.Image.new("RGB", (9, 6)).save(tmp_path / "train" / name / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_searches_and_trainings_name_the_file(kind: str, folder: Path) -> None:
+    """The decoder goes by the content, whatever the file is called."""
+    bomb = folder / "train" / "dog" / "3.jpg"
+    bomb.write_bytes(KINDS[kind]())
+    settings = DataSettings(dataset=f"folder:{folder}", image_size="4", valid_fraction=0.2)
+    with pytest.raises(UsageError, match=rf"^{bomb} has \d+ pixels; expected at most 178,956,970: resize it$"):
+        image_data(settings)
+    source = image_source(settings)
+    pipeline = InputPipeline(source, InputPipelineSettings(normalization="unit"), seed=0)
+    with pytest.raises(UsageError, match=f"^{bomb} has "), source.decoding_errors():
+        list(pipeline.train(0, 1)), list(pipeline.measured("valid", 1))
+
+
+def test_files_that_never_end_are_not_read(folder: Path) -> None:
+    pipe = folder / "train" / "dog" / "3.jpg"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match=f"{pipe}: is a pipe or a device; expected a regular file; remove it"):
+        image_data(DataSettings(dataset=f"folder:{folder}", image_size="4"))
+    pipe.unlink()
+    with pipe.open("wb") as file:
+        file.truncate(10 * 2**30)  # sparse
+    with pytest.raises(UsageError, match="10,737,418,240 bytes; expected at most"):
+        image_data(DataSettings(dataset=f"folder:{folder}", image_size="4"))

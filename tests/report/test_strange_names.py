@@ -1,0 +1,47 @@
+"""Names of classes are a stranger's: on a terminal they neither steer it nor are read as markup."""
+
+import io
+
+import pytest
+
+from rl_nas.errors import printable_lines
+from rl_nas.report.live_line import LiveLine
+from rl_nas.report.prediction_text import metrics_text
+from rl_nas.report.training_progress import TrainingProgress
+
+NAMES = ("\x1b]0;owned\x07cat", "dog\x9b2J", "[/red]", "[bold]emu", "a\u202eb")
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, _Terminal])
+def test_progress_shows_them_as_they_are_written(stream: type[io.StringIO]) -> None:
+    shown = stream()
+    progress = TrainingProgress(10, 2, 4, stream=shown)
+    with progress.line:
+        progress.epoch({f"IoU {name}": 0.5 for name in NAMES})
+    text = shown.getvalue()
+    assert "]0;owned\x07" not in text
+    assert "\x9b" not in text
+    assert "\u202e" not in text
+    if stream is io.StringIO:
+        assert "[/red]" in text
+        assert "[bold]emu" in text
+
+
+def test_metrics_of_predictions() -> None:
+    text = printable_lines(metrics_text({"images": 2, "mIoU": 0.5, **{f"IoU/{name}": 0.25 for name in NAMES}}))
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert len(text.split("\n")) == 2 + len(NAMES)
+    assert r"IoU/\x1b]0;owned\x07cat" in text
+
+
+def test_warnings_are_no_markup() -> None:
+    shown = _Terminal()
+    progress = TrainingProgress(10, 2, 4, stream=shown)
+    with LiveLine(progress, shown) as line:
+        line.warn("[/red] of a file")
+    assert "[/red] of a file" in shown.getvalue()
