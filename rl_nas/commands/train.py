@@ -104,7 +104,7 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
     if config.run.resume:
         first = worker_index(config.devices) == 0
         recorded = folder.reopen() if first else folder.read_config()
-        return _resume(run_config.merge(parsed, recorded["flags"], CHANGEABLE), folder, debug)
+        return _resume(run_config.merge(parsed, recorded, CHANGEABLE), folder, debug)
     find_operations(config.operations)
     if config.start.init is None and config.start.init_head != "auto":
         raise UsageError(f"--init_head={config.start.init_head} has no effect without --init; leave it out")

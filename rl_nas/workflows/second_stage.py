@@ -19,7 +19,7 @@ from rl_nas.evaluation.retraining import FOUND, RANDOM, Candidate, Retrained, of
 from rl_nas.evaluation.settings import PretrainSettings
 from rl_nas.exit_codes import INTERRUPTED
 from rl_nas.flags.lists import names_of
-from rl_nas.flags.parsing import Command, flag_words, parse
+from rl_nas.flags.parsing import Command, Parsed, flag_words, parse
 from rl_nas.networks.genotypes import to_json
 from rl_nas.settings import Settings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
@@ -30,8 +30,9 @@ from rl_nas.tasks.catalog import TASK_SETTINGS
 from rl_nas.tasks.settings import PartSettings
 from rl_nas.trial import Trial, best_trials
 from rl_nas.workflows.config import SearchConfig, TrainConfig
-from rl_nas.workflows.run_config import named_plugins, portable
+from rl_nas.workflows.run_config import portable
 from rl_nas.workflows.settings import SecondStageSettings
+from rl_nas.workflows.trust import doors
 
 _FULL = "full"
 _TRAIN = Command(name="rl_nas train", summary="", examples=(), groups=TrainConfig.groups())
@@ -58,10 +59,7 @@ class SecondStage:
 
     def __init__(self, settings: SecondStageSettings, folder: SearchFolder, config: SearchConfig) -> None:
         self._settings, self._folder = settings, folder
-        flags = config.flags()
-        passed = {name: flags[name] for name in PASSED}
-        self._flags, self._plugins = flag_words(passed), flag_words(named_plugins(passed))
-        self._config = config
+        self._passed, self._config = {name: config.flags()[name] for name in PASSED}, config
 
     def run(self, compared: Sequence[Candidate]) -> dict[str, Any]:
         """Writes then.json and returns its content: the results of every training, and of the final one.
@@ -93,13 +91,15 @@ class SecondStage:
         home = self._folder.then / candidate.name
         folder = TrainingFolder(home / name)
         if not folder.results.exists():
+            read = parse(_TRAIN, [f"--flagfile={recipe}"])
+            flags = {**self._passed, **self._inherited(read)}
             if folder.config.exists():
-                words = ["--resume", *self._plugins]
+                words = ["--resume", *flag_words(portable(doors({**read.values, **flags})))]
             else:
                 make_folder(home)
                 write_text(home / "genotype.json", json.dumps(to_json(candidate.genotype), indent=2) + "\n")
-                words = [f"--genotype={home / 'genotype.json'}", f"--flagfile={recipe}", f"--seed={seed}", *self._flags]
-                words += self._inherited(recipe)
+                words = [f"--genotype={home / 'genotype.json'}", f"--flagfile={recipe}", f"--seed={seed}"]
+                words += flag_words(flags)
             words.append(f"--run_dir={folder.path}")
             done = subprocess.run(
                 [sys.executable, "-m", "rl_nas", "train", *words], stdout=subprocess.DEVNULL, check=False
@@ -110,12 +110,12 @@ class SecondStage:
                 return None
         return folder.read_results()
 
-    def _inherited(self, recipe: str) -> list[str]:
+    def _inherited(self, read: Parsed) -> dict[str, Any]:
         """Flags of the search that a recipe does not give: other parts of networks, and on its data those of tasks.
 
         Backbones start from their pretraining in the search, unless the recipe says from what.
         """
-        read, config = parse(_TRAIN, [f"--flagfile={recipe}"]), self._config
+        config = self._config
         same_data = portable(read.values)["dataset"] == portable(config.flags())["dataset"]
         groups: tuple[type[Settings], ...] = (PartSettings, *(TASK_SETTINGS if same_data else ()))
         if config.pretraining.epochs and not read.given & {"init", *PretrainSettings().flags()}:
@@ -124,7 +124,7 @@ class SecondStage:
         flags = {name: portable(config.flags())[name] for name in names}
         if flags.get("pretrain_epochs"):
             flags["pretrain_dir"] = flags["pretrain_dir"] or str(self._folder.pretrained)
-        return flag_words(flags)
+        return flags
 
 
 def published(settings: SecondStageSettings) -> list[str]:
