@@ -109,7 +109,8 @@ class BestChild:
             # A picture and a SavedModel of an earlier best must not stand beside this genotype.
             for picture in (self._folder.best / "cell.png", self._folder.examples):
                 picture.unlink(missing_ok=True)
-            shutil.rmtree(self._folder.best / "saved_model", ignore_errors=True)
+            for network in (self._folder.best / "saved_model", self._folder.network.path):
+                shutil.rmtree(network, ignore_errors=True)
         write_text(path, text)
 
 
