@@ -87,6 +87,8 @@ def read_network(folder: NetworkFolder, document: Mapping[str, Any], task: Task)
         _assign(network, arrays)
         problem = replace(task.problem(document["classes"], document["settings"]), facts=facts)
         normalization = Normalization(tuple(document["mean"]), tuple(document["deviation"]))
+        if {len(values) for values in normalization} != {network.input_shape[-1]}:
+            raise UsageError(f"its normalization is not for images of {network.input_shape[-1]} channels")
         serving = task.serving(problem, network, normalization, middle=document["middle"])
         serving.check()
     except UsageError as error:

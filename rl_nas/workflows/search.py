@@ -222,9 +222,10 @@ class SearchRun:
         serving = self._task.serving(networks.problem, network, self._setup.normalization)
         held_out = self._data.valid_images, self._data.valid_targets
         images, targets = selected(held_out, slice(_CHECKED_IMAGES))
-        extras, whole = self._setup.annotation.extras, None if self._setup.keras else plan
-        write_network(self.folder.network, serving, networks.problem, whole, extras)
+        extras = self._setup.annotation.extras
         agreement = write_checked_saved_model(serving, images, targets, self.folder.best / "saved_model", extras)
+        whole = None if self._setup.keras else plan
+        write_network(self.folder.network, serving, networks.problem, whole, extras)
         self._write_examples(serving, title)
         return agreement
 
