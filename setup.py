@@ -34,7 +34,7 @@ setup(
         "detection": ["pycocotools>=2.0.8"],
         "digits": ["scikit-learn>=1.4"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
-        "ray": ["ray>=2.40"],
+        "ray": ["ray>=2.52"],  # the first with tokens
         "test": [
             "rl_nas[detection,digits,onnx]",
             "build",
@@ -44,7 +44,7 @@ setup(
             "types-psutil",
             "pytest",
             "pytest-xdist",
-            "ray>=2.40",
+            "ray>=2.52",
             "ruff",
             "setuptools>=77",
             "wheel",

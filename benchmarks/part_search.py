@@ -41,8 +41,8 @@ from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.trial import Trial, best_trials
 from rl_nas.workflows.checks import with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.run_config import named_plugins
 from rl_nas.workflows.space import any_genotype, search_space
+from rl_nas.workflows.trust import doors
 
 _FREE = {*CHANGEABLE, "feature_dir", "pretrain_dir"} - {"trials"}
 """Flags that finished searches may have had other values of."""
@@ -181,7 +181,7 @@ def _search_all(settings: PartsSettings, config: SearchConfig, found: Mapping[st
             flags = {**_flags(config, name, seed), "run_dir": str(folder.path)}
             if folder.config.exists():  # the others are recorded
                 may_change = {flag: flags[flag] for flag in CHANGEABLE if flag in flags}
-                flags = {**may_change, **named_plugins(flags), "resume": True}
+                flags = {**may_change, **doors(flags), "resume": True}
             remark(f"search by {name}, seed {seed}")
             verb = [sys.executable, "-m", "rl_nas", "search"]
             if subprocess.run([*verb, *flag_words(flags)], stdout=sys.stderr, check=False).returncode:

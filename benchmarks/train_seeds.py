@@ -36,7 +36,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.statistics import estimate
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.workflows.config import TrainConfig
-from rl_nas.workflows.run_config import named_plugins
+from rl_nas.workflows.trust import doors
 
 SPLITS = {"valid": "held-out", "final_test": "test"}
 """Part of results.json -> its images."""
@@ -167,7 +167,7 @@ def _trained(
 
 
 def _train(folder: TrainingFolder, flags: Mapping[str, Any]) -> None:
-    again = ["--resume", *flag_words(named_plugins(flags))]
+    again = ["--resume", *flag_words(doors(flags))]
     words = again if folder.config.exists() else flag_words(flags)
     verb = [sys.executable, "-m", "rl_nas", "train", *words, f"--run_dir={folder.path}"]
     done = subprocess.run(verb, stdout=sys.stderr, check=False)

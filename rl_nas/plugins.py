@@ -30,6 +30,8 @@ def load_plugin(flag: str, name: str, known: Iterable[str] = ()) -> Any:
         hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(known)}, or module:NAME"
         raise UsageError(f"unknown --{flag}={name}; {hint}")
     module, _, attribute = name.partition(":")
+    if module.partition(".")[0] in sys.stdlib_module_names:
+        raise UsageError(f"--{flag}={name}: {module} is a module of Python itself; expected one of your own")
     search_in([os.getcwd()])  # as `python -m` does; an installed script does not
     try:
         found = importlib.import_module(module)
@@ -70,6 +72,24 @@ def check_call(flag: str, name: str, function: Callable[..., Any], *arguments: A
         signature.bind(*arguments)
     except TypeError as error:
         raise UsageError(f"--{flag}={name} takes {signature}; expected {expected}") from error
+
+
+def check_returns(flag: str, name: str, function: Callable[..., Any], kind: type, expected: str) -> None:
+    """Checks that what a user's class or function makes may be of a type, before it is called.
+
+    Args:
+        flag: name of the flag.
+        name: `module:NAME`.
+        function: the class or function.
+        kind: the type.
+        expected: description of what was expected.
+
+    Raises:
+        UsageError: the class is another one, or the function says that it returns something else.
+    """
+    returned: Any = function if isinstance(function, type) else getattr(function, "__annotations__", {}).get("return")
+    if isinstance(returned, type) and not issubclass(returned, kind):
+        raise UsageError(f"--{flag}={name} makes {returned.__name__}; expected {expected}")
 
 
 def search_in(folders: Iterable[str]) -> None:

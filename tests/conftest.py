@@ -1,6 +1,8 @@
 """What holds for all tests."""
 
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import HealthCheck, settings
 # By default an example that takes longer than 200 ms fails: that is the machine's speed.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="rl_nas-state-")  # keys of the tests, for all their processes
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import ast
 import graphlib
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -199,16 +198,3 @@ def test_a_pure_room_does_not_import_tensorflow(room: str) -> None:
 def test_importing_rl_nas_does_not_import_tensorflow() -> None:
     probe = "import sys, rl_nas; sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
-
-
-UNSAFE = re.compile(
-    r"\b(pickle|cPickle|cloudpickle|dill|joblib|marshal|shelve)\b|allow_pickle=True|safe_mode=False|\beval\(|\bexec\("
-)
-
-
-def test_nothing_that_a_stranger_wrote_can_execute_code() -> None:
-    """What is read of run folders is JSON, SQLite, arrays without objects, and Keras files in safe mode."""
-    for path in ROOT.rglob("*.py"):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            assert not UNSAFE.search(line), f"{path}: {line}"
-            assert "load_model(" not in line or "safe_mode=True" in line, f"{path}: {line}"

@@ -106,6 +106,15 @@ class Half(rl_nas.Task):
     pass
 
 
+class Other:
+    def __init__(self):
+        raise AssertionError("it is not made")
+
+
+def counts() -> int:
+    raise AssertionError("it is not called")
+
+
 number = 3
 """
 
@@ -202,17 +211,21 @@ class TestRuns:
     def test_space(self, searched: Callable[[str], Path]) -> None:
         assert len(rows(searched("shallow"))) == 4
 
-    def test_resume_wants_the_code_again_and_goes_on(self, searched: Callable[[str], Path], home: Path) -> None:
-        folder = searched("processes")
+    def test_resume_of_another_users_run_wants_the_code_again_and_goes_on(
+        self, searched: Callable[[str], Path], home: Path, tmp_path: Path
+    ) -> None:
+        folder, elsewhere = searched("processes"), {"XDG_STATE_HOME": str(tmp_path)}
         for given in ((), (STRATEGY, REWARD)):
-            refused = rl_nas(home, "search", "--resume", f"--run_dir={folder}", "--trials=5", *given)
+            refused = rl_nas(home, "search", "--resume", f"--run_dir={folder}", "--trials=5", *given, **elsewhere)
             assert refused.returncode == 2
             assert len(refused.stderr.splitlines()) == 1
-            assert "code that this call has not named; give the flag" in refused.stderr
+            assert "which you did not start here" in refused.stderr
             assert f"--operations={OPERATIONS.partition('=')[2]}" in refused.stderr
-        resumed = rl_nas(home, "search", "--resume", f"--run_dir={folder}", "--trials=5", *OWN)
+        resumed = rl_nas(home, "search", "--resume", f"--run_dir={folder}", "--trials=5", *OWN, **elsewhere)
         assert resumed.returncode == 0, resumed.stderr
-        assert len(rows(folder)) == 5
+        again = rl_nas(home, "search", "--resume", f"--run_dir={folder}", "--trials=6", **elsewhere)
+        assert again.returncode == 0, again.stderr
+        assert len(rows(folder)) == 6
 
     def test_worker_with_another_working_folder(
         self, searched: Callable[[str], Path], home: Path, tmp_path: Path
@@ -237,10 +250,11 @@ class TestRuns:
         assert done.returncode == 0, done.stderr
         results = json.loads((folder / "results.json").read_text())
         assert (results["task"], results["classes"]) == ("parity", ["even", "odd"])
-        again = rl_nas(home, "train", "--resume", f"--run_dir={folder}", TASK)
+        resume = ("train", "--resume", f"--run_dir={folder}")
+        again = rl_nas(home, *resume, TASK, XDG_STATE_HOME=str(home / "others"))
         assert again.returncode == 2
-        assert f"--operations={ONCE}, code that this call has not named" in again.stderr
-        assert rl_nas(home, "train", "--resume", f"--run_dir={folder}", TASK, f"--operations={ONCE}").returncode == 0
+        assert f"which you did not start here, has --operations={ONCE}; if you trust that" in again.stderr
+        assert rl_nas(home, *resume, TASK, f"--operations={ONCE}").returncode == 0
 
 
 def test_modules_are_found_on_pythonpath(home: Path, tmp_path: Path) -> None:
@@ -264,6 +278,8 @@ class TestErrors:
             ("broken:missing", "module broken has no missing; it is "),
             ("needy:x", "module needy cannot be imported: No module named 'no_such_module'"),
             ("garbled:x", "module garbled cannot be imported: SyntaxError: invalid syntax (garbled.py, line 1)"),
+            ("os:abort", "os is a module of Python itself; expected one of your own"),
+            ("broken:counts", "makes int; expected a SearchSpace or a function without arguments that returns one"),
             ("leaves:x", "module leaves cannot be imported: SystemExit: 3"),
             ("broken:number", "is int; expected a SearchSpace"),
             ("broken:of_two", "takes (one, two); expected a SearchSpace or a function without arguments"),
@@ -315,6 +331,8 @@ class TestErrors:
     def test_tasks(self, here: Path) -> None:
         with pytest.raises(UsageError, match="--task=broken:Half has no annotation, head, metric, objective"):
             find_task("broken:Half")
+        with pytest.raises(UsageError, match=r"--task=broken:Other makes Other; expected an rl_nas\.Task"):
+            find_task("broken:Other")
 
     def test_an_operation_that_fails_at_one_size_makes_an_invalid_child(self, here: Path) -> None:
         names = find_operations(OperationSettings(operations="broken:large_alone"))
@@ -430,19 +448,22 @@ class TestStrangers:
     def test_run(self, stranger: Path, flag: str, verb: str, capsys: pytest.CaptureFixture[str]) -> None:
         value = "sep_3x3,evil:x" if flag == "operations" else "evil:x"
         self.run(stranger, {flag: value})
-        message = f"the run has --{flag}={value}, code that this call has not named; give the flag again"
+        message = f"which you did not start here, has --{flag}={value}; if you trust that, give it again, or --trust"
         self.refused([verb, "--resume", "--run_dir=run"], message, stranger, capsys)
 
     def test_recipe_of_a_run(self, stranger: Path, capsys: pytest.CaptureFixture[str]) -> None:
         recipe = stranger / "recipe.cfg"
         recipe.write_text("--task=evil:x\n")
         self.run(stranger, {"then_train": str(recipe)})
-        message = f"the run's --then_train={recipe} has --task=evil:x, code that this call has not named"
+        message = f"which you did not start here, has --then_train={recipe}; if you trust that, give it again"
         self.refused(["search", "--resume", "--run_dir=run"], message, stranger, capsys)
 
     def test_proxies_of_a_run(self, stranger: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.run(stranger, {"proxies": "reward=evil:x"})
-        self.refused(["proxy", "--resume", "--run_dir=run"], "changes reward, which is the same", stranger, capsys)
+        message = "has --proxies=reward=evil:x; if you trust that, give it again"
+        self.refused(["proxy", "--resume", "--run_dir=run"], message, stranger, capsys)
+        words = ["proxy", "--run_dir=new", "--proxies=reward=evil:x"]
+        self.refused(words, "changes reward, which is the same for all", stranger, capsys)
 
     def run(self, folder: Path, flags: dict[str, str]) -> None:
         (folder / "run").mkdir()

@@ -22,6 +22,7 @@ from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
 from rl_nas.workflows.export_source import ExportSource
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
+from rl_nas.workflows.trust import TrustSettings
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ EXPORT = Command(
         "rl_nas export --model=model.keras --dataset=folder:photos --image_size=32 --out=exported",
         "rl_nas export --model=model.keras --task=segmentation --dataset=folder:scans --classes=7 --out=exported",
     ),
-    groups=(ExportSettings, TaskSettings, DataSettings, *DATA_SETTINGS),
+    groups=(ExportSettings, TrustSettings, TaskSettings, DataSettings, *DATA_SETTINGS),
 )
 
 

@@ -1,4 +1,4 @@
-"""`rl_nas predict`: predictions for image files, by an exported SavedModel alone."""
+"""`rl_nas predict`: predictions for image files, by the files of an exported network alone."""
 
 import contextlib
 import json
@@ -14,16 +14,13 @@ from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.prediction_text import metrics_text
 from rl_nas.settings import Settings, setting
-from rl_nas.store.json_files import read_text
-from rl_nas.tasks.catalog import PREDICT_SETTINGS, TASKS, check_unread, find_task
+from rl_nas.tasks.catalog import PREDICT_SETTINGS, check_unread
 from rl_nas.tasks.settings import TaskSettings
-from rl_nas.tasks.task import Task
 from rl_nas.workflows.image_files import check_headers, find_images
+from rl_nas.workflows.predict_source import PredictSource
 from rl_nas.workflows.prediction_folder import PredictionFolder
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
-
-_EXTRA, _CLASSES, _TASK = "assets.extra", "labels.txt", "task.txt"
-_HINT = "export the network again"
+from rl_nas.workflows.trust import TrustSettings
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,9 @@ class PredictSettings(Settings):
 
     title: ClassVar[str] = "Model"
 
-    model: str | None = setting(None, "needed; a folder of `rl_nas export`, or a SavedModel of it or of a search")
+    model: str | None = setting(
+        None, "needed; the folder of an export, a training or a search; or, with --trust, a SavedModel without that"
+    )
     top: int = setting(3, "likeliest classes to show for each image, if the task has classes", minimum=1)
     out: str | None = setting(
         None,
@@ -52,7 +51,7 @@ PREDICT = Command(
         "rl_nas predict --model=exported --out=predicted --boxes=instances_val2017.json val2017",
         "rl_nas predict --model=exported --out=predicted --tile=513 --overlap=128 aerial.png",
     ),
-    groups=(PredictSettings, TaskSettings, *PREDICT_SETTINGS),
+    groups=(PredictSettings, TrustSettings, TaskSettings, *PREDICT_SETTINGS),
     words="image files (PNG, JPEG, GIF or BMP) of any size, and folders of them",
 )
 
@@ -68,12 +67,11 @@ def _run(parsed: Parsed) -> int:
         raise UsageError("--model is missing; give the folder that rl_nas export wrote")
     if not parsed.words:
         raise UsageError("no image; give the files after the flags, such as: rl_nas predict --model=exported cat.png")
-    path = _saved_model(Path(settings.model))
-    task = find_task(parsed.group(TaskSettings).task or _recorded_task(path))
+    source = PredictSource(settings.model, parsed.group(TaskSettings).task, trust=parsed.group(TrustSettings).trust)
+    task, names = source.task, source.class_names
     groups = [group.from_flags(parsed.values) for group in PREDICT_SETTINGS]
     check_unread(task, groups, own=task.predict_settings)
-    names = read_text(path / _EXTRA / _CLASSES, _HINT).splitlines()
-    predictor = task.predictor(names, _extras(task, path), parsed.values)
+    predictor = task.predictor(names, source.extras, parsed.values)
     files = find_images(parsed.words, predictor, lambda line: print(printable(line), file=sys.stderr, flush=True))
     check_headers(files, predictor)
     folder = None if settings.out is None else PredictionFolder(Path(settings.out), files)
@@ -82,7 +80,7 @@ def _run(parsed: Parsed) -> int:
 
     width, found, measured = max(len(file.shown) for file in files), dict[str, Any](), dict[str, float]()
     with folder or contextlib.nullcontext():
-        for one in predict_files(task, path, names, predictor, files, settings.top):
+        for one in predict_files(task, source.load(), names, predictor, files, settings.top):
             found[one.file.shown] = one.value
             if not as_json:
                 print(f"{printable(one.file.shown):{width}}  {printable(one.line)}")
@@ -101,30 +99,6 @@ def _print_end(found: Mapping[str, Any], measured: Mapping[str, float], *, as_js
         print(json.dumps({"images": found, "metrics": measured} if measured else found))
     elif measured:
         print(printable_lines(metrics_text(measured)))
-
-
-def _extras(task: Task, path: Path) -> dict[str, str]:
-    """The task's own files in an exported model."""
-    places = {name: path / _EXTRA / name for name in task.extras}
-    return {name: read_text(place, _HINT) for name, place in places.items() if place.is_file()}
-
-
-def _saved_model(folder: Path) -> Path:
-    for path in (folder, folder / "saved_model", folder / "best" / "saved_model"):
-        if (path / "saved_model.pb").is_file():
-            return path
-    raise UsageError(f"--model={folder} holds no SavedModel; expected the folder that rl_nas export wrote")
-
-
-def _recorded_task(path: Path) -> str:
-    """The task of an exported model: a name of the catalog, never code; networks of 0.1.0 were all classifiers."""
-    file = path / _EXTRA / _TASK
-    if not file.is_file():
-        return next(iter(TASKS))
-    name = read_text(file, _HINT).strip()
-    if name not in TASKS:
-        raise UsageError(f"{path} is of task {name!r}; give its code with --task=module:NAME if you trust it")
-    return name
 
 
 if __name__ == "__main__":

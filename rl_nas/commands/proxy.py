@@ -22,6 +22,7 @@ from rl_nas.store.json_files import blaming
 from rl_nas.workflows import run_config
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
+from rl_nas.workflows.trust import PLUGINS
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def _run(parsed: Parsed) -> int:
     run = SearchConfig.from_flags(parsed.values).run
     folder = run.folder
     if run.resume:
-        parsed = run_config.merge(parsed, folder.reopen()["flags"], _MAY_CHANGE)
+        parsed = run_config.merge(parsed, folder.reopen(), _MAY_CHANGE)
     with blaming(folder.config) if run.resume else nullcontext():
         settings, config = parsed.group(ProxySettings), SearchConfig.from_flags(parsed.values)
     ways = {name: SearchConfig.from_flags(_with(parsed, name).values) for name in _names(settings.proxies)}
@@ -98,7 +99,7 @@ def _names(proxies: str) -> list[str]:
 def _with(parsed: Parsed, name: str) -> Parsed:
     """The flags with the changes of a proxy."""
     changed = parse(PROXY, [f"--{word}" for word in name.split(",")])
-    fixed = {"trials", "run_dir", "resume", "proxies", *run_config.PLUGINS} & changed.given
+    fixed = {"trials", "run_dir", "resume", "trust", "proxies", *PLUGINS} & changed.given
     if fixed:
         raise UsageError(f"--proxies: {name!r} changes {', '.join(sorted(fixed))}, which is the same for all")
     return Parsed({**parsed.values, **{flag: changed.values[flag] for flag in changed.given}}, parsed.given)

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def _run(parsed: Parsed) -> int:
     given = SearchConfig.from_flags(parsed.values)
     folder = given.run.folder
     if not given.run.resume:
-        _check_second_stage(given, parsed.given)
+        _check_second_stage(given)
         config = with_one_shot_defaults(given)
         check_search(config)
         folder.check_new()
@@ -71,10 +71,10 @@ def _run(parsed: Parsed) -> int:
         folder.create(run_config.config(flags, started.data), run_config.repeating_flagfile(flags, SEARCH.name))
         return _follow(started, output)
     recorded = folder.reopen()
-    merged = run_config.merge(parsed, recorded["flags"], (*CHANGEABLE, *run_config.moved(recorded, parsed)))
+    merged = run_config.merge(parsed, recorded, (*CHANGEABLE, *run_config.moved(recorded, parsed)))
     with blaming(folder.config):
         config = SearchConfig.from_flags(merged.values)
-    _check_second_stage(config, parsed.given)
+    _check_second_stage(config)
     config = with_one_shot_defaults(config)
     check_search(config, resumed=True)
     continued = _prepared(config, folder, output, resumed=True)
@@ -140,11 +140,8 @@ def _print(result: SearchResult, output: OutputSettings) -> None:
     print(json.dumps(summary_json(result)) if output.json else printable_lines(summary_text(result)), flush=True)
 
 
-def _check_second_stage(config: SearchConfig, given: Collection[str]) -> None:
-    """Raises `UsageError` for recipes that `rl_nas train` cannot read and for unknown names, before a search.
-
-    Recipes from the run folder may not name code that this call does not name.
-    """
+def _check_second_stage(config: SearchConfig) -> None:
+    """Raises `UsageError` for recipes that `rl_nas train` cannot read and for unknown names, before a search."""
     settings = config.then
     for flag, recipe in (("then_train", settings.train), ("then_full", settings.full)):
         if recipe is not None:
@@ -152,8 +149,6 @@ def _check_second_stage(config: SearchConfig, given: Collection[str]) -> None:
                 read = parse(TRAIN, [f"--flagfile={recipe}"])
             except UsageError as error:
                 raise UsageError(f"--{flag}={recipe}: {error}") from error
-            if flag not in given:
-                run_config.check_plugins(read.values, given, f"the run's --{flag}={recipe}")
             if "genotype" in read.given:
                 raise UsageError(f"--{flag}={recipe} gives a --genotype; the search gives it: remove it")
             _check_division(f"--{flag}={recipe}", read.values, config.data)

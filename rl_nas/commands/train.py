@@ -106,7 +106,7 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
         first = worker_index(config.devices) == 0
         recorded = folder.reopen() if first else folder.read_config()
         changeable = (*CHANGEABLE, *run_config.moved(recorded, parsed))
-        return _resume(run_config.merge(parsed, recorded["flags"], changeable), folder, recorded, debug)
+        return _resume(run_config.merge(parsed, recorded, changeable), folder, recorded, debug)
     find_operations(config.operations)
     if config.start.init is None and config.start.init_head != "auto":
         raise UsageError(f"--init_head={config.start.init_head} has no effect without --init; leave it out")

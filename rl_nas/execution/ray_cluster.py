@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -35,6 +36,10 @@ _GROW = 2.0
 """Seconds between two checks for more room."""
 _ANSWER = 10.0
 """Seconds within which a cluster must answer."""
+_LOOPBACK = "127.0.0.1"
+_LOCAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
+"""Environment in which Ray, when it is imported, decides that its services listen on `_LOOPBACK` alone, as on systems
+where it has no clusters, and answer only those who know the token."""
 _PATIENCE = 120.0
 """Seconds without room for a single child, after which the search gives up."""
 _START = 900.0
@@ -218,11 +223,15 @@ class _Host:
 
 
 def _connected(address: str | None) -> Any:
+    where: dict[str, Any] = {"address": address}
+    if address is None:
+        where = {"address": "local", "include_dashboard": False, "_node_ip_address": _LOOPBACK}
+        os.environ.update(_LOCAL)
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # of this process and those that it starts
     try:
         import ray
     except ImportError as error:
         raise UsageError("--executor=ray needs Ray: pip install 'rl_nas[ray]'") from error
-    where: dict[str, Any] = {"include_dashboard": False} if address is None else {"address": address}
     try:
         if address is not None and ":" in address:
             # Ray itself tries for minutes, and then ends the process.

@@ -268,13 +268,19 @@ def _flags_in(name: str, read: list[str]) -> list[str]:
     return flags
 
 
-def _find_flagfile(name: str) -> str:
-    """The file if it exists; otherwise, for `NAME.cfg` and `flags/NAME.cfg`, the recipe that comes with rl_nas."""
+def packaged_recipe(name: str) -> str | None:
+    """The path of a recipe that comes with rl_nas, for `NAME.cfg` and `flags/NAME.cfg` where there is no such file."""
     path = Path(name)
     packaged = resources.files("rl_nas.flags") / path.name
-    if not path.exists() and path.parent in (Path(), Path("flags")) and packaged.is_file():
-        return str(packaged)
-    if not path.is_file():
+    return (
+        str(packaged) if not path.exists() and path.parent in (Path(), Path("flags")) and packaged.is_file() else None
+    )
+
+
+def _find_flagfile(name: str) -> str:
+    """The file, if it exists, or the recipe of that name that comes with rl_nas."""
+    packaged = packaged_recipe(name)
+    if packaged is None and not Path(name).is_file():
         recipes = sorted(f.name for f in resources.files("rl_nas.flags").iterdir() if f.name.endswith(".cfg"))
         raise UsageError(f"--flagfile={name}: no such file; recipes that come with rl_nas: {', '.join(recipes)}")
-    return name
+    return packaged or name

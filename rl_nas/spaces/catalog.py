@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rl_nas.errors import UsageError
-from rl_nas.plugins import check_call, load_plugin
+from rl_nas.plugins import check_call, check_returns, load_plugin
 from rl_nas.spaces.amoebanet import amoebanet
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.dpc_space import dpc, rates_of
@@ -82,7 +82,9 @@ def find_space(settings: SpaceSettings, operations: Sequence[str] | None = None)
 def _own_space(name: str) -> SearchSpace[Any]:
     space = load_plugin("space", name, SPACES)
     if callable(space):
-        check_call("space", name, space, expected="a SearchSpace or a function without arguments that returns one")
+        expected = "a SearchSpace or a function without arguments that returns one"
+        check_returns("space", name, space, SearchSpace, expected)
+        check_call("space", name, space, expected=expected)
         space = space()
     if not isinstance(space, SearchSpace):
         raise UsageError(

@@ -116,7 +116,8 @@ class BestChild:
             # A picture and a SavedModel of an earlier best must not stand beside this genotype.
             for picture in (self._folder.best / "cell.png", self._folder.examples):
                 picture.unlink(missing_ok=True)
-            remove_folder(self._folder.best / "saved_model")
+            for network in (self._folder.best / "saved_model", self._folder.network.path):
+                remove_folder(network)
         write_text(path, text)
 
 

@@ -12,6 +12,7 @@ from rl_nas.errors import StorageError, UsageError
 from rl_nas.renamed import current_flags
 from rl_nas.store.files import check_folder, check_own, final_name, make_folder, storage_errors, write_text
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
+from rl_nas.store.network_folder import NETWORK, NetworkFolder
 
 _LOCK = "lock"
 _CONFIG = {"flags": {OTHERS: SCALAR}}
@@ -192,6 +193,7 @@ class SearchFolder(RunFolder):
         trials: SQLite.
         children: weights of the best child so far.
         best: genotype.json, cell.png, saved_model, examples.png.
+        network: of the best child, as data, for `rl_nas predict`.
         examples: held-out images with the predictions of the best child; absent if the task draws none.
         images: decoded, while the search runs.
         pretraining_images: those that backbones are pretrained on, likewise.
@@ -207,6 +209,7 @@ class SearchFolder(RunFolder):
         self.trials = self.path / "trials.sqlite"
         self.children = self.path / "children"
         self.best = self.path / "best"
+        self.network = NetworkFolder(self.best / NETWORK)
         self.examples = self.best / "examples.png"
         self.images = self.path / "images"
         self.pretraining_images = self.path / "pretraining_images"
@@ -245,6 +248,7 @@ class TrainingFolder(RunFolder):
         data: class names, normalization and numbers of images (JSON).
         pretrained: weights of the backbone from its pretraining, if there was one.
         model: the trained network with its normalization, for Keras.
+        network: the same as data, for `rl_nas predict`.
         results: the final measurements (JSON).
         examples: held-out images with predictions; absent if the task draws none.
     """
@@ -259,6 +263,7 @@ class TrainingFolder(RunFolder):
         self.data = self.path / "data.json"
         self.pretrained = self.path / "pretrained"
         self.model = self.path / "model.keras"
+        self.network = NetworkFolder(self.path / NETWORK)
         self.results = self.path / "results.json"
         self.examples = self.path / "examples.png"
 

@@ -62,10 +62,17 @@ def find_strategy(name: str) -> Factory:
 
     def make(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
         check_call("strategy", name, made, space, seed, expected="a class called with a space and a seed")
+        if isinstance(made, type):
+            _check_parts(name, made)
         strategy: Strategy = made(space, seed)
-        missing = [part for part in ("propose", "observe", "diagnostics") if not hasattr(strategy, part)]
-        if missing:
-            raise UsageError(f"--strategy={name} has no {', '.join(missing)}; see rl_nas.Strategy")
+        _check_parts(name, strategy)
         return strategy
 
     return make
+
+
+def _check_parts(name: str, strategy: object) -> None:
+    """Raises `UsageError` if a user's strategy, or its class, lacks a method."""
+    missing = [part for part in ("propose", "observe", "diagnostics") if not hasattr(strategy, part)]
+    if missing:
+        raise UsageError(f"--strategy={name} has no {', '.join(missing)}; see rl_nas.Strategy")

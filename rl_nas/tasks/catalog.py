@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rl_nas.errors import UsageError
-from rl_nas.plugins import check_call, load_plugin
+from rl_nas.plugins import check_call, check_returns, load_plugin
 from rl_nas.settings import Settings
 from rl_nas.tasks.classification.task import Classification
 from rl_nas.tasks.detection.task import Detection
@@ -38,7 +38,9 @@ def find_task(name: str) -> Task:
         return TASKS[name]
     task = load_plugin("task", name, TASKS)
     if isinstance(task, type):
-        check_call("task", name, task, expected="an rl_nas.Task or a class of it, made without arguments")
+        expected = "an rl_nas.Task or a class of it, made without arguments"
+        check_returns("task", name, task, Task, expected)
+        check_call("task", name, task, expected=expected)
         task = task()
     if not isinstance(task, Task):
         raise UsageError(f"--task={name} is {type(task).__name__}; expected an rl_nas.Task or a class of it")

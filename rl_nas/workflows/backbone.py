@@ -8,7 +8,7 @@ import numpy as np
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.export.serving import parts_of
 from rl_nas.child.network.backbone import Backbone, PlannedBackbone
-from rl_nas.child.network.keras_files import load_keras_model
+from rl_nas.child.network.keras_file import load_keras_file
 from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.network import plan_features
 from rl_nas.spaces.decisions import Genotype
@@ -53,7 +53,7 @@ def read_weights(file: Path, what: str) -> tuple[dict[str, np.ndarray], Normaliz
         UsageError: it cannot be read.
     """
     try:
-        network, normalization = parts_of(load_keras_model(file))
-    except (ValueError, OSError, TypeError) as error:
+        network, normalization = parts_of(load_keras_file(file))
+    except UsageError as error:
         raise UsageError(f"{what}: {file} cannot be read: {first_line(error)}") from error
     return {variable.path: variable.numpy() for variable in network.weights}, normalization

@@ -17,8 +17,9 @@ from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job
 from rl_nas.units import GIB
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.run_config import named_plugins, portable
+from rl_nas.workflows.run_config import portable
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
+from rl_nas.workflows.trust import named_plugins
 
 _FACTORY = "rl_nas.workflows.children:make_evaluator"
 

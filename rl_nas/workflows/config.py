@@ -24,6 +24,7 @@ from rl_nas.tasks.catalog import TASK_SETTINGS, check_unread
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.settings import SearchRunSettings, SecondStageSettings, StrategySettings, TrainRunSettings
+from rl_nas.workflows.trust import TrustSettings
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class SearchConfig(Config):
     """Config of a search: the flags of `rl_nas search`."""
 
     run: SearchRunSettings = field(default_factory=SearchRunSettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
     space: SpaceSettings = field(default_factory=SpaceSettings)
@@ -113,6 +115,7 @@ class TrainConfig(Config):
     """Config of a full training: the flags of `rl_nas train`."""
 
     run: TrainRunSettings = field(default_factory=TrainRunSettings)
+    trust: TrustSettings = field(default_factory=TrustSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     start: InitSettings = field(default_factory=InitSettings)
     pretraining: PretrainSettings = field(default_factory=PretrainSettings)

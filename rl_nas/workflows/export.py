@@ -14,14 +14,16 @@ from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.export import writers
 from rl_nas.child.export.serving import Serving, parts_of
 from rl_nas.child.export.verification import verify
-from rl_nas.child.network.keras_files import load_keras_model
+from rl_nas.child.network.keras_file import load_keras_file
 from rl_nas.errors import UsageError, first_line
 from rl_nas.report.model_card import model_card
 from rl_nas.store.files import write_text
+from rl_nas.store.network_folder import NETWORK, NetworkFolder
 from rl_nas.tasks.catalog import check_unread
 from rl_nas.tasks.sources import open_source
-from rl_nas.tasks.task import Task
+from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.export_source import ExportSource
+from rl_nas.workflows.network_files import plan_of, write_network
 from rl_nas.workflows.tensorflow_setup import captured_stderr
 
 _RANGE_IMAGES = 200
@@ -47,7 +49,7 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     flags = {name: value for group in source.of_tasks for name, value in group.flags().items()}
     task, data = open_source(source.data, source.task, {**source.flags, **flags})
     check_unread(task, source.of_tasks)
-    serving = _serving(task, source, data.class_names)
+    serving, problem = _serving(task, source, data.class_names)
     if serving.image_shape != data.shape:
         raise UsageError(
             f"the model reads images of {'x'.join(map(str, serving.image_shape))}; those of {data.name} are"
@@ -58,6 +60,8 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     pixels, targets = _first(pipeline.measured(split, min(images, pipeline.size(split))))
     with tf.device("CPU:0"):  # a GPU drops 13 of the 23 bits of float32 in convolutions
         expected = writers.in_batches(serving.predictions, pixels)
+    plan = plan_of(NetworkFolder(source.file.parent / NETWORK))
+    write_network(NetworkFolder(out / NETWORK), serving, problem, plan, data.annotation.extras)
     verified: dict[str, dict[str, Any]] = {}
     for one in _writers(serving, formats, out, pipeline, data.annotation.extras):
         print(f"writing and comparing {one.path}", file=sys.stderr, flush=True)
@@ -121,17 +125,17 @@ def _writers(
         yield _Writer("onnx", out / "model.onnx", lambda path: writers.write_onnx(serving, path))
 
 
-def _serving(task: Task, source: ExportSource, class_names: Sequence[str]) -> Serving:
+def _serving(task: Task, source: ExportSource, class_names: Sequence[str]) -> tuple[Serving, Problem]:
     try:
-        model = load_keras_model(source.file)
-    except (ValueError, OSError, TypeError) as error:
+        model = load_keras_file(source.file)
+    except UsageError as error:
         raise UsageError(f"--model={source.file} is not a Keras model: {first_line(error)}") from error
     network, normalization = parts_of(model)
     flags = {**source.flags, **{name: value for group in source.of_tasks for name, value in group.flags().items()}}
     problem = task.of_model(task.problem(class_names, flags), model)
     served = task.serving(problem, network, normalization, middle=source.pipeline.inception_crop)
     served.check()
-    return served
+    return served, problem
 
 
 def _first(batches: Any) -> tuple[np.ndarray, Any]:

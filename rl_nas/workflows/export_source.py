@@ -9,7 +9,7 @@ from rl_nas.errors import UsageError
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
-from rl_nas.workflows.run_config import check_plugins
+from rl_nas.workflows.trust import check_recorded
 
 
 class ExportSource:
@@ -46,10 +46,16 @@ class ExportSource:
         self.flags: dict[str, Any] = {}
         if folder.config.exists() and folder.results.exists():
             self.results = folder.read_results()
-            self.flags = folder.read_config()["flags"]
+            config = folder.read_config()
+            used = {
+                *TaskSettings().flags(),
+                *DataSettings().flags(),
+                *(n for one in DATA_SETTINGS for n in one().flags()),
+            }
+            check_recorded(config, given, folder.path, trust=values["trust"], read=used)
+            self.flags = config["flags"]
         elif "dataset" not in given:
             raise UsageError(f"--model={model} is not in a training's folder: give its data set with --dataset")
-        check_plugins({"task": self.flags.get("task")}, given)  # it needs no other code
         merged = {**values, **self.flags, **{name: values[name] for name in given}}
         self.data = DataSettings.from_flags(merged)
         self.pipeline = InputPipelineSettings.from_flags({**InputPipelineSettings().flags(), **self.flags})

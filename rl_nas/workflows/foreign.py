@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 
 from rl_nas.child.network.keras_backbone import KerasSource, Opened
-from rl_nas.child.network.keras_files import load_keras_model
+from rl_nas.child.network.keras_file import load_keras_file
 from rl_nas.child.network.pixels import SCALES, probe
 from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.foreign import APPLICATIONS
@@ -51,11 +51,9 @@ def _read(name: str) -> keras.Model:
     if not Path(name).is_file():
         raise UsageError(f"--backbone={name}: no such file")
     try:
-        return load_keras_model(name)
-    except Exception as error:  # whatever the content of a stranger's file raises
-        raise UsageError(
-            f"--backbone={name} cannot be read: {first_line(error)[:300]}; expected a Keras file of stock layers"
-        ) from error
+        return load_keras_file(name)
+    except UsageError as error:
+        raise UsageError(f"--backbone={name} cannot be read: {error}") from error
 
 
 def _application(name: str, weights: str) -> keras.Model:

@@ -1,6 +1,6 @@
-"""Predictions of exported SavedModels for image files."""
+"""Predictions of trained networks for image files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,9 +9,11 @@ import tensorflow as tf
 
 from rl_nas.child.data.orientation import orientation, turned
 from rl_nas.errors import UsageError
+from rl_nas.store.network_folder import NetworkFolder
 from rl_nas.tasks.display import Outputs
 from rl_nas.tasks.predictor import ImageFile, Predictor
 from rl_nas.tasks.task import Task
+from rl_nas.workflows.network_files import read_network
 
 
 class Prediction(NamedTuple):
@@ -32,14 +34,45 @@ class Prediction(NamedTuple):
     value: Any
 
 
+class Served(NamedTuple):
+    """A network that serves images.
+
+    Attributes:
+        serve: from images, uint8 [batch, height, width, channels] of any size, to outputs by name.
+        channels: of the images.
+    """
+
+    serve: Callable[[tf.Tensor], Mapping[str, tf.Tensor]]
+    channels: int
+
+
+def rebuilt(folder: NetworkFolder, document: Mapping[str, Any], task: Task) -> Served:
+    """A network from the files of `write_network`; arguments and errors as in `read_network`."""
+    serving = read_network(folder, document, task)
+    channels = serving.image_shape[2]
+    images = tf.TensorSpec([None, None, None, channels], tf.uint8)
+    return Served(tf.function(serving.serve, input_signature=[images], autograph=False), channels)
+
+
+def opened(path: Path) -> Served:
+    """A SavedModel, whose graph may do anything on this machine."""
+    loaded = tf.saved_model.load(path)
+    serve = loaded.signatures["serving_default"]
+    # The lambda keeps `loaded` alive, and so its variables.
+    return Served(
+        lambda images: loaded.signatures["serving_default"](images=images),
+        serve.structured_input_signature[1]["images"].shape[-1],
+    )
+
+
 def predict_files(
-    task: Task, path: Path, class_names: Sequence[str], predictor: Predictor, files: Sequence[ImageFile], top: int
+    task: Task, served: Served, class_names: Sequence[str], predictor: Predictor, files: Sequence[ImageFile], top: int
 ) -> Iterator[Prediction]:
     """Yields the prediction for each file.
 
     Args:
         task: of the network.
-        path: of its SavedModel.
+        served: the network.
         class_names: one for each class.
         predictor: of the task.
         files: images.
@@ -48,18 +81,15 @@ def predict_files(
     Raises:
         UsageError: a file cannot be decoded.
     """
-    serve = (loaded := tf.saved_model.load(path)).signatures["serving_default"]
-    channels = serve.structured_input_signature[1]["images"].shape[-1]
 
     def outputs_of(image: np.ndarray) -> Mapping[str, np.ndarray]:
-        return {name: output[0].numpy() for name, output in serve(images=tf.constant(image[np.newaxis])).items()}
+        return {name: output[0].numpy() for name, output in served.serve(tf.constant(image[np.newaxis])).items()}
 
     for file in files:
-        image, turn = _decoded(file.path, channels)
+        image, turn = _decoded(file.path, served.channels)
         outputs = predictor.outputs(outputs_of, image)
         predictor.measure(file, outputs, turn)
         yield Prediction(file, image, outputs, *task.prediction(outputs, class_names, top))
-    del loaded  # its variables live as long as it does
 
 
 def _decoded(path: Path, channels: int) -> tuple[np.ndarray, int]:

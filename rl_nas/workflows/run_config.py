@@ -16,28 +16,19 @@ from rl_nas.networks.foreign import APPLICATIONS
 from rl_nas.networks.settings import NetworkSettings, unread_settings
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.workflows.trust import DATASETS, FILES, FOLDERS, OF_THE_CALL, check_recorded, signed
 
 DATA = "data"
 """Name of the fingerprint of a run's data in its config; those of earlier versions have none."""
 
-PLUGINS = ("space", "strategy", "reward", "task", "operations")
-"""Flags that may name a module to import."""
-
-_PATHS = ("init", "backbone", "head", "neck", "classes", "label_map", "class_weights")
-"""Flags that may name a file or a folder."""
-
-_FOLDERS, _DATASETS = ("data_dir", "feature_dir", "pretrain_dir", "checkpoint_dir"), ("dataset", "pretrain_dataset")
-"""Flags that name a folder, and data sets, which may be one."""
-
-_NOT_REPEATED = ("run_dir", "resume", "rebuild", "json", "debug")
 _PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
 
 
 def config(flags: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The content of config.json: all flags, the seed, the versions, the command line, the fingerprint of the data."""
-    return {
+    """The content of config.json: all flags, signed, the seed, the versions, the command line, what the data are."""
+    written = {
         **({} if data is None else {DATA: data}),
-        "flags": portable(flags),
+        "flags": {name: value for name, value in portable(flags).items() if name != "trust"},
         "seed": flags["seed"],
         "versions": {
             "python": platform.python_version(),
@@ -45,30 +36,33 @@ def config(flags: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> d
         },
         "command": sys.argv,
     }
+    return signed(written, Path(flags.get("run_dir") or ""))
 
 
 def repeating_flagfile(flags: Mapping[str, Any], command: str) -> str:
     """The content of flags.cfg, which repeats the run by the same command in another folder."""
-    values = {name: value for name, value in portable(flags).items() if name not in _NOT_REPEATED}
+    values = {name: value for name, value in portable(flags).items() if name not in OF_THE_CALL}
     return flagfile_text(values, f"Repeats the run: {command} --flagfile=THIS_FILE --run_dir=NEW_FOLDER")
 
 
-def merge(parsed: Parsed, recorded: dict[str, Any], changeable: Collection[str]) -> Parsed:
+def merge(parsed: Parsed, config: Mapping[str, Any], changeable: Collection[str]) -> Parsed:
     """The recorded flags of a run, with those that may change taken from the command line.
 
     Args:
         parsed: the command line.
-        recorded: the run's flags.
+        config: content of the run's config.json.
         changeable: flags that may change when a run is resumed; all others are the run's own.
 
     Raises:
-        UsageError: another flag was given with a value other than the run's, or plug-ins must be given again.
+        UsageError: another flag was given with a value other than the run's, or what the record leads to must be.
     """
-    check_plugins(recorded, parsed.given)
+    recorded, folder = config["flags"], Path(parsed.values["run_dir"] or "").absolute()
+    check_recorded(config, parsed.given, folder, trust=parsed.values["trust"])
     values = {name: recorded.get(name, value) for name, value in parsed.values.items()}
+    values["trust"] = parsed.values["trust"]
     given = portable(parsed.values)
     for name in sorted(parsed.given):
-        if name in changeable:
+        if name in (*changeable, *OF_THE_CALL):
             values[name] = given[name]
         elif given[name] != values[name]:
             raise UsageError(
@@ -91,7 +85,7 @@ def moved(recorded: Mapping[str, Any], parsed: Parsed) -> tuple[str, ...]:
 def changed(
     recorded: dict[str, Any], flags: Mapping[str, Any], data: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The config of a run that is continued: its present flags, and a dated list of changes.
+    """The config of a run that is continued: its present flags, signed, and a dated list of changes.
 
     Args:
         recorded: its config so far.
@@ -100,8 +94,12 @@ def changed(
     """
     if data is not None:
         recorded = {DATA: data, **recorded}
+    return signed(_changed(recorded, flags), Path(flags.get("run_dir") or ""))
+
+
+def _changed(recorded: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
     now = portable(flags)
-    differ = {name: now[name] for name in now if name not in _NOT_REPEATED and recorded["flags"].get(name) != now[name]}
+    differ = {name: now[name] for name in now if name not in OF_THE_CALL and recorded["flags"].get(name) != now[name]}
     if not differ:
         return recorded
     at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -112,30 +110,6 @@ def changed(
     ]
     whole = {**recorded, "flags": {**recorded["flags"], **differ}}
     return {**whole, "changes": [*recorded.get("changes", []), *entries]} if entries else whole
-
-
-def named_plugins(flags: Mapping[str, Any]) -> dict[str, str]:
-    """The flags that name the user's own code."""
-    values = ((name, flags.get(name)) for name in PLUGINS)
-    return {name: value for name, value in values if isinstance(value, str) and ":" in value}
-
-
-def check_plugins(recorded: Mapping[str, Any], given: Collection[str], source: str = "the run") -> None:
-    """Raises `UsageError` if recorded flags name code that this call's command line does not.
-
-    The record may be a stranger's, and importing a module runs it.
-
-    Args:
-        recorded: flags in a file.
-        given: names of the flags of this call.
-        source: of the recorded ones, for the message.
-    """
-    missing = [f"--{name}={value}" for name, value in named_plugins(recorded).items() if name not in given]
-    if missing:
-        flag = "the flag" if len(missing) == 1 else "the flags"
-        raise UsageError(
-            f"{source} has {' '.join(missing)}, code that this call has not named; give {flag} again if you trust it"
-        )
 
 
 def without_unread(settings: NetworkSettings, genotype: Genotype, head: Head) -> NetworkSettings:
@@ -151,14 +125,14 @@ def without_unread(settings: NetworkSettings, genotype: Genotype, head: Head) ->
 def portable(values: Mapping[str, Any]) -> dict[str, Any]:
     """The flags, with absolute paths."""
     portable = dict(values)
-    for name in _FOLDERS:
+    for name in FOLDERS:
         if values.get(name) is not None:
             portable[name] = _absolute(values[name])
-    for name in _DATASETS:
+    for name in DATASETS:
         for prefix in (FOLDER, PREPARED):
             if name in values and values[name].startswith(prefix):
                 portable[name] = prefix + _absolute(values[name].removeprefix(prefix))
-    for name in _PATHS:
+    for name in FILES:
         value = values.get(name)
         if value is not None and value not in (*PUBLISHED, *APPLICATIONS) and Path(value).exists():
             portable[name] = _absolute(value)

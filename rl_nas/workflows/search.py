@@ -42,6 +42,7 @@ from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.examples import batch_size, examined, write_examples
+from rl_nas.workflows.network_files import write_network
 from rl_nas.workflows.networks import check_parts
 from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.pretraining import check_pretraining
@@ -238,13 +239,16 @@ class SearchRun:
             curve = best.measurement.curve if best.measurement else ()
             self._children.repeat(self.config, job.until(len(curve)) if curve else job)
         networks = self._setup.networks
-        network = build_network(networks.plan(self._space.decode(best.architecture)), self._setup.keras)
+        plan = networks.plan(self._space.decode(best.architecture))
+        network = build_network(plan, self._setup.keras)
         self.best.load_weights(network, self._setup.start)
         serving = self._task.serving(networks.problem, network, self._setup.normalization)
         held_out = self._data.valid_images, self._data.valid_targets
         images, targets = selected(held_out, slice(_CHECKED_IMAGES))
         extras = self._setup.annotation.extras
         agreement = write_checked_saved_model(serving, images, targets, self.folder.best / "saved_model", extras)
+        whole = None if self._setup.keras else plan
+        write_network(self.folder.network, serving, networks.problem, whole, extras)
         self._write_examples(serving, title)
         return agreement
 

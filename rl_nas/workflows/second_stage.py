@@ -21,7 +21,7 @@ from rl_nas.evaluation.settings import PretrainSettings
 from rl_nas.execution import python_process
 from rl_nas.exit_codes import INTERRUPTED
 from rl_nas.flags.lists import names_of
-from rl_nas.flags.parsing import Command, flag_words, parse
+from rl_nas.flags.parsing import Command, Parsed, flag_words, parse
 from rl_nas.networks.genotypes import to_json
 from rl_nas.settings import Settings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
@@ -32,8 +32,9 @@ from rl_nas.tasks.catalog import TASK_SETTINGS
 from rl_nas.tasks.settings import PartSettings
 from rl_nas.trial import Trial, best_trials
 from rl_nas.workflows.config import SearchConfig, TrainConfig
-from rl_nas.workflows.run_config import named_plugins, portable
+from rl_nas.workflows.run_config import portable
 from rl_nas.workflows.settings import SecondStageSettings
+from rl_nas.workflows.trust import doors
 
 _FULL = "full"
 _TRAIN = Command(name="rl_nas train", summary="", examples=(), groups=TrainConfig.groups())
@@ -60,10 +61,7 @@ class SecondStage:
 
     def __init__(self, settings: SecondStageSettings, folder: SearchFolder, config: SearchConfig) -> None:
         self._settings, self._folder = settings, folder
-        flags = config.flags()
-        passed = {name: flags[name] for name in PASSED}
-        self._flags, self._plugins = flag_words(passed), flag_words(named_plugins(passed))
-        self._config = config
+        self._passed, self._config = {name: config.flags()[name] for name in PASSED}, config
 
     def run(self, compared: Sequence[Candidate]) -> dict[str, Any]:
         """Writes then.json and returns its content: the results of every training, and of the final one.
@@ -98,16 +96,18 @@ class SecondStage:
             if folder.in_use:
                 raise UsageError(f"another process trains {folder.path}; wait for it or stop it, then give --resume")
             genotype = json.dumps(to_json(candidate.genotype), indent=2) + "\n"
+            read = parse(_TRAIN, [f"--flagfile={recipe}"])
+            flags = {**self._passed, **self._inherited(read)}
             if folder.config.exists():
                 if not folder.genotype.exists():  # the training was killed before it wrote it
                     write_text(folder.genotype, genotype)
-                words = ["--resume", *self._plugins, *self._moved(folder, recipe)]
+                words = ["--resume", *flag_words(portable(doors({**read.values, **flags})))]
             else:
                 remove_folder(folder.path)  # of a training that was killed before it began
                 make_folder(home)
                 write_text(home / "genotype.json", genotype)
-                words = [f"--genotype={home / 'genotype.json'}", f"--flagfile={recipe}", f"--seed={seed}", *self._flags]
-                words += self._inherited(recipe)
+                words = [f"--genotype={home / 'genotype.json'}", f"--flagfile={recipe}", f"--seed={seed}"]
+                words += flag_words(flags)
             words.append(f"--run_dir={folder.path}")
             code = subprocess.call(
                 python_process.command("rl_nas", "train", *words),
@@ -122,18 +122,12 @@ class SecondStage:
                 return None
         return folder.read_results()
 
-    def _moved(self, folder: TrainingFolder, recipe: str) -> list[str]:
-        """Flags of where the data of a training that was begun are now, if they were moved since."""
-        recorded, now = folder.read_config()["flags"], portable(parse(_TRAIN, [f"--flagfile={recipe}"]).values)
-        now["data_dir"] = portable(self._config.flags())["data_dir"]
-        return flag_words({name: now[name] for name in ("dataset", "data_dir") if now[name] != recorded.get(name)})
-
-    def _inherited(self, recipe: str) -> list[str]:
+    def _inherited(self, read: Parsed) -> dict[str, Any]:
         """Flags of the search that a recipe does not give: other parts of networks, and on its data those of tasks.
 
         Backbones start from their pretraining in the search, unless the recipe says from what.
         """
-        read, config = parse(_TRAIN, [f"--flagfile={recipe}"]), self._config
+        config = self._config
         same_data = portable(read.values)["dataset"] == portable(config.flags())["dataset"]
         groups: tuple[type[Settings], ...] = (PartSettings, *(TASK_SETTINGS if same_data else ()))
         if config.pretraining.epochs and not read.given & {"init", *PretrainSettings().flags()}:
@@ -142,7 +136,7 @@ class SecondStage:
         flags = {name: portable(config.flags())[name] for name in names}
         if flags.get("pretrain_epochs"):
             flags["pretrain_dir"] = flags["pretrain_dir"] or str(self._folder.pretrained)
-        return flag_words(flags)
+        return flags
 
 
 def published(settings: SecondStageSettings) -> list[str]:

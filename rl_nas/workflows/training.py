@@ -26,6 +26,7 @@ from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import tell_user
 from rl_nas.workflows.backbone import read_weights
 from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.network_files import write_network
 from rl_nas.workflows.run_data import checked_data
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 from rl_nas.workflows.training_results import measured_views, training_facts, write_training_examples
@@ -216,6 +217,8 @@ class TrainingRun:
         copy_weights(trainer.model, network)
         serving = setup.task.serving(setup.problem, network, trainer.normalization)
         write_atomically(self._written.model, serving.keras_model().save)
+        plan = None if setup.keras_backbone else setup.networks.plan(setup.genotype)
+        write_network(self._written.network, serving, setup.problem, plan, self._source.annotation.extras)
         if self.first and valid is not None:
             write_training_examples(setup, serving, valid, self._written)
         results = {

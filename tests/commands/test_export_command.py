@@ -82,8 +82,10 @@ def test_the_signatures_say_what_they_take(exported: Path) -> None:
 
 
 @pytest.mark.slow
-def test_predict_needs_the_exported_folder_alone(exported: Path, tmp_path: Path) -> None:
+def test_predict_needs_the_exported_folder_alone(exported: Path, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(exported, tmp_path / "elsewhere")
+    shutil.copytree(exported / "saved_model", tmp_path / "alone")
+    shutil.rmtree(tmp_path / "elsewhere/saved_model/variables")  # it is not loaded
     source = image_source(DataSettings(dataset="digits"))
     examples = list(source.encoded("test").take(30).as_numpy_iterator())
     images = [source.decode(encoded).numpy() for _, encoded, _ in examples]
@@ -100,8 +102,9 @@ def test_predict_needs_the_exported_folder_alone(exported: Path, tmp_path: Path)
         assert first["class"] == str(probabilities.argmax())
         assert first["probability"] == pytest.approx(probabilities.max(), abs=1e-5)
         assert second["probability"] <= first["probability"]
-    text = run("predict", "--model=elsewhere/saved_model", "0.png", cwd=tmp_path).stdout
-    assert text.startswith(f"0.png  {predictions['0.png'][0]['class']} ")
+    for words in (["--model=elsewhere/saved_model"], [f"--model={trained}"], ["--trust", "--model=alone"]):
+        text = run("predict", *words, "0.png", cwd=tmp_path).stdout
+        assert text.startswith(f"0.png  {predictions['0.png'][0]['class']} ")
 
 
 @pytest.mark.slow
@@ -132,7 +135,7 @@ def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
         ("export", ["--model={run}", "--out={run}"], "holds other files; give a new or an empty folder"),
         ("export", ["--model={run}", "--out=/proc/out"], "cannot write /proc/out"),
         ("predict", ["a.png"], "--model is missing"),
-        ("predict", ["--model={run}", "a.png"], "holds no SavedModel"),
+        ("predict", ["--model=.", "a.png"], "holds no network"),
         ("predict", ["--model={run}"], "no image; give the files"),
     ],
 )

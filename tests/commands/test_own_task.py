@@ -101,14 +101,17 @@ def test_an_exported_network_predicts_where_the_ink_is(exported: Path, tmp_path:
     assert text.stdout.rstrip() == f"{files[0]}  ink at column {left:.2f}"
 
 
-def test_code_that_files_name_is_not_imported(exported: Path, trained: Path, tmp_path: Path) -> None:
+def test_code_that_files_name_is_not_imported(
+    exported: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "others"))
     (tmp_path / "x.png").touch()
     done = own("predict", f"--model={exported / 'saved_model'}", tmp_path / "x.png")
     assert done.returncode == 2
     assert "is of task 'ink_column'; give its code with --task=module:NAME if you trust it" in done.stderr
     done = own("export", f"--model={trained}", f"--out={tmp_path / 'out'}")
     assert done.returncode == 2
-    assert "code that this call has not named; give the flag again if you trust it" in done.stderr
+    assert "which you did not start here" in done.stderr
 
 
 @pytest.mark.long

@@ -106,7 +106,7 @@ def tree(folder: Path) -> set[str]:
 
 @pytest.mark.slow
 def test_a_folder_becomes_masks_overlays_and_a_table(segmenter: Path, photos: Path, tmp_path: Path) -> None:
-    done = run("predict", f"--model={segmenter}", "--out=new/out", photos / "photos", cwd=tmp_path)
+    done = run("predict", "--trust", f"--model={segmenter}", "--out=new/out", photos / "photos", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("\n") == 1
     assert "files that are no images: 1 without an ending, 1 .txt; left out" in done.stderr
@@ -129,7 +129,15 @@ def test_predictions_are_measured_with_true_masks(
     tile: tuple[str, ...], segmenter: Path, photos: Path, tmp_path: Path
 ) -> None:
     """Masks mean what the exported network says; images are compared upright, in their own size."""
-    words = (f"--model={segmenter}", f"--masks={photos / 'masks'}", *tile, "--json", "--out=out", photos / "photos")
+    words = (
+        "--trust",
+        f"--model={segmenter}",
+        f"--masks={photos / 'masks'}",
+        *tile,
+        "--json",
+        "--out=out",
+        photos / "photos",
+    )
     done = run("predict", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
@@ -144,7 +152,7 @@ def test_predictions_are_measured_with_true_masks(
 
 @pytest.mark.slow
 def test_metrics_follow_the_lines(segmenter: Path, photos: Path) -> None:
-    words = (f"--model={segmenter}", f"--masks={photos / 'masks'}", photos / "photos/a.png")
+    words = ("--trust", f"--model={segmenter}", f"--masks={photos / 'masks'}", photos / "photos/a.png")
     done = run("predict", *words)
     assert done.returncode == 0, done.stderr
     first, empty, overall, *classes = done.stdout.splitlines()
@@ -162,7 +170,15 @@ def test_a_file_that_cannot_be_decoded_leaves_nothing(segmenter: Path, photos: P
     (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
     (tmp_path / "there").mkdir()
     for out in ("new/out", "there"):
-        done = run("predict", f"--model={segmenter}", f"--out={out}", photos / "photos/a.png", "cut.png", cwd=tmp_path)
+        done = run(
+            "predict",
+            "--trust",
+            f"--model={segmenter}",
+            f"--out={out}",
+            photos / "photos/a.png",
+            "cut.png",
+            cwd=tmp_path,
+        )
         assert done.returncode == 2
         assert done.stderr == "rl_nas predict: cut.png cannot be decoded; expected a PNG, JPEG, GIF or BMP image\n"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["cut.png", "there"]
@@ -170,7 +186,7 @@ def test_a_file_that_cannot_be_decoded_leaves_nothing(segmenter: Path, photos: P
 
 @pytest.mark.slow
 def test_a_classifier_writes_a_table(classifier: Path, photos: Path, tmp_path: Path) -> None:
-    done = run("predict", f"--model={classifier}", "--top=2", "--out=out", photos / "photos", cwd=tmp_path)
+    done = run("predict", "--trust", f"--model={classifier}", "--top=2", "--out=out", photos / "photos", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert tree(tmp_path / "out") == {"predictions.csv"}
     rows = table(tmp_path / "out")
@@ -185,7 +201,7 @@ def test_networks_that_do_not_say_what_masks_mean_count_classes_from_0(photos: P
     export(Channels(), tmp_path / "model", task="segmentation\n")
     (tmp_path / "masks").mkdir()
     PIL.Image.fromarray(patches(40, 60, 0).argmax(axis=-1).astype(np.uint8)).save(tmp_path / "masks/a.png")
-    words = ("--model=model", "--masks=masks", "--json", photos / "photos/a.png")
+    words = ("--trust", "--model=model", "--masks=masks", "--json", photos / "photos/a.png")
     done = run("predict", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metrics"]["mIoU"] == 1
@@ -217,7 +233,7 @@ def test_wrong_use_is_one_line_before_any_work(
     PIL.Image.new("L", (2, 2)).save(tmp_path / "small/a.png")
     before = sorted(tmp_path.rglob("*"))
     given = [word.format(a=photos / "photos/a.png") for word in words]
-    done = refuse("predict", f"--model={segmenter}", *given, cwd=tmp_path)
+    done = refuse("predict", "--trust", f"--model={segmenter}", *given, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -227,7 +243,7 @@ def test_wrong_use_is_one_line_before_any_work(
 
 @pytest.mark.parametrize("flag", ["--tile=64", "--masks=masks", "--classes=3"])
 def test_flags_of_another_task_are_refused(flag: str, classifier: Path, photos: Path) -> None:
-    done = refuse("predict", f"--model={classifier}", flag, photos / "photos/a.png")
+    done = refuse("predict", "--trust", f"--model={classifier}", flag, photos / "photos/a.png")
     assert done.returncode == 2
     assert done.stderr == f"rl_nas predict: {flag} has no effect with --task=classification; leave it out\n"
 
@@ -236,11 +252,11 @@ def test_flags_of_another_task_are_refused(flag: str, classifier: Path, photos: 
 def test_names_of_files_cannot_steer_a_terminal(classifier: Path, tmp_path: Path) -> None:
     PIL.Image.new("RGB", (4, 4), (9, 0, 0)).save(tmp_path / "a\x1b[2J.png")
     (tmp_path / "notes.\x1b[2J").write_text("")
-    done = run("predict", f"--model={classifier}", tmp_path)
+    done = run("predict", "--trust", f"--model={classifier}", tmp_path)
     assert done.returncode == 0, done.stderr
     assert r"a\x1b[2J.png" in done.stdout
     assert r"1 .\x1b[2j; left out" in done.stderr
     (tmp_path / "a\x1b[2J.png").write_text("")
-    broken = refuse("predict", f"--model={classifier}", tmp_path)
+    broken = refuse("predict", "--trust", f"--model={classifier}", tmp_path)
     assert broken.returncode == 2
     assert "\x1b" not in done.stdout + done.stderr + broken.stderr

@@ -40,11 +40,11 @@ def test_a_run_that_recorded_earlier_names_of_flags_goes_on(tmp_path: Path, caps
     assert flags["filter_share"] == 0.25
     folder.write_config({"flags": flags})
     recorded = folder.read_config()
-    merged = merge(parse(SEARCH, ["--trials=4"]), recorded["flags"], CHANGEABLE)
+    merged = merge(parse(SEARCH, ["--trials=4"]), recorded, CHANGEABLE)
     assert merged.values == {**started.values, "trials": 4}
     folder.write_config(changed(recorded, merged.values))
     assert '"filter_fraction": 0.25' in folder.config.read_text()
     assert "filter_share" not in folder.config.read_text()
     assert not capsys.readouterr().err  # nobody gave it today
     with pytest.raises(UsageError, match=r"--filter_fraction=0\.5, but the run was started with 0\.25"):
-        merge(parse(SEARCH, ["--filter_fraction=0.5"]), recorded["flags"], CHANGEABLE)
+        merge(parse(SEARCH, ["--filter_fraction=0.5"]), recorded, CHANGEABLE)

@@ -1,5 +1,7 @@
 """Children on a Ray cluster; two machines are simulated on this one."""
 
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -147,6 +149,45 @@ def test_an_answer_to_another_request_is_none(cluster: object, tmp_path: Path, m
     assert [outcome.state for outcome in found] == ["ok", "crashed", "ok"]
     assert found[2].measurement == measurement(found[2].job)
     assert found[1].failures[0].error == GARBLED
+
+
+LOCAL = """
+import os
+import sys
+
+import psutil
+
+from hostile import DEEDS
+from rl_nas.execution.ray_cluster import RayExecutor
+from rl_nas.execution.worker_process import EvaluatorSpec
+from rl_nas.trial import Job
+
+here = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+with RayExecutor(EvaluatorSpec("hostile:make"), 1, environment=here) as pool:
+    (outcome,) = pool.run([Job(0, (DEEDS.index("good"), 0), 1)])
+    me = psutil.Process()
+    for process in [me, *me.children(recursive=True)]:
+        for connection in process.net_connections("inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                print(connection.laddr.ip)
+print(outcome.state, os.environ["RAY_AUTH_MODE"])
+"""
+
+
+def test_a_cluster_of_this_machine_is_for_this_machine_alone() -> None:
+    """With an address in the environment, to which Ray would connect, and another mode."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOCAL],
+        env={**os.environ, **HERE, "RAY_ADDRESS": "192.0.2.1:6379", "RAY_AUTH_MODE": "disabled"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=TIMEOUT,
+    )
+    *listening, last = done.stdout.split("\n")[:-1]
+    assert last == "ok token", done.stderr
+    assert len(listening) > 3
+    assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
 
 
 def test_no_cluster_where_one_was_said_to_be() -> None:

@@ -10,7 +10,7 @@ from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.export.serving import parts_of
 from rl_nas.child.network.flat_weights import size_of
 from rl_nas.child.network.keras_applications import copy_nasnet_weights
-from rl_nas.child.network.keras_files import load_keras_model
+from rl_nas.child.network.keras_file import load_keras_file
 from rl_nas.child.training.settings import InitSettings
 from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.families.catalog import PRESETS
@@ -126,8 +126,8 @@ def _load(init: str, file: Path) -> tuple[keras.Model, Normalization]:
     if not file.exists():
         raise UsageError(f"--init={init}: no {file}; expected a training's folder, a model.keras or {APPLICATIONS}")
     try:
-        return parts_of(load_keras_model(file))
-    except (ValueError, OSError, TypeError) as error:
+        return parts_of(load_keras_file(file))
+    except UsageError as error:
         raise UsageError(f"--init={init} is not the model.keras of a training: {first_line(error)}") from error
 
 

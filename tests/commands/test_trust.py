@@ -1,0 +1,175 @@
+"""What a run recorded is followed if its user started it here, gives it again, or trusts it; a stranger's is not."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rl_nas.__main__ import main
+from rl_nas.commands.search import CHANGEABLE, SEARCH
+from rl_nas.commands.train import TRAIN
+from rl_nas.errors import UsageError
+from rl_nas.flags.parsing import Command, Parsed, parse
+from rl_nas.store.run_folder import RunFolder
+from rl_nas.workflows.run_config import changed, config, merge
+from rl_nas.workflows.trust import doors
+
+DOORS = {
+    "search": {
+        "ray_address": "10.0.0.1:6379",
+        "then_train": "/srv/recipe.cfg",
+        "then_full": "recipe.cfg",
+        "dataset": "folder:/srv/photos",
+        "pretrain_dataset": "dir:/srv/tfds",
+        "data_dir": "/srv/tfds",
+        "feature_dir": "/srv/features",
+        "pretrain_dir": "/srv/weights",
+        "backbone": "/srv/backbone.keras",
+        "head": "/srv/head.json",
+        "neck": "/srv/neck.json",
+        "class_weights": "/srv/weights.txt",
+        "label_map": "/srv/map.txt",
+        "executor": "ray",
+    },
+    "train": {"init": "/srv/model.keras", "checkpoint_dir": "gs://bucket/run", "tpu": "grpc://10.0.0.1:8470"},
+    "proxy": {"proxies": "epochs=1; flagfile=/etc/passwd"},
+}
+INSIDE = {
+    "dataset": "cifar10",
+    "backbone": "NASNet-A",
+    "classes": "7",
+    "class_weights": "auto",
+    "then_train": "flags/digits_final.cfg",
+    "init": "keras_applications",
+    "tpu": "local",
+    "executor": "processes",
+    "proxies": "seed=1; epochs=1; filters=4, train_images=300",
+}
+CASES = [(verb, flag, value) for verb, flags in DOORS.items() for flag, value in flags.items()]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run with a data set in a folder, which the user has just started."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return started(Path("run"), "--dataset=folder:photos")
+
+
+def started(path: Path, *words: str, command: Command = SEARCH) -> Path:
+    path.mkdir()
+    RunFolder(path).write_config(config(parse(command, [*words, f"--run_dir={path}"]).values))
+    return path
+
+
+def resumed(path: Path, *words: str) -> Parsed:
+    return merge(parse(SEARCH, ["--resume", f"--run_dir={path}", *words]), RunFolder(path).read_config(), CHANGEABLE)
+
+
+def edited(path: Path, **flags: Any) -> Path:
+    written = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps({**written, "flags": {**written["flags"], **flags}}))
+    return path
+
+
+def refused(path: Path, *words: str) -> None:
+    with pytest.raises(UsageError, match="which you did not start here, has --"):
+        resumed(path, *words)
+
+
+@pytest.mark.parametrize(("verb", "flag", "value"), CASES)
+def test_a_strangers_run_leads_nowhere(
+    verb: str, flag: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"flags": {"dataset": "digits", flag: value, "trust": True}}))
+    assert main([verb, "--resume", f"--run_dir={tmp_path}"]) == 2
+    line = (
+        f"the run in {tmp_path}, which you did not start here, has --{flag}={value}; if you trust that, give it again"
+    )
+    assert capsys.readouterr().err == f"rl_nas {verb}: {line}, or --trust\n"
+
+
+def test_one_line_names_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"flags": DOORS["search"] | {"neck": "/srv/a\x1b[2Jb"}}))
+    assert main(["search", "--resume", f"--run_dir={tmp_path}", "--executor=inline"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert [word.partition("=")[0] for word in line.split() if "=" in word] == [
+        f"--{name}" for name in DOORS["search"] if name != "executor"
+    ]
+    assert r"--neck=/srv/a\x1b[2Jb" in line
+
+
+@pytest.mark.parametrize(("flag", "value"), INSIDE.items())
+def test_what_comes_with_rl_nas_needs_no_trust(flag: str, value: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert doors({flag: value}) == {}
+
+
+def test_all_doors_are_flags() -> None:
+    known = {**parse(SEARCH, []).values, **parse(TRAIN, []).values, "proxies": ""}
+    assert {flag for flags in DOORS.values() for flag in flags} < known.keys()
+
+
+class TestOwnRuns:
+    def test_nothing_needs_to_be_repeated(self, run: Path) -> None:
+        assert resumed(run).values["dataset"].endswith("/photos")
+        assert resumed(run.absolute()).values["dataset"].endswith("/photos")
+
+    def test_a_strangers_changes_are_noticed(self, run: Path) -> None:
+        refused(edited(run, dataset="folder:/etc"))
+        refused(edited(run, dataset="digits", data_dir="/etc"))
+        edited(run, dataset="digits", data_dir=None)
+        assert resumed(run).values["dataset"] == "digits"
+
+    def test_it_is_signed_for_its_folder(self, run: Path) -> None:
+        shutil.copytree(run, "copy")
+        refused(Path("copy"))
+        assert resumed(Path("copy"), "--trust").values["trust"]
+        assert resumed(Path("copy"), "--dataset=folder:photos").values["dataset"].endswith("/photos")
+
+    def test_what_was_accepted_once_is_signed(self, run: Path) -> None:
+        copy = RunFolder(shutil.copytree(run, "copy"))
+        copy.write_config(changed(copy.read_config(), resumed(copy.path, "--trust").values))
+        assert not resumed(copy.path).values["trust"]
+        assert "trust" not in json.loads(copy.config.read_text())["flags"]
+
+    def test_code_is_found_in_the_working_folder_that_it_was_signed_for(
+        self, run: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        own = started(Path("own").absolute(), "--strategy=mine:Climb")
+        assert resumed(own).values["strategy"] == "mine:Climb"
+        Path("elsewhere").mkdir()
+        monkeypatch.chdir("elsewhere")
+        refused(own)
+        assert resumed(run.parent.absolute().parent / "run").values["dataset"].endswith("/photos")
+
+    def test_another_key_is_another_user(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", "others")
+        refused(run)
+
+    def test_the_key_is_secret(self, run: Path) -> None:
+        key = Path("state/rl_nas/key")
+        assert (key.stat().st_mode & 0o777, key.parent.stat().st_mode & 0o077) == (0o600, 0)
+        assert [path.name for path in key.parent.iterdir()] == ["key"]
+        assert key.read_bytes().hex() not in (run / "config.json").read_text()
+        key.chmod(0o640)
+        refused(run)
+
+    @pytest.mark.parametrize("content", [b"", b"short"])
+    def test_a_key_that_is_none_signs_nothing(self, content: bytes, run: Path) -> None:
+        Path("state/rl_nas/key").write_bytes(content)
+        refused(run)
+        assert "signature" not in json.loads((started(Path("new"), "--data_dir=x") / "config.json").read_text())
+
+    def test_no_place_for_a_key(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+        refused(started(tmp_path / "run", "--data_dir=/srv"))
+
+    @pytest.mark.parametrize("signature", [None, 3, "", "é\ud800", "0" * 64, ["0"]])
+    def test_a_forged_signature(self, signature: object, run: Path) -> None:
+        written = json.loads((run / "config.json").read_text())
+        (run / "config.json").write_text(json.dumps({**written, "signature": signature}))
+        refused(run)
