@@ -33,7 +33,6 @@ ROOMS: dict[str, set[str]] = {
     "controller": {"checkpoint", "settings", "spaces", "trial"},
     "strategies": {"checkpoint", "controller", "errors", "plugins", "settings", "spaces", "trial"},
     "loops": {"admission", "checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
-    "early_stopping": {"admission", "checkpoint", "errors", "execution", "settings", "store", "trial"},
     "store": {
         "admission",
         "array_files",
@@ -45,6 +44,7 @@ ROOMS: dict[str, set[str]] = {
         "spaces",
         "trial",
     },
+    "early_stopping": {"admission", "checkpoint", "errors", "execution", "settings", "store", "trial"},
     "child": {
         "checkpoint",
         "errors",
