@@ -15,19 +15,27 @@ WHERE_TO_GET_ONE = (
     " NATS-Bench's folder (https://github.com/D-X-Y/NATS-Bench) with the package nats_bench installed"
 )
 
-
 _MOST_BYTES = 4096 * MIB
 """Of a table, packed and unpacked."""
 
 
-def load_table(path: str) -> Table:
+def load_table(path: str, *, trust: bool = False) -> Table:
     """Reads an `.npz` table, or the folder of a NATS-Bench archive.
 
+    Args:
+        path: of the file or the folder.
+        trust: whether an archive, of pickles, may be opened.
+
     Raises:
-        UsageError: there is none, or it is malformed.
+        UsageError: there is none, it is malformed, or it needs trust.
     """
     file = Path(path)
     if file.is_dir():
+        if not trust:
+            raise UsageError(
+                f"table {path}: the files of a NATS-Bench archive are pickles, which may execute anything; give --trust"
+                " (in Python: trust=True) if you have them from their authors"
+            )
         return load_nats_bench(file)
     try:
         check_regular(file, _MOST_BYTES)

@@ -28,6 +28,7 @@ from rl_nas.store.files import storage_errors, write_text
 from rl_nas.strategies.catalog import LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
+from rl_nas.workflows.trust import TrustSettings
 
 _MEMORY = 2e8
 """Most elements of the covariances of runs side by side."""
@@ -69,7 +70,7 @@ BENCH = Command(
         "rl_nas bench --table=nasbench201.npz --reward_column=ep12_cifar10_valid --strategies=controller,local_search"
         " --budgets=100,300 --runs=50",
     ),
-    groups=(BenchSettings, EvolutionSettings, ControllerSettings),
+    groups=(BenchSettings, TrustSettings, EvolutionSettings, ControllerSettings),
 )
 
 
@@ -85,7 +86,7 @@ def _run(parsed: Parsed) -> int:
     budgets = budgets_of(settings.budgets)
     if settings.table is None:
         raise UsageError(f"--table is missing; {WHERE_TO_GET_ONE}")
-    table = load_table(settings.table)
+    table = load_table(settings.table, trust=parsed.group(TrustSettings).trust)
     pairs = _columns(settings, table)
     out = Path(settings.out)
     with storage_errors(out):

@@ -47,8 +47,8 @@ class TrustSettings(Settings):
 
     trust: bool = setting(
         False,
-        "trust the folder that this call reads: import the code, open the files and contact the addresses that it"
-        " records; without it, runs that you did not start on this machine need those flags again",
+        "trust what this call reads: the code, files and addresses that a run records, without giving those flags again"
+        " (not needed for runs that you started on this machine); the graph of a SavedModel; the pickles of a table",
     )
 
 

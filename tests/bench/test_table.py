@@ -83,7 +83,7 @@ def test_absent_and_foreign_files_say_where_to_get_one(tmp_path: Path) -> None:
 def test_an_archive_without_its_package_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nats_bench", None)
     with pytest.raises(UsageError, match="needs the package nats_bench: pip install nats_bench"):
-        load_table(str(tmp_path))
+        load_table(str(tmp_path), trust=True)
 
 
 def test_an_archive_is_read_through_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,9 @@ def test_an_archive_is_read_through_its_package(tmp_path: Path, monkeypatch: pyt
     package = types.ModuleType("nats_bench")
     package.create = lambda path, space, fast_mode, verbose: Archive()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "nats_bench", package)
-    table = load_table(str(tmp_path))
+    with pytest.raises(UsageError, match="are pickles, which may execute anything; give --trust"):
+        load_table(str(tmp_path))
+    table = load_table(str(tmp_path), trust=True)
     assert table.name == "nasbench201"
     np.testing.assert_allclose(table.column("ep12_cifar10_valid"), np.arange(25) + 0.1)
     np.testing.assert_allclose(table.column("ep200_cifar10_test"), np.arange(25) + 0.2)
