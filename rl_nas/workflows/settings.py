@@ -20,8 +20,8 @@ class SearchRunSettings(Settings):
     run_dir: str | None = setting(None, "folder of the run, new or (with --resume) an earlier one; needed")
     resume: bool = setting(
         False,
-        "continue the run in --run_dir; --trials, --data_dir, --dataset (where a folder was moved), --then_... and flags"
-        " of execution may change, which config.json then records",
+        "continue the run in --run_dir; --trials, --data_dir, --dataset (where a folder was moved), --then_... and"
+        " flags of execution may change, which config.json then records",
     )
     trials: int = setting(100, "total number of children to train", minimum=1, maximum=10_000_000)
     update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1, maximum=10_000)
