@@ -186,8 +186,8 @@ class RayExecutor:
         """Why there is no worker."""
         if self._starting:
             return (
-                f"the Ray cluster has room for a child, but its workers did not start in {_START:.0f} s: the machines"
-                " that they are for are slow, or lost; `ray status` shows them"
+                f"the Ray cluster has room for a child, but its workers did not start in {_START:.0f} s: their machines"
+                " are slow, or lost; `ray status` shows them"
             )
         if self._refusal:
             return f"the Ray cluster cannot start a worker: {self._refusal}"
