@@ -32,21 +32,10 @@ def check_own(path: Path) -> None:
 
     What a run writes to a link, or reads from it, is elsewhere; a pipe or a device may never end.
     """
-    with contextlib.suppress(OSError):  # it is absent, or cannot be used anyway
-        _check(path, path.lstat())
-
-
-def check_folder(folder: Path) -> None:
-    """Raises `UsageError` for anything in a folder, however deep, that `check_own` refuses; itself it may be a link."""
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                _check(Path(entry.path), entry.stat(follow_symlinks=False))
-            if entry.is_dir(follow_symlinks=False):
-                check_folder(Path(entry.path))
-
-
-def _check(path: Path, found: os.stat_result) -> None:
+    try:
+        found = path.lstat()
+    except OSError:  # it is absent, or cannot be used anyway
+        return
     if stat.S_ISLNK(found.st_mode):
         kind = "a link"
     elif stat.S_ISREG(found.st_mode):
@@ -58,6 +47,17 @@ def _check(path: Path, found: os.stat_result) -> None:
             f"{path} is {kind}; a run folder holds files and folders of its own alone: remove it, or if you trust it"
             " use a copy of the folder that cp -rL makes"
         )
+
+
+def check_folder(folder: Path) -> None:
+    """Raises `UsageError` for anything in a folder, however deep, that `check_own` refuses; itself it may be a link."""
+    left = [folder]
+    while left:
+        with contextlib.suppress(OSError), os.scandir(left.pop()) as entries:
+            for entry in entries:
+                check_own(Path(entry.path))
+                if entry.is_dir(follow_symlinks=False):
+                    left.append(Path(entry.path))
 
 
 def open_to_append(path: Path) -> TextIO:

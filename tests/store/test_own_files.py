@@ -139,6 +139,16 @@ def test_a_log_is_not_appended_to_through_a_link(tmp_path: Path, victim: Path) -
         HealthLog(tmp_path / "health.jsonl", tmp_path / "events")
 
 
+def test_a_deep_folder_is_looked_at_whole(tmp_path: Path) -> None:
+    deep = tmp_path
+    for _ in range(1500):
+        deep /= "a"
+        deep.mkdir()
+    (deep / "link").symlink_to("/")
+    with pytest.raises(UsageError, match="link is a link"):
+        SearchFolder(tmp_path).check()
+
+
 def test_the_run_folder_may_be_a_link_and_lie_below_links(tmp_path: Path) -> None:
     make_search(tmp_path / "disk/runs/first")
     (tmp_path / "runs").symlink_to(tmp_path / "disk/runs")
