@@ -126,6 +126,16 @@ def test_repeated_keys_hide_nothing(stranger: Path) -> None:
         open_tfds(DataSettings(dataset=f"dir:{stranger}"))
 
 
+@pytest.mark.parametrize("template", ["../../other-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}", "/etc/{DATASET}-{SPLIT}"])
+def test_examples_lie_in_the_folder(stranger: Path, template: str) -> None:
+    info = json.loads((stranger / "dataset_info.json").read_text())
+    for split in info["splits"]:
+        split["filepathTemplate"] = template
+    (stranger / "dataset_info.json").write_text(json.dumps(info))
+    with pytest.raises(UsageError, match=r"expected examples in .* alone"):
+        open_tfds(DataSettings(dataset=f"dir:{stranger}"))
+
+
 def test_a_broken_folder_is_one_line(stranger: Path) -> None:
     def refused(message: str, place: Path = stranger) -> None:
         with pytest.raises(UsageError, match=message) as raised:

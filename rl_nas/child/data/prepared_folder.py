@@ -41,8 +41,10 @@ def open_prepared(dataset: str) -> Any:
         files = [file for split in builder.info.splits.values() for file in split.filepaths]
     except Exception as error:  # whatever TFDS makes of a stranger's files
         raise UsageError(f"--dataset={dataset}: TFDS cannot read {found[0]}: {first_line(error)}") from error
-    for file in files:
-        if not tf.io.gfile.exists(os.fspath(file)):
+    for file in map(os.fspath, files):
+        if os.path.dirname(file) != found[0]:
+            raise UsageError(f"--dataset={dataset} names {file}; expected examples in {found[0]} alone")
+        if not tf.io.gfile.exists(file):
             raise UsageError(f"--dataset={dataset}: {file} is missing; copy the folder again")
     return builder
 
