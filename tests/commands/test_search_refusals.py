@@ -79,7 +79,7 @@ def test_wrong_flags_are_one_line_and_nothing_is_written(tmp_path: Path, case: s
 def test_a_flagfile_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.cfg").write_bytes(b"\xff\xfe\xa0")
     done = refuse(f"--flagfile={tmp_path / 'binary.cfg'}", f"--run_dir={tmp_path / 'run'}")
-    assert_refused(done, "a --flagfile is not a text file")
+    assert_refused(done, "binary.cfg is not a text file")
     assert not (tmp_path / "run").exists()
 
 
