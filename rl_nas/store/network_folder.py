@@ -3,13 +3,13 @@
 import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rl_nas.array_files import read_arrays
 from rl_nas.errors import UsageError, first_line
 from rl_nas.store.files import make_folder, write_bytes, write_text
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
@@ -86,14 +86,10 @@ class NetworkFolder:
             content = self._weights.read_bytes()
             if _digest(content) != document["weights"]:
                 raise UsageError(f"{self._weights} belongs to another {self._document.name}; {_HINT}")
-            with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
-                    raise UsageError(f"{self._weights} is compressed; expected what rl_nas writes: {_HINT}")
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                return dict(arrays)
+            return read_arrays(content)
         except UsageError:
             raise
-        except (OSError, ValueError, LookupError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, LookupError, MemoryError) as error:
             raise UsageError(f"{self._weights} cannot be read: {first_line(error)}; {_HINT}") from error
 
 

@@ -165,12 +165,12 @@ def test_broken_weights_are_one_line(network: NetworkFolder, tmp_path: Path, mon
     name = next(iter(good))
     assert f"have nothing for {name}" in written(**{one: good[one] for one in good if one != name})
     assert f"(1, 2) for {name}" in written(**good | {name: np.zeros((1, 2))})
-    assert "cannot be read: Object arrays cannot be loaded" in written(**good | {name: np.array([Payload()])})
+    assert f"cannot be read: array {name} has Python objects" in written(**good | {name: np.array([Payload()])})
     weights.write_bytes(pickle.dumps(Payload()))
     assert "belongs to another" in refused(network)
     np.savez_compressed(weights, **{name: np.zeros(10**6)})
     network_digest(network)
-    assert "is compressed" in refused(network)
+    assert "without compression" in refused(network)
     with zipfile.ZipFile(weights, "w") as archive:
         header = {"descr": "<f4", "fortran_order": False, "shape": (10**9, 10**3)}
         with archive.open(f"{name}.npy", "w") as file:
