@@ -20,7 +20,7 @@ from rl_nas.child.data.source import ImageSource
 from rl_nas.tasks.classification.folder import class_folder
 from rl_nas.tasks.classification.task import Classification
 from rl_nas.tasks.predictor import ImageFile, Predictor
-from rl_nas.workflows.predict import predict_files
+from rl_nas.workflows.predict import opened, predict_files
 
 STORED = np.kron(np.array([[[250, 0, 0], [0, 250, 0], [0, 0, 250]], [[9, 9, 9], [90, 90, 90], [250, 250, 250]]]), 1)
 STORED = STORED.astype(np.uint8).repeat(32, axis=0).repeat(32, axis=1)  # 64x96: six squares of one colour each
@@ -106,7 +106,7 @@ def test_predictions_are_for_upright_photos(tmp_path: Path, number: int) -> None
     seen = as_others_show(jpeg(number)).astype(float)
     expected = {"upper": seen[: len(seen) // 2].mean(), "lower": seen[len(seen) // 2 :].mean()}
     file = ImageFile("photo.jpg", tmp_path / "photo.jpg")
-    (one,) = predict_files(Classification(), tmp_path / "model", ("upper", "lower"), Predictor(), [file], 2)
+    (one,) = predict_files(Classification(), opened(tmp_path / "model"), ("upper", "lower"), Predictor(), [file], 2)
     assert {one["class"]: one["probability"] for one in one.value} == pytest.approx(expected, abs=1)
 
 
