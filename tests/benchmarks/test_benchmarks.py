@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from watchdog import TIMEOUT
 
 from rl_nas.exit_codes import DONE, WRONG_USE
@@ -21,7 +22,7 @@ from rl_nas.one_shot.state import OneShotState
 from rl_nas.statistics import Estimate
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
-from rl_nas.trial import Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Measurement, Trial, TrialState
 from rl_nas.workflows.config import SearchConfig
 
 ROOT = Path(__file__).parents[2]
@@ -201,6 +202,51 @@ def test_a_ranking_in_the_order_of_the_table_and_children_in_the_opposite_one(
     assert [row["Spearman (95%)"]["value"] for row in document] == pytest.approx([1, -1])
 
 
+def test_figures_of_trials_are_compared_with_their_rewards(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = SearchFolder("compared")
+    folder.path.mkdir()
+    folder.write_config({"flags": {}})
+    with TrialStore(folder.trials) as store:
+        for index, (reward, other) in enumerate([(0.1, 30.0), (0.3, 10.0), (0.2, 20.0)]):
+            measured = Measurement.of({"mAP": reward, "pretrained_accuracy": other}, parameters=index)
+            store.record(Trial(index, (index,), TrialState.OK, reward, measured))
+        store.record(Trial(3, (3,), TrialState.NAN, failures=(Failure(TrialState.NAN, "loss nan"),)))
+    words = ["--run_dir=compared", "--metrics=pretrained_accuracy, parameters"]
+    rows, _ = both("metric_ranking", words, capsys)
+    assert rows == [
+        ["reward", "3", "0.1000", "0.3000", "-", "1"],
+        ["pretrained_accuracy", "3", "10", "30", "-1.00 [-1.00, -1.00]", "3"],
+        ["parameters", "3", "0", "2", "0.50 [-1.00, 1.00]", "2"],
+    ]
+    assert load("metric_ranking").main([words[0], "--metrics=size"]) == WRONG_USE
+    assert "no 'size' in every trial of compared; expected some of quality, mAP" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_network_of_keras_applications_becomes_a_backbone(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(24):
+        path = Path(f"images/{('train', 'test')[number % 3 == 0]}/{'ab'[number % 2]}/{number}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(path)
+    words = [
+        "--dataset=folder:images",
+        "--image_size=32",
+        "--width=0.35",
+        "--epochs=1",
+        "--batch_size=4",
+        "--out=mobilenet.keras",
+    ]
+    script = [sys.executable, FOLDER / "applications_backbone.py", *words, "--json"]
+    (row,) = json.loads(subprocess.run(script, check=True, stdout=subprocess.PIPE, timeout=TIMEOUT).stdout)
+    import keras
+
+    backbone = keras.models.load_model("mobilenet.keras")
+    assert backbone.count_params() == row["parameters of the backbone"]
+    assert backbone.compute_output_shape((1, 64, 96, 3))[1:3] == (4, 6)
+    assert 0 <= row["accuracy"] <= 1
+
+
 def test_a_way_whose_package_is_missing_is_left_out(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +264,8 @@ def test_a_way_whose_package_is_missing_is_left_out(
         ("executors", "--workers=2,x"),
         ("early_stopping", "--run_dir=nowhere"),
         ("shared_ranking", "--run_dir=nowhere"),
+        ("metric_ranking", "--run_dir=nowhere"),
+        ("applications_backbone", "--out=nowhere/file.keras"),
         ("synthetic_tables", "--out=/proc/none"),
     ],
 )
