@@ -32,7 +32,7 @@ def config(flags: Mapping[str, Any]) -> dict[str, Any]:
         },
         "command": sys.argv,
     }
-    return signed(written, Path(flags.get("run_dir") or ""))
+    return signed(written)
 
 
 def repeating_flagfile(flags: Mapping[str, Any], command: str) -> str:
@@ -70,7 +70,7 @@ def merge(parsed: Parsed, config: Mapping[str, Any], changeable: Collection[str]
 
 def changed(recorded: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
     """The config of a run that is continued: its present flags, signed, and a dated list of changes."""
-    return signed(_changed(recorded, flags), Path(flags.get("run_dir") or ""))
+    return signed(_changed(recorded, flags))
 
 
 def _changed(recorded: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:
