@@ -15,25 +15,20 @@ from typing import Any
 _KEY_BYTES = 32
 
 
-def signature(record: Mapping[str, Any], folder: Path) -> str | None:
-    """The signature of what a run records, which is valid in its folder alone; None: there is no place for a key.
-
-    Args:
-        record: JSON values.
-        folder: of the run.
-    """
+def signature(record: Mapping[str, Any]) -> str | None:
+    """The signature of what a run records, JSON values; None: there is no place for a key."""
     key = _read_key() or _make_key()
     if key is None:
         return None
-    text = json.dumps([os.path.realpath(folder), record], sort_keys=True)
+    text = json.dumps(record, sort_keys=True)
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
-def is_own(record: Mapping[str, Any], folder: Path, signed: object) -> bool:
-    """Whether this user signed a record in this folder; arguments as in `signature`."""
+def is_own(record: Mapping[str, Any], signed: object) -> bool:
+    """Whether a signature of a record is this user's."""
     if _read_key() is None or not isinstance(signed, str):
         return False
-    expected = signature(record, folder)
+    expected = signature(record)
     return expected is not None and hmac.compare_digest(expected.encode(), signed.encode(errors="replace"))
 
 

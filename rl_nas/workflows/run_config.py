@@ -36,7 +36,7 @@ def config(flags: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> d
         },
         "command": sys.argv,
     }
-    return signed(written, Path(flags.get("run_dir") or ""))
+    return signed(written)
 
 
 def repeating_flagfile(flags: Mapping[str, Any], command: str) -> str:
@@ -94,7 +94,7 @@ def changed(
     """
     if data is not None:
         recorded = {DATA: data, **recorded}
-    return signed(_changed(recorded, flags), Path(flags.get("run_dir") or ""))
+    return signed(_changed(recorded, flags))
 
 
 def _changed(recorded: dict[str, Any], flags: Mapping[str, Any]) -> dict[str, Any]:

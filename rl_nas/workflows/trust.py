@@ -80,7 +80,7 @@ def check_recorded(
     """
     flags = {name: value for name, value in config["flags"].items() if read is None or name in read}
     missing = {name: value for name, value in doors(flags).items() if name not in given}
-    if missing and not trust and not is_own(_signed(config["flags"]), folder, config.get("signature")):
+    if missing and not trust and not is_own(_signed(config["flags"]), config.get("signature")):
         words = " ".join(f"--{name}={value}" for name, value in missing.items())
         raise UsageError(
             f"the run in {folder}, which you did not start here, has {words}; if you trust that, give"
@@ -88,16 +88,17 @@ def check_recorded(
         )
 
 
-def signed(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def signed(config: Mapping[str, Any]) -> dict[str, Any]:
     """The content of config.json with the user's signature of its flags, if there is a key."""
-    made = signature(_signed(config["flags"]), folder)
+    made = signature(_signed(config["flags"]))
     return {name: value for name, value in {**config, "signature": made}.items() if value is not None}
 
 
 def _signed(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """What is signed; names of modules mean something in the working folder alone."""
+    """What is signed: flags that lead to the same wherever the run lies; some do so in the working folder alone."""
     kept = {name: value for name, value in flags.items() if name not in OF_THE_CALL}
-    return {"flags": kept, "imported_in": os.getcwd() if named_plugins(flags) else None}
+    relative = (name for name in (*_RECIPES, _CHECKPOINTS) if not os.path.isabs(flags.get(name) or os.sep))
+    return {"flags": kept, "working_folder": os.getcwd() if named_plugins(flags) or any(relative) else None}
 
 
 def _opens(name: str, value: object) -> bool:

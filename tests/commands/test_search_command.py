@@ -86,7 +86,7 @@ def test_a_run_leaves_its_files_and_nothing_else(unbroken: Run) -> None:
 def test_config_has_flags_seed_and_versions(unbroken: Run) -> None:
     config = json.loads((unbroken.folder / "config.json").read_text())
     groups = [cls for cls in SEARCH.all_groups if cls is not OutputSettings]
-    assert set(config["flags"]) == {cls.prefix + name for cls in groups for name in field_types(cls)}
+    assert set(config["flags"]) == {cls.prefix + name for cls in groups for name in field_types(cls)} - {"trust"}
     assert config["flags"]["run_dir"] == str(unbroken.folder)
     assert config["seed"] == config["flags"]["seed"] == 3
     for name in ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets"):

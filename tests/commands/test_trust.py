@@ -1,7 +1,6 @@
 """What a run recorded is followed if its user started it here, gives it again, or trusts it; a stranger's is not."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -123,27 +122,28 @@ class TestOwnRuns:
         edited(run, dataset="digits", data_dir=None)
         assert resumed(run).values["dataset"] == "digits"
 
-    def test_it_is_signed_for_its_folder(self, run: Path) -> None:
-        shutil.copytree(run, "copy")
-        refused(Path("copy"))
-        assert resumed(Path("copy"), "--trust").values["trust"]
-        assert resumed(Path("copy"), "--dataset=folder:photos").values["dataset"].endswith("/photos")
+    def test_it_may_be_moved(self, run: Path) -> None:
+        assert resumed(run.rename("moved")).values["dataset"].endswith("/photos")
 
-    def test_what_was_accepted_once_is_signed(self, run: Path) -> None:
-        copy = RunFolder(shutil.copytree(run, "copy"))
-        copy.write_config(changed(copy.read_config(), resumed(copy.path, "--trust").values))
-        assert not resumed(copy.path).values["trust"]
-        assert "trust" not in json.loads(copy.config.read_text())["flags"]
+    def test_what_was_accepted_once_is_signed(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", "others")
+        folder = RunFolder(run)
+        refused(run)
+        assert resumed(run, "--dataset=folder:photos").values["dataset"].endswith("/photos")
+        folder.write_config(changed(folder.read_config(), resumed(run, "--trust").values))
+        assert not resumed(run).values["trust"]
+        assert "trust" not in json.loads(folder.config.read_text())["flags"]
 
-    def test_code_is_found_in_the_working_folder_that_it_was_signed_for(
-        self, run: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("flag", ["--strategy=mine:Climb", "--then_train=recipe.cfg"])
+    def test_what_depends_on_the_working_folder_is_signed_for_it(
+        self, flag: str, run: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        own = started(Path("own").absolute(), "--strategy=mine:Climb")
-        assert resumed(own).values["strategy"] == "mine:Climb"
+        own, run = started(Path("own").absolute(), flag), run.absolute()
+        assert resumed(own)
         Path("elsewhere").mkdir()
         monkeypatch.chdir("elsewhere")
         refused(own)
-        assert resumed(run.parent.absolute().parent / "run").values["dataset"].endswith("/photos")
+        assert resumed(run)
 
     def test_another_key_is_another_user(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XDG_STATE_HOME", "others")
