@@ -1,6 +1,7 @@
 """`rl_nas proxy`: how well cheap trainings rank networks, compared with the training of a search."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -93,6 +94,9 @@ def _run(parsed: Parsed) -> int:
 
 def _names(proxies: str) -> list[str]:
     names = [re.sub(r"\s", "", name) for name in proxies.split(";")]
+    for name in names:
+        if os.pardir in name.split(os.sep):  # names are those of folders in the run's, too
+            raise UsageError(f"--proxies: {name!r} names a folder above; give its whole path")
     return [name for name in dict.fromkeys(names) if name]
 
 

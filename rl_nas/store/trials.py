@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -79,6 +80,12 @@ _MIGRATIONS = {
 }
 """Schema -> statements that migrate to the next one; an empty file's, 0, migrates to the present one."""
 
+_WORD, _COMMENT = re.compile(r"\w+|[^\w\s(),=]"), re.compile(r"'[^']*'|--[^\n]*")
+_SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
+"""The end of a journal that names another file."""
+_LONGEST_TEXT = 2**26
+"""Bytes of a text of a trial: 100,000 metrics take half of that."""
+
 _INSERT = f"""
 INSERT INTO trials (number, architecture, state, reward, {", ".join(_MEASURES)})
 VALUES ({", ".join("?" * (4 + len(_MEASURES)))})
@@ -107,17 +114,28 @@ class TrialStore:
         self._path = path
         for file in (path, *_logs(path)):
             check_own(file)
+        _check_journal(path)
         with self._errors():
             self._connection = sqlite3.connect(path)
+        try:
+            self._open()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _open(self) -> None:
+        with self._errors():
+            _check_tables(self._connection, self._path)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
             (schema,) = self._connection.execute("PRAGMA user_version").fetchone()
-            if schema < SCHEMA:
+            if 0 <= schema < SCHEMA:
                 self._migrate(schema)
+        if schema < 0:
+            raise UsageError(f"{self._path} has schema {schema}; expected the trials of a run")
         if schema > SCHEMA:
-            self._connection.close()
-            raise UsageError(f"{path} has schema {schema}, newer than {SCHEMA}; upgrade rl_nas to read it")
+            raise UsageError(f"{self._path} has schema {schema}, newer than {SCHEMA}; upgrade rl_nas to read it")
 
     def __enter__(self) -> Self:
         return self
@@ -198,7 +216,7 @@ class TrialStore:
 
     def _select(self, numbers: str, parameters: Sequence[int]) -> list[Trial]:
         failures: dict[int, list[Failure]] = {}
-        with self._errors(ValueError, TypeError, RecursionError, ChildError):  # of values that are not a run's
+        with self._short_texts(), self._errors(ValueError, TypeError, RecursionError, ChildError):  # of values that are not a run's
             query = f"{_SELECT_FAILURES} WHERE trial {numbers} ORDER BY trial, attempt"
             for trial, state, error, log in self._connection.execute(query, parameters):
                 failures.setdefault(trial, []).append(admit_failure(state, error, log))
@@ -215,6 +233,15 @@ class TrialStore:
             self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
 
     @contextmanager
+    def _short_texts(self) -> Iterator[None]:
+        """Texts that are read are bounded; states may be longer."""
+        most = self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_TEXT)
+        try:
+            yield
+        finally:
+            self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, most)
+
+    @contextmanager
     def _errors(self, *others: type[Exception]) -> Iterator[None]:
         caught: tuple[type[Exception], ...] = (sqlite3.Error, *others)
         try:
@@ -227,6 +254,42 @@ class TrialStore:
 def _logs(path: Path) -> list[Path]:
     """The files that SQLite writes beside its own."""
     return [path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm", "journal")]
+
+
+def _check_journal(path: Path) -> None:
+    """Raises `UsageError` for a journal that names another file, which SQLite would delete; a run's never do."""
+    journal = path.with_name(f"{path.name}-journal")
+    with storage_errors(journal):
+        if not journal.exists():
+            return
+        with journal.open("rb") as file:
+            file.seek(max(0, journal.stat().st_size - len(_SUPER_JOURNAL)))
+            end = file.read(len(_SUPER_JOURNAL))
+    if end == _SUPER_JOURNAL:
+        raise UsageError(f"{journal} names another file, which SQLite would delete; delete the journal")
+
+
+def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises `UsageError` for a database with other parts than the tables of a run.
+
+    Views, triggers, virtual tables and columns that are computed may never end, or change what is written.
+    """
+    for kind, name, text in connection.execute("SELECT type, name, sql FROM sqlite_schema"):
+        automatic = kind == "index" and text is None
+        if not automatic and not (kind == "table" and isinstance(text, str) and _words(text) <= _KNOWN):
+            raise UsageError(
+                f"{path} holds the {one_line(str(kind))} {one_line(str(name))}, which is none of a run; remove it, or"
+                " start another run"
+            )
+
+
+def _words(statement: str) -> set[str]:
+    """Names, words and signs of an SQL statement without its comments and texts."""
+    return set(_WORD.findall(_COMMENT.sub(" ", statement)))
+
+
+_EARLIER = "CREATE TABLE trials (accuracy REAL, loss REAL, error TEXT)"
+_KNOWN = _words(" ".join((_TRIALS, _FAILURES, _CHECKPOINT, _EARLIER)))
 
 
 def _remedy(error: Exception) -> str:

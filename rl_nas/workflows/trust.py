@@ -112,7 +112,7 @@ def _opens(name: str, value: object) -> bool:
         return packaged_recipe(value) is None
     if name == _EXECUTOR:
         return value == "ray"
-    if name == _PROXIES:  # flags in a text
-        words = (word.partition("=")[0].strip().lstrip("-") for word in re.split("[;,]", value))
+    if name == _PROXIES:  # flags in a text, whose spaces have no meaning
+        words = (word.partition("=")[0].lstrip("-") for word in re.split("[;,]", re.sub(r"\s", "", value)))
         return not _DOORS.isdisjoint(words)
     return name in FOLDERS or (name in _ADDRESSES and value != "local")

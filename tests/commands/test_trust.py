@@ -90,6 +90,21 @@ def test_a_strangers_run_leads_nowhere(
     assert capsys.readouterr().err == f"rl_nas {verb}: {line}, or --trust\n"
 
 
+@pytest.mark.parametrize("word", ["executor", "exe cutor", " -ray_\taddress", "da ta_dir", "fla\ngfile", "back\u2003bone"])
+def test_proxies_are_searched_as_they_are_read(word: str) -> None:
+    proxies = f"epochs=1, {word}=x; seed=1"
+    assert doors({"proxies": proxies}) == {"proxies": proxies}
+
+
+def test_proxies_stay_in_the_folder_of_their_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "run/then_also=").mkdir(parents=True)
+    proxies = "then_also=/../../elsewhere"
+    (tmp_path / "run/config.json").write_text(json.dumps({"flags": {"dataset": "digits", "proxies": proxies}}))
+    assert main(["proxy", "--resume", f"--run_dir={tmp_path / 'run'}"]) == 2
+    assert "names a folder above; give its whole path" in capsys.readouterr().err
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_one_line_names_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"flags": DOORS["search"] | {"neck": "/srv/a\x1b[2Jb"}}))
     assert main(["search", "--resume", f"--run_dir={tmp_path}", "--executor=inline"]) == 2

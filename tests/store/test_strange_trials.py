@@ -1,0 +1,105 @@
+"""A stranger's trials.sqlite: what SQLite would do by itself for it is refused before it is done."""
+
+import sqlite3
+import struct
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from rl_nas.errors import StorageError, UsageError
+from rl_nas.store.trials import TrialStore, read_trials
+from rl_nas.trial import Failure, Trial, TrialState
+
+BAD = Trial(0, (1, 2), TrialState.NAN, failures=(Failure(TrialState.NAN, "loss is nan"),))
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n)"
+_MAGIC = bytes.fromhex("d9d505f920a163d7")
+
+PARTS = {
+    "a view": (
+        "ALTER TABLE trials RENAME TO state",
+        f"CREATE VIEW trials AS {ENDLESS} SELECT i AS number, '[]' AS architecture, 'nan' AS state, 0 AS reward,"
+        " 0 AS quality, NULL AS metrics, 0 AS parameters, 0 AS madds, 0 AS epochs, 0 AS seconds, 0 AS latency,"
+        " NULL AS curve FROM n",
+    ),
+    "a trigger": (
+        f"CREATE TRIGGER trials AFTER INSERT ON trials BEGIN DELETE FROM trials WHERE ({ENDLESS} SELECT sum(i) FROM n);"
+        " END",
+    ),
+    "a column that is computed": (
+        "DROP TABLE failures",
+        "CREATE TABLE failures (trial INTEGER, attempt INTEGER, state TEXT, error TEXT,"
+        " log TEXT GENERATED ALWAYS AS (hex(zeroblob(400000000))))",
+    ),
+    "a check": (
+        "DROP TABLE failures",
+        "CREATE TABLE failures (trial INTEGER CHECK ('--' || hex(zeroblob(400000000)) || '--'))",
+    ),
+    "an index": ("CREATE INDEX state ON trials (hex(number))",),
+    "a virtual table": ("CREATE VIRTUAL TABLE error USING fts5(log)",),
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        store.record(BAD)
+    return tmp_path / "trials.sqlite"
+
+
+def change(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_other_parts_than_tables_of_a_run(name: str, path: Path) -> None:
+    change(path, *PARTS[name])
+    before = path.read_bytes()
+    for read in (read_trials, TrialStore):
+        with pytest.raises(UsageError, match="which is none of a run; remove it, or start another run"):
+            read(path)
+    assert path.read_bytes() == before
+
+
+def test_a_journal_that_has_another_file_deleted(path: Path) -> None:
+    """The danger is real: SQLite follows it, as for a transaction of several databases."""
+    victim, journal = path.with_name("victim"), path.with_name("trials.sqlite-journal")
+    name = str(victim).encode()
+    header = _MAGIC + struct.pack(">IIIII", 0, 0, path.stat().st_size // 4096, 512, 4096)
+    end = struct.pack(">I", 2**30 // 4096 + 1) + name + struct.pack(">II", len(name), sum(name)) + _MAGIC
+    victim.write_text("precious")
+    journal.write_bytes(header.ljust(512, b"\0") + end)
+    with pytest.raises(UsageError, match="names another file, which SQLite would delete; delete the journal"):
+        TrialStore(path)
+    assert read_trials(path) == [BAD]  # of a copy without it
+    assert victim.exists()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("SELECT * FROM trials")
+    assert not victim.exists()
+
+
+def test_a_journal_of_a_killed_start_is_applied(path: Path) -> None:
+    header = _MAGIC + struct.pack(">IIIII", 0, 0, path.stat().st_size // 4096, 512, 4096)
+    path.with_name("trials.sqlite-journal").write_bytes(header.ljust(512, b"\0"))
+    with TrialStore(path) as store:
+        assert store.trials() == [BAD]
+
+
+@pytest.mark.parametrize("schema", [-1, -(2**31)])
+def test_a_schema_that_is_none(schema: int, path: Path) -> None:
+    change(path, f"PRAGMA user_version = {schema}")
+    with pytest.raises(UsageError, match=f"has schema {schema}; expected the trials of a run"):
+        read_trials(path)
+
+
+def test_texts_are_bounded_and_states_are_not(path: Path) -> None:
+    change(path, "INSERT INTO checkpoint (id, updates, trials, state) VALUES (1, 0, 0, zeroblob(70000000))")
+    with TrialStore(path) as store:
+        assert store.trials() == [BAD]
+        with pytest.raises(StorageError, match="not a NumPy archive"):
+            store.checkpoint()
+    change(path, "UPDATE failures SET log = CAST(zeroblob(70000000) AS TEXT)")
+    with pytest.raises(StorageError, match="too big"):
+        read_trials(path)
