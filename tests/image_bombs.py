@@ -47,10 +47,10 @@ def cross_gif(side: int = SIDE) -> bytes:
     return wide[:-1] + high[high.index(b"\x2c", 13 + 3 * 2) :]
 
 
-def webp(side: int = 10_000) -> bytes:
-    """A WebP film of two frames: one alone is below the limit; its header declares the sides."""
-    content, (first, second) = io.BytesIO(), [PIL.Image.new("RGBA", (16, 16), (n, 0, 0, 9)) for n in range(2)]
-    first.save(content, "WEBP", save_all=True, append_images=[second], lossless=True)
+def webp(side: int = 9000) -> bytes:
+    """A WebP film of three frames: one alone is below the limit; its header declares the sides."""
+    content, (first, *others) = io.BytesIO(), [PIL.Image.new("RGBA", (16, 16), (n, 0, 0, 9)) for n in range(3)]
+    first.save(content, "WEBP", save_all=True, append_images=others, lossless=True)
     sides = 2 * (side - 1).to_bytes(3, "little")
     return content.getvalue()[:24] + sides + content.getvalue()[30:]
 
