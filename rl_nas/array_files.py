@@ -56,6 +56,6 @@ def _array(content: IO[bytes], name: str, size: int) -> np.ndarray:
     shape, in_columns, dtype = header(content, max_header_size=_MOST_HEADER)
     if dtype.hasobject:
         raise ValueError(f"array {name} has Python objects; expected numbers or texts")
-    if math.prod(shape) * dtype.itemsize > size:
+    if math.prod(shape) * max(1, dtype.itemsize) > size:  # empty texts have no bytes, however many there are
         raise ValueError(f"array {name} has the shape {shape}, but {size:,} bytes")
     return np.ndarray(shape, dtype, bytearray(content.read()), order="F" if in_columns else "C")

@@ -9,14 +9,20 @@ import PIL.Image
 SIDE = 30_000
 
 
-def png(height: int = SIDE, width: int = SIDE) -> bytes:
-    """A gray PNG image whose header alone is true."""
+def png(height: int = SIDE, width: int = SIDE, before: bytes = b"") -> bytes:
+    """A gray PNG image whose header alone is true; `before` that comes a chunk that decoders skip."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+    first = chunk(b"prVt", before) if before else b""
+    return b"\x89PNG\r\n\x1a\n" + first + header + chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
+
+
+def late_png() -> bytes:
+    """A PNG image with small numbers where the sides usually are."""
+    return png(before=struct.pack(">II", 1, 1))
 
 
 def jpeg(height: int = SIDE, width: int = SIDE) -> bytes:
@@ -33,6 +39,20 @@ def gif(frames: int = 10, height: int = 8000, width: int = 8000) -> bytes:
     frame = content[place:-1]
     frame = frame[:5] + struct.pack("<HH", width, height) + frame[9:]
     return content[:place] + frame * frames + b";"
+
+
+def cross_gif(side: int = SIDE) -> bytes:
+    """A GIF film of a wide and a high frame, which have few pixels; each becomes as wide and as high as both."""
+    wide, high = gif(1, 1, side), gif(1, side, 1)
+    return wide[:-1] + high[high.index(b"\x2c", 13 + 3 * 2) :]
+
+
+def webp(side: int = 9000) -> bytes:
+    """A WebP film of three frames: one alone is below the limit; its header declares the sides."""
+    content, (first, *others) = io.BytesIO(), [PIL.Image.new("RGBA", (16, 16), (n, 0, 0, 9)) for n in range(3)]
+    first.save(content, "WEBP", save_all=True, append_images=others, lossless=True)
+    sides = 2 * (side - 1).to_bytes(3, "little")
+    return content.getvalue()[:24] + sides + content.getvalue()[30:]
 
 
 def _saved(kind: str) -> bytes:

@@ -74,3 +74,10 @@ def test_python_objects_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", objects=np.array([print], object))
     with pytest.raises(ValueError, match="array objects has Python objects"):
         read_arrays(tmp_path / "a.npz")
+
+
+def test_empty_texts_count_though_they_have_no_bytes() -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<U0", "fortran_order": False, "shape": (10**12,)})
+    with pytest.raises(ValueError, match="has the shape"):
+        read_arrays(archive(names=header.getvalue()), 10_000)

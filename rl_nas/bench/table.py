@@ -1,5 +1,6 @@
 """Tabular benchmarks: architectures with measurements to look up."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,11 @@ import numpy as np
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
+
+_MOST_ARCHITECTURES = 2**28
+"""Of a table, with a row or without: the number of the row of each is kept, in 2 GiB."""
+_MOST_NAMES = 100_000
+"""Columns of a table, and choices of all its decisions."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,7 @@ def make_table(
         values: float [rows, columns].
 
     Raises:
-        UsageError: shapes contradict each other, or an architecture has two rows.
+        UsageError: shapes contradict each other, names or architectures are too many, or one of these has two rows.
     """
     sizes = [len(names) for names in op_names]
     if ops.ndim != 2 or ops.shape[1] != len(sizes) or values.shape != (len(ops), len(columns)) or not len(ops):
@@ -74,7 +80,12 @@ def make_table(
             f"table {name}: ops {ops.shape}, {len(sizes)} lists of op_names, {len(columns)} columns, values"
             f" {values.shape}; expected ops [rows, decisions], values [rows, columns], and at least one row"
         )
-    if (ops >= sizes).any() or (ops < 0).any():
+    if max(len(columns), sum(sizes)) > _MOST_NAMES or math.prod(sizes) > _MOST_ARCHITECTURES:
+        raise UsageError(
+            f"table {name}: {len(columns)} columns, {len(sizes)} decisions of {sum(sizes)} choices in all; expected at"
+            f" most {_MOST_NAMES:,} columns and choices, and {_MOST_ARCHITECTURES:,} architectures"
+        )
+    if not ((ops >= 0) & (ops < sizes)).all():
         raise UsageError(f"table {name}: ops has choices outside op_names")
     numbers = ops.astype(np.int64) @ _radix(sizes)
     rows = np.full(int(np.prod(sizes)), -1)

@@ -18,6 +18,8 @@ WHERE_TO_GET_ONE = (
 _MOST_BYTES = 4096 * MIB
 """Of a table, packed and unpacked."""
 
+_MOST_DECISIONS = 1000
+
 
 def load_table(path: str, *, trust: bool = False) -> Table:
     """Reads an `.npz` table, or the folder of a NATS-Bench archive.
@@ -52,7 +54,13 @@ def _from_arrays(name: str, arrays: Mapping[str, Any]) -> Table:
     missing = sorted({"ops", "columns", "values"} - arrays.keys())
     if missing:
         raise UsageError(f"table {name} lacks {', '.join(missing)}; {WHERE_TO_GET_ONE}")
-    count = arrays["ops"].shape[-1]
+    shape = arrays["ops"].shape
+    if len(shape) != 2 or not shape[0] or shape[1] > _MOST_DECISIONS:  # without a row, any number takes no byte
+        raise UsageError(
+            f"table {name}: ops {shape}; expected [rows, decisions], at least one row and at most {_MOST_DECISIONS}"
+            " decisions"
+        )
+    count = shape[1]
     shared = arrays.get("op_names")
     lists = [arrays.get(f"op_names_{i}", shared) for i in range(count)]
     if any(names is None for names in lists):

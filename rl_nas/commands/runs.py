@@ -11,7 +11,7 @@ from rl_nas.commands import cli
 from rl_nas.errors import UsageError
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
-from rl_nas.report.tables import failures_table, trials_table
+from rl_nas.report.tables import csv_cell, failures_table, trials_table
 from rl_nas.settings import Settings, setting
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
@@ -85,14 +85,9 @@ def _csv(documents: Sequence[dict[str, Any]], metrics: Sequence[str]) -> str:
     names = ("index", "state", "reward", *metrics, "parameters", "madds", "epochs", "seconds", "latency")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*map(_cell, names), "attempts", "error", "architecture"])
+    writer.writerow([*map(csv_cell, names), "attempts", "error", "architecture"])
     for document in documents:
         attempts = len(document["failures"]) + (document["state"] == TrialState.OK)
         architecture = " ".join(map(str, document["architecture"]))
-        writer.writerow([*(document.get(name) for name in names), attempts, _cell(document["error"]), architecture])
+        writer.writerow([*(document.get(name) for name in names), attempts, csv_cell(document["error"]), architecture])
     return text.getvalue()
-
-
-def _cell(text: str) -> str:
-    """A text that spreadsheets take for a text, not for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

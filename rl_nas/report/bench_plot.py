@@ -34,7 +34,7 @@ def draw_bench(comparisons: Sequence[Comparison], path: Path) -> None:
         ):
             for (name, curves), color in zip(comparison.curves.items(), _COLORS * 2, strict=False):
                 _draw_curve(axis, getattr(curves, part), name, color)
-            axis.set_title(title, fontsize=10)
+            axis.set_title(title, fontsize=10, parse_math=False)
             axis.set_xscale("log")
             axis.grid(alpha=0.25)
         axes[0, column].axhline(setup.maximum, color="0.4", linewidth=0.8, linestyle=":")
@@ -42,7 +42,9 @@ def draw_bench(comparisons: Sequence[Comparison], path: Path) -> None:
     axes[1, -1].legend(loc="lower right", fontsize=9)
     runs = comparisons[0].setup.runs
     figure.suptitle(
-        f"{comparisons[0].setup.table}: mean of {runs} runs, 95% normal intervals; dotted: maximum", fontsize=11
+        f"{comparisons[0].setup.table}: mean of {runs} runs, 95% normal intervals; dotted: maximum",
+        fontsize=11,
+        parse_math=False,
     )
     figure.savefig(path, dpi=130)
 

@@ -2,7 +2,14 @@
 
 from collections.abc import Sequence
 
+from rl_nas.errors import printable
 from rl_nas.trial import Trial
+
+
+def csv_cell(text: str) -> str:
+    """A text that spreadsheets take for a text, not for a formula, and that cannot steer a terminal."""
+    text = printable(text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def trials_table(trials: Sequence[Trial]) -> str:

@@ -10,6 +10,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from rl_nas.errors import UsageError
+from rl_nas.report.tables import csv_cell
 from rl_nas.store.files import storage_errors
 from rl_nas.tasks.predictor import ImageFile
 
@@ -97,8 +98,14 @@ class PredictionFolder:
 
 
 def table(values: Mapping[str, Any]) -> str:
-    """JSON values as CSV with a row for each image; columns of nested values have paths as names, such as `1/class`."""
-    rows = [{"image": image, **flattened(value)} for image, value in values.items()]
+    """JSON values as CSV with a row for each image; columns of nested values have paths as names, such as `1/class`.
+
+    Names of files and classes are a stranger's: they are no formulas.
+    """
+    found = ({"image": image, **flattened(value)} for image, value in values.items())
+    rows = [
+        {csv_cell(name): csv_cell(one) if isinstance(one, str) else one for name, one in row.items()} for row in found
+    ]
     columns = dict.fromkeys(name for row in rows for name in row)
     file = io.StringIO()
     writer = csv.DictWriter(file, list(columns), lineterminator="\n")

@@ -61,12 +61,34 @@ def test_combinations_without_a_row_are_invalid(tmp_path: Path) -> None:
         ({"ops": np.zeros([20, 3], int)}, "an architecture has two rows"),
         ({"op_names_1": None}, "lacks op_names, or op_names_0 to op_names_2"),
         ({"values": None, "ops": None}, "lacks ops, values; give an .npz file with the arrays"),
+        ({"ops": np.full([20, 3], np.nan)}, "choices outside op_names"),
+        ({"ops": np.array(0)}, r"ops \(\); expected \[rows, decisions\]"),
     ],
 )
 def test_malformed_tables_are_one_line(tmp_path: Path, change: dict[str, np.ndarray | None], message: str) -> None:
     arrays = {name: array for name, array in {**uneven(), **change}.items() if array is not None}
     with pytest.raises(UsageError, match=message):
         load_table(saved(tmp_path / "t.npz", **arrays))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"ops": np.zeros([1, 40], np.uint8), "op_names": np.array(["a", "b"])}, "268,435,456 architectures"),
+        ({"ops": np.zeros([1, 64], np.uint8), "op_names": np.array(["a", "b"])}, "268,435,456 architectures"),
+        ({"ops": np.zeros([0, 10**11], np.uint8), "op_names": np.array(["a"])}, "at most 1000 decisions"),
+        ({"ops": np.zeros([1, 1001], np.uint8), "op_names": np.array(["a"])}, "at most 1000 decisions"),
+        ({"ops": np.zeros([1, 1], np.uint8), "op_names": np.zeros(10**6, "S1")}, "at most 100,000 columns and choices"),
+        ({"columns": np.zeros(10**6, "S1"), "values": np.zeros([1, 10**6], "f2")}, "100,000 columns and choices"),
+    ],
+)
+def test_small_files_do_not_become_large_tables(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
+    one = {"ops": np.zeros([1, 1], np.uint8), "op_names": np.array(["a"]), "columns": np.array(["valid"])}
+    file = tmp_path / "t.npz"
+    np.savez_compressed(file, **{"values": np.zeros([1, 1]), **one, **arrays})
+    assert file.stat().st_size < 10_000
+    with pytest.raises(UsageError, match=message):
+        load_table(str(file))
 
 
 def test_absent_and_foreign_files_say_where_to_get_one(tmp_path: Path) -> None:

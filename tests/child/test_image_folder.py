@@ -132,3 +132,11 @@ def test_a_part_of_train_is_left_for_the_final_test(folder: Path) -> None:
 def test_a_task_without_a_layout_reads_the_images_of_class_folders(folder: Path) -> None:
     source = open_source(DataSettings(dataset=f"folder:{folder}", image_size=4), "ink_column.task:InkColumn").source
     assert source.size("train") == 60
+
+
+def test_names_of_classes_are_one_line_each(folder: Path) -> None:
+    """They are written into lists, in which a line is a class."""
+    for split in ("train", "test"):
+        (folder / split / "dog").rename(folder / split / "dog\ncat")
+    with pytest.raises(UsageError, match=r"class name 'dog\\ncat' has several lines"):
+        image_source(DataSettings(dataset=f"folder:{folder}", image_size=4))

@@ -17,7 +17,14 @@ from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.errors import UsageError
 
-KINDS = {"png": image_bombs.png, "jpg": image_bombs.jpeg, "gif": image_bombs.gif}
+KINDS = {
+    "png": image_bombs.png,
+    "late png": image_bombs.late_png,
+    "jpg": image_bombs.jpeg,
+    "gif": image_bombs.gif,
+    "cross gif": image_bombs.cross_gif,
+    "webp": image_bombs.webp,
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,6 +59,12 @@ def test_frames_of_films_are_counted() -> None:
     content = io.BytesIO()
     frames[0].save(content, "GIF", save_all=True, append_images=frames[1:])
     assert frames_pixels(content) == 5 * 20 * 30
+
+
+def test_frames_count_as_decoders_make_them() -> None:
+    content = image_bombs.cross_gif(50)
+    decoded = tf.io.decode_image(content)
+    assert frames_pixels(io.BytesIO(content)) * 3 == tf.size(decoded) == 2 * 50 * 50 * 3
 
 
 @pytest.fixture

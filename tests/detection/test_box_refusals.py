@@ -13,6 +13,7 @@ from PIL import Image
 
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.errors import UsageError
+from rl_nas.tasks.detection import folders
 from rl_nas.tasks.detection.data_settings import DetectionDataSettings
 from rl_nas.tasks.detection.folders import box_folder
 from rl_nas.tasks.sources import open_source
@@ -241,6 +242,21 @@ def test_splits_of_data_yaml_that_do_not_fit(tmp_path: Path, description: str) -
     write(tmp_path / "list.txt", "images/train/train1.jpg\n\n./images/train/train1.jpg\n")
     write(tmp_path / "other.txt", "images/train/train1.jpg\n../etc/passwd\n/etc/hostname\n")
     assert refusal(tmp_path).startswith(DESCRIBED[description]), refusal(tmp_path)
+
+
+def test_one_image_cannot_make_room_for_its_boxes_in_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Targets have as many rows for each image as the one with the most boxes."""
+    write_yolo(tmp_path, SPLITS)
+    images, most = sum(map(len, SPLITS.values())), max(len(one.boxes) for some in SPLITS.values() for one in some)
+    monkeypatch.setattr(folders, "_MOST_BYTES", images * most * folders._ROW)
+    folder = box_folder(str(tmp_path), DetectionDataSettings())
+    assert folder is not None
+    assert folder.features["objects"].most == most
+    rows = sum(array.nbytes for array in folder._boxes["train"][0]) / max(1, len(folder._boxes["train"][0].labels))
+    assert rows in (0, folders._ROW)
+    monkeypatch.setattr(folders, "_MOST_BYTES", images * most * folders._ROW - 1)
+    with pytest.raises(UsageError, match=rf"has {most} boxes; for as many of each of {images} images, expected at mo"):
+        box_folder(str(tmp_path), DetectionDataSettings())
 
 
 def test_a_description_without_end_is_not_read(tmp_path: Path) -> None:

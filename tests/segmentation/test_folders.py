@@ -1,5 +1,6 @@
 """Folders of images with masks."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -198,6 +199,14 @@ def test_a_mask_of_another_size_or_kind_is_refused_by_its_header(tmp_path: Path)
         opened(tmp_path)
     mask.rename(mask.with_suffix(".jpg"))
     with pytest.raises(UsageError, match=r"masks/01\.jpg is a JPEG"):
+        opened(tmp_path)
+
+
+def test_a_mask_that_is_too_large_for_memory_is_not_read(tmp_path: Path) -> None:
+    fill(tmp_path, "images", "masks", {"train": 3})
+    mask = tmp_path / "masks/01.png"
+    os.truncate(mask, 2**30 + 1)  # takes no room on the disk
+    with pytest.raises(UsageError, match=f"{mask} cannot be read: has 1,073,741,825 bytes; expected at most"):
         opened(tmp_path)
 
 

@@ -215,3 +215,9 @@ def test_absent_classes_are_named_in_one_line() -> None:
     line = absent_classes(np.zeros(8), names)
     assert line is not None
     assert "8 classes have no pixel in the training masks (a, b, c, d, e, ...)" in line
+
+
+def test_numbers_of_many_digits_are_no_classes(tmp_path: Path) -> None:
+    label_map = written(tmp_path, f"0 0\n1 {'9' * 5000}\n", "map.txt")
+    with pytest.raises(UsageError, match="no class '9999"):
+        labels_of(classes="2", label_map=label_map)

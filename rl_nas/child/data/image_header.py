@@ -70,7 +70,7 @@ def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...] | None = 
         check_regular(file, MOST_BYTES)
     try:
         with PIL.Image.open(file, formats=formats) as image:
-            if image.format == "GIF":
+            if image.format in ("GIF", "WEBP"):
                 _check_frames(image)
             return ImageHeader((image.height, image.width), _orientation(image))
     except PIL.Image.DecompressionBombError as error:
@@ -79,22 +79,28 @@ def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...] | None = 
 
 
 def _check_frames(image: PIL.Image.Image) -> None:
-    """Decoders of GIF read all frames at once."""
-    pixels = frames_pixels(image.fp)  # type: ignore[attr-defined]
+    """Decoders of films read all frames at once."""
+    if image.format == "GIF":
+        pixels = frames_pixels(image.fp)  # type: ignore[attr-defined]
+    else:
+        pixels = image.height * image.width * getattr(image, "n_frames", 1)
     if pixels > MOST_PIXELS:
         raise TooLargeError(pixels)
 
 
 def frames_pixels(file: IO[bytes]) -> int:
-    """Pixels of all frames of a GIF file as its descriptors declare them (CompuServe 1990, sections 18 to 24)."""
+    """Pixels of a GIF file by the descriptors of its frames (CompuServe 1990, sections 18 to 24).
+
+    Decoders give all frames the largest width and the largest height of any.
+    """
     file.seek(10)
     _skip_colors(file, before=2)
-    pixels = 0
+    frames = most_width = most_height = 0
     while kind := file.read(1):
         if kind == b"\x2c":
             file.seek(4, 1)
             width, height = (int.from_bytes(file.read(2), "little") for _ in range(2))
-            pixels += width * height
+            frames, most_width, most_height = frames + 1, max(most_width, width), max(most_height, height)
             _skip_colors(file, before=0)
             file.seek(1, 1)
         elif kind == b"\x21":
@@ -105,7 +111,7 @@ def frames_pixels(file: IO[bytes]) -> int:
             if size == b"\0":
                 break
             file.seek(size[0], 1)
-    return pixels
+    return frames * most_width * most_height
 
 
 def _skip_colors(file: IO[bytes], before: int) -> None:

@@ -11,8 +11,11 @@ TOO_LARGE = "has "
 """Begin of the problem, which follows the name of the file."""
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
-_PNG_SIZES, _PNG_START = 16, 24
-"""Place of width and height, four bytes each, in a PNG file, and bytes up to their end."""
+_PNG_CHUNK, _PNG_SIZES, _PNG_START = 12, 16, 24
+"""Place of the first chunk's name, and of width and height, four bytes each, in a PNG file, and bytes up to their end.
+
+Decoders skip chunks that they do not know, also before the header; such files are read by Python.
+"""
 
 
 def size_problem(encoded: tf.Tensor) -> tf.Tensor:
@@ -22,6 +25,7 @@ def size_problem(encoded: tf.Tensor) -> tf.Tensor:
     TensorFlow, those of others by Python.
     """
     is_png = (tf.strings.substr(encoded, 0, len(_PNG)) == _PNG) & (tf.strings.length(encoded) >= _PNG_START)
+    is_png &= tf.strings.substr(encoded, tf.where(is_png, _PNG_CHUNK, 0), tf.where(is_png, 4, 0)) == b"IHDR"
     is_jpeg = tf.strings.substr(encoded, 0, len(_JPEG)) == _JPEG
 
     def pixels() -> tf.Tensor:

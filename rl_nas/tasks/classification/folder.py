@@ -44,6 +44,7 @@ class ClassFolder(Examples):
             self.remarks = (f"{path}: left out what is not SPLIT/CLASS/NAME.png, .jpg or .jpeg: {kinds}",)
         self.name = os.path.basename(path)
         names = [one.name for one in listed["train"]]
+        number_of = {name: number for number, name in enumerate(names)}
         self.features = {
             "image": tfds.features.Image(),
             "label": tfds.features.ClassLabel(names=names),
@@ -51,7 +52,7 @@ class ClassFolder(Examples):
         }
         self._path, self._files = path, {}
         for split, classes in listed.items():
-            files = [(file, names.index(one.name)) for one in classes for file in one.files]
+            files = [(file, number_of[one.name]) for one in classes for file in one.files]
             random.Random(split).shuffle(files)  # as TFDS's ImageFolder does: held-out images are those of version 0.1
             if files:
                 self._files[split] = files

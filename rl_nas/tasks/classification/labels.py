@@ -6,10 +6,15 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, names_of_classes
+from rl_nas.errors import UsageError
 
 
 def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
-    """The image and its class label; of several, those that the data set names as supervised."""
+    """The image and its class label; of several, those that the data set names as supervised.
+
+    Raises:
+        UsageError: the name of a class has several lines.
+    """
     images = [key for key, value in features.items() if isinstance(value, tfds.features.Image)]
     labels = [key for key, value in features.items() if isinstance(value, tfds.features.ClassLabel)]
     for key in reversed(supervised):
@@ -18,9 +23,15 @@ def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotat
     if not images or not labels:
         return None
     label = labels[0]
+    names = names_of_classes(features[label])
+    broken = next((name for name in names if len(name.splitlines()) > 1 or name != name.rstrip("\r\n")), None)
+    if broken is not None:
+        raise UsageError(
+            f"class name {broken!r} has several lines, and could not be written into a list of classes; rename it"
+        )
     return Annotation(
         image=images[0],
-        class_names=names_of_classes(features[label]),
+        class_names=names,
         read=lambda example: example[label],
         is_given=lambda target: bool(target >= 0),
     )

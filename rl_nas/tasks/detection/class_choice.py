@@ -48,13 +48,14 @@ def choose_classes(own: Sequence[str], given: str | None) -> tuple[tuple[str, ..
             )
         check_names(own)
         return tuple(own), tuple(range(len(own)))
-    names = read_class_names(given)
-    unknown = next((name for name in names if name not in own), None)
+    names, known = read_class_names(given), set(own)
+    number_of = {name: number for number, name in enumerate(names)}
+    unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
         raise UsageError(
             f"--classes={given} has {unknown!r}; expected some of the data set's classes: {some_names(own)}"
         )
-    return names, tuple(names.index(name) if name in names else PADDING for name in own)
+    return names, tuple(number_of.get(name, PADDING) for name in own)
 
 
 def some_names(names: Sequence[str], most: int = 10) -> str:

@@ -17,6 +17,12 @@ from rl_nas.tasks.detection.formats import list_boxes
 from rl_nas.tasks.detection.listed import ListedImages, Oddities
 from rl_nas.tasks.folder_files import read_header
 from rl_nas.tasks.image_files import IMAGE, ImageFiles
+from rl_nas.units import GIB
+
+_MOST_BYTES = 8 * GIB
+"""Of the rows for the boxes of all images, which are as many for each as the image with the most boxes has."""
+_ROW = 4 * 4 + 8 + 1 + 4
+"""Bytes of a box: corners, label, whether it is ignored, area."""
 
 OBJECTS, NAME = "objects", "image/filename"
 """Features of the examples, beside the image."""
@@ -66,10 +72,25 @@ class BoxFolder(ImageFiles):
                 header = read_header(image.file, root)
                 seen.add(header.seen)
                 self._boxes[split].append(clean_boxes(image, header, odd))
-        most = max((len(one.labels) for split in self._boxes.values() for one in split), default=0)
+        most = self._most(listed)
         files = {split: [(image.name, image.file) for image in images] for split, images in listed.splits.items()}
         features = {OBJECTS: BoxSequence(listed.class_names, max(1, most)), NAME: tfds.features.Text()}
         super().__init__(root, files, seen, features, odd.told(root))
+
+    def _most(self, listed: ListedImages) -> int:
+        """Most boxes of an image; raises `UsageError` if as many for each would not fit into memory."""
+        counts = {split: [len(one.labels) for one in boxes] for split, boxes in self._boxes.items()}
+        most, split, place = max(
+            ((count, split, place) for split, found in counts.items() for place, count in enumerate(found)),
+            default=(0, "", 0),
+        )
+        images = sum(map(len, counts.values()))
+        if images * most * _ROW > _MOST_BYTES:
+            raise UsageError(
+                f"{listed.splits[split][place].where} has {most:,} boxes; for as many of each of {images:,} images,"
+                f" expected at most {_MOST_BYTES // (images * _ROW):,}: leave this image out, or cut it into several"
+            )
+        return most
 
     @override
     def listing(self, split: str) -> Iterable[str]:

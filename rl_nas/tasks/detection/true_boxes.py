@@ -117,7 +117,8 @@ class TrueBoxes:
                 f"{where} has boxes of {some_names(listed.class_names)}; expected classes of the network:"
                 f" {some_names(self._names)}"
             )
-        numbers = [self._names.index(name) if name in self._names else PADDING for name in listed.class_names]
+        number_of = {name: number for number, name in reversed([*enumerate(self._names)])}
+        numbers = [number_of.get(name, PADDING) for name in listed.class_names]
         others, sought = Counter[str](), 0
         for image in (image for images in listed.splits.values() for image in images):
             header = header_of(image.file)

@@ -8,7 +8,9 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from typing_extensions import override
 
+from rl_nas.child.data.image_header import MOST_BYTES
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import check_regular
 from rl_nas.tasks.folder_files import check_inside, read_header
 from rl_nas.tasks.image_files import IMAGE, ImageFiles
 from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
@@ -118,6 +120,7 @@ def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
         if not file.is_file():
             raise UsageError(f"no file {file}; expected an image for each mask")
     image = read_header(pair.image, root)
+    check_regular(pair.mask, MOST_BYTES)
     with pair.mask.open("rb") as opened:
         start = opened.read(HEADER_BYTES)
     check_size(read_mask_header(start, str(pair.mask)).size, image, str(pair.mask))

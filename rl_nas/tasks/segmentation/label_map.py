@@ -234,7 +234,7 @@ def _label(name: str, names: tuple[str, ...], where: str) -> int:
         return IGNORE
     if name in names:
         return names.index(name)
-    if name.isdecimal() and int(name) < len(names):
+    if name.isdecimal() and len(name) < 10 and int(name) < len(names):
         return int(name)
     raise UsageError(
         f"{where}: no class {name!r}; expected a name of --classes, a number below {len(names)} or {IGNORED}"
