@@ -97,7 +97,7 @@ def signed(config: Mapping[str, Any]) -> dict[str, Any]:
 def _signed(flags: Mapping[str, Any]) -> dict[str, Any]:
     """What is signed: flags that lead to the same wherever the run lies; some do so in the working folder alone."""
     kept = {name: value for name, value in flags.items() if name not in OF_THE_CALL}
-    relative = (name for name in (*_RECIPES, _CHECKPOINTS) if not os.path.isabs(flags.get(name) or os.sep))
+    relative = (name for name in _RECIPES if not os.path.isabs(flags.get(name) or os.sep))
     return {"flags": kept, "working_folder": os.getcwd() if named_plugins(flags) or any(relative) else None}
 
 
