@@ -1,13 +1,17 @@
 """Folders that TFDS prepared are read without their code, and nothing that they name is imported."""
 
+import io
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import image_bombs
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from classifying import image_data
 
@@ -164,6 +168,58 @@ def test_a_broken_folder_is_one_line(stranger: Path) -> None:
     refused("cannot read")
     (stranger / "dataset_info.json").unlink()
     refused(r"dataset_info\.json cannot be read")
+
+
+@pytest.mark.parametrize("lengths", [["1000000000000000"], ["-1500"], ["1500", "1500"]])
+def test_examples_are_no_more_than_their_files_hold(stranger: Path, lengths: list[str]) -> None:
+    info = json.loads((stranger / "dataset_info.json").read_text())
+    for split in info["splits"]:
+        split["shardLengths"] = lengths
+    (stranger / "dataset_info.json").write_text(json.dumps(info))
+    with pytest.raises(UsageError, match=r"examples in .* bytes; copy the folder again|is missing"):
+        open_tfds(DataSettings(dataset=f"dir:{stranger}"))
+
+
+@pytest.mark.parametrize("name", ["features.json", "dataset_info.json", "label.labels.txt", "photos-test.tfrecord"])
+def test_files_that_never_end_are_not_read(stranger: Path, name: str) -> None:
+    file = next(stranger.glob(f"{name}*"), stranger / name)
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    for dataset in (f"dir:{stranger}", "photos"):
+        with pytest.raises(UsageError, match=f"{file} is a pipe or a device"):
+            open_tfds(DataSettings(dataset=dataset, data_dir=str(stranger.parents[1])))
+    file.unlink(missing_ok=True)
+    file.touch()
+    os.truncate(file, 2**40)
+    if name.endswith((".json", ".txt")):
+        with pytest.raises(UsageError, match=f"{file} has 1,099,511,627,776 bytes"):
+            open_tfds(DataSettings(dataset=f"dir:{stranger}"))
+
+
+def test_no_image_is_decoded_whatever_its_size(tmp_path: Path) -> None:
+    """TFDS decodes all features of an example, those that no task asks for too."""
+    images = tfds.features.Image(shape=(None, None, 3))
+    features = tfds.features.FeaturesDict(
+        {"image": images, "other": images, "label": tfds.features.ClassLabel(num_classes=2)}
+    )
+    place = str(tmp_path / "photos/1.0.0")
+    os.makedirs(place)
+    identity = tfds.core.dataset_info.DatasetIdentity("photos", tfds.core.Version("1.0.0"), place, module_name="photos")
+    writer = tfds.core.SequentialWriter(tfds.core.DatasetInfo(builder=identity, features=features), 100)
+    writer.initialize_splits(["train"])
+    good = tf.io.encode_png(np.zeros([3, 4, 3], np.uint8)).numpy()
+    bomb = image_bombs.cross_gif()
+    writer.add_examples({"train": [{"image": io.BytesIO(good), "other": io.BytesIO(bomb), "label": 1}]})
+    writer.close_all()
+    (shard,) = Path(place).glob("photos-train*")  # this writer does not name their number
+    shard.rename(f"{place}/photos-train.tfrecord-00000-of-00001")
+    info = Path(place, "dataset_info.json")
+    info.write_text(info.read_text().replace("SHARD_INDEX", "SHARD_X_OF_Y"))
+    examples = open_tfds(DataSettings(dataset=f"dir:{tmp_path / 'photos'}"))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="refused: has 1800000000 pixels"):
+        list(examples.read("train", ["image"]))
+    (found,) = examples.read("train", ["image", "other"])
+    assert found[1]["other"].numpy() == bomb
 
 
 @pytest.mark.parametrize("name", ["digits/..", "../digits", "digits/data_dir=/tmp", "digits/a=b:1.0.0"])

@@ -16,6 +16,8 @@ from rl_nas.errors import UsageError
 from rl_nas.tasks.detection import folders
 from rl_nas.tasks.detection.data_settings import DetectionDataSettings
 from rl_nas.tasks.detection.folders import box_folder
+from rl_nas.tasks.detection.image_index import ImageIndex
+from rl_nas.tasks.detection.listed import Oddities
 from rl_nas.tasks.sources import open_source
 
 SPLITS = scenes(train=4, val=2)
@@ -257,6 +259,35 @@ def test_one_image_cannot_make_room_for_its_boxes_in_all(tmp_path: Path, monkeyp
     monkeypatch.setattr(folders, "_MOST_BYTES", images * most * folders._ROW - 1)
     with pytest.raises(UsageError, match=rf"has {most} boxes; for as many of each of {images} images, expected at mo"):
         box_folder(str(tmp_path), DetectionDataSettings())
+
+
+def test_ids_of_any_size_do_not_meet_in_one_place(tmp_path: Path) -> None:
+    write_coco(tmp_path, SPLITS)
+    content = json.loads((tmp_path / JSON).read_text())
+    content["images"][1]["id"] = 5 * (2**61 - 1)
+    (tmp_path / JSON).write_text(json.dumps(content))
+    assert refusal(tmp_path) == f"{JSON} has the id 11529215046068469755; expected at most 9223372036854775807"
+
+
+def test_a_path_of_many_folders_is_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_yolo(tmp_path, SPLITS, description="train: " + "a/" * 1900 + "images/train\n")
+    monkeypatch.setattr(Path, "joinpath", None)
+    assert refusal(tmp_path).endswith("or a list of images")
+
+
+def test_an_image_is_compared_with_given_names_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many images and names have the same ending."""
+    files = {f"d{place}/a.jpg": Path(f"/d{place}/a.jpg") for place in range(50)}
+    compared: list[str] = []
+    own = ImageIndex._endings
+    monkeypatch.setattr(ImageIndex, "_endings", lambda self, name: compared.append(name) or own(self, name))
+    index = ImageIndex(Path(), Oddities(), files)
+    index.begin([f"e{place}/d{place}/a.jpg" for place in range(50)] + ["/d7/a.jpg", "d7/a.jpg"])
+    assert index.find("x/d7/a.jpg", [Path("d8")], "") == ("a.jpg", files["d8/a.jpg"])
+    for place in range(50):
+        assert index.find(f"d{place}/a.jpg", [Path()], "") == (f"d{place}/a.jpg", files[f"d{place}/a.jpg"])
+    assert index.find("b/a.jpg", [Path("d9")], "") == ("a.jpg", files["d9/a.jpg"])
+    assert sorted(compared) == sorted(files)
 
 
 def test_a_description_without_end_is_not_read(tmp_path: Path) -> None:

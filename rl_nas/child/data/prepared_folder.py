@@ -6,6 +6,7 @@ TFDS imports the modules that features.json and dataset_info.json name, and such
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,11 +15,16 @@ import tensorflow_datasets as tfds
 
 from rl_nas.child.data.settings import PREPARED
 from rl_nas.errors import UsageError, first_line
+from rl_nas.regular_files import MIB, check_regular
 
 _FILES = _INFO, _FEATURES = "dataset_info.json", "features.json"
 _CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
 """Names under which files of all versions of TFDS name the class of a feature; a `type` may be another thing too."""
 _OWN_CLASS = re.compile(r"tensorflow_datasets\.core\.features\.\w+(\.\w+)*")
+_MOST_EXAMPLES = 2**28
+"""Of a split; a few numbers of each are kept in memory."""
+_MOST_TEXT = 64 * MIB
+_TEXTS = (".json", ".txt")
 _LEVELS = 3
 """Depth at which a folder of a data set holds its versions: NAME/CONFIG/VERSION."""
 
@@ -38,14 +44,19 @@ def open_prepared(dataset: str) -> Any:
     check_prepared(found[0])
     try:
         builder = tfds.builder_from_directory(found[0])
-        files = [file for split in builder.info.splits.values() for file in split.filepaths]
+        splits = {
+            name: [*zip(map(os.fspath, split.filepaths), split.shard_lengths, strict=True)]
+            for name, split in builder.info.splits.items()
+        }
     except Exception as error:  # whatever TFDS makes of a stranger's files
         raise UsageError(f"--dataset={dataset}: TFDS cannot read {found[0]}: {first_line(error)}") from error
-    for file in map(os.fspath, files):
-        if os.path.dirname(file) != found[0]:
-            raise UsageError(f"--dataset={dataset} names {file}; expected examples in {found[0]} alone")
-        if not tf.io.gfile.exists(file):
-            raise UsageError(f"--dataset={dataset}: {file} is missing; copy the folder again")
+    for name, files in splits.items():
+        for file, examples in files:
+            _check_examples(file, examples, found[0], f"--dataset={dataset}")
+        if (total := sum(examples for _, examples in files)) > _MOST_EXAMPLES:
+            raise UsageError(
+                f"--dataset={dataset}: {total:,} examples in split {name}; at most {_MOST_EXAMPLES:,} are read"
+            )
     return builder
 
 
@@ -59,8 +70,9 @@ def check_prepared(folder: str, names: Sequence[str] = _FILES) -> None:
     """Checks that a folder's files name no classes but TFDS's own, and imports nothing.
 
     Raises:
-        UsageError: they do, or they are absent or no JSON.
+        UsageError: they do, or they are absent or no JSON, or a file there is a pipe or too large.
     """
+    _check_kinds(folder)
     for name in names:
         path = f"{folder}/{name}"
         try:
@@ -72,6 +84,31 @@ def check_prepared(folder: str, names: Sequence[str] = _FILES) -> None:
             if isinstance(error, UsageError):
                 raise
             raise UsageError(f"{path} is not JSON: {first_line(error)}; copy the folder again") from error
+
+
+def _check_examples(file: str, examples: int, folder: str, where: str) -> None:
+    """Raises `UsageError` for a file of examples that is elsewhere, absent, or smaller than the number of these."""
+    if os.path.dirname(file) != folder:
+        raise UsageError(f"{where} names {file}; expected examples in {folder} alone")
+    if not tf.io.gfile.exists(file):
+        raise UsageError(f"{where}: {file} is missing; copy the folder again")
+    size = tf.io.gfile.stat(file).length
+    if not 0 <= examples <= size:
+        raise UsageError(f"{where}: {examples:,} examples in {file} of {size:,} bytes; copy the folder again")
+
+
+def _check_kinds(folder: str) -> None:
+    """Raises `UsageError` for a file that would never be read to its end; those of buckets are regular."""
+    if "://" in folder:
+        return
+    for name in os.listdir(folder):
+        path = f"{folder}/{name}"
+        if not os.path.exists(path) or os.path.isdir(path):
+            continue
+        try:
+            check_regular(path, _MOST_TEXT if name.endswith(_TEXTS) else sys.maxsize)
+        except OSError as error:
+            raise UsageError(f"{path} {error.strerror or error}; copy the folder again") from error
 
 
 def _prepared_folders(root: str, levels: int = _LEVELS) -> Iterator[str]:

@@ -17,7 +17,9 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.read_only_builder import ReadOnlyBuilder
 
 from rl_nas.child.data.examples import Examples
+from rl_nas.child.data.image_limits import size_problem
 from rl_nas.child.data.prepared_folder import check_all_prepared, open_prepared
+from rl_nas.child.data.refusal import refuse
 from rl_nas.child.data.settings import PREPARED, DataSettings
 from rl_nas.errors import UsageError, first_line
 
@@ -53,6 +55,7 @@ class PreparedExamples(Examples):
         features = info.features.items()
         # Those that TFDS reads from a file are in a random order.
         self.features: Mapping[str, Any] = dict(sorted(features) if isinstance(builder, ReadOnlyBuilder) else features)
+        self._images = [name for name, value in self.features.items() if isinstance(value, tfds.features.Image)]
         self.supervised: Sequence[str] = info.supervised_keys or ()
         self.sizes = {name: int(split.num_examples) for name, split in info.splits.items()}
 
@@ -64,20 +67,27 @@ class PreparedExamples(Examples):
         """Numbers and examples; files are in the order of the seed, examples in that of the file."""
         offsets = tf.constant(np.cumsum([0, *self._builder.info.splits[split].shard_lengths]), tf.int64)
 
+        images = [name for name in self._images if name not in encoded]
+
         def number(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             # The id is NAME-SPLIT.tfrecord-SHARD-of-SHARDS__NUMBER: files are read interleaved, in any order.
             file, within = tf.unstack(tf.strings.split(example["tfds_id"], "__"), 2)
             shard = tf.strings.regex_replace(file, r".*-(\d+)-of-\d+$", r"\1")
             index = tf.gather(offsets, tf.strings.to_number(shard, tf.int64)) + tf.strings.to_number(within, tf.int64)
-            return index, example
+            return index, {**example, **{name: self._decoded(name, example[name]) for name in images}}
 
         dataset = self._builder.as_dataset(
             split=split,
-            decoders={name: tfds.decode.SkipDecoding() for name in encoded},
+            decoders={name: tfds.decode.SkipDecoding() for name in (*encoded, *images)},
             read_config=tfds.ReadConfig(try_autocache=False, add_tfds_id=True, shuffle_seed=shuffle_seed),
             shuffle_files=shuffle_seed is not None,
         )
         return dataset.map(number, num_parallel_calls=tf.data.AUTOTUNE)
+
+    def _decoded(self, name: str, encoded: tf.Tensor) -> tf.Tensor:
+        """An image or a mask, which TFDS would decode whatever its size."""
+        with tf.control_dependencies([refuse(size_problem(encoded))]):
+            return self.features[name].decode_example(tf.identity(encoded))
 
     def names(self, split: str) -> Sequence[str] | None:
         """The texts of the feature that names examples, if there is one."""
@@ -85,9 +95,8 @@ class PreparedExamples(Examples):
         texts = [name for name in known if isinstance(self.features[name], tfds.features.Text)]
         if not texts:
             return None
-        images = [name for name, value in self.features.items() if isinstance(value, tfds.features.Image)]
         names = [""] * self.sizes[split]
-        for number, name in self.read(split, images).map(lambda number, example: (number, example[texts[0]])):
+        for number, name in self.read(split, self._images).map(lambda number, example: (number, example[texts[0]])):
             names[int(number)] = name.numpy().decode("utf-8", "replace")
         return names
 

@@ -22,6 +22,8 @@ _FORM = {
     "annotations": [{"image_id": _ID, "category_id": _ID, "bbox": [float]}],
     "categories": [{"id": _ID, "name": str}],
 }
+_LARGEST_ID = 2**63 - 1
+"""Python finds whole numbers of 64 bits in a table at once, but larger ones may all get the same place in it."""
 _HINT = "expected images, annotations with a bbox [x, y, width, height] and categories, as COCO has them"
 
 
@@ -55,7 +57,7 @@ def read_coco(root: Path, files: Sequence[Path], odd: Oddities) -> ListedImages:
     splits: dict[str, list[ListedImage]] = {}
     for split, file in _splits(root, files).items():
         check_inside(file, root)
-        content = read_json(file, _FORM, _HINT)
+        content = _content(file)
         own = _categories(content["categories"], file)
         if numbers is not None and own != (numbers, names):
             raise UsageError(f"{file} has other categories than {files[0]}; expected the same ids and names in all")
@@ -79,11 +81,19 @@ def read_coco_file(file: Path, images: Mapping[str, Path], odd: Oddities) -> Lis
     Raises:
         UsageError: the file is not as COCO's, or which images it means is not clear.
     """
-    content = read_json(file, _FORM, _HINT)
+    content = _content(file)
     numbers, names = _categories(content["categories"], file)
     hint = "give --boxes with the folder that the names in it begin in"
     found, _ = _Reader(file, ImageIndex(Path(), odd, images, hint), [Path()], numbers, odd, hint).read(content)
     return ListedImages(names, {"": found})
+
+
+def _content(file: Path) -> Any:
+    content = read_json(file, _FORM, _HINT)
+    for one in (*content["images"], *content["categories"]):
+        if isinstance(one["id"], int) and abs(one["id"]) > _LARGEST_ID:
+            raise UsageError(f"{file} has the id {shown(one['id'])}; expected at most {_LARGEST_ID}")
+    return content
 
 
 def _looks_so(file: Path) -> bool:

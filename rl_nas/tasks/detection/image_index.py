@@ -11,6 +11,8 @@ from rl_nas.tasks.folder_files import files_below
 OTHER_NAME = "images found under other folders or in another case than annotations say"
 _HINT = "expected paths that tell them apart"
 
+Names = defaultdict[str, list[str]]
+
 
 class ImageIndex:
     """The JPEG and PNG images of a folder.
@@ -29,16 +31,17 @@ class ImageIndex:
         """
         self._root, self._odd, self._hint = root, odd, hint
         self._files = dict(files_below(root, [])) if files is None else files
-        self._called: dict[str, list[str]] = defaultdict(list)
+        self._called = Names(list)
         for name in self._files:
             self._called[PurePosixPath(name).name.lower()].append(name)
         self._used: set[str] = set()
         self._given: set[str] = set()
         self._guessed: dict[str, str] = {}
+        self._fits: tuple[Names, Names] | None = None
 
     def begin(self, given: Iterable[str]) -> None:
         """Begins with the names of another file: those that end the whole path of an image are of no other one."""
-        self._given, self._guessed = set(map(_clean, given)), {}
+        self._given, self._guessed, self._fits = set(map(_clean, given)), {}, None
 
     def find(self, given: str, folders: Sequence[Path], where: str) -> tuple[str, Path] | None:
         """The image of a name: its path below the folder that holds it, and its file; None: it is absent.
@@ -60,9 +63,8 @@ class ImageIndex:
         for place in places:
             if place + clean in self._files:
                 return self._taken(place + clean, place)
-        called = self._called.get(PurePosixPath(clean).name.lower(), [])
-        names_of = {name: self._endings(name) for name in called}
-        called = [name for name in called if clean in names_of[name]] or [name for name in called if not names_of[name]]
+        fitting, others = self._by_fit()
+        called = fitting.get(clean) or others.get(PurePosixPath(clean).name.lower(), [])
         for place in places:
             below = [name for name in called if name.startswith(place)]
             if len(below) > 1:
@@ -82,6 +84,20 @@ class ImageIndex:
     def unused(self) -> list[str]:
         """The images that were not found by any name."""
         return [name for name in self._files if name not in self._used]
+
+    def _by_fit(self) -> tuple[Names, Names]:
+        """The images by the given names that fit them, and those that none fits, by their own names."""
+        if self._fits is None:
+            fitting, others = Names(list), Names(list)
+            for called, names in self._called.items():
+                for name in names:
+                    endings = self._endings(name)
+                    for ending in endings:
+                        fitting[ending].append(name)
+                    if not endings:
+                        others[called].append(name)
+            self._fits = fitting, others
+        return self._fits
 
     def _endings(self, name: str) -> set[str]:
         """Those of the given names that end the whole path of an image."""

@@ -18,6 +18,8 @@ NAMES = "classes.txt"
 _DESCRIPTIONS = ("data.yaml", "data.yml")
 _SPLITS = ("train", "val", "test")
 _TEXT, _MOST = ".txt", 1 << 20
+_DEEPEST = 100
+"""Most folders of a path in data.yaml."""
 
 
 class SplitFiles(NamedTuple):
@@ -98,7 +100,7 @@ def _place(root: Path, given: str) -> Path | None:
     parts = [part for part in given.replace("\\", "/").split("/") if part not in ("", ".")]
     while parts[:1] == [".."]:
         del parts[0]
-    if ".." in parts:
+    if ".." in parts or len(parts) > _DEEPEST:
         return None
     for start in range(len(parts)):
         place = root.joinpath(*parts[start:])
