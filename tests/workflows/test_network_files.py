@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 import zipfile
 from dataclasses import replace
@@ -179,6 +180,11 @@ def test_broken_weights_are_one_line(network: NetworkFolder, tmp_path: Path, mon
     assert "cannot be read" in refused(network)
     weights.unlink()
     assert "cannot be read" in refused(network)
+    os.mkfifo(weights)
+    assert "is a pipe or a device" in refused(network)
+    weights.unlink()
+    weights.symlink_to("/dev/zero")
+    assert "is a pipe or a device" in refused(network)
     assert not Path("executed").exists()
 
 
