@@ -216,7 +216,10 @@ class TrialStore:
 
     def _select(self, numbers: str, parameters: Sequence[int]) -> list[Trial]:
         failures: dict[int, list[Failure]] = {}
-        with self._short_texts(), self._errors(ValueError, TypeError, RecursionError, ChildError):  # of values that are not a run's
+        with (
+            self._short_texts(),
+            self._errors(ValueError, TypeError, RecursionError, ChildError),
+        ):  # of values that are not a run's
             query = f"{_SELECT_FAILURES} WHERE trial {numbers} ORDER BY trial, attempt"
             for trial, state, error, log in self._connection.execute(query, parameters):
                 failures.setdefault(trial, []).append(admit_failure(state, error, log))

@@ -55,7 +55,9 @@ def test_the_last_state_is_restored(folder: Path) -> None:
     assert saved_states(str(folder)) == [str(folder / f"ckpt-{step}") for step in reversed(STEPS)]
 
 
-@pytest.mark.parametrize("written", ["{others}/ckpt-1", "../others/ckpt-1", "../others/*", "ckpt-9/../../others/ckpt-1"])
+@pytest.mark.parametrize(
+    "written", ["{others}/ckpt-1", "../others/ckpt-1", "../others/*", "ckpt-9/../../others/ckpt-1"]
+)
 def test_a_list_of_states_deletes_nothing_elsewhere(folder: Path, written: str) -> None:
     others = folder.parent / "others"
     Checkpoints(state(), str(others), keep=1).save(1)

@@ -92,7 +92,9 @@ def test_a_strangers_run_leads_nowhere(
     assert capsys.readouterr().err == f"rl_nas {verb}: {line}, or --trust\n"
 
 
-@pytest.mark.parametrize("word", ["executor", "exe cutor", " -ray_\taddress", "da ta_dir", "fla\ngfile", "back\u2003bone"])
+@pytest.mark.parametrize(
+    "word", ["executor", "exe cutor", " -ray_\taddress", "da ta_dir", "fla\ngfile", "back\u2003bone"]
+)
 def test_proxies_are_searched_as_they_are_read(word: str) -> None:
     proxies = f"epochs=1, {word}=x; seed=1"
     assert doors({"proxies": proxies}) == {"proxies": proxies}
