@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from rl_nas.admission import admit_failure, failure_of, one_line
 from rl_nas.errors import RunError, UsageError, first_line
+from rl_nas.execution import python_process
 from rl_nas.execution.memory import memory_per_worker
 from rl_nas.execution.messages import (
     GARBLED,
@@ -228,6 +229,7 @@ def _connected(address: str | None) -> Any:
         where = {"address": "local", "include_dashboard": False, "_node_ip_address": _LOOPBACK}
         os.environ.update(_LOCAL)
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # of this process and those that it starts
+        os.environ["PYTHONPATH"] = python_process.environment()["PYTHONPATH"]
     try:
         import ray
     except ImportError as error:
@@ -237,6 +239,11 @@ def _connected(address: str | None) -> Any:
             # Ray itself tries for minutes, and then ends the process.
             host, _, port = address.removeprefix("ray://").rpartition(":")
             socket.create_connection((host, int(port)), timeout=_ANSWER).close()
+        if address is None or not address.startswith("ray://"):
+            job = ray.job_config.JobConfig()
+            # As if there were a folder of the job: Ray lets workers import from the working folder first.
+            job._runtime_env_has_working_dir = lambda: True
+            where["job_config"] = job
         with _kept_signals():
             ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, ValueError, RuntimeError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 
 from rl_nas.array_files import read_arrays
 from rl_nas.errors import UsageError, first_line
+from rl_nas.regular_files import MIB, check_regular
 from rl_nas.store.files import make_folder, write_bytes, write_text
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
 
@@ -31,6 +32,7 @@ _FORM = {
     "keras": (None, {}),
     "weights": str,
 }
+_MOST_BYTES = 64 * 1024 * MIB
 _HINT = "export the network again"
 
 
@@ -83,6 +85,7 @@ class NetworkFolder:
             UsageError: they are absent or broken, or belong to another network.
         """
         try:
+            check_regular(self._weights, _MOST_BYTES)
             content = self._weights.read_bytes()
             if _digest(content) != document["weights"]:
                 raise UsageError(f"{self._weights} belongs to another {self._document.name}; {_HINT}")

@@ -83,7 +83,7 @@ def read_network(folder: NetworkFolder, document: Mapping[str, Any], task: Task)
     arrays = folder.read_arrays(document)
     facts = {name.removeprefix(_FACTS): value for name, value in arrays.items() if name.startswith(_FACTS)}
     try:
-        network = _model(document)
+        network = _model(document, sum(array.nbytes for array in arrays.values()))
         _assign(network, arrays)
         problem = replace(task.problem(document["classes"], document["settings"]), facts=facts)
         normalization = Normalization(tuple(document["mean"]), tuple(document["deviation"]))
@@ -100,10 +100,15 @@ def read_network(folder: NetworkFolder, document: Mapping[str, Any], task: Task)
     return serving
 
 
-def _model(document: Mapping[str, Any]) -> keras.Model:
-    if document["plan"] is not None:
-        return build_model(plan_from_json(document["plan"]), name=NETWORK)
-    return model_of_config(document["keras"] or {})
+def _model(document: Mapping[str, Any], size: int) -> keras.Model:
+    """The network, whose weights have a number of bytes in all."""
+    if document["plan"] is None:
+        return model_of_config(document["keras"] or {}, size)
+    plan = plan_from_json(document["plan"])
+    cost = plan.cost()
+    if cost.trainable + cost.other > size:  # which are there before their values: a number has four bytes
+        raise UsageError(f"its plan has {cost.trainable + cost.other:,} parameters, but its weights {size:,} bytes")
+    return build_model(plan, name=NETWORK)
 
 
 def _assign(network: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:

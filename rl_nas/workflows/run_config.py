@@ -10,13 +10,13 @@ from typing import Any
 
 from rl_nas.child.data.settings import FOLDER, PREPARED
 from rl_nas.errors import UsageError
-from rl_nas.flags.parsing import Parsed, flagfile_text
+from rl_nas.flags.parsing import Parsed, flagfile_text, packaged_recipe
 from rl_nas.networks.features import Head
 from rl_nas.networks.foreign import APPLICATIONS
 from rl_nas.networks.settings import NetworkSettings, unread_settings
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
-from rl_nas.workflows.trust import DATASETS, FILES, FOLDERS, OF_THE_CALL, check_recorded, signed
+from rl_nas.workflows.trust import DATASETS, FILES, FOLDERS, OF_THE_CALL, RECIPES, check_recorded, signed
 
 DATA = "data"
 """Name of the fingerprint of a run's data in its config; those of earlier versions have none."""
@@ -135,6 +135,10 @@ def portable(values: Mapping[str, Any]) -> dict[str, Any]:
     for name in FILES:
         value = values.get(name)
         if value is not None and value not in (*PUBLISHED, *APPLICATIONS) and Path(value).exists():
+            portable[name] = _absolute(value)
+    for name in RECIPES:
+        value = values.get(name)
+        if value is not None and packaged_recipe(value) is None and Path(value).expanduser().exists():
             portable[name] = _absolute(value)
     return portable
 

@@ -31,9 +31,12 @@ FOLDERS = ("data_dir", "feature_dir", "pretrain_dir", "checkpoint_dir")
 DATASETS = ("dataset", "pretrain_dataset")
 """Flags that name data sets, which may be folders."""
 
-_RECIPES, _ADDRESSES = ("then_train", "then_full"), ("ray_address", "tpu")
+RECIPES = ("then_train", "then_full")
+"""Flags that name recipes of trainings."""
+
+_ADDRESSES = ("ray_address", "tpu")
 _EXECUTOR, _PROXIES = "executor", "proxies"
-_DOORS = {*PLUGINS, *FILES, *FOLDERS, *DATASETS, *_RECIPES, *_ADDRESSES, _EXECUTOR, "flagfile"}
+_DOORS = {*PLUGINS, *FILES, *FOLDERS, *DATASETS, *RECIPES, *_ADDRESSES, _EXECUTOR, "flagfile"}
 
 OF_THE_CALL = ("run_dir", "resume", "rebuild", "json", "debug", "trust")
 """Flags that are never taken from a record."""
@@ -95,10 +98,15 @@ def signed(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _signed(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """What is signed: flags that lead to the same wherever the run lies; some do so in the working folder alone."""
+    """What is signed; names of modules and of files below mean something in the working folder alone."""
     kept = {name: value for name, value in flags.items() if name not in OF_THE_CALL}
-    relative = (name for name in _RECIPES if not os.path.isabs(flags.get(name) or os.sep))
-    return {"flags": kept, "working_folder": os.getcwd() if named_plugins(flags) or any(relative) else None}
+    of_place = any(_is_of_place(name, value) for name, value in doors(flags).items())
+    return {"flags": kept, "working_folder": os.getcwd() if of_place else None}
+
+
+def _is_of_place(name: str, value: str) -> bool:
+    """Whether what a flag leads to depends on the working folder."""
+    return name in (*PLUGINS, _PROXIES) or (name in (*FILES, *RECIPES) and not os.path.isabs(value))
 
 
 def _opens(name: str, value: object) -> bool:
@@ -108,7 +116,7 @@ def _opens(name: str, value: object) -> bool:
         return value.startswith((FOLDER, PREPARED))
     if name in FILES:
         return value not in (*PUBLISHED, *APPLICATIONS) and (os.sep in value or os.path.exists(value))
-    if name in _RECIPES:
+    if name in RECIPES:
         return packaged_recipe(value) is None
     if name == _EXECUTOR:
         return value == "ray"

@@ -55,6 +55,22 @@ def test_the_last_state_is_restored(folder: Path) -> None:
     assert saved_states(str(folder)) == [str(folder / f"ckpt-{step}") for step in reversed(STEPS)]
 
 
+@pytest.mark.parametrize(
+    "written", ["{others}/ckpt-1", "../others/ckpt-1", "../others/*", "ckpt-9/../../others/ckpt-1"]
+)
+def test_a_list_of_states_deletes_nothing_elsewhere(folder: Path, written: str) -> None:
+    others = folder.parent / "others"
+    Checkpoints(state(), str(others), keep=1).save(1)
+    kept, path = sorted(others.iterdir()), written.format(others=others)
+    (folder / "checkpoint").write_text(
+        f'model_checkpoint_path: "ckpt-100"\nall_model_checkpoint_paths: "{path}"\n'
+        "all_model_checkpoint_timestamps: 2e9\nlast_preserved_timestamp: 1\n"
+    )
+    Checkpoints(state(), str(folder), keep=1).save(101)
+    assert sorted(others.iterdir()) == kept
+    assert (folder / "ckpt-101.index").exists()
+
+
 @pytest.mark.parametrize("content", [None, b"", b"\xff none", b'model_checkpoint_path: "elsewhere/ckpt-1"\n'])
 def test_the_list_of_states_is_not_needed(folder: Path, content: bytes | None) -> None:
     (folder / "checkpoint").unlink()

@@ -1,6 +1,7 @@
 """Files of Keras models: they are read in safe mode, and refused if they hold far more than they weigh."""
 
 import io
+import json
 import os
 import zipfile
 from pathlib import Path
@@ -54,6 +55,19 @@ def test_files_that_hold_more_than_they_weigh_are_refused(file: Path) -> None:
     for content in (declared, filtered):
         with pytest.raises(UsageError, match="what it holds has 400,000,000 bytes; expected at most"):
             load_keras_file(repacked(file, zipfile.ZIP_STORED, model=content))
+
+
+def test_configs_that_describe_more_than_the_file_weighs_are_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras makes variables before it reads their values."""
+    with zipfile.ZipFile(file) as archive:
+        config = json.loads(archive.read("config.json"))
+    config["config"]["layers"][-1]["config"]["units"] = 40_000_000
+    monkeypatch.setattr(keras.models, "load_model", pytest.fail)
+    with pytest.raises(UsageError, match="what it holds has 800,000,000 bytes; expected at most"):
+        load_keras_file(repacked(file, zipfile.ZIP_STORED, config=json.dumps(config).encode()))
+    keras.layers.Dense(3).build((None, 4))  # nothing is made of what was declared
 
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rl_nas.__main__ import main
+from rl_nas.commands.proxy import PROXY
 from rl_nas.commands.search import CHANGEABLE, SEARCH
 from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
@@ -161,6 +162,26 @@ class TestOwnRuns:
         monkeypatch.chdir("elsewhere")
         refused(own)
         assert resumed(run)
+
+    def test_a_recipe_is_the_one_that_it_was_signed_for(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        Path("recipe.cfg").touch()
+        own = started(Path("own").absolute(), "--then_train=recipe.cfg")
+        packaged = started(Path("packaged").absolute(), "--then_train=flags/digits_final.cfg")
+        Path("elsewhere/flags").mkdir(parents=True)
+        for name in ("recipe.cfg", "flags/digits_final.cfg"):
+            Path("elsewhere", name).write_text("--operations=evil:x\n")
+        assert resumed(packaged).values["then_train"] == "flags/digits_final.cfg"
+        monkeypatch.chdir("elsewhere")
+        assert resumed(own).values["then_train"] == str(own.parent / "recipe.cfg")
+        refused(packaged)
+        refused(edited(own, then_train="recipe.cfg"))
+
+    def test_files_of_proxies_are_those_of_the_working_folder(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        own = started(Path("own").absolute(), "--proxies=flagfile=x.cfg", command=PROXY)
+        assert resumed(own)
+        Path("elsewhere").mkdir()
+        monkeypatch.chdir("elsewhere")
+        refused(own)
 
     def test_another_key_is_another_user(self, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("XDG_STATE_HOME", "others")

@@ -174,10 +174,13 @@ print(outcome.state, os.environ["RAY_AUTH_MODE"])
 """
 
 
-def test_a_cluster_of_this_machine_is_for_this_machine_alone() -> None:
-    """With an address in the environment, to which Ray would connect, and another mode."""
+def test_a_cluster_of_this_machine_is_for_this_machine_alone(tmp_path: Path) -> None:
+    """With an address in the environment, to which Ray would connect, another mode, and a trap in the folder."""
+    (tmp_path / "rl_nas").mkdir()
+    (tmp_path / "rl_nas/__init__.py").write_text("raise SystemExit('executed')")
     done = subprocess.run(
-        [sys.executable, "-c", LOCAL],
+        [sys.executable, "-P", "-c", LOCAL],
+        cwd=tmp_path,
         env={**os.environ, **HERE, "RAY_ADDRESS": "192.0.2.1:6379", "RAY_AUTH_MODE": "disabled"},
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 import zipfile
 from dataclasses import replace
@@ -23,6 +24,7 @@ from rl_nas.spaces.nasbench201 import EdgeCell
 from rl_nas.store.network_folder import NetworkFolder
 from rl_nas.tasks.catalog import TASKS
 from rl_nas.tasks.task import Problem
+from rl_nas.workflows import network_files
 from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.network_files import plan_of, read_network, write_network
 from rl_nas.workflows.networks import make_networks
@@ -137,6 +139,7 @@ def layer(kind: str, **config: Any) -> dict[str, Any]:
         ({"plan": None, "keras": layer("TFSMLayer", filepath="x")}, "it names keras.layers.TFSMLayer;"),
         ({"plan": None, "keras": {"module": "os", "class_name": "system", "config": {}}}, "it names os.system;"),
         ({"plan": None, "keras": {"module": "keras.utils", "class_name": "get_file", "config": {}}}, "stock layers"),
+        ({"plan": None, "keras": layer("Dense", units=40_000_000)}, "what it holds has 640,000,000 bytes; expected at"),
         ({"plan": None, "keras": layer("ReLU")}, "holds no network for --task=classification"),
         ({"weights": "0"}, "weights.npz belongs to another network.json"),
     ],
@@ -144,6 +147,13 @@ def layer(kind: str, **config: Any) -> dict[str, Any]:
 def test_a_broken_description_is_one_line(network: NetworkFolder, values: dict[str, Any], message: str) -> None:
     spoiled(network, **values)
     assert message in refused(network)
+
+
+def test_a_plan_of_more_than_the_weights(network: NetworkFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network_files, "build_model", pytest.fail)
+    document = network.read()
+    network.write({n: v for n, v in document.items() if n not in ("schema", "weights")}, {"x": np.zeros(10, np.int8)})
+    assert "parameters, but its weights 10 bytes" in refused(network)
 
 
 class Payload:
@@ -179,6 +189,11 @@ def test_broken_weights_are_one_line(network: NetworkFolder, tmp_path: Path, mon
     assert "cannot be read" in refused(network)
     weights.unlink()
     assert "cannot be read" in refused(network)
+    os.mkfifo(weights)
+    assert "is a pipe or a device" in refused(network)
+    weights.unlink()
+    weights.symlink_to("/dev/zero")
+    assert "is a pipe or a device" in refused(network)
     assert not Path("executed").exists()
 
 

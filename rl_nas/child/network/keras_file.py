@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from rl_nas.child.network.keras_file_size import check_growth
+from rl_nas.child.network.keras_file_size import check_growth, check_variables
 from rl_nas.errors import UsageError, first_line
 
 _CONFIG = "config.json"
@@ -32,7 +32,9 @@ def load_keras_file(path: str | os.PathLike[str]) -> keras.Model:
         check_growth(path)
         with zipfile.ZipFile(path) as archive:
             _check_members(archive)
-            _check_config(json.loads(archive.read(_CONFIG)))
+            config = json.loads(archive.read(_CONFIG))
+        _check_config(config)
+        check_variables(config, os.stat(path).st_size)
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except UsageError:
         raise
@@ -40,17 +42,19 @@ def load_keras_file(path: str | os.PathLike[str]) -> keras.Model:
         raise UsageError(f"{first_line(error)[:300]}; expected a .keras file of stock layers") from error
 
 
-def model_of_config(config: dict[str, Any]) -> keras.Model:
+def model_of_config(config: dict[str, Any], size: int) -> keras.Model:
     """The model of stock layers, with initial weights, that a config describes.
 
     Args:
         config: JSON values, as in `keras.Model.to_json`.
+        size: bytes of its weights, which it may not exceed by far.
 
     Raises:
         UsageError: it describes none; the message is the reason alone.
     """
     try:
         _check_config(config)
+        check_variables(config, size)
         model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     except UsageError:
         raise

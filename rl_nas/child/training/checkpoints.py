@@ -11,6 +11,7 @@ from rl_nas.errors import StorageError, UsageError, first_line
 
 _INDEX = re.compile(r"ckpt-(\d+)\.index")
 """A state's last file, by the step."""
+_STATE = re.compile(r"ckpt-\d+")
 
 
 class Checkpoints:
@@ -24,7 +25,7 @@ class Checkpoints:
     """
 
     def __init__(self, state: dict[str, Any], folder: str, *, keep: int, writes: bool = True) -> None:
-        _drop_unreadable_list(folder)
+        _drop_strange_list(folder)
         self._checkpoint = tf.train.Checkpoint(**state)
         self._manager = tf.train.CheckpointManager(self._checkpoint, folder, max_to_keep=keep)
         self._folder, self._writes = folder, writes
@@ -71,10 +72,15 @@ def saved_states(folder: str) -> list[str]:
     return [f"{folder.rstrip('/')}/ckpt-{step}" for step in sorted(steps, reverse=True)]
 
 
-def _drop_unreadable_list(folder: str) -> None:
-    """Deletes the manager's list of states where it would raise; it makes another one."""
+def _drop_strange_list(folder: str) -> None:
+    """Deletes the manager's list of states where it would raise, or delete files elsewhere; it makes another one."""
+    place = folder.rstrip("/")
     try:
-        tf.train.get_checkpoint_state(folder)
+        found = tf.train.get_checkpoint_state(folder)
+        listed = () if found is None else found.all_model_checkpoint_paths
+        if all(path.startswith(f"{place}/") and _STATE.fullmatch(path[len(place) + 1 :]) for path in listed):
+            return
     except (ValueError, tf.errors.OpError):
-        with contextlib.suppress(tf.errors.OpError):
-            tf.io.gfile.remove(f"{folder.rstrip('/')}/checkpoint")
+        pass
+    with contextlib.suppress(tf.errors.OpError):
+        tf.io.gfile.remove(f"{place}/checkpoint")
