@@ -242,7 +242,7 @@ def _connected(address: str | None) -> Any:
         if address is None or not address.startswith("ray://"):
             job = ray.job_config.JobConfig()
             # As if there were a folder of the job: Ray lets workers import from the working folder first.
-            job._runtime_env_has_working_dir = lambda: True
+            vars(job)["_runtime_env_has_working_dir"] = lambda: True
             where["job_config"] = job
         with _kept_signals():
             ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
