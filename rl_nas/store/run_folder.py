@@ -35,7 +35,7 @@ _DATA = {
     "mean": [float],
     "deviation": [float],
 }
-_OTHER = "restore the file, or start another run by the flags.cfg beside it"
+REMEDY = "restore the file from a copy, or, if the run is yours, start another one by the flags.cfg beside it"
 _AGAIN = "delete the file and give rl_nas train --resume to measure again"
 
 
@@ -145,7 +145,9 @@ class RunFolder:
             UsageError: it is absent or broken, or the folder holds what `check` refuses.
         """
         self.check()
-        config: dict[str, Any] = read_json(self.config, _CONFIG, _OTHER)
+        config: dict[str, Any] = read_json(self.config, _CONFIG, REMEDY)
+        if not isinstance(config.get("changes", []), list):
+            raise UsageError(f"{self.config}: changes is no list; {REMEDY}")
         return {**config, "flags": current_flags(config["flags"])}
 
     @property

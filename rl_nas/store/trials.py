@@ -16,6 +16,7 @@ from rl_nas.admission import admit_failure, admit_measurement, failure_of, one_l
 from rl_nas.checkpoint import REBUILD, Checkpoint
 from rl_nas.errors import StorageError, UsageError, first_line
 from rl_nas.store.files import check_own, storage_errors
+from rl_nas.store.run_folder import REMEDY
 from rl_nas.store.states import pack, unpack
 from rl_nas.trial import ChildError, Failure, Job, Measurement, Trial, TrialState
 
@@ -299,7 +300,7 @@ def _remedy(error: Exception) -> str:
     """What to do about a damaged file; nothing about a disk or a lock, of which the error itself tells."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without its details
     damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH)
-    return "; restore the file from a copy, or start another run by the flags.cfg beside it" if damaged else ""
+    return f"; {REMEDY}" if damaged else ""
 
 
 def read_trials(path: Path) -> list[Trial]:

@@ -123,7 +123,7 @@ class SearchRun:
             if not recorded and (self.folder.best / "genotype.json").exists():
                 raise UsageError(
                     f"{self.folder.trials} holds no trials, but the run has a best one: restore the file from a copy,"
-                    " or start another run by the flags.cfg beside it"
+                    " or, if it is yours, start another run by its flags.cfg"
                 )
             if len(recorded) > trials:
                 raise UsageError(f"--trials={trials}, but {len(recorded)} are already recorded; give a larger number")

@@ -36,7 +36,10 @@ RECIPES = ("then_train", "then_full")
 
 _ADDRESSES = ("ray_address", "tpu")
 _EXECUTOR, _PROXIES = "executor", "proxies"
-_DOORS = {*PLUGINS, *FILES, *FOLDERS, *DATASETS, *RECIPES, *_ADDRESSES, _EXECUTOR, "flagfile"}
+_PATTERN = "group_by"
+"""A regular expression, which may take for ever on names that are made for it."""
+
+_DOORS = {*PLUGINS, *FILES, *FOLDERS, *DATASETS, *RECIPES, *_ADDRESSES, _EXECUTOR, _PATTERN, "flagfile"}
 
 OF_THE_CALL = ("run_dir", "resume", "rebuild", "json", "debug", "trust")
 """Flags that are never taken from a record."""
@@ -62,7 +65,7 @@ def named_plugins(flags: Mapping[str, Any]) -> dict[str, str]:
 
 
 def doors(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags that lead to something that does not come with rl_nas: code, files, data, recipes, addresses."""
+    """The flags that lead to something that does not come with rl_nas: code, patterns, files, data, addresses."""
     return named_plugins(flags) | {name: value for name, value in flags.items() if _opens(name, value)}
 
 
@@ -123,4 +126,4 @@ def _opens(name: str, value: object) -> bool:
     if name == _PROXIES:  # flags in a text, whose spaces have no meaning
         words = (word.partition("=")[0].lstrip("-") for word in re.split("[;,]", re.sub(r"\s", "", value)))
         return not _DOORS.isdisjoint(words)
-    return name in FOLDERS or (name in _ADDRESSES and value != "local")
+    return name in (*FOLDERS, _PATTERN) or (name in _ADDRESSES and value != "local")
