@@ -280,7 +280,10 @@ def test_weights_that_do_not_fit_on_the_disk_are_no_failure_of_the_child(
     folder = base / "no_weights"
     words = (*tiny, "--filters=16", "--trials=1", f"--run_dir={folder}")
     done = run(*words, file_size=40 * KIB)  # SQLite needs 32 KiB for its index of the log
-    assert_refused(done, f"cannot write {folder}/children/0.weights.npz: File too large")
+    images, refusal = done.stderr.splitlines()
+    assert images.startswith("decoded images cannot be kept: ")
+    assert refusal.endswith(f"cannot write {folder}/children/0.weights.npz: File too large")
+    assert (done.returncode, done.stdout) == (2, "")
     with TrialStore(folder / "trials.sqlite") as store:
         assert store.trials() == []
     assert not any((folder / "children").iterdir())
