@@ -75,9 +75,9 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is a pipe or a device"):
         load_keras_file(tmp_path / "pipe.keras")
     (tmp_path / "cut.keras").write_bytes(b"PK\x05\x06" + b"\xff" * 18)
-    with pytest.raises(UsageError, match=r"not a \.keras file"):
+    with pytest.raises(UsageError, match=r"expected a \.keras file"):
         load_keras_file(tmp_path / "cut.keras")
     old = tmp_path / "old.h5"
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save(old)
-    with pytest.raises(UsageError, match=r"not a \.keras file"):  # of these Keras' safe mode is none
+    with pytest.raises(UsageError, match=r"expected a \.keras file"):  # of these Keras' safe mode is none
         load_keras_file(old)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ def write_run(folder: Path, saved_model: Path, keras_model: Path, **flags: Any) 
     for place in (folder / "genotype.json", folder / "best/genotype.json"):
         place.write_text(genotype())
     (folder / "model.keras").write_bytes(keras_model.read_bytes())
-    (folder / "best/saved_model").symlink_to(saved_model)
+    shutil.copytree(saved_model, folder / "best/saved_model")
     for name in ("children/0.weights.npz", "network/weights.npz", "shared/state.npz"):
         np.savez(folder / name, x=objects(), allow_pickle=True)
     np.save(folder / "images/train_images.npy", objects(), allow_pickle=True)

@@ -8,8 +8,9 @@ from typing import Any
 
 import keras
 
-from rl_nas.child.network.keras_file_size import check_growth, check_variables
+from rl_nas.child.network.keras_file_size import MOST_BYTES, check_growth, check_variables
 from rl_nas.errors import UsageError, first_line
+from rl_nas.regular_files import check_regular
 
 _CONFIG = "config.json"
 _MEMBERS = {_CONFIG, "metadata.json", "model.weights.h5"}
@@ -29,11 +30,12 @@ def load_keras_file(path: str | os.PathLike[str]) -> keras.Model:
         UsageError: it is none; the message is the reason alone.
     """
     try:
-        check_growth(path)
+        check_regular(path, MOST_BYTES)
         with zipfile.ZipFile(path) as archive:
             _check_members(archive)
             config = json.loads(archive.read(_CONFIG))
         _check_config(config)
+        check_growth(path)
         check_variables(config, os.stat(path).st_size)
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except UsageError:
