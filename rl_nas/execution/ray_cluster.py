@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -227,8 +228,9 @@ def _connected(address: str | None) -> Any:
     where: dict[str, Any] = {"address": address}
     if address is None:
         where = {"address": "local", "include_dashboard": False, "_node_ip_address": _LOOPBACK}
-        os.environ.update(_LOCAL)
-        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # of this process and those that it starts
+        if "ray" not in sys.modules:  # it has decided otherwise when it was imported, and its parts have to agree
+            os.environ.update(_LOCAL)
+            os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # of this process and those that it starts
         os.environ["PYTHONPATH"] = python_process.environment()["PYTHONPATH"]
     try:
         import ray
