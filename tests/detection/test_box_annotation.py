@@ -167,7 +167,7 @@ def test_folders_say_how_many_boxes_they_have(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--max_boxes=129, but an image has 130 boxes; leave it out"):
         annotated(folder.features, folder.supervised, max_boxes=129)
     data = load_images(source)
-    with image_cache(data, tmp_path / "cache"):
+    with image_cache(data, tmp_path / "cache", pytest.fail):
         again = load_image_cache(tmp_path / "cache")
         assert again is not None
         for name, values in data.train_targets.items():
