@@ -12,6 +12,7 @@ import psutil
 import pytest
 from watchdog import TIMEOUT, are_gone, wait_until, watched
 
+from rl_nas.execution import keeper
 from rl_nas.store.states import pack
 from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.trial import Trial
@@ -34,12 +35,13 @@ def ending(folder: Path) -> tuple[list[Trial], int, bytes]:
         return store.trials(), checkpoint.updates, pack(checkpoint.state)
 
 
-def workers_of(pid: int) -> list[psutil.Process]:
-    """Also when the process itself is gone: the command line of a worker names it."""
+def keepers_of(pid: int) -> list[psutil.Process]:
+    """The parents of a search's workers, also when the search is gone: their command lines name it."""
+    started = [keeper.__file__, str(pid)]
     return [
         process
         for process in psutil.process_iter(["cmdline"])
-        if "rl_nas.execution.worker" in (line := process.info["cmdline"] or ()) and line[-1] == str(pid)
+        if any((process.info["cmdline"] or [])[place : place + 2] == started for place in range(5))
     ]
 
 
@@ -55,12 +57,13 @@ def kill_after(folder: Path, statements: int) -> int:
         for _ in range(statements):
             assert process.stdout.read(1) == b"."
             process.stdin.write(b".")
-        workers = workers_of(process.pid)
+        keepers = keepers_of(process.pid)
+        workers = [worker for one in keepers for worker in one.children(recursive=True)]
         process.kill()
         assert process.wait() == -signal.SIGKILL
-        left = {*workers, *workers_of(process.pid)}
+        left = {*keepers, *workers, *keepers_of(process.pid)}
         wait_until(lambda: are_gone(left))
-    return len(workers)
+    return len(keepers)
 
 
 @pytest.mark.long

@@ -83,7 +83,7 @@ FIELDS = plan_to_json(small())["layers"][0]["fields"]
         (changed(name="one"), "two layers 'one'"),
         (changed(name=3), "two layers 3"),
         (changed(weights_of="nothing"), "it describes no network"),
-        ({**changed(), "inputs": {"image": [2**20, 2**20, 3]}}, "values for one image"),
+        ({**changed(), "inputs": {"image": [2**20, 2**20, 3]}}, "whose output has the shape"),
         ({**changed(), "inputs": {"image": [8, 8]}}, "it describes no network"),
         ({**changed(), "inputs": {}}, "it describes no network"),
         ({**changed(), "outputs": {"logits": 99}}, "it describes no network"),

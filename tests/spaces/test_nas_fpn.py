@@ -180,7 +180,7 @@ class TestFiles:
         ("changes", "message"),
         [
             ({"levels": [3]}, "levels has 1 entries; expected 2"),
-            ({"levels": [3, 10**9]}, "neck of levels 3 to 1000000000; expected two or more levels from 0 to 12"),
+            ({"levels": [3, 10**6]}, "neck of levels 3 to 1000000; expected two or more levels from 0 to 12"),
             ({"levels": [7, 3]}, "neck of levels 7 to 3"),
             ({"levels": [3, 6]}, "merging cell 1 reads 1 and 5; expected two different features from 0 to 4"),
             ({"levels": [2, 6]}, "merging cell 5 has level 7; expected 2 to 6"),
