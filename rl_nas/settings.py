@@ -167,6 +167,7 @@ def _limits(bounds: Mapping[str, Any], kind: type) -> list[tuple[str, Callable[[
         limits.append((f"> {above:g}", lambda value: value > above))
     if most is not None:
         limits.append((f"<= {most:g}" if isinstance(most, float) else f"<= {most}", lambda value: value <= most))
-    if most is not None and low is None and above is None:
-        limits.append((f">= {-most:g}", lambda value: value >= -most))
+    if kind in _LARGEST and low is None and above is None:
+        least = -_LARGEST[kind]
+        limits.append((f">= {least:g}", lambda value: value >= least))
     return limits

@@ -75,10 +75,11 @@ def verb_of(group: type[Settings]) -> Command:
 @pytest.mark.parametrize(("group", "name"), NUMBERS)
 def test_extreme_numbers_are_refused_or_within_bounds(group: type[Settings], name: str) -> None:
     flag, bounds, whole = group.prefix + name, declaration(group, name).metadata, field_types(group)[name].type is int
-    most = bounds["maximum"] if bounds["maximum"] is not None else 2**31 - 1 if whole else 1e18
+    largest = 2**31 - 1 if whole else 1e18
+    most = bounds["maximum"] if bounds["maximum"] is not None else largest
     assert most <= MAX_SEED
     for value in EXTREMES:
-        assert expectation(group, name, value) is not None or -most <= value <= most
+        assert expectation(group, name, value) is not None or -largest <= value <= most
     for text in ("9" * 5000, "1e300"):
         with pytest.raises(UsageError, match=rf"{flag}.*: expected a (whole )?number"):
             parse(verb_of(group), [f"--{flag}={text}"])
