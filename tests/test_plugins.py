@@ -50,10 +50,11 @@ import sys
 
 from rl_nas.errors import UsageError
 from rl_nas.workflows.children import make_evaluator
+from rl_nas.workflows.config import SearchConfig
 
 run, home = sys.argv[1:]
 with open(f"{run}/config.json") as file:
-    flags = json.load(file)["flags"]
+    flags = {**SearchConfig().flags(), **json.load(file)["flags"]}
 try:
     make_evaluator(flags, run)
 except UsageError as error:
