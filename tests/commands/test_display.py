@@ -116,7 +116,7 @@ def test_a_reader_who_has_seen_enough_is_no_error(flag: list[str]) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("closed", ["errors", "output", "hung up"])
 def test_a_search_whose_reader_leaves_ends_as_by_ctrl_c(closed: str, tmp_path: Path) -> None:
     folder = tmp_path / "run"

@@ -42,7 +42,7 @@ def moved(photos: Path) -> tuple[str, str]:
     return f"--dataset=folder:{place}", f"--dataset=folder:{other}"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_goes_on_with_its_own_data_wherever_they_are(photos: Path, tmp_path: Path) -> None:
     folder = f"--run_dir={tmp_path / 'run'}"
     done = run("search", f"--dataset=folder:{photos}", SIZE, *SEARCH, "--trials=1", folder)
@@ -61,7 +61,7 @@ def test_a_search_goes_on_with_its_own_data_wherever_they_are(photos: Path, tmp_
     assert "dataset" in {entry["flag"] for entry in config["changes"]}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_goes_on_with_its_own_data_wherever_they_are(photos: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     done = run("train", f"--dataset=folder:{photos}", SIZE, *TRAIN, "--epochs=1", f"--run_dir={folder}")
