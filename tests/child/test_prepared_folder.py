@@ -18,6 +18,7 @@ from classifying import image_data
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.tfds_data import open_tfds
 from rl_nas.errors import UsageError
+from rl_nas.tasks.sources import open_source
 
 SHARED = Path(__file__).parents[3] / "shared/tfds"
 MODULE = "imported_by_a_stranger"
@@ -196,30 +197,79 @@ def test_files_that_never_end_are_not_read(stranger: Path, name: str) -> None:
             open_tfds(DataSettings(dataset=f"dir:{stranger}"))
 
 
-def test_no_image_is_decoded_whatever_its_size(tmp_path: Path) -> None:
-    """TFDS decodes all features of an example, those that no task asks for too."""
-    images = tfds.features.Image(shape=(None, None, 3))
-    features = tfds.features.FeaturesDict(
-        {"image": images, "other": images, "label": tfds.features.ClassLabel(num_classes=2)}
-    )
-    place = str(tmp_path / "photos/1.0.0")
+IMAGES = tfds.features.Image(shape=(None, None, 3))
+LABEL = tfds.features.ClassLabel(num_classes=2)
+
+
+def photos(folder: Path, features: dict[str, Any], examples: list[dict[str, Any]]) -> Path:
+    """A data set whose images are stored as they are given, broken or not."""
+    place = str(folder / "photos/1.0.0")
     os.makedirs(place)
     identity = tfds.core.dataset_info.DatasetIdentity("photos", tfds.core.Version("1.0.0"), place, module_name="photos")
-    writer = tfds.core.SequentialWriter(tfds.core.DatasetInfo(builder=identity, features=features), 100)
+    described = tfds.core.DatasetInfo(builder=identity, features=tfds.features.FeaturesDict(features))
+    writer = tfds.core.SequentialWriter(described, 100)
     writer.initialize_splits(["train"])
-    good = tf.io.encode_png(np.zeros([3, 4, 3], np.uint8)).numpy()
-    bomb = image_bombs.cross_gif()
-    writer.add_examples({"train": [{"image": io.BytesIO(good), "other": io.BytesIO(bomb), "label": 1}]})
+    writer.add_examples({"train": examples})
     writer.close_all()
     (shard,) = Path(place).glob("photos-train*")  # this writer does not name their number
     shard.rename(f"{place}/photos-train.tfrecord-00000-of-00001")
     info = Path(place, "dataset_info.json")
     info.write_text(info.read_text().replace("SHARD_INDEX", "SHARD_X_OF_Y"))
+    return Path(place)
+
+
+def small_png() -> io.BytesIO:
+    return io.BytesIO(tf.io.encode_png(np.zeros([3, 4, 3], np.uint8)).numpy())
+
+
+def test_no_image_is_decoded_whatever_its_size(tmp_path: Path) -> None:
+    bomb = image_bombs.cross_gif()
+    example = {"image": small_png(), "other": io.BytesIO(bomb), "label": 1}
+    photos(tmp_path, {"image": IMAGES, "other": IMAGES, "label": LABEL}, [example])
     examples = open_tfds(DataSettings(dataset=f"dir:{tmp_path / 'photos'}"))
     with pytest.raises(tf.errors.InvalidArgumentError, match="refused: has 1800000000 pixels"):
         list(examples.read("train", ["image"]))
     (found,) = examples.read("train", ["image", "other"])
     assert found[1]["other"].numpy() == bomb
+
+
+def unread(broken: str) -> dict[str, tuple[Any, Any]]:
+    """Features that no task reads, by name, and what fails, or takes any memory, where it is decoded."""
+    return {
+        "another image": (IMAGES, broken),
+        "film": (tfds.features.Video(shape=(None, None, None, 3)), [broken, broken]),
+        "frames": (tfds.features.Sequence(IMAGES), [broken]),
+        "nested": (tfds.features.FeaturesDict({"image": IMAGES}), {"image": broken}),
+        "packed": (tfds.features.Tensor(shape=(None,), dtype=np.int64, encoding="zlib"), np.zeros(9, np.int64)),
+        "wide": (tfds.features.Tensor(shape=(3,), dtype=np.float32), np.zeros(3, np.float32)),
+    }
+
+
+def test_what_no_task_reads_is_not_decoded(tmp_path: Path) -> None:
+    """TFDS decodes all features of an example, and makes room for fixed shapes before it looks how much is stored."""
+    of_objects = {"bbox": tfds.features.BBoxFeature(), "label": LABEL, "mask": IMAGES}
+    features = {"image": IMAGES, "label": LABEL, "objects": tfds.features.Sequence(of_objects)}
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    (tmp_path / "small.png").write_bytes(small_png().read())
+    others = unread(str(tmp_path / "broken.png"))
+    features |= {name: feature for name, (feature, _) in others.items()}
+    box = {"bbox": tfds.features.BBox(0.0, 0.0, 0.5, 1.0), "label": 1, "mask": str(tmp_path / "broken.png")}
+    example = {"image": str(tmp_path / "small.png"), "label": 1, "objects": [box]}
+    place = photos(tmp_path, features, [example | {name: value for name, (_, value) in others.items()}] * 3)
+    file = place / "features.json"
+    packed = json.loads(file.read_text())
+    packed["featuresDict"]["features"]["wide"]["tensor"]["shape"]["dimensions"] = [str(2**30)]
+    file.write_text(json.dumps(packed))
+    settings = DataSettings(dataset=f"dir:{place}", image_size="4", valid_images=1)
+    for task in ("classification", "detection"):
+        source = open_source(settings, task, tell=lambda line: None).source
+        assert len(list(source.encoded("train"))) == 3
+        assert source.fingerprint()["splits"]["train"]["examples"] == 3
+    (_, _, kept), *_ = source.encoded("train")
+    assert (int(kept["count"]), float(kept["boxes"][0, 2])) == (1, 0.5)
+    _, found = next(iter(open_tfds(settings).read("train", ["image", "another image"])))
+    assert sorted(found) == ["another image", "image", "label", "objects", "tfds_id"]
+    assert sorted(found["objects"]) == ["bbox", "label"]
 
 
 @pytest.mark.parametrize("name", ["digits/..", "../digits", "digits/data_dir=/tmp", "digits/a=b:1.0.0"])

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from rl_nas.child.data import splits
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.splits import TEST, TRAIN, UNUSED, VALID, assign_roles, nearest_sum
 from rl_nas.child.data.splits import test_split as final_split
@@ -149,6 +152,41 @@ def test_the_nearest_sum_is_that_of_all_subsets() -> None:
         subsets = itertools.chain.from_iterable(itertools.combinations(sizes, n) for n in range(1, len(sizes) + 1))
         assert abs(int(sizes[chosen].sum()) - target) == min(abs(sum(subset) - target) for subset in subsets)
     assert nearest_sum([3, 4], 0) == nearest_sum([], 5) == []
+
+
+def plainly(sizes: Sequence[int], target: int) -> list[int]:
+    """What `nearest_sum` chooses, by a table of all sums for each number."""
+    limit = max(2 * target, min(sizes))
+    last: list[int | None] = [-1, *[None] * limit]
+    for place, size in enumerate(sizes):
+        if last[target] is not None:
+            break
+        reached = [total for total in range(size, limit + 1) if last[total - size] is not None and last[total] is None]
+        for total in reached:
+            last[total] = place
+    sums = [total for total in range(1, limit + 1) if last[total] is not None]
+    total, chosen = min(sums, key=lambda one: (abs(one - target), one)), []
+    while total:
+        place = last[total]
+        assert place is not None
+        chosen.append(place)
+        total -= sizes[place]
+    return chosen
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from((2, 4, 6)), st.integers(1, 40)), min_size=1, max_size=40), st.integers(1, 120)
+)
+def test_runs_hold_out_what_they_always_did(sizes: list[int], target: int) -> None:
+    assert nearest_sum(sizes, target) == plainly(sizes, target)
+
+
+def test_many_equal_groups_cost_no_table_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An odd number is no sum of pairs: all 100,000 are looked at, but only as many as fit below the limit change."""
+    calls = []
+    monkeypatch.setattr(splits, "_bits", lambda number: calls.append(number.bit_count()) or [number.bit_length() - 1])
+    assert len(nearest_sum([2] * 100_000, 4001)) == 2000
+    assert calls == [1] * 4001
 
 
 def test_what_cannot_be_divided_so_is_one_line() -> None:

@@ -42,9 +42,9 @@ def annotated(features: Any, supervised: Sequence[str] = (), **settings: Any) ->
 def decoded(
     annotation: Annotation, content: bytes, size: tuple[int, int], original: tuple[int, int] | None = None
 ) -> Any:
-    """The target of a mask, decoded in a pipeline; raises what a user is told."""
+    """The target of a feature `mask`, decoded in a pipeline; raises what a user is told."""
     frame = (tf.constant(original or size), size)
-    dataset = tf.data.Dataset.from_tensors({annotation.encoded[0]: content, "tfds_id": "test-7"})
+    dataset = tf.data.Dataset.from_tensors({"mask": content, "tfds_id": "test-7"})
     dataset = dataset.map(lambda example: annotation.decode(annotation.read(example), Frame(*frame)))
     try:
         (target,) = dataset.as_numpy_iterator()
@@ -90,7 +90,9 @@ def stand_in(folder: Path, features: dict[str, Any], examples: Sequence[dict[str
 
 def targets_of(builder: Any, size: tuple[int, int], **settings: Any) -> list[np.ndarray]:
     annotation = annotated(builder.info.features, builder.info.supervised_keys or (), **settings)
-    decoders = {name: tfds.decode.SkipDecoding() for name in annotation.encoded}
+    masks = find_masks(builder.info.features, builder.info.supervised_keys or ())
+    assert masks is not None
+    decoders = {masks[1]: tfds.decode.SkipDecoding()}
     dataset = builder.as_dataset("train", decoders=decoders, read_config=tfds.ReadConfig(add_tfds_id=True))
 
     def decode(example: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -259,7 +261,7 @@ def test_a_folder_is_read_with_the_classes_beside_it(tmp_path: Path) -> None:
     annotation = annotated(folder.features, folder.supervised)
     assert (annotation.image, annotation.class_names) == ("image", ("sky", "ground"))
     frame = Frame(tf.constant([2, 2]), (2, 2))
-    dataset = folder.read("train", ["image", *annotation.encoded])
+    dataset = folder.read("train", ["image"])
     decode = dataset.map(lambda _, example: annotation.decode(annotation.read(example), frame))
     np.testing.assert_array_equal(next(iter(decode)), [[0, 1], [1, IGNORE]])
     write(tmp_path / "masks/a.png", png(np.full([2, 2], 9, np.uint8)))

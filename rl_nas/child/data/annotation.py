@@ -51,14 +51,13 @@ class Annotation:
     Attributes:
         image: name of the image's feature.
         class_names: one for each class.
-        read: example of the data set -> its target as it is kept in memory, encoded where it is large.
+        read: example of the data set, whose images are as they are stored -> its target as it is kept in memory.
         decode: that, and the frame of the image -> the target in the resized image.
         warp: targets of a batch, geometry of its images -> the targets after the same changes; None: changes do not
             affect the targets.
         is_given: whether a target is known: those of some test splits are secret.
         negatives: whether an example may have none to be known, as an image without an object. Then targets of a part
             are secret if those of all its examples are; otherwise one tells it of all.
-        encoded: names of the features that `read` expects as they are stored.
         extras: text files that go with an exported network, content by name: what its users must know of the targets.
     """
 
@@ -69,7 +68,6 @@ class Annotation:
     warp: Callable[[Target, Geometry], Target] | None = None
     is_given: Callable[[Target], bool] = lambda target: True
     negatives: bool = False
-    encoded: tuple[str, ...] = ()
     extras: Mapping[str, str] = field(default_factory=dict)
 
     def warped(self, targets: Target, geometry: Geometry) -> Target:

@@ -73,7 +73,7 @@ def _sampled(examples: Examples, split: str) -> Iterator[bytes]:
     images = [name for name, feature in features.items() if isinstance(feature, tfds.features.Image)]
     kept = [name for name, feature in sorted(features.items()) if not isinstance(feature, tfds.features.Text)]
     for number, example in examples.read(split, images).take(_SAMPLED).as_numpy_iterator():
-        for name in kept:
+        for name in (name for name in kept if name in example):
             for value in tf.nest.flatten(example[name]):
                 yield from (f"{number} {name}".encode(), _bytes(value))
 

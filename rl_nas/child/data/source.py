@@ -111,7 +111,9 @@ class ImageSource:
             shuffle_seed: order of the files; None: their own.
         """
         image, read = self.annotation.image, self.annotation.read
-        dataset = self._examples.read(split, (image, *self.annotation.encoded), shuffle_seed)
+        features = self._examples.features.items()
+        images = [name for name, feature in features if isinstance(feature, tfds.features.Image)]
+        dataset = self._examples.read(split, images, shuffle_seed)
         return dataset.map(lambda number, example: (number, example[image], read(example)), tf.data.AUTOTUNE)
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:

@@ -124,21 +124,36 @@ def nearest_sum(sizes: Sequence[int] | np.ndarray, target: int) -> list[int]:
     """
     if not target or not len(sizes):
         return []
-    limit = max(2 * target, int(np.min(sizes)))  # any larger sum is farther away
-    last = np.full(limit + 1, -2)  # the place of the last number of the first sum found; -1: the empty sum
-    last[0] = -1
-    for place, size in enumerate(sizes):
-        if last[target] != -2:
+    numbers = np.asarray(sizes).tolist()
+    limit = max(2 * target, min(numbers))  # any larger sum is farther away
+    sums, within = 1, (1 << limit + 1) - 1  # bit n: whether there is a sum n
+    last = np.full(limit + 1, -1)  # the place of the last number of the first way found to each sum
+    idle: set[int] = set()  # numbers that add no sum to those that there are
+    for place, size in enumerate(numbers):
+        if last[target] >= 0:
             break
-        if size <= limit:
-            reached = (last[:-size] != -2) & (last[size:] == -2)
-            last[size:][reached] = place
-    sums = np.flatnonzero(last >= 0)
-    total, chosen = int(sums[np.argmin(np.abs(sums - target))]), []
+        if size > limit or size in idle:
+            continue
+        if new := (sums << size) & within & ~sums:
+            sums |= new
+            last[_bits(new)] = place
+            idle.clear()
+        else:
+            idle.add(size)
+    found = np.flatnonzero(last >= 0)
+    total, chosen = int(found[np.argmin(np.abs(found - target))]), []
     while total:
         chosen.append(int(last[total]))
-        total -= int(sizes[chosen[-1]])
+        total -= numbers[chosen[-1]]
     return chosen
+
+
+def _bits(number: int) -> np.ndarray:
+    """The places of the bits of a number that are set."""
+    lowest = (number & -number).bit_length() - 1
+    number >>= lowest
+    packed = np.frombuffer(number.to_bytes(number.bit_length() // 8 + 1, "little"), np.uint8)
+    return lowest + np.flatnonzero(np.unpackbits(packed, bitorder="little"))
 
 
 def _check_splits(examples: Examples, settings: DataSettings) -> None:

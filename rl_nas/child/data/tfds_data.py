@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import io
+import math
 import os
 import re
 import socket
@@ -33,6 +34,8 @@ _NAMES = ("image/filename", "file_name", "filename", "image_id", "id")
 """Features that name examples, the best one first."""
 _OURS = ("digits", "shapes", "boxed_shapes")
 """Data sets of this package."""
+_MOST_NUMBERS = 2**24
+"""Of a feature of fixed shape in an example: TFDS makes room for them before it looks how many are stored."""
 
 _BY_HAND = {
     "imagenet2012": (
@@ -56,6 +59,8 @@ class PreparedExamples(Examples):
         # Those that TFDS reads from a file are in a random order.
         self.features: Mapping[str, Any] = dict(sorted(features) if isinstance(builder, ReadOnlyBuilder) else features)
         self._images = [name for name, value in self.features.items() if isinstance(value, tfds.features.Image)]
+        parts = {name: name in self._images or _plain_parts(value) for name, value in self.features.items()}
+        self._parts = {name: part for name, part in parts.items() if part}
         self.supervised: Sequence[str] = info.supervised_keys or ()
         self.sizes = {name: int(split.num_examples) for name, split in info.splits.items()}
 
@@ -64,7 +69,10 @@ class PreparedExamples(Examples):
         return int(self._builder.info.splits[split].num_bytes)
 
     def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
-        """Numbers and examples; files are in the order of the seed, examples in that of the file."""
+        """Numbers and examples; files are in the order of the seed, examples in that of the file.
+
+        Videos, sounds, images within sequences and compressed arrays, whose size nothing bounds, are left out.
+        """
         offsets = tf.constant(np.cumsum([0, *self._builder.info.splits[split].shard_lengths]), tf.int64)
 
         images = [name for name in self._images if name not in encoded]
@@ -78,7 +86,9 @@ class PreparedExamples(Examples):
 
         dataset = self._builder.as_dataset(
             split=split,
-            decoders={name: tfds.decode.SkipDecoding() for name in (*encoded, *images)},
+            decoders=tfds.decode.PartialDecoding(
+                self._parts, decoders={name: tfds.decode.SkipDecoding() for name in self._images}
+            ),
             read_config=tfds.ReadConfig(try_autocache=False, add_tfds_id=True, shuffle_seed=shuffle_seed),
             shuffle_files=shuffle_seed is not None,
         )
@@ -109,6 +119,22 @@ class PreparedExamples(Examples):
     def unreadable(self) -> None:
         """None: the examples are not files."""
         return
+
+
+def _plain_parts(feature: Any) -> Any:
+    """What of a feature is numbers and texts that are stored as they are, as `PartialDecoding` names it; maybe nothing.
+
+    Classes that TFDS derives from those of dicts and sequences, such as `Video`, are decoded in their own ways.
+    """
+    if type(feature) is tfds.features.FeaturesDict:
+        return {name: part for name in feature if (part := _plain_parts(feature[name]))}
+    stored = feature.get_serialized_info()
+    if any(math.prod(side or 1 for side in part.shape) > _MOST_NUMBERS for part in tf.nest.flatten(stored)):
+        return None
+    if type(feature) is tfds.features.Sequence:
+        return _plain_parts(feature.feature)
+    plain = isinstance(feature, tfds.features.Tensor) and isinstance(stored, tfds.features.TensorInfo)
+    return plain and stored.dtype == feature.dtype
 
 
 def open_tfds(settings: DataSettings) -> PreparedExamples:

@@ -87,7 +87,6 @@ def masks_of(features: Mapping[str, Any], supervised: Sequence[str], settings: M
         read=read,
         decode=partial(_decode, labels),
         warp=_warp,
-        encoded=(mask,),
         extras={MASK_VALUES: label_map_text(labels)},
     )
 
