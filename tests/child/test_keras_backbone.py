@@ -323,6 +323,20 @@ def test_files_that_are_no_backbones_are_refused_in_one_line(
     assert "some.keras" in str(caught.value)
 
 
+def test_what_grows_with_the_image_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    """Activations of a model for images of any size, and weights of one that is opened for larger ones."""
+    image = keras.Input((None, None, 3))
+    x = keras.layers.UpSampling2D(4096)(convolution(keras.layers.Rescaling(1 / 255)(image)))
+    name = file(tmp_path, keras.Model(image, keras.layers.AveragePooling2D(4096)(x)))
+    with pytest.raises(UsageError, match=r"some\.keras on images of 30x44: its .* computes [\d,]+ numbers for one"):
+        opened(name, SHAPE)
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Dense(4096)(keras.layers.Flatten()(convolution(keras.layers.Rescaling(1 / 255)(image))))
+    name = file(tmp_path, keras.Model(image, keras.layers.Reshape((64, 64, 1))(x)))
+    with pytest.raises(UsageError, match="on images of 128x128: what it holds has 268,"):
+        opened(name, (128, 128, 3))
+
+
 def test_flags_of_other_backbones_are_refused() -> None:
     with pytest.raises(UsageError, match="--backbone_weights=random has no effect"):
         PartSettings(backbone="NASNet-A", backbone_weights="random")

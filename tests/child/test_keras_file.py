@@ -4,7 +4,9 @@ import io
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -68,6 +70,66 @@ def test_configs_that_describe_more_than_the_file_weighs_are_refused(
     with pytest.raises(UsageError, match="what it holds has 800,000,000 bytes; expected at most"):
         load_keras_file(repacked(file, zipfile.ZIP_STORED, config=json.dumps(config).encode()))
     keras.layers.Dense(3).build((None, 4))  # nothing is made of what was declared
+
+
+def changed(model: keras.Model, folder: Path, change: Callable[[list[dict[str, Any]]], None]) -> Path:
+    """The file of a model with other layers in its config, of which nothing says for what they are built."""
+    model.save(folder / "model.keras")
+    with zipfile.ZipFile(folder / "model.keras") as archive:
+        config = json.loads(archive.read("config.json"))
+    layers = config["config"]["layers"]
+    for part in (config, *layers):
+        part.pop("build_config", None)
+    change(layers)
+    return repacked(folder / "model.keras", zipfile.ZIP_STORED, config=json.dumps(config).encode())
+
+
+def test_layers_that_are_no_part_of_the_model_are_counted(tmp_path: Path) -> None:
+    """Keras makes the variables of all layers of a config."""
+    image = keras.Input((4,))
+
+    def add(layers: list[dict[str, Any]]) -> None:
+        beside = {**layers[-1], "name": "beside", "inbound_nodes": []}
+        beside["config"] = {**beside["config"], "name": "beside"}
+        layers.append({**beside, "build_config": {"input_shape": [None, 2**40]}})
+
+    file = changed(keras.Model(image, keras.layers.Dense(3)(image)), tmp_path, add)
+    with pytest.raises(UsageError, match="what it holds has 13,194,139,"):
+        load_keras_file(file)
+
+
+def test_nothing_is_computed_to_learn_the_size(tmp_path: Path) -> None:
+    """A normalization computes with its variables when it is built."""
+    parts = [keras.layers.RepeatVector(4), keras.layers.Permute((2, 1)), keras.layers.Normalization(axis=-1)]
+
+    def enlarge(layers: list[dict[str, Any]]) -> None:
+        (repeat,) = (layer for layer in layers if layer["class_name"] == "RepeatVector")
+        repeat["config"]["n"] = 2**40
+
+    file = changed(keras.Sequential([keras.Input((1,)), *parts]), tmp_path, enlarge)
+    with pytest.raises(UsageError, match="what it holds has 8,796,093,"):
+        load_keras_file(file)
+
+
+SPREADING = {
+    "an image made larger": [keras.layers.UpSampling2D(4096)],
+    "a convolution with a large stride": [keras.layers.Conv2DTranspose(2, 1, strides=1000)],
+    "inside of a layer": [keras.layers.SeparableConv2D(1, 1, depth_multiplier=2**20)],
+    "all together": [keras.layers.UpSampling2D(600), *[keras.layers.ReLU() for _ in range(30)]],
+}
+"""Layers behind an image of 32x32 pixels."""
+
+
+@pytest.mark.parametrize("name", SPREADING)
+def test_models_that_compute_too_much_are_refused_before_they_are_made(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of some kilobytes would take all memory at its first image."""
+    keras.Sequential([keras.Input((32, 32, 1)), *SPREADING[name]]).save(tmp_path / "model.keras")
+    monkeypatch.setattr(keras.models, "load_model", pytest.fail)
+    with pytest.raises(UsageError, match=r"computes [\d,]+ numbers for one image; expected at most") as caught:
+        load_keras_file(tmp_path / "model.keras")
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:

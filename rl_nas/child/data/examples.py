@@ -34,7 +34,8 @@ class Examples(Protocol):
         """Examples of a split: a dataset of (number, example).
 
         The number, an int64 from 0 to `sizes[split] - 1`, is always the same one for an example, in any order. The
-        example has a value for each feature that is an image, or numbers and texts that are stored as they are, by name.
+        example has a value for each feature, by name; images within sequences, videos, sounds and compressed arrays may
+        be missing.
 
         Args:
             split: its name.

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.network.flat_weights import Outputs
+from rl_nas.child.network.keras_file_size import check_model
 from rl_nas.child.network.keras_graph import Call, Replay, functional
 from rl_nas.child.network.pixels import pixels_of
 from rl_nas.errors import UsageError, first_line
@@ -21,6 +22,8 @@ from rl_nas.networks.layers import Pair
 
 PREFIX = "backbone."
 """Of the names of its layers."""
+_NUMBER = 4
+"""Bytes of a weight."""
 MULTIPLE = 32
 """Of the sides of the images on which its strides are found; the largest stride that is looked for."""
 
@@ -66,21 +69,12 @@ class KerasSource:
                 f"--backbone={name} reads images of {graph.inputs[0].shape[-1]} channels; those of the data have"
                 f" {image_shape[2]}"
             )
-        size = padded(image_shape, MULTIPLE)
-        replay = Replay(opened.model, keras.Input((*size, image_shape[2])), prefix=PREFIX)
-        maps = levels(replay, size)
-        if not maps:
-            why = f"; {replay.failure}" if replay.failure else ""
-            raise UsageError(
-                f"--backbone={name} has no feature maps whose sides are those of {size[0]}x{size[1]} images divided by"
-                f" 2, 4, 8, ...{why}"
-            )
         try:
-            keras.Model(replay.image, list(maps.values()))
+            check_model(self._find_maps, _NUMBER * opened.model.count_params())
+        except UsageError:
+            raise
         except ValueError as error:
-            raise UsageError(f"--backbone={name} reads its pixels with and without normalization") from error
-        self.shapes: dict[int, Shape] = {stride: tuple(tensor.shape[1:]) for stride, tensor in maps.items()}
-        self.normalizing = replay.normalizing
+            raise UsageError(f"--backbone={name} on images of {image_shape[0]}x{image_shape[1]}: {error}") from error
         if not opened.scaled and not self.normalizing:
             raise UsageError(
                 f"--backbone={name} does not begin with a Rescaling or a Normalization; give --backbone_pixels, the"
@@ -90,6 +84,25 @@ class KerasSource:
         for layer in self.normalizing:
             answer = layer(answer)
         self.pixels = pixels_of(np.asarray(answer), f"--backbone={name}")
+
+    def _find_maps(self) -> keras.Model:
+        """Finds the feature maps and what normalizes the images; returns a model of symbolic tensors from these."""
+        name, size = self.opened.name, padded(self.image_shape, MULTIPLE)
+        replay = Replay(self.opened.model, keras.Input((*size, self.image_shape[2])), prefix=PREFIX)
+        maps = levels(replay, size)
+        if not maps:
+            why = f"; {replay.failure}" if replay.failure else ""
+            raise UsageError(
+                f"--backbone={name} has no feature maps whose sides are those of {size[0]}x{size[1]} images divided by"
+                f" 2, 4, 8, ...{why}"
+            )
+        try:
+            model = keras.Model(replay.image, list(maps.values()))
+        except ValueError as error:
+            raise UsageError(f"--backbone={name} reads its pixels with and without normalization") from error
+        self.shapes: dict[int, Shape] = {stride: tuple(tensor.shape[1:]) for stride, tensor in maps.items()}
+        self.normalizing = replay.normalizing
+        return model
 
     def cut(self, multiple: int, strides: Sequence[int]) -> "KerasBackbone":
         """The part of the model before some of its feature maps.

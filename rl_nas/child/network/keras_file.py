@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from rl_nas.child.network.keras_file_size import MOST_BYTES, check_growth, check_variables
+from rl_nas.child.network.keras_file_size import MOST_BYTES, check_config, check_growth
 from rl_nas.errors import UsageError, first_line
 from rl_nas.regular_files import check_regular
 
@@ -34,9 +34,9 @@ def load_keras_file(path: str | os.PathLike[str]) -> keras.Model:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive)
             config = json.loads(archive.read(_CONFIG))
-        _check_config(config)
+        _check_names(config)
         check_growth(path)
-        check_variables(config, os.stat(path).st_size)
+        check_config(config, os.stat(path).st_size)
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except UsageError:
         raise
@@ -55,8 +55,8 @@ def model_of_config(config: dict[str, Any], size: int) -> keras.Model:
         UsageError: it describes none; the message is the reason alone.
     """
     try:
-        _check_config(config)
-        check_variables(config, size)
+        _check_names(config)
+        check_config(config, size)
         model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     except UsageError:
         raise
@@ -75,7 +75,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
             raise UsageError(f"its {member.filename} has {member.file_size} bytes; expected at most {_LARGEST_CONFIG}")
 
 
-def _check_config(config: Any) -> None:
+def _check_names(config: Any) -> None:
     """Raises `UsageError` if a config names anything but classes and functions of Keras that compute."""
     for part in _objects(config):
         name, module = part.get("class_name"), part.get("module")
