@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import shutil
 import sqlite3
 import tempfile
@@ -15,77 +14,21 @@ from typing import Any, Self
 from rl_nas.admission import admit_failure, admit_measurement, failure_of, one_line, reward_of
 from rl_nas.checkpoint import REBUILD, Checkpoint
 from rl_nas.errors import StorageError, UsageError, first_line
+from rl_nas.regular_files import MIB
 from rl_nas.store.files import check_own, storage_errors
 from rl_nas.store.run_folder import REMEDY
 from rl_nas.store.states import pack, unpack
+from rl_nas.store.trial_tables import SCHEMA, check_journal, check_tables, migrate
 from rl_nas.trial import ChildError, Failure, Job, Measurement, Trial, TrialState
-
-SCHEMA = 5
-"""Version of the tables, kept in SQLite's user_version."""
 
 _MEASURES = tuple(field.name for field in fields(Measurement))
 _AS_JSON = ("metrics", "curve")
 
-_TRIALS = """
-CREATE TABLE trials (
-    number       INTEGER PRIMARY KEY,  -- of the trial in the run, from 0
-    architecture TEXT NOT NULL,        -- JSON list, one choice per decision of the space
-    state        TEXT NOT NULL,        -- ok, or how the child failed
-    reward       REAL,                 -- NULL unless ok
-    quality      REAL,                 -- the metric that the reward is made of, on held-out training images
-    metrics      TEXT,                 -- JSON object, all figures of the task on the same images
-    parameters   INTEGER,              -- trainable
-    madds        INTEGER,              -- multiply-adds of one image
-    epochs       INTEGER,
-    seconds      REAL,                 -- wall time
-    latency      REAL,                 -- seconds of one image's forward pass, where it was measured
-    curve        TEXT,                 -- JSON list, quality after each epoch, where it was measured
-    recorded_at  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-) STRICT
-"""
-_FAILURES = """
-CREATE TABLE failures (
-    trial   INTEGER NOT NULL REFERENCES trials (number),
-    attempt INTEGER NOT NULL,          -- from 1; an ok trial may have failed before
-    state   TEXT NOT NULL,             -- invalid, nan, oom, timeout, crashed, interrupted
-    error   TEXT NOT NULL,             -- one line
-    log     TEXT NOT NULL,             -- the last lines that the child printed
-    PRIMARY KEY (trial, attempt)
-) STRICT
-"""
-_CHECKPOINT = """
-CREATE TABLE checkpoint (
-    id      INTEGER PRIMARY KEY CHECK (id = 1),  -- there is one at most
-    updates INTEGER NOT NULL,          -- of the strategy
-    trials  INTEGER NOT NULL,          -- that it knows
-    state   BLOB NOT NULL,             -- rl_nas.store.states
-    saved_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
-) STRICT
-"""
-_MIGRATIONS = {
-    0: (_TRIALS, _FAILURES, _CHECKPOINT),
-    1: ("ALTER TABLE trials ADD COLUMN latency REAL",),
-    2: (
-        _FAILURES,
-        _CHECKPOINT,
-        "INSERT INTO failures SELECT number, 1, state, error, '' FROM trials WHERE state != 'ok'",
-        "ALTER TABLE trials DROP COLUMN error",
-    ),
-    3: ("ALTER TABLE trials ADD COLUMN curve TEXT",),
-    4: (
-        "ALTER TABLE trials RENAME COLUMN accuracy TO quality",
-        "ALTER TABLE trials ADD COLUMN metrics TEXT",
-        "UPDATE trials SET metrics = json_object('accuracy', quality, 'loss', loss) WHERE quality IS NOT NULL",
-        "ALTER TABLE trials DROP COLUMN loss",
-    ),
-}
-"""Schema -> statements that migrate to the next one; an empty file's, 0, migrates to the present one."""
-
-_WORD, _COMMENT = re.compile(r"\w+|[^\w\s(),=]"), re.compile(r"'[^']*'|--[^\n]*")
-_SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
-"""The end of a journal that names another file."""
 _LONGEST_TEXT = 2**26
 """Bytes of a text of a trial: 100,000 metrics take half of that."""
+
+_MOST_COPIED = 4096 * MIB
+"""Bytes of all trials where they are listed: 100,000 trials with long logs take half of that."""
 
 _INSERT = f"""
 INSERT INTO trials (number, architecture, state, reward, {", ".join(_MEASURES)})
@@ -113,9 +56,8 @@ class TrialStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        for file in (path, *_logs(path)):
-            check_own(file)
-        _check_journal(path)
+        _check_files(path)
+        check_journal(path)
         with self._errors():
             self._connection = sqlite3.connect(path)
         try:
@@ -126,13 +68,13 @@ class TrialStore:
 
     def _open(self) -> None:
         with self._errors():
-            _check_tables(self._connection, self._path)
+            check_tables(self._connection, self._path)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._connection.execute("PRAGMA foreign_keys = ON")
             (schema,) = self._connection.execute("PRAGMA user_version").fetchone()
             if 0 <= schema < SCHEMA:
-                self._migrate(schema)
+                migrate(self._connection, schema)
         if schema < 0:
             raise UsageError(f"{self._path} has schema {schema}; expected the trials of a run")
         if schema > SCHEMA:
@@ -227,15 +169,6 @@ class TrialStore:
             query = f"{_SELECT} WHERE number {numbers} ORDER BY number"
             return [_read(row, failures.get(row[0], ())) for row in self._connection.execute(query, parameters)]
 
-    def _migrate(self, schema: int) -> None:
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")  # Python begins none before statements that define tables
-            while schema < SCHEMA:
-                for statement in _MIGRATIONS[schema]:
-                    self._connection.execute(statement)
-                schema = schema + 1 if schema else SCHEMA
-            self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
-
     @contextmanager
     def _short_texts(self) -> Iterator[None]:
         """Texts that are read are bounded; states may be longer."""
@@ -255,47 +188,6 @@ class TrialStore:
             raise StorageError(f"trials of the run, {self._path}: {met}") from error
 
 
-def _logs(path: Path) -> list[Path]:
-    """The files that SQLite writes beside its own."""
-    return [path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm", "journal")]
-
-
-def _check_journal(path: Path) -> None:
-    """Raises `UsageError` for a journal that names another file, which SQLite would delete; a run's never do."""
-    journal = path.with_name(f"{path.name}-journal")
-    with storage_errors(journal):
-        if not journal.exists():
-            return
-        with journal.open("rb") as file:
-            file.seek(max(0, journal.stat().st_size - len(_SUPER_JOURNAL)))
-            end = file.read(len(_SUPER_JOURNAL))
-    if end == _SUPER_JOURNAL:
-        raise UsageError(f"{journal} names another file, which SQLite would delete; delete the journal")
-
-
-def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises `UsageError` for a database with other parts than the tables of a run.
-
-    Views, triggers, virtual tables and columns that are computed may never end, or change what is written.
-    """
-    for kind, name, text in connection.execute("SELECT type, name, sql FROM sqlite_schema"):
-        automatic = kind == "index" and text is None
-        if not automatic and not (kind == "table" and isinstance(text, str) and _words(text) <= _KNOWN):
-            raise UsageError(
-                f"{path} holds the {one_line(str(kind))} {one_line(str(name))}, which is none of a run; remove it, or"
-                " start another run"
-            )
-
-
-def _words(statement: str) -> set[str]:
-    """Names, words and signs of an SQL statement without its comments and texts."""
-    return set(_WORD.findall(_COMMENT.sub(" ", statement)))
-
-
-_EARLIER = "CREATE TABLE trials (accuracy REAL, loss REAL, error TEXT)"
-_KNOWN = _words(" ".join((_TRIALS, _FAILURES, _CHECKPOINT, _EARLIER)))
-
-
 def _remedy(error: Exception) -> str:
     """What to do about a damaged file; nothing about a disk or a lock, of which the error itself tells."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without its details
@@ -308,12 +200,12 @@ def read_trials(path: Path) -> list[Trial]:
 
     Raises:
         StorageError: the file cannot be read, or is not a database.
-        UsageError: it was written by a later rl_nas.
+        UsageError: it was written by a later rl_nas, or is too large.
     """
-    for file in (path, *_logs(path)):
-        check_own(file)
+    _check_files(path)
     # A copy with its write-ahead log, as SQLite must write beside a file to read its log.
     with tempfile.TemporaryDirectory() as scratch:
+        _check_room(path, Path(scratch))
         copy = Path(scratch) / path.name
         try:
             address = f"{path.absolute().as_uri()}?mode=ro"
@@ -322,11 +214,34 @@ def read_trials(path: Path) -> list[Trial]:
         except sqlite3.Error:
             copy.unlink(missing_ok=True)
             with storage_errors(path):
-                for file in (path, path.with_name(f"{path.name}-wal")):
-                    if file.exists():
-                        shutil.copyfile(file, copy.with_name(file.name))
+                for file in _copied(path):
+                    shutil.copyfile(file, copy.with_name(file.name))
         with TrialStore(copy) as store:
             return store.trials()
+
+
+def _check_files(path: Path) -> None:
+    """Raises `UsageError` if a file of trials, or one that SQLite writes beside it, is not a file of the run's own."""
+    for file in (path, *(path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm", "journal"))):
+        check_own(file)
+
+
+def _copied(path: Path) -> list[Path]:
+    """The files that a copy of trials consists of."""
+    return [file for file in (path, path.with_name(f"{path.name}-wal")) if file.exists()]
+
+
+def _check_room(path: Path, scratch: Path) -> None:
+    """Raises `UsageError` for trials that are too large to be copied: of a file with holes, the copy has none."""
+    with storage_errors(path):
+        size, free = sum(file.stat().st_size for file in _copied(path)), shutil.disk_usage(scratch).free
+    if size > _MOST_COPIED:
+        raise UsageError(f"{path} has {size:,} bytes; expected at most {_MOST_COPIED:,}: {REMEDY}")
+    if size > free:
+        raise UsageError(
+            f"{path} has {size:,} bytes, and is read from a copy, for which {scratch.parent} has {free:,} bytes left;"
+            " name a folder with more room by the environment variable TMPDIR"
+        )
 
 
 def _row(measurement: Measurement) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ from classifying import measured
 from rl_nas.checkpoint import Checkpoint
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.spaces.nasnet import nasnet
-from rl_nas.store import trials
+from rl_nas.store import trial_tables
 from rl_nas.store.best_child import BestChild, ChildWeights
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore, read_trials
@@ -385,8 +385,8 @@ def test_a_migration_happens_whole_or_not_at_all(tmp_path: Path, monkeypatch: py
         connection.execute("PRAGMA user_version = 1")
     before = connection.execute("SELECT sql FROM sqlite_schema").fetchall()
     connection.close()
-    broken = {**trials._MIGRATIONS, 2: (*trials._MIGRATIONS[2][:2], "no SQL")}
-    monkeypatch.setattr(trials, "_MIGRATIONS", broken)
+    broken = {**trial_tables._MIGRATIONS, 2: (*trial_tables._MIGRATIONS[2][:2], "no SQL")}
+    monkeypatch.setattr(trial_tables, "_MIGRATIONS", broken)
     with pytest.raises(StorageError, match="syntax error"):
         TrialStore(path)
     with sqlite3.connect(path) as connection:

@@ -1,13 +1,18 @@
 """A stranger's trials.sqlite: what SQLite would do by itself for it is refused before it is done."""
 
+import os
+import shutil
 import sqlite3
 import struct
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from rl_nas.errors import StorageError, UsageError
+from rl_nas.store import trials
 from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.trial import Failure, Trial, TrialState
 
@@ -35,9 +40,30 @@ PARTS = {
         "DROP TABLE failures",
         "CREATE TABLE failures (trial INTEGER CHECK ('--' || hex(zeroblob(400000000)) || '--'))",
     ),
-    "an index": ("CREATE INDEX state ON trials (hex(number))",),
+    "a view with a trigger": (
+        "CREATE VIEW best AS SELECT * FROM trials",
+        "CREATE TRIGGER state INSTEAD OF INSERT ON best BEGIN DELETE FROM trials; END",
+    ),
+    "an index that is computed": ("CREATE INDEX state ON trials (hex(number))",),
+    "an index with a condition": ("CREATE INDEX state ON trials (number) WHERE hex(zeroblob(4)) IS NULL",),
+    "an index of values that differ": ("CREATE UNIQUE INDEX state ON trials (state)",),
+    "a reference to a table of a run": (
+        "CREATE TABLE notes (id INTEGER REFERENCES checkpoint (id) ON DELETE CASCADE)",
+    ),
     "a virtual table": ("CREATE VIRTUAL TABLE error USING fts5(log)",),
 }
+
+
+HARMLESS = (
+    "CREATE INDEX by_state ON trials(state, reward DESC)",
+    'CREATE INDEX "by attempt" ON failures ("attempt")',
+    "CREATE VIEW best AS SELECT number, max(reward) FROM trials",
+    "CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT UNIQUE CHECK (length(text) > 1))",
+    "CREATE UNIQUE INDEX by_text ON notes (hex(text))",
+    "INSERT INTO notes (text) VALUES ('of a user')",
+    "ANALYZE",
+)
+"""What a user may do with trials of their own."""
 
 
 @pytest.fixture
@@ -61,6 +87,41 @@ def test_other_parts_than_tables_of_a_run(name: str, path: Path) -> None:
         with pytest.raises(UsageError, match="which is none of a run; remove it, or start another run"):
             read(path)
     assert path.read_bytes() == before
+
+
+def test_what_a_user_adds_beside_the_tables_of_a_run(path: Path) -> None:
+    change(path, *HARMLESS)
+    with TrialStore(path) as store:
+        store.record(replace(BAD, index=1))
+        assert store.trials() == read_trials(path) == [BAD, replace(BAD, index=1)]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT tbl FROM sqlite_stat1 WHERE tbl = 'trials'").fetchall()
+
+
+def test_statistics_are_those_of_sqlite(path: Path) -> None:
+    computed = "CREATE TABLE sqlite_stat1(tbl,idx,stat AS (hex(zeroblob(4))))"
+    change(
+        path,
+        "ANALYZE",
+        "PRAGMA writable_schema = ON",
+        f"UPDATE sqlite_schema SET sql = '{computed}' WHERE name = 'sqlite_stat1'",
+    )
+    with pytest.raises(UsageError, match="holds the table sqlite_stat1, which is none of a run"):
+        TrialStore(path)
+
+
+@pytest.mark.parametrize("ending", ["", "-wal"])
+def test_a_file_that_is_too_large_is_not_copied(path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trials, "closing", pytest.fail)  # of the connection that would copy it
+    file = path.with_name(path.name + ending)
+    file.touch()
+    os.truncate(file, 2**33)
+    with pytest.raises(UsageError, match=r"trials\.sqlite has 8,589,9\d+,\d+ bytes; expected at most 4,294,967,296"):
+        read_trials(path)
+    os.truncate(file, 2**30)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**9))
+    with pytest.raises(UsageError, match=r"for which .* has 1,000,000,000 bytes left; .* TMPDIR"):
+        read_trials(path)
 
 
 def test_a_journal_that_has_another_file_deleted(path: Path) -> None:
