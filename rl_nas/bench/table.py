@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable
 from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
 
 _MOST_ARCHITECTURES = 2**28
@@ -32,7 +32,7 @@ class Table:
     """Measurements of architectures.
 
     Attributes:
-        name: of the benchmark.
+        name: of the benchmark; it and those of the columns can be printed anywhere.
         columns: names of the measurements.
         values: float [rows, columns].
         space: one decision for each column of `ops`; architectures without a row are invalid.
@@ -105,7 +105,7 @@ def make_table(
         return {decision.name: choice for decision, choice in zip(decisions, row.choices, strict=True)}
 
     space = SearchSpace(name, decisions, decode, encode, is_valid=lambda row: row.number is not None)
-    return Table(name, tuple(map(str, columns)), values, space, rows)
+    return Table(printable(name), tuple(printable(str(column)) for column in columns), values, space, rows)
 
 
 def _radix(sizes: Sequence[int]) -> np.ndarray:

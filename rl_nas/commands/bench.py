@@ -76,7 +76,7 @@ BENCH = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return cli.run(BENCH, _run, argv, only_prints=True)
+    return cli.run(BENCH, _run, argv, only_prints=lambda parsed: True)
 
 
 def _run(parsed: Parsed) -> int:

@@ -16,35 +16,47 @@ from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, par
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str], *, only_prints: bool = False) -> int:
+def run(
+    command: Command,
+    body: Callable[[Parsed], int],
+    argv: Sequence[str],
+    *,
+    only_prints: Callable[[Parsed], bool] = lambda parsed: False,
+) -> int:
     """Parses the flags, runs the verb, and turns exceptions into one line and an exit code.
 
     Args:
         command: its flags.
         body: the verb; returns the exit code.
         argv: the words of the command line.
-        only_prints: whether all is done when nobody reads the standard output any more (`| head`).
+        only_prints: whether, by its flags, all is done when nobody reads the standard output any more (`| head`).
     """
     with Display() as display:
         return _run(command, body, argv, display, only_prints=only_prints)
 
 
 def _run(
-    command: Command, body: Callable[[Parsed], int], argv: Sequence[str], display: Display, *, only_prints: bool
+    command: Command,
+    body: Callable[[Parsed], int],
+    argv: Sequence[str],
+    display: Display,
+    *,
+    only_prints: Callable[[Parsed], bool],
 ) -> int:
-    debug, asks_help = "--debug" in argv, any(word in ("--help", "-h", "-help") for word in argv)
+    debug, prints = "--debug" in argv, any(word in ("--help", "-h", "-help") for word in argv)
     try:
         with _ended_by_signals(display):
-            if asks_help:
+            if prints:
                 print(help_text(command), flush=True)
                 return DONE
             parsed = parse(command, argv)
+            prints = only_prints(parsed)
             debug = parsed.group(OutputSettings).debug
             code = body(parsed)
             sys.stdout.flush()
             return code
     except OutputClosedError as closed:
-        if closed.of_results and (only_prints or asks_help):
+        if closed.of_results and prints:
             return DONE
         return _report(command, f"interrupted: {closed}", INTERRUPTED, debug)
     except KeyboardInterrupt:

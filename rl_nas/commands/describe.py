@@ -112,7 +112,7 @@ class Description:
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return cli.run(DESCRIBE, _run, argv, only_prints=True)
+    return cli.run(DESCRIBE, _run, argv, only_prints=lambda parsed: True)
 
 
 def _run(parsed: Parsed) -> int:

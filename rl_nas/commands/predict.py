@@ -58,7 +58,7 @@ PREDICT = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return cli.run(PREDICT, _run, argv)
+    return cli.run(PREDICT, _run, argv, only_prints=lambda parsed: parsed.group(PredictSettings).out is None)
 
 
 def _run(parsed: Parsed) -> int:

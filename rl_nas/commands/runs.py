@@ -45,7 +45,7 @@ RUNS = Command(
 
 def main(argv: Sequence[str]) -> int:
     """Runs the verb; returns its exit code."""
-    return cli.run(RUNS, _run, argv, only_prints=True)
+    return cli.run(RUNS, _run, argv, only_prints=lambda parsed: True)
 
 
 def _run(parsed: Parsed) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rl_nas.bench.comparison import Comparison, Line
 from rl_nas.bench.published import PUBLISHED_ROWS
+from rl_nas.report.tables import csv_cell
 from rl_nas.statistics import Estimate
 
 
@@ -64,7 +65,8 @@ def bench_csv(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({name: csv_cell(value) if isinstance(value, str) else value for name, value in row.items()})
     return out.getvalue()
 
 

@@ -12,7 +12,7 @@ import pytest
 from processes import environment, held
 from searches import TINY, assert_complete, rows
 
-from rl_nas.commands import cli
+from rl_nas.commands import cli, predict
 from rl_nas.flags.parsing import Command, Parsed
 
 COMMAND = Command(name="rl_nas test", summary="does what a test says.", examples=(), groups=())
@@ -48,7 +48,16 @@ def written(name: str, *, then: Callable[[], None] = lambda: None) -> Callable[[
 )
 def test_a_closed_pipe_is_success_only_of_what_prints(name: str, only_prints: bool, code: int) -> None:
     with unread(name):
-        assert cli.run(COMMAND, written(name), [], only_prints=only_prints) == code
+        assert cli.run(COMMAND, written(name), [], only_prints=lambda parsed: only_prints) == code
+
+
+@pytest.mark.parametrize(("flags", "code"), [([], 0), (["--out=predicted"], 130)])
+def test_predictions_that_are_not_written_are_only_printed(
+    flags: list[str], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "_run", written("stdout"))
+    with unread("stdout"):
+        assert predict.main(["--model=exported", *flags, "cat.png"]) == code
 
 
 def test_what_is_left_in_a_buffer_is_noticed_too() -> None:
