@@ -34,7 +34,7 @@ def figures_of(measurement: object) -> dict[str, Any]:
         return {"quality": measurement}
     if not isinstance(measurement, Measurement):
         raise _refused(
-            f"its evaluator returned {_shown(measurement)}; expected a Measurement, or its quality, a number"
+            f"its evaluator returned {_shown(measurement)}; expected a Measurement, or a number"
         )
     return {name: getattr(measurement, name) for name in _FIELDS}
 

@@ -32,10 +32,10 @@ def search_async(
 ) -> FinishedSearch:
     """Runs a search that gives a free worker a new proposal at once; the strategy learns from the arrived trials.
 
-    Arguments, result and errors are those of `search`; there is an update for every `batch_size` trials that arrive. Proposals
-    depend on how long children take. A run is continued from its last checkpoint, with the proposals in flight then.
-    Without a checkpoint the strategy is shown the recorded trials as if they were of its proposals; what it then
-    proposes is not what it would have without the break.
+    Arguments, result and errors are those of `search`; there is an update for every `batch_size` trials that arrive.
+    Proposals depend on how long children take. A run is continued from its last checkpoint, with the proposals in
+    flight then. Without a checkpoint the strategy is shown the recorded trials as if they were of its proposals; what
+    it then proposes is not what it would have without the break.
 
     Raises:
         UsageError: the run has trials, but its strategy has no state to go on from.
