@@ -33,9 +33,7 @@ def figures_of(measurement: object) -> dict[str, Any]:
     if isinstance(measurement, Real) and not isinstance(measurement, bool):
         return {"quality": measurement}
     if not isinstance(measurement, Measurement):
-        raise _refused(
-            f"its evaluator returned {_shown(measurement)}; expected a Measurement, or a number"
-        )
+        raise _refused(f"its evaluator returned {_shown(measurement)}; expected a Measurement, or a number")
     return {name: getattr(measurement, name) for name in _FIELDS}
 
 

@@ -33,7 +33,7 @@ from rl_nas.tasks.task import Task
 from rl_nas.trial import trial_document
 from rl_nas.workflows.description import Description, describe
 from rl_nas.workflows.networks import check_part
-from rl_nas.workflows.origin import Origin
+from rl_nas.workflows.origin import Origin, tell
 from rl_nas.workflows.recorded_run import RecordedRun
 from rl_nas.workflows.trust import TrustSettings
 
@@ -100,8 +100,9 @@ def _run(parsed: Parsed) -> int:
         return DONE
     run = None if settings.run_dir is None else _opened(settings.run_dir, parsed)
     origin = Origin.of(settings.genotype if run is None else settings.run_dir)
+    told = ""
     if origin is not None:
-        parsed = origin.for_description(parsed)
+        parsed, told = origin.for_description(parsed)
     subject = _subject(settings, run, parsed)
     if settings.picture:
         _draw(subject.genotype, settings.picture, subject.title)
@@ -113,6 +114,8 @@ def _run(parsed: Parsed) -> int:
         weights = run.weights(trial)
         text = f"{trial_text(trial, run.folder.path, weights)}\n\n{text}"
         document["trial"] = {**trial_document(trial), "weights": None if weights is None else str(weights)}
+    if told:
+        tell(told)
     print(json.dumps(document) if as_json else printable_lines(text))
     return DONE
 

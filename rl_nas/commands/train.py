@@ -22,7 +22,7 @@ from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.workflows import run_config
 from rl_nas.workflows.config import TrainConfig
-from rl_nas.workflows.origin import Origin
+from rl_nas.workflows.origin import Origin, tell
 from rl_nas.workflows.settings import TrainRunSettings
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
@@ -116,9 +116,9 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
 
 
 def _start(parsed: Parsed, folder: TrainingFolder, genotype: Genotype | None, debug: bool) -> dict[str, Any] | None:
-    origin = Origin.of(parsed.values["genotype"]) if genotype is None else None
+    origin, told = Origin.of(parsed.values["genotype"]) if genotype is None else None, ""
     if origin is not None:
-        parsed = origin.for_training(parsed)
+        parsed, told = origin.for_training(parsed)
     config = TrainConfig.from_flags(parsed.values)
     find_operations(config.operations)
     if config.start.init is None and config.start.init_head != "auto":
@@ -129,10 +129,14 @@ def _start(parsed: Parsed, folder: TrainingFolder, genotype: Genotype | None, de
         genotype = find_genotype(config.run.genotype)
     config.data.required_dataset()
     check_places(config.devices, data_dir=config.data.data_dir, checkpoint_dir=config.run.checkpoint_dir)
-    if worker_index(config.devices):  # the first worker creates the folder
+    first = worker_index(config.devices) == 0
+    if first:  # it creates the folder
+        folder.check_new()
+    if told:
+        tell(told)
+    if not first:
         _prepared(config, folder, genotype, debug, parsed.typed).run()
         return None
-    folder.check_new()
     started = _prepared(config, folder, genotype, debug, parsed.typed)  # checks everything before anything is written
     flags = started.config.flags()
     text = json.dumps(to_json(genotype), indent=2) + "\n"

@@ -17,7 +17,7 @@ from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import Settings
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.json_files import check_form
-from rl_nas.store.run_folder import RunFolder
+from rl_nas.store.run_folder import RunFolder, SearchFolder, TrainingFolder
 from rl_nas.tasks.catalog import DATA_SETTINGS, TASK_SETTINGS
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.workflows.run_config import DATA, DATA_FORM, portable
@@ -51,7 +51,7 @@ class Origin:
     """
 
     name: str
-    folder: RunFolder
+    folder: SearchFolder | TrainingFolder
     config: Mapping[str, Any]
 
     @classmethod
@@ -71,7 +71,10 @@ class Origin:
         if place.name == "best" and not (place / "config.json").exists():
             place = place.parent
         folder = RunFolder(place)
-        return cls(genotype, folder, folder.read_config()) if folder.config.exists() else None
+        if not folder.config.exists():
+            return None
+        config = folder.read_config()
+        return cls(genotype, (SearchFolder if _is_search(config) else TrainingFolder)(place), config)
 
     @property
     def flags(self) -> Mapping[str, Any]:
@@ -82,7 +85,7 @@ class Origin:
     @property
     def preset(self) -> str:
         """The preset of its backbones of cells, if its flags name none: that of searches or of trainings."""
-        return "proxy" if "trials" in self.flags else "cifar"
+        return "proxy" if _is_search(self.config) else "cifar"
 
     @cached_property
     def image(self) -> Shape | None:
@@ -106,8 +109,8 @@ class Origin:
             check_form(data, DATA_FORM, self.folder.config)
         return data
 
-    def for_training(self, parsed: Parsed) -> Parsed:
-        """The flags of a training with those of the run that it does not give; tells which, in one line.
+    def for_training(self, parsed: Parsed) -> tuple[Parsed, str]:
+        """The flags of a training with those of the run that it does not give, and a line that tells which.
 
         Raises:
             UsageError: what the record leads to must be given again.
@@ -115,16 +118,16 @@ class Origin:
         found = for_training(self.flags, self.folder, parsed)
         given, was = portable(parsed.values)["dataset"], self.flags.get("dataset")
         if given not in (None, was):
-            _tell(f"{self.name} is a run on {was}: with --dataset={given}, its splits and image size are not taken")
+            line = f"{self.name} is a run on {was}: with --dataset={given}, its splits and image size are not taken"
         else:
             size = [] if self.image is None else ["x".join(map(str, self.image[:2]))]
             told = {"dataset", *(["image_size"] if size else [])}
             others = {name: value for name, value in found.items() if name not in told}
-            _tell(f"data of {self.name}: {', '.join([str(was), *size, *_words(others, parsed)])}")
-        return self._merged(found, parsed)
+            line = f"data of {self.name}: {', '.join([str(was), *size, *_words(others, parsed)])}"
+        return self._merged(found, parsed), line
 
-    def for_description(self, parsed: Parsed) -> Parsed:
-        """The flags of a description with those of the run's networks that it does not give; tells which, in one line.
+    def for_description(self, parsed: Parsed) -> tuple[Parsed, str]:
+        """The flags of a description with those of its networks that it does not give, and a line that tells them.
 
         Raises:
             UsageError: what the record leads to must be given again.
@@ -137,8 +140,8 @@ class Origin:
             groups += (group for group in TASK_SETTINGS if group not in of_data)
         found = _not_given(self.flags, parsed, _names(groups)) | self._of_image(parsed)
         unknown = [] if self.image else ["images of unrecorded size"]
-        _tell(f"network of {self.name}: {', '.join([*unknown, *_words(found, parsed)]) or 'the default'}")
-        return self._merged(found, parsed)
+        line = f"network of {self.name}: {', '.join([*unknown, *_words(found, parsed)]) or 'the default'}"
+        return self._merged(found, parsed), line
 
     def _of_image(self, parsed: Parsed) -> dict[str, Any]:
         """The flags of `rl_nas describe` for its images that are not given."""
@@ -154,7 +157,7 @@ class Origin:
         return replace(parsed, values={**parsed.values, **found})
 
 
-def for_training(recorded: Mapping[str, Any], folder: RunFolder, parsed: Parsed) -> dict[str, Any]:
+def for_training(recorded: Mapping[str, Any], folder: SearchFolder | TrainingFolder, parsed: Parsed) -> dict[str, Any]:
     """Flags that a training takes from the run of its genotype: those that say what its data are, and its other parts.
 
     Where the training gives another data set, only the parts. Backbones start from their pretraining in the run, unless
@@ -195,6 +198,10 @@ def _words(found: Mapping[str, Any], parsed: Parsed) -> list[str]:
     return flag_words({name: value for name, value in found.items() if value != parsed.values[name]})
 
 
+def _is_search(config: Mapping[str, Any]) -> bool:
+    return "trials" in config["flags"]
+
+
 def _same_task(recorded: Mapping[str, Any], parsed: Parsed) -> bool:
     return parsed.values["task"] in (None, recorded.get("task"))
 
@@ -203,5 +210,6 @@ def _names(groups: Collection[type[Settings]]) -> set[str]:
     return {name for group in groups for name in group().flags()}
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """Prints a line that is no result."""
     print(printable(line), file=sys.stderr, flush=True)
