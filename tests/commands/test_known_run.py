@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def search(base: Path) -> subprocess.CompletedProcess[str]:
     """One whose preset has an auxiliary head."""
-    words = ("--network=cifar", "--cells=1", "--filters=2", "--reductions=1", "--blocks=1", "--epochs=1", "--seed=3")
+    words = ("--network=cifar", "--cells=1", "--filters=2", "--reductions=2", "--blocks=1", "--epochs=1", "--seed=3")
     data = ("--dataset=digits", f"--data_dir={base / 'tfds'}", "--valid_fraction=0.2")
     return run("search", *data, *words, "--trials=2", "--executor=inline", f"--run_dir={base / 'run'}")
 

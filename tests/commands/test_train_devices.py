@@ -82,7 +82,10 @@ def test_devices_that_the_cpu_is_split_into(tmp_path: Path) -> None:
              "--checkpoint_dir=/tmp"],
             "--checkpoint_dir=/tmp is local",
         ),
-        (["--genotype=NASNet-A", "--dataset=digits", "--distribute=multiworker"], "needs the environment variable TF_CONFIG"),
+        (
+            ["--genotype=NASNet-A", "--dataset=digits", "--distribute=multiworker"],
+            "needs the environment variable TF_CONFIG",
+        ),
         (["--genotype=NASNet-A", "--network=proxy", "--logical_cpus=2", "--distribute=mirrored", "--batch_size=7",
           "--dataset=digits"], "--batch_size=7 cannot be split over 2 devices; give a multiple of 2"),
     ],

@@ -133,7 +133,7 @@ class TestTrust:
         origin = started(*PHOTOS, "--group_by=(a+)+b", "--operations=evil:x")
         monkeypatch.setenv("XDG_STATE_HOME", "others")
         for take in (origin.for_training, origin.for_description):
-            with pytest.raises(UsageError, match="which you did not start here, has .*--operations=evil:x"):
+            with pytest.raises(UsageError, match=r"which you did not start here, has .*--operations=evil:x"):
                 take(parse(TRAIN if take == origin.for_training else DESCRIBE, []))
         with pytest.raises(
             UsageError, match=r"has --dataset=folder:\S*photos --group_by=\(a\+\)\+b; if you trust that"
