@@ -14,9 +14,10 @@ from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.loops.asynchronous import search_async
+from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
-from rl_nas.networks.genotypes import load as load_genotype
+from rl_nas.networks.lookup import find_genotype as load_genotype
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.operations import add_operation
 from rl_nas.networks.settings import NetworkSettings
@@ -35,6 +36,7 @@ from rl_nas.tasks.classification.head import ClassificationHead
 from rl_nas.tasks.task import Task
 from rl_nas.trial import ChildError, Failure, Job, Measurement, Outcome, Trial, TrialState
 from rl_nas.workflows.config import SearchConfig, TrainConfig
+from rl_nas.workflows.recorded_run import RecordedRun, load_run
 
 if TYPE_CHECKING:
     from rl_nas.child.network.keras_model import build_model
@@ -58,6 +60,7 @@ __all__ = [
     "EvaluatorSpec",
     "EvolutionSettings",
     "Failure",
+    "FinishedSearch",
     "HealthSettings",
     "InlineExecutor",
     "Job",
@@ -67,6 +70,7 @@ __all__ = [
     "Outcome",
     "ProcessExecutor",
     "RandomSearch",
+    "RecordedRun",
     "Reinforce",
     "RunError",
     "SearchConfig",
@@ -85,6 +89,7 @@ __all__ = [
     "build_model",
     "export",
     "load_genotype",
+    "load_run",
     "load_table",
     "nasnet",
     "plan_network",

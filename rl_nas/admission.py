@@ -25,13 +25,15 @@ _SECONDS = ("seconds", "latency")
 
 
 def figures_of(measurement: object) -> dict[str, Any]:
-    """The figures of what an evaluator returned, for `admit_measurement`.
+    """The figures of what an evaluator returned, a measurement or the quality alone, for `admit_measurement`.
 
     Raises:
         ChildError: it returned something else.
     """
+    if isinstance(measurement, Real) and not isinstance(measurement, bool):
+        return {"quality": measurement}
     if not isinstance(measurement, Measurement):
-        raise _refused(f"its evaluator returned {_shown(measurement)}; expected a Measurement")
+        raise _refused(f"its evaluator returned {_shown(measurement)}; expected a Measurement, or a number")
     return {name: getattr(measurement, name) for name in _FIELDS}
 
 

@@ -177,6 +177,15 @@ def measurement_document(measurement: Measurement) -> dict[str, Any]:
     return {"quality": document.pop("quality"), **document.pop("metrics"), **document}
 
 
+def trial_document(trial: Trial) -> dict[str, Any]:
+    """Everything known of a trial as JSON values, flat except for its failed attempts."""
+    document = asdict(trial)
+    for name in ("measurement", "cached", "failures"):
+        document.pop(name)
+    measured = measurement_document(trial.measurement) if trial.measurement else {}
+    return {**document, **measured, "error": trial.error, "failures": [asdict(failure) for failure in trial.failures]}
+
+
 def child_seed(run_seed: int, index: int) -> int:
     """Seed of a child, a function of the run's seed and of the trial's number."""
     return int(np.random.SeedSequence([run_seed, index]).generate_state(1)[0])

@@ -52,7 +52,9 @@ LIES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "ChildError of another state": (lambda: raises(ChildError("great", "fine")), "crashed", "'great': fine"),
     "ChildError without a state": (stateless, "crashed", "it failed with state None"),
     "None": (lambda: None, "crashed", "its evaluator returned None; expected a Measurement"),
-    "a number": (lambda: 0.5, "crashed", "its evaluator returned 0.5"),
+    "text": (lambda: "0.5", "crashed", "its evaluator returned '0.5'; expected a Measurement, or a number"),
+    "True": (lambda: True, "crashed", "its evaluator returned True"),
+    "an infinite number": (lambda: np.inf, "nan", "quality inf; expected finite numbers"),
     "unreadable": (lambda: Unreadable(0.5), "crashed", "RuntimeError: no seconds"),
     "parameters of 2**70": (lambda: replace(GOOD, parameters=2**70), "crashed", "parameters is 1180591620717411303424"),
     "parameters of 10**5000": (lambda: replace(GOOD, parameters=10**5000), "crashed", "parameters is int"),
@@ -78,7 +80,9 @@ LIES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "a list of metrics": (lambda: Measurement(0.5, [0.5]), "crashed", "its metrics are [0.5]"),
 }
 """What a child says -> how, the state that it ends in, and a part of its reason."""
-ODD_TRUTHS: dict[str, tuple[Callable[[], Measurement], Measurement]] = {
+ODD_TRUTHS: dict[str, tuple[Callable[[], Any], Measurement]] = {
+    "a number alone": (lambda: 0.5, Measurement(0.5)),
+    "NumPy's number alone": (lambda: np.float32(0.5), Measurement(0.5)),
     "NumPy's numbers": (
         lambda: Measurement(
             np.float32(0.5), {"accuracy": np.float32(0.5), "loss": np.int64(2)}, np.int32(7), np.int64(8),

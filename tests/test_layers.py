@@ -97,6 +97,7 @@ ROOMS: dict[str, set[str]] = {
     "flags": {"errors", "regular_files", "renamed", "settings"},
     "workflows": {
         *("child", "controller", "early_stopping", "errors", "evaluation", "execution", "exit_codes", "flags"),
+        "image_size",
         *(
             "loops",
             "metrics",
@@ -113,7 +114,7 @@ ROOMS: dict[str, set[str]] = {
         *("trial", "units"),
     },
     "commands": {
-        *("bench", "child", "controller", "errors", "evaluation", "execution", "exit_codes", "flags", "image_size"),
+        *("bench", "child", "controller", "errors", "evaluation", "execution", "exit_codes", "flags"),
         *("networks", "report", "settings", "spaces", "store", "strategies", "tasks", "trial", "workflows"),
     },
 }

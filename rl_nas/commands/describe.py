@@ -4,27 +4,23 @@ TensorFlow is loaded for backbones of Keras alone.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable_lines
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
-from rl_nas.image_size import parse_image_size
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.genotypes import to_json
-from rl_nas.networks.layer import Cost
 from rl_nas.networks.lookup import find_genotype
-from rl_nas.networks.network import size_notation
 from rl_nas.networks.own_operations import OperationSettings, find_operations
-from rl_nas.networks.settings import NetworkSettings, skeleton_of
-from rl_nas.networks.skeleton import Skeleton
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.space_text import space_json, space_text
+from rl_nas.report.trial_text import trial_text
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.catalog import check_read, find_space
 from rl_nas.spaces.decisions import Genotype
@@ -32,11 +28,14 @@ from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.files import storage_errors, write_text
 from rl_nas.tasks.catalog import TASK_SETTINGS, TASKS, check_unread, find_task
-from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Task
-from rl_nas.workflows.networks import check_part, find_backbone, make_networks
-from rl_nas.workflows.tensorflow_setup import load_tensorflow
+from rl_nas.trial import trial_document
+from rl_nas.workflows.description import Description, describe
+from rl_nas.workflows.networks import check_part
+from rl_nas.workflows.origin import Origin, tell
+from rl_nas.workflows.recorded_run import RecordedRun
+from rl_nas.workflows.trust import TrustSettings
 
 
 @dataclass(frozen=True)
@@ -47,20 +46,20 @@ class DescribeSettings(Settings):
 
     genotype: str | None = setting(
         None,
-        f"needed unless --space is given; a genotype file, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}",
+        "needed unless --space or --run_dir is given; a genotype file, a run's folder (image, classes and network are"
+        f" then those of the run), a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}",
     )
+    run_dir: str | None = setting(None, "folder of a search, one of whose trials is described")
+    trial: int | None = setting(None, "number of that trial; left out: the best", minimum=0)
     picture: str | None = setting(None, "also draw it into this PNG file")
     image_size: str | None = setting(
         None,
-        "pixels of the images that the cost is for, N for a square or HxW; left out: the preset's, or 224 with a"
-        " backbone of Keras",
+        "pixels of the images that the cost is for, N for a square or HxW; left out: the run's, or the preset's, or 224"
+        " with a backbone of Keras",
     )
-    channels: int = setting(3, "channels of the images", minimum=1, maximum=10_000)
+    channels: int = setting(3, "channels of the images; left out: the run's, or 3", minimum=1, maximum=10_000)
     released: str | None = setting(None, "also write it into this file, in the JSON form of its authors' code")
 
-
-_KERAS_IMAGE = 224
-"""Pixels of the images that models of keras.applications are published for."""
 
 DESCRIBE = Command(
     name="rl_nas describe",
@@ -68,46 +67,17 @@ DESCRIBE = Command(
     examples=(
         "rl_nas describe --genotype=NASNet-A --network=imagenet_mobile",
         "rl_nas describe --genotype=AmoebaNet-A --network=cifar --target_params=3.2e6",
-        "rl_nas describe --genotype=runs/digits/best/genotype.json --json",
+        "rl_nas describe --genotype=runs/digits --json",
+        "rl_nas describe --run_dir=runs/digits --trial=12 --picture=trial12.png",
         "rl_nas describe --space=nasnet --blocks=3",
         "rl_nas describe --genotype=DPC-top1 --backbone=NASNet-A --network=imagenet_mobile --image_size=512x1024"
         " --classes=19",
     ),
     groups=(
-        *(DescribeSettings, SpaceSettings, OperationSettings, TaskSettings, PartSettings, NetworkSettings),
-        *TASK_SETTINGS,
+        *(DescribeSettings, TrustSettings, SpaceSettings, OperationSettings, TaskSettings, PartSettings),
+        *(NetworkSettings, *TASK_SETTINGS),
     ),
 )
-
-
-@dataclass(frozen=True)
-class Description:
-    """A genotype and the cost of its network at inference.
-
-    Attributes:
-        genotype: of a part of the network.
-        networks: of which it is one.
-        keras: cost of a backbone that is a Keras model.
-    """
-
-    genotype: Genotype
-    networks: Networks
-    keras: Cost
-
-    @cached_property
-    def skeleton(self) -> Skeleton:
-        """The network around the backbone."""
-        return self.networks.skeleton(self.genotype)
-
-    @cached_property
-    def cost(self) -> Cost:
-        """Parameters and multiply-adds."""
-        return self.networks.plan(self.genotype).cost() + self.keras
-
-    @property
-    def size(self) -> str:
-        """N@P as in the papers; empty without cells."""
-        return size_notation(self.networks.backbone_of(self.genotype), self.skeleton)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -117,65 +87,77 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> int:
     settings, as_json = parsed.group(DescribeSettings), parsed.group(OutputSettings).json
-    operations = parsed.group(OperationSettings)
-    offered = find_operations(operations)
+    given = [f"--{name}" for name in ("space", "genotype", "run_dir") if name in parsed.given]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)}; describe one of them at a time")
+    if settings.trial is not None and settings.run_dir is None:
+        raise UsageError(f"--trial={settings.trial} is of a run; give its folder with --run_dir")
     if "space" in parsed.given:
-        if settings.genotype is not None:
-            raise UsageError("--space and --genotype; describe one of them at a time")
+        offered = find_operations(parsed.group(OperationSettings))
         check_read(parsed.group(SpaceSettings))
         space = find_space(parsed.group(SpaceSettings), offered)
         print(json.dumps(space_json(space)) if as_json else space_text(space))
         return DONE
-    genotype = _genotype(settings)
-    operations.check_genotype(genotype)
+    run = None if settings.run_dir is None else _opened(settings.run_dir, parsed)
+    origin = Origin.of(settings.genotype if run is None else settings.run_dir)
+    told = ""
+    if origin is not None:
+        parsed, told = origin.for_description(parsed)
+    subject = _subject(settings, run, parsed)
     if settings.picture:
-        _draw(genotype, settings.picture, settings.genotype or "")
+        _draw(subject.genotype, settings.picture, subject.title)
     if settings.released:
-        _write_released(genotype, settings.released)
-    task = _task(genotype, parsed.group(TaskSettings).task)
-    check_unread(task, tuple(parsed.group(group) for group in TASK_SETTINGS), ("classes",))
-    if check_part(task, genotype, f"--genotype={settings.genotype}") != BACKBONE and parsed.values["backbone"] is None:
-        text = f"{family_of(genotype).text(genotype)}\n\nNetwork: give --backbone to see what the {task.noun} costs"
-        print(json.dumps(_genotype_json(genotype)) if as_json else text)
-        return DONE
-    description = describe(genotype, parsed.values, task)
-    print(json.dumps(_json(description)) if as_json else _text(description))
+        _write_released(subject.genotype, settings.released)
+    text, document = _described(subject, parsed, origin)
+    if run is not None:
+        trial = run.trial(settings.trial)
+        weights = run.weights(trial)
+        text = f"{trial_text(trial, run.folder.path, weights)}\n\n{text}"
+        document["trial"] = {**trial_document(trial), "weights": None if weights is None else str(weights)}
+    if told:
+        tell(told)
+    print(json.dumps(document) if as_json else printable_lines(text))
     return DONE
 
 
-def describe(genotype: Genotype, flags: Mapping[str, Any], task: Task) -> Description:
-    """Plans the network of a genotype.
+class _Subject(NamedTuple):
+    """A genotype that is described, the flag that it comes from, and the heading of its picture."""
 
-    Args:
-        genotype: to describe.
-        flags: values by name.
-        task: of the network.
-    """
-    settings = DescribeSettings.from_flags(flags)
-    backbone, trained = genotype, None
-    if family_of(genotype).part != BACKBONE:
-        named = find_backbone(flags["backbone"], task, NetworkSettings.from_flags(flags))
-        if named.genotype is None:
-            load_tensorflow()
-            backbone, trained = genotype, Skeleton(image_size=_KERAS_IMAGE)
-        else:
-            backbone, trained = named.genotype, named.skeleton
-    reads = task.head(task.problem((), flags)).reads
-    preset = trained or skeleton_of(backbone, NetworkSettings.from_flags(flags), reads, default="cifar")
-    height, width = parse_image_size(settings.image_size) if settings.image_size else (preset.image_size,) * 2
-    shape = (height, width, settings.channels)
-    names = task.class_names(flags)
-    problem = task.problem(tuple(map(str, range(preset.classes))) if names is None else names, flags)
-    what = f"--genotype={settings.genotype}"
-    networks, found = make_networks(task, problem, genotype, what, flags, shape, "cifar", weights=False)
-    keras = None if found is None else found.keras
-    return Description(genotype, networks, Cost() if keras is None else keras.cost)
+    genotype: Genotype
+    what: str
+    title: str
 
 
-def _genotype(settings: DescribeSettings) -> Genotype:
-    if settings.genotype is None:
-        raise UsageError(f"--genotype is missing; give a file, a --space or one of {', '.join(PUBLISHED)}")
-    return find_genotype(settings.genotype)
+def _opened(run_dir: str, parsed: Parsed) -> RecordedRun:
+    return RecordedRun(run_dir, trust=parsed.values["trust"], given=parsed.given, what="--run_dir=")
+
+
+def _subject(settings: DescribeSettings, run: RecordedRun | None, parsed: Parsed) -> _Subject:
+    operations = parsed.group(OperationSettings)
+    find_operations(operations)
+    if run is not None:
+        trial = run.trial(settings.trial)
+        what = f"trial {trial.index}"
+        found = _Subject(run.genotype(trial), what, what if trial.reward is None else f"{what}, {trial.reward:.4f}")
+    elif settings.genotype is None:
+        expected = f"a file, a run's folder, a --space or one of {', '.join(PUBLISHED)}"
+        raise UsageError(f"--genotype is missing; give {expected}")
+    else:
+        found = _Subject(find_genotype(settings.genotype), f"--genotype={settings.genotype}", settings.genotype)
+    operations.check_genotype(found.genotype)
+    return found
+
+
+def _described(subject: _Subject, parsed: Parsed, origin: Origin | None) -> tuple[str, dict[str, Any]]:
+    """A genotype and what its network costs, as text and as JSON."""
+    genotype, task = subject.genotype, _task(subject.genotype, parsed.group(TaskSettings).task)
+    check_unread(task, tuple(parsed.group(group) for group in TASK_SETTINGS), ("classes",))
+    if check_part(task, genotype, subject.what) != BACKBONE and parsed.values["backbone"] is None:
+        text = f"{family_of(genotype).text(genotype)}\n\nNetwork: give --backbone to see what the {task.noun} costs"
+        return text, _genotype_json(genotype)
+    classes, preset = (None, "cifar") if origin is None else (origin.classes, origin.preset)
+    found = describe(genotype, subject.what, parsed.values, task, classes=classes, preset=preset)
+    return _text(found), _json(found)
 
 
 def _task(genotype: Genotype, name: str | None) -> Task:

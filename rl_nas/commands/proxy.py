@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rl_nas.commands import cli
@@ -72,12 +72,14 @@ def _run(parsed: Parsed) -> int:
         settings, config = parsed.group(ProxySettings), SearchConfig.from_flags(parsed.values)
     ways = {name: SearchConfig.from_flags(_with(parsed, name).values) for name in _names(settings.proxies)}
     scores = [] if settings.scores == "none" else names_of(settings.scores, SCORE_NAMES, "scores")
+    config.data.required_dataset()
     if not run.resume:
         folder.check_new()
     load_tensorflow(debug=parsed.group(OutputSettings).debug)
     from rl_nas.workflows.proxies import FULL, ProxyTraining, check_scores, scored
 
-    trainings = [ProxyTraining(name, way, config, folder) for name, way in {FULL: config, **ways}.items()]
+    all_ways = {FULL: config, **ways}.items()
+    trainings = [ProxyTraining(name, way, config, folder, parsed.typed) for name, way in all_ways]
     check_scores(scores, config)
     if not run.resume:
         flags = parsed.values
@@ -106,7 +108,7 @@ def _with(parsed: Parsed, name: str) -> Parsed:
     fixed = {"trials", "run_dir", "resume", "trust", "proxies", *PLUGINS} & changed.given
     if fixed:
         raise UsageError(f"--proxies: {name!r} changes {', '.join(sorted(fixed))}, which is the same for all")
-    return Parsed({**parsed.values, **{flag: changed.values[flag] for flag in changed.given}}, parsed.given)
+    return replace(parsed, values={**parsed.values, **{flag: changed.values[flag] for flag in changed.given}})
 
 
 if __name__ == "__main__":

@@ -1,21 +1,25 @@
-"""`rl_nas runs`: the trials of a search, best first. No TensorFlow; the run may be at work."""
+"""`rl_nas runs`: the trials of a search, or several searches. No TensorFlow; the runs may be at work."""
 
 import csv
 import io
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.report.runs_table import COLUMNS, RunRow, runs_table
 from rl_nas.report.tables import csv_cell, failures_table, trials_table
 from rl_nas.settings import Settings, setting
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
-from rl_nas.trial import Trial, TrialState, best_first, measurement_document
+from rl_nas.trial import TrialState, best_first, trial_document
+from rl_nas.workflows.trust import OF_THE_CALL
 
 
 @dataclass(frozen=True)
@@ -24,22 +28,27 @@ class TrialListSettings(Settings):
 
     title: ClassVar[str] = "Trials"
 
-    state: str | None = setting(None, "only trials that ended in this state", choices=tuple(TrialState))
-    limit: int | None = setting(None, "most trials to show", minimum=1)
+    state: str | None = setting(None, "of one run, only trials that ended in this state", choices=tuple(TrialState))
+    limit: int | None = setting(None, "most trials, or runs, to show", minimum=1)
     csv: bool = setting(False, "print comma-separated values, with the names of the columns first")
     log: bool = setting(False, "also show the last output of failed attempts")
 
 
 RUNS = Command(
     name="rl_nas runs",
-    summary="lists the trials of a search, best first, then the failed ones by number.",
+    summary=(
+        "lists the trials of a search, best first, then the failed ones by number;\n"
+        "of several searches, their best trials, and the flags in which they differ."
+    ),
     examples=(
         "rl_nas runs runs/digits",
         "rl_nas runs runs/digits --state=oom --log",
         "rl_nas runs runs/digits --csv > trials.csv",
+        "rl_nas runs runs/digits runs/aging",
+        "rl_nas runs runs",
     ),
     groups=(TrialListSettings,),
-    words="RUN_DIR: the folder of a search.",
+    words="RUN_DIR ...: folders of searches, or one that holds such folders.",
 )
 
 
@@ -50,44 +59,83 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> int:
     settings, as_json = parsed.group(TrialListSettings), parsed.group(OutputSettings).json
-    if len(parsed.words) != 1:
-        raise UsageError(f"{len(parsed.words)} folders; expected one, such as: rl_nas runs runs/digits")
+    if not parsed.words:
+        raise UsageError("no folder; expected one or more, such as: rl_nas runs runs/digits")
     if settings.csv and as_json:
         raise UsageError("--csv and --json; leave one of them out")
-    folder = SearchFolder(parsed.words[0])
-    if not folder.trials.exists():
-        raise UsageError(f"{folder.path} holds no trials.sqlite; expected the folder of a search")
+    first = SearchFolder(parsed.words[0])
+    if len(parsed.words) > 1 or not first.trials.exists():
+        _compare([name for word in parsed.words for name in _searches(word)], settings, as_json=as_json)
+    else:
+        _list(first, settings, as_json=as_json)
+    return DONE
+
+
+def _list(folder: SearchFolder, settings: TrialListSettings, *, as_json: bool) -> None:
+    """Prints the trials of a search."""
     folder.check()
     trials = best_first(read_trials(folder.trials))
     shown = [trial for trial in trials if settings.state in (None, trial.state)][: settings.limit]
     if as_json:
-        print(json.dumps([_document(trial) for trial in shown]))
+        print(json.dumps([trial_document(trial) for trial in shown]))
     elif settings.csv:
         metrics = dict.fromkeys(name for t in shown if t.measurement for name in t.measurement.metrics or ["quality"])
-        print(_csv([_document(trial) for trial in shown], list(metrics)), end="")
+        print(_csv([trial_document(trial) for trial in shown], list(metrics)), end="")
     else:
         print(trials_table(shown))
         if settings.log:
             print(failures_table(shown))
-    return DONE
 
 
-def _document(trial: Trial) -> dict[str, Any]:
-    """Everything known of a trial, flat except for its failed attempts."""
-    document = asdict(trial)
-    for name in ("measurement", "cached", "failures"):
-        document.pop(name)
-    measured = measurement_document(trial.measurement) if trial.measurement else {}
-    return {**document, **measured, "error": trial.error, "failures": [asdict(failure) for failure in trial.failures]}
+def _compare(names: Sequence[str], settings: TrialListSettings, *, as_json: bool) -> None:
+    """Prints several searches."""
+    for flag, given in (("state", settings.state), ("log", settings.log)):
+        if given:
+            raise UsageError(f"--{flag} is for the trials of one run; give one folder, or leave it out")
+    rows = [_row(name) for name in names[: settings.limit]]
+    if as_json:
+        print(json.dumps([row.document() for row in rows]))
+    elif settings.csv:
+        print(_csv_of(COLUMNS, ([*row.cells().values()] for row in rows)), end="")
+    else:
+        print(runs_table(rows))
+
+
+def _searches(name: str) -> list[str]:
+    """The folder, if it is that of a search, or those in it; tells what else is there."""
+    if SearchFolder(name).trials.exists():
+        return [name]
+    folders = sorted(str(path) for path in Path(name).iterdir() if path.is_dir()) if Path(name).is_dir() else []
+    found = [one for one in folders if SearchFolder(one).trials.exists()]
+    if not found:
+        raise UsageError(f"{name} holds no trials.sqlite; expected the folder of a search, or one of such folders")
+    others = [Path(one).name for one in folders if one not in found]
+    if others:
+        print(printable(f"{name}: no searches, and left out: {', '.join(others)}"), file=sys.stderr)
+    return found
+
+
+def _row(name: str) -> RunRow:
+    folder = SearchFolder(name)
+    flags = folder.read_config()["flags"]
+    kept = {flag: value for flag, value in flags.items() if flag not in OF_THE_CALL}
+    return RunRow(name, read_trials(folder.trials), kept)
 
 
 def _csv(documents: Sequence[dict[str, Any]], metrics: Sequence[str]) -> str:
     names = ("index", "state", "reward", *metrics, "parameters", "madds", "epochs", "seconds", "latency")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*map(csv_cell, names), "attempts", "error", "architecture"])
+    rows = []
     for document in documents:
         attempts = len(document["failures"]) + (document["state"] == TrialState.OK)
         architecture = " ".join(map(str, document["architecture"]))
-        writer.writerow([*(document.get(name) for name in names), attempts, csv_cell(document["error"]), architecture])
+        rows.append([*(document.get(name) for name in names), attempts, document["error"], architecture])
+    return _csv_of((*names, "attempts", "error", "architecture"), rows)
+
+
+def _csv_of(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(csv_cell, head))
+    for row in rows:
+        writer.writerow([csv_cell(cell) if isinstance(cell, str) else cell for cell in row])
     return text.getvalue()

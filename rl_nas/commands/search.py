@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,7 @@ def _run(parsed: Parsed) -> int:
         config = with_one_shot_defaults(given)
         check_search(config)
         folder.check_new()
-        started = _prepared(config, folder, output)
+        started = _prepared(config, folder, output, asked=parsed.typed)
         flags = started.config.flags()
         folder.create(run_config.config(flags, started.data), run_config.repeating_flagfile(flags, SEARCH.name))
         return _follow(started, output)
@@ -83,12 +83,17 @@ def _run(parsed: Parsed) -> int:
 
 
 def _prepared(
-    config: SearchConfig, folder: SearchFolder, output: OutputSettings, *, resumed: bool = False
+    config: SearchConfig,
+    folder: SearchFolder,
+    output: OutputSettings,
+    *,
+    resumed: bool = False,
+    asked: Collection[str] = (),
 ) -> "SearchRun":
     load_tensorflow(debug=output.debug)
     from rl_nas.workflows.search import SearchRun
 
-    return SearchRun(config, folder, resumed=resumed, debug=output.debug)
+    return SearchRun(config, folder, resumed=resumed, debug=output.debug, asked=asked)
 
 
 def _follow(run: "SearchRun", output: OutputSettings) -> int:
@@ -160,7 +165,7 @@ def _check_second_stage(config: SearchConfig) -> None:
 def _check_division(recipe: str, values: Mapping[str, Any], data: DataSettings) -> None:
     """Raises `UsageError` for a recipe whose data cannot be split as those of the search are, or would be otherwise."""
     passed = {name: value for name, value in data.flags().items() if name in DIVISION and value is not None}
-    if run_config.portable(values)["dataset"] != run_config.portable(data.flags())["dataset"]:
+    if run_config.portable(values)["dataset"] not in (None, run_config.portable(data.flags())["dataset"]):
         if passed:
             raise UsageError(
                 f"{recipe} is for another data set, but gets --{', --'.join(passed)} from the search; remove it"

@@ -1,10 +1,12 @@
 """`rl_nas train`: from a genotype to a trained network and its results."""
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rl_nas.child.training.settings import DeviceSettings
 from rl_nas.child.training.tf_config import check_places, worker_index
 from rl_nas.commands import cli
 from rl_nas.errors import UsageError, printable_lines
@@ -20,6 +22,8 @@ from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.workflows import run_config
 from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.origin import Origin, tell
+from rl_nas.workflows.settings import TrainRunSettings
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 if TYPE_CHECKING:
@@ -49,6 +53,7 @@ TRAIN = Command(
         "after every epoch, and once, at the end, on the test split."
     ),
     examples=(
+        "rl_nas train --genotype=runs/digits --run_dir=runs/digits-best",
         "rl_nas train --genotype=runs/digits --flagfile=flags/digits_final.cfg --run_dir=runs/digits-final",
         "rl_nas train --genotype=NASNet-A --flagfile=flags/cifar10_nasnet_a.cfg --run_dir=runs/nasnet-a",
         "rl_nas train --init=runs/nasnet-a --flagfile=flags/finetune.cfg --dataset=folder:photos --image_size=32"
@@ -64,11 +69,12 @@ def main(argv: Sequence[str]) -> int:
     return cli.run(TRAIN, _run, argv)
 
 
-def train(genotype: Genotype | str | None = None, **flags: Any) -> dict[str, Any]:
+def train(genotype: Genotype | str | os.PathLike[str] | None = None, **flags: Any) -> dict[str, Any]:
     """Runs the full training of a genotype's network, as `rl_nas train` does.
 
     Args:
-        genotype: a name, file or folder, or the genotype itself. Left out with `resume=True`.
+        genotype: a name, a file, the folder of a run, which tells the data set, too, or the genotype itself. Left out
+            with `resume=True`.
         **flags: those of `rl_nas train`, `run_dir` among them; `flagfile` may be a list.
 
     Returns:
@@ -78,10 +84,9 @@ def train(genotype: Genotype | str | None = None, **flags: Any) -> dict[str, Any
         UsageError: a flag, the data or the folder is invalid.
         RunError: the training diverged.
     """
-    if isinstance(genotype, str):
-        flags["genotype"] = genotype
-    given = None if isinstance(genotype, str) else genotype
-    return _train(parse(TRAIN, flag_words(flags)), given) or {}
+    if isinstance(genotype, (str, os.PathLike)):
+        flags["genotype"], genotype = os.fspath(genotype), None
+    return _train(parse(TRAIN, flag_words(flags)), genotype) or {}
 
 
 def _run(parsed: Parsed) -> int:
@@ -98,15 +103,23 @@ def _run(parsed: Parsed) -> int:
 
 def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] | None:
     """The results of a new or a continued training; None in workers other than the first."""
-    config, debug = TrainConfig.from_flags(parsed.values), parsed.group(OutputSettings).debug
-    if config.run.run_dir is None:
+    run, debug = parsed.group(TrainRunSettings), parsed.group(OutputSettings).debug
+    if run.run_dir is None:
         raise UsageError("--run_dir is missing; give the folder of the training, such as --run_dir=runs/final")
-    folder = TrainingFolder(config.run.run_dir)
-    if config.run.resume:
-        first = worker_index(config.devices) == 0
+    folder = TrainingFolder(run.run_dir)
+    if run.resume:
+        first = worker_index(parsed.group(DeviceSettings)) == 0
         recorded = folder.reopen() if first else folder.read_config()
         changeable = (*CHANGEABLE, *run_config.moved(recorded, parsed))
         return _resume(run_config.merge(parsed, recorded, changeable), folder, recorded, debug)
+    return _start(parsed, folder, genotype, debug)
+
+
+def _start(parsed: Parsed, folder: TrainingFolder, genotype: Genotype | None, debug: bool) -> dict[str, Any] | None:
+    origin, told = Origin.of(parsed.values["genotype"]) if genotype is None else None, ""
+    if origin is not None:
+        parsed, told = origin.for_training(parsed)
+    config = TrainConfig.from_flags(parsed.values)
     find_operations(config.operations)
     if config.start.init is None and config.start.init_head != "auto":
         raise UsageError(f"--init_head={config.start.init_head} has no effect without --init; leave it out")
@@ -114,12 +127,17 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
         if config.run.genotype is None:
             raise UsageError(f"--genotype is missing; give a file, a run's folder or one of {', '.join(PUBLISHED)}")
         genotype = find_genotype(config.run.genotype)
+    config.data.required_dataset()
     check_places(config.devices, data_dir=config.data.data_dir, checkpoint_dir=config.run.checkpoint_dir)
-    if worker_index(config.devices):  # the first worker creates the folder
-        _prepared(config, folder, genotype, debug).run()
+    first = worker_index(config.devices) == 0
+    if first:  # it creates the folder
+        folder.check_new()
+    if told:
+        tell(told)
+    if not first:
+        _prepared(config, folder, genotype, debug, parsed.typed).run()
         return None
-    folder.check_new()
-    started = _prepared(config, folder, genotype, debug)  # checks everything before anything is written
+    started = _prepared(config, folder, genotype, debug, parsed.typed)  # checks everything before anything is written
     flags = started.config.flags()
     text = json.dumps(to_json(genotype), indent=2) + "\n"
     config_document = run_config.config(flags, started.data)
@@ -127,12 +145,14 @@ def _train(parsed: Parsed, genotype: Genotype | None = None) -> dict[str, Any] |
     return started.run()
 
 
-def _prepared(config: TrainConfig, folder: TrainingFolder, genotype: Genotype, debug: bool) -> "TrainingRun":
+def _prepared(
+    config: TrainConfig, folder: TrainingFolder, genotype: Genotype, debug: bool, asked: Collection[str] = ()
+) -> "TrainingRun":
     config.operations.check_genotype(genotype)
     load_tensorflow(debug=debug)
     from rl_nas.workflows.training import TrainingRun
 
-    return TrainingRun(config, folder, genotype)
+    return TrainingRun(config, folder, genotype, asked)
 
 
 def _resume(parsed: Parsed, folder: TrainingFolder, recorded: dict[str, Any], debug: bool) -> dict[str, Any] | None:

@@ -6,8 +6,8 @@ from rl_nas.admission import admit_measurement, failure_of, figures_of
 from rl_nas.errors import StorageError
 from rl_nas.trial import Job, Measurement, Outcome
 
-Evaluator = Callable[[Job], Measurement]
-"""Measures the child of a job; what it raises becomes the child's failure."""
+Evaluator = Callable[[Job], Measurement | float]
+"""Measures the child of a job, or its quality alone; what it raises becomes the child's failure."""
 
 
 def attempt(evaluator: Evaluator, job: Job) -> Outcome:

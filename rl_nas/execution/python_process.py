@@ -23,7 +23,17 @@ def command(module: str, *words: str) -> list[str]:
 
 def environment(variables: Mapping[str, str] = {}) -> dict[str, str]:
     """The variables of such a process: modules are found where this process finds them."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **variables}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(_places()), **variables}
+
+
+def _places() -> list[str]:
+    """The folders that this process imports from.
+
+    An empty name stands for the working folder, where `python -i` and notebooks find the user's modules; it comes last,
+    so that nothing in it is taken for a module of others. Elsewhere nobody has asked for it.
+    """
+    interactive = hasattr(sys, "ps1") or bool(sys.flags.interactive)
+    return [*filter(None, sys.path), *([os.getcwd()] if interactive and "" in sys.path else [])]
 
 
 def _die_with(parent: int) -> None:

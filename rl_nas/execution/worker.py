@@ -80,7 +80,7 @@ def _evaluate(evaluator: Evaluator, job: Job) -> dict[str, Any]:
 def _loud(evaluator: Evaluator) -> Evaluator:
     """Prints tracebacks of an evaluator to the log of the child; a `ChildError` needs only its message."""
 
-    def evaluate(job: Job) -> Measurement:
+    def evaluate(job: Job) -> Measurement | float:
         try:
             return evaluator(job)
         except ChildError:

@@ -20,7 +20,7 @@ from rl_nas.settings import FieldType, Settings, declaration, expectation, field
 
 Group = TypeVar("Group", bound=Settings)
 
-_FLAGFILE = ("--flagfile", "-flagfile")
+_FLAGFILE, _RECIPE = ("--flagfile", "-flagfile"), ".cfg"
 _MOST_FLAGFILES, _MOST_BYTES = 20, MIB
 
 
@@ -66,11 +66,13 @@ class Parsed:
         values: flag name -> value, defaults included.
         given: names of the flags on the command line or in a flagfile.
         words: those without dashes.
+        typed: names of the flags on the command line itself.
     """
 
     values: dict[str, Any]
     given: frozenset[str]
     words: tuple[str, ...] = ()
+    typed: frozenset[str] = frozenset()
 
     def group(self, cls: type[Group]) -> Group:
         """The settings group of a class, checked."""
@@ -85,10 +87,11 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
     Raises:
         UsageError: an unknown flag, a value out of range, a flagfile that cannot be read, a stray word.
     """
-    values = _define(command)
+    values, typed = _define(command), _define(command)
     try:
-        words = _flagfiles_first(argv)
-        rest = values([command.name, *_without_reused(words, values)])[1:]
+        of_files, others = _apart(argv)
+        rest = values([command.name, *_without_reused([*of_files, *others], values)])[1:]
+        typed([command.name, *_without_reused(others, typed)])
     except flags.Error as error:
         raise UsageError(_with_present_names(str(error).replace("\n", " ").removeprefix("flag "))) from error
     if rest and not command.words:
@@ -101,6 +104,7 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
         values={name: _current(name, values[name].value) for name in names},
         given=frozenset(name for name in names if values[name].present),
         words=tuple(rest),
+        typed=frozenset(name for name in names if typed[name].present),
     )
 
 
@@ -227,8 +231,8 @@ def _define(command: Command) -> flags.FlagValues:
     return values
 
 
-def _flagfiles_first(argv: Sequence[str]) -> list[str]:
-    """The flags in flagfiles, then the others, so that those on the command line itself win."""
+def _apart(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The flags in flagfiles, and the others, which come behind them and so win."""
     flags, others, words, read = list[str](), list[str](), iter(argv), list[str]()
     for word in words:
         name, _, value = word.partition("=")
@@ -236,7 +240,7 @@ def _flagfiles_first(argv: Sequence[str]) -> list[str]:
             flags += _flags_in(value or next(words, ""), read)
         else:
             others.append(word)
-    return flags + others
+    return flags, others
 
 
 def _flags_in(name: str, read: list[str]) -> list[str]:
@@ -269,18 +273,28 @@ def _flags_in(name: str, read: list[str]) -> list[str]:
 
 
 def packaged_recipe(name: str) -> str | None:
-    """The path of a recipe that comes with rl_nas, for `NAME.cfg` and `flags/NAME.cfg` where there is no such file."""
-    path = Path(name)
-    packaged = resources.files("rl_nas.flags") / path.name
-    return (
-        str(packaged) if not path.exists() and path.parent in (Path(), Path("flags")) and packaged.is_file() else None
-    )
+    """The path of a recipe that comes with rl_nas, for `NAME.cfg`, `NAME` and these in `flags/`.
+
+    None if there is no such recipe, or a file of the user's has the name.
+    """
+    for path in map(Path, _spellings(name)):
+        packaged = resources.files("rl_nas.flags") / path.name
+        if path.is_file():
+            return None
+        if path.parent in (Path(), Path("flags")) and path.suffix == _RECIPE and packaged.is_file():
+            return str(packaged)
+    return None
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """The names of the files that a flagfile's name may stand for."""
+    return (name,) if name.endswith(_RECIPE) else (name, name + _RECIPE)
 
 
 def _find_flagfile(name: str) -> str:
     """The file, if it exists, or the recipe of that name that comes with rl_nas."""
-    packaged = packaged_recipe(name)
-    if packaged is None and not Path(name).is_file():
-        recipes = sorted(f.name for f in resources.files("rl_nas.flags").iterdir() if f.name.endswith(".cfg"))
+    found = packaged_recipe(name) or next((one for one in _spellings(name) if Path(one).is_file()), None)
+    if found is None:
+        recipes = sorted(f.name for f in resources.files("rl_nas.flags").iterdir() if f.name.endswith(_RECIPE))
         raise UsageError(f"--flagfile={name}: no such file; recipes that come with rl_nas: {', '.join(recipes)}")
-    return packaged or name
+    return found

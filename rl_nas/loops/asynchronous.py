@@ -6,7 +6,8 @@ from dataclasses import replace
 from rl_nas.checkpoint import restoring
 from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
-from rl_nas.loops.synchronous import Store, finish
+from rl_nas.loops.finished import FinishedSearch
+from rl_nas.loops.synchronous import Store, end, finish
 from rl_nas.loops.updates import Updates, Watcher
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Resumable, Strategy
@@ -28,13 +29,13 @@ def search_async(
     health: HealthSettings = HealthSettings(),
     failures: FailureRule = worst,
     watcher: Watcher = Watcher(),
-) -> None:
+) -> FinishedSearch:
     """Runs a search that gives a free worker a new proposal at once; the strategy learns from the arrived trials.
 
-    Arguments and errors are those of `search`; there is an update for every `batch_size` trials that arrive. Proposals
-    depend on how long children take. A run is continued from its last checkpoint, with the proposals in flight then.
-    Without a checkpoint the strategy is shown the recorded trials as if they were of its proposals; what it then
-    proposes is not what it would have without the break.
+    Arguments, result and errors are those of `search`; there is an update for every `batch_size` trials that arrive.
+    Proposals depend on how long children take. A run is continued from its last checkpoint, with the proposals in
+    flight then. Without a checkpoint the strategy is shown the recorded trials as if they were of its proposals; what
+    it then proposes is not what it would have without the break.
 
     Raises:
         UsageError: the run has trials, but its strategy has no state to go on from.
@@ -47,6 +48,7 @@ def search_async(
             store.record(trial)
             watcher.trial(trial, updates.figures())
             flight.arrive(trial)
+    return end(store, watcher)
 
 
 class _InFlight:

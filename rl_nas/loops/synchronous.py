@@ -8,6 +8,7 @@ from rl_nas.admission import failure_of, reward_of
 from rl_nas.checkpoint import REBUILD, Checkpoint
 from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
+from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.updates import Updates, Watcher
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Strategy
@@ -48,7 +49,7 @@ def search(
     health: HealthSettings = HealthSettings(),
     failures: FailureRule = worst,
     watcher: Watcher = Watcher(),
-) -> None:
+) -> FinishedSearch:
     """Runs a search until `trials` children are recorded.
 
     A network that was evaluated before is not evaluated again, and does not count: the strategy is shown its
@@ -67,7 +68,10 @@ def search(
         key: equal for architectures of the same network; `SearchSpace.canonical_key`.
         health: when proposals count as collapsed, and what to do then.
         failures: what the strategy is shown of children that failed.
-        watcher: told of every trial, update and collapse.
+        watcher: told of every trial, update and collapse, and of the end.
+
+    Returns:
+        The trials in the store, the best of them, and the failures by kind.
 
     Raises:
         UsageError: the strategy has no answer to a collapse, but `health` asks for one; the checkpoint cannot be
@@ -88,10 +92,18 @@ def search(
         known |= {key(job.architecture): finished[job.index] for job in jobs}
         observed, names = list(_observed(batch, known, jobs)), [name for name, _ in batch]
         if not updates.learn(observed, names, len(jobs), shown=len(known) >= len(recorded)):
-            return
+            break
         if all(name in known for name in names):
             # Not after a batch that the budget has cut: an extended run continues before it.
             updates.save(len(known), spare=len(known) < trials)
+    return end(store, watcher)
+
+
+def end(store: Store, watcher: Watcher) -> FinishedSearch:
+    """What a search that has ended leaves; the watcher is told."""
+    finished = FinishedSearch(tuple(store.trials()))
+    watcher.end(finished)
+    return finished
 
 
 def finish(outcome: Outcome, reward: Reward) -> Trial:

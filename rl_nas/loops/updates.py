@@ -2,11 +2,13 @@
 
 import operator
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from rl_nas.checkpoint import Checkpoint, restoring
 from rl_nas.errors import UsageError
+from rl_nas.loops.finished import FinishedSearch
 from rl_nas.strategies import Recovering, Resumable, Strategy
 from rl_nas.strategies.failures import FailureRule
 from rl_nas.strategies.health import Health, HealthSettings
@@ -30,6 +32,11 @@ class Watcher:
 
     def collapse(self, message: str) -> None:
         """Called when proposals have collapsed."""
+
+    def end(self, finished: FinishedSearch) -> None:
+        """Called at the end; warns if all trials failed."""
+        if finished.trials and finished.best is None:
+            warnings.warn(str(finished), RuntimeWarning, stacklevel=4)
 
 
 class CheckpointStore(Protocol):

@@ -1,6 +1,7 @@
 """Lookup of genotypes by name."""
 
 import difflib
+import os
 from pathlib import Path
 
 from rl_nas.errors import UsageError
@@ -10,12 +11,16 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 
 
-def find_genotype(name: str) -> Genotype:
+def find_genotype(name: str | os.PathLike[str]) -> Genotype:
     """The genotype of a published name, of a NAS-Bench-201 string (`|op~0|+...`), of a file or of a run's folder.
+
+    Args:
+        name: one of these; a search's folder stands for its best genotype.
 
     Raises:
         UsageError: it is none of these, or the file is not a valid genotype.
     """
+    name = os.fspath(name)
     if name in PUBLISHED:
         return PUBLISHED[name]
     for family in FAMILIES.values():

@@ -49,7 +49,7 @@ class ChildWeights:
         reward, goes_on = reward_of(measurement, self._reward), job.epochs is not None
         # Of equals the earlier trial is the best, but may be the later one here: its first attempt failed.
         if goes_on or reward >= self._best:
-            write_atomically(_weights(self._folder, job.index), lambda path: _save(model, path))
+            write_atomically(weights_of(self._folder, job.index), lambda path: _save(model, path))
         if not goes_on:  # others are compared by what they have in the end
             self._best = max(self._best, reward)
 
@@ -69,7 +69,7 @@ class BestChild:
     def weights(self) -> Path:
         """The best child's weights; absent if it was trained on a machine that does not share the folder."""
         assert self.trial is not None
-        return _weights(self._folder, self.trial.index)
+        return weights_of(self._folder, self.trial.index)
 
     def load_weights(self, model: Model, others: Mapping[str, np.ndarray] = MappingProxyType({})) -> None:
         """Copies the best child's weights to a model of its architecture, which may lack parts for training only.
@@ -90,7 +90,7 @@ class BestChild:
             trial = former or trial
         if self.trial is None or trial.index != self.trial.index:  # the best one may be shown again, as cached
             with storage_errors(self._folder.children):
-                _weights(self._folder, trial.index).unlink(missing_ok=True)
+                weights_of(self._folder, trial.index).unlink(missing_ok=True)
 
     def restore(self, trials: Sequence[Trial]) -> None:
         """Restores the best trial of a run that is continued, while none of its children is in training."""
@@ -113,9 +113,9 @@ class BestChild:
         if path.exists() and path.read_bytes() == text.encode():
             return
         with storage_errors(self._folder.best):
-            # A picture and a SavedModel of an earlier best must not stand beside this genotype.
-            for picture in (self._folder.best / "cell.png", self._folder.examples):
-                picture.unlink(missing_ok=True)
+            # A picture and a network of an earlier best must not stand beside this genotype.
+            for file in (self._folder.best / "cell.png", self._folder.examples, self._folder.model):
+                file.unlink(missing_ok=True)
             for network in (self._folder.best / "saved_model", self._folder.network.path):
                 remove_folder(network)
         write_text(path, text)
@@ -126,7 +126,8 @@ def _rank(trial: Trial) -> tuple[float, int]:
     return (-math.inf if trial.reward is None else trial.reward), -trial.index
 
 
-def _weights(folder: SearchFolder, index: int) -> Path:
+def weights_of(folder: SearchFolder, index: int) -> Path:
+    """The file of the weights of a trial, which need not be there."""
     return folder.children / f"{index}{_SUFFIX}"
 
 

@@ -194,7 +194,8 @@ class SearchFolder(RunFolder):
     Attributes:
         trials: SQLite.
         children: weights of the best child so far.
-        best: genotype.json, cell.png, saved_model, examples.png.
+        best: genotype.json, cell.png, saved_model, model.keras, examples.png.
+        model: the best child with its normalization, for Keras.
         network: of the best child, as data, for `rl_nas predict`.
         examples: held-out images with the predictions of the best child; absent if the task draws none.
         images: decoded, while the search runs.
@@ -211,6 +212,7 @@ class SearchFolder(RunFolder):
         self.trials = self.path / "trials.sqlite"
         self.children = self.path / "children"
         self.best = self.path / "best"
+        self.model = self.best / "model.keras"
         self.network = NetworkFolder(self.best / NETWORK)
         self.examples = self.best / "examples.png"
         self.images = self.path / "images"
@@ -232,6 +234,7 @@ class SearchFolder(RunFolder):
             "best genotype": self.best / "genotype.json",
             "its picture": self.best / "cell.png",
             "its SavedModel": self.best / "saved_model",
+            "its Keras model": self.model,
             **_if_there("its predictions", self.examples),
             "all trials": self.trials,
             "health": self.health,

@@ -46,18 +46,14 @@ def open_source(
     Raises:
         UsageError: the data set is unknown, absent, not for the task, or too small for the settings.
     """
-    given = find_task(task) if task else None
-    examples = (
-        _open_folder(settings.dataset, given, flags, tell)
-        if settings.dataset.startswith(FOLDER)
-        else open_tfds(settings)
-    )
+    dataset, given = settings.required_dataset(), find_task(task) if task else None
+    examples = _open_folder(dataset, given, flags, tell) if dataset.startswith(FOLDER) else open_tfds(settings)
     features, supervised = examples.features, examples.supervised
-    chosen = given or task_for(settings.dataset, features, supervised, tell)
+    chosen = given or task_for(dataset, features, supervised, tell)
     annotation = chosen.annotation(features, supervised, flags)
     if annotation is None:
         raise UsageError(
-            f"--dataset={settings.dataset} has features {', '.join(features)}; --task={chosen.name} finds no image with"
+            f"--dataset={dataset} has features {', '.join(features)}; --task={chosen.name} finds no image with"
             " its targets among them"
         )
     source = ImageSource(settings, examples, annotation)

@@ -31,6 +31,7 @@ def with_one_shot_defaults(config: SearchConfig) -> SearchConfig:
 
 def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
     """Raises `UsageError` for settings that exclude each other, and in a new run for those without effect."""
+    config.data.required_dataset()
     if not resumed:
         check_read(config.space)
     if config.shared:

@@ -3,7 +3,8 @@
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -17,8 +18,10 @@ from rl_nas.evaluation.proxy_ranking import Proxy
 from rl_nas.evaluation.rewards import quality
 from rl_nas.evaluation.zero_cost import SCORES, first_images
 from rl_nas.execution.supervision import SupervisedExecutor
+from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.progress import SearchProgress
 from rl_nas.store.files import make_folder
 from rl_nas.store.run_folder import SearchFolder
@@ -27,6 +30,7 @@ from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.tasks.catalog import TASK_SETTINGS
 from rl_nas.tasks.sources import Opened, open_source, tell_user
 from rl_nas.trial import Trial, child_seed
+from rl_nas.workflows.auxiliary import with_fitting_auxiliary
 from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
@@ -44,17 +48,25 @@ class ProxyTraining:
         way: config of this training.
         config: of full training, whose networks are used in all ways.
         folder: of the run.
+        asked: names of the flags that the command line itself gives.
 
     Raises:
         UsageError: data, space and network do not fit together.
     """
 
-    def __init__(self, name: str, way: SearchConfig, config: SearchConfig, folder: SearchFolder) -> None:
-        self._name, self._way, self._run = name, way, config.run
+    def __init__(
+        self, name: str, way: SearchConfig, config: SearchConfig, folder: SearchFolder, asked: Collection[str] = ()
+    ) -> None:
+        self._name, self._run = name, config.run
         self._folder, self._space = SearchFolder(folder.path / name), search_space(config)
         self._children = Children(way.execution, self._folder)
         self._data, opened = _loaded(way)
-        self._networks = set_up(way, any_genotype(self._space), opened, self._data, self._folder).children
+        genotype = any_genotype(self._space)
+        networks = set_up(way, genotype, opened, self._data, self._folder).children
+        asked_for = "auxiliary" in asked
+        self._networks = with_fitting_auxiliary(networks, [lambda: genotype], asked=asked_for, tell=tell_user)
+        found = self._networks.settings
+        self._way = replace(way, network=found) if isinstance(found, NetworkSettings) else way
 
     def rank(self) -> Proxy:
         """Trains the networks; reads trials that an earlier call has finished from its store."""
@@ -132,3 +144,6 @@ class _Watcher(Watcher):
 
     def trial(self, trial: Trial, figures: object) -> None:
         self._progress.follow(trial, {})
+
+    def end(self, finished: FinishedSearch) -> None:
+        """Nothing: it is told if all failed."""

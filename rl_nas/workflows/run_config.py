@@ -16,10 +16,14 @@ from rl_nas.networks.foreign import APPLICATIONS
 from rl_nas.networks.settings import NetworkSettings, unread_settings
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.store.json_files import OTHERS
 from rl_nas.workflows.trust import DATASETS, FILES, FOLDERS, OF_THE_CALL, RECIPES, check_recorded, signed
 
 DATA = "data"
 """Name of the fingerprint of a run's data in its config; those of earlier versions have none."""
+_SPLIT = {"examples": int, "listing": str, "sample": str}
+DATA_FORM = {"classes": [str], "splits": {OTHERS: _SPLIT}}
+"""Its form; `image`, height, width and channels, is absent in those of earlier versions, too."""
 
 _PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
 
@@ -77,7 +81,7 @@ def moved(recorded: Mapping[str, Any], parsed: Parsed) -> tuple[str, ...]:
 
     The run must have recorded what its data are, not only where.
     """
-    was, now = recorded["flags"].get("dataset") or "", parsed.values["dataset"]
+    was, now = recorded["flags"].get("dataset") or "", parsed.values["dataset"] or ""
     in_folders = any(was.startswith(kind) and now.startswith(kind) for kind in (FOLDER, PREPARED))
     return ("dataset",) if in_folders and DATA in recorded else ()
 
@@ -130,7 +134,7 @@ def portable(values: Mapping[str, Any]) -> dict[str, Any]:
             portable[name] = _absolute(values[name])
     for name in DATASETS:
         for prefix in (FOLDER, PREPARED):
-            if name in values and values[name].startswith(prefix):
+            if (values.get(name) or "").startswith(prefix):
                 portable[name] = prefix + _absolute(values[name].removeprefix(prefix))
     for name in FILES:
         value = values.get(name)

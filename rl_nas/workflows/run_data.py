@@ -5,16 +5,13 @@ from typing import Any
 from rl_nas.child.data.fingerprint import difference
 from rl_nas.child.data.source import ImageSource
 from rl_nas.errors import UsageError
-from rl_nas.store.json_files import OTHERS, check_form
+from rl_nas.store.json_files import check_form
 from rl_nas.store.run_folder import RunFolder
-from rl_nas.workflows.run_config import DATA
-
-_SPLIT = {"examples": int, "listing": str, "sample": str}
-_FORM = {"classes": [str], "splits": {OTHERS: _SPLIT}}
+from rl_nas.workflows.run_config import DATA, DATA_FORM
 
 
 def checked_data(source: ImageSource, folder: RunFolder, *, resumed: bool) -> dict[str, Any]:
-    """The fingerprint of a run's data.
+    """The fingerprint of a run's data, and the shape of their images.
 
     Args:
         source: the data.
@@ -24,10 +21,10 @@ def checked_data(source: ImageSource, folder: RunFolder, *, resumed: bool) -> di
     Raises:
         UsageError: they are others.
     """
-    found = source.fingerprint()
+    found = {**source.fingerprint(), "image": list(source.shape)}
     recorded = folder.read_config().get(DATA) if resumed else None
     if recorded is not None:
-        check_form(recorded, _FORM, folder.config)
+        check_form(recorded, DATA_FORM, folder.config)
         other = difference(recorded, found)
         if other is not None:
             raise UsageError(

@@ -1,9 +1,10 @@
 """Searches, from config to the best child's files."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -18,11 +19,13 @@ from rl_nas.early_stopping.supervised import supervised
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.loops.asynchronous import search_async
+from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher, check_recovery
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.plan import Plan
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.one_shot.search import FixedProposals
 from rl_nas.report.health_log import HealthLog
 from rl_nas.report.picture import draw_genotype
@@ -30,7 +33,7 @@ from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.store.best_child import BestChild
-from rl_nas.store.files import storage_errors
+from rl_nas.store.files import storage_errors, write_atomically
 from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
@@ -38,6 +41,7 @@ from rl_nas.strategies.catalog import find_strategy
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.tasks.sources import open_source, tell_user
 from rl_nas.trial import Job, Trial, child_seed
+from rl_nas.workflows.auxiliary import with_fitting_auxiliary
 from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
@@ -70,7 +74,13 @@ class SearchRun:
     """
 
     def __init__(
-        self, config: SearchConfig, folder: SearchFolder, *, resumed: bool = False, debug: bool = False
+        self,
+        config: SearchConfig,
+        folder: SearchFolder,
+        *,
+        resumed: bool = False,
+        debug: bool = False,
+        asked: Collection[str] = (),
     ) -> None:
         """Checks data, space, network and strategy.
 
@@ -79,6 +89,7 @@ class SearchRun:
             folder: of the run.
             resumed: leave out settings of an earlier part that have no effect, and tell; otherwise refuse them.
             debug: let workers' TensorFlow print its own log.
+            asked: names of the flags that the command line itself gives.
 
         Raises:
             UsageError: data, space, network or strategy do not fit together.
@@ -109,7 +120,7 @@ class SearchRun:
             self.config = replace(self.config, network=network)
         self._setup = set_up(self.config, genotype, opened, self._data, folder)
         self.best = BestChild(folder, self._space.decode)
-        self._check_networks()
+        self._check_networks(asked)
         self.one_shot: OneShotStage | None = None
         if config.shared:
             self.one_shot = OneShotStage(self.config, folder, self._strategy, self._space, self._reward, self._setup)
@@ -220,17 +231,14 @@ class SearchRun:
         stage = SecondStage(then, self.folder, self.config)
         return stage.run(list(candidates(then, self._space, trials, self.config.run.seed)))
 
-    def _check_networks(self) -> None:
+    def _check_networks(self, asked: Collection[str]) -> None:
         """Raises `UsageError` if no network can be built, as for small images; some spaces hold a few invalid ones."""
-        rng, errors = np.random.default_rng(0), []
-        for _ in range(_PLANNED_NETWORKS):
-            try:
-                self._plan(self._space.sample(rng), steps=1)
-            except UsageError as error:
-                errors.append(error)
-            else:
-                return
-        raise errors[0]
+        rng, found = np.random.default_rng(0), self._setup.children
+        made = [partial(self._space.decode, self._space.sample(rng)) for _ in range(_PLANNED_NETWORKS)]
+        fitting = with_fitting_auxiliary(found, made, asked="auxiliary" in asked, tell=tell_user)
+        if fitting is not found and isinstance(fitting.settings, NetworkSettings):
+            self._setup = replace(self._setup, networks=fitting)
+            self.config = replace(self.config, network=fitting.settings)
 
     def _export(self, best: Trial, title: str) -> dict[str, float]:
         if not self.best.weights.exists():
@@ -247,6 +255,7 @@ class SearchRun:
         images, targets = selected(held_out, slice(_CHECKED_IMAGES))
         extras = self._setup.annotation.extras
         agreement = write_checked_saved_model(serving, images, targets, self.folder.best / "saved_model", extras)
+        write_atomically(self.folder.model, serving.keras_model().save)
         whole = None if self._setup.keras else plan
         write_network(self.folder.network, serving, networks.problem, whole, extras)
         self._write_examples(serving, title)
@@ -288,3 +297,6 @@ class _Watcher(Watcher):
 
     def collapse(self, message: str) -> None:
         self._progress.line.warn(message)
+
+    def end(self, finished: FinishedSearch) -> None:
+        """Nothing: it is told if all failed."""

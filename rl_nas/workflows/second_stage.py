@@ -17,21 +17,18 @@ import numpy as np
 from rl_nas.child.data.settings import DIVISION
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Candidate, Retrained, of_kind, ranked
-from rl_nas.evaluation.settings import PretrainSettings
 from rl_nas.execution import python_process
 from rl_nas.exit_codes import INTERRUPTED
 from rl_nas.flags.lists import names_of
-from rl_nas.flags.parsing import Command, Parsed, flag_words, parse
+from rl_nas.flags.parsing import Command, flag_words, parse
 from rl_nas.networks.genotypes import to_json
-from rl_nas.settings import Settings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import make_folder, remove_folder, write_text
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder
-from rl_nas.tasks.catalog import TASK_SETTINGS
-from rl_nas.tasks.settings import PartSettings
 from rl_nas.trial import Trial, best_trials
 from rl_nas.workflows.config import SearchConfig, TrainConfig
+from rl_nas.workflows.origin import for_training
 from rl_nas.workflows.run_config import portable
 from rl_nas.workflows.settings import SecondStageSettings
 from rl_nas.workflows.trust import doors
@@ -97,7 +94,7 @@ class SecondStage:
                 raise UsageError(f"another process trains {folder.path}; wait for it or stop it, then give --resume")
             genotype = json.dumps(to_json(candidate.genotype), indent=2) + "\n"
             read = parse(_TRAIN, [f"--flagfile={recipe}"])
-            flags = {**self._passed, **self._inherited(read)}
+            flags = {**for_training(portable(self._config.flags()), self._folder, read), **self._passed}
             if folder.config.exists():
                 if not folder.genotype.exists():  # the training was killed before it wrote it
                     write_text(folder.genotype, genotype)
@@ -121,22 +118,6 @@ class SecondStage:
             if code:
                 return None
         return folder.read_results()
-
-    def _inherited(self, read: Parsed) -> dict[str, Any]:
-        """Flags of the search that a recipe does not give: other parts of networks, and on its data those of tasks.
-
-        Backbones start from their pretraining in the search, unless the recipe says from what.
-        """
-        config = self._config
-        same_data = portable(read.values)["dataset"] == portable(config.flags())["dataset"]
-        groups: tuple[type[Settings], ...] = (PartSettings, *(TASK_SETTINGS if same_data else ()))
-        if config.pretraining.epochs and not read.given & {"init", *PretrainSettings().flags()}:
-            groups += (PretrainSettings,)
-        names = [name for group in groups for name in group().flags() if name not in read.given]
-        flags = {name: portable(config.flags())[name] for name in names}
-        if flags.get("pretrain_epochs"):
-            flags["pretrain_dir"] = flags["pretrain_dir"] or str(self._folder.pretrained)
-        return flags
 
 
 def published(settings: SecondStageSettings) -> list[str]:

@@ -93,7 +93,9 @@ class TrainRunSettings(Settings):
     title: ClassVar[str] = "Run"
 
     genotype: str | None = setting(
-        None, f"needed; a genotype file, a run's folder, a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}"
+        None,
+        "needed; a genotype file, a run's folder (which tells data set, image size, splits and task, too), a"
+        f" NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}",
     )
     run_dir: str | None = setting(None, "folder of the training, new or (with --resume) an earlier one; needed")
     resume: bool = setting(False, "continue the training in --run_dir from its last checkpoint")

@@ -4,6 +4,7 @@ import contextlib
 import json
 import tempfile
 import time
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -44,7 +45,10 @@ class TrainingRun:
         first: whether this process writes; only one of several machines does.
     """
 
-    def __init__(self, config: TrainConfig, folder: TrainingFolder, genotype: Genotype) -> None:
+    def __init__(
+        self, config: TrainConfig, folder: TrainingFolder, genotype: Genotype, asked: Collection[str] = ()
+    ) -> None:
+        """Checks everything; arguments as of `set_up_training`."""
         settings, self.folder = config.run, folder
         settle_determinism(settings.determinism, jit_compile=config.training.jit_compile)
         self.first = worker_index(config.devices) == 0
@@ -53,7 +57,7 @@ class TrainingRun:
         self.config, self._place = config, settings.checkpoint_dir or str(folder.checkpoints)
         self._check_place()
         self._distribution = make_distribution(config.devices)
-        self._setup = set_up_training(config, genotype)
+        self._setup = set_up_training(config, genotype, asked)
         self.data = checked_data(self._setup.source, folder, resumed=settings.resume)
         self.config, self._source, self._pipeline = self._setup.config, self._setup.source, self._setup.pipeline
         self._valid: Measured | None = None

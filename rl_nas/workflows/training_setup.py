@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.features import Head
 from rl_nas.networks.genotypes import load
 from rl_nas.networks.layer import Cost
+from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import open_source, tell_user
 from rl_nas.tasks.task import Problem, Task
+from rl_nas.workflows.auxiliary import with_fitting_auxiliary
 from rl_nas.workflows.backbone import load_backbone
 from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.networks import NamedBackbone, make_networks
@@ -129,8 +131,13 @@ class TrainingSetup:
         return backbone.normalization
 
 
-def set_up_training(config: TrainConfig, genotype: Genotype) -> TrainingSetup:
+def set_up_training(config: TrainConfig, genotype: Genotype, asked: Collection[str] = ()) -> TrainingSetup:
     """Opens the data set and makes the networks.
+
+    Args:
+        config: of the training.
+        genotype: to be trained.
+        asked: names of the flags that the command line itself gives.
 
     Raises:
         UsageError: data, task, genotype and other parts do not fit together.
@@ -154,7 +161,10 @@ def set_up_training(config: TrainConfig, genotype: Genotype) -> TrainingSetup:
     if config.pretraining.epochs:
         _check_pretraining(config, task, what, genotype)
     networks, backbone = make_networks(task, problem, genotype, what, config.flags(), source.shape, preset="cifar")
-    networks.plan(genotype)  # before targets are counted
+    # Planned before targets are counted.
+    networks = with_fitting_auxiliary(networks, [lambda: genotype], asked="auxiliary" in asked, tell=tell_user)
+    if isinstance(networks.settings, NetworkSettings):
+        config = replace(config, network=networks.settings)
     networks = networks.on_targets(genotype, pipeline.train_targets, tell_user)
     if config.start.init is not None and backbone is not None and backbone.file is not None:
         raise UsageError(

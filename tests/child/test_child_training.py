@@ -38,7 +38,7 @@ def tfds_dir(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def digits(tfds_dir: str) -> ImageData:
-    return image_data(DataSettings(data_dir=tfds_dir, valid_fraction=0.2))
+    return image_data(DataSettings(dataset="digits", data_dir=tfds_dir, valid_fraction=0.2))
 
 
 def plan() -> Plan:
@@ -61,7 +61,7 @@ def test_held_out_images_are_disjoint_and_repeatable(digits: ImageData, tfds_dir
     source = np.rint(load_digits().images[:1500] * (255 / 16)).astype(np.uint8).reshape(1500, -1)
     # Together they are exactly the training split: nothing twice, nothing of the test split.
     assert sorted(map(bytes, everything)) == sorted(map(bytes, source))
-    again = image_data(DataSettings(data_dir=tfds_dir, valid_fraction=0.2, train_images=100))
+    again = image_data(DataSettings(dataset="digits", data_dir=tfds_dir, valid_fraction=0.2, train_images=100))
     np.testing.assert_array_equal(np.sort(again.valid_targets), np.sort(digits.valid_targets))
     assert len(again.train_images) == 100
 
@@ -100,7 +100,7 @@ def test_versions_are_asked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 def test_wrong_data_is_one_line(settings: dict, message: str, tfds_dir: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rl_nas.child.data.tfds_data._network_reachable", lambda: False)
     with pytest.raises(UsageError, match=message) as caught:
-        image_data(DataSettings(**{"data_dir": tfds_dir, **settings}))
+        image_data(DataSettings(**{"dataset": "digits", "data_dir": tfds_dir, **settings}))
     assert "\n" not in str(caught.value)
 
 

@@ -45,6 +45,7 @@ def assert_complete(folder: Path) -> None:
     model = {f"best/saved_model/{name}" for name in ("saved_model.pb", "fingerprint.pb", "variables/variables.index")}
     model |= {"best/saved_model/variables/variables.data-00000-of-00001", "best/saved_model/assets.extra/labels.txt"}
     model |= {"best/saved_model/assets.extra/task.txt", "best/network/network.json", "best/network/weights.npz"}
+    model |= {"best/model.keras"}
     assert found == events | model | {
         "config.json",
         "flags.cfg",

@@ -86,7 +86,15 @@ def test_a_search_goes_on_as_it_would_have(search: Path) -> None:
 
 LEFT_OUT = "--cells, --filters of the run has no effect on its networks and is left out"
 CHAIN = (
-    *("--space=nas_rl", "--layers=2", "--strategy=random", "--epochs=1", "--batch_size=100", "--train_images=200"),
+    *(
+        "--dataset=digits",
+        "--space=nas_rl",
+        "--layers=2",
+        "--strategy=random",
+        "--epochs=1",
+        "--batch_size=100",
+        "--train_images=200",
+    ),
     *("--valid_images=50", "--update_every=1", "--workers=1"),
 )
 
@@ -115,7 +123,7 @@ def test_children_get_no_flags_that_have_no_effect(executor: str, tmp_path: Path
 def test_a_training_goes_on_without_flags_that_have_no_effect(tmp_path: Path) -> None:
     space: Any = nas_rl(2)
     (tmp_path / "chain.json").write_text(json.dumps(to_json(space.decode(space.sample(np.random.default_rng(0))))))
-    folder, words = tmp_path / "run", ("--epochs=1", "--batch_size=100", "--train_images=200")
+    folder, words = tmp_path / "run", ("--dataset=digits", "--epochs=1", "--batch_size=100", "--train_images=200")
     done = run("train", f"--genotype={tmp_path / 'chain.json'}", *words, f"--run_dir={folder}")
     assert done.returncode == 0, done.stderr
     (folder / "results.json").unlink()

@@ -1,11 +1,15 @@
 """`rl_nas runs` of what children and strangers wrote."""
 
 import csv
+import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rl_nas.__main__ import main
+from rl_nas.report.runs_table import COLUMNS
 from rl_nas.store.trials import TrialStore
 from rl_nas.trial import Failure, Measurement, Trial, TrialState
 
@@ -25,6 +29,72 @@ def test_no_text_is_a_formula_or_steers_a_terminal(tmp_path: Path, capsys: pytes
     for words in (["--csv"], ["--log"], ["--json"]):
         main(["runs", str(tmp_path), *words])
         assert capsys.readouterr().out.replace("\n", "").isprintable()
+
+
+def recorded(folder: Path, rewards: Sequence[float | None], **flags: Any) -> Path:
+    """A search whose trials have these rewards; None: it failed."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"flags": {"dataset": "digits", "run_dir": str(folder), **flags}}))
+    with TrialStore(folder / "trials.sqlite") as store:
+        for index, reward in enumerate(rewards):
+            if reward is None:
+                failed = (Failure(TrialState.OOM, "too large"),)
+                store.record(Trial(index, (1,), TrialState.OOM, failures=failed))
+            else:
+                measured = Measurement(reward, {"accuracy": reward}, parameters=1000 + index)
+                store.record(Trial(index, (1,), TrialState.OK, reward, measured))
+    return folder
+
+
+class TestSeveralRuns:
+    @pytest.fixture
+    def runs(self, tmp_path: Path) -> Path:
+        recorded(tmp_path / "runs/a", [0.5, 0.75, None], strategy="random", seed=0, only_here=1)
+        recorded(tmp_path / "runs/b", [None], strategy="controller", seed=1)
+        (tmp_path / "runs/final").mkdir()
+        (tmp_path / "runs/notes.txt").touch()
+        return tmp_path / "runs"
+
+    def test_best_trials_and_differing_flags(self, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["runs", str(runs / "b"), str(runs / "a")]) == 0
+        head, second, first, _, differ, seed = capsys.readouterr().out.splitlines()
+        assert head.split() == [*COLUMNS]
+        assert first.split() == [
+            *(str(runs / "a"), "3", "1", "1", "0.7500", "accuracy", "0.7500", "1001", "random", "digits")
+        ]
+        assert second.split() == [str(runs / "b"), "1", "1", *["-"] * 5, "controller", "digits"]
+        assert (differ, seed) == ("They differ in:", "  --seed: 1 | 0")
+
+    def test_a_folder_of_runs(self, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["runs", str(runs), "--json"]) == 0
+        output, errors = capsys.readouterr()
+        first, second = json.loads(output)
+        assert (first["run"], first["best"]["index"], first["flags"]["seed"]) == (str(runs / "a"), 1, 0)
+        assert (second["run"], second["best"], second["failed"]) == (str(runs / "b"), None, 1)
+        assert "run_dir" not in first["flags"]
+        assert errors == f"{runs}: no searches, and left out: final\n"
+        assert main(["runs", str(runs), "--csv", "--limit=1"]) == 0
+        head, row = csv.reader(capsys.readouterr().out.splitlines())
+        assert dict(zip(head, row, strict=True))["value"] == "0.75"
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            ([], "no folder; expected one or more, such as"),
+            (["runs/final"], "runs/final holds no trials.sqlite; expected the folder of a search, or one of such"),
+            (["runs/a", "nowhere"], "nowhere holds no trials.sqlite"),
+            (["runs", "--state=oom"], "--state is for the trials of one run"),
+            (["runs", "--log"], "--log is for the trials of one run"),
+            (["runs", "--json", "--csv"], "--csv and --json"),
+        ],
+    )
+    def test_wrong_use(
+        self, words: list[str], message: str, runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+    ) -> None:
+        monkeypatch.chdir(runs.parent)
+        assert main(["runs", *words]) == 2
+        *_, error = capsys.readouterr().err.splitlines()
+        assert error.startswith(f"rl_nas runs: {message}")
 
 
 def test_a_damaged_store_is_one_line_and_a_lost_reward_is_listed(

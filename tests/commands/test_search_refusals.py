@@ -29,7 +29,7 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
     "out of range": (["--trials=0"], "--trials=0: expected a whole number >= 1"),
     "no number": (["--learning_rate=fast"], "--learning_rate=fast: expected a number"),
     "no choice": (
-        ["--strategy=greedy"],
+        ["--dataset=digits", "--strategy=greedy"],
         "unknown --strategy=greedy; expected one of controller, reinforce, ppo, aging_evolution, local_search, random",
     ),
     "unknown flag": (["--trails=2"], "Unknown command line flag 'trails'. Did you mean: trials"),
@@ -39,6 +39,7 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
         f"--flagfile=no.cfg: no such file; recipes that come with rl_nas: {', '.join(ALL_RECIPES)}",
     ),
     "no target": (["--reward=mnasnet_hard"], "--reward=mnasnet_hard needs --cost_target, the target of madds"),
+    "no data": (["--space=nasbench201"], "--dataset is missing; give the images to train on, such as --dataset="),
     "held out twice": (
         ["--valid_split=validation", "--valid_images=9"],
         "--valid_split=validation and --valid_images=9 both say what is held out",
@@ -86,14 +87,14 @@ def test_a_flagfile_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_run_folder_that_cannot_be_made_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
     # Permission bits would not hold back a superuser; a file in the way and a limit of the file system do.
     (tmp_path / "file").write_text("mine")
-    assert_refused(refuse(f"--run_dir={tmp_path / 'file' / 'run'}"), f"{tmp_path / 'file'} is not a writable folder")
-    assert_refused(refuse(f"--run_dir={tmp_path / ('x' * 300)}"), "File name too long")
+    for place, message in (("file/run", f"{tmp_path / 'file'} is not a writable folder"), ("x" * 300, "name too long")):
+        assert_refused(refuse("--dataset=digits", f"--run_dir={tmp_path / place}"), message)
     assert contents(tmp_path) == {"file": b"mine"}
 
 
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    assert_refused(refuse(f"--run_dir={tmp_path}"), "holds other files")
+    assert_refused(refuse("--dataset=digits", f"--run_dir={tmp_path}"), "holds other files")
     assert contents(tmp_path) == {"notes.txt": b"mine"}
 
 

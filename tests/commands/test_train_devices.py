@@ -68,13 +68,24 @@ def test_devices_that_the_cpu_is_split_into(tmp_path: Path) -> None:
     [
         ([], "--genotype is missing"),
         (["--genotype=NASNet-Z"], "did you mean NASNet-A?"),
-        (["--genotype=NASNet-A", "--dataset=digits"], "the auxiliary head pools 5x5 pixels, but gets 4x4"),
-        (["--genotype=NASNet-A", "--tpu=mine"], "--data_dir is missing; the hosts of --tpu=mine reach only folders"),
+        (["--genotype=NASNet-A"], "--dataset is missing; give the images to train on"),
         (
-            ["--genotype=NASNet-A", "--tpu=mine", "--data_dir=gs://b/tfds", "--checkpoint_dir=/tmp"],
+            ["--genotype=NASNet-A", "--dataset=digits", "--auxiliary"],
+            "the auxiliary head pools 5x5 pixels, but gets 4x4; give --noauxiliary or larger images",
+        ),
+        (
+            ["--genotype=NASNet-A", "--dataset=digits", "--tpu=mine"],
+            "--data_dir is missing; the hosts of --tpu=mine reach only folders",
+        ),
+        (
+            ["--genotype=NASNet-A", "--dataset=digits", "--tpu=mine", "--data_dir=gs://b/tfds",
+             "--checkpoint_dir=/tmp"],
             "--checkpoint_dir=/tmp is local",
         ),
-        (["--genotype=NASNet-A", "--distribute=multiworker"], "needs the environment variable TF_CONFIG"),
+        (
+            ["--genotype=NASNet-A", "--dataset=digits", "--distribute=multiworker"],
+            "needs the environment variable TF_CONFIG",
+        ),
         (["--genotype=NASNet-A", "--network=proxy", "--logical_cpus=2", "--distribute=mirrored", "--batch_size=7",
           "--dataset=digits"], "--batch_size=7 cannot be split over 2 devices; give a multiple of 2"),
     ],

@@ -32,7 +32,7 @@ def genotype_of(seed: int) -> Genotype:
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> DataSettings:
-    return DataSettings(data_dir=str(tmp_path_factory.mktemp("tfds")))
+    return DataSettings(dataset="digits", data_dir=str(tmp_path_factory.mktemp("tfds")))
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,9 @@ class Memory:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DeviceData:
-    return device_data(image_data(DataSettings(data_dir=str(tmp_path_factory.mktemp("tfds")), train_images=300)))
+    return device_data(
+        image_data(DataSettings(dataset="digits", data_dir=str(tmp_path_factory.mktemp("tfds")), train_images=300))
+    )
 
 
 def single(data: DeviceData, on_child: Callable[..., None], **others: Any) -> TrainedChildEvaluator:

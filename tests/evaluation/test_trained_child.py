@@ -41,7 +41,9 @@ class Memory:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> DeviceData:
-    images: ImageData = image_data(DataSettings(data_dir=str(tmp_path_factory.mktemp("tfds")), train_images=300))
+    images: ImageData = image_data(
+        DataSettings(dataset="digits", data_dir=str(tmp_path_factory.mktemp("tfds")), train_images=300)
+    )
     return device_data(images)
 
 

@@ -9,7 +9,7 @@ from rl_nas.child.training.settings import InitSettings
 from rl_nas.commands.search import SEARCH
 from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
-from rl_nas.flags.parsing import Command, flagfile_text, help_text, parse
+from rl_nas.flags.parsing import Command, flagfile_text, help_text, packaged_recipe, parse
 from rl_nas.renamed import FLAGS, current_flags, tell
 from rl_nas.settings import Settings, declaration, field_types, setting
 
@@ -26,7 +26,7 @@ def test_the_command_line_wins_wherever_it_stands(tmp_path: Path) -> None:
     for words in (["--trials=9", f"--flagfile={file}"], ["--flagfile", str(file), "--trials=9"]):
         parsed = parse(SEARCH, words)
         assert (parsed.values["trials"], parsed.values["seed"]) == (9, 3)
-        assert parsed.given == {"trials", "seed"}
+        assert (parsed.given, parsed.typed) == ({"trials", "seed"}, {"trials"})
 
 
 def test_booleans() -> None:
@@ -45,6 +45,21 @@ def test_recipes_are_found_from_everywhere(
     for group in command.groups:
         by_path.group(group)  # checks itself
     assert "epochs" in by_path.given
+
+
+@pytest.mark.parametrize("name", ["digits", "flags/digits", "digits.cfg"])
+def test_a_recipe_needs_no_ending(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert parse(SEARCH, [f"--flagfile={name}"]).values["dataset"] == "digits"
+    (tmp_path / "digits").mkdir()  # a folder is none
+    assert packaged_recipe(name) == str(FOLDER / "digits.cfg")
+    (tmp_path / "mine.cfg").write_text("--trials=7\n")
+    assert parse(SEARCH, ["--flagfile=mine"]).values["trials"] == 7
+    (tmp_path / "flags").mkdir()
+    for mine in (tmp_path / "digits.cfg", tmp_path / "flags/digits.cfg"):  # the user's own come first
+        mine.write_text("--trials=8\n")
+    assert packaged_recipe(name) is None
+    assert parse(SEARCH, [f"--flagfile={name}"]).values["trials"] == 8
 
 
 @pytest.mark.parametrize(("command", "recipe"), RECIPES)
@@ -95,8 +110,9 @@ def test_earlier_names_of_flags_are_understood_and_told_once(
     file = tmp_path / "old.cfg"
     file.write_text("--filter_share=0.25\n--collapse_share=0\n")
     for words in ([f"--flagfile={file}"], ["--filter_share", "0.25", "--collapse_share=0"]):
-        parsed = parse(SEARCH, words)
-        assert parsed == parse(SEARCH, ["--filter_fraction=0.25", "--collapse_fraction=0"])
+        parsed, present = parse(SEARCH, words), parse(SEARCH, ["--filter_fraction=0.25", "--collapse_fraction=0"])
+        assert (parsed.values, parsed.given) == (present.values, present.given)
+        assert parsed.typed == (frozenset() if "--flagfile" in words[0] else present.given)
         assert not FLAGS.keys() & parsed.values.keys()
     assert parse(SEARCH, [f"--flagfile={file}", "--filter_fraction=0.5"]).values["filter_fraction"] == 0.5
     assert parse(TRAIN, ["--whiten=unit"]).values["normalization"] == "unit"
@@ -127,8 +143,8 @@ def test_a_reused_name_is_the_earlier_flag_by_its_values_alone(
     command, file = Command("try", "tries", (), groups), tmp_path / "old.cfg"
     file.write_text("--head=keep\n--freeze=norm\n")
     for words in ([f"--flagfile={file}"], ["--head", "keep", "--freeze=norm"], ["--head=keep", "-freeze=norm"]):
-        parsed = parse(command, words)
-        assert parsed == parse(command, ["--init_head=keep", "--freeze=norm"])
+        parsed, present = parse(command, words), parse(command, ["--init_head=keep", "--freeze=norm"])
+        assert (parsed.values, parsed.given) == (present.values, present.given)
         assert parsed.values.get("head") is None
     assert parse(command, [f"--flagfile={file}", "--init_head=new"]).values["init_head"] == "new"
     assert capsys.readouterr().err.splitlines() == ["--head=keep is now called --init_head=keep"]

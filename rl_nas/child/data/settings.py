@@ -23,10 +23,10 @@ class DataSettings(Settings):
 
     title: ClassVar[str] = "Data"
 
-    dataset: str = setting(
-        "digits",
-        "TFDS name of an image data set (digits, shapes and boxed_shapes need no download); or folder:PATH, files of"
-        " yours in a layout of --task; or dir:PATH, a folder that TFDS prepared",
+    dataset: str | None = setting(
+        None,
+        "needed, unless a run tells it; TFDS name of an image data set (digits, shapes and boxed_shapes need no"
+        " download); or folder:PATH, files of yours in a layout of --task; or dir:PATH, a folder that TFDS prepared",
     )
     data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
     valid_fraction: float = setting(
@@ -91,6 +91,19 @@ class DataSettings(Settings):
             re.compile(pattern)
         except re.error as error:
             raise UsageError(f"--group_by={pattern} is not a regular expression: {error}") from error
+
+    def required_dataset(self) -> str:
+        """The name of the data set.
+
+        Raises:
+            UsageError: none is given.
+        """
+        if self.dataset is None:
+            raise UsageError(
+                "--dataset is missing; give the images to train on, such as --dataset=folder:PATH, or --dataset=digits"
+                " to try"
+            )
+        return self.dataset
 
     @property
     def size(self) -> tuple[int, int] | None:

@@ -48,7 +48,7 @@ class ImageSource:
         Raises:
             UsageError: a split is absent, too small for the settings, or has no targets.
         """
-        self.settings, self.name, self.annotation = settings, settings.dataset, annotation
+        self.settings, self.name, self.annotation = settings, settings.required_dataset(), annotation
         self._examples = examples
         self._feature = examples.features[annotation.image]
         self.shape = _image_shape(self._feature.shape, settings)

@@ -143,9 +143,10 @@ def open_tfds(settings: DataSettings) -> PreparedExamples:
     Raises:
         UsageError: the data set is unknown, absent, of a community, broken or hostile.
     """
-    builder = open_prepared(settings.dataset) if settings.dataset.startswith(PREPARED) else prepared_builder(settings)
+    name = settings.required_dataset()
+    builder = open_prepared(name) if name.startswith(PREPARED) else prepared_builder(settings)
     if not isinstance(builder.info.features, tfds.features.FeaturesDict):
-        raise UsageError(f"--dataset={settings.dataset} has no features by name; expected an image and its targets")
+        raise UsageError(f"--dataset={name} has no features by name; expected an image and its targets")
     return PreparedExamples(builder)
 
 
@@ -157,7 +158,7 @@ def prepared_builder(settings: DataSettings) -> Any:
     """
     from rl_nas.child.data import digits, shapes  # noqa: F401  (their import registers the data sets)
 
-    name, data_dir = settings.dataset, settings.data_dir
+    name, data_dir = settings.required_dataset(), settings.data_dir
     _check_own(name)
     try:
         base = str(tfds.core.naming.parse_builder_name_kwargs(name)[0])

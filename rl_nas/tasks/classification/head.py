@@ -48,7 +48,9 @@ class ClassificationHead(Head):
     def _plan_auxiliary(self, ops: Ops, features: Features) -> Tensor:
         """Plans the auxiliary head two thirds of the way up the network: it reads what the last reduction reads."""
         if len(features.levels) < 2:
-            raise UsageError("the auxiliary head reads what the last reduction reads; without any, give --noauxiliary")
+            raise UsageError(
+                "the auxiliary head reads what the last reduction reads, and there is none; give --noauxiliary"
+            )
         h = features.levels[sorted(features.levels)[-2]]
         if min(h.size) < 5:
             raise UsageError(

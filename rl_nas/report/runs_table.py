@@ -1,0 +1,71 @@
+"""Several searches side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rl_nas.errors import printable
+from rl_nas.report.tables import aligned
+from rl_nas.trial import Trial, best_trials, trial_document
+
+COLUMNS = ("run", "trials", "failed", "best", "reward", "metric", "value", "parameters", "strategy", "dataset")
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A search among others.
+
+    Attributes:
+        name: of its folder, as given.
+        trials: so far.
+        flags: of its config that say what it is; those of the call left out.
+    """
+
+    name: str
+    trials: Sequence[Trial]
+    flags: Mapping[str, Any]
+
+    def cells(self) -> dict[str, Any]:
+        """Values by `COLUMNS`; None where there is none."""
+        cells = dict.fromkeys(COLUMNS)
+        cells |= {"run": self.name, "trials": len(self.trials)}
+        cells |= {"failed": sum(trial.reward is None for trial in self.trials)}
+        cells |= {name: self.flags.get(name) for name in ("strategy", "dataset")}
+        for best in best_trials(self.trials, 1):
+            cells |= {"best": best.index, "reward": best.reward}
+            if best.measurement is not None:
+                measured = best.measurement
+                cells |= {"metric": measured.quality_name, "value": measured.quality}
+                cells |= {"parameters": measured.parameters}
+        return cells
+
+    def document(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        best = next(iter(best_trials(self.trials, 1)), None)
+        cells = {**self.cells(), "best": None if best is None else trial_document(best)}
+        return {**cells, "flags": dict(self.flags)}
+
+
+def runs_table(rows: Sequence[RunRow]) -> str:
+    """The searches, one a line, and the flags in which they differ."""
+    text = [list(COLUMNS), *([_shown(value) for value in row.cells().values()] for row in rows)]
+    sides = ["<" if name in ("run", "metric", "strategy", "dataset") else ">" for name in COLUMNS]
+    lines = aligned(text, [(side, 0) for side in sides])
+    others = {name: values for name, values in differences(rows).items() if name not in COLUMNS}
+    if others:
+        lines += ["", "They differ in:"]
+        lines += [f"  --{name}: {' | '.join(map(_shown, values))}" for name, values in others.items()]
+    return "\n".join(lines)
+
+
+def differences(rows: Sequence[RunRow]) -> dict[str, list[Any]]:
+    """The flags that all searches have recorded, but not all with the same value, with the value of each search."""
+    common = [name for name in rows[0].flags if all(name in row.flags for row in rows)]
+    values = {name: [row.flags[name] for row in rows] for name in common}
+    return {name: found for name, found in values.items() if any(value != found[0] for value in found)}
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4f}" if isinstance(value, float) and not value.is_integer() else printable(str(value))
