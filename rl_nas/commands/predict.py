@@ -1,9 +1,9 @@
 """`rl_nas predict`: predictions for image files, by the files of an exported network alone."""
 
-import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,11 +14,12 @@ from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.prediction_text import metrics_text
 from rl_nas.settings import Settings, setting
+from rl_nas.store.new_folder import new_folder
 from rl_nas.tasks.catalog import PREDICT_SETTINGS, check_unread
 from rl_nas.tasks.settings import TaskSettings
 from rl_nas.workflows.image_files import check_headers, find_images
 from rl_nas.workflows.predict_source import PredictSource
-from rl_nas.workflows.prediction_folder import PredictionFolder
+from rl_nas.workflows.prediction_folder import PredictionFolder, check_names
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trust import TrustSettings
 
@@ -30,22 +31,29 @@ class PredictSettings(Settings):
     title: ClassVar[str] = "Model"
 
     model: str | None = setting(
-        None, "needed; the folder of an export, a training or a search; or, with --trust, a SavedModel without that"
+        None,
+        "needed; the folder of an export, of a training or of a search (its best child); or, with --trust, a SavedModel"
+        " without that",
     )
     top: int = setting(3, "likeliest classes to show for each image, if the task has classes", minimum=1)
     out: str | None = setting(
         None,
         "folder to write, new or empty: predictions.csv (with --json: predictions.json), the metrics if there are true"
-        " masks or boxes to compare with, and pictures: overlays/NAME.png, for segmentation also masks/NAME.png, whose"
-        " values are the numbers of the classes; for detection also detections.json, in COCO's format",
+        " classes, masks or boxes to compare with, and but for classification pictures: overlays/NAME.png, for"
+        " segmentation also masks/NAME.png, whose values are the numbers of the classes; for detection also"
+        " detections.json, in COCO's format",
     )
 
 
 PREDICT = Command(
     name="rl_nas predict",
-    summary="predicts on image files with an exported network.",
+    summary=(
+        "predicts on image files with a trained network, and measures it where folders of images are named\n"
+        "as its classes, or true masks or boxes are given."
+    ),
     examples=(
         "rl_nas predict --model=exported cat.png dog.jpg",
+        "rl_nas predict --model=runs/first --out=predicted photos/test",
         "rl_nas predict --model=exported --json cat.png",
         "rl_nas predict --model=exported --out=predicted --masks=photos_masks photos",
         "rl_nas predict --model=exported --out=predicted --boxes=instances_val2017.json val2017",
@@ -64,7 +72,7 @@ def main(argv: Sequence[str]) -> int:
 def _run(parsed: Parsed) -> int:
     settings, as_json = parsed.group(PredictSettings), parsed.group(OutputSettings).json
     if settings.model is None:
-        raise UsageError("--model is missing; give the folder that rl_nas export wrote")
+        raise UsageError("--model is missing; give the folder of a search, a training or an export")
     if not parsed.words:
         raise UsageError("no image; give the files after the flags, such as: rl_nas predict --model=exported cat.png")
     source = PredictSource(settings.model, parsed.group(TaskSettings).task, trust=parsed.group(TrustSettings).trust)
@@ -74,12 +82,14 @@ def _run(parsed: Parsed) -> int:
     predictor = task.predictor(names, source.extras, parsed.values)
     files = find_images(parsed.words, predictor, lambda line: print(printable(line), file=sys.stderr, flush=True))
     check_headers(files, predictor)
-    folder = None if settings.out is None else PredictionFolder(Path(settings.out), files)
-    load_tensorflow(debug=parsed.group(OutputSettings).debug)
-    from rl_nas.workflows.predict import predict_files
+    if settings.out is not None and predictor.draws:
+        check_names(files)
+    with nullcontext() if settings.out is None else new_folder(Path(settings.out)) as out:
+        load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        from rl_nas.workflows.predict import predict_files
 
-    width, found, measured = max(len(file.shown) for file in files), dict[str, Any](), dict[str, float]()
-    with folder or contextlib.nullcontext():
+        folder = None if out is None else PredictionFolder(out)
+        width, found, measured = max(len(file.shown) for file in files), dict[str, Any](), dict[str, float]()
         for one in predict_files(task, source.load(), names, predictor, files, settings.top):
             found[one.file.shown] = one.value
             if not as_json:

@@ -136,7 +136,7 @@ def _retrain(run: "SearchRun", result: SearchResult, output: OutputSettings) -> 
     print(
         json.dumps({**summary_json(result), "then": document})
         if output.json
-        else printable_lines(second_stage_text(document))
+        else printable_lines(second_stage_text(document, run.folder.path))
     )
     return DONE
 

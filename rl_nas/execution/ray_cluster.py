@@ -30,6 +30,7 @@ from rl_nas.execution.messages import (
 )
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
+from rl_nas.extras import install_command
 from rl_nas.trial import ChildError, Job, Outcome, TrialState
 
 _WAIT = 0.5
@@ -235,7 +236,7 @@ def _connected(address: str | None) -> Any:
     try:
         import ray
     except ImportError as error:
-        raise UsageError("--executor=ray needs Ray: pip install 'rl_nas[ray]'") from error
+        raise UsageError(f"--executor=ray needs Ray: {install_command('ray')}") from error
     try:
         if address is not None and ":" in address:
             # Ray itself tries for minutes, and then ends the process.

@@ -18,7 +18,7 @@ class ExecutionSettings(Settings):
     executor: str = setting(
         "processes",
         "processes: run children in worker processes, so that none can crash the search; inline: in the search's own"
-        " process, for debugging; ray: on a Ray cluster (pip install 'rl_nas[ray]')",
+        " process, for debugging; ray: on a Ray cluster (extra `ray`)",
         choices=("processes", "inline", "ray"),
     )
     workers: int | None = setting(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_nas.metrics import metrics_of
+from rl_nas.report.tables import counted
 
 _RECIPE = (
     "epochs",
@@ -64,13 +65,16 @@ def model_card(document: dict[str, Any]) -> str:
     height, width, channels = document["image"]
     classes = document["classes"]
     counts = document["counts"]
-    lines = [f"# {document['network'] or 'A network'} on {document['dataset']}", ""]
+    dataset = document["dataset"].rstrip("/").rpartition("/")[2]  # without the place of a folder
+    lines = [f"# {document['network'] or 'A network'} on {dataset}", ""]
     if counts:
         size = f"{counts['size']}, " if counts["size"] else ""
         lines.append(
             f"A network ({document['noun']}): {size}{counts['trainable_parameters']:,} trainable parameters,"
             f" {counts['multiply_adds']:,} multiply-adds an image."
         )
+    if document["found_by"]:
+        lines.append(found_text(document["found_by"]) + ".")
     lines += [
         "",
         "## Use",
@@ -103,3 +107,13 @@ def model_card(document: dict[str, Any]) -> str:
 
 def _where(split: str) -> str:
     return "held-out images" if split == "valid" else f"images of split {split}"
+
+
+def found_text(found: dict[str, Any]) -> str:
+    """What a network is that a search found and trained.
+
+    Args:
+        found: `found_by` of metadata.json.
+    """
+    epochs = f" for {counted(found['epochs'], 'epoch')}" if found["epochs"] else ""
+    return f"The best child of a search, trial {found['trial']}, as the search trained it{epochs}: a proxy"

@@ -1,6 +1,7 @@
 """Results of a longer training of cells, beside their proxy in the search, as text."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Retrained, agreement, of_kind, ranked, spread
@@ -12,11 +13,12 @@ _COLUMNS = (("<", 6), ("<", 15), ("<", 15), (">", 10), (">", 13), (">", 7))
 """Alignment and least width of all but the first column."""
 
 
-def second_stage_text(document: dict[str, Any]) -> str:
-    """A table, best first, and the rank correlation of proxy and longer training.
+def second_stage_text(document: dict[str, Any], run: Path) -> str:
+    """A table, best first, the rank correlation of proxy and longer training, and the files.
 
     Args:
         document: the content of then.json.
+        run: folder of the search.
     """
     retrained = [Retrained(**one) for one in document["compared"]]
     finished = ranked(retrained)
@@ -33,8 +35,9 @@ def second_stage_text(document: dict[str, Any]) -> str:
         *_groups(finished),
         _correlation(finished),
     ]
-    if document["full"] and document["full"]["results"]:
-        lines.append(_full(document["full"]["name"], document["full"]["results"]))
+    lines += ["", f"all trainings  {run / 'then'}"]
+    if document["full"]:
+        lines += _full(document["full"], run)
     return "\n".join(lines)
 
 
@@ -75,9 +78,18 @@ def _correlation(finished: Sequence[Retrained]) -> str:
     return f"rank correlation (Spearman) of proxy and longer training: {found.spearman:.2f} over {found.cells} cells"
 
 
-def _full(name: str, results: dict[str, Any]) -> str:
-    text, final = f"Full training: {name}, {results['epochs']} epochs", results["final_test"]
+def _full(full: dict[str, Any], run: Path) -> list[str]:
+    """Where the model of the full training is, and what it is worth."""
+    results, folder = full["results"], run / full["folder"]
+    if not results:
+        return ["", f"Full training: {full['name']} failed; see the lines above"]
+    text, final = f"Full training: {full['name']}, {results['epochs']} epochs", results["final_test"]
     if final:
         name, value = quality_of(metrics_of(final))
         text += f", {name} {value:.4f} on {final['images']:,} images of split {final['split']}: final"
-    return text
+    return [
+        f"trained model  {folder / 'model.keras'}",
+        f"export it      rl_nas export --model={folder} --out=exported",
+        "",
+        text,
+    ]

@@ -65,6 +65,13 @@ def open_to_append(path: Path) -> TextIO:
     return open(path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666))
 
 
+def check_can_make(flag: str, folder: Path) -> None:
+    """Raises `StorageError` if a folder that a flag names is not there and cannot be made, or written; makes none."""
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise StorageError(f"cannot create {flag}={folder}: {above} is not a writable folder")
+
+
 def make_folder(path: Path) -> None:
     """Creates a folder if there is none yet.
 
@@ -91,7 +98,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         StorageError: the disk is full or read-only.
     """
-    temporary = path.with_name(_draft_name(path.name))
+    temporary = path.with_name(draft_name(path.name))
     with storage_errors(path):
         try:
             temporary.unlink(missing_ok=True)  # whatever it is, `write` makes a file
@@ -122,7 +129,8 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
-def _draft_name(name: str) -> str:
+def draft_name(name: str) -> str:
+    """The name under which this process makes a file or a folder, until it is whole."""
     return f".{os.getpid()}.{name}"
 
 

@@ -64,6 +64,12 @@ class NetworkFolder:
         whole = {"schema": _SCHEMA, **document, "weights": _digest(content.getvalue())}
         write_text(self._document, json.dumps(whole) + "\n")
 
+    def copy_to(self, other: "NetworkFolder") -> None:
+        """Writes the same network elsewhere; errors are those of `read_arrays` and of `write`."""
+        document = self.read()
+        arrays = self.read_arrays(document)
+        other.write({name: value for name, value in document.items() if name not in ("schema", "weights")}, arrays)
+
     def read(self) -> dict[str, Any]:
         """The description.
 

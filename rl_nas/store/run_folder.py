@@ -8,25 +8,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rl_nas.errors import StorageError, UsageError
+from rl_nas.errors import UsageError
 from rl_nas.renamed import current_flags
-from rl_nas.store.files import check_folder, check_own, final_name, make_folder, storage_errors, write_text
+from rl_nas.store.files import (
+    check_can_make,
+    check_folder,
+    check_own,
+    final_name,
+    make_folder,
+    storage_errors,
+    write_text,
+)
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
 from rl_nas.store.network_folder import NETWORK, NetworkFolder
 
 _LOCK = "lock"
 _CONFIG = {"flags": {OTHERS: SCALAR}}
-_SPLIT = {"split": str, "images": int, OTHERS: (float, None)}
+SPLIT_FORM = {"split": str, "images": int, OTHERS: (float, None)}
 _RESULTS = {
     "genotype_name": (str, None),
     "network": {"size": (str, None), "trainable_parameters": int, "multiply_adds": int},
     "train": {"images": int, OTHERS: (float, None)},
-    "valid": (None, _SPLIT),
-    "final_test": (None, _SPLIT),
+    "valid": (None, SPLIT_FORM),
+    "final_test": (None, SPLIT_FORM),
     "epochs": int,
     "seconds": float,
 }
-_VIEWS = {"scales": [float], "flip": bool, "valid": (None, _SPLIT), "final_test": (None, _SPLIT)}
+_VIEWS = {"scales": [float], "flip": bool, "valid": (None, SPLIT_FORM), "final_test": (None, SPLIT_FORM)}
 """Of measurements over several views, which not every training has."""
 _DATA = {
     "classes": [str],
@@ -85,9 +93,7 @@ class RunFolder:
             )
         if self.path.exists() and (not self.path.is_dir() or not self._is_begun()):
             raise UsageError(f"--run_dir={self.path} holds other files; give a new or an empty folder")
-        parent = next(p for p in (self.path, *self.path.parents) if p.exists())
-        if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-            raise StorageError(f"cannot create --run_dir={self.path}: {parent} is not a writable folder")
+        check_can_make("--run_dir", self.path)
 
     def _is_begun(self) -> bool:
         """Whether the folder holds nothing, or the lock and nothing else than other files of a start."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class ImageFile(NamedTuple):
     Attributes:
         name: a path that is relative to what the user named.
         path: the file.
-        target: file of its target, if it is known.
+        target: file of its target, or the folder that says it, if it is known.
         word: as the user named it; empty for the images of a folder.
     """
 
@@ -38,7 +38,12 @@ class Predictor:
     """Predicts without further files and without targets: the base of the predictors of tasks.
 
     One of them is made for every call of the verb.
+
+    Attributes:
+        draws: whether `files` may have any, whose names come from those of the images.
     """
+
+    draws: ClassVar[bool] = True
 
     def images(self, folder: Path, tell: Callable[[str], None]) -> list[ImageFile] | None:
         """The images of a folder in a layout of the task; None: it is in none.

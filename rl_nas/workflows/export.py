@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.source import ImageSource
 from rl_nas.child.export import writers
 from rl_nas.child.export.serving import Serving, parts_of
 from rl_nas.child.export.verification import verify
@@ -21,13 +22,16 @@ from rl_nas.store.files import write_text
 from rl_nas.store.network_folder import NETWORK, NetworkFolder
 from rl_nas.tasks.catalog import check_unread
 from rl_nas.tasks.sources import open_source
-from rl_nas.tasks.task import Problem, Task
+from rl_nas.tasks.task import Task
 from rl_nas.workflows.export_source import ExportSource
-from rl_nas.workflows.network_files import plan_of, write_network
+from rl_nas.workflows.network_files import plan_of, read_network, write_network
 from rl_nas.workflows.tensorflow_setup import captured_stderr
+from rl_nas.workflows.trained_models import METADATA
 
 _RANGE_IMAGES = 200
 """Training images on which the ranges of integer arithmetic are measured."""
+_SHOWN = 3
+"""Classes that a message names."""
 
 
 def export_network(source: ExportSource, formats: Sequence[str], out: Path, images: int) -> dict[str, Any]:
@@ -43,13 +47,15 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
         The content of metadata.json.
 
     Raises:
-        UsageError: the model, the data set and the task do not fit together.
+        UsageError: the model, the data set and the task do not fit together, or a format's converter is broken.
         RunError: a format computes something else than the network.
     """
+    writers.check_converters(formats)
     flags = {name: value for group in source.of_tasks for name, value in group.flags().items()}
     task, data = open_source(source.data, source.task, {**source.flags, **flags})
     check_unread(task, source.of_tasks)
-    serving, problem = _serving(task, source, data.class_names)
+    trained = _read(task, source, data)
+    serving = trained.serving
     if serving.image_shape != data.shape:
         raise UsageError(
             f"the model reads images of {'x'.join(map(str, serving.image_shape))}; those of {data.name} are"
@@ -60,11 +66,10 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     pixels, targets = _first(pipeline.measured(split, min(images, pipeline.size(split))))
     with tf.device("CPU:0"):  # a GPU drops 13 of the 23 bits of float32 in convolutions
         expected = writers.in_batches(serving.predictions, pixels)
-    plan = plan_of(NetworkFolder(source.file.parent / NETWORK))
-    write_network(NetworkFolder(out / NETWORK), serving, problem, plan, data.annotation.extras)
+    trained.write(NetworkFolder(out / NETWORK))
     verified: dict[str, dict[str, Any]] = {}
-    for one in _writers(serving, formats, out, pipeline, data.annotation.extras):
-        print(f"writing and comparing {one.path}", file=sys.stderr, flush=True)
+    for one in _writers(serving, formats, out, pipeline, trained.extras):
+        print(f"writing and comparing {one.path.name}", file=sys.stderr, flush=True)
         with captured_stderr():  # converters print
             one.write(one.path)
         compared = verify(one.kind, one.path, pixels, targets, expected, serving.compare, one.arithmetic)
@@ -72,6 +77,7 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
         verified[name] = {"file": one.path.name, **compared.document()}
     document = {
         **_facts(source, task, serving),
+        "valid": _measured(source, data),
         "dataset": data.name,
         "compared_on": {"split": data.described(split), "images": len(pixels)},
         "formats": verified,
@@ -80,23 +86,75 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     return document
 
 
+class _Trained(NamedTuple):
+    """A trained network in memory, the text files for its users, and the function that writes it as data."""
+
+    serving: Serving
+    extras: Mapping[str, str]
+    write: Callable[[NetworkFolder], None]
+
+
+def _read(task: Task, source: ExportSource, data: ImageSource) -> _Trained:
+    """The network; raises `UsageError` if its files are broken, or it is not for the classes of the data."""
+    if source.model.network is not None:
+        return _from_data(task, source.model.network, data)
+    assert source.model.file is not None
+    return _from_keras(task, source, source.model.file, data)
+
+
+def _from_data(task: Task, network: NetworkFolder, data: ImageSource) -> _Trained:
+    document = network.read()
+    if document["task"] != task.name:
+        raise UsageError(f"{network.path} is of task {document['task']!r}; {data.name} is read for {task.name}")
+    if document["classes"] != list(data.class_names):
+        known, other = (", ".join(names[:_SHOWN]) for names in (document["classes"], data.class_names))
+        raise UsageError(
+            f"the model knows the {len(document['classes'])} classes {known}; those of {data.name} are"
+            f" {len(data.class_names)}, {other}: give the data set that it was trained on"
+        )
+    return _Trained(read_network(network, document, task), document["extras"], network.copy_to)
+
+
+def _from_keras(task: Task, source: ExportSource, file: Path, data: ImageSource) -> _Trained:
+    try:
+        model = load_keras_file(file)
+    except UsageError as error:
+        raise UsageError(f"--model={file} is not a Keras model: {first_line(error)}") from error
+    network, normalization = parts_of(model)
+    flags = {**source.flags, **{name: value for group in source.of_tasks for name, value in group.flags().items()}}
+    problem = task.of_model(task.problem(data.class_names, flags), model)
+    serving = task.serving(problem, network, normalization, middle=source.pipeline.inception_crop)
+    serving.check()
+    extras, plan = data.annotation.extras, plan_of(NetworkFolder(file.parent / NETWORK))
+    return _Trained(serving, extras, lambda folder: write_network(folder, serving, problem, plan, extras))
+
+
 def _facts(source: ExportSource, task: Task, serving: Serving) -> dict[str, Any]:
     """The part of metadata.json that is known before the export."""
-    results = source.results
+    results, config = source.model.results, source.model.config or {}
     return {
         "task": task.name,
         "noun": task.noun,
         "returns": serving.returns,
         "network": results.get("genotype_name"),
         "genotype": results.get("genotype"),
+        "found_by": results.get("found_by"),
         "counts": results.get("network"),
         "classes": list(serving.class_names),
         "image": list(serving.image_shape),
         **serving.normalization._asdict(),
-        "valid": results.get("valid"),
         "final_test": results.get("final_test"),
         "recipe": source.flags,
+        "signature": config.get("signature"),
     }
+
+
+def _measured(source: ExportSource, data: ImageSource) -> dict[str, Any] | None:
+    """What is known of the held-out images; a search records its figures alone, which are of its own data."""
+    valid: dict[str, Any] | None = source.model.results.get("valid")
+    if valid is None or "images" in valid:
+        return valid
+    return {"split": data.described("valid"), "images": data.images("valid"), **valid} if source.own_data else None
 
 
 class _Writer(NamedTuple):
@@ -125,19 +183,6 @@ def _writers(
         yield _Writer("onnx", out / "model.onnx", lambda path: writers.write_onnx(serving, path))
 
 
-def _serving(task: Task, source: ExportSource, class_names: Sequence[str]) -> tuple[Serving, Problem]:
-    try:
-        model = load_keras_file(source.file)
-    except UsageError as error:
-        raise UsageError(f"--model={source.file} is not a Keras model: {first_line(error)}") from error
-    network, normalization = parts_of(model)
-    flags = {**source.flags, **{name: value for group in source.of_tasks for name, value in group.flags().items()}}
-    problem = task.of_model(task.problem(class_names, flags), model)
-    served = task.serving(problem, network, normalization, middle=source.pipeline.inception_crop)
-    served.check()
-    return served, problem
-
-
 def _first(batches: Any) -> tuple[np.ndarray, Any]:
     """The images and targets of a pipeline's first batch."""
     images, targets, *_ = next(batches.as_numpy_iterator())
@@ -148,7 +193,7 @@ def _describe(document: Mapping[str, Any], out: Path) -> None:
     """Writes class names, metadata and model card, in the folder and inside the SavedModel."""
     files = {
         writers.CLASSES: "".join(f"{name}\n" for name in document["classes"]),
-        "metadata.json": json.dumps(document, indent=2) + "\n",
+        METADATA: json.dumps(document, indent=2) + "\n",
         "model_card.md": model_card(dict(document)),
     }
     for place in (out, out / "saved_model" / writers.EXTRA):

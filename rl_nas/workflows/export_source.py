@@ -1,24 +1,23 @@
-"""A model to be exported, and facts from the folder of its training. No TensorFlow."""
+"""A model to be exported, with the data that it is compared on. No TensorFlow."""
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.errors import UsageError
-from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
+from rl_nas.workflows.trained_models import find_model
 from rl_nas.workflows.trust import check_recorded
 
 
 class ExportSource:
-    """The model's file, and facts of its training, which a file alone lacks.
+    """The model, and its data set.
 
     Attributes:
-        file: model.keras.
-        results: content of the training's results.json.
-        flags: of the training.
+        model: its files, and what is recorded of it.
+        flags: of its training.
+        own_data: whether the data set is the one that the flags of its training name.
         of_tasks: settings of all tasks that say what the targets are, of the training or of this call.
         data: the data set, of the training or of this call.
         pipeline: settings of the training's input pipeline.
@@ -26,36 +25,28 @@ class ExportSource:
     """
 
     def __init__(self, model: str, values: Mapping[str, Any], given: Collection[str]) -> None:
-        """Finds the file.
+        """Finds the model.
 
         Args:
-            model: the folder of a training, or its model.keras.
+            model: as in `find_model`.
             values: flags of this call.
             given: names of the given flags.
 
         Raises:
             UsageError: there is no such model, or no data set for it.
         """
-        path = Path(model)
-        self.file = path / "model.keras" if path.is_dir() else path
-        if not self.file.exists():
-            hint = "a search: train its best cell first (rl_nas train)" if (path / "best").is_dir() else "no training"
-            raise UsageError(f"--model={model}: no {self.file}; {'it is ' + hint if path.is_dir() else 'no such file'}")
-        folder = TrainingFolder(self.file.parent)
-        self.results: dict[str, Any] = {}
-        self.flags: dict[str, Any] = {}
-        if folder.config.exists() and folder.results.exists():
-            self.results = folder.read_results()
-            config = folder.read_config()
+        self.model = find_model(model)
+        config, self.own_data = self.model.config, "dataset" not in given
+        self.flags: dict[str, Any] = {} if config is None else config["flags"]
+        if config is not None:
             used = {
                 *TaskSettings().flags(),
                 *DataSettings().flags(),
                 *(n for one in DATA_SETTINGS for n in one().flags()),
             }
-            check_recorded(config, given, folder.path, trust=values["trust"], read=used)
-            self.flags = config["flags"]
-        elif "dataset" not in given:
-            raise UsageError(f"--model={model} is not in a training's folder: give its data set with --dataset")
+            check_recorded(config, given, self.model.folder, trust=values["trust"], read=used)
+        elif self.own_data:
+            raise UsageError(f"--model={model} does not say what it was trained on: give its data set with --dataset")
         merged = {**values, **self.flags, **{name: values[name] for name in given}}
         self.data = DataSettings.from_flags(merged)
         self.pipeline = InputPipelineSettings.from_flags({**InputPipelineSettings().flags(), **self.flags})

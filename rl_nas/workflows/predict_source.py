@@ -11,6 +11,7 @@ from rl_nas.store.json_files import read_text
 from rl_nas.store.network_folder import NETWORK, NetworkFolder
 from rl_nas.tasks.catalog import TASKS, find_task
 from rl_nas.tasks.task import Task
+from rl_nas.workflows.trained_models import KERAS, network_in, why_none
 
 if TYPE_CHECKING:
     from rl_nas.workflows.predict import Served
@@ -33,7 +34,8 @@ class PredictSource:
         """Finds the network, and reads what is known of it.
 
         Args:
-            model: a folder of an export, of a training or of a search, or its network or SavedModel.
+            model: a folder of an export, of a training or of a search, or its `best`, network, SavedModel or
+                model.keras.
             task: name of the task; None: the recorded one, if it is of the catalog.
             trust: whether the graph of a SavedModel may be executed.
 
@@ -74,18 +76,17 @@ class PredictSource:
 
 
 def _network(folder: Path) -> NetworkFolder | None:
-    """The network as data, which lies beside a SavedModel."""
-    places = [folder, folder / NETWORK, folder / "best" / NETWORK]
-    if (folder / _MODEL).is_file():
-        places.append(folder.absolute().parent / NETWORK)
-    return next((found for found in map(NetworkFolder, places) if found.exists()), None)
+    """The network as data, which also lies beside a SavedModel and a model.keras."""
+    beside = NetworkFolder(folder.absolute().parent / NETWORK)
+    exported = (folder / _MODEL).is_file() or (folder.name == KERAS and folder.is_file())
+    return network_in(folder) or (beside if exported and beside.exists() else None)
 
 
 def _saved_model(folder: Path) -> Path:
     for path in (folder, folder / "saved_model", folder / "best" / "saved_model"):
         if (path / _MODEL).is_file():
             return path
-    raise UsageError(f"--model={folder} holds no network; expected the folder that rl_nas export wrote")
+    raise UsageError(f"--model={folder} {why_none(folder)}")
 
 
 def _task(place: Path, given: str | None, recorded: str) -> Task:

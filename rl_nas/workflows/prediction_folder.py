@@ -1,72 +1,43 @@
-"""The folder that `rl_nas predict` writes: whole, or not at all. No TensorFlow."""
+"""The folder that `rl_nas predict` writes. No TensorFlow."""
 
 import csv
 import io
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
-from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from types import MappingProxyType
+from typing import Any
 
 from rl_nas.errors import UsageError
 from rl_nas.report.tables import csv_cell
 from rl_nas.store.files import storage_errors
 from rl_nas.tasks.predictor import ImageFile
 
-_DRAFT = ".unfinished"
 PREDICTIONS, METRICS = "predictions", "metrics.json"
 
 
+def check_names(files: Sequence[ImageFile]) -> None:
+    """Raises `UsageError` if two files have one name."""
+    seen: dict[str, ImageFile] = {}
+    for file in files:
+        other = seen.setdefault(_stem(file), file)
+        if other is not file:
+            raise UsageError(
+                f"{other.path} and {file.path} would both be written to {_stem(file)}.png; give a folder above both, or"
+                " predict on one of them at a time"
+            )
+
+
 class PredictionFolder:
-    """Collects files beside their places; they are moved there when all is done, and deleted if it fails."""
+    """Writes predictions into a folder."""
 
-    def __init__(self, path: Path, files: Sequence[ImageFile]) -> None:
-        """Checks the folder and the names.
-
-        Args:
-            path: of the folder.
-            files: that are predicted on.
-
-        Raises:
-            UsageError: the folder is not empty, or two files have one name.
-        """
-        self._path, self._draft = path, path / _DRAFT
-        with storage_errors(path):
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                raise UsageError(f"--out={path} holds other files; give a new or an empty folder")
-        seen: dict[str, ImageFile] = {}
-        for file in files:
-            other = seen.setdefault(_stem(file), file)
-            if other is not file:
-                raise UsageError(
-                    f"{other.path} and {file.path} would both be written to {_stem(file)}.png; give a folder above"
-                    " both, or predict on one of them at a time"
-                )
-
-    def __enter__(self) -> Self:
-        with storage_errors(self._path):
-            self._made = [folder for folder in (self._path, *self._path.parents) if not folder.exists()]
-            self._draft.mkdir(parents=True)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            with storage_errors(self._path):
-                for part in list(self._draft.iterdir()):
-                    part.rename(self._path / part.name)
-        shutil.rmtree(self._draft, ignore_errors=True)
-        if kind is not None:
-            for folder in self._made:
-                if folder.is_dir() and not any(folder.iterdir()):
-                    folder.rmdir()
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     def add(self, file: ImageFile, contents: Mapping[str, bytes]) -> None:
         """Writes the pictures of a prediction: folder -> content."""
         for folder, content in contents.items():
-            path = self._draft / folder / f"{_stem(file)}.png"
+            path = self._path / folder / f"{_stem(file)}.png"
             with storage_errors(self._path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
@@ -94,7 +65,7 @@ class PredictionFolder:
             contents[METRICS] = json.dumps(metrics, indent=2) + "\n"
         with storage_errors(self._path):
             for file, content in contents.items():
-                (self._draft / file).write_text(content, encoding="utf-8")
+                (self._path / file).write_text(content, encoding="utf-8")
 
 
 def table(values: Mapping[str, Any]) -> str:

@@ -81,7 +81,9 @@ class SecondStage:
             best = (of_kind(finished, FOUND) or finished)[0]
             print(f"full training of {best.name}, the best cell found", file=sys.stderr, flush=True)
             chosen = next(candidate for candidate in compared if candidate.name == best.name)
-            document["full"] = {"name": best.name, "results": self._train(chosen, self._settings.full, 0, _FULL)}
+            full = self._train(chosen, self._settings.full, 0, _FULL)
+            place = (self._folder.then / best.name / _FULL).relative_to(self._folder.path)
+            document["full"] = {"name": best.name, "folder": place.as_posix(), "results": full}
         write_text(self._folder.then / "then.json", json.dumps(document, indent=2) + "\n")
         return document
 

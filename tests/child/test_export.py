@@ -84,7 +84,7 @@ def test_a_searchs_export_agrees_if_its_task_says_so(tmp_path: Path) -> None:
     assert (place / "saved_model.pb").exists()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Decided, "ties", 2)
-        with pytest.raises(RunError, match=r"/\.other\.new decides differently$"):
+        with pytest.raises(RunError, match=r"/\.other\.new decides differently; it is left there"):
             write_checked_saved_model(ours, IMAGES, LABELS, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 

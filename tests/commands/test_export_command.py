@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ from classifying import image_source
 from processes import TINY_TRAINING, refuse, run, run_cold
 
 from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.export.verification import Verified
+from rl_nas.errors import RunError
+from rl_nas.extras import install_command
+from rl_nas.store.trials import TrialStore
+from rl_nas.trial import best_trials
 
 EXACT = ("saved_model", "keras", "tflite_float32", "onnx")
 
@@ -113,6 +119,7 @@ def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
     refused = refuse("export", "--model=alone.keras", "--out=out", cwd=tmp_path)
     assert refused.returncode == 2
     assert "give its data set with --dataset" in refused.stderr
+    assert not (tmp_path / "out").exists()
     done = run("export", "--model=alone.keras", "--dataset=digits", "--json", "--out=out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
@@ -131,7 +138,12 @@ def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
             ["--model={run}", "--format=pb", "--out=out"],
             "--format: no 'pb'; expected some of saved_model, tflite",
         ),
-        ("export", ["--model=absent", "--out=out"], "--model=absent: no absent; no such file"),
+        ("export", ["--model=absent", "--out=out"], "--model=absent is neither a file nor a folder"),
+        (
+            "export",
+            ["--model=.", "--out=out"],
+            "--model=. holds no network; expected the folder",
+        ),
         ("export", ["--model={run}", "--out={run}"], "holds other files; give a new or an empty folder"),
         ("export", ["--model={run}", "--out=/proc/out"], "cannot write /proc/out"),
         ("predict", ["a.png"], "--model is missing"),
@@ -144,6 +156,92 @@ def test_wrong_use_is_one_line(verb: str, words: list[str], message: str, traine
     assert done.returncode == 2, done.stderr
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_what_a_format_needs_is_checked_before_anything_else(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that is absent, without any other work; one that is broken, before the data are read."""
+    words = ("export", f"--model={trained}", "--format=saved_model,onnx", "--out=new/out")
+    monkeypatch.setitem(sys.modules, "rl_nas.child.export.onnx", None)
+    monkeypatch.setattr("rl_nas.workflows.export.open_source", pytest.fail)
+    broken = refuse(*words, cwd=tmp_path)
+    assert broken.returncode == 2
+    assert broken.stderr.startswith("rl_nas export: --format=onnx: tf2onnx cannot be imported (")
+    assert broken.stderr.endswith(f"): {install_command('onnx')}\n")
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    monkeypatch.setattr("rl_nas.commands.export.ExportSource", pytest.fail)
+    absent = refuse(*words, cwd=tmp_path)
+    assert absent.returncode == 2
+    assert absent.stderr == f"rl_nas export: --format=onnx needs tf2onnx: {install_command('onnx')}\n"
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_an_export_that_fails_leaves_nothing_and_can_be_repeated(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails at its comparison, when its files are written."""
+    (tmp_path / "there").mkdir()
+    errors: list[BaseException] = [RunError("differs"), KeyboardInterrupt()]
+
+    def verified(kind: str, path: Path, *others: Any) -> Verified:
+        assert path.is_file()
+        if errors:
+            error = errors.pop(0)
+            error.args = (*(f"{path} {text}" for text in error.args),)
+            raise error
+        return Verified(1, {"max_difference": 0.0}, 1.0, 1)
+
+    monkeypatch.setattr("rl_nas.workflows.export.verify", verified)
+    words = ("export", f"--model={trained}", "--format=keras")
+    failed = refuse(*words, "--out=new/out", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1] == "rl_nas export: new/out/model.keras differs (--debug shows where)"
+    assert refuse(*words, "--out=there", cwd=tmp_path).returncode == 130
+    assert [path.name for path in tmp_path.rglob("*")] == ["there"]
+    assert refuse(*words, "--out=there", cwd=tmp_path).returncode == 0
+    names = {"labels.txt", "metadata.json", "model.keras", "model_card.md", "network"}
+    assert {path.name for path in (tmp_path / "there").iterdir()} == names
+
+
+@pytest.mark.long
+def test_the_best_child_of_a_search_is_exported_and_predicts(tmp_path: Path) -> None:
+    """And the export is exported again; all three are the same network."""
+    words = ("--dataset=digits", "--image_size=9", "--epochs=1", "--filters=2", "--cells=1", "--space=nasbench201")
+    data = ("--train_images=300", "--valid_images=150", "--executor=inline", "--trials=2", "--strategy=random")
+    done = run("search", *words, *data, "--run_dir=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with TrialStore(tmp_path / "run/trials.sqlite") as store:
+        best = best_trials(store.trials(), 1)[0]
+    assert best.measurement is not None
+    done = run("export", "--model=run", "--out=one", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, *_ = done.stderr.splitlines()
+    assert first == (
+        f"The best child of a search, trial {best.index}, as the search trained it for 1 epoch: a proxy;"
+        f" rl_nas train --genotype={tmp_path / 'run'} trains it in full"
+    )
+    done = run("export", "--model=one", "--out=two", "--format=keras", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name in ("one", "two"):
+        document = metadata(tmp_path / name)
+        assert document["image"] == [9, 9, 1]
+        assert document["found_by"] == {"trial": best.index, "epochs": 1}
+        assert document["valid"] == {"split": "valid", "images": 150, **best.measurement.metrics}
+        (compared,) = document["formats"].values()
+        assert compared["network_accuracy"] == pytest.approx(best.measurement.quality)
+        assert document["counts"]["trainable_parameters"] == best.measurement.parameters
+        card = (tmp_path / name / "model_card.md").read_text()
+        assert f"# Trial {best.index} of a search on digits" in card
+        assert "as the search trained it for 1 epoch: a proxy." in card
+    keras.utils.array_to_img(np.arange(64).reshape(8, 8, 1)).save(tmp_path / "a.png")
+    searched, exported = (
+        json.loads(run("predict", f"--model={model}", "--json", "a.png", cwd=tmp_path).stdout)["a.png"]
+        for model in ("run", "two/model.keras")
+    )
+    assert searched == exported
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 from processes import refuse, run
+
+from rl_nas.statistics import proportion_interval
 
 NAMES = ("red", "green", "blue")
 
@@ -197,6 +200,30 @@ def test_a_classifier_writes_a_table(classifier: Path, photos: Path, tmp_path: P
 
 
 @pytest.mark.slow
+def test_images_in_folders_of_classes_are_measured(classifier: Path, tmp_path: Path) -> None:
+    """Files of one name in two folders are no conflict, as nothing is drawn."""
+    for name, channel in {"red/1": 0, "red/2": 0, "green/1": 1, "blue/1": 1, "purple/1": 2}.items():
+        (tmp_path / "photos/test" / name).parent.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(np.eye(3, dtype=np.uint8)[[[channel]]] * 200).save(tmp_path / f"photos/test/{name}.png")
+    PIL.Image.new("RGB", (2, 2), (200, 0, 0)).save(tmp_path / "photos/test/red/1.jpg")
+    words = ("predict", "--trust", f"--model={classifier}")
+    low, high = proportion_interval(4, 5)
+    for place, split in (("photos", "test"), ("photos/test", "")):
+        done = run(*words, "--out=out", place, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == "not measured: 1 images in folders that are no classes of the model: purple (1)\n"
+        last = f"accuracy 0.8000 (95% interval {low:.4f} to {high:.4f}) on 5 images"
+        assert done.stdout.splitlines()[-1] == last, split
+        recorded = {"images": 5, "accuracy": 0.8, "accuracy_low": low, "accuracy_high": high}
+        assert json.loads((tmp_path / "out/metrics.json").read_text()) == recorded
+        assert len(table(tmp_path / "out")) == 6
+        shutil.rmtree(tmp_path / "out")
+    done = run(*words, "--json", "photos/test/red", cwd=tmp_path)
+    assert set(json.loads(done.stdout)) == {f"photos/test/red/{name}" for name in ("1.jpg", "1.png", "2.png")}
+    assert done.stderr == ""
+
+
+@pytest.mark.slow
 def test_networks_that_do_not_say_what_masks_mean_count_classes_from_0(photos: Path, tmp_path: Path) -> None:
     export(Channels(), tmp_path / "model", task="segmentation\n")
     (tmp_path / "masks").mkdir()
@@ -213,6 +240,11 @@ def test_networks_that_do_not_say_what_masks_mean_count_classes_from_0(photos: P
         (("absent.png",), "absent.png: no such file; expected an image, or a folder of images"),
         (("empty",), "empty holds no image; expected files that end in .png"),
         (("text.png",), "text.png cannot be decoded"),
+        (
+            ("{a}", "text.png", "other.png"),
+            "2 of 3 files are no images that can be read: text.png cannot be decoded; expected a PNG, JPEG, GIF or BMP"
+            " image; other.png cannot",
+        ),
         (("--out=full", "{a}"), "--out=full holds other files; give a new or an empty folder"),
         (("--out=out", "{a}", "a.jpg"), "a.jpg would both be written to a.png"),
         (("--masks=nowhere", "{a}"), "--masks=nowhere: no such folder"),
@@ -227,7 +259,8 @@ def test_wrong_use_is_one_line_before_any_work(
 ) -> None:
     for folder in ("empty", "full", "small"):
         (tmp_path / folder).mkdir()
-    (tmp_path / "text.png").write_text("no image")
+    for name in ("text.png", "other.png"):
+        (tmp_path / name).write_text("no image")
     (tmp_path / "full/file").touch()
     PIL.Image.new("RGB", (3, 3)).save(tmp_path / "a.jpg")
     PIL.Image.new("L", (2, 2)).save(tmp_path / "small/a.png")

@@ -67,6 +67,9 @@ def test_the_best_cells_are_trained_longer_and_the_best_of_them_in_full(recipe: 
     assert document["full"]["name"] == best["name"]
     text = run("search", "--resume", f"--run_dir={folder}").stdout
     assert "Trained longer, 2 epochs of" in text
+    model = folder / "then" / best["name"] / "full/model.keras"
+    assert f"trained model  {model}" in text.splitlines()
+    assert model.is_file()
     assert text.rstrip().splitlines()[-1].startswith(f"Full training: {best['name']}, 2 epochs, accuracy")
 
 

@@ -261,7 +261,7 @@ def test_no_two_figures_share_a_name(names: tuple[str, ...], expected: str) -> N
 def test_without_a_package_the_metric_says_at_once_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     without_the_fast_one(monkeypatch)
     monkeypatch.setitem(sys.modules, "pycocotools.cocoeval", None)
-    with pytest.raises(UsageError, match=r"pip install 'rl_nas\[detection\]'$"):
+    with pytest.raises(UsageError, match=r"pycocotools for its figures: pip install .*\[detection\]'$"):
         DetectionMetric(NAMES, SIZE)
 
 

@@ -1,5 +1,6 @@
 """The table of the second stage: order, means and correlation from known results."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,12 @@ DOCUMENT: dict[str, Any] = {
         {"name": "random0", "proxy": None, "results": [results(0.60), results(0.60)]},
         {"name": "random1", "proxy": None, "results": []},
     ],
-    "full": {"name": "trial1", "results": {**results(0.95, 0.94), "epochs": 99}},
+    "full": {"name": "trial1", "folder": "then/trial1/full", "results": {**results(0.95, 0.94), "epochs": 99}},
 }
 
 
 def test_the_best_stands_first_and_test_images_do_not_choose() -> None:
-    lines = second_stage_text(DOCUMENT).splitlines()
+    lines = second_stage_text(DOCUMENT, Path("runs/a")).splitlines()
     assert "7 epochs of 1,000 images, 2 seeds each" in lines[0]
     names = [line.split()[0] for line in lines[2:7]]
     assert names == ["trial1", "trial4", "trial2", "random0", "random1"]
@@ -46,16 +47,25 @@ def test_the_best_stands_first_and_test_images_do_not_choose() -> None:
     assert "mean of the 3 found cells: 0.8100 ± 0.1000 on the held-out images" in text
     assert "mean of the 1 random cells: 0.6000 on the held-out images" in text
     assert "rank correlation (Spearman) of proxy and longer training: 0.50 over 3 cells" in text
+    assert "trained model  runs/a/then/trial1/full/model.keras" in lines
+    assert "export it      rl_nas export --model=runs/a/then/trial1/full --out=exported" in lines
     assert lines[-1] == "Full training: trial1, 99 epochs, accuracy 0.9400 on 500 images of split test: final"
 
 
 def test_columns_keep_their_places_if_a_quality_is_negative() -> None:
     worse = [results(-12.5, -0.5), results(-13.5, -0.25)]
     lines = second_stage_text(
-        {**DOCUMENT, "compared": [*DOCUMENT["compared"], {**UNSEEN, "results": worse}]}
+        {**DOCUMENT, "compared": [*DOCUMENT["compared"], {**UNSEEN, "results": worse}]}, Path("runs/a")
     ).splitlines()
     assert len({line.index("12,345") for line in lines[2:7]}) == 1
     assert lines[6].split()[1:3] == ["-0.3000", "-13.0000"]
+
+
+def test_a_full_training_that_failed_is_told() -> None:
+    failed = {**DOCUMENT["full"], "results": None}
+    lines = second_stage_text({**DOCUMENT, "full": failed}, Path("runs/a")).splitlines()
+    assert lines[-1] == "Full training: trial1 failed; see the lines above"
+    assert not any("model.keras" in line for line in lines)
 
 
 def test_spearman_is_that_of_scipy() -> None:

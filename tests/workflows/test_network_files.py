@@ -59,6 +59,7 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     serving, problem, plan = trained(request.param)
     write_saved_model(serving, folder / "saved_model")
     write_network(NetworkFolder(folder / "network"), serving, problem, plan, {"of_data.txt": "1\n"})
+    (folder / "model.keras").touch()
     return folder
 
 
@@ -85,9 +86,20 @@ def test_both_ways_give_the_same(exported: Path) -> None:
     assert source.extras["of_data.txt"] == "1\n"
 
 
-@pytest.mark.parametrize("place", [".", "network", "saved_model"])
+@pytest.mark.parametrize("place", [".", "network", "saved_model", "model.keras"])
 def test_it_is_found_in_and_beside_an_export(exported: Path, place: str) -> None:
     assert PredictSource(str(exported / place), None, trust=False).task.name == exported.name.rstrip("0123456789")
+
+
+def test_a_copy_is_the_same(network: NetworkFolder, tmp_path: Path) -> None:
+    network.copy_to(NetworkFolder(tmp_path / "copy"))
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {"network.json", "weights.npz"}
+    pixels = tf.constant(IMAGES)
+    one, other = (
+        rebuilt(folder, folder.read(), TASKS["classification"]).serve(pixels)["probabilities"]
+        for folder in (network, NetworkFolder(tmp_path / "copy"))
+    )
+    np.testing.assert_array_equal(one, other)
 
 
 def test_paths_are_not_recorded(exported: Path) -> None:

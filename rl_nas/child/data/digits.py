@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from rl_nas.errors import UsageError
+from rl_nas.extras import install_command
 
 TEST_IMAGES = 297
 
@@ -38,9 +39,7 @@ class Digits(tfds.core.GeneratorBasedBuilder):
         try:
             from sklearn.datasets import load_digits
         except ImportError as error:
-            raise UsageError(
-                "--dataset=digits needs scikit-learn; install it with: pip install 'rl_nas[digits]'"
-            ) from error
+            raise UsageError(f"--dataset=digits needs scikit-learn: {install_command('digits')}") from error
         digits = load_digits()
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
         return {

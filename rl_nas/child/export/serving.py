@@ -103,10 +103,7 @@ class Serving(ABC):
         """The complaint about a difference in 32-bit arithmetic above the tolerance, or NaN."""
         if difference <= TOLERANCE:
             return None
-        return (
-            f"differs from the network by {difference:.1e} on {images} images; expected at most {TOLERANCE:.0e}; it is"
-            " left there for inspection; do not use it"
-        )
+        return f"differs from the network by {difference:.1e} on {images} images; expected at most {TOLERANCE:.0e}"
 
     def pixels(self, images: tf.Tensor) -> tf.Tensor:
         """Float pixels of 0 to 255 [batch, height, width, channels] of uint8 images of any size, one for the batch.

@@ -1,7 +1,8 @@
 """Writes a trained network in formats that can be used without rl_nas."""
 
+import importlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.export.serving import Serving
-from rl_nas.errors import RunError, StorageError, UsageError
+from rl_nas.errors import RunError, StorageError, UsageError, first_line
+from rl_nas.extras import install_command
 from rl_nas.store.files import remove_folder, storage_errors
 
 LITE_TYPES = ("float32", "float16", "int8")
@@ -20,6 +22,17 @@ EXTRA, CLASSES, TASK = "assets.extra", "labels.txt", "task.txt"
 
 _BATCH = 16
 """Images of a call when a SavedModel is compared with its network."""
+
+
+def check_converters(formats: Sequence[str]) -> None:
+    """Raises `UsageError` for a format whose converter cannot be imported."""
+    if "onnx" in formats:
+        try:
+            importlib.import_module("rl_nas.child.export.onnx")
+        except Exception as error:  # of other versions than it was made for
+            raise UsageError(
+                f"--format=onnx: tf2onnx cannot be imported ({first_line(error)}): {install_command('onnx')}"
+            ) from error
 
 
 def write_saved_model(serving: Serving, path: Path, extras: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -74,7 +87,7 @@ def write_checked_saved_model(
         The figures of the agreement.
 
     Raises:
-        RunError: the reloaded model computes something else.
+        RunError: the reloaded model computes something else; it is left beside its place.
         StorageError: the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.new")
@@ -85,7 +98,7 @@ def write_checked_saved_model(
         found = in_batches(reloaded.serve, images)
     agreement = serving.compare(found, expected, targets, "float32")
     if agreement.complaint is not None:
-        raise RunError(f"{temporary} {agreement.complaint}")
+        raise RunError(f"{temporary} {agreement.complaint}; it is left there for inspection: do not use it")
     remove_folder(path)
     temporary.rename(path)
     return agreement.figures
@@ -129,15 +142,9 @@ def write_lite(serving: Serving, path: Path, kind: str, images: np.ndarray) -> N
 
 
 def write_onnx(serving: Serving, path: Path) -> None:
-    """Writes an ONNX model: `image`, float pixels of 0 to 255 of the network's size, to predictions.
+    """Writes an ONNX model: `image`, float pixels of 0 to 255 of the network's size, to predictions."""
+    from rl_nas.child.export.onnx import converted  # imports tf2onnx
 
-    Raises:
-        UsageError: tf2onnx is not installed.
-    """
-    try:
-        from rl_nas.child.export.onnx import converted
-    except ImportError as error:
-        raise UsageError("--format=onnx needs tf2onnx and onnxruntime: pip install 'rl_nas[onnx]'") from error
     spec = tf.TensorSpec([None, *serving.image_shape], tf.float32, name="image")
     model = converted(tf.function(serving.predictions, autograph=False).get_concrete_function(spec))
     with storage_errors(path):

@@ -10,6 +10,7 @@ from typing_extensions import override
 from rl_nas.settings import Settings
 from rl_nas.tasks.classification.display import ClassDisplay
 from rl_nas.tasks.classification.head import ClassificationHead
+from rl_nas.tasks.classification.predictor import ClassPredictor
 from rl_nas.tasks.classification.settings import ClassificationSettings
 from rl_nas.tasks.task import Problem, Task
 
@@ -84,3 +85,9 @@ class Classification(Task):
     @override
     def display(self, class_names: Sequence[str], extras: Mapping[str, str]) -> ClassDisplay:
         return ClassDisplay(class_names)
+
+    @override
+    def predictor(
+        self, class_names: Sequence[str], extras: Mapping[str, str], flags: Mapping[str, Any]
+    ) -> ClassPredictor:
+        return ClassPredictor(class_names)

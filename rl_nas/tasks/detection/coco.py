@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rl_nas.errors import UsageError
+from rl_nas.extras import install_command
 from rl_nas.tasks.detection.records import Detections, Truth
 
 MOST = 100
@@ -125,7 +126,7 @@ def _evaluator() -> tuple[Any, Any]:
                 getattr(importlib.import_module(data_module), data),
                 getattr(importlib.import_module(module), evaluator),
             )
-    raise UsageError("--task=detection needs pycocotools for its figures: pip install 'rl_nas[detection]'")
+    raise UsageError(f"--task=detection needs pycocotools for its figures: {install_command('detection')}")
 
 
 def _class_figures(names: Sequence[str]) -> list[str]:
