@@ -43,6 +43,8 @@ _LOOPBACK = "127.0.0.1"
 _LOCAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 """Environment in which Ray, when it is imported, decides that its services listen on `_LOOPBACK` alone, as on systems
 where it has no clusters, and answer only those who know the token."""
+_KEPT = "RAY_ENABLE_UV_RUN_RUNTIME_ENV"
+"""Variable by which Ray, when it is imported, decides whether under `uv run` it sends the working folder to workers."""
 _PATIENCE = 120.0
 """Seconds without room for a single child, after which the search gives up."""
 _START = 900.0
@@ -233,6 +235,7 @@ def _connected(address: str | None) -> Any:
             os.environ.update(_LOCAL)
             os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # of this process and those that it starts
         os.environ["PYTHONPATH"] = python_process.environment()["PYTHONPATH"]
+    os.environ.setdefault(_KEPT, "0")
     try:
         import ray
     except ImportError as error:
@@ -244,7 +247,8 @@ def _connected(address: str | None) -> Any:
             socket.create_connection((host, int(port)), timeout=_ANSWER).close()
         if address is None or not address.startswith("ray://"):
             job = ray.job_config.JobConfig()
-            # As if there were a folder of the job: Ray lets workers import from the working folder first.
+            # As if there were a folder of the job: Ray lets workers import from the working folder first. Clients,
+            # by ray://, send neither its name nor its files.
             vars(job)["_runtime_env_has_working_dir"] = lambda: True
             where["job_config"] = job
         with _kept_signals():

@@ -10,7 +10,7 @@ from typing import Any
 from rl_nas.errors import UsageError
 from rl_nas.networks import layers
 from rl_nas.networks.layer import Layer
-from rl_nas.networks.plan import Plan, Tensor
+from rl_nas.networks.plan import MAX_LAYERS, Plan, Tensor
 
 KINDS: dict[str, type[Layer]] = {
     name: kind for name in layers.__all__ if isinstance(kind := getattr(layers, name), type) and issubclass(kind, Layer)
@@ -23,8 +23,8 @@ _FIELDS: dict[str, dict[str, Any]] = {
 }
 """Fields with their types, by kind."""
 
-_LARGEST_NUMBER, _MOST_LAYERS, _MOST_VALUES = 2**24, 50_000, 2**32
-"""Of a field; of a plan; of the outputs of a plan's layers for one image: reading a stranger's plan must end."""
+_LARGEST_NUMBER, _MOST_VALUES = 2**24, 2**32
+"""Of a field; of the outputs of a plan's layers for one image: reading a stranger's plan must end."""
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
@@ -68,8 +68,8 @@ def _plan(document: Mapping[str, Any]) -> Plan:
     plan = Plan({name: _shape(shape) for name, shape in document["inputs"].items()})
     tensors: dict[int, Tensor] = {tensor.node: tensor for tensor in plan.inputs.values()}
     named: dict[str, Tensor] = {}
-    if len(document["layers"]) > _MOST_LAYERS:
-        raise UsageError(f"it has {len(document['layers'])} layers; expected at most {_MOST_LAYERS}")
+    if len(document["layers"]) > MAX_LAYERS:
+        raise UsageError(f"it has {len(document['layers']):,} layers; expected at most {MAX_LAYERS:,}")
     values = 0
     for place, one in enumerate(document["layers"]):
         name, owner = one["name"], one["weights_of"]

@@ -1,6 +1,7 @@
 """Children on a Ray cluster; two machines are simulated on this one."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -174,23 +175,72 @@ print(outcome.state, os.environ["RAY_AUTH_MODE"])
 """
 
 
-def test_a_cluster_of_this_machine_is_for_this_machine_alone(tmp_path: Path) -> None:
-    """With an address in the environment, to which Ray would connect, another mode, and a trap in the folder."""
-    (tmp_path / "rl_nas").mkdir()
-    (tmp_path / "rl_nas/__init__.py").write_text("raise SystemExit('executed')")
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", LOCAL],
-        cwd=tmp_path,
-        env={**os.environ, **HERE, "RAY_ADDRESS": "192.0.2.1:6379", "RAY_AUTH_MODE": "disabled"},
+def under_uv(code: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Runs code under a process that looks like `uv run`, in a folder with a trap.
+
+    Ray then sends the working folder to its workers, and starts them by uv.
+    """
+    (folder / "rl_nas").mkdir()
+    (folder / "rl_nas/__init__.py").write_text("raise SystemExit('executed')")
+    (folder / "run").write_text('"$PYTHON" -P -c "$CODE"; exit $?')
+    return subprocess.run(
+        ["bash", "-c", "exec -a uv bash run"],
+        cwd=folder,
+        env={**os.environ, **HERE, "PYTHON": sys.executable, "CODE": code, **variables},
         capture_output=True,
         text=True,
         check=False,
         timeout=TIMEOUT,
     )
+
+
+def test_a_cluster_of_this_machine_is_for_this_machine_alone(tmp_path: Path) -> None:
+    """With an address in the environment, to which Ray would connect, another mode, and a trap in the folder."""
+    done = under_uv(LOCAL, tmp_path, RAY_ADDRESS="192.0.2.1:6379", RAY_AUTH_MODE="disabled")
     *listening, last = done.stdout.split("\n")[:-1]
     assert last == "ok token", done.stderr
     assert len(listening) > 3
     assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
+
+
+REMOTE = """
+import os
+import sys
+
+from hostile import DEEDS
+from rl_nas.execution.ray_cluster import RayExecutor
+from rl_nas.execution.worker_process import EvaluatorSpec
+from rl_nas.trial import Job
+
+
+def folders():
+    return [os.getcwd(), *sys.path]
+
+
+with RayExecutor(EvaluatorSpec("hostile:make"), 1, address=os.environ["ADDRESS"]) as pool:
+    import ray
+
+    (outcome,) = pool.run([Job(0, (DEEDS.index("good"), 0), 1)])
+    print(outcome.state, os.getcwd() in ray.get(ray.remote(num_cpus=0)(folders).remote()))
+"""
+
+
+def test_workers_of_a_client_know_nothing_of_its_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", HERE["PYTHONPATH"])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    head = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "ray_client_server_port": port}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        done = under_uv(REMOTE, tmp_path, ADDRESS=f"ray://127.0.0.1:{port}")
+    finally:
+        cluster.shutdown()
+    assert done.stdout == "ok False\n", done.stderr
 
 
 def test_no_cluster_where_one_was_said_to_be() -> None:

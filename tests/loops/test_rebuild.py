@@ -115,17 +115,22 @@ def test_a_state_that_does_not_fit_names_the_remedy(tmp_path: Path, kind: str) -
         run(tmp_path / "t", evolution(), 20)
 
 
+def check_rebuilt(folder: Path) -> None:
+    """Continues the run `t` from its trials alone, and compares it with one that was not broken."""
+    with TrialStore(folder / "t") as store:
+        store.forget()
+    run(folder / "t", evolution(), 20)
+    run(folder / "unbroken", evolution(), 20)
+    assert ending(folder / "t") == ending(folder / "unbroken")
+
+
 def test_a_state_that_is_damaged_names_the_remedy(tmp_path: Path) -> None:
     run(tmp_path / "t", evolution(), 10)
     with closing(sqlite3.connect(tmp_path / "t")) as connection, connection:
         connection.execute("UPDATE checkpoint SET state = substr(state, 1, 100)")
     with pytest.raises(StorageError, match=r"checkpoint of the run, .*; give --resume --rebuild"):
         run(tmp_path / "t", evolution(), 20)
-    with TrialStore(tmp_path / "t") as store:
-        store.forget()
-    run(tmp_path / "t", evolution(), 20)
-    run(tmp_path / "unbroken", evolution(), 20)
-    assert ending(tmp_path / "t") == ending(tmp_path / "unbroken")
+    check_rebuilt(tmp_path)
 
 
 def test_a_state_that_knows_more_than_is_recorded_names_the_remedy(tmp_path: Path) -> None:
@@ -134,8 +139,4 @@ def test_a_state_that_knows_more_than_is_recorded_names_the_remedy(tmp_path: Pat
         connection.execute("DELETE FROM trials WHERE number = 4")
     with pytest.raises(UsageError, match=r"knows 10 trials, not all of which are there; give --resume --rebuild"):
         run(tmp_path / "t", evolution(), 20)
-    with TrialStore(tmp_path / "t") as store:
-        store.forget()
-    run(tmp_path / "t", evolution(), 20)
-    run(tmp_path / "unbroken", evolution(), 20)
-    assert ending(tmp_path / "t") == ending(tmp_path / "unbroken")
+    check_rebuilt(tmp_path)

@@ -10,7 +10,7 @@ from rl_nas.child.network.kinds.catalog import KINDS as BUILT
 from rl_nas.errors import UsageError
 from rl_nas.networks.layers import Add, Conv, Relu
 from rl_nas.networks.network import plan_network
-from rl_nas.networks.plan import Plan
+from rl_nas.networks.plan import MAX_LAYERS, Plan
 from rl_nas.networks.plan_json import KINDS, plan_from_json, plan_to_json
 from rl_nas.networks.settings import NetworkSettings
 
@@ -87,7 +87,7 @@ FIELDS = plan_to_json(small())["layers"][0]["fields"]
         ({**changed(), "inputs": {"image": [8, 8]}}, "it describes no network"),
         ({**changed(), "inputs": {}}, "it describes no network"),
         ({**changed(), "outputs": {"logits": 99}}, "it describes no network"),
-        ({**changed(), "layers": [{}] * 60_000}, "it has 60000 layers"),
+        ({**changed(), "layers": [{}] * (MAX_LAYERS + 1)}, "it has 20,001 layers; expected at most 20,000"),
     ],
 )
 def test_anything_else_is_one_line(document: dict[str, Any], message: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from training_files import DATA, RESULTS
 
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.errors import StorageError, UsageError
@@ -20,17 +21,6 @@ from rl_nas.store.states import pack, unpack
 from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.trial import Measurement, Trial, TrialState
 from rl_nas.workflows.export_source import ExportSource
-
-RESULTS: dict[str, Any] = {
-    "genotype_name": None,
-    "network": {"size": None, "trainable_parameters": 1, "multiply_adds": 2},
-    "train": {"images": 3, "loss": 0.5},
-    "valid": None,
-    "final_test": {"split": "test", "images": 3, "accuracy": 0.5, "top5_accuracy": None},
-    "epochs": 1,
-    "seconds": 1,
-}
-DATA = {"classes": ["a"], "train_images": 1, "valid_images": 1, "mean": [0.5], "deviation": [1]}
 
 
 def exported(folder: Path) -> Any:

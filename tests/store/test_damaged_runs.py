@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from killed_search import SPACE, run
+from training_files import DATA, RESULTS
 
 from rl_nas.checkpoint import Checkpoint
 from rl_nas.early_stopping.child_states import ChildStates
@@ -23,16 +24,6 @@ from rl_nas.strategies.failures import worst
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
 
-RESULTS = {
-    "genotype_name": None,
-    "network": {"size": None, "trainable_parameters": 1, "multiply_adds": 2},
-    "train": {"images": 3, "loss": 0.5},
-    "valid": None,
-    "final_test": {"split": "test", "images": 3, "accuracy": 0.5, "top5_accuracy": None},
-    "epochs": 1,
-    "seconds": 1,
-}
-DATA = {"classes": ["a"], "train_images": 1, "valid_images": 1, "mean": [0.5], "deviation": [1]}
 EPOCH = {"epoch": 1, "step": 10, "seconds": 1.5, "loss": 0.5}
 MANY = 2**26
 
