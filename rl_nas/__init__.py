@@ -35,6 +35,7 @@ from rl_nas.tasks.classification.head import ClassificationHead
 from rl_nas.tasks.task import Task
 from rl_nas.trial import ChildError, Failure, Job, Measurement, Outcome, Trial, TrialState
 from rl_nas.workflows.config import SearchConfig, TrainConfig
+from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 if TYPE_CHECKING:
     from rl_nas.child.network.keras_model import build_model
@@ -93,9 +94,14 @@ __all__ = [
     "train",
 ]
 
-_LAZY = {
+_WITH_TENSORFLOW = {
     **dict.fromkeys(("Controller", "PPO", "Reinforce"), "rl_nas.controller.agent"),
     "build_model": "rl_nas.child.network.keras_model",
+}
+"""The names whose modules import TensorFlow -> these."""
+
+_LAZY = {
+    **_WITH_TENSORFLOW,
     "export": "rl_nas.commands.export",
     "train": "rl_nas.commands.train",
 }
@@ -111,4 +117,6 @@ def __getattr__(name: str) -> Any:
         return version("rl_nas")
     if name not in _LAZY:
         raise AttributeError(f"module 'rl_nas' has no attribute {name!r}")
+    if name in _WITH_TENSORFLOW:
+        load_tensorflow()  # without its start-up messages
     return getattr(importlib.import_module(_LAZY[name]), name)

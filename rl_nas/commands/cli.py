@@ -29,6 +29,11 @@ def run(command: Command, body: Callable[[Parsed], int], argv: Sequence[str], *,
         return _run(command, body, argv, display, only_prints=only_prints)
 
 
+def tell(line: str) -> None:
+    """Prints a line that is no result."""
+    print(printable(line), file=sys.stderr, flush=True)
+
+
 def _run(
     command: Command, body: Callable[[Parsed], int], argv: Sequence[str], display: Display, *, only_prints: bool
 ) -> int:

@@ -20,6 +20,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.store.files import storage_errors
 from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
+from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.export_source import ExportSource
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trust import TrustSettings
@@ -99,6 +100,7 @@ def _exported(parsed: Parsed) -> dict[str, Any]:
             raise UsageError(f"--out={out} holds other files; give a new or an empty folder")
         out.mkdir(parents=True, exist_ok=True)
     load_tensorflow(debug=parsed.group(OutputSettings).debug)
+    cli.tell(device_line(why_cpu="on which the network and its formats are compared"))
     from rl_nas.workflows.export import export_network
 
     return export_network(source, formats, out, settings.images)

@@ -16,6 +16,7 @@ from rl_nas.report.prediction_text import metrics_text
 from rl_nas.settings import Settings, setting
 from rl_nas.tasks.catalog import PREDICT_SETTINGS, check_unread
 from rl_nas.tasks.settings import TaskSettings
+from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.image_files import check_headers, find_images
 from rl_nas.workflows.predict_source import PredictSource
 from rl_nas.workflows.prediction_folder import PredictionFolder
@@ -72,10 +73,11 @@ def _run(parsed: Parsed) -> int:
     groups = [group.from_flags(parsed.values) for group in PREDICT_SETTINGS]
     check_unread(task, groups, own=task.predict_settings)
     predictor = task.predictor(names, source.extras, parsed.values)
-    files = find_images(parsed.words, predictor, lambda line: print(printable(line), file=sys.stderr, flush=True))
+    files = find_images(parsed.words, predictor, cli.tell)
     check_headers(files, predictor)
     folder = None if settings.out is None else PredictionFolder(Path(settings.out), files)
     load_tensorflow(debug=parsed.group(OutputSettings).debug)
+    cli.tell(device_line())
     from rl_nas.workflows.predict import predict_files
 
     width, found, measured = max(len(file.shown) for file in files), dict[str, Any](), dict[str, float]()
