@@ -89,8 +89,8 @@ class LiveLine:
 
     def _render(self) -> Table:
         shown = self._progress
-        row, words = Table.grid(padding=(0, 2)), [*shown.words(), *shown.now()]
-        row.add_row(ProgressBar(total=1, completed=shown.fraction, width=20), *map(Text, map(printable, words)))
+        row, text = Table.grid(padding=(0, 2)), self._text([*shown.words(), *shown.now()])
+        row.add_row(ProgressBar(total=1, completed=shown.fraction, width=20), Text(text))
         return row
 
 
