@@ -25,7 +25,7 @@ from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.plan import Plan
 from rl_nas.one_shot.search import FixedProposals
 from rl_nas.report.health_log import HealthLog
-from rl_nas.report.heartbeat import working
+from rl_nas.report.heartbeat import QUIET, working
 from rl_nas.report.picture import draw_genotype
 from rl_nas.report.search_summary import SearchResult
 from rl_nas.report.tables import counted
@@ -115,7 +115,8 @@ class SearchRun:
         planned = plan_networks(self.config, genotype, opened)
         tell_user(planned.line(self._space))
         self._data = read_images(source)
-        self._setup = set_up(self.config, genotype, opened, self._data, folder, planned=planned)
+        with working("still preparing what children share", first=QUIET):
+            self._setup = set_up(self.config, genotype, opened, self._data, folder, planned=planned)
         self.best = BestChild(folder, self._space.decode)
         self.one_shot: OneShotStage | None = None
         if config.shared:
@@ -204,7 +205,7 @@ class SearchRun:
             raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
         genotype, measured = self._space.decode(best.architecture), best.measurement
         title = f"trial {best.index}, held-out {measured.quality_name} {measured.quality:.4f}"
-        with storage_errors(self.folder.best):
+        with working("still writing the files of the best child"), storage_errors(self.folder.best):
             draw_genotype(genotype, self.folder.best / "cell.png", title=title)
             agreement = self._export(best, title)
         return SearchResult(
