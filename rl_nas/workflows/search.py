@@ -156,8 +156,8 @@ class SearchRun:
         kept = image_cache(pretraining.images, folder.pretraining_images, tell_user) if pretraining else nullcontext()
         with image_cache(self._data, folder.images, tell_user), kept, self._children.executor(config) as executor:
             progress = search_progress(config, trials, recorded, executor, self._time)
-            kept = self._time.kept(lambda: executor.began is not None)
-            with kept, progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
+            timed = self._time.kept(lambda: executor.began is not None)
+            with timed, progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
                 watcher = SearchWatcher(self.best, progress, log, self._time)
                 loop = search_async if config.execution.async_updates else search
