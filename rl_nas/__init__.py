@@ -37,6 +37,7 @@ from rl_nas.tasks.task import Task
 from rl_nas.trial import ChildError, Failure, Job, Measurement, Outcome, Trial, TrialState
 from rl_nas.workflows.config import SearchConfig, TrainConfig
 from rl_nas.workflows.recorded_run import RecordedRun, load_run
+from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 if TYPE_CHECKING:
     from rl_nas.child.network.keras_model import build_model
@@ -98,9 +99,14 @@ __all__ = [
     "train",
 ]
 
-_LAZY = {
+_WITH_TENSORFLOW = {
     **dict.fromkeys(("Controller", "PPO", "Reinforce"), "rl_nas.controller.agent"),
     "build_model": "rl_nas.child.network.keras_model",
+}
+"""The names whose modules import TensorFlow -> these."""
+
+_LAZY = {
+    **_WITH_TENSORFLOW,
     "export": "rl_nas.commands.export",
     "train": "rl_nas.commands.train",
 }
@@ -116,4 +122,6 @@ def __getattr__(name: str) -> Any:
         return version("rl_nas")
     if name not in _LAZY:
         raise AttributeError(f"module 'rl_nas' has no attribute {name!r}")
+    if name in _WITH_TENSORFLOW:
+        load_tensorflow()  # without its start-up messages
     return getattr(importlib.import_module(_LAZY[name]), name)

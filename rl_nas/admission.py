@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from rl_nas.errors import UsageError, first_line, printable
-from rl_nas.trial import ChildError, Failure, Measurement, Reward, TrialState
+from rl_nas.trial import ChildError, ChildProgress, Failure, Measurement, Reward, TrialState
 
 _MOST_METRICS = 100_000
 _LONGEST_NAME = 200
@@ -21,6 +21,8 @@ LARGEST_REWARD = 1e12
 _FAILURES = frozenset(TrialState) - {TrialState.OK}
 _FIELDS = tuple(field.name for field in fields(Measurement))
 _COUNTS = ("parameters", "madds", "epochs")
+_MOST_STEPS = 100_000_000
+"""Of the progress of a child; it cannot tell more often than that."""
 _SECONDS = ("seconds", "latency")
 
 
@@ -72,6 +74,28 @@ def admit_failure(state: object, error: object, log: object = "") -> Failure:
     if not isinstance(state, str) or state not in _FAILURES:
         raise _refused(f"it failed with state {_shown(state)}: {error}")
     return Failure(TrialState(state), one_line(error), last_lines(log))
+
+
+def admit_progress(index: int, told: object, last: ChildProgress | None = None) -> ChildProgress:
+    """The progress of a child: finished steps and all, of which it tells ever more.
+
+    Args:
+        index: number of the trial.
+        told: what its worker sent.
+        last: what was admitted before.
+
+    Raises:
+        ChildError: it is something else, so that a child cannot keep the search busy with messages without end.
+    """
+    counts = [_count("its progress", one) for one in told] if isinstance(told, list) and len(told) == 2 else []
+    if not counts or None in counts:
+        raise _refused(f"its progress is {_shown(told)}; expected two whole numbers")
+    progress = ChildProgress(index, *counts)  # type: ignore[arg-type]
+    grows = last is None or (progress.done > last.done and progress.total == last.total)
+    if not 0 < progress.done <= progress.total <= _MOST_STEPS or not grows:
+        before = "" if last is None else f" after {last.done} of {last.total}"
+        raise _refused(f"its progress is {progress.done} of {progress.total}{before}; expected growing steps")
+    return progress
 
 
 def failure_of(error: BaseException) -> Failure:

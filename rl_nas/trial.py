@@ -58,6 +58,21 @@ class Job:
         return replace(self, epochs=epochs)
 
 
+@dataclass(frozen=True, order=True)
+class ChildProgress:
+    """How far a child is that is evaluated now.
+
+    Attributes:
+        index: number of the trial.
+        done: finished steps, such as epochs.
+        total: steps of the whole evaluation; 0 before the first one is finished, or if the child tells nothing.
+    """
+
+    index: int
+    done: int = 0
+    total: int = 0
+
+
 @dataclass(frozen=True)
 class Measurement:
     """Measurement of one child by an evaluator; only the quality is required.

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.execution.attempt import Evaluator
-from rl_nas.execution.messages import answer
+from rl_nas.execution.messages import answer, progress_to_json
+from rl_nas.execution.progress import tell_progress
 from rl_nas.trial import Job, Measurement
 
 DEEDS = (
@@ -44,6 +45,8 @@ DEEDS = (
     "abort beside a daemon",
     "eat memory elsewhere",
     "kill the keeper",
+    "tell its progress",
+    "forge its progress",
 )
 MIB = 2**20
 _leaked = []
@@ -140,6 +143,15 @@ def misuse(deed: str, folder: Path, job: Job) -> None:
         daemon(folder / f"{job.index}.pid")
         if deed == "abort beside a daemon":
             os.abort()
+    elif deed == "tell its progress":
+        tell_progress(1, 3)
+        while not (folder / f"{job.index}.heard").exists():
+            time.sleep(0.01)
+        tell_progress(3, 3)
+    elif deed == "forge its progress":
+        forged = answer(request_at_work(), progress_to_json(5, 3))
+        connection().sendall(json.dumps(forged).encode() + b"\n")
+        hang()
     elif deed == "kill the keeper":
         os.kill(os.getppid(), signal.SIGKILL)
         hang()

@@ -27,6 +27,7 @@ from rl_nas.settings import MAX_SEED, Settings, setting
 from rl_nas.store.files import check_can_make, make_folder, write_atomically, write_text
 from rl_nas.strategies.catalog import LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trust import TrustSettings
 
@@ -92,6 +93,7 @@ def _run(parsed: Parsed) -> int:
     check_can_make("--out", out)
     if set(strategies) & set(LEARNED):
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        cli.tell(device_line())
     options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
     comparisons = [_compare(table, pair, strategies, max(budgets), settings, options) for pair in pairs]
     _write(comparisons, budgets, out)

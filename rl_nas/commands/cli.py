@@ -35,6 +35,11 @@ def run(
         return _run(command, body, argv, display, only_prints=only_prints)
 
 
+def tell(line: str) -> None:
+    """Prints a line that is no result."""
+    print(printable(line), file=sys.stderr, flush=True)
+
+
 def _run(
     command: Command,
     body: Callable[[Parsed], int],

@@ -82,8 +82,10 @@ class _Watched:
         except OSError as error:
             if error.errno not in _CLOSED:
                 raise
+            if threading.current_thread() is not threading.main_thread():
+                return  # the main thread notices it when it writes
             with contextlib.suppress(OSError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
-            if not self._display.ending and threading.current_thread() is threading.main_thread():
+            if not self._display.ending:
                 self._display.ending = True
                 raise OutputClosedError(of_results=self._of_results) from None

@@ -21,6 +21,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.store.new_folder import new_folder
 from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
+from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.export_source import ExportSource
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trained_models import search_of
@@ -109,6 +110,7 @@ def _exported(parsed: Parsed) -> dict[str, Any]:
         print(printable(found_text(found) + where), file=sys.stderr, flush=True)
     with new_folder(Path(settings.out)) as out:
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        cli.tell(device_line(why_cpu="on which the network and its formats are compared"))
         from rl_nas.workflows.export import export_network
 
         return export_network(source, formats, out, settings.images)

@@ -17,6 +17,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.store.new_folder import new_folder
 from rl_nas.tasks.catalog import PREDICT_SETTINGS, check_unread
 from rl_nas.tasks.settings import TaskSettings
+from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.image_files import check_headers, find_images
 from rl_nas.workflows.predict_source import PredictSource
 from rl_nas.workflows.prediction_folder import PredictionFolder, check_names
@@ -80,12 +81,13 @@ def _run(parsed: Parsed) -> int:
     groups = [group.from_flags(parsed.values) for group in PREDICT_SETTINGS]
     check_unread(task, groups, own=task.predict_settings)
     predictor = task.predictor(names, source.extras, parsed.values)
-    files = find_images(parsed.words, predictor, lambda line: print(printable(line), file=sys.stderr, flush=True))
+    files = find_images(parsed.words, predictor, cli.tell)
     check_headers(files, predictor)
     if settings.out is not None and predictor.draws:
         check_names(files)
     with nullcontext() if settings.out is None else new_folder(Path(settings.out)) as out:
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
+        cli.tell(device_line())
         from rl_nas.workflows.predict import predict_files
 
         folder = None if out is None else PredictionFolder(out)

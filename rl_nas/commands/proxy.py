@@ -18,6 +18,7 @@ from rl_nas.exit_codes import DONE
 from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, parse
 from rl_nas.report.proxy_text import proxy_json, proxy_text
+from rl_nas.report.tables import counted
 from rl_nas.settings import Settings, setting
 from rl_nas.store.json_files import blaming
 from rl_nas.workflows import run_config
@@ -73,8 +74,15 @@ def _run(parsed: Parsed) -> int:
     ways = {name: SearchConfig.from_flags(_with(parsed, name).values) for name in _names(settings.proxies)}
     scores = [] if settings.scores == "none" else names_of(settings.scores, SCORE_NAMES, "scores")
     config.data.required_dataset()
+    if config.run.max_hours is not None:
+        raise UsageError("--max_hours would leave networks out that all ways are compared on; leave it out")
     if not run.resume:
         folder.check_new()
+    on = f"{config.space.space} on {config.data.dataset}"
+    cli.tell(
+        f"proxy: {counted(config.run.trials, 'random network')} of --space={on}, each trained by"
+        f" {counted(1 + len(ways), 'way')}, in {folder.path}"
+    )
     load_tensorflow(debug=parsed.group(OutputSettings).debug)
     from rl_nas.workflows.proxies import FULL, ProxyTraining, check_scores, scored
 

@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from rl_nas.child.data.settings import DIVISION, DataSettings
@@ -23,7 +23,7 @@ from rl_nas.workflows import run_config
 from rl_nas.workflows.checks import check_search, with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
-from rl_nas.workflows.settings import SecondStageSettings
+from rl_nas.workflows.settings import MOST_TRIALS, SecondStageSettings
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ SEARCH = Command(
 )
 
 CHANGEABLE = (
-    *("run_dir", "resume", "rebuild", "trials", "data_dir", "json", "debug"),
+    *("run_dir", "resume", "rebuild", "trials", "max_hours", "data_dir", "json", "debug"),
     *(field.name for field in fields(ExecutionSettings) if field.name not in ("threads_per_worker", "async_updates")),
     *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
 )
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> int:
     output = parsed.group(OutputSettings)
-    given = SearchConfig.from_flags(parsed.values)
+    given = SearchConfig.from_flags(_within_hours(parsed).values)
     folder = given.run.folder
     if not given.run.resume:
         _check_second_stage(given)
@@ -82,6 +82,13 @@ def _run(parsed: Parsed) -> int:
     return _follow(continued, output)
 
 
+def _within_hours(parsed: Parsed) -> Parsed:
+    """The flags of a search that ends with its hours, however many children these are, unless --trials is given."""
+    if parsed.values["max_hours"] is None or "trials" in parsed.given:
+        return parsed
+    return replace(parsed, values={**parsed.values, "trials": MOST_TRIALS})
+
+
 def _prepared(
     config: SearchConfig,
     folder: SearchFolder,
@@ -90,10 +97,20 @@ def _prepared(
     resumed: bool = False,
     asked: Collection[str] = (),
 ) -> "SearchRun":
+    cli.tell(_first_line(config, folder, resumed=resumed))
     load_tensorflow(debug=output.debug)
     from rl_nas.workflows.search import SearchRun
 
     return SearchRun(config, folder, resumed=resumed, debug=output.debug, asked=asked)
+
+
+def _first_line(config: SearchConfig, folder: SearchFolder, *, resumed: bool) -> str:
+    """What is known before anything is loaded."""
+    run = config.run
+    most = [] if run.trials == MOST_TRIALS else [counted(run.trials, "child", "children")]
+    most += [] if run.max_hours is None else [f"at most {run.max_hours:g} hours"]
+    what = f"--space={config.space.space} by --strategy={config.strategy.strategy} on {config.data.dataset}"
+    return f"search: {what}, {', '.join(most)}{', continued' if resumed else ''}, in {folder.path}"
 
 
 def _follow(run: "SearchRun", output: OutputSettings) -> int:

@@ -15,6 +15,7 @@ from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, pa
 from rl_nas.networks.genotypes import load, to_json
 from rl_nas.networks.lookup import find_genotype
 from rl_nas.networks.own_operations import find_operations
+from rl_nas.report.tables import counted
 from rl_nas.report.training_summary import training_text
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
@@ -149,10 +150,20 @@ def _prepared(
     config: TrainConfig, folder: TrainingFolder, genotype: Genotype, debug: bool, asked: Collection[str] = ()
 ) -> "TrainingRun":
     config.operations.check_genotype(genotype)
+    if worker_index(config.devices) == 0:
+        cli.tell(_first_line(config, folder))
     load_tensorflow(debug=debug)
     from rl_nas.workflows.training import TrainingRun
 
     return TrainingRun(config, folder, genotype, asked)
+
+
+def _first_line(config: TrainConfig, folder: TrainingFolder) -> str:
+    """What is known before anything is loaded."""
+    run = config.run
+    name = "a genotype" if run.genotype is None else f"--genotype={run.genotype}"
+    what = f"{name} on {config.data.dataset}, {counted(config.training.epochs, 'epoch')}"
+    return f"train: {what}{', continued' if run.resume else ''}, in {folder.path}"
 
 
 def _resume(parsed: Parsed, folder: TrainingFolder, recorded: dict[str, Any], debug: bool) -> dict[str, Any] | None:

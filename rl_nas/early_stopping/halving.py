@@ -1,8 +1,8 @@
 """Successive halving: the better children of a batch are trained on, again and again."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from rl_nas.admission import reward_of
 from rl_nas.execution import Executor
@@ -22,6 +22,25 @@ class Decisions(Protocol):
         """Deletes the state of a trial that is recorded."""
 
 
+class Rung(NamedTuple):
+    """How far a batch is.
+
+    Attributes:
+        number: of the rung, from 1.
+        rungs: of the batch.
+        finished: children that have come to its end.
+        children: that are trained to it.
+    """
+
+    number: int
+    rungs: int
+    finished: int
+    children: int
+
+    def __str__(self) -> str:
+        return f"rung {self.number}/{self.rungs}: {self.finished}/{self.children} children"
+
+
 class HalvingExecutor:
     """Trains all children of a batch for the epochs of the first rung, the best of them to the next one, and so on.
 
@@ -35,6 +54,7 @@ class HalvingExecutor:
         factor: one child in `factor` reaches the next rung.
         reward: to compare children by.
         decisions: of the last batch.
+        on_rung: called while a batch is decided, with every child; with None when it is.
     """
 
     def __init__(
@@ -44,9 +64,10 @@ class HalvingExecutor:
         factor: float,
         reward: Reward,
         decisions: Decisions,
+        on_rung: Callable[[Rung | None], None] = lambda rung: None,
     ) -> None:
         self._executor, self._rungs, self._factor = executor, rungs, factor
-        self._reward, self._decisions = reward, decisions
+        self._reward, self._decisions, self._on_rung = reward, decisions, on_rung
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Yields the outcomes in the order of their numbers."""
@@ -55,6 +76,7 @@ class HalvingExecutor:
         if not all(job.index in epochs for job in batch):
             epochs, outcomes = self._compete(batch)
             self._decisions.write(epochs)
+            self._on_rung(None)
         unknown = [job.until(epochs[job.index]) for job in batch if job.index not in outcomes]
         outcomes |= {outcome.job.index: outcome for outcome in self._executor.run(unknown)}
         for job in batch:
@@ -66,9 +88,13 @@ class HalvingExecutor:
         reached: dict[int, int] = {}
         outcomes: dict[int, Outcome] = {}
         left = list(batch)
-        for epochs in self._rungs:
+        for number, epochs in enumerate(self._rungs, start=1):
             reached |= {job.index: epochs for job in left}
-            outcomes |= {o.job.index: o for o in self._executor.run([job.until(epochs) for job in left])}
+            self._on_rung(Rung(number, len(self._rungs), 0, len(left)))
+            trained = self._executor.run([job.until(epochs) for job in left])
+            for finished, outcome in enumerate(trained, start=1):
+                outcomes[outcome.job.index] = outcome
+                self._on_rung(Rung(number, len(self._rungs), finished, len(left)))
             values = {job.index: self._value(outcomes[job.index]) for job in left}
             best_first = sorted(left, key=lambda job: (-values[job.index], job.index))
             succeeded = [job for job in best_first if values[job.index] > -math.inf]

@@ -1,11 +1,11 @@
 """The executor of a search's children: repeats failed ones, stops hopeless ones."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.executor import EarlyStoppingExecutor, ForgettingExecutor
-from rl_nas.early_stopping.halving import HalvingExecutor
+from rl_nas.early_stopping.halving import HalvingExecutor, Rung
 from rl_nas.early_stopping.thresholds import EarlyStopSettings, rungs, thresholds
 from rl_nas.execution import Executor
 from rl_nas.execution.settings import ExecutionSettings
@@ -24,6 +24,7 @@ def supervised(
     reward: Reward,
     lag: int,
     seeds: int = 1,
+    on_rung: Callable[[Rung | None], None] = lambda rung: None,
 ) -> Executor:
     """Adds retries, early stopping and the removal of what is kept of children to an executor.
 
@@ -37,6 +38,7 @@ def supervised(
         reward: what is maximized.
         lag: proposals between two updates of the strategy.
         seeds: trainings of a child; finished ones are kept until it is recorded.
+        on_rung: called while a batch is halved; see `HalvingExecutor`.
     """
     kept = ChildStates(states)
     if settings.rule == "halving" or seeds > 1:
@@ -44,7 +46,8 @@ def supervised(
             kept.forget(trial.index)
     if settings.rule == "halving":
         steps = rungs(settings, epochs)
-        return HalvingExecutor(SupervisedExecutor(executor, execution), steps, settings.factor, reward, kept)
+        attempts = SupervisedExecutor(executor, execution)
+        return HalvingExecutor(attempts, steps, settings.factor, reward, kept, on_rung)
     stopping = EarlyStoppingExecutor(executor, lambda curves: thresholds(curves, settings), recorded, lag=lag)
     whole = SupervisedExecutor(stopping, execution)
     return whole if seeds == 1 else ForgettingExecutor(whole, kept.forget)

@@ -20,8 +20,8 @@ DEVIATION = "_deviation"
 class SingleTraining(Protocol):
     """Measures a child by one training: `rl_nas.evaluation.trained_child.TrainedChildEvaluator`."""
 
-    def __call__(self, job: Job, *, passed: bool = False) -> Measurement:
-        """Trains the child of a job, which has passed the filter already or not."""
+    def __call__(self, job: Job, *, number: int = 0) -> Measurement:
+        """Trains the child of a job; `number` of its trainings, from 0: only in the first one the filter is asked."""
 
 
 class Finished(Protocol):
@@ -65,7 +65,7 @@ class RepeatedTraining:
         weights = kept["weights"]
         for number in range(len(measured), self._seeds):
             training = replace(job, seed=training_seed(job.seed, number))
-            one = self._train(training, passed=number > 0)
+            one = self._train(training, number=number)
             if not measured or one.quality > max(before.quality for before in measured):
                 weights = self._weights
             measured.append(one)

@@ -40,6 +40,8 @@ from rl_nas.tasks.networks import Networks
 from rl_nas.trial import ChildError, Job, Measurement, TrialState
 
 OnChild = Callable[[Job, Measurement, FlatModel], None]
+OnEpoch = Callable[[int, int, int], None]
+"""Is called with the number of a child's training, from 0, its finished epochs, and those that it shall have."""
 
 
 class States(Protocol):
@@ -57,9 +59,9 @@ class TrainedChildEvaluator:
 
     Children are what `build` makes of a plan and a seed. They start from the weights that `start` has for a genotype,
     and from random ones elsewhere. `backbone` is the cost of theirs if it is not in their plans. `on_child` is called
-    with every trained child before it is dropped. With `latency`, the latency of an image is measured too. Children
-    over the `limits` are not built, those that the filter refuses are not trained, those below their job's thresholds
-    are stopped. With `states`, stopped children continue when they are evaluated again.
+    with every trained child before it is dropped, `on_epoch` after every epoch. With `latency`, the latency of an image
+    is measured too. Children over the `limits` are not built, those that the filter refuses are not trained, those
+    below their job's thresholds are stopped. With `states`, stopped children continue when they are evaluated again.
     """
 
     def __init__(
@@ -79,11 +81,13 @@ class TrainedChildEvaluator:
         early_stop: EarlyStopSettings = EarlyStopSettings(),
         states: States | None = None,
         on_child: OnChild = lambda job, measurement, child: None,
+        on_epoch: OnEpoch = lambda number, done, epochs: None,
     ) -> None:
         self._space, self._data, self._networks = space, data, networks
         self._training, self._augmentation = training, augmentation
         self._build, self._backbone = build, backbone
-        self._start, self._latency, self._limits, self._on_child = start, latency, limits, on_child
+        self._start, self._latency, self._limits = start, latency, limits
+        self._on_child, self._on_epoch = on_child, on_epoch
         self._early_stop, self._states = early_stop, states
         self._objective = networks.task.objective(networks.problem)
         self._filter = None
@@ -95,19 +99,19 @@ class TrainedChildEvaluator:
         gc.collect()
         gc.freeze()
 
-    def __call__(self, job: Job, *, passed: bool = False) -> Measurement:
+    def __call__(self, job: Job, *, number: int = 0) -> Measurement:
         """Trains the child of a job.
 
         Args:
             job: the request.
-            passed: do not ask the filter; it was asked with another seed.
+            number: of this training of the child, from 0; only in the first one the filter is asked.
 
         Raises:
             ChildError: its loss is not finite, it ran out of memory, it exceeds the limits, or the filter refuses it.
             UsageError: it cannot be built.
         """
         try:
-            return self._train(job, passed)
+            return self._train(job, number)
         except DivergedError as error:
             raise ChildError(TrialState.NAN, str(error)) from error
         except tf.errors.ResourceExhaustedError as error:
@@ -133,7 +137,7 @@ class TrainedChildEvaluator:
             with contextlib.suppress(UsageError):  # some spaces hold networks that cannot be built
                 yield self.plan(self._space.sample(rng))
 
-    def _train(self, job: Job, passed: bool) -> Measurement:
+    def _train(self, job: Job, number: int) -> Measurement:
         started = time.monotonic()
         cost = self._cost(job.architecture)
         plan = self.plan(job.architecture, training_steps(self._training, self._data.train_examples))
@@ -141,13 +145,13 @@ class TrainedChildEvaluator:
         kept = self._kept(job)
         if kept is not None:
             started -= kept["seconds"]
-        elif self._filter is not None and not passed:
+        elif self._filter is not None and number == 0:
             self._filter.check(self.plan(job.architecture), job.seed)
         child = self._build(plan, job.seed)
         start = self._start(self._space.decode(job.architecture))
         child.load(start.weights)
         with quick_start():
-            measured = self._train_and_evaluate(child, plan, job, kept, started)
+            measured = self._train_and_evaluate(child, plan, job, kept, started, number)
         measurement = Measurement.of(
             {**measured[-1], **start.metrics},
             parameters=cost.trainable,
@@ -166,7 +170,7 @@ class TrainedChildEvaluator:
         return kept if whole else None  # states of 0.1.0 have no named metrics: the child is trained again
 
     def _train_and_evaluate(
-        self, child: FlatModel, plan: Plan, job: Job, kept: State | None, started: float
+        self, child: FlatModel, plan: Plan, job: Job, kept: State | None, started: float, number: int
     ) -> list[dict[str, float]]:
         """Trains to the end, or as long as the job says; from a saved state if there is one.
 
@@ -174,8 +178,9 @@ class TrainedChildEvaluator:
             The metrics after every epoch if children may be stopped by them, otherwise only the final ones.
         """
         trainer = ChildTrainer(child, self._objective, self._data, self._training, self._augmentation, job.seed)
+        epochs = job.epochs or self._training.epochs
         if not self._early_stop.measures:
-            trainer.train()
+            trainer.train(lambda: self._on_epoch(number, trainer.epoch, epochs))
             return [self._metrics(plan, child.infer)]
         measured: list[dict[str, float]] = []
         if kept is not None:
@@ -186,6 +191,7 @@ class TrainedChildEvaluator:
                 return measured[: job.epochs]
 
         def stop() -> bool:
+            self._on_epoch(number, trainer.epoch, epochs)
             measured.append(self._metrics(plan, trainer.infer))
             short = falls_short(_curve(measured), job.thresholds, self._early_stop.rule)
             ends = short or len(measured) == job.epochs

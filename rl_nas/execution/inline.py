@@ -1,10 +1,12 @@
 """Runs children one after the other in this process, for debugging: a child that ends it ends the search."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import Self
 
 from rl_nas.execution.attempt import Evaluator, attempt
-from rl_nas.trial import Job, Outcome
+from rl_nas.execution.progress import listening
+from rl_nas.trial import ChildProgress, Job, Outcome
 
 
 class InlineExecutor:
@@ -12,7 +14,8 @@ class InlineExecutor:
 
     def __init__(self, evaluator: Evaluator) -> None:
         self._evaluator = evaluator
-        self._busy = 0
+        self._running: ChildProgress | None = None
+        self._began: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -23,12 +26,28 @@ class InlineExecutor:
     @property
     def workers(self) -> tuple[int, int]:
         """Busy workers, and all workers."""
-        return self._busy, 1
+        return int(self._running is not None), 1
+
+    @property
+    def running(self) -> list[ChildProgress]:
+        """How far the child is that is evaluated now."""
+        return [] if self._running is None else [self._running]
+
+    @property
+    def began(self) -> float | None:
+        """When the first child began, by time.monotonic; None: none has."""
+        return self._began
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Yields outcomes in the order of the jobs."""
         for job in jobs:
-            self._busy = 1
-            outcome = attempt(self._evaluator, job)
-            self._busy = 0
+            self._began = self._began or time.monotonic()
+            self._running = ChildProgress(job.index)
+            with listening(self._hear):
+                outcome = attempt(self._evaluator, job)
+            self._running = None
             yield outcome
+
+    def _hear(self, done: int, total: int) -> None:
+        if self._running is not None:
+            self._running = ChildProgress(self._running.index, done, total)

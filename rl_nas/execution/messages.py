@@ -1,7 +1,7 @@
 """Messages between drivers and workers, as JSON: architectures there, measurements back.
 
 Every request has a nonce. An answer repeats it with the number of the trial: what a child of another job says, or
-anything else that arrives, is no answer.
+anything else that arrives, is no answer. Before the last answer, the outcome, others may tell the child's progress.
 """
 
 import secrets
@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from rl_nas.admission import admit_failure, admit_measurement, last_lines, one_line
+from rl_nas.admission import admit_failure, admit_measurement, admit_progress, last_lines, one_line
 from rl_nas.errors import RunError, StorageError, UsageError, first_line
-from rl_nas.trial import ChildError, Job, Outcome, TrialState
+from rl_nas.trial import ChildError, ChildProgress, Job, Outcome, TrialState
 
 SEARCH_ERRORS = (UsageError, StorageError, RunError)
 """Errors of the search, not of a child: they are sent as such."""
+
+_PROGRESS = "progress"
 
 GARBLED = "wrote to the connection between its worker and the search"
 """The failure of a child during which something came that is no answer."""
@@ -56,6 +58,25 @@ def is_answer(message: Mapping[str, Any], request: Mapping[str, Any] | None) -> 
     """Whether a message is the answer to a request."""
     mark = ("index", "nonce")
     return request is not None and [message.get(name) for name in mark] == [answer(request, {})[name] for name in mark]
+
+
+def progress_to_json(done: int, total: int) -> dict[str, Any]:
+    """The progress of a child as a JSON value, the content of an answer that is not the last one."""
+    return {_PROGRESS: [done, total]}
+
+
+def progress_from_json(job: Job, answered: Mapping[str, Any], last: ChildProgress | None) -> ChildProgress | None:
+    """The progress of a job's child from an answer; None: it is the last answer.
+
+    Args:
+        job: the request.
+        answered: an answer to it.
+        last: the progress that was answered before.
+
+    Raises:
+        ChildError: it is no progress; this is the child's failure.
+    """
+    return admit_progress(job.index, answered[_PROGRESS], last) if _PROGRESS in answered else None
 
 
 def outcome_to_json(outcome: Outcome) -> dict[str, Any]:

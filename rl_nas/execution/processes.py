@@ -9,10 +9,10 @@ from typing import Self
 from rl_nas.errors import RunError, StorageError
 from rl_nas.execution.keeper import descendants
 from rl_nas.execution.memory import memory_of, memory_per_worker, process_tree
-from rl_nas.execution.messages import GARBLED, error_from_json, outcome_from_json
+from rl_nas.execution.messages import GARBLED, error_from_json, outcome_from_json, progress_from_json
 from rl_nas.execution.settings import START_TIMEOUT
 from rl_nas.execution.worker_process import EvaluatorSpec, WorkerProcess
-from rl_nas.trial import ChildError, Failure, Job, Outcome, TrialState
+from rl_nas.trial import ChildError, ChildProgress, Failure, Job, Outcome, TrialState
 from rl_nas.units import GIB
 
 _CHECK_INTERVAL = 0.25
@@ -65,6 +65,16 @@ class ProcessExecutor:
     def workers(self) -> tuple[int, int]:
         """Busy workers, and all workers."""
         return sum(slot.job is not None for slot in self._slots), len(self._slots)
+
+    @property
+    def running(self) -> list[ChildProgress]:
+        """How far the children are that are evaluated now."""
+        return [slot.progress or ChildProgress(job.index) for slot in self._slots if (job := slot.job) is not None]
+
+    @property
+    def began(self) -> float | None:
+        """When the first child began, by time.monotonic; None: none has, as no worker is ready."""
+        return min((slot.began for slot in self._slots if slot.began is not None), default=None)
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Yields the outcome of every job as they finish; takes a job only when a worker is free for it.
@@ -121,6 +131,8 @@ class _Slot:
     Attributes:
         job: None when it is idle.
         since: when the job began, or its worker if that is not ready yet, seconds.
+        began: when the first job began.
+        progress: what the job's child has told of itself.
     """
 
     def __init__(self, spec: EvaluatorSpec, environment: Mapping[str, str], selector: selectors.BaseSelector) -> None:
@@ -129,6 +141,8 @@ class _Slot:
         self._failed_starts = 0
         self.job: Job | None = None
         self.since = 0.0
+        self.began: float | None = None
+        self.progress: ChildProgress | None = None
 
     @property
     def children(self) -> int:
@@ -146,7 +160,7 @@ class _Slot:
 
     def give(self, job: Job) -> None:
         """Starts a job, in a new worker if there is none."""
-        self.job = job
+        self.job, self.progress = job, None
         if self._worker is None:
             self.since = time.monotonic()
             self._worker = WorkerProcess(self._spec, self._environment)
@@ -175,7 +189,7 @@ class _Slot:
             if not worker.ready:
                 self._started(message)
             elif worker.answers(message):
-                found = self._finish(message)
+                found = self._answered(worker, message)
             elif found is None:
                 return self.fail(TrialState.CRASHED, GARBLED)
             else:
@@ -206,7 +220,22 @@ class _Slot:
         assert self._worker is not None
         if self.job is not None:
             self.since = time.monotonic()
+            self.began = self.began or self.since
             self._worker.send(self.job)
+
+    def _answered(self, worker: WorkerProcess, message: Mapping[str, object]) -> "tuple[_Slot, Outcome] | None":
+        """Notes the progress of the child, or returns its outcome."""
+        assert self.job is not None
+        try:
+            progress = progress_from_json(self.job, message, self.progress)
+        except ChildError as wrong:
+            worker.answered()
+            return self.fail(wrong.state, str(wrong))
+        if progress is not None:
+            self.progress = progress
+            return None
+        worker.answered()
+        return self._finish(message)
 
     def _finish(self, message: Mapping[str, object]) -> "tuple[_Slot, Outcome] | None":
         assert self._worker is not None

@@ -31,7 +31,7 @@ from rl_nas.execution.messages import (
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.extras import install_command
-from rl_nas.trial import ChildError, Job, Outcome, TrialState
+from rl_nas.trial import ChildError, ChildProgress, Job, Outcome, TrialState
 
 _WAIT = 0.5
 """Most seconds of waiting for finished children between two checks of the cluster."""
@@ -90,6 +90,7 @@ class RayExecutor:
         self._idle: list[Any] = []
         self._working: dict[Any, tuple[Any, Job, Mapping[str, Any]]] = {}
         self._looked, self._lonely = -_GROW, time.monotonic()
+        self._began: float | None = None
         self._refusal = ""
 
     def __enter__(self) -> Self:
@@ -105,6 +106,16 @@ class RayExecutor:
         """Busy workers, and all workers that are ready."""
         return len(self._working), len(self._working) + len(self._idle)
 
+    @property
+    def running(self) -> list[ChildProgress]:
+        """The children that are evaluated now; they tell nothing of themselves."""
+        return [ChildProgress(job.index) for _, job, _ in list(self._working.values())]
+
+    @property
+    def began(self) -> float | None:
+        """When the first child was sent to a worker, by time.monotonic; None: none was."""
+        return self._began
+
     def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
         """Yields the outcome of every job as they finish; takes a job only when a worker is free for it.
 
@@ -118,6 +129,7 @@ class RayExecutor:
                 while self._idle and (job := next(jobs, None)) is not None:
                     actor = self._idle.pop()
                     asked = request(job)
+                    self._began = self._began or time.monotonic()
                     self._working[actor.run.remote(asked)] = actor, job, asked
                 if self._idle and not self._working:
                     return

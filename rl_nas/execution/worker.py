@@ -19,12 +19,21 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.execution.attempt import Evaluator, attempt
 from rl_nas.execution.keeper import PR_SET_PDEATHSIG, prctl
-from rl_nas.execution.messages import SEARCH_ERRORS, answer, error_to_json, job_from_json, outcome_to_json
+from rl_nas.execution.messages import (
+    SEARCH_ERRORS,
+    answer,
+    error_to_json,
+    job_from_json,
+    outcome_to_json,
+    progress_to_json,
+)
+from rl_nas.execution.progress import listening
 from rl_nas.trial import ChildError, Job, Measurement
 
 
@@ -39,6 +48,11 @@ def main(descriptor: int, parent: int) -> None:
         sys.stderr.flush()
         connection.sendall(json.dumps(document).encode() + b"\n")
 
+    def tell(request: dict[str, Any], done: int, total: int) -> None:
+        if os.getpid() == process:  # not by what a child has forked
+            send(answer(request, progress_to_json(done, total)))
+
+    process = os.getpid()
     start = json.loads(next(lines))
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(lines, requests), daemon=True).start()
@@ -47,10 +61,10 @@ def main(descriptor: int, parent: int) -> None:
     except SEARCH_ERRORS as error:
         return send(error_to_json(error))
     send({"ready": True})
-    process = os.getpid()
     while True:
         request = requests.get()
-        content = _evaluate(evaluator, job_from_json(request["job"]))
+        with listening(partial(tell, request)):
+            content = _evaluate(evaluator, job_from_json(request["job"]))
         if os.getpid() != process:  # a child has forked, and both processes return
             os._exit(0)
         send(answer(request, content))

@@ -90,11 +90,12 @@ class WorkerProcess:
         self._send(self._request)
 
     def answers(self, message: Mapping[str, Any]) -> bool:
-        """Whether a message is the answer to the last job; there is one answer."""
-        if not is_answer(message, self._request):
-            return False
+        """Whether a message is an answer to the last job, of which there are none after the last one."""
+        return is_answer(message, self._request)
+
+    def answered(self) -> None:
+        """Notes that the last answer to the last job has come."""
         self._request = None
-        return True
 
     def messages(self) -> list[dict[str, Any]]:
         """Messages that have arrived.

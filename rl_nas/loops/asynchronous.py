@@ -7,6 +7,7 @@ from rl_nas.checkpoint import restoring
 from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
 from rl_nas.loops.finished import FinishedSearch
+from rl_nas.loops.stopping import never
 from rl_nas.loops.synchronous import Store, end, finish
 from rl_nas.loops.updates import Updates, Watcher
 from rl_nas.spaces.decisions import Architecture
@@ -29,6 +30,7 @@ def search_async(
     health: HealthSettings = HealthSettings(),
     failures: FailureRule = worst,
     watcher: Watcher = Watcher(),
+    stop: Callable[[], bool] = never,
 ) -> FinishedSearch:
     """Runs a search that gives a free worker a new proposal at once; the strategy learns from the arrived trials.
 
@@ -41,7 +43,7 @@ def search_async(
         UsageError: the run has trials, but its strategy has no state to go on from.
     """
     updates = Updates(strategy, store, health, failures, watcher)
-    flight = _InFlight(strategy, store, updates, trials, batch_size, seed, key)
+    flight = _InFlight(strategy, store, updates, trials, batch_size, seed, key, stop)
     while flight.goes_on:
         for outcome in executor.run(flight.jobs()):
             trial = finish(outcome, reward)
@@ -63,7 +65,9 @@ class _InFlight:
         batch_size: int,
         seed: int,
         key: Callable[[Architecture], str],
+        stop: Callable[[], bool],
     ) -> None:
+        self._stop = stop
         self._strategy, self._updates = strategy, updates
         self._trials, self._batch_size, self._seed, self._key = trials, batch_size, seed, key
         self._collapsed = False
@@ -94,7 +98,7 @@ class _InFlight:
     @property
     def goes_on(self) -> bool:
         """Whether any work is left."""
-        return not self._collapsed and (self._left or bool(self._flying))
+        return not self._collapsed and (self._left or bool(self._flying)) and not self._stop()
 
     @property
     def _left(self) -> bool:
@@ -104,9 +108,11 @@ class _InFlight:
     def jobs(self) -> Iterator[Job]:
         """Jobs, proposed on demand; ends when every further proposal is known or in flight."""
         for index, architecture in sorted(self._flying.items()):
+            if self._stop():
+                return
             yield self._job(index, architecture)
         vain = 0
-        while not self._collapsed and self._left and vain < self._batch_size:
+        while not self._collapsed and self._left and vain < self._batch_size and not self._stop():
             job = self._propose()
             vain = 0 if job else vain + 1
             if job:

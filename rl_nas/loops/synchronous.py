@@ -9,6 +9,7 @@ from rl_nas.checkpoint import REBUILD, Checkpoint
 from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
 from rl_nas.loops.finished import FinishedSearch
+from rl_nas.loops.stopping import Gate, never
 from rl_nas.loops.updates import Updates, Watcher
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Strategy
@@ -49,8 +50,9 @@ def search(
     health: HealthSettings = HealthSettings(),
     failures: FailureRule = worst,
     watcher: Watcher = Watcher(),
+    stop: Callable[[], bool] = never,
 ) -> FinishedSearch:
-    """Runs a search until `trials` children are recorded.
+    """Runs a search until `trials` children are recorded, or `stop` says so.
 
     A network that was evaluated before is not evaluated again, and does not count: the strategy is shown its
     trial. Trials that the store already holds are not evaluated again either: calling this with the store of
@@ -69,6 +71,9 @@ def search(
         health: when proposals count as collapsed, and what to do then.
         failures: what the strategy is shown of children that failed.
         watcher: told of every trial, update and collapse, and of the end.
+        stop: whether no further child may begin, such as when a budget of time is spent; asked before the first child
+            of a batch and whenever one has ended. Those that run then are recorded; another call goes on as if the
+            search had not been stopped.
 
     Returns:
         The trials in the store, the best of them, and the failures by kind.
@@ -84,11 +89,17 @@ def search(
         batch = [(key(architecture), architecture) for architecture in strategy.propose(batch_size)]
         jobs = _new_jobs(batch, known, trials, seed)
         finished = store.recall(jobs)
-        for outcome in executor.run(job for job in jobs if job.index not in finished):
+        left, gate = [job for job in jobs if job.index not in finished], Gate(stop)
+        if left and gate.closed:
+            break
+        for outcome in executor.run(gate.let_in(left)):
             trial = finish(outcome, reward)
             store.record(trial)
             finished[trial.index] = trial
             watcher.trial(trial, updates.figures())
+            gate.ask()
+        if len(finished) < len(jobs):
+            break  # stopped in the batch, which is proposed again when the run is continued
         known |= {key(job.architecture): finished[job.index] for job in jobs}
         observed, names = list(_observed(batch, known, jobs)), [name for name, _ in batch]
         if not updates.learn(observed, names, len(jobs), shown=len(known) >= len(recorded)):

@@ -14,6 +14,7 @@ import numpy as np
 from rl_nas.admission import failure_of, reward_of
 from rl_nas.checkpoint import Checkpoint, State, restoring
 from rl_nas.errors import RunError
+from rl_nas.loops.stopping import never
 from rl_nas.loops.updates import CheckpointStore
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Resumable, Sampling, Strategy
@@ -83,7 +84,9 @@ def train_one_shot(
     batch_size: int,
     failures: FailureRule = worst,
     on_epoch: Callable[[int, Mapping[str, float]], None] = lambda epoch, figures: None,
-) -> None:
+    on_update: Callable[[int], None] = lambda update: None,
+    stop: Callable[[], bool] = never,
+) -> int:
     """Trains shared weights and the strategy in turn; continues after the last epoch that was saved.
 
     Args:
@@ -99,6 +102,11 @@ def train_one_shot(
         failures: what the strategy is shown of networks that cannot be built.
         on_epoch: called with every epoch's number and figures, and with the last ones again if a run is continued: it
             may have been interrupted before the call.
+        on_update: called with the number of every finished update of an epoch, from 1.
+        stop: asked before every epoch whether it and the others may no longer begin; another call goes on with them.
+
+    Returns:
+        The number of finished epochs.
     """
     if last is not None:
         with restoring("the state of the shared weights"):
@@ -106,6 +114,8 @@ def train_one_shot(
             supernet.restore(last.state["supernet"])
         on_epoch(last.updates - 1, last.state["figures"])
     for epoch in range(last.updates if last else 0, epochs):
+        if stop():
+            return epoch
         drawn = _drawn(strategy, supernet, supernet.steps)
         figures = {"loss": supernet.train(epoch, drawn)}
         rewards: list[float] = []
@@ -113,6 +123,7 @@ def train_one_shot(
             batch = enumerate(strategy.propose(batch_size))
             trials = [_trial(supernet, reward, number, a, (epoch, update, number)) for number, a in batch]
             strategy.observe(failures(trials))
+            on_update(update + 1)
             rewards += [trial.reward for trial in trials if trial.reward is not None]
         if rewards:
             figures["mean_reward"] = float(np.mean(rewards))
@@ -120,6 +131,7 @@ def train_one_shot(
         state = {"strategy": strategy.state(), "supernet": supernet.state(), "figures": figures}
         keeper.save(Checkpoint(epoch + 1, 0, state))
         on_epoch(epoch, figures)
+    return epochs
 
 
 def rank(

@@ -30,6 +30,7 @@ class TrainedSupernet:
         augmentation: of the training images.
         limits: of the networks' size.
         seed: of all randomness.
+        on_step: called with the number of every finished train step of an epoch, from 1, and of all of them.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class TrainedSupernet:
         *,
         limits: LimitSettings = LimitSettings(),
         seed: int = 0,
+        on_step: Callable[[int, int], None] = lambda done, steps: None,
     ) -> None:
+        self._on_step = on_step
         self._plan, self._limits, self._metric, self._seed = plan, limits, metric, seed
         self._epochs, self._held_out = training.epochs, len(data.valid_images)
         self._trainer = OneShotTrainer(data, objective, training, augmentation, seed)
@@ -64,6 +67,7 @@ class TrainedSupernet:
             architecture, indices = pair
             plan = self._plan(architecture, self._epochs * self.steps)
             losses.append(self._trainer.step(plan, number, indices))
+            self._on_step(len(losses), self.steps)
             if not np.isfinite(losses[-1]):
                 raise RunError(
                     f"the loss of the shared weights is {losses[-1]} in epoch {epoch + 1}; start again with a lower"

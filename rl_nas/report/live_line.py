@@ -1,9 +1,8 @@
 """A progress display: one line that is redrawn on a terminal; separate lines elsewhere."""
 
 import sys
-import time
 from collections.abc import Mapping
-from types import TracebackType
+from contextlib import ExitStack
 from typing import Protocol, Self, TextIO
 
 from rich.console import Console
@@ -13,21 +12,21 @@ from rich.table import Table
 from rich.text import Text
 
 from rl_nas.errors import printable
+from rl_nas.report.heartbeat import QUIET, Heartbeat
 
 
 class Progress(Protocol):
     """The state of a long task."""
 
     @property
-    def total(self) -> int:
-        """Number of steps."""
-
-    @property
-    def done(self) -> int:
-        """Number of finished steps."""
+    def fraction(self) -> float:
+        """The part of the task that is done, from 0 to 1."""
 
     def words(self) -> list[str]:
-        """The state, part by part."""
+        """The state, part by part; another thread may ask for it."""
+
+    def now(self) -> list[str]:
+        """What is being done at the moment, which changes between two lines; part by part."""
 
 
 class LiveLine:
@@ -36,78 +35,65 @@ class LiveLine:
     Args:
         progress: the state to show.
         stream: where to show it; None: the standard error of this moment, which notebooks and tests replace.
+        every: seconds after which there is a further line while nothing happens, if it is not redrawn.
     """
 
-    def __init__(self, progress: Progress, stream: TextIO | None = None) -> None:
+    def __init__(self, progress: Progress, stream: TextIO | None = None, *, every: float = QUIET) -> None:
         self._progress, self._stream = progress, stream or sys.stderr
         self._live: Live | None = None
+        self._heartbeat = Heartbeat(self._still, first=every, every=every)
+        self._exit = ExitStack()
 
     def __enter__(self) -> Self:
         if self._stream.isatty():
             console = Console(file=self._stream)
             self._live = Live(console=console, get_renderable=self._render, refresh_per_second=2)
             self._live.start(refresh=True)
+            self._exit.callback(self._live.stop)
+        else:
+            self._exit.enter_context(self._heartbeat)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
+    def __exit__(self, *raised: object) -> None:
+        self._exit.close()
 
     def show(self) -> None:
         """Prints the line if it is not redrawn."""
         if self._live is None:
-            print("  ".join(self._words()), file=self._stream, flush=True)
+            self._print(self._text(self._progress.words()))
+
+    def tell(self, message: str, style: str | None = None) -> None:
+        """Shows a line, above the live one if there is one."""
+        if self._live is not None:
+            self._live.console.print(message, style=style, highlight=False, markup=False)
+        else:
+            self._print(message)
 
     def warn(self, message: str) -> None:
         """Shows a warning, above the live line if there is one."""
-        if self._live is not None:
-            self._live.console.print(f"warning: {message}", style="yellow", highlight=False, markup=False)
-        else:
-            print(f"warning: {message}", file=self._stream, flush=True)
+        self.tell(f"warning: {message}", "yellow")
 
-    def _words(self) -> list[str]:
+    def _still(self) -> None:
+        self._write(f"still {self._text([*self._progress.words(), *self._progress.now()])}")
+
+    def _print(self, line: str) -> None:
+        self._write(line)
+        self._heartbeat.happened()
+
+    def _write(self, line: str) -> None:
+        print(f"{line}\n", end="", file=self._stream, flush=True)  # at once: two threads print
+
+    def _text(self, words: list[str]) -> str:
         """Names of classes are among them, which are a stranger's."""
-        return [printable(word) for word in self._progress.words()]
+        return "  ".join(map(printable, words))
 
     def _render(self) -> Table:
         shown = self._progress
-        row = Table.grid(padding=(0, 2))
-        row.add_row(ProgressBar(total=shown.total, completed=shown.done, width=20), *map(Text, self._words()))
+        row, text = Table.grid(padding=(0, 2)), self._text([*shown.words(), *shown.now()])
+        row.add_row(ProgressBar(total=1, completed=shown.fraction, width=20), Text(text))
         return row
-
-
-class Pace:
-    """The speed of a task, measured since the creation of this object.
-
-    Args:
-        done: steps that were done before, which do not count.
-    """
-
-    def __init__(self, done: int = 0) -> None:
-        self._before, self._began = done, time.monotonic()
-
-    def seconds_each(self, done: int) -> float | None:
-        """Mean seconds of a step; None before the first."""
-        fresh = done - self._before
-        return (time.monotonic() - self._began) / fresh if fresh else None
-
-    def left(self, done: int, total: int) -> str:
-        """The time left, in words."""
-        seconds = self.seconds_each(done)
-        return f"{clock(None if seconds is None else seconds * (total - done))} left"
 
 
 def figure_words(figures: Mapping[str, float]) -> list[str]:
     """Figures, without those of single decisions: these have a slash in their names and are too many for a line."""
     return [f"{name} {value:.3g}" for name, value in figures.items() if "/" not in name]
-
-
-def clock(seconds: float | None) -> str:
-    """A time as H:MM:SS or M:SS."""
-    if seconds is None:
-        return "-:--"
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, secs = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"

@@ -4,7 +4,12 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
-from rl_nas.report.live_line import LiveLine, Pace
+from rl_nas.report.durations import Pace, about
+from rl_nas.report.live_line import LiveLine
+from rl_nas.report.tables import counted
+
+_ENOUGH = 30.0
+"""Seconds of train steps after which the time of the whole is forecast, within an epoch too."""
 
 
 class TrainingProgress:
@@ -32,6 +37,12 @@ class TrainingProgress:
         self._last: float | None = None  # time of the last step, if nothing else came between
         self._timed_steps, self._timed_seconds = 0, 0.0
         self._figures: dict[str, float] = {}
+        self._foretold = False
+
+    @property
+    def fraction(self) -> float:
+        """The part of the train steps that is done."""
+        return self.done / self.total
 
     def follow(self, step: int, figures: Mapping[str, float]) -> None:
         """Notes a train step, and figures on the epoch's images so far."""
@@ -40,13 +51,17 @@ class TrainingProgress:
             self._timed_steps += step - self.done
             self._timed_seconds += now - self._last
         self.done, self._last = step, now
-        self._figures |= figures
+        self._figures = {**self._figures, **figures}
+        if self._timed_seconds >= _ENOUGH:
+            self._foretell(self._timed_seconds / self._timed_steps)
 
     def epoch(self, figures: Mapping[str, float]) -> None:
         """Notes the figures of a complete epoch, those on held-out images too, and shows the new state."""
         self._last = None
-        self._figures |= figures
+        self._figures = {**self._figures, **figures}
         self.line.show()
+        if (seconds := self._pace.seconds_each(self.done)) is not None:
+            self._foretell(seconds)
 
     def words(self) -> list[str]:
         """Epoch, speed, time left, figures."""
@@ -57,3 +72,18 @@ class TrainingProgress:
                 seconds = self._timed_seconds / self._timed_steps
             words += [f"{self._batch / seconds:,.0f} images/s", self._pace.left(self.done, self.total)]
         return words + [f"{name.replace('_', ' ')} {value:.4f}" for name, value in self._figures.items()]
+
+    def now(self) -> list[str]:
+        """The train step."""
+        return [f"step {self.done:,}/{self.total:,}"]
+
+    def _foretell(self, seconds_each: float) -> None:
+        """Tells once what the training takes, or the rest of one that is continued."""
+        if self._foretold or self.done == self.total:
+            return
+        self._foretold = True
+        fresh = self._pace.fresh(self.done)
+        steps, what = self.total, counted(self._epochs, "epoch")
+        if fresh < self.done:
+            steps, what = self.total - self.done, f"the remaining {counted(self.total - self.done, 'step')}"
+        self.line.tell(f"time: {about(steps * seconds_each)} for {what} at this rate")

@@ -210,6 +210,7 @@ class SearchFolder(RunFolder):
         pretrained: weights of pretrained backbones, by network.
         shared: state and ranking of a search with shared weights.
         health: figures of the strategy's health, a JSON line for each update.
+        time: seconds of all sittings (JSON).
         then: the longer trainings of the best networks, a folder for each, and then.json.
     """
 
@@ -227,6 +228,7 @@ class SearchFolder(RunFolder):
         self.pretrained = self.path / "pretrained"
         self.shared = self.path / "shared"
         self.health = self.path / "health.jsonl"
+        self.time = self.path / "time.json"
         self.then = self.path / "then"
 
     @property

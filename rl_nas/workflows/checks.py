@@ -13,6 +13,7 @@ from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
+from rl_nas.workflows.settings import MOST_TRIALS
 from rl_nas.workflows.space import search_space
 
 SAMPLED = ("reinforce", "ppo", "random")
@@ -20,9 +21,11 @@ SAMPLED = ("reinforce", "ppo", "random")
 
 
 def with_one_shot_defaults(config: SearchConfig) -> SearchConfig:
-    """The config with the default for shared weights, a convolution before the head, if it was left out."""
+    """The config with defaults for shared weights: a convolution before the head, and no more trials than samples."""
     if not config.shared:
         return config
+    if config.run.trials == MOST_TRIALS:
+        config = replace(config, run=replace(config.run, trials=config.estimator.shared_samples))
     reads = "output_conv" in _family(search_space(config)).reads
     given = config.network.output_conv
     output_conv = None if not reads else True if given is None else given

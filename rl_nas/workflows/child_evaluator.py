@@ -7,6 +7,7 @@ from rl_nas.evaluation.repeated_training import OnChild, RepeatedTraining
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.evaluation.trained_child import TrainedChildEvaluator
 from rl_nas.execution.attempt import Evaluator
+from rl_nas.execution.progress import tell_progress
 from rl_nas.store.best_child import ChildWeights
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.tasks.sources import open_source
@@ -28,6 +29,10 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
     pretrained_on = load_image_cache(folder.pretraining_images)
     setup = set_up(config, any_genotype(space), opened, images, folder, _silent, pretraining_images=pretrained_on)
     states, seeds = ChildStates(folder.states), config.reward.reward_seeds
+
+    def on_epoch(number: int, done: int, epochs: int) -> None:
+        tell_progress(number * epochs + done, seeds * epochs)
+
     keep = ChildWeights(folder, make_reward(config.reward)).keep
 
     def evaluator(on_child: OnChild) -> TrainedChildEvaluator:
@@ -46,6 +51,7 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
             early_stop=config.early_stop,
             states=states if config.early_stop.rule == "halving" and seeds == 1 else None,
             on_child=on_child,
+            on_epoch=on_epoch,
         )
 
     return evaluator(keep) if seeds == 1 else RepeatedTraining(evaluator, seeds, states, keep)

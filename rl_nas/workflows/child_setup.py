@@ -17,7 +17,6 @@ from rl_nas.child.network.composed import build_network
 from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_backbone import KerasBackbone
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.errors import UsageError
 from rl_nas.evaluation.pretraining import Pretraining, Start
 from rl_nas.networks.features import FeatureMaps
 from rl_nas.networks.layer import Cost
@@ -28,7 +27,7 @@ from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import Opened, tell_user
 from rl_nas.workflows.backbone import load_backbone
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.networks import make_networks
+from rl_nas.workflows.planned_networks import PlannedNetworks, plan_networks
 from rl_nas.workflows.pretraining import make_pretraining
 
 
@@ -127,6 +126,7 @@ def set_up(
     folder: SearchFolder,
     tell: Callable[[str], None] = tell_user,
     *,
+    planned: PlannedNetworks | None = None,
     pretraining_images: ImageData | None = None,
 ) -> ChildSetup:
     """Makes networks and features of a search.
@@ -138,20 +138,16 @@ def set_up(
         images: of the data set.
         folder: of the search.
         tell: called with lines on choices, and before long work.
+        planned: the networks, if they are planned already.
         pretraining_images: if they are decoded already.
 
     Raises:
         UsageError: space, parts, task and data do not fit together.
     """
-    what, shape = f"--space={config.space.space}", images.image_shape
-    problem = config.problem(opened.task, images.class_names)
-    networks, named = make_networks(opened.task, problem, genotype, what, config.flags(), shape)
-    networks.plan(genotype)  # before targets are counted and features are computed
+    networks, named = planned or plan_networks(config, genotype, opened)
     networks = networks.on_targets(genotype, lambda: [images.train_targets], tell)
     annotation = opened.source.annotation
     if named is None:
-        if config.features.asked:
-            raise UsageError(f"{config.features.asked}: for a --backbone that is not searched; leave it out")
         setup = ChildSetup(images, annotation, networks)
         return _searched_backbone(config, genotype, setup, folder, pretraining_images, tell)
     backbone = load_backbone(named, networks, genotype, tell)

@@ -17,6 +17,7 @@ from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job
 from rl_nas.units import GIB
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.run_config import portable
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trust import named_plugins
@@ -55,6 +56,15 @@ class Children:
         tf.config.threading.set_inter_op_parallelism_threads(self._settings.threads_per_worker)
         if self._settings.executor != "inline" and hide_gpus:
             tf.config.set_visible_devices([], "GPU")  # GPUs are for the workers
+
+    @property
+    def device_line(self) -> str:
+        """Where children are executed, in words."""
+        settings = self._settings
+        if settings.executor == "ray":
+            gpus = f", {settings.gpus_per_child:g} GPUs a child" if settings.gpus_per_child else ""
+            return f"device: Ray cluster {settings.ray_address or 'of this machine'}{gpus}"
+        return device_line(None if settings.executor == "inline" else self._devices)
 
     def executor(self, config: SearchConfig) -> ChildExecutor:
         """The executor of the children, a context manager.

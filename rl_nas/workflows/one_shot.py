@@ -1,11 +1,11 @@
 """The one-shot stage of a search: from config to a ranking by shared weights."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, cast
 
 from rl_nas.child.data.training_data import DeviceData
+from rl_nas.errors import RunError
 from rl_nas.networks.plan import Plan
 from rl_nas.one_shot.result import OneShotResult, one_shot_result, order_of_confirmation
 from rl_nas.one_shot.search import (
@@ -17,12 +17,15 @@ from rl_nas.one_shot.search import (
 from rl_nas.one_shot.state import OneShotState
 from rl_nas.one_shot.supernet import TrainedSupernet
 from rl_nas.report.health_log import HealthLog
+from rl_nas.report.heartbeat import QUIET, working
 from rl_nas.report.one_shot_progress import OneShotProgress
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.run_time import RunTime
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FAILURE_RULES
+from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Reward, Trial
 from rl_nas.workflows.child_setup import ChildSetup
 from rl_nas.workflows.config import SearchConfig
@@ -64,15 +67,22 @@ class OneShotStage:
         """Deletes the state of the shared weights, which are to be trained again."""
         self._store.forget()
 
-    def architectures(self, plan: Callable[[Architecture, int | None], Plan]) -> list[Architecture]:
+    def architectures(
+        self, plan: Callable[[Architecture, int | None], Plan], time: RunTime, stop: Callable[[], bool]
+    ) -> list[Architecture]:
         """The networks to be trained alone, in this order; first trains and ranks if that is not done yet.
 
         Args:
             plan: plans networks.
+            time: of the run.
+            stop: whether the hours of the run are spent.
+
+        Raises:
+            RunError: they were spent before all epochs.
         """
         ranking = self._store.ranking()
         if ranking is None:
-            ranking = [asdict(ranked) for ranked in self._ranked(plan)]
+            ranking = [asdict(ranked) for ranked in self._ranked(plan, time, stop)]
             self._store.save_ranking(ranking)
         order = order_of_confirmation(len(ranking), self._config.run.seed)
         with blaming(self._store.path, "delete the file to rank again"):
@@ -84,9 +94,13 @@ class OneShotStage:
         """The ranking, with the results of the networks that were trained alone."""
         return one_shot_result(self._store.ranking() or [], trials, self._config.run.seed)
 
-    def _ranked(self, plan: Callable[[Architecture, int | None], Plan]) -> list[Ranked]:
+    def _ranked(
+        self, plan: Callable[[Architecture, int | None], Plan], time: RunTime, stop: Callable[[], bool]
+    ) -> list[Ranked]:
         config, settings, networks = self._config, self._config.estimator, self._setup.networks
         task, problem = networks.task, networks.problem
+        last = self._store.checkpoint()
+        progress = OneShotProgress(settings.shared_epochs, start=last.updates if last else 0)
         supernet = TrainedSupernet(
             plan,
             DeviceData(self._setup.images, self._setup.annotation),
@@ -96,16 +110,16 @@ class OneShotStage:
             config.augmentation,
             limits=config.limits,
             seed=config.run.seed,
+            on_step=lambda done, steps: progress.doing(f"step {done}/{steps}"),
         )
-        last = self._store.checkpoint()
-        progress = OneShotProgress(settings.shared_epochs, start=last.updates if last else 0)
         with progress.line, HealthLog(self._folder.health, self._folder.tensorboard) as log:
 
             def on_epoch(epoch: int, figures: Mapping[str, float]) -> None:
+                time.save()
                 progress.follow(epoch, figures)
                 log.update(epoch, figures)
 
-            train_one_shot(
+            done = train_one_shot(
                 self._strategy,
                 supernet,
                 self._store,
@@ -117,7 +131,16 @@ class OneShotStage:
                 batch_size=config.run.update_every,
                 failures=FAILURE_RULES[config.strategy.failure_reward],
                 on_epoch=on_epoch,
+                on_update=lambda update: progress.doing(f"update {update}/{settings.shared_updates}"),
+                stop=stop,
             )
-        print(f"ranking {settings.shared_samples} networks on all held-out images", file=sys.stderr, flush=True)
-        key = self._space.canonical_key
-        return rank(self._strategy, supernet, settings.shared_samples, reward=self._reward, key=key)
+        if done < settings.shared_epochs:
+            time.save(spare=False)
+            raise RunError(
+                f"--max_hours={config.run.max_hours:g} is spent after {done} of {settings.shared_epochs} epochs of the"
+                f" shared weights; go on with rl_nas search --resume --run_dir={self._folder.path} --max_hours=MORE"
+            )
+        what, key = f"ranking {settings.shared_samples} networks on all held-out images", self._space.canonical_key
+        tell_user(what)
+        with working(what, first=QUIET):
+            return rank(self._strategy, supernet, settings.shared_samples, reward=self._reward, key=key)

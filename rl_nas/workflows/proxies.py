@@ -4,15 +4,15 @@ import math
 import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from rl_nas.child.data.image_cache import image_cache
-from rl_nas.child.data.images import ImageData, load_images
+from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.data.source import ImageSource
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.evaluation.proxy_ranking import Proxy
 from rl_nas.evaluation.rewards import quality
@@ -21,7 +21,7 @@ from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
-from rl_nas.networks.settings import NetworkSettings
+from rl_nas.report.heartbeat import working
 from rl_nas.report.progress import SearchProgress
 from rl_nas.store.files import make_folder
 from rl_nas.store.run_folder import SearchFolder
@@ -30,10 +30,11 @@ from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.tasks.catalog import TASK_SETTINGS
 from rl_nas.tasks.sources import Opened, open_source, tell_user
 from rl_nas.trial import Trial, child_seed
-from rl_nas.workflows.auxiliary import with_fitting_auxiliary
 from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.planned_networks import plan_networks
+from rl_nas.workflows.run_data import described, read_images
 from rl_nas.workflows.space import any_genotype, search_space
 
 FULL = "full"
@@ -60,13 +61,16 @@ class ProxyTraining:
         self._name, self._run = name, config.run
         self._folder, self._space = SearchFolder(folder.path / name), search_space(config)
         self._children = Children(way.execution, self._folder)
-        self._data, opened = _loaded(way)
-        genotype = any_genotype(self._space)
-        networks = set_up(way, genotype, opened, self._data, self._folder).children
-        asked_for = "auxiliary" in asked
-        self._networks = with_fitting_auxiliary(networks, [lambda: genotype], asked=asked_for, tell=tell_user)
-        found = self._networks.settings
-        self._way = replace(way, network=found) if isinstance(found, NetworkSettings) else way
+        if name == FULL:
+            tell_user(self._children.device_line)
+        genotype, opened = any_genotype(self._space), _opened(way)
+        planned = plan_networks(way, genotype, opened).fitting(self._space, asked)
+        self._way = way = planned.config(way)
+        if name == FULL:
+            tell_user(planned.line(self._space))
+        self._data = _read(opened.source)
+        setup = set_up(way, genotype, opened, self._data, self._folder, planned=planned)
+        self._networks = setup.children
 
     def rank(self) -> Proxy:
         """Trains the networks; reads trials that an earlier call has finished from its store."""
@@ -85,7 +89,7 @@ class ProxyTraining:
     def _search(self, store: TrialStore) -> None:
         run, way, space = self._run, self._way, self._space
         with image_cache(self._data, self._folder.images, tell_user), self._children.executor(way) as executor:
-            progress = SearchProgress(run.trials, store.trials(), workers=lambda: executor.workers)
+            progress = SearchProgress(run.trials, store.trials(), activity=executor)
             with progress.line:
                 search(
                     RandomSearch(space, run.seed),  # the same networks for all
@@ -103,7 +107,7 @@ class ProxyTraining:
 def check_scores(scores: Sequence[str], config: SearchConfig) -> None:
     """Raises `UsageError` if the task does not have one of the scores."""
     for name in scores:
-        _loaded(config)[1].task.require(name, f"--scores={name}")
+        _opened(config).task.require(name, f"--scores={name}")
 
 
 def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) -> Iterator[Proxy]:
@@ -112,9 +116,8 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
         return
     with TrialStore(SearchFolder(folder.path / FULL).trials) as store:
         architectures = [trial.architecture for trial in store.trials()]
-    images, opened = _loaded(config)
-    space = search_space(config)
-    setup = set_up(config, any_genotype(space), opened, images, SearchFolder(folder.path / FULL))
+    opened, space = _opened(config), search_space(config)
+    setup = set_up(config, any_genotype(space), opened, _read(opened.source), SearchFolder(folder.path / FULL))
     objective = opened.task.objective(setup.networks.problem)
     batch = first_images(setup.training_data(), objective, config.filter.filter_images)
     for name in scores:
@@ -126,16 +129,24 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
         yield Proxy(name, tuple(values), (time.monotonic() - started) / len(values))
 
 
-def _loaded(config: SearchConfig) -> tuple[ImageData, Opened]:
+def _opened(config: SearchConfig) -> Opened:
     of_task = tuple(sorted((name, config.flags()[name]) for group in TASK_SETTINGS for name in group().flags()))
-    return _read(config.data, config.task.task, of_task)
+    return _open(config.data, config.task.task, of_task)
 
 
 @cache
-def _read(settings: DataSettings, task: str | None, flags: tuple[tuple[str, Any], ...]) -> tuple[ImageData, Opened]:
-    """A data set, decoded once for all ways that use it."""
-    opened = open_source(settings, task, dict(flags))
-    return load_images(opened.source), opened
+def _open(settings: DataSettings, task: str | None, flags: tuple[tuple[str, Any], ...]) -> Opened:
+    """A data set, opened once for all ways that use it."""
+    with working(f"data: opening {settings.dataset}"):
+        opened = open_source(settings, task, dict(flags))
+    tell_user(described(opened.source, opened.task))
+    return opened
+
+
+@cache
+def _read(source: ImageSource) -> ImageData:
+    """The images of a data set, decoded once for all ways that use them."""
+    return read_images(source)
 
 
 class _Watcher(Watcher):

@@ -3,10 +3,14 @@
 from typing import Any
 
 from rl_nas.child.data.fingerprint import difference
+from rl_nas.child.data.images import ImageData, load_images
 from rl_nas.child.data.source import ImageSource
 from rl_nas.errors import UsageError
+from rl_nas.report.first_lines import data_line
+from rl_nas.report.heartbeat import working
 from rl_nas.store.json_files import check_form
 from rl_nas.store.run_folder import RunFolder
+from rl_nas.tasks.task import Task
 from rl_nas.workflows.run_config import DATA, DATA_FORM
 
 
@@ -32,3 +36,15 @@ def checked_data(source: ImageSource, folder: RunFolder, *, resumed: bool) -> di
                 f" {other}; give the same data, or start another run"
             )
     return found
+
+
+def described(source: ImageSource, task: Task) -> str:
+    """The data of a run in a line, and its task."""
+    counts = source.images("train"), source.images("valid")
+    return data_line(source.name, source.class_names, *counts, source.settings.valid_split, source.shape, task.name)
+
+
+def read_images(source: ImageSource) -> ImageData:
+    """The images of a search in memory; says that it reads them if that takes long. Errors as of `load_images`."""
+    with working(f"data: reading {source.images('train') + source.images('valid'):,} images"):
+        return load_images(source)

@@ -1,16 +1,15 @@
 """Searches, from config to the best child's files."""
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 
 from rl_nas.child.data.image_cache import image_cache
-from rl_nas.child.data.images import load_images, selected
+from rl_nas.child.data.images import selected
 from rl_nas.child.export.serving import Serving
 from rl_nas.child.export.writers import write_checked_saved_model
 from rl_nas.child.network.composed import build_network
@@ -19,29 +18,28 @@ from rl_nas.early_stopping.supervised import supervised
 from rl_nas.errors import RunError, UsageError
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.loops.asynchronous import search_async
-from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.synchronous import search
-from rl_nas.loops.updates import Watcher, check_recovery
+from rl_nas.loops.updates import check_recovery
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.plan import Plan
-from rl_nas.networks.settings import NetworkSettings
 from rl_nas.one_shot.search import FixedProposals
 from rl_nas.report.health_log import HealthLog
+from rl_nas.report.heartbeat import QUIET, working
 from rl_nas.report.picture import draw_genotype
-from rl_nas.report.progress import SearchProgress
 from rl_nas.report.search_summary import SearchResult
+from rl_nas.report.tables import counted
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.store.best_child import BestChild
 from rl_nas.store.files import storage_errors, write_atomically
 from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.run_time import RunTime
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.catalog import find_strategy
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.tasks.sources import open_source, tell_user
 from rl_nas.trial import Job, Trial, child_seed
-from rl_nas.workflows.auxiliary import with_fitting_auxiliary
 from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
@@ -49,17 +47,17 @@ from rl_nas.workflows.examples import batch_size, examined, write_examples
 from rl_nas.workflows.network_files import write_network
 from rl_nas.workflows.networks import check_parts
 from rl_nas.workflows.one_shot import OneShotStage
+from rl_nas.workflows.planned_networks import plan_networks
 from rl_nas.workflows.pretraining import check_pretraining
 from rl_nas.workflows.run_config import without_unread
-from rl_nas.workflows.run_data import checked_data
+from rl_nas.workflows.run_data import checked_data, described, read_images
+from rl_nas.workflows.search_progress import SearchWatcher, search_progress
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.space import any_genotype, search_space
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 
 _CHECKED_IMAGES = 64
 """Held-out images on which the exported SavedModel is compared with the child."""
-_PLANNED_NETWORKS = 10
-"""Random networks of the space, at least one of which must be buildable."""
 
 
 class SearchRun:
@@ -94,14 +92,17 @@ class SearchRun:
         Raises:
             UsageError: data, space, network or strategy do not fit together.
         """
-        self.folder = folder
+        self.folder, self._time = folder, RunTime(folder.time)
         self._children = Children(config.execution, folder, debug=debug, hide_gpus=not config.shared)
+        tell_user(self._children.device_line)
         settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile)
         self._space = search_space(config)
         self._reward = make_reward(config.reward)
-        opened, genotype = open_source(config.data, config.task.task, config.flags()), any_genotype(self._space)
-        self._task = task = opened.task
-        self.data = checked_data(opened.source, folder, resumed=resumed)
+        genotype = any_genotype(self._space)
+        with working(f"data: opening {config.data.dataset}"):
+            opened = open_source(config.data, config.task.task, config.flags())
+            self.data = checked_data(opened.source, folder, resumed=resumed)
+        self._task, source = (task := opened.task), opened.source
         config.check_task(task)
         for ability, flag in _asked(config):
             task.require(ability, flag)
@@ -112,15 +113,19 @@ class SearchRun:
         make_strategy = find_strategy(config.strategy.strategy)
         self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
         check_recovery(self._strategy, config.health)
-        self._data = load_images(opened.source)
+        tell_user(described(source, task))
         self.config = replace(config, task=replace(config.task, task=config.task.task or task.name))
         if resumed and config.parts.backbone is None:
-            head = task.head(config.problem(task, self._data.class_names))
+            head = task.head(config.problem(task, source.class_names))
             network = without_unread(self.config.network, genotype, head)
             self.config = replace(self.config, network=network)
-        self._setup = set_up(self.config, genotype, opened, self._data, folder)
+        planned = plan_networks(self.config, genotype, opened).fitting(self._space, asked)
+        self.config = planned.config(self.config)
+        tell_user(planned.line(self._space))
+        self._data = read_images(source)
+        with working("still preparing what children share", first=QUIET):
+            self._setup = set_up(self.config, genotype, opened, self._data, folder, planned=planned)
         self.best = BestChild(folder, self._space.decode)
-        self._check_networks(asked)
         self.one_shot: OneShotStage | None = None
         if config.shared:
             self.one_shot = OneShotStage(self.config, folder, self._strategy, self._space, self._reward, self._setup)
@@ -147,18 +152,22 @@ class SearchRun:
         self._exit.close()
 
     def search(self) -> None:
-        """Searches until all trials are recorded; continues where an earlier call was interrupted."""
+        """Searches until all trials are recorded, or its hours are spent; continues where an earlier call ended."""
         config, recorded = self.config, self.store.trials()
+        if config.run.max_hours is not None and recorded and self._time.before is None:
+            tell_user("the run has not recorded the time of its earlier sittings: --max_hours counts from now on")
         strategy, trials, batch = self._strategy, config.run.trials, config.run.update_every
         if self.one_shot is not None:
-            ranked = self.one_shot.architectures(self._plan)
+            ranked = self.one_shot.architectures(self._plan, self._time, self.is_out_of_time)
             strategy, trials, batch = FixedProposals(ranked), min(trials, len(ranked)), len(ranked)
         pretraining, folder = self._setup.pretraining, self.folder
         kept = image_cache(pretraining.images, folder.pretraining_images, tell_user) if pretraining else nullcontext()
         with image_cache(self._data, folder.images, tell_user), kept, self._children.executor(config) as executor:
-            progress = SearchProgress(trials, recorded, workers=lambda: executor.workers)
-            with progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
+            progress = search_progress(config, trials, recorded, executor, self._time)
+            timed = self._time.kept(lambda: executor.began is not None)
+            with timed, progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
+                watcher = SearchWatcher(self.best, progress, log, self._time)
                 loop = search_async if config.execution.async_updates else search
                 loop(
                     strategy,
@@ -172,6 +181,7 @@ class SearchRun:
                         reward=self._reward,
                         lag=config.run.update_every,
                         seeds=config.reward.reward_seeds,
+                        on_rung=watcher.rung,
                     ),
                     self.store,
                     reward=self._reward,
@@ -181,8 +191,14 @@ class SearchRun:
                     key=lambda architecture: self._setup.children.key(self._space.decode(architecture)),
                     health=config.health,
                     failures=FAILURE_RULES[config.strategy.failure_reward],
-                    watcher=_Watcher(self.best, progress, log),
+                    watcher=watcher,
+                    stop=self.is_out_of_time,
                 )
+        if len(self.store) < trials and self.is_out_of_time():
+            tell_user(
+                f"--max_hours={config.run.max_hours:g} is spent after {counted(len(self.store), 'child', 'children')};"
+                f" for more: rl_nas search --resume --run_dir={self.folder.path} --max_hours=MORE"
+            )
 
     def finish(self) -> SearchResult:
         """Writes pictures and the SavedModel of the best child.
@@ -191,11 +207,13 @@ class SearchRun:
             RunError: all children failed, or the SavedModel computes something else.
         """
         best, trials = self.best.trial, self.store.trials()
+        if not trials:
+            raise RunError("no child was trained: the time of --max_hours was spent before the first; give more")
         if best is None or best.measurement is None:
             raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
         genotype, measured = self._space.decode(best.architecture), best.measurement
         title = f"trial {best.index}, held-out {measured.quality_name} {measured.quality:.4f}"
-        with storage_errors(self.folder.best):
+        with working("still writing the files of the best child"), storage_errors(self.folder.best):
             draw_genotype(genotype, self.folder.best / "cell.png", title=title)
             agreement = self._export(best, title)
         return SearchResult(
@@ -210,6 +228,11 @@ class SearchRun:
             agreement=agreement,
             shared=None if self.one_shot is None else self.one_shot.result(trials),
         )
+
+    def is_out_of_time(self) -> bool:
+        """Whether the hours that the run may take are spent."""
+        hours = self.config.run.max_hours
+        return hours is not None and self._time.seconds >= 3600 * hours
 
     def forget_states(self) -> None:
         """Deletes the states of children: the search is over."""
@@ -230,15 +253,6 @@ class SearchRun:
         then = self.config.then
         stage = SecondStage(then, self.folder, self.config)
         return stage.run(list(candidates(then, self._space, trials, self.config.run.seed)))
-
-    def _check_networks(self, asked: Collection[str]) -> None:
-        """Raises `UsageError` if no network can be built, as for small images; some spaces hold a few invalid ones."""
-        rng, found = np.random.default_rng(0), self._setup.children
-        made = [partial(self._space.decode, self._space.sample(rng)) for _ in range(_PLANNED_NETWORKS)]
-        fitting = with_fitting_auxiliary(found, made, asked="auxiliary" in asked, tell=tell_user)
-        if fitting is not found and isinstance(fitting.settings, NetworkSettings):
-            self._setup = replace(self._setup, networks=fitting)
-            self.config = replace(self.config, network=fitting.settings)
 
     def _export(self, best: Trial, title: str) -> dict[str, float]:
         if not self.best.weights.exists():
@@ -279,24 +293,3 @@ def _asked(config: SearchConfig) -> list[tuple[str, str]]:
     """Abilities of the task that a config needs, each with its flag."""
     asked = [("one_shot", "--estimator=shared")] if config.shared else []
     return asked + ([(config.filter.filter, f"--filter={config.filter.filter}")] if config.filter.filter else [])
-
-
-class _Watcher(Watcher):
-    """Tracks the best child, shows progress, writes figures."""
-
-    def __init__(self, best: BestChild, progress: SearchProgress, log: HealthLog) -> None:
-        self._best, self._progress, self._log = best, progress, log
-
-    def trial(self, trial: Trial, figures: Mapping[str, float]) -> None:
-        self._best.follow(trial)
-        self._progress.follow(trial, figures)
-        self._log.trial(trial)
-
-    def update(self, number: int, figures: Mapping[str, float]) -> None:
-        self._log.update(number, figures)
-
-    def collapse(self, message: str) -> None:
-        self._progress.line.warn(message)
-
-    def end(self, finished: FinishedSearch) -> None:
-        """Nothing: it is told if all failed."""

@@ -10,6 +10,9 @@ from rl_nas.store.run_folder import SearchFolder
 from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.strategies.failures import FAILURE_RULES
 
+MOST_TRIALS = 10_000_000
+"""Stands for any number."""
+
 
 @dataclass(frozen=True)
 class SearchRunSettings(Settings):
@@ -20,8 +23,8 @@ class SearchRunSettings(Settings):
     run_dir: str | None = setting(None, "folder of the run, new or (with --resume) an earlier one; needed")
     resume: bool = setting(
         False,
-        "continue the run in --run_dir; --trials, --data_dir, --dataset (where a folder was moved), --then_... and"
-        " flags of execution may change, which config.json then records",
+        "continue the run in --run_dir; --trials, --max_hours, --data_dir, --dataset (where a folder was moved),"
+        " --then_... and flags of execution may change, which config.json then records",
     )
     rebuild: bool = setting(
         False,
@@ -29,7 +32,19 @@ class SearchRunSettings(Settings):
         " make them again from the recorded trials; --async_updates: its further proposals then differ; shared weights"
         " are trained again",
     )
-    trials: int = setting(100, "total number of children to train", minimum=1, maximum=10_000_000)
+    trials: int = setting(
+        100,
+        "total number of children to train; left out with --max_hours: as many as fit",
+        minimum=1,
+        maximum=MOST_TRIALS,
+    )
+    max_hours: float | None = setting(
+        None,
+        "hours after which no further child begins, or epoch of shared weights; those of all sittings of a run count;"
+        " left out: no limit",
+        above=0,
+        maximum=1e6,
+    )
     update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1, maximum=10_000)
     seed: int = setting(0, "seed of all randomness; same flags and seed, same run", minimum=0, maximum=MAX_SEED)
     determinism: str = setting(

@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rl_nas.errors import UsageError
 
@@ -24,8 +24,9 @@ def load_tensorflow(*, debug: bool = False) -> None:
             tf.config.list_physical_devices()
             tf.get_logger().setLevel("ERROR")  # TFDS calls deprecated functions
     for gpu in tf.config.list_physical_devices("GPU"):
-        # Only the memory that is needed: others use the GPU too.
-        tf.config.experimental.set_memory_growth(gpu, True)
+        # Only the memory that is needed: others use the GPU too. Where TensorFlow has computed before, it is too late.
+        with suppress(RuntimeError):
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def settle_determinism(wanted: str, *, jit_compile: bool = False) -> None:

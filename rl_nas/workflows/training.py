@@ -18,6 +18,9 @@ from rl_nas.child.training.full_training import FullTrainer, Measured, global_ba
 from rl_nas.child.training.tf_config import worker_index
 from rl_nas.child.training.transfer import freeze, rate_factors
 from rl_nas.errors import RunError, UsageError
+from rl_nas.report.first_lines import network_line
+from rl_nas.report.heartbeat import working
+from rl_nas.report.tables import counted
 from rl_nas.report.training_log import TrainingLog
 from rl_nas.report.training_progress import TrainingProgress
 from rl_nas.spaces.decisions import Genotype
@@ -27,8 +30,9 @@ from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import tell_user
 from rl_nas.workflows.backbone import read_weights
 from rl_nas.workflows.config import TrainConfig
+from rl_nas.workflows.devices import distribution_line
 from rl_nas.workflows.network_files import write_network
-from rl_nas.workflows.run_data import checked_data
+from rl_nas.workflows.run_data import checked_data, described
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 from rl_nas.workflows.training_results import measured_views, training_facts, write_training_examples
 from rl_nas.workflows.training_setup import set_up_training
@@ -57,7 +61,10 @@ class TrainingRun:
         self.config, self._place = config, settings.checkpoint_dir or str(folder.checkpoints)
         self._check_place()
         self._distribution = make_distribution(config.devices)
-        self._setup = set_up_training(config, genotype, asked)
+        self._tell(distribution_line(self._distribution))
+        with working(f"data: opening {config.data.dataset}"):
+            self._setup = set_up_training(config, genotype, asked)
+        self._tell(described(self._setup.source, self._setup.task))
         self.data = checked_data(self._setup.source, folder, resumed=settings.resume)
         self.config, self._source, self._pipeline = self._setup.config, self._setup.source, self._setup.pipeline
         self._valid: Measured | None = None
@@ -103,6 +110,11 @@ class TrainingRun:
         write_text(self.folder.results, json.dumps(whole, indent=2) + "\n")
         return whole
 
+    def _tell(self, line: str) -> None:
+        """Tells the user a line, once if there are several processes."""
+        if self.first:
+            tell_user(line)
+
     def _check_place(self) -> None:
         """Raises `UsageError` if the checkpoints are another training's, or those of this one are gone."""
         there = bool(saved_states(self._place))
@@ -122,7 +134,9 @@ class TrainingRun:
 
     def _make_trainer(self) -> FullTrainer:
         config, setup, images = self.config, self._setup, self._pipeline.train_images
-        steps = images // global_batch(config.training, images, self._distribution) * config.training.epochs
+        batch = global_batch(config.training, images, self._distribution)
+        steps = images // batch * config.training.epochs
+        self._tell(network_line(setup.cost, f"; {counted(steps, 'train step')} of {counted(batch, 'image')}"))
         with precision(config.devices.precision):
             model = setup.network(steps, seed=config.run.seed)
         freeze(model, setup.freeze, setup.head)
@@ -148,7 +162,8 @@ class TrainingRun:
         A resumed training restores its own, and checks that the data are still the same.
         """
         if not (self.config.run.resume and self.folder.data.exists()):
-            return self._setup.start(model) or self._pipeline.normalization()
+            with working("data: measuring the mean and deviation of its images"):
+                return self._setup.start(model) or self._pipeline.normalization()
         data, recorded = self._setup.facts(), self.folder.read_data()
         changed = ", ".join(name for name in data if recorded.get(name) != data[name])
         if changed:

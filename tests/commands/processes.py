@@ -107,6 +107,15 @@ def refuse(verb: str, *words: str | Path, cwd: Path | None = None) -> subprocess
     return subprocess.CompletedProcess([verb, *map(str, words)], code, output.getvalue(), errors.getvalue())
 
 
+FIRST_LINES = ("search: ", "train: ", "proxy: ", "device: ", "data: ", "network: ")
+TIMES = ("time: ", "still ")
+
+
+def beyond_first_lines(errors: str) -> list[str]:
+    """Lines of standard error, but those that long work begins with, and those that depend on the machine's speed."""
+    return [line for line in errors.splitlines() if not line.startswith((*FIRST_LINES, *TIMES))]
+
+
 @dataclass(frozen=True)
 class Held:
     """A command that stands still; `output` and `errors` are what was not read yet."""

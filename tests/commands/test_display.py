@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,6 +67,17 @@ def test_what_is_left_in_a_buffer_is_noticed_too() -> None:
         assert cli.run(COMMAND, written("stdout"), ["--help"]) == 0
     with unread("stderr"):
         assert cli.run(COMMAND, written("stdout"), ["--flag=of nobody"]) == 2
+
+
+def test_a_thread_that_finds_an_output_closed_leaves_it_to_the_verb_to_notice() -> None:
+    def body(parsed: Parsed) -> int:
+        thread = threading.Thread(target=print, args=("a line",), kwargs={"file": sys.stderr, "flush": True})
+        thread.start()
+        thread.join()
+        return written("stderr")(parsed)
+
+    with unread("stderr"):
+        assert cli.run(COMMAND, body, []) == 130
 
 
 def test_an_ending_verb_may_print_to_a_closed_output() -> None:

@@ -87,6 +87,16 @@ def test_killed_in_both_phases_it_ends_as_unbroken(whole: tuple[Path, str], tmp_
     assert len(trials(folder)) == 8
 
 
+@pytest.mark.long
+def test_hours_that_are_spent_leave_shared_weights_that_go_on(whole: tuple[Path, str], tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    done = search(*TINY, "--max_hours=1e-9", f"--run_dir={folder}")
+    assert done.returncode == 1
+    assert "--max_hours=1e-09 is spent after 0 of 4 epochs of the shared weights" in done.stderr.splitlines()[-1]
+    assert search("--resume", "--max_hours=1000", f"--run_dir={folder}").returncode == 0
+    assert trials(folder) == trials(whole[0])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

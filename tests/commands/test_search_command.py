@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from processes import Words, held, refuse, run, run_cold
+from processes import Words, beyond_first_lines, held, refuse, run, run_cold
 from searches import assert_complete, assert_refused, contents, repeatable, rows
 
 from rl_nas.commands.search import SEARCH
@@ -36,6 +37,11 @@ refuse, run, run_cold, held = (functools.partial(function, "search") for functio
 
 def highest_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+
+
+def progress_lines(errors: str) -> list[str]:
+    """Those about a child that has ended."""
+    return [line for line in beyond_first_lines(errors) if " children  " in line]
 
 
 @dataclass(frozen=True)
@@ -131,9 +137,63 @@ def test_the_genotype_is_that_of_the_best_trial(unbroken: Run) -> None:
 
 @pytest.mark.slow
 def test_progress_is_a_line_per_child_on_standard_error(unbroken: Run) -> None:
-    lines = [line for line in unbroken.stderr.splitlines() if " children  " in line]
+    lines = progress_lines(unbroken.stderr)
     assert [line.split()[0] for line in lines] == [f"{n}/{TRIALS}" for n in range(1, TRIALS + 1)]
     assert "children  " not in unbroken.stdout
+
+
+@pytest.mark.slow
+def test_the_first_lines_say_on_what_with_what_and_how_large_before_any_child(unbroken: Run) -> None:
+    lines = unbroken.stderr.splitlines()
+    assert lines[0] == (
+        f"search: --space=nasnet by --strategy=controller on digits, {TRIALS} children, in {unbroken.folder}"
+    )
+    before_children = lines[: lines.index(progress_lines(unbroken.stderr)[0])]
+    told = [line for line in before_children if line.startswith(("device: ", "data: digits", "network: "))]
+    assert re.match(r"device: .*, \d+ workers?", told[0])
+    assert told[1] == (
+        "data: digits: 10 classes (0, 1, 2, 3, 4, ...), 1,200 images to train on, 300 held out, 8x8x1;"
+        " task classification"
+    )
+    size = re.fullmatch(r"network: (\S+) parameters, (\S+) multiply-adds \(median of 5 .*--space=nasnet\)", told[2])
+    assert size
+    settings, rng = NetworkSettings(cells=1, filters=2, reductions=1), np.random.default_rng(0)
+    space = nasnet(1)
+    genotypes = [space.decode(space.sample(rng)) for _ in range(5)]
+    costs = [plan_network(genotype, settings, (8, 8, 1), Head(10)).cost() for genotype in genotypes]
+    median = sorted(costs, key=lambda cost: cost.madds)[2]
+    assert [int(count.replace(",", "")) for count in size.groups()] == [median.trainable, median.madds]
+
+
+@pytest.mark.slow
+def test_after_the_first_children_the_time_of_the_whole_is_told(unbroken: Run) -> None:
+    device = re.search(r"^device: .*, (\d+) workers?", unbroken.stderr, re.MULTILINE)
+    assert device
+    times = re.findall(r"^time: .*$", unbroken.stderr, re.MULTILINE)
+    assert len(times) == (max(2, int(device[1])) < TRIALS)  # when each worker has had one
+    for line in times:
+        assert re.fullmatch(rf"time: about [\d.]+ (s|min|hours) for {TRIALS} children at this rate", line)
+
+
+@pytest.mark.slow
+def test_hours_that_are_spent_end_a_search_that_goes_on_with_more_as_if_unbroken(
+    base: Path, tiny: Words, unbroken: Run
+) -> None:
+    folder, inline = base / "hours", ("--executor=inline",)
+    none = run(*tiny, *inline, f"--trials={TRIALS}", "--max_hours=1e-9", f"--run_dir={folder}")
+    assert none.returncode == 1
+    assert "no child was trained: the time of --max_hours was spent before the first" in none.stderr.splitlines()[-1]
+    done = run("--resume", "--max_hours=1000", f"--run_dir={folder}")
+    assert done.returncode == 0, done.stderr
+    assert repeatable(folder) == repeatable(unbroken.folder)
+    taken = json.loads((folder / "time.json").read_text())["seconds"]
+    assert taken > sum(row["seconds"] for row in rows(folder))
+    (folder / "time.json").write_text(json.dumps({"seconds": 1000 * 3600.0}))
+    spent = run("--resume", f"--trials={TRIALS + 2}", f"--run_dir={folder}")
+    assert spent.returncode == 0, spent.stderr
+    assert f"--max_hours=1000 is spent after {TRIALS} children; for more: rl_nas search --resume" in spent.stderr
+    assert spent.stdout.splitlines()[-1].startswith("Best child: ")
+    assert repeatable(folder) == repeatable(unbroken.folder)
 
 
 @pytest.mark.slow
@@ -215,7 +275,7 @@ def test_the_line_that_says_how_to_resume_finishes_the_run_as_if_unbroken(broken
     assert done.returncode == 0, done.stderr
     assert repeatable(broken.run.folder) == repeatable(unbroken.folder)
     assert rows(broken.run.folder)[: len(broken.rows)] == broken.rows  # not evaluated again
-    counts = [line.split()[0] for line in done.stderr.splitlines() if " children  " in line]
+    counts = [line.split()[0] for line in progress_lines(done.stderr)]
     assert counts == [f"{n}/{TRIALS}" for n in range(len(broken.rows) + 1, TRIALS + 1)]
     assert_complete(broken.run.folder)
 
@@ -263,7 +323,7 @@ def test_a_disk_that_fills_up_ends_the_search_and_keeps_the_trials(base: Path, t
         code, output, errors = stopped.rest()
     assert code == 2, errors
     assert output == ""
-    (message,) = errors.splitlines()
+    (message,) = beyond_first_lines(errors)
     assert message.startswith(
         (f"rl_nas search: cannot write {folder}/", f"rl_nas search: trials of the run, {folder}/")
     )
@@ -280,7 +340,7 @@ def test_weights_that_do_not_fit_on_the_disk_are_no_failure_of_the_child(
     folder = base / "no_weights"
     words = (*tiny, "--filters=16", "--trials=1", f"--run_dir={folder}")
     done = run(*words, file_size=40 * KIB)  # SQLite needs 32 KiB for its index of the log
-    images, refusal = done.stderr.splitlines()
+    images, refusal = beyond_first_lines(done.stderr)
     assert images.startswith("decoded images cannot be kept: ")
     assert refusal.endswith(f"cannot write {folder}/children/0.weights.npz: File too large")
     assert (done.returncode, done.stdout) == (2, "")

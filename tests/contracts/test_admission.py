@@ -8,13 +8,20 @@ from liars import GOOD, LIES, NAMES, ODD_TRUTHS, make
 from rl_nas.admission import admit_failure, admit_measurement, reward_of
 from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
-from rl_nas.execution.messages import answer, is_answer, outcome_from_json, request
+from rl_nas.execution.messages import (
+    answer,
+    is_answer,
+    outcome_from_json,
+    progress_from_json,
+    progress_to_json,
+    request,
+)
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.loops.synchronous import finish
 from rl_nas.report.tables import failures_table, trials_table
 from rl_nas.store.trials import TrialStore
-from rl_nas.trial import ChildError, Job, Trial, TrialState
+from rl_nas.trial import ChildError, ChildProgress, Job, Trial, TrialState
 
 EXECUTORS = {
     "inline": lambda: InlineExecutor(make()),
@@ -82,6 +89,34 @@ def test_an_answer_repeats_number_and_nonce() -> None:
     for wrong in ({}, answer(other, {}), {**answer(asked, {}), "index": 4}, {"index": 3, "nonce": None}):
         assert not is_answer(wrong, asked)
     assert not is_answer(answer(asked, {}), None)
+
+
+def test_progress_is_admitted_as_long_as_it_grows() -> None:
+    asked, last = request(JOB), None
+    for done in (1, 2, 5):
+        told = json.loads(json.dumps(answer(asked, progress_to_json(done, 5))))
+        assert is_answer(told, asked)
+        last = progress_from_json(JOB, told, last)
+        assert last == ChildProgress(3, done, 5)
+    assert progress_from_json(JOB, answer(asked, {"measurement": None, "failures": []}), last) is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *(None, 3, "ab", {}, [], [3], [3, 5, 5], [None, 5], ["3", 5], [3.5, 5], [True, 5], [3, 10**30]),
+        *([0, 5], [-1, 5], [6, 5], [3, 0], [2, 5], [1, 5], [3, 6], [3, 10**9]),
+    ],
+)
+def test_progress_that_does_not_grow_or_is_none_is_the_failure_of_its_child(told: object) -> None:
+    with pytest.raises(ChildError, match="its progress is") as caught:
+        progress_from_json(JOB, {"progress": told}, ChildProgress(3, 2, 5))
+    assert caught.value.state is TrialState.CRASHED
+
+
+def test_progress_of_too_many_steps_is_refused() -> None:
+    with pytest.raises(ChildError, match="its progress is 1 of 1000000000; expected growing steps"):
+        progress_from_json(JOB, {"progress": [1, 10**9]}, None)
 
 
 def test_logs_cannot_steer_a_terminal() -> None:

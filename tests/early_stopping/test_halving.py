@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rl_nas.early_stopping.child_states import ChildStates
-from rl_nas.early_stopping.halving import HalvingExecutor
+from rl_nas.early_stopping.halving import HalvingExecutor, Rung
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.trial import ChildError, Job, Measurement, Outcome, TrialState
 
@@ -115,6 +115,22 @@ def test_a_search_that_is_killed_anywhere_decides_as_the_unbroken_one(lives: int
                 break
     assert known == unbroken
     assert children.epochs == sum(unbroken.values())
+
+
+def test_how_far_a_batch_is_can_be_followed(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def follow(rung: Rung | None) -> None:
+        told.append("decided" if rung is None else str(rung))
+
+    executor = HalvingExecutor(InlineExecutor(Children()), RUNGS, 3, quality, ChildStates(tmp_path), follow)
+    for outcome in executor.run(jobs(3)):
+        told.append(f"outcome {outcome.job.index}")
+    assert told == [
+        *(f"rung 1/3: {finished}/3 children" for finished in range(4)),
+        *("rung 2/3: 0/1 children", "rung 2/3: 1/1 children", "rung 3/3: 0/1 children", "rung 3/3: 1/1 children"),
+        *("decided", "outcome 0", "outcome 1", "outcome 2"),
+    ]
 
 
 def test_the_next_batch_is_decided_by_itself(tmp_path: Path) -> None:

@@ -82,7 +82,9 @@ def test_a_child_has_the_means_of_separate_trainings_and_the_weights_of_the_best
     accuracies = [one.metrics["accuracy"] for one in measured]
     assert len(set(accuracies)) > 1
     weights: dict[str, np.ndarray] = {}
-    mean = repeated(data, Memory(), weights)(JOB)
+    epochs: list[tuple[int, int, int]] = []
+    mean = repeated(data, Memory(), weights, on_epoch=lambda *told: epochs.append(told))(JOB)
+    assert epochs == [(number, epoch, 2) for number in range(SEEDS) for epoch in (1, 2)]
     assert list(mean.metrics) == ["accuracy", "accuracy_deviation", *list(measured[0].metrics)[1:]]
     assert mean.quality == mean.metrics["accuracy"] == pytest.approx(np.mean(accuracies))
     assert mean.metrics["accuracy_deviation"] == pytest.approx(np.std(accuracies, ddof=1))

@@ -48,7 +48,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DeviceData:
 
 
 def evaluator(
-    data: DeviceData, rule: str, weights: dict[int, np.ndarray], states: Memory | None = None, **training: Any
+    data: DeviceData,
+    rule: str,
+    weights: dict[int, np.ndarray],
+    states: Memory | None = None,
+    told: list[tuple[int, int, int]] | None = None,
+    **training: Any,
 ) -> TrainedChildEvaluator:
     return TrainedChildEvaluator(
         SPACE,
@@ -59,6 +64,7 @@ def evaluator(
         early_stop=EarlyStopSettings(rule=rule),
         states=states,
         on_child=lambda job, measurement, child: weights.update({measurement.epochs: child.trainable.vector.numpy()}),
+        on_epoch=lambda *epoch: None if told is None else told.append(epoch),
     )
 
 
@@ -79,10 +85,12 @@ def test_a_child_that_goes_on_ends_as_one_that_did_not_stop(data: DeviceData, tr
     unbroken: dict[int, np.ndarray] = {}
     whole = evaluator(data, "halving", unbroken, **training)(JOB.until(4))
     states, weights = Memory(), dict[int, np.ndarray]()
+    told: list[tuple[int, int, int]] = []
     for epochs in (1, 3, 4):
         # Another evaluator, as in another process.
-        rung = evaluator(data, "halving", weights, states, **training)(JOB.until(epochs))
+        rung = evaluator(data, "halving", weights, states, told, **training)(JOB.until(epochs))
         assert rung.curve == whole.curve[:epochs]
+    assert told == [(0, 1, 1), (0, 2, 3), (0, 3, 3), (0, 4, 4)]  # of each part that it was asked for
     assert rung.metrics == whole.metrics
     np.testing.assert_array_equal(weights[4], unbroken[4])
     weights.clear()

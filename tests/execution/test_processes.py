@@ -18,7 +18,7 @@ from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
-from rl_nas.trial import Job, Measurement, Outcome, TrialState
+from rl_nas.trial import ChildProgress, Job, Measurement, Outcome, TrialState
 
 
 def jobs(*deeds: str) -> list[Job]:
@@ -77,6 +77,7 @@ ENDS = {
     "eat memory elsewhere": ("oom", "GiB; a worker may hold 0.293"),
     "leave a daemon": ("ok", ""),
     "abort beside a daemon": ("crashed", "ended its process by SIGABRT"),
+    "forge its progress": ("crashed", "its progress is 5 of 3; expected growing steps"),
 }
 
 
@@ -110,6 +111,33 @@ def test_a_child_that_answers_twice_answers_for_itself_alone(tmp_path: Path) -> 
     assert found[0].measurement == Measurement(0.123)
     assert [outcome.measurement for outcome in found[1:]] == [measurement(outcome.job) for outcome in found[1:]]
     assert sum(len(outcome.failures) for outcome in found) <= 1  # of the child that it was on
+
+
+def test_a_child_tells_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[ChildProgress] = []
+
+    class Watch:
+        """The executor's clock, by which it is watched; the child waits until its first message is seen."""
+
+        @staticmethod
+        def monotonic() -> float:
+            seen.extend(executor.running)
+            for one in executor.running:
+                if one.done:
+                    (tmp_path / f"{one.index}.heard").touch()
+            return 1.0
+
+    with pool(tmp_path, 1, timeout=None) as executor:
+        assert (executor.running, executor.began) == ([], None)
+        monkeypatch.setattr(processes, "time", Watch)
+        found = list(executor.run(jobs("tell its progress", "good")))
+        monkeypatch.undo()
+        assert executor.running == []
+        assert executor.began is not None
+    assert [outcome.state for outcome in found] == ["ok", "ok"]
+    assert [one for one in dict.fromkeys(seen) if one.done < 3] == [
+        *(ChildProgress(0), ChildProgress(0, 1, 3), ChildProgress(1))
+    ]
 
 
 def test_a_keeper_that_is_killed_takes_its_worker_along(tmp_path: Path) -> None:

@@ -154,6 +154,29 @@ def test_a_run_that_broke_off_goes_on_with_what_was_on_its_way(
     assert len({SPACE.canonical_key(trial.architecture) for trial in trials}) == 40
 
 
+@pytest.mark.parametrize("ended", [0, 1, 5, 23])
+def test_a_stopped_run_begins_no_child_and_goes_on_with_those_that_it_would_have_begun(
+    tmp_path: Path, ended: int
+) -> None:
+    """With one worker even the proposals are those of the unbroken run."""
+    for limit in (ended, ended, 40):
+        with TrialStore(tmp_path / "t") as store:
+            settings = {"reward": quality, "batch_size": 5, "seed": 1, "trials": 40}
+            executor = RandomOrder(1)
+            search_async(evolution(), executor, store, stop=lambda: len(store) >= limit, **settings)  # noqa: B023
+            assert len(store) == limit
+    unbroken = run(tmp_path / "unbroken", evolution(), RandomOrder(1), 40)
+    with TrialStore(tmp_path / "t") as store:
+        assert store.trials() == unbroken
+
+
+def test_children_that_run_when_a_search_is_stopped_are_recorded(tmp_path: Path) -> None:
+    with TrialStore(tmp_path / "t") as store:
+        settings = {"reward": quality, "batch_size": 5, "seed": 1, "trials": 40}
+        search_async(evolution(), RandomOrder(3), store, stop=lambda: len(store) >= 7, **settings)
+        assert len(store) == 9  # two others ran when the seventh ended
+
+
 def test_a_strategy_without_a_state_cannot_go_on(tmp_path: Path) -> None:
     class Plain:
         def propose(self, n: int) -> list[Architecture]:

@@ -1,7 +1,8 @@
 """The search loop, without TensorFlow."""
 
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,15 @@ from classifying import measured
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.evaluation.rewards import quality
+from rl_nas.execution.attempt import attempt
 from rl_nas.execution.inline import InlineExecutor
+from rl_nas.loops.stopping import Gate
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.health import HealthSettings
-from rl_nas.trial import Job, Measurement, Trial, TrialState
+from rl_nas.trial import Job, Measurement, Outcome, Trial, TrialState
 
 SPACE = SearchSpace("toy", tuple(Decision(f"d{i}", tuple(range(5))) for i in range(4)), decoder=dict, encoder=dict)
 
@@ -80,6 +83,47 @@ def test_a_broken_run_continues_as_the_unbroken_one(tmp_path: Path, stop: int) -
 def test_a_prolonged_run_is_the_longer_run(tmp_path: Path) -> None:
     run(tmp_path / "prolonged", 13)  # ends inside a batch
     assert run(tmp_path / "prolonged", 30) == run(tmp_path / "long", 30)
+
+
+@pytest.mark.parametrize("ended", [0, 1, 4, 6, 13])
+def test_a_stopped_run_begins_no_child_and_goes_on_as_the_unbroken_one(tmp_path: Path, ended: int) -> None:
+    """However often it is stopped, at a boundary of batches or within one."""
+    for limit in (ended, ended, ended + 5, 30):
+        with TrialStore(tmp_path / "stopped") as store:
+            executor, settings = InlineExecutor(evaluate), {"reward": quality, "batch_size": 4, "seed": 1}
+            search(Climber(), executor, store, trials=30, stop=lambda: len(store) >= limit, **settings)  # noqa: B023
+            assert len(store) == limit
+    with TrialStore(tmp_path / "stopped") as store:
+        assert store.trials() == run(tmp_path / "unbroken", 30)
+
+
+class Twos:
+    """Two workers: takes two jobs before the first ends, and another one with each that ends."""
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+        jobs = iter(jobs)
+        flying = list(itertools.islice(jobs, 2))
+        while flying:
+            yield attempt(evaluate, flying.pop())
+            flying += itertools.islice(jobs, 1)
+
+
+def test_children_that_run_when_a_search_is_stopped_are_recorded(tmp_path: Path) -> None:
+    with TrialStore(tmp_path / "t") as store:
+        settings = {"reward": quality, "trials": 30, "batch_size": 4, "seed": 1}
+        search(Climber(), Twos(), store, stop=lambda: len(store) >= 2, **settings)
+        assert [trial.index for trial in store.trials()] == [0, 1, 2]
+
+
+def test_whether_to_stop_is_not_asked_between_jobs_that_are_taken_together() -> None:
+    """A batch of which only a part began would be halved otherwise than the whole one."""
+    answers = iter([False, True])
+    gate = Gate(lambda: next(answers))
+    jobs = [Job(index, (index,), index) for index in range(3)]
+    let_in = gate.let_in(jobs)
+    assert list(itertools.islice(let_in, 2)) == jobs[:2]
+    gate.ask()
+    assert list(let_in) == []
 
 
 class Repeater(Climber):

@@ -131,6 +131,26 @@ def test_a_broken_search_ends_as_the_unbroken_one(epoch: int) -> None:
     assert rankings[0] == rankings[1]
 
 
+@pytest.mark.parametrize("epoch", [0, 1, 3])
+def test_a_stopped_search_begins_no_epoch_and_goes_on_as_the_unbroken_one(epoch: int) -> None:
+    whole, unbroken = Observing(), CountingSupernet()
+    settings: dict[str, Any] = {"epochs": 4, "warmup": 1, "updates": 2, "batch_size": 3, "reward": quality}
+    assert train_one_shot(whole, unbroken, Memory(), None, **settings) == 4
+    memory, updates = Memory(), list[int]()
+    done = train_one_shot(
+        *(Observing(), CountingSupernet(), memory, None),
+        stop=lambda: epoch == (memory.kept.updates if memory.kept else 0),
+        on_update=updates.append,
+        **settings,
+    )
+    assert done == epoch
+    assert updates == [1, 2] * max(0, epoch - 1)
+    again, continued = Observing(), CountingSupernet()
+    assert train_one_shot(again, continued, memory, memory.kept, **settings) == 4
+    np.testing.assert_array_equal(continued.counts, unbroken.counts)
+    assert again.state() == whole.state()
+
+
 def test_networks_that_cannot_be_made_are_not_trained_and_are_failures() -> None:
     strategy = Observing()
     train(strategy, CountingSupernet(forbidden=4), Memory(), failures=zero)

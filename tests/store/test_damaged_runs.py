@@ -18,6 +18,7 @@ from rl_nas.one_shot.state import OneShotState
 from rl_nas.report.health_log import HealthLog
 from rl_nas.report.training_log import TrainingLog
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder
+from rl_nas.store.run_time import RunTime
 from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.strategies.aging_evolution import AgingEvolution
 from rl_nas.strategies.failures import worst
@@ -38,6 +39,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "history.jsonl").write_text(json.dumps(EPOCH) + "\n")
     (path / "results.json").write_text(json.dumps(RESULTS))
     (path / "data.json").write_text(json.dumps(DATA))
+    (path / "time.json").write_text('{"seconds": 12.5}\n')
     shared = OneShotState(path / "shared")
     shared.save_ranking([{"architecture": [0, 1, 2, 3, 4], "quality": 0.5}])
     shared.save(Checkpoint(3, 0, {"strategy": {"rng": 1}, "supernet": {"weights": [1.5]}}))
@@ -68,6 +70,7 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
     "config.json": (lambda folder: SearchFolder(folder).reopen(), lambda folder: TrainingFolder(folder).read_config()),
     "results.json": (lambda folder: TrainingFolder(folder).read_results(),),
     "data.json": (lambda folder: TrainingFolder(folder).read_data(),),
+    "time.json": (lambda folder: RunTime(folder / "time.json"),),
     "health.jsonl": (open_health,),
     "history.jsonl": (open_history,),
     "trials.sqlite": (open_search, lambda folder: read_trials(folder / "trials.sqlite")),

@@ -19,6 +19,7 @@ SEARCH = (
     *(
         "children/0.weights.npz",
         "health.jsonl",
+        "time.json",
         "trials.sqlite",
         "trials.sqlite-wal",
         "config.json",

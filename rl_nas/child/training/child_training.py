@@ -71,7 +71,12 @@ class ChildTrainer:
         """Function from inputs to the network's present outputs, by averaged weights if there are any."""
         return self._update.infer
 
-    def train(self, stop: Callable[[], bool] = lambda: False) -> float:
+    @property
+    def epoch(self) -> int:
+        """Number of complete epochs."""
+        return self._epoch
+
+    def train(self, stop: Callable[[], bool | None] = lambda: False) -> float:
         """Trains for the remaining epochs; leaves the weights in the network; returns the last epoch's mean loss.
 
         Args:
