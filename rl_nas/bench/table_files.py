@@ -19,7 +19,8 @@ PACKAGED = {"digits": ("valid", "test")}
 
 WHERE_TO_GET_ONE = (
     "give an .npz file with the arrays ops, op_names, columns and values, described in docs/benchmarks.md, or"
-    " NATS-Bench's folder (https://github.com/D-X-Y/NATS-Bench) with the package nats_bench installed"
+    " NATS-Bench's folder (https://github.com/D-X-Y/NATS-Bench) with the package nats_bench installed; digits comes"
+    " with rl_nas"
 )
 
 _MOST_BYTES = 4096 * MIB
