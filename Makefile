@@ -1,9 +1,10 @@
-# Everything happens in .venv, with the tested versions of constraints.txt.
-PYTHON ?= python3
+# Everything happens in .venv, with the tested versions of constraints.txt. PYTHON=... makes it with another Python than
+# the one that .ci/make_venv finds.
+PYTHON ?=
 BIN := .venv/bin
 DEMO_DIR ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo demo-segmentation demo-detection test test-all test-fast lint
+.PHONY: demo demo-segmentation demo-detection test test-all test-fast lint venv
 
 demo: .venv/demo
 	$(BIN)/rl_nas search --flagfile=flags/digits.cfg --run_dir=$(DEMO_DIR)
@@ -28,17 +29,17 @@ lint: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+venv:
+	@.ci/make_venv "$(PYTHON)"
 
-.venv/demo: setup.py constraints.txt | .venv/bin/python
+.venv/demo: setup.py constraints.txt | venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[digits]"
 	touch $@
 
-.venv/demo-detection: setup.py constraints.txt | .venv/bin/python
+.venv/demo-detection: setup.py constraints.txt | venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[detection]"
 	touch $@
 
-.venv/test: setup.py constraints.txt | .venv/bin/python
+.venv/test: setup.py constraints.txt | venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test]"
 	touch $@

@@ -1,20 +1,35 @@
 """Packages rl_nas and nothing else; the links at the top of the repository stay out."""
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+
+_RELATIVE = r"\]\((?!https?://|#)([^)\s]+)\)"
+
+
+def index_page(readme: str) -> str:
+    """The README as the page of a package index, where links to files lead nowhere: their names instead."""
+    without_images = re.sub(rf"!\[[^\]]*{_RELATIVE}\n*", "", readme)
+    names = re.sub(rf"\[([^\]]+){_RELATIVE}", lambda link: f"`{link[2].partition('#')[0]}`", without_images)
+    note = (
+        "The files that this page names are in the source archive: "
+        "`pip download --no-deps --no-binary rl_nas rl_nas`.\n"
+    )
+    return f"{names.rstrip()}\n\n{note}"
+
 
 setup(
     name="rl_nas",
     version="0.1.0",
     description="Neural architecture search with a reinforcement-learning controller, on TensorFlow and Keras 3",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=index_page(Path(__file__).with_name("README.md").read_text(encoding="utf-8")),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["rl_nas", "rl_nas.*"]),
-    package_data={"rl_nas": ["py.typed"], "rl_nas.flags": ["*.cfg", "*.txt"]},
+    package_data={"rl_nas": ["py.typed"], "rl_nas.bench": ["tables/*.npz"], "rl_nas.flags": ["*.cfg", "*.txt"]},
     install_requires=[
         "absl-py>=2.1",
         "keras>=3.15",  # safe mode of earlier ones can be bypassed by a model.keras
@@ -54,7 +69,11 @@ setup(
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
 )

@@ -28,6 +28,6 @@ def check_same(kept: Path, recorded: Mapping[str, Any], flags: Mapping[str, Any]
 
 def _without_effect(name: str, flags: Mapping[str, Any]) -> bool:
     """Whether a flag of another value asks for the same."""
-    if name == "task":
-        return flags[name] is None  # the record tells the task that was found
+    if name in ("task", "evolution_population", "evolution_sample"):
+        return flags[name] is None  # the record tells the task that was found, the sizes that were chosen
     return name == "freeze" and flags.get("feature_cache") == "yes"  # nothing of the backbone is trained

@@ -81,22 +81,22 @@ ROOMS: dict[str, set[str]] = {
         *("admission", "checkpoint", "child", "errors", "evaluation", "loops", "networks", "renamed", "settings"),
         *("spaces", "statistics", "store", "strategies", "trial"),
     },
-    "bench": {"array_files", "controller", "errors", "regular_files", "spaces", "statistics", "strategies", "trial"},
-    "report": {
+    "bench": {
         *(
-            "bench",
-            "checkpoint",
+            "array_files",
+            "controller",
             "errors",
-            "evaluation",
-            "metrics",
-            "networks",
-            "one_shot",
-            "renamed",
+            "regular_files",
             "spaces",
             "statistics",
             "store",
+            "strategies",
+            "trial",
         ),
-        *("tasks", "trial"),
+    },
+    "report": {
+        *("bench", "checkpoint", "errors", "evaluation", "metrics", "networks", "one_shot", "renamed", "spaces"),
+        *("statistics", "store", "strategies", "tasks", "trial"),
     },
     "flags": {"errors", "regular_files", "renamed", "settings"},
     "workflows": {

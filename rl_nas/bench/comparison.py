@@ -7,6 +7,7 @@ import numpy as np
 
 from rl_nas.bench.runs import Curves
 from rl_nas.statistics import Estimate, estimate
+from rl_nas.strategies.settings import EvolutionSettings
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,19 @@ class Comparison:
         curves: of each strategy.
         seconds: wall time of each strategy.
         batches: proposals between two updates of each strategy.
+        evolution: population and sample of aging evolution.
     """
 
     setup: ComparisonSetup
     curves: Mapping[str, Curves]
     seconds: Mapping[str, float]
     batches: Mapping[str, int]
+    evolution: tuple[int, int] = EvolutionSettings().sizes
+
+    @property
+    def reports(self) -> bool:
+        """Whether something else than the reward is reported."""
+        return self.setup.report_column != self.setup.reward_column
 
     def lines(self, budgets: Sequence[int]) -> list[Line]:
         """Every strategy at every budget."""

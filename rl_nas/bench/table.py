@@ -55,6 +55,13 @@ class Table:
         """Rows of architectures, int [..., decisions]; -1 where there is none."""
         return np.asarray(self.rows[architectures @ self._radix()])
 
+    def architectures(self) -> np.ndarray:
+        """The architecture of each row, int [rows, decisions]."""
+        numbers = np.empty(len(self.values), np.int64)
+        numbers[self.rows[self.rows >= 0]] = np.flatnonzero(self.rows >= 0)
+        sizes = [len(decision.choices) for decision in self.space.decisions]
+        return (numbers[:, np.newaxis] // self._radix()) % sizes
+
     def _radix(self) -> np.ndarray:
         return _radix([len(decision.choices) for decision in self.space.decisions])
 

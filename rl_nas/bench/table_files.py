@@ -1,18 +1,26 @@
 """Tables from files: arrays, or NATS-Bench's archive."""
 
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from rl_nas.array_files import read_arrays
 from rl_nas.bench.nats_bench import load_nats_bench
 from rl_nas.bench.table import Table, make_table
 from rl_nas.errors import UsageError
 from rl_nas.regular_files import MIB, check_regular
+from rl_nas.store.files import write_atomically
+
+PACKAGED = {"digits": ("valid", "test")}
+"""Tables that come with rl_nas -> their columns of the reward and of the report."""
 
 WHERE_TO_GET_ONE = (
     "give an .npz file with the arrays ops, op_names, columns and values, described in docs/benchmarks.md, or"
-    " NATS-Bench's folder (https://github.com/D-X-Y/NATS-Bench) with the package nats_bench installed"
+    " NATS-Bench's folder (https://github.com/D-X-Y/NATS-Bench) with the package nats_bench installed; digits comes"
+    " with rl_nas"
 )
 
 _MOST_BYTES = 4096 * MIB
@@ -25,13 +33,13 @@ def load_table(path: str, *, trust: bool = False) -> Table:
     """Reads an `.npz` table, or the folder of a NATS-Bench archive.
 
     Args:
-        path: of the file or the folder.
+        path: of the file or the folder; or the name of a table that comes with rl_nas, where there is no such file.
         trust: whether an archive, of pickles, may be opened.
 
     Raises:
         UsageError: there is none, it is malformed, or it needs trust.
     """
-    file = Path(path)
+    file = _packaged(path) if is_packaged(path) else Path(path)
     if file.is_dir():
         if not trust:
             raise UsageError(
@@ -48,6 +56,44 @@ def load_table(path: str, *, trust: bool = False) -> Table:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"table {path} cannot be read ({error}); {WHERE_TO_GET_ONE}") from error
+
+
+def is_packaged(path: str) -> bool:
+    """Whether it names a table that comes with rl_nas."""
+    return path in PACKAGED and not Path(path).exists()
+
+
+def save_table(table: Table, path: Path) -> None:
+    """Writes a table as a compressed `.npz` file, which `load_table` reads.
+
+    Raises:
+        UsageError: its name ends otherwise.
+        StorageError: it cannot be written.
+    """
+    check_table_name(path)
+    decisions = table.space.decisions
+    arrays = {
+        "ops": table.architectures(),
+        **{f"op_names_{i}": np.array([str(c) for c in decision.choices]) for i, decision in enumerate(decisions)},
+        "columns": np.array(table.columns),
+        "values": table.values,
+    }
+
+    def write(draft: Path) -> None:
+        with draft.open("wb") as file:  # to a name, NumPy would add an ending
+            np.savez_compressed(file, **arrays)
+
+    write_atomically(path, write)
+
+
+def check_table_name(path: Path) -> None:
+    """Raises `UsageError` unless a file of this name can be a table."""
+    if path.suffix != ".npz" or path.is_dir() or not path.absolute().parent.is_dir():
+        raise UsageError(f"{path}: expected the name of a file that ends in .npz, in a folder that exists")
+
+
+def _packaged(name: str) -> Path:
+    return Path(str(resources.files("rl_nas.bench") / "tables" / f"{name}.npz"))
 
 
 def _from_arrays(name: str, arrays: Mapping[str, Any]) -> Table:

@@ -15,7 +15,7 @@ from rl_nas.bench.comparison import Comparison, ComparisonSetup
 from rl_nas.bench.many_runs import BATCHES, make_runs
 from rl_nas.bench.runs import Curves
 from rl_nas.bench.table import Table
-from rl_nas.bench.table_files import WHERE_TO_GET_ONE, load_table
+from rl_nas.bench.table_files import PACKAGED, check_table_name, is_packaged, load_table, save_table
 from rl_nas.commands import cli
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
@@ -41,14 +41,26 @@ class BenchSettings(Settings):
 
     title: ClassVar[str] = "Comparison"
 
-    table: str | None = setting(None, "needed; an .npz table, or the folder of a NATS-Bench topology archive")
-    reward_column: str | None = setting(None, "needed; column that strategies maximize; several separated by commas")
+    table: str = setting(
+        "digits",
+        "an .npz table, or the folder of a NATS-Bench topology archive; digits comes with rl_nas",
+    )
+    reward_column: str | None = setting(
+        None,
+        "column that strategies maximize, several separated by commas; needed, except for the table that comes with"
+        " rl_nas",
+    )
     report_column: str | None = setting(
         None,
-        "column that is reported of the best row, one for each reward column; left out: the reward column",
+        "column that is reported of the best row, one for each reward column; left out: none, or that of the table that"
+        " comes with rl_nas",
     )
     strategies: str = setting("all", f"separated by commas, of {', '.join(STRATEGIES)}")
-    budgets: str = setting("50,100,200,300,500", "evaluations after which results are shown, separated by commas")
+    budgets: str | None = setting(
+        None,
+        "evaluations after which results are shown, separated by commas; left out: 50,100,200,300,500; for the small"
+        " table that comes with rl_nas 20,50,100",
+    )
     runs: int = setting(200, "independent runs of each strategy", minimum=1, maximum=100_000)
     seed: int = setting(0, "seed of all runs, the same for every strategy", minimum=0, maximum=MAX_SEED)
     update_every: int | None = setting(
@@ -58,6 +70,9 @@ class BenchSettings(Settings):
         maximum=10_000,
     )
     out: str = setting("bench", "folder for results.md, results.csv and plot.png")
+    save_table: str | None = setting(
+        None, "write the table, such as an archive's, into this .npz file, which is read at once, and compare nothing"
+    )
 
 
 BENCH = Command(
@@ -67,9 +82,11 @@ BENCH = Command(
         "by the best reward after equal numbers of evaluations, over many runs."
     ),
     examples=(
+        "rl_nas bench",
         "rl_nas bench --table=nasbench201.npz --reward_column=ep12_cifar10_valid --report_column=ep200_cifar10_test",
         "rl_nas bench --table=nasbench201.npz --reward_column=ep12_cifar10_valid --strategies=controller,local_search"
         " --budgets=100,300 --runs=50",
+        "rl_nas bench --table=NATS-tss-v1_0-3ffb9-simple --trust --save_table=nasbench201.npz",
     ),
     groups=(BenchSettings, TrustSettings, EvolutionSettings, ControllerSettings),
 )
@@ -84,17 +101,21 @@ def _run(parsed: Parsed) -> int:
     settings = parsed.group(BenchSettings)
     every = tuple(STRATEGIES)
     strategies = every if settings.strategies == "all" else names_of(settings.strategies, every, "strategies")
-    budgets = budgets_of(settings.budgets)
-    if settings.table is None:
-        raise UsageError(f"--table is missing; {WHERE_TO_GET_ONE}")
+    budgets = budgets_of(settings.budgets or ("20,50,100" if is_packaged(settings.table) else "50,100,200,300,500"))
+    if settings.save_table is not None:
+        check_table_name(Path(settings.save_table))
     table = load_table(settings.table, trust=parsed.group(TrustSettings).trust)
+    if settings.save_table is not None:
+        save_table(table, Path(settings.save_table))
+        print(f"Written to {settings.save_table}: {len(table.values):,} rows of {', '.join(table.columns)}")
+        return DONE
     pairs = _columns(settings, table)
+    options = _options(parsed, strategies, budgets)
     out = Path(settings.out)
     check_can_make("--out", out)
     if set(strategies) & set(LEARNED):
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         cli.tell(device_line())
-    options = StrategyOptions(parsed.group(ControllerSettings), parsed.group(EvolutionSettings))
     comparisons = [_compare(table, pair, strategies, max(budgets), settings, options) for pair in pairs]
     _write(comparisons, budgets, out)
     if parsed.group(OutputSettings).json:
@@ -103,6 +124,18 @@ def _run(parsed: Parsed) -> int:
         print(bench_text(comparisons, budgets))
         print(f"Written to {out}: results.md, results.csv, plot.png")
     return DONE
+
+
+def _options(parsed: Parsed, strategies: Sequence[str], budgets: Sequence[int]) -> StrategyOptions:
+    """Settings of the strategies; warns of an evolution that is random search at some budget.
+
+    Its population is that of a search of the largest budget, if it is full by half of the smallest.
+    """
+    evolution = parsed.group(EvolutionSettings).sized(min(max(budgets), 2 * min(budgets)))
+    warnings = [evolution.warning(budget) for budget in reversed(budgets)] if "aging_evolution" in strategies else []
+    for warning in list(filter(None, warnings))[:1]:
+        print(warning, file=sys.stderr)
+    return StrategyOptions(parsed.group(ControllerSettings), evolution)
 
 
 def _compare(
@@ -138,7 +171,7 @@ def _compare(
             )
         curves[name], seconds[name] = bench_runs.join(parts), time.monotonic() - started
         print(f"{columns[0]}  {name}: {settings.runs} runs in {seconds[name]:.0f} s", file=sys.stderr)
-    return Comparison(setup, curves, seconds, batches)
+    return Comparison(setup, curves, seconds, batches, options.evolution.sizes)
 
 
 def _seeds(settings: BenchSettings) -> list[int]:
@@ -171,10 +204,14 @@ def _write(comparisons: Sequence[Comparison], budgets: Sequence[int], out: Path)
 
 
 def _columns(settings: BenchSettings, table: Table) -> list[tuple[str, str]]:
-    if settings.reward_column is None:
+    reward, report = settings.reward_column, settings.report_column
+    if reward is None and is_packaged(settings.table):
+        reward, usual = PACKAGED[settings.table]
+        report = report or usual
+    if reward is None:
         raise UsageError(f"--reward_column is missing; table {table.name} has {', '.join(table.columns)}")
-    rewards = names_of(settings.reward_column, table.columns, "reward_column")
-    reports = names_of(settings.report_column or settings.reward_column, table.columns, "report_column")
+    rewards = names_of(reward, table.columns, "reward_column")
+    reports = names_of(report or reward, table.columns, "report_column")
     if len(rewards) != len(reports):
         raise UsageError(f"{len(rewards)} reward columns, but {len(reports)} report columns; give equally many")
     return list(zip(rewards, reports, strict=True))

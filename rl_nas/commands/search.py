@@ -20,7 +20,7 @@ from rl_nas.report.tables import counted
 from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.workflows import run_config
-from rl_nas.workflows.checks import check_search, with_one_shot_defaults
+from rl_nas.workflows.checks import check_search, with_evolution_sizes, with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
 from rl_nas.workflows.settings import MOST_TRIALS, SecondStageSettings
@@ -63,7 +63,7 @@ def _run(parsed: Parsed) -> int:
     folder = given.run.folder
     if not given.run.resume:
         _check_second_stage(given)
-        config = with_one_shot_defaults(given)
+        config = with_evolution_sizes(with_one_shot_defaults(given))
         check_search(config)
         folder.check_new()
         started = _prepared(config, folder, output, asked=parsed.typed)
@@ -115,6 +115,10 @@ def _first_line(config: SearchConfig, folder: SearchFolder, *, resumed: bool) ->
 
 def _follow(run: "SearchRun", output: OutputSettings) -> int:
     """Searches and prints the result; Ctrl-C ends only the search."""
+    config = run.config
+    warning = config.evolution.warning(config.run.trials)
+    if config.strategy.strategy == "aging_evolution" and warning:
+        print(warning, file=sys.stderr)
     with run:
         try:
             run.search()

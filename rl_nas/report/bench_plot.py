@@ -1,6 +1,7 @@
 """The plot of `rl_nas bench`: best so far against evaluations."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,51 +9,71 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rl_nas.bench.comparison import Comparison
+from rl_nas.bench.runs import Curves
+from rl_nas.strategies.catalog import STRATEGIES
 
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's palette, which color-blind readers can distinguish."""
+COLORS = dict(
+    zip(STRATEGIES, ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"), strict=False)
+)
+"""A strategy's color in every plot, of Okabe and Ito's palette, which color-blind readers can distinguish."""
 
 _FIRST = 10
 """First evaluation shown: earlier ones would dominate the scale."""
 
+_WIDTH, _HEIGHT = 4.6, 3.6
+"""Inches of a panel."""
+_LETTERS = 40
+"""Letters of a title of a panel in a line."""
+
 
 def draw_bench(comparisons: Sequence[Comparison], path: Path) -> None:
-    """Draws means over runs, with 95% normal intervals as bands, into an image file.
+    """Draws the comparisons into an image file; see `bench_figure`."""
+    bench_figure(comparisons).savefig(path, dpi=130)
 
-    The upper row shows the reward that strategies are compared on, the lower one the report; one column for
-    each comparison.
+
+def bench_figure(comparisons: Sequence[Comparison]) -> Figure:
+    """Means over runs, with 95% normal intervals as bands; one column for each comparison.
+
+    The upper row shows the reward that strategies are compared on, the lower one the report, if there is one.
     """
-    figure = Figure(figsize=(4.6 * len(comparisons) + 0.6, 7.2), layout="constrained")
-    axes = figure.subplots(2, len(comparisons), squeeze=False, sharex=True)
+    rows = 2 if any(comparison.reports for comparison in comparisons) else 1
+    size = (_WIDTH * len(comparisons) + 0.6, _HEIGHT * rows)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, len(comparisons), squeeze=False, sharex=True)
     for column, comparison in enumerate(comparisons):
-        setup = comparison.setup
-        for axis, part, title in zip(
-            axes[:, column],
-            ("best", "report"),
-            (f"best {setup.reward_column} so far", f"its {setup.report_column}"),
-            strict=True,
-        ):
-            for (name, curves), color in zip(comparison.curves.items(), _COLORS * 2, strict=False):
-                _draw_curve(axis, getattr(curves, part), name, color)
-            axis.set_title(title, fontsize=10, parse_math=False)
-            axis.set_xscale("log")
-            axis.grid(alpha=0.25)
+        setup, curves = comparison.setup, comparison.curves
+        _draw_panel(axes[0, column], curves, "best", f"best {setup.reward_column} so far")
         axes[0, column].axhline(setup.maximum, color="0.4", linewidth=0.8, linestyle=":")
-        axes[1, column].set_xlabel("evaluations")
-    axes[1, -1].legend(loc="lower right", fontsize=9)
-    runs = comparisons[0].setup.runs
-    figure.suptitle(
-        f"{comparisons[0].setup.table}: mean of {runs} runs, 95% normal intervals; dotted: maximum",
-        fontsize=11,
-        parse_math=False,
-    )
-    figure.savefig(path, dpi=130)
+        if comparison.reports:
+            _draw_panel(axes[1, column], curves, "report", f"its {setup.report_column}")
+        elif rows == 2:
+            axes[1, column].remove()
+        axes[rows - 1 if comparison.reports else 0, column].set_xlabel("evaluations")
+    axes[0, -1].legend(loc="lower right", fontsize=9)
+    setup = comparisons[0].setup
+    name = _wrapped(setup.table, _LETTERS * len(comparisons))
+    what = f"mean of {setup.runs} runs, 95% normal intervals; dotted: maximum"
+    figure.suptitle(f"{name}\n{what}", fontsize=10, parse_math=False)
+    return figure
 
 
-def _draw_curve(axis: Axes, values: np.ndarray, name: str, color: str) -> None:
-    first = min(_FIRST, values.shape[1]) - 1
+def _draw_panel(axes: Axes, curves: Mapping[str, Curves], part: str, title: str) -> None:
+    for name, of_strategy in curves.items():
+        _draw_curve(axes, getattr(of_strategy, part), name)
+    axes.set_title(_wrapped(title, _LETTERS), fontsize=10, parse_math=False)
+    axes.set_xscale("log")
+    axes.grid(alpha=0.25)
+
+
+def _draw_curve(axes: Axes, values: np.ndarray, name: str) -> None:
+    color, first = COLORS[name], min(_FIRST, values.shape[1]) - 1
     evaluations, values = np.arange(first + 1, values.shape[1] + 1), values[:, first:]
     mean = np.nanmean(values, axis=0)
     error = 1.96 * np.nanstd(values, axis=0) / np.sqrt(len(values))
-    axis.plot(evaluations, mean, color=color, label=name, linewidth=1.6)
-    axis.fill_between(evaluations, mean - error, mean + error, color=color, alpha=0.2, linewidth=0)
+    axes.plot(evaluations, mean, color=color, label=name, linewidth=1.6)
+    axes.fill_between(evaluations, mean - error, mean + error, color=color, alpha=0.2, linewidth=0)
+
+
+def _wrapped(title: str, letters: int) -> str:
+    """The title in lines of at most so many letters, two lines at most."""
+    return textwrap.fill(title, letters, max_lines=2, placeholder=" ...")

@@ -19,19 +19,25 @@ def bench_text(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> str
 
 def _comparison_text(comparison: Comparison, budgets: Sequence[int]) -> str:
     setup, lines = comparison.setup, comparison.lines(budgets)
+    population, sample = comparison.evolution
+    evolution = f" aging_evolution has a population of {population}, of which it draws {sample}."
     parts = [
-        f"## {setup.table}: {setup.reward_column} -> {setup.report_column}",
+        f"## {setup.table}: {setup.reward_column}" + (f" -> {setup.report_column}" if comparison.reports else ""),
         f"{setup.runs} runs of each strategy from seed {setup.seed}; mean±std over runs, [95% bootstrap"
-        " interval of the mean]. A repeated proposal counts as an evaluation.",
+        " interval of the mean]. A repeated proposal counts as an evaluation."
+        + (evolution if "aging_evolution" in comparison.curves else ""),
         f"**Reward**: best {setup.reward_column} so far (maximum of the table {setup.maximum:.3f}), by number of"
         " evaluations:",
         _grid(comparison, lines, budgets, [_interval(line.reward) for line in lines]),
         "Runs that have found that maximum:",
         _grid(comparison, lines, budgets, [f"{line.at_maximum:.1%}" for line in lines]),
-        f"**Report**: {setup.report_column} of the architecture with that reward (the best reward's is"
-        f" {setup.report_of_maximum:.3f}):",
-        _grid(comparison, lines, budgets, [_interval(line.report) for line in lines]),
     ]
+    if comparison.reports:
+        parts += [
+            f"**Report**: {setup.report_column} of the architecture with that reward (the best reward's is"
+            f" {setup.report_of_maximum:.3f}):",
+            _grid(comparison, lines, budgets, [_interval(line.report) for line in lines]),
+        ]
     published = [row for row in PUBLISHED_ROWS.get(setup.table, ()) if row.report == setup.report_column]
     if published:
         parts += [

@@ -21,17 +21,19 @@ class AgingEvolution:
 
     Args:
         space: the space to search; it defines mutations.
-        settings: sizes of the population and of the sample.
+        settings: sizes of the population and of the sample; 100 and 25 if they are left out, too many for a search of
+            fewer than some 400 trials: `EvolutionSettings().sized(trials)` has smaller ones.
         seed: all randomness is a function of it.
     """
 
     def __init__(
         self, space: SearchSpace[Any], settings: EvolutionSettings = EvolutionSettings(), seed: int = 0
     ) -> None:
-        self._space, self._settings = space, settings
+        self._space = space
+        self._size, self._sample = settings.sizes
         self._rng = np.random.default_rng(seed)
-        self._population: deque[tuple[float, Architecture]] = deque(maxlen=settings.population)
-        self._random_left = settings.population
+        self._population: deque[tuple[float, Architecture]] = deque(maxlen=self._size)
+        self._random_left = self._size
         self._proposed = 0
 
     def propose(self, n: int) -> list[Architecture]:
@@ -56,7 +58,7 @@ class AgingEvolution:
     def restart(self) -> None:
         """Makes the next population random."""
         self._population.clear()
-        self._random_left = self._settings.population
+        self._random_left = self._size
 
     def state(self) -> State:
         """See `Resumable`."""
@@ -72,7 +74,7 @@ class AgingEvolution:
         """See `Resumable`."""
         self._rng.bit_generator.state = state["rng"]
         members = zip(state["rewards"].tolist(), map(tuple, state["population"]), strict=True)
-        self._population = deque(members, maxlen=self._settings.population)
+        self._population = deque(members, maxlen=self._size)
         self._random_left, self._proposed = state["random_left"], state["proposed"]
 
     def _child(self) -> Architecture:
@@ -81,6 +83,6 @@ class AgingEvolution:
         if self._random_left or not self._population:
             self._random_left = max(0, self._random_left - 1)
             return self._space.sample(self._rng, fixed)
-        drawn = self._rng.integers(len(self._population), size=self._settings.sample)
+        drawn = self._rng.integers(len(self._population), size=self._sample)
         _, parent = max((self._population[i] for i in drawn), key=lambda member: member[0])
         return self._space.mutate(parent, self._rng, fixed)

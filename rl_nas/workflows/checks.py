@@ -32,6 +32,13 @@ def with_one_shot_defaults(config: SearchConfig) -> SearchConfig:
     return replace(config, network=config.network.changed(output_conv=output_conv))
 
 
+def with_evolution_sizes(config: SearchConfig) -> SearchConfig:
+    """The config of a new search with explicit sizes of aging evolution, so that its record has them."""
+    if config.strategy.strategy != "aging_evolution":
+        return config
+    return replace(config, evolution=config.evolution.sized(config.run.trials))
+
+
 def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
     """Raises `UsageError` for settings that exclude each other, and in a new run for those without effect."""
     config.data.required_dataset()

@@ -1,9 +1,11 @@
 """Many runs on a table: curves by hand, expectations in closed form, the public table's reference rows."""
 
 import csv
+import itertools
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,17 @@ import pytest
 from watchdog import TIMEOUT
 
 from rl_nas.bench.comparison import Comparison, ComparisonSetup
-from rl_nas.bench.runs import SequentialRuns, join, run
+from rl_nas.bench.runs import Curves, SequentialRuns, join, run
 from rl_nas.bench.table import Table, make_table
 from rl_nas.bench.table_files import load_table
+from rl_nas.commands.bench import main
+from rl_nas.exit_codes import DONE, WRONG_USE
+from rl_nas.report.bench_plot import bench_figure
+from rl_nas.report.bench_text import bench_text
 from rl_nas.statistics import estimate
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
+from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
@@ -141,6 +148,95 @@ def table_file(tmp_path: Path) -> str:
     return "small.npz"
 
 
+def test_evolution_differs_from_random_search_at_every_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It does not with the paper's population of 100, and that is told."""
+    monkeypatch.chdir(tmp_path)
+    ops = np.array(list(np.ndindex(6, 6, 6, 6)))
+    values = np.random.default_rng(0).normal(size=(len(ops), 1)) + ops.sum(1, keepdims=True)
+    np.savez("t.npz", ops=ops, op_names=np.array(list("abcdef")), columns=np.array(["valid"]), values=values)
+    words = ["--table=t.npz", "--reward_column=valid", "--strategies=aging_evolution,random", "--runs=4"]
+
+    def means(*more: str) -> tuple[list[list[float]], str]:
+        assert main([*words, "--budgets=20,50,100", "--json", *more]) == DONE
+        out, errors = capsys.readouterr()
+        rows = [row["reward_mean"] for row in json.loads(out)]
+        return [rows[:3], rows[3:]], errors
+
+    (aging, drawn), errors = means()
+    assert all(one != other for one, other in zip(aging, drawn, strict=True))
+    assert "random search" not in errors
+    assert "a population of 10, of which it draws 3" in Path("bench/results.md").read_text()
+    (aging, drawn), errors = means("--evolution_population=100")
+    assert aging == drawn
+    assert errors.count("here 100 networks: within 100 evaluations it is random search") == 1
+
+
+def test_a_saved_table_is_the_same(tmp_path: Path, table_file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    source, copy = str(tmp_path / table_file), str(tmp_path / "copy.npz")
+    assert main([f"--table={source}", f"--save_table={copy}"]) == DONE
+    assert capsys.readouterr().out == f"Written to {copy}: 15 rows of valid, test\n"
+    one, other = load_table(source), load_table(copy)
+    assert other.columns == one.columns
+    assert [d.choices for d in other.space.decisions] == [d.choices for d in one.space.decisions]
+    np.testing.assert_array_equal(other.rows, one.rows)
+    np.testing.assert_array_equal(other.values, one.values)
+
+
+def test_without_flags_it_uses_a_table_that_comes_with_rl_nas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--strategies=local_search,random", "--runs=3", "--json"]) == DONE
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["evaluations"] for row in rows[:3]] == [20, 50, 100]
+    assert {(row["table"], row["reward_column"], row["report_column"]) for row in rows} == {("digits", "valid", "test")}
+
+
+def compared(report: str, table: str = "small", names: Sequence[str] = tuple(STRATEGIES)) -> Comparison:
+    best = np.linspace([0.0], [1.0], 30).T
+    setup = ComparisonSetup(table, "valid", report, 1, 0, 1.0, 1.0)
+    curves = {name: Curves(best + i, best + i, 0.0) for i, name in enumerate(names)}
+    return Comparison(setup, curves, dict.fromkeys(names, 0.0), dict.fromkeys(names, 1))
+
+
+def test_a_strategy_has_its_color_in_every_plot() -> None:
+    (whole, _), (part, _) = (
+        bench_figure([compared("test", names=names)]).axes for names in (tuple(STRATEGIES), ("random", "ppo"))
+    )
+    colors = {line.get_label(): line.get_color() for line in whole.get_lines()[: len(STRATEGIES)]}
+    assert len(set(colors.values())) == len(STRATEGIES)
+    for line in part.get_lines()[:2]:
+        assert line.get_color() == colors[line.get_label()]
+
+
+def test_nothing_is_shown_twice_where_nothing_else_is_reported() -> None:
+    assert len(bench_figure([compared("valid")]).axes) == 1
+    assert len(bench_figure([compared("test")]).axes) == 2
+    assert len(bench_figure([compared("test"), compared("valid")]).axes) == 3
+    assert "Report" not in bench_text([compared("valid")], [30])
+    assert "Report" in bench_text([compared("test")], [30])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_titles_fit(count: int) -> None:
+    name = "ep12_validation_accuracy_of_ImageNet16-120_with_augmentation_mean_of_three_runs"
+    figure = bench_figure([compared(name, table=name) for _ in range(count)])
+    figure.draw_without_rendering()
+    assert figure.get_suptitle().replace("\n", "").startswith(name)
+    whole = figure.bbox
+    titles = [figure._suptitle, *(axes.title for axes in figure.axes)]
+    for title in titles:
+        box = title.get_window_extent()
+        assert whole.x0 <= box.x0 < box.x1 <= whole.x1
+        assert box.y1 <= whole.y1
+    ends = sorted(
+        (axes.title.get_window_extent().x0, axes.title.get_window_extent().x1) for axes in figure.axes[:count]
+    )
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(ends))
+
+
 @pytest.mark.long
 def test_the_verb_compares_every_strategy_and_repeats_itself(tmp_path: Path, table_file: str) -> None:
     words = (f"--table={table_file}", "--reward_column=valid", "--report_column=test", "--runs=3", "--budgets=10,5")
@@ -172,7 +268,7 @@ def test_the_verb_compares_every_strategy_and_repeats_itself(tmp_path: Path, tab
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "--table is missing; give an .npz file"),
+        (["--table=small.npz", "--save_table=none/t.npz"], "none/t.npz: expected the name of a file that ends in .npz"),
         (["--table=none.npz"], "no table none.npz; give an .npz file"),
         (["--table=small.npz"], "--reward_column is missing; table small has valid, test"),
         (["--table=small.npz", "--reward_column=loss"], "--reward_column: no 'loss'; expected some of valid, test"),
@@ -182,9 +278,17 @@ def test_the_verb_compares_every_strategy_and_repeats_itself(tmp_path: Path, tab
         (["--runs=0"], "--runs=0: expected a whole number >= 1"),
     ],
 )
-def test_wrong_use_is_one_line(tmp_path: Path, table_file: str, words: list[str], message: str) -> None:
-    done = bench(*words, cwd=tmp_path)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_wrong_use_is_one_line(
+    tmp_path: Path,
+    table_file: str,
+    words: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == WRONG_USE
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert len(errors.splitlines()) == 1
     assert not (tmp_path / "bench").exists()

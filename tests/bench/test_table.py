@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rl_nas
 from rl_nas.bench.table import Table, make_table
 from rl_nas.bench.table_files import load_table
 from rl_nas.errors import UsageError
-from rl_nas.spaces.nasbench201 import NASBENCH201_OPERATIONS, EdgeCell
+from rl_nas.spaces.nasbench201 import NASBENCH201_OPERATIONS, EdgeCell, nasbench201
+from rl_nas.statistics import spearman
 
 PUBLIC = Path(__file__).parents[3] / "shared" / "benchmarks" / "nasbench201.npz"
 
@@ -100,6 +102,28 @@ def test_absent_and_foreign_files_say_where_to_get_one(tmp_path: Path) -> None:
     table = make_table("t", np.array([[0], [1]]), [["a", "b"]], ["valid"], np.zeros([2, 1]))
     with pytest.raises(UsageError, match="no column 'test'; it has valid"):
         table.column("test")
+
+
+def test_the_table_that_comes_with_rl_nas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real measurements: equal cells have equal rows, and the reward says much of the report, not all."""
+    monkeypatch.chdir(tmp_path)
+    table = load_table("digits")
+    assert (table.columns, table.values.shape, table.space.size()) == (("valid", "test"), (729, 2), 729)
+    names = [d.name for d in nasbench201().decisions]
+    keys = {}
+    for architecture in np.ndindex(*(3,) * 6):
+        row = table.space.decode(architecture)
+        cell = nasbench201().decoder(dict(zip(names, row.choices, strict=True)))
+        keys.setdefault(cell.canonical_key(), set()).add(tuple(table.values[row.number]))
+    assert len(keys) == 127
+    assert all(len(values) == 1 for values in keys.values())
+    valid, test = table.column("valid"), table.column("test")
+    assert 0 <= min(valid.min(), test.min()) < max(valid.max(), test.max()) <= 100
+    assert 0.3 < spearman(valid, test) < 0.99
+    assert (Path(rl_nas.__file__).parent / "bench/tables/digits.npz").stat().st_size < 50_000
+    (tmp_path / "digits").mkdir()  # one's own comes first
+    with pytest.raises(UsageError, match="table digits: the files of a NATS-Bench archive"):
+        load_table("digits")
 
 
 def test_an_archive_without_its_package_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

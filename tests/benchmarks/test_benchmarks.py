@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from watchdog import TIMEOUT
 
+from rl_nas.bench.table_files import load_table
 from rl_nas.exit_codes import DONE, WRONG_USE
 from rl_nas.flags.parsing import parse
 from rl_nas.one_shot.state import OneShotState
@@ -151,6 +152,31 @@ def test_synthetic_tables_are_as_large_as_told(capsys: pytest.CaptureFixture[str
         with np.load(row["file"]) as arrays:
             assert len(arrays["ops"]) == row["architectures"]
         assert row["combinations"] == {"eight_of_three": 3**8, "uneven": 2 * 5 * 3 * 4 * 2 * 6 * 3 * 4}[name]
+
+
+def test_a_table_is_made_of_searches_that_have_trained_every_network(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """127 of the 729 cells are different networks; of the rest each has the row of its equal."""
+    cells = load("small_cells")
+    everything, space = cells.Everything(cells.three_operations, seed=0), cells.three_operations
+    networks = everything.propose(127)
+    assert len({space.canonical_key(one) for one in networks}) == 127
+    assert everything.propose(3) == networks[:3]
+    assert [space.size(), len({space.canonical_key(one) for one in np.ndindex(*(3,) * 6)})] == [729, 127]
+    for name, factor in (("one", 1), ("two", 2), ("short", 1)):
+        folder = SearchFolder(name)
+        folder.path.mkdir()
+        with TrialStore(folder.trials) as store:
+            for index, one in enumerate(networks[: 100 if name == "short" else 127]):
+                store.record(Trial(index, one, TrialState.OK, 0.0, Measurement(factor * (index + 1) / 1000)))
+    words = ["--columns=valid,test", "--space=small_cells:three_operations", "--out=mine.npz"]
+    rows, _ = both("run_table", ["--run_dirs=one,two", *words], capsys)
+    assert rows == [["valid", "729", "127", "0.10", "12.70"], ["test", "729", "127", "0.20", "25.40"]]
+    table = load_table("mine.npz")
+    assert table.column("valid")[table.lookup(np.array(networks))] == pytest.approx(np.arange(1, 128) / 10)
+    assert load("run_table").main(["--run_dirs=one,short", *words]) == WRONG_USE
+    assert "short lacks 27 of the 127 networks of --space=three_operations" in capsys.readouterr().err
 
 
 def test_rules_replayed_over_children_that_never_change(capsys: pytest.CaptureFixture[str]) -> None:

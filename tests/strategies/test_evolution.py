@@ -61,6 +61,35 @@ def test_aging_evolution_is_the_published_algorithm() -> None:
     assert play(AgingEvolution(SPACE, EvolutionSettings(population=8, sample=3), seed=5), 60) == history
 
 
+@pytest.mark.parametrize(
+    ("evaluations", "sizes"),
+    [(1, (2, 2)), (20, (5, 2)), (40, (10, 3)), (100, (25, 7)), (400, (100, 25)), (10**6, (100, 25))],
+)
+def test_sizes_that_are_left_out_follow_the_search_up_to_those_of_the_paper(
+    evaluations: int, sizes: tuple[int, int]
+) -> None:
+    sized = EvolutionSettings().sized(evaluations)
+    assert (sized.population, sized.sample) == sizes == sized.sizes
+    assert EvolutionSettings().sizes == (100, 25)
+    assert EvolutionSettings(population=8, sample=3).sized(evaluations) == EvolutionSettings(population=8, sample=3)
+    assert EvolutionSettings(population=12).sized(evaluations).sample == 3
+
+
+def test_a_search_of_twenty_is_more_than_random_search() -> None:
+    history = play(AgingEvolution(SPACE, EvolutionSettings().sized(20), seed=3), 20)
+    drawn = play(RandomSearch(SPACE, seed=3), 20)
+    assert history[:5] == drawn[:5]
+    assert all(a != b for a, b in zip(history[5:], drawn[5:], strict=True))
+
+
+def test_a_population_that_is_never_full_is_told() -> None:
+    told = EvolutionSettings(population=100).warning(100)
+    assert told is not None
+    assert "here 100 networks: within 100 evaluations it is random search" in told
+    assert EvolutionSettings(population=100).warning(101) is None
+    assert all(EvolutionSettings().sized(n).warning(n) is None for n in range(1, 1000))
+
+
 def test_children_differ_from_a_member_in_one_decision() -> None:
     history = play(AgingEvolution(SPACE, EvolutionSettings(population=8, sample=3), seed=0), 100)
     for number in range(8, 100):
