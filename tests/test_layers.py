@@ -103,6 +103,7 @@ ROOMS: dict[str, set[str]] = {
             "networks",
             "one_shot",
             "plugins",
+            "renamed",
             "report",
             "settings",
             "spaces",

@@ -6,6 +6,7 @@ from typing import Any
 
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.errors import UsageError
+from rl_nas.renamed import BEFORE
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
@@ -23,6 +24,7 @@ class ExportSource:
         data: the data set, of the training or of this call.
         pipeline: settings of the training's input pipeline.
         task: name of the task; None: the first whose targets the data set has.
+        trust: whether the user trusts what this call reads.
     """
 
     def __init__(self, model: str, values: Mapping[str, Any], given: Collection[str]) -> None:
@@ -42,6 +44,7 @@ class ExportSource:
             hint = "a search: train its best cell first (rl_nas train)" if (path / "best").is_dir() else "no training"
             raise UsageError(f"--model={model}: no {self.file}; {'it is ' + hint if path.is_dir() else 'no such file'}")
         folder = TrainingFolder(self.file.parent)
+        self.trust: bool = values["trust"]
         self.results: dict[str, Any] = {}
         self.flags: dict[str, Any] = {}
         if folder.config.exists() and folder.results.exists():
@@ -53,7 +56,7 @@ class ExportSource:
                 *(n for one in DATA_SETTINGS for n in one().flags()),
             }
             check_recorded(config, given, folder.path, trust=values["trust"], read=used)
-            self.flags = config["flags"]
+            self.flags = {**BEFORE, **config["flags"]}
         elif "dataset" not in given:
             raise UsageError(f"--model={model} is not in a training's folder: give its data set with --dataset")
         merged = {**values, **self.flags, **{name: values[name] for name in given}}

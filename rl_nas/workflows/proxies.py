@@ -31,6 +31,7 @@ from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.space import any_genotype, search_space
+from rl_nas.workflows.trust import TrustSettings
 
 FULL = "full"
 """Name of the training that proxies are compared with, and of its folder in the run's."""
@@ -115,7 +116,8 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
 
 
 def _loaded(config: SearchConfig) -> tuple[ImageData, Opened]:
-    of_task = tuple(sorted((name, config.flags()[name]) for group in TASK_SETTINGS for name in group().flags()))
+    groups = (TrustSettings, *TASK_SETTINGS)
+    of_task = tuple(sorted((name, config.flags()[name]) for group in groups for name in group().flags()))
     return _read(config.data, config.task.task, of_task)
 
 

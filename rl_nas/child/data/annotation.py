@@ -60,6 +60,7 @@ class Annotation:
             are secret if those of all its examples are; otherwise one tells it of all.
         encoded: names of the features that `read` expects as they are stored.
         extras: text files that go with an exported network, content by name: what its users must know of the targets.
+        label: name of the feature with the one class that an example has; None: it has none, or several.
     """
 
     image: str
@@ -71,6 +72,7 @@ class Annotation:
     negatives: bool = False
     encoded: tuple[str, ...] = ()
     extras: Mapping[str, str] = field(default_factory=dict)
+    label: str | None = None
 
     def warped(self, targets: Target, geometry: Geometry) -> Target:
         """The targets of a batch after what was done to its images."""
