@@ -191,6 +191,6 @@ def tell_left(names: Sequence[str], what: str, tell: Callable[[str], None]) -> N
 
 
 def tell_kinds(names: Sequence[str], root: Path, tell: Callable[[str], None]) -> None:
-    """Tells how many files are no images, if any are, by their kinds."""
+    """Tells how many files are no images, if any are, by their kinds, with the first of them."""
     if names:
-        tell(f"{root}: left out what is no image: {kinds_text(Counter(map(kind_of_file, names)))}")
+        tell(f"{root}: left out what is no image: {kinds_text(Counter(map(kind_of_file, names)))}, such as {names[0]}")

@@ -20,6 +20,7 @@ from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
 from rl_nas.report.progress import SearchProgress
+from rl_nas.settings import Settings
 from rl_nas.store.files import make_folder
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
@@ -116,7 +117,7 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
 
 
 def _loaded(config: SearchConfig) -> tuple[ImageData, Opened]:
-    groups = (TrustSettings, *TASK_SETTINGS)
+    groups: tuple[type[Settings], ...] = (TrustSettings, *TASK_SETTINGS)
     of_task = tuple(sorted((name, config.flags()[name]) for group in groups for name in group().flags()))
     return _read(config.data, config.task.task, of_task)
 

@@ -46,9 +46,9 @@ class Strata:
         first = np.full(self._classes, len(order))
         first[sizes > 0] = by_class[starts[sizes > 0]]
         chosen = place < apportioned(count, sizes, keep, first)[labels]
-        rest = order[~chosen]
+        rest, taken = order[~chosen], np.asarray(order[chosen])
         self.left = rest[::-1] if last else rest
-        return order[chosen]
+        return taken
 
 
 def apportioned(count: int, sizes: np.ndarray, keep: int, order: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ def apportioned(count: int, sizes: np.ndarray, keep: int, order: np.ndarray) -> 
     if least.sum() > count:
         least = np.zeros_like(sizes)
     quota = count * sizes / max(1, sizes.sum())
-    given = np.clip(np.floor(quota).astype(np.int64), least, most)
+    given: np.ndarray = np.clip(np.floor(quota).astype(np.int64), least, most)
     while missing := count - int(given.sum()):
         step = np.sign(missing)
         candidates = np.lexsort((order, step * (given - quota)))

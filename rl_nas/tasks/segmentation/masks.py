@@ -152,7 +152,7 @@ def decode_mask(content: bytes, name: str) -> np.ndarray:
         raise UsageError(f"mask {name} {TooLargeError(math.prod(header.size))}")
     try:
         with PIL.Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            values: np.ndarray = np.asarray(image)
+            values = np.asarray(image)
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"mask {name} cannot be decoded; fix or remove it") from error
     if header.color == _GRAY and header.depth < 8:
@@ -169,7 +169,7 @@ def _joined(values: np.ndarray, name: str, *, alpha: bool, colors: bool) -> np.n
         values = values[..., :-1]
     if colors:
         red, green, blue = np.moveaxis(values.astype(np.int32), -1, 0)
-        return COLOR + (red << 16) + (green << 8) + blue
+        values = COLOR + (red << 16) + (green << 8) + blue
     return values.reshape(values.shape[:2])
 
 
