@@ -100,13 +100,12 @@ def task_and_test_split(flags: Mapping[str, Any]) -> tuple[str, str]:
 
     config = SearchConfig.from_flags(flags)
     task, source = open_source(config.data, config.task.task, flags)
-    try:
-        split = source.test_split
-    except UsageError as error:
+    split = source.test_split
+    if split is None:
         raise UsageError(
             f"--dataset={config.data.dataset} has no split {', '.join(TEST_SPLITS)} that is not held out, and parts are"
             " measured on one at the end; give a data set with one"
-        ) from error
+        )
     source.check_targets(split, "parts are measured on it at the end; give a data set that has them")
     return config.task.task or task.name, split
 

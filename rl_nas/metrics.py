@@ -22,6 +22,10 @@ HELD_OUT = "valid_"
 """Prefix of the metrics on held-out images, beside the training figures."""
 
 
+PROPORTIONS = ("accuracy",)
+"""Metrics that are fractions of images, whose number tells how far they are chance."""
+
+
 class Quality(NamedTuple):
     """The metric that rewards are computed from, and its value; higher is better."""
 

@@ -32,6 +32,12 @@ VALUES = {
 }
 """Flag -> earlier value -> value."""
 
+BEFORE = {"stratify": "no"}
+"""Flag that earlier versions did not have -> what their runs did, where it is not the default."""
+
+REPEATS = "Repeats the run: "
+"""Begin of the flagfile of a run, which has all flags that its version had."""
+
 
 def current_flags(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """The flags of a config.json by their present names, with their present values."""

@@ -61,7 +61,7 @@ PREDICT = Command(
         "rl_nas predict --model=exported --out=predicted --tile=513 --overlap=128 aerial.png",
     ),
     groups=(PredictSettings, TrustSettings, TaskSettings, *PREDICT_SETTINGS),
-    words="image files (PNG, JPEG, GIF or BMP) of any size, and folders of them",
+    words="image files (JPEG, PNG, BMP, GIF, WebP, TIFF or PNM) of any size, and folders of them",
 )
 
 

@@ -15,7 +15,7 @@ from absl import flags
 
 from rl_nas.errors import UsageError
 from rl_nas.regular_files import MIB, read_regular_text
-from rl_nas.renamed import FLAGS, REUSED, current_value, tell
+from rl_nas.renamed import BEFORE, FLAGS, REPEATS, REUSED, current_value, tell
 from rl_nas.settings import FieldType, Settings, declaration, expectation, field_types, setting
 
 Group = TypeVar("Group", bound=Settings)
@@ -263,6 +263,8 @@ def _flags_in(name: str, read: list[str]) -> list[str]:
         raise UsageError(f"--flagfile={name}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"--flagfile={name} is not a text file: {error}") from error
+    if lines[0].startswith(f"# {REPEATS}"):
+        flags += [f"--{flag}={value}" for flag, value in BEFORE.items()]  # its own flags follow, and win
     for line in map(str.strip, lines):
         first, _, value = line.partition("=")
         if first in _FLAGFILE:

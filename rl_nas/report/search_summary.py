@@ -9,7 +9,7 @@ from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.genotypes import to_json
 from rl_nas.one_shot.result import OneShotResult
 from rl_nas.report.one_shot_text import one_shot_json, one_shot_text
-from rl_nas.report.tables import counted, trials_table
+from rl_nas.report.tables import counted, measured_text, trials_table
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.trial import Trial, best_trials, measurement_document
 
@@ -54,8 +54,8 @@ class SearchResult:
     def measured_on(self) -> str:
         """The images that children were measured on, in words."""
         if self.valid_split is not None:
-            return f"{self.valid_images} images of split {self.valid_split}"
-        return f"{self.valid_images} held-out images of the training split"
+            return f"{self.valid_images:,} images of split {self.valid_split}"
+        return f"{self.valid_images:,} held-out images of the training split"
 
     @property
     def failures(self) -> int:
@@ -70,7 +70,8 @@ def summary_text(result: SearchResult) -> str:
     assert measurement is not None
     return "\n".join(
         [
-            f"The best of {counted(len(result.trials), 'child', 'children')} ({result.failures} failed):",
+            f"The best of {counted(len(result.trials), 'child', 'children')} ({result.failures} failed), measured on"
+            f" {result.measured_on}:",
             trials_table(best_trials(result.trials, _SHOWN)),
             "",
             *([] if result.shared is None else [one_shot_text(result.shared), ""]),
@@ -79,7 +80,8 @@ def summary_text(result: SearchResult) -> str:
             *(f"{name:{width}}  {path}" for name, path in result.files.items()),
             f"The SavedModel was loaded back: {_agreement_text(result.agreement)}.",
             "",
-            f"Best child: trial {result.best.index}, {measurement.quality_name} {measurement.quality:.4f} on"
+            f"Best child: trial {result.best.index},"
+            f" {measured_text(measurement.quality_name, measurement.quality, result.valid_images)} on"
             f" {result.measured_on} (proxy: {counted(result.epochs, 'epoch')}, {result.proxy}).",
         ]
     )

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from rl_nas.errors import printable
+from rl_nas.metrics import PROPORTIONS
+from rl_nas.statistics import proportion_text
 from rl_nas.trial import Trial
 
 
@@ -71,3 +73,8 @@ def failures_table(trials: Sequence[Trial]) -> str:
 def counted(count: int, one: str, many: str | None = None) -> str:
     """A count with its noun, in the singular or the plural."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def measured_text(name: str, value: float, images: int) -> str:
+    """A metric on images: its name and value; a fraction of few images with its 95% interval."""
+    return f"{name.replace('_', ' ')} " + (proportion_text(value, images) if name in PROPORTIONS else f"{value:.4f}")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rl_nas.metrics import metrics_of
-from rl_nas.report.tables import counted
+from rl_nas.report.tables import counted, measured_text
 
 
 def training_text(results: dict[str, Any], files: dict[str, Any]) -> str:
@@ -20,7 +20,7 @@ def training_text(results: dict[str, Any], files: dict[str, Any]) -> str:
         f" {network['multiply_adds']:,} multiply-adds, {counted(results['epochs'], 'epoch')} of"
         f" {results['train']['images']:,} images in {results['seconds']:,.0f} s",
         "",
-        f"train {_figures(results['train'])} (last epoch)",
+        f"train {_figures(results['train'], 0)} (last epoch)",  # a mean over the epoch: without an interval
     ]
     lines += _all_measured(results)
     if results.get("views"):
@@ -45,9 +45,9 @@ def _views(views: dict[str, Any]) -> str:
 
 
 def _measured(measured: dict[str, Any], where: str) -> str:
-    return f"{_figures(measured)} on {measured['images']:,} {where}"
+    return f"{_figures(measured, measured['images'])} on {measured['images']:,} {where}"
 
 
-def _figures(measured: dict[str, Any]) -> str:
+def _figures(measured: dict[str, Any], images: int) -> str:
     figures = metrics_of(measured).items()
-    return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures if "/" not in name)
+    return ", ".join(measured_text(name, value, images) for name, value in figures if "/" not in name)

@@ -1,10 +1,12 @@
 """Files of a folder of the user's: images and what belongs to them, by split, never outside of the folder."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from rl_nas.child.data.image_header import ImageHeader, TooLargeError, read_image_header
+from rl_nas.child.data.broken_images import read_headers
+from rl_nas.child.data.image_header import IMAGE_TYPES, ImageHeader
 from rl_nas.errors import UsageError
 from rl_nas.regular_files import read_regular_text
 
@@ -14,7 +16,37 @@ SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 IMAGES = "images"
 """Name of a folder of images that has another one beside it."""
 
-IMAGE_TYPES = (".jpg", ".jpeg", ".png")
+_CALLED = {"training": "train", "testing": "test"}
+"""Name of a folder -> its split, where it is called otherwise."""
+
+_HIDDEN = ("__macosx", "thumbs.db", "desktop.ini", "@eadir")
+"""Names, in lower case, of what systems leave beside files, other than those that begin with a dot."""
+
+_KINDS = 6
+"""Kinds of files that a line names."""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is not the user's, but something that a system or an editor has left."""
+    return name.startswith(".") or name.lower() in _HIDDEN
+
+
+def split_called(name: str) -> str | None:
+    """The split that a folder is for by its name, such as `train2017` for train; None: it is called otherwise."""
+    plain = name.rstrip("0123456789").lower()
+    return _CALLED.get(plain, plain) if plain in SPLITS else None
+
+
+def kind_of_file(name: str) -> str:
+    """What a file is counted as that is no image."""
+    return os.path.splitext(name)[1].lower() or "without an extension"
+
+
+def kinds_text(kinds: Mapping[str, int]) -> str:
+    """Counts of kinds of files, the most frequent ones first: `3 .csv, 1 .txt`."""
+    most = sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0]))
+    more = len(most) - _KINDS
+    return ", ".join(f"{count:,} {kind}" for kind, count in most[:_KINDS]) + (f" and {more} more" if more > 0 else "")
 
 
 def split_folders(root: Path, beside: str) -> dict[str, tuple[Path, Path]] | None:
@@ -31,7 +63,8 @@ def split_folders(root: Path, beside: str) -> dict[str, tuple[Path, Path]] | Non
         UsageError: there are folders of images both above and below those of splits.
     """
     images, targets = root / IMAGES, root / beside
-    above = {path.name: (path / IMAGES, path / beside) for path in sorted(root.iterdir()) if path.is_dir()}
+    folders = [path for path in sorted(root.iterdir()) if path.is_dir() and not is_hidden(path.name)]
+    above = {path.name: (path / IMAGES, path / beside) for path in folders}
     above = {name: folders for name, folders in above.items() if any(folder.is_dir() for folder in folders)}
     if not (images.is_dir() and targets.is_dir()):
         complete = any(folders[0].is_dir() and folders[1].is_dir() for folders in above.values())
@@ -57,7 +90,7 @@ def splits_within(
     if "" not in folders:
         return {split: folders[name] for split, name in _split_names(root, sorted(folders)).items()}
     images, targets = folders[""]
-    within = [path for folder in (images, targets) for path in sorted(folder.iterdir()) if path.name[0] != "."]
+    within = [path for folder in (images, targets) for path in sorted(folder.iterdir()) if not is_hidden(path.name)]
     names = sorted({path.name for path in within if path.is_dir()})
     splits = _split_names(root, names)
     if not SPLITS.intersection(splits):
@@ -72,8 +105,7 @@ def _split_names(root: Path, names: Sequence[str]) -> dict[str, str]:
     """Splits -> folders that are called so, such as train2017 for train; others are called as they are."""
     found: dict[str, str] = {}
     for name in names:
-        plain = name.rstrip("0123456789").lower()
-        split = plain if plain in SPLITS else name
+        split = split_called(name) or name
         if split in found:
             raise UsageError(f"{root} has folders {found[split]} and {name} for split {split}; expected one for each")
         found[split] = name
@@ -90,13 +122,15 @@ def files_below(folder: Path, others: list[str], types: Collection[str] = IMAGE_
     """
     found = []
     for place, subfolders, names in os.walk(folder):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
         others += [str(path) for path in (Path(place, name) for name in subfolders) if path.is_symlink()]
         for name in sorted(names):
             path = Path(place, name)
-            if path.suffix.lower() in types and not name.startswith("."):
+            if is_hidden(name):
+                continue
+            if path.suffix.lower() in types:
                 found.append((path.relative_to(folder).as_posix(), path))
-            elif not name.startswith("."):
+            else:
                 others.append(str(path))
     return found
 
@@ -109,25 +143,20 @@ def check_inside(file: Path, root: Path) -> None:
         raise UsageError(f"{file} is a link out of the folder {root}; put the file itself there")
 
 
-def read_header(file: Path, root: Path | None, formats: tuple[str, ...] = ("JPEG", "PNG")) -> ImageHeader:
-    """The header of an image.
+def headers_inside(files: Iterable[Path], root: Path) -> list[ImageHeader]:
+    """The headers of images, in their order.
 
     Args:
-        file: the image's.
-        root: the folder that it must not lead out of; None: the user named the file.
-        formats: those that are read, by Pillow's names.
+        files: of the images.
+        root: the folder that they must not lead out of.
 
     Raises:
-        UsageError: it does, or is no such image.
+        UsageError: one does, or some are no images; it names all of these.
     """
-    if root is not None:
+    files = list(files)
+    for file in files:
         check_inside(file, root)
-    try:
-        return read_image_header(file, formats)
-    except TooLargeError as error:
-        raise UsageError(f"{file} {error}") from error
-    except Exception as error:  # of many types: files may be broken in any way
-        raise UsageError(f"{file} cannot be decoded; fix or remove it") from error
+    return read_headers(files)
 
 
 def read_names(file: Path, root: Path) -> list[str]:
@@ -159,3 +188,9 @@ def tell_left(names: Sequence[str], what: str, tell: Callable[[str], None]) -> N
     """Tells how many files are left out, if any are, with the first of them."""
     if names:
         tell(f"{what}: {len(names)}, such as {names[0]}; left out")
+
+
+def tell_kinds(names: Sequence[str], root: Path, tell: Callable[[str], None]) -> None:
+    """Tells how many files are no images, if any are, by their kinds, with the first of them."""
+    if names:
+        tell(f"{root}: left out what is no image: {kinds_text(Counter(map(kind_of_file, names)))}, such as {names[0]}")

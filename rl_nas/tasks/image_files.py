@@ -1,6 +1,7 @@
 """Images in files as a data set."""
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from rl_nas.child.data.broken_images import header_remarks
 from rl_nas.child.data.examples import Examples
-from rl_nas.child.data.image_limits import can_be_decoded
+from rl_nas.child.data.image_decoding import decode_image, image_problem
+from rl_nas.child.data.image_header import ImageHeader
 
 IMAGE = "image"
 """Feature of the images."""
@@ -29,7 +32,7 @@ class ImageFiles(Examples):
         self,
         root: Path,
         files: Mapping[str, Sequence[tuple[str, Path]]],
-        sizes: Collection[tuple[int, int]],
+        headers: Sequence[ImageHeader],
         targets: Mapping[str, Any],
         remarks: Sequence[str],
     ) -> None:
@@ -38,13 +41,16 @@ class ImageFiles(Examples):
         Args:
             root: the folder.
             files: see `files`.
-            sizes: height and width of the images as they are seen.
+            headers: of all files, split after split.
             targets: features of the targets, by name.
             remarks: lines on what was left out.
         """
-        self.name, self.files, self.remarks = root.resolve().name, files, remarks
+        paths = [file for found in files.values() for _, file in found]
+        self.name, self.files = root.resolve().name, files
+        self.remarks = [*remarks, *header_remarks(paths, headers, root)]
         self.sizes = {split: len(found) for split, found in files.items()}
-        height, width = next(iter(sizes)) if len(sizes) == 1 else (None, None)
+        self.image_sizes = Counter(header.seen for header in headers)
+        height, width = next(iter(self.image_sizes)) if len(self.image_sizes) == 1 else (None, None)
         self.features: Mapping[str, Any] = {IMAGE: tfds.features.Image(shape=(height, width, 3)), **targets}
 
     @abstractmethod
@@ -65,7 +71,7 @@ class ImageFiles(Examples):
         def example(number: tf.Tensor) -> tuple[tf.Tensor, dict[str, Any]]:
             image = tf.io.read_file(files[number])
             if IMAGE not in encoded:
-                image = self.features[IMAGE].decode_example(image)
+                image = decode_image(image, 3)
             return number, {IMAGE: image, **targets(number)}
 
         return tf.data.Dataset.from_tensor_slices(order).map(example, num_parallel_calls=tf.data.AUTOTUNE)
@@ -78,9 +84,12 @@ class ImageFiles(Examples):
         """Names and sizes of the images' files."""
         return (f"{name} {file.stat().st_size}\n" for name, file in self.files[split])
 
-    def unreadable(self) -> str | None:
-        """The first file that cannot be decoded; None: all can be."""
-        for file in (file for found in self.files.values() for _, file in found):
-            if not can_be_decoded(tf.io.read_file(str(file))):
-                return str(file)
-        return None
+    def unreadable(self) -> dict[str, str]:
+        """The images that cannot be decoded, see `Examples.unreadable`."""
+        return broken_files(file for found in self.files.values() for _, file in found)
+
+
+def broken_files(files: Iterable[Path | str]) -> dict[str, str]:
+    """The files that cannot be decoded as images -> what is wrong with each, after its name."""
+    problems = {str(file): image_problem(tf.io.read_file(str(file)).numpy()) for file in files}
+    return {file: problem for file, problem in problems.items() if problem is not None}

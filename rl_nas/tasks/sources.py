@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from rl_nas.child.data.examples import Examples
-from rl_nas.child.data.settings import FOLDER, DataSettings
+from rl_nas.child.data.prepared_folder import INFO
+from rl_nas.child.data.settings import FOLDER, PREPARED, DataSettings
 from rl_nas.child.data.source import ImageSource
 from rl_nas.child.data.tfds_data import open_tfds
 from rl_nas.errors import UsageError, printable
@@ -80,6 +81,8 @@ def _open_folder(dataset: str, given: Task | None, flags: Mapping[str, Any], tel
         if also:
             tell(f"task: {task.name}; {dataset} also fits {', '.join(f'--task={name}' for name in also)}")
         return examples
+    if tf.io.gfile.exists(f"{path}/{INFO}"):
+        raise UsageError(f"--dataset={dataset} was prepared by TFDS; give --dataset={PREPARED}{path}")
     layouts = "; ".join(dict.fromkeys(f"{task.name}: {task.layouts}" for task in tasks if task.layouts))
     raise UsageError(f"--dataset={dataset} is in no known layout; expected one of: {layouts}")
 

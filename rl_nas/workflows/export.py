@@ -52,7 +52,7 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     """
     writers.check_converters(formats)
     flags = {name: value for group in source.of_tasks for name, value in group.flags().items()}
-    task, data = open_source(source.data, source.task, {**source.flags, **flags})
+    task, data = open_source(source.data, source.task, {**source.flags, **flags, "trust": source.trust})
     check_unread(task, source.of_tasks)
     trained = _read(task, source, data)
     serving = trained.serving
@@ -62,7 +62,7 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
             f" {'x'.join(map(str, data.shape))}: give the data set that it was trained on, or --image_size"
         )
     pipeline = InputPipeline(data, source.pipeline, seed=0)
-    split = "valid" if pipeline.size("valid") else data.test_split
+    split = "valid" if pipeline.size("valid") else data.test_split or "train"
     pixels, targets = _first(pipeline.measured(split, min(images, pipeline.size(split))))
     with tf.device("CPU:0"):  # a GPU drops 13 of the 23 bits of float32 in convolutions
         expected = writers.in_batches(serving.predictions, pixels)

@@ -5,6 +5,7 @@ from typing import Any
 
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.errors import UsageError
+from rl_nas.renamed import BEFORE
 from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
 from rl_nas.workflows.trained_models import find_model
@@ -22,6 +23,7 @@ class ExportSource:
         data: the data set, of the training or of this call.
         pipeline: settings of the training's input pipeline.
         task: name of the task; None: the first whose targets the data set has.
+        trust: whether the user trusts what this call reads.
     """
 
     def __init__(self, model: str, values: Mapping[str, Any], given: Collection[str]) -> None:
@@ -37,7 +39,8 @@ class ExportSource:
         """
         self.model = find_model(model)
         config, self.own_data = self.model.config, "dataset" not in given
-        self.flags: dict[str, Any] = {} if config is None else config["flags"]
+        self.trust: bool = values["trust"]
+        self.flags: dict[str, Any] = {} if config is None else {**BEFORE, **config["flags"]}
         if config is not None:
             used = {
                 *TaskSettings().flags(),

@@ -5,13 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rl_nas.child.data.image_header import ImageHeader, TooLargeError, read_image_header
+from rl_nas.child.data.broken_images import read_headers
+from rl_nas.child.data.image_header import IMAGE_TYPES
 from rl_nas.errors import UsageError
+from rl_nas.tasks.folder_files import is_hidden, kind_of_file, kinds_text
 from rl_nas.tasks.predictor import ImageFile, Predictor
-
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP")
-_SHOWN = 5
-_ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 
 
 def find_images(words: Sequence[str], predictor: Predictor, tell: Callable[[str], None]) -> list[ImageFile]:
@@ -38,45 +36,23 @@ def find_images(words: Sequence[str], predictor: Predictor, tell: Callable[[str]
 
 
 def check_headers(files: Sequence[ImageFile], predictor: Predictor) -> None:
-    """Raises `UsageError` for the files that are no images, or the first whose target is of another size."""
-    broken: list[UsageError] = []
-    for file in files:
-        try:
-            header = _header(file.path)
-        except UsageError as error:
-            broken.append(error)
-        else:
-            predictor.check(file, header)
-    if len(broken) > 1:
-        some = "; ".join(map(str, broken[:_SHOWN])) + ("; ..." if len(broken) > _SHOWN else "")
-        raise UsageError(f"{len(broken)} of {len(files)} files are no images that can be read: {some}")
-    if broken:
-        raise broken[0]
+    """Raises `UsageError` for all files that are no images, or for the first whose target is of another size."""
+    for file, header in zip(files, read_headers(file.path for file in files), strict=True):
+        predictor.check(file, header)
 
 
 def _below(folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
     found, others = [], Counter[str]()
     for place, subfolders, names in os.walk(folder):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(name for name in names if not name.startswith(".")):
+        subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
+        for name in sorted(name for name in names if not is_hidden(name)):
             path = Path(place, name)
-            if path.suffix.lower() in _ENDINGS:
+            if path.suffix.lower() in IMAGE_TYPES:
                 found.append(ImageFile(path.relative_to(folder).as_posix(), path))
             else:
-                others[path.suffix.lower() or "without an ending"] += 1
+                others[kind_of_file(name)] += 1
     if not found:
-        raise UsageError(f"{folder} holds no image; expected files that end in {', '.join(_ENDINGS)}")
+        raise UsageError(f"{folder} holds no image; expected files that end in {', '.join(IMAGE_TYPES)}")
     if others:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in others.most_common(4))
-        tell(f"{folder}: files that are no images: {kinds}{', ...' if len(others) > 4 else ''}; left out")
+        tell(f"{folder}: left out what is no image: {kinds_text(others)}")
     return found
-
-
-def _header(path: Path) -> ImageHeader:
-    """The header of an image; raises `UsageError` if the file is none."""
-    try:
-        return read_image_header(path, _FORMATS)
-    except TooLargeError as error:
-        raise UsageError(f"{path} {error}") from error
-    except Exception as error:  # of many types: files may be broken in any way
-        raise UsageError(f"{path} cannot be decoded; expected a PNG, JPEG, GIF or BMP image") from error

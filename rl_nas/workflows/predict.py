@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from rl_nas.child.data.broken_images import DAMAGED
+from rl_nas.child.data.image_decoding import decode_image
 from rl_nas.child.data.orientation import orientation, turned
 from rl_nas.errors import UsageError
 from rl_nas.store.network_folder import NetworkFolder
@@ -96,8 +98,8 @@ def _decoded(path: Path, channels: int) -> tuple[np.ndarray, int]:
     """An image, upright, and the orientation that it is stored in."""
     content = tf.io.read_file(str(path))
     try:
-        image = tf.io.decode_image(content, channels=channels, expand_animations=False)
+        image = decode_image(content, channels)
     except tf.errors.InvalidArgumentError as error:
-        raise UsageError(f"{path} cannot be decoded; expected a PNG, JPEG, GIF or BMP image") from error
+        raise UsageError(f"{path} {DAMAGED}") from error
     turn = orientation(content)
     return np.asarray(turned(image, turn)), int(turn)

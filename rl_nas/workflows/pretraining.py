@@ -69,7 +69,13 @@ def make_pretraining(
     """
     if not settings.epochs:
         return None
-    data = DataSettings(settings.dataset, data_dir, train_images=settings.images, image_size=settings.image_size)
+    data = DataSettings(
+        settings.dataset,
+        data_dir,
+        train_images=settings.images,
+        stratify="no",  # what it holds out is no measurement, and the images of earlier runs stay
+        image_size=settings.image_size,
+    )
     try:
         opened = open_source(data, Classification.name, tell=tell)
         decoded = images or load_images(opened.source)

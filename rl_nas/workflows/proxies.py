@@ -23,6 +23,7 @@ from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
 from rl_nas.report.heartbeat import working
 from rl_nas.report.progress import SearchProgress
+from rl_nas.settings import Settings
 from rl_nas.store.files import make_folder
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
@@ -36,6 +37,7 @@ from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.planned_networks import plan_networks
 from rl_nas.workflows.run_data import described, read_images
 from rl_nas.workflows.space import any_genotype, search_space
+from rl_nas.workflows.trust import TrustSettings
 
 FULL = "full"
 """Name of the training that proxies are compared with, and of its folder in the run's."""
@@ -130,7 +132,8 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
 
 
 def _opened(config: SearchConfig) -> Opened:
-    of_task = tuple(sorted((name, config.flags()[name]) for group in TASK_SETTINGS for name in group().flags()))
+    groups: tuple[type[Settings], ...] = (TrustSettings, *TASK_SETTINGS)
+    of_task = tuple(sorted((name, config.flags()[name]) for group in groups for name in group().flags()))
     return _open(config.data, config.task.task, of_task)
 
 

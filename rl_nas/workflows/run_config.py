@@ -8,12 +8,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from rl_nas.child.data.settings import FOLDER, PREPARED
+from rl_nas.child.data.settings import FOLDER, PREPARED, prefixed
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Parsed, flagfile_text, packaged_recipe
 from rl_nas.networks.features import Head
 from rl_nas.networks.foreign import APPLICATIONS
 from rl_nas.networks.settings import NetworkSettings, unread_settings
+from rl_nas.renamed import BEFORE, REPEATS
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.json_files import OTHERS
@@ -46,7 +47,7 @@ def config(flags: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> d
 def repeating_flagfile(flags: Mapping[str, Any], command: str) -> str:
     """The content of flags.cfg, which repeats the run by the same command in another folder."""
     values = {name: value for name, value in portable(flags).items() if name not in OF_THE_CALL}
-    return flagfile_text(values, f"Repeats the run: {command} --flagfile=THIS_FILE --run_dir=NEW_FOLDER")
+    return flagfile_text(values, f"{REPEATS}{command} --flagfile=THIS_FILE --run_dir=NEW_FOLDER")
 
 
 def merge(parsed: Parsed, config: Mapping[str, Any], changeable: Collection[str]) -> Parsed:
@@ -62,7 +63,7 @@ def merge(parsed: Parsed, config: Mapping[str, Any], changeable: Collection[str]
     """
     recorded, folder = config["flags"], Path(parsed.values["run_dir"] or "").absolute()
     check_recorded(config, parsed.given, folder, trust=parsed.values["trust"])
-    values = {name: recorded.get(name, value) for name, value in parsed.values.items()}
+    values = {name: recorded.get(name, BEFORE.get(name, value)) for name, value in parsed.values.items()}
     values["trust"] = parsed.values["trust"]
     given = portable(parsed.values)
     for name in sorted(parsed.given):
@@ -81,7 +82,7 @@ def moved(recorded: Mapping[str, Any], parsed: Parsed) -> tuple[str, ...]:
 
     The run must have recorded what its data are, not only where.
     """
-    was, now = recorded["flags"].get("dataset") or "", parsed.values["dataset"] or ""
+    was, now = recorded["flags"].get("dataset") or "", prefixed(parsed.values["dataset"] or "")
     in_folders = any(was.startswith(kind) and now.startswith(kind) for kind in (FOLDER, PREPARED))
     return ("dataset",) if in_folders and DATA in recorded else ()
 
@@ -132,10 +133,11 @@ def portable(values: Mapping[str, Any]) -> dict[str, Any]:
     for name in FOLDERS:
         if values.get(name) is not None:
             portable[name] = _absolute(values[name])
-    for name in DATASETS:
+    for name in (name for name in DATASETS if values.get(name) is not None):
+        portable[name] = prefixed(values[name])
         for prefix in (FOLDER, PREPARED):
-            if (values.get(name) or "").startswith(prefix):
-                portable[name] = prefix + _absolute(values[name].removeprefix(prefix))
+            if portable[name].startswith(prefix):
+                portable[name] = prefix + _absolute(portable[name].removeprefix(prefix))
     for name in FILES:
         value = values.get(name)
         if value is not None and value not in (*PUBLISHED, *APPLICATIONS) and Path(value).exists():

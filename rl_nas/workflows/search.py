@@ -114,7 +114,8 @@ class SearchRun:
         self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
         check_recovery(self._strategy, config.health)
         tell_user(described(source, task))
-        self.config = replace(config, task=replace(config.task, task=config.task.task or task.name))
+        found = source.settings  # what flags left open, so that the record says what was done
+        self.config = replace(config, task=replace(config.task, task=config.task.task or task.name), data=found)
         if resumed and config.parts.backbone is None:
             head = task.head(config.problem(task, source.class_names))
             network = without_unread(self.config.network, genotype, head)
@@ -212,7 +213,8 @@ class SearchRun:
         if best is None or best.measurement is None:
             raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
         genotype, measured = self._space.decode(best.architecture), best.measurement
-        title = f"trial {best.index}, held-out {measured.quality_name} {measured.quality:.4f}"
+        on = f"{len(self._data.valid_images):,} held-out images"
+        title = f"trial {best.index}, {measured.quality_name} {measured.quality:.4f} on {on}"
         with working("still writing the files of the best child"), storage_errors(self.folder.best):
             draw_genotype(genotype, self.folder.best / "cell.png", title=title)
             agreement = self._export(best, title)

@@ -35,7 +35,7 @@ from rl_nas.workflows.trust import doors
 
 _FULL = "full"
 _TRAIN = Command(name="rl_nas train", summary="", examples=(), groups=TrainConfig.groups())
-PASSED = ("data_dir", "split_seed", *DIVISION, "task", "operations")
+PASSED = ("data_dir", "split_seed", "stratify", *DIVISION, "task", "operations")
 """Flags that trainings get from the search: held-out images stay held out, and plug-ins are named."""
 
 
@@ -107,7 +107,7 @@ class SecondStage:
                 write_text(home / "genotype.json", genotype)
                 words = [f"--genotype={home / 'genotype.json'}", f"--flagfile={recipe}", f"--seed={seed}"]
                 words += flag_words(flags)
-            words.append(f"--run_dir={folder.path}")
+            words += [f"--run_dir={folder.path}", *(["--trust"] if self._config.trust.trust else [])]
             code = subprocess.call(
                 python_process.command("rl_nas", "train", *words),
                 env=python_process.environment(),

@@ -149,8 +149,10 @@ def set_up_training(config: TrainConfig, genotype: Genotype, asked: Collection[s
     config.check_task(task)
     if config.pipeline.mixup:
         task.require("mixup", f"--mixup={config.pipeline.mixup:g}")
-    config = replace(config, task=replace(config.task, task=config.task.task or task.name))
+    config = replace(config, task=replace(config.task, task=config.task.task or task.name), data=source.settings)
     test_split = source.test_split if settings.final_test else None
+    if settings.final_test and test_split is None:
+        tell_user(source.without_test)
     pipeline = InputPipeline(source, config.pipeline, settings.seed)
     if test_split:
         source.check_targets(test_split, "leave it out with --nofinal_test")

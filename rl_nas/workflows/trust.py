@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rl_nas.child.data.settings import FOLDER, PREPARED
+from rl_nas.child.data.settings import FOLDER, PREPARED, prefixed
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import packaged_recipe
 from rl_nas.networks.foreign import APPLICATIONS
@@ -116,7 +116,7 @@ def _opens(name: str, value: object) -> bool:
     if not isinstance(value, str):
         return False
     if name in DATASETS:
-        return value.startswith((FOLDER, PREPARED))
+        return prefixed(value).startswith((FOLDER, PREPARED))
     if name in FILES:
         return value not in (*PUBLISHED, *APPLICATIONS) and (os.sep in value or os.path.exists(value))
     if name in RECIPES:

@@ -71,12 +71,14 @@ def test_other_formats_are_not_turned() -> None:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """The same scene, once photographed upright and once with the camera on its side."""
-    (tmp_path / "train/a").mkdir(parents=True)
+    for name in ("a", "b"):
+        (tmp_path / "train" / name).mkdir(parents=True)
     lying = np.rot90(STORED)  # to be turned clockwise
     for name, image, number in (("0", STORED, 1), ("1", lying, 6), ("2", STORED, 1), ("3", lying, 6)):
         exif = PIL.Image.Exif()
         exif[0x0112] = number
-        PIL.Image.fromarray(image).save(tmp_path / f"train/a/{name}.jpg", quality=95, exif=exif)
+        folder = tmp_path / "train" / "ab"[int(name) // 2]
+        PIL.Image.fromarray(image).save(folder / f"{name}.jpg", quality=95, exif=exif)
     return tmp_path
 
 

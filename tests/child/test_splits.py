@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from rl_nas.child.data import splits
 from rl_nas.child.data.settings import DataSettings
-from rl_nas.child.data.splits import TEST, TRAIN, UNUSED, VALID, assign_roles, nearest_sum
+from rl_nas.child.data.splits import (
+    TEST,
+    TRAIN,
+    UNUSED,
+    VALID,
+    assign_roles,
+    nearest_sum,
+    with_found_split,
+    without_test,
+)
 from rl_nas.child.data.splits import test_split as final_split
 from rl_nas.errors import UsageError
 
@@ -73,10 +82,24 @@ def test_a_split_that_is_held_out_is_not_the_final_test() -> None:
     assert final(valid_split="test") == "validation"
     assert final(test_fraction=0.1) == "test"
     assert final("imagenet2012") == "validation"
-    with pytest.raises(UsageError, match=r"valid is held out by --valid_split.*--nofinal_test"):
-        final_split("named", {"train": 30, "valid": 10}, DataSettings(valid_split="valid"))
-    with pytest.raises(UsageError, match="validation is held out"):
-        final_split("named", {"train": 30, "validation": 10}, DataSettings(valid_split="validation"))
+    for name in ("validation", "val", "valid"):
+        sizes, settings = {"train": 30, name: 10}, DataSettings(valid_split=name)
+        assert final_split("named", sizes, DataSettings()) == name
+        assert final_split("named", sizes, settings) is None
+        told = without_test(sizes, settings)
+        assert f"has train, {name}, of which {name} is held out by --valid_split" in told
+        assert "--test_fraction" in told
+    assert "of which" not in without_test({"train": 30}, DataSettings())
+
+
+def test_the_validation_split_is_found_by_any_of_its_names() -> None:
+    settings = DataSettings(valid_split="validation")
+    assert with_found_split(settings, {"train": 9, "val": 3}).valid_split == "val"
+    assert with_found_split(settings, {"train": 9, "valid": 3, "test": 2}).valid_split == "valid"
+    assert with_found_split(settings, {"train": 9, "val": 3, "validation": 3}) == settings
+    for sizes in ({"train": 9, "val": 3, "valid": 3}, {"train": 9, "test": 3}):  # not clear which, or none
+        assert with_found_split(settings, sizes) == settings
+    assert with_found_split(DataSettings(valid_split="dev"), {"train": 9, "val": 3}).valid_split == "dev"
 
 
 def numbered(count: int) -> list[str]:
@@ -210,6 +233,8 @@ def test_what_cannot_be_divided_so_is_one_line() -> None:
         ({"valid_split": "val", "group_size": 3}, "groups have no effect"),
         ({"group_by": "a", "group_size": 3}, "both say what stays together"),
         ({"group_by": "("}, "not a regular expression"),
+        ({"stratify": "yes", "group_by": "a"}, "groups of --group_by stay whole"),
+        ({"stratify": "yes", "group_size": 3}, "groups of --group_size stay whole"),
         ({"test_fraction": 0}, "> 0"),
         ({"group_size": 1}, ">= 2"),
     ],

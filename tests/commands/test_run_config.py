@@ -17,6 +17,10 @@ from rl_nas.workflows.run_config import changed, config, merge, repeating_flagfi
     [
         ("dataset", "folder:mine/pets", "folder:{here}/mine/pets"),
         ("dataset", "folder:/data/pets", "folder:/data/pets"),
+        ("dataset", "./mine/pets", "folder:{here}/./mine/pets"),
+        ("dataset", "/data/pets", "folder:/data/pets"),
+        ("dataset", "gs://bucket/pets", "folder:gs://bucket/pets"),
+        ("pretrain_dataset", "/data/pets", "folder:/data/pets"),
         ("dataset", "folder:gs://bucket/pets", "folder:gs://bucket/pets"),
         ("dataset", "cifar10:3.*.*", "cifar10:3.*.*"),
         ("data_dir", "sets", "{here}/sets"),
@@ -48,3 +52,25 @@ def test_a_run_that_recorded_earlier_names_of_flags_goes_on(tmp_path: Path, caps
     assert not capsys.readouterr().err  # nobody gave it today
     with pytest.raises(UsageError, match=r"--filter_fraction=0\.5, but the run was started with 0\.25"):
         merge(parse(SEARCH, ["--filter_fraction=0.5"]), recorded, CHANGEABLE)
+
+
+def test_runs_of_earlier_versions_hold_out_the_images_that_they_did(tmp_path: Path) -> None:
+    """They had no --stratify, whose default is another rule."""
+    started = parse(SEARCH, ["--dataset=digits"])
+    assert started.values["stratify"] == "auto"
+    recorded = config(started.values)
+    del recorded["flags"]["stratify"]
+    merged = merge(parse(SEARCH, ["--resume"]), recorded, CHANGEABLE)
+    assert merged.values["stratify"] == "no"
+    assert changed(recorded, merged.values)["flags"]["stratify"] == "no"
+    with pytest.raises(UsageError, match="--stratify=yes, but the run was started with no"):
+        merge(parse(SEARCH, ["--stratify=yes"]), recorded, CHANGEABLE)
+    # So do the flagfiles by which such runs are repeated, and no others.
+    lines = repeating_flagfile(started.values, "rl_nas search").splitlines()
+    for name, words, stratify in (
+        ("new.cfg", lines, "auto"),
+        ("earlier.cfg", [line for line in lines if "stratify" not in line], "no"),
+        ("own.cfg", ["# Mine", "--dataset=digits"], "auto"),
+    ):
+        (tmp_path / name).write_text("\n".join(words))
+        assert parse(SEARCH, [f"--flagfile={tmp_path / name}"]).values["stratify"] == stratify

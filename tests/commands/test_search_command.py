@@ -25,6 +25,7 @@ from rl_nas.networks.network import plan_network
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import field_types
 from rl_nas.spaces.nasnet import nasnet
+from rl_nas.statistics import proportion_text
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.tasks.classification.head import ClassificationHead as Head
@@ -131,7 +132,7 @@ def test_the_genotype_is_that_of_the_best_trial(unbroken: Run) -> None:
     best = max(rows(unbroken.folder), key=lambda row: row["reward"])
     assert load(unbroken.folder / "best/genotype.json") == nasnet(1).decode(tuple(json.loads(best["architecture"])))
     assert unbroken.stdout.splitlines()[-1].startswith(
-        f"Best child: trial {best['number']}, accuracy {best['quality']:.4f} on 300 held-out images"
+        f"Best child: trial {best['number']}, accuracy {proportion_text(best['quality'], 300)} on 300 held-out images"
     )
 
 

@@ -49,6 +49,7 @@ INSIDE = {
     "proxies": "seed=1; epochs=1; filters=4, train_images=300",
 }
 CASES = [(verb, flag, value) for verb, flags in DOORS.items() for flag, value in flags.items()]
+CASES += [("search", "dataset", path) for path in ("/srv/photos", "./photos", "~/photos", "gs://bucket/photos")]
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from PIL import Image
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.source import ImageSource
 from rl_nas.child.data.splits import TEST
+from rl_nas.errors import UsageError
 from rl_nas.tasks.detection.annotation import box_annotation
 from rl_nas.tasks.detection.data_settings import DetectionDataSettings
 from rl_nas.tasks.detection.folders import BoxFolder, box_folder
@@ -383,10 +384,10 @@ def test_other_folders_are_none_of_ours(tmp_path: Path) -> None:
 def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
     write_voc(tmp_path, SPLITS)
     folder = opened(tmp_path)
-    assert folder.unreadable() is None
+    assert folder.unreadable() == {}
     broken = tmp_path / "JPEGImages/val2.jpg"
     broken.write_bytes(b"no image")
-    assert folder.unreadable() == str(broken)
+    assert list(folder.unreadable()) == [str(broken)]
 
 
 def test_a_folder_that_fits_two_tasks_says_which_one_it_opens(tmp_path: Path) -> None:
@@ -406,3 +407,28 @@ def test_a_folder_that_fits_two_tasks_says_which_one_it_opens(tmp_path: Path) ->
     told.clear()
     assert open_source(settings, "detection", tell=told.append).task.name == "detection"
     assert not any("also fits" in line for line in told)
+
+
+@pytest.mark.parametrize("ending", [".bmp", ".tif", ".webp", ".gif", ".png"])
+def test_images_of_all_formats_are_found_with_their_boxes(tmp_path: Path, ending: str) -> None:
+    write_yolo(tmp_path, SPLITS)
+    for file in list(tmp_path.glob("images/**/*.jpg")):
+        with Image.open(file) as image:
+            image.save(file.with_suffix(ending))
+        file.unlink()
+    folder = opened(tmp_path)
+    assert folder.sizes == {split: len(found) for split, found in SPLITS.items()}
+    assert all(name.endswith(ending) for name in folder.names("train"))
+    source = source_of(folder)
+    for image, _ in source.part("train").map(source.decode_both):
+        assert source.resize(image).shape == (48, 64, 3)
+
+
+def test_all_broken_images_are_named_at_once(tmp_path: Path) -> None:
+    write_yolo(tmp_path, SPLITS)
+    broken = sorted(tmp_path.glob("images/*/*.jpg"))[::5]
+    for file in broken:
+        file.write_bytes(b"<html>")
+    with pytest.raises(UsageError, match=rf"^{len(broken)} files cannot be decoded; ") as raised:
+        opened(tmp_path)
+    assert all(str(file) in str(raised.value) for file in broken)

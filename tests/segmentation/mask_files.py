@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+KINDS = {".jpg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".gif": "GIF", ".webp": "WEBP", ".tif": "TIFF"}
+
 
 def png(pixels: np.ndarray, **options: Any) -> bytes:
     """A PNG file of uint8 or uint16 [height, width] or [height, width, channels]."""
@@ -49,7 +51,6 @@ def write(path: Path, content: bytes) -> Path:
 
 
 def write_pair(image: Path, mask: Path, value: int = 0, size: tuple[int, int] = (4, 6)) -> None:
-    """Writes an image of one colour, and a mask of one value."""
-    kind = "PNG" if image.suffix == ".png" else "JPEG"
-    write(image, saved(Image.new("RGB", size[::-1], (value, value, value)), kind))
-    write(mask, png(np.full(size, value, np.uint8)))
+    """Writes an image of one colour, and a mask of one value, in formats that their names say."""
+    write(image, saved(Image.new("RGB", size[::-1], (value, value, value)), KINDS[image.suffix]))
+    write(mask, saved(Image.fromarray(np.full(size, value, np.uint8)), KINDS[mask.suffix]))

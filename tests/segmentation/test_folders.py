@@ -11,9 +11,11 @@ import tensorflow as tf
 from mask_files import palette_png, png, saved, write, write_pair
 from PIL import Image
 
+from rl_nas.child.data.settings import DataSettings
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.folders import MaskFolder, mask_folder
 from rl_nas.tasks.segmentation.masks import decode_mask
+from rl_nas.tasks.sources import open_source
 
 SPLITS = {"train": 5, "val": 2, "test": 3}
 PLACES = {
@@ -66,7 +68,45 @@ def test_images_and_masks_are_found_in_every_layout(tmp_path: Path, layout: str,
         assert_numbered(values(folder, split), count)
         within = "town/" if layout == "cities" else ""
         assert folder.names(split) == [f"{within}{number:02}{ends[0]}" for number in range(count)]
-    assert folder.unreadable() is None
+    assert folder.unreadable() == {}
+
+
+@pytest.mark.parametrize("ends", [(".bmp", ".tif"), (".tif", ".bmp"), (".gif", ".png"), (".webp", ".png")])
+def test_images_and_masks_of_all_formats_are_trained_on(
+    tmp_path: Path, ends: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, *PLACES["below"], {"train": 5}, ends)
+    source = open_source(DataSettings(dataset=str(tmp_path), valid_images=1), flags={"classes": "5"}).source
+    assert "image size: 4x6, that of all 5 images" in capsys.readouterr().err.splitlines()
+    decoded = list(source.part("train").map(source.decode_both).as_numpy_iterator())
+    assert len(decoded) == 4
+    for image, mask in decoded:
+        assert abs(image.mean() - mask.mean()) < 1
+        assert len(np.unique(mask)) == 1
+
+
+def test_lists_of_voc_find_images_of_other_types(tmp_path: Path) -> None:
+    fill(tmp_path, "JPEGImages", "SegmentationClass", {"train": 3}, (".tif", ".bmp"))
+    write_pair(tmp_path / "JPEGImages/02.jpg", tmp_path / "SegmentationClass/02.png", 9)  # the usual ones come first
+    write(tmp_path / "ImageSets/Segmentation/train.txt", b"00\n01\n02")
+    folder, _ = opened(tmp_path)
+    assert folder.names("train") == ["00", "01", "02"]
+    assert [mask for _, _, mask in values_of_any_type(folder)] == [0, 1, 9]
+
+
+def values_of_any_type(folder: MaskFolder) -> list[tuple[int, int, int]]:
+    read = folder.read("train", []).as_numpy_iterator()
+    return [
+        (int(number), round(one["image"].mean()), round(decode_mask(one["mask"], "a").mean())) for number, one in read
+    ]
+
+
+def test_all_broken_images_are_named_at_once(tmp_path: Path) -> None:
+    fill(tmp_path, *PLACES["above"], SPLITS)
+    for file in ("train/images/01.jpg", "test/images/02.jpg"):
+        write(tmp_path / file, b"<html>")
+    with pytest.raises(UsageError, match=r"^2 files cannot be decoded; .*train/images/01\.jpg, .*test/images/02\.jpg$"):
+        opened(tmp_path)
 
 
 def test_without_splits_all_is_for_training(tmp_path: Path) -> None:
@@ -128,7 +168,7 @@ def test_what_is_left_out_is_told_once(tmp_path: Path) -> None:
     assert told == [
         f"{tmp_path}: split test has no masks and is left out",
         f"{tmp_path}: masks without an image: 2, such as {tmp_path}/masks/train/8.png; left out",
-        f"{tmp_path}: neither JPEG nor PNG images: 1, such as {tmp_path}/images/val/notes.txt; left out",
+        f"{tmp_path}: left out what is no image: 1 .txt, such as {tmp_path}/images/val/notes.txt",
     ]
 
 
@@ -141,13 +181,13 @@ def test_files_beside_splits_and_links_to_folders_are_told(tmp_path: Path) -> No
     assert told == [
         f"{tmp_path}: files beside the folders of splits: 1, such as {tmp_path}/images/loose.jpg; left out",
         f"{tmp_path}: masks without an image: 1, such as {tmp_path}/masks/extra/0.png; left out",
-        f"{tmp_path}: neither JPEG nor PNG images: 1, such as {tmp_path}/images/train/more; left out",
+        f"{tmp_path}: left out what is no image: 1 without an extension, such as {tmp_path}/images/train/more",
     ]
 
 
 def test_splits_of_other_names_are_not_mixed(tmp_path: Path) -> None:
     fill(tmp_path, *PLACES["below"], {"training": 2, "validation": 1})
-    assert opened(tmp_path)[0].sizes == {"training": 2, "validation": 1}
+    assert opened(tmp_path)[0].sizes == {"train": 2, "validation": 1}
 
 
 @pytest.mark.parametrize("place", ["above", "below"])
@@ -224,7 +264,7 @@ def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:
     for name in ("masks/02.png", "images/02.png", "images/01.png"):
         file = tmp_path / name
         file.write_bytes(file.read_bytes()[:45])
-        assert folder.unreadable() == str(file)
+        assert list(folder.unreadable()) == [str(file)]
 
 
 def test_masks_are_of_images_as_they_are_stored(tmp_path: Path) -> None:

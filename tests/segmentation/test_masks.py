@@ -1,6 +1,7 @@
 """Reading of masks: values come back as they were written, or the file is refused."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from mask_files import gray_png, palette_png, png, saved
 from PIL import Image, PngImagePlugin
 
 from rl_nas.errors import UsageError
-from rl_nas.tasks.segmentation.masks import COLOR, HEADER_BYTES, decode_mask, read_header, value_name
+from rl_nas.tasks.segmentation.masks import COLOR, HEADER_BYTES, decode_mask, mask_size, read_header, value_name
 
 SEEDS = range(10)
 
@@ -82,9 +83,59 @@ def test_lossy_and_other_files_are_refused() -> None:
     image = Image.new("L", (4, 4))
     with pytest.raises(UsageError, match=r"mask a\.png is a JPEG, which changes the classes"):
         decode_mask(saved(image, "JPEG"), "a.png")
-    for content in (saved(image, "GIF"), saved(image, "BMP"), b"", b"\x89PNG\r\n\x1a\n", b"no image" * 10):
+    for content in (saved(image, "GIF"), saved(image, "PPM"), b"", b"\x89PNG\r\n\x1a\n", b"no image" * 10):
         with pytest.raises(UsageError, match=r"mask a\.png is not a PNG image"):
             decode_mask(content, "a.png")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", ["BMP", "TIFF"])
+def test_bitmaps_give_what_png_does(seed: int, kind: str) -> None:
+    """Samples, indices whatever their colours, colours, bits."""
+    values = random(seed)
+    palette = Image.fromarray(values.astype(np.uint8))
+    palette.putpalette(np.random.default_rng(seed).integers(0, 256, 768).astype(np.uint8).tobytes())
+    colors = Image.fromarray(random(seed, channels=3).astype(np.uint8))
+    for image in (Image.fromarray(values.astype(np.uint8)), palette, colors):
+        content = saved(image, kind)
+        found, expected = decode_mask(content, "a"), decode_mask(saved(image), "a.png")
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+        assert mask_size(io.BytesIO(content), "a") == found.shape
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_a_tiff_of_16_bits_gives_its_samples(compression: str | None) -> None:
+    values = random(0, below=2**16).astype(np.uint16)
+    found = decode_mask(saved(Image.fromarray(values), "TIFF", compression=compression), "a.tif")
+    assert found.dtype == np.uint16
+    np.testing.assert_array_equal(found, values)
+    alpha = Image.merge("LA", [Image.new("L", (3, 2), 7), Image.new("L", (3, 2), 255)])
+    np.testing.assert_array_equal(decode_mask(saved(alpha, "TIFF"), "a.tif"), np.full((2, 3), 7))
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "message"),
+    [
+        (Image.new("RGB", (16, 16)), {"compression": "jpeg"}, "has the compression jpeg, which changes the classes"),
+        (Image.new("F", (4, 4)), {}, "has pixels of Pillow's mode F"),
+        (Image.new("L", (4, 4)), {"tiffinfo": {262: 0}}, "has samples that do not begin at black"),
+        (Image.new("1", (4, 4)), {}, "has samples of 1 bits"),
+        (Image.new("CMYK", (4, 4)), {}, "has pixels of Pillow's mode CMYK"),
+    ],
+)
+def test_a_tiff_whose_values_are_no_classes_is_refused(image: Image.Image, options: Any, message: str) -> None:
+    content = saved(image, "TIFF", **options)
+    for read in (decode_mask, lambda content, name: mask_size(io.BytesIO(content), name)):
+        with pytest.raises(UsageError, match=rf"^mask a\.tif {message}.*; export masks as PNG$"):
+            read(content, "a.tif")
+
+
+def test_a_bitmap_that_is_cut_off_is_one_line() -> None:
+    for kind in ("BMP", "TIFF"):
+        content = saved(Image.fromarray(np.zeros([40, 40], np.uint8)), kind)
+        with pytest.raises(UsageError, match=r"^mask a cannot be decoded; fix or remove it$"):
+            decode_mask(content[:-900], "a") if kind == "BMP" else decode_mask(content[:900], "a")
 
 
 def test_colours_of_16_bits_are_refused() -> None:

@@ -59,6 +59,7 @@ class Annotation:
         negatives: whether an example may have none to be known, as an image without an object. Then targets of a part
             are secret if those of all its examples are; otherwise one tells it of all.
         extras: text files that go with an exported network, content by name: what its users must know of the targets.
+        label: name of the feature with the one class that an example has; None: it has none, or several.
     """
 
     image: str
@@ -69,6 +70,7 @@ class Annotation:
     is_given: Callable[[Target], bool] = lambda target: True
     negatives: bool = False
     extras: Mapping[str, str] = field(default_factory=dict)
+    label: str | None = None
 
     def warped(self, targets: Target, geometry: Geometry) -> Target:
         """The targets of a batch after what was done to its images."""

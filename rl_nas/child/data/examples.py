@@ -1,8 +1,10 @@
 """The interface of data sets: examples by split, whatever they are stored in."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -15,9 +17,11 @@ class Examples(Protocol):
             upright images.
         supervised: names of the features that the data set calls input and target, in this order; may be empty.
         sizes: number of examples of every split, by its name.
-        upright: whether images are turned as their EXIF says. Those of cameras are; in a prepared data set they stay
-            as they are stored, as its targets were.
+        upright: whether images are files as cameras and people make them: of any format, turned as their EXIF says. In
+            a prepared data set they stay as they are stored, as its targets were.
         remarks: lines for the user, such as on files that were left out.
+        image_sizes: height and width of images as they are seen -> how many have them; none: they are not known, or the
+            feature tells them.
     """
 
     name: str
@@ -26,6 +30,7 @@ class Examples(Protocol):
     sizes: Mapping[str, int]
     upright: bool
     remarks: Sequence[str]
+    image_sizes: Mapping[tuple[int, int], int] = MappingProxyType({})
 
     def bytes(self, split: str) -> int:
         """Size of a split on the disk; about that of its encoded images."""
@@ -55,5 +60,18 @@ class Examples(Protocol):
         The same wherever the data set is.
         """
 
-    def unreadable(self) -> str | None:
-        """The path of the first file that cannot be decoded; None if there is none, or if examples are not files."""
+    def labels(self, split: str, feature: str) -> np.ndarray | None:
+        """The class of each example of a split, at its number: int64 [examples], -1 where it is secret.
+
+        Args:
+            split: its name.
+            feature: a `ClassLabel`.
+
+        Returns:
+            None: classes are not to be had without the images.
+        """
+        return None
+
+    def unreadable(self) -> Mapping[str, str]:
+        """The files that cannot be decoded -> what is wrong with each, after its name; none if there are no files."""
+        return {}

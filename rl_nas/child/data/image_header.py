@@ -10,8 +10,20 @@ import PIL.Image
 
 from rl_nas.regular_files import MIB, check_regular
 
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+"""Formats of images in files, by Pillow's names; the content says which one a file has, whatever it is called."""
+
+IMAGE_TYPES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
+"""Endings of the names of files that are read as images."""
+
 UPRIGHT = 1
 """Orientation of an image that is stored as it is seen."""
+
+USUAL_BITS = 8
+"""Bits of a channel of most images."""
 
 MOST_PIXELS = 178_956_970
 """Most pixels of an image that is decoded: half a GiB of RGB. Pillow's limit too; a few kilobytes may declare more."""
@@ -20,11 +32,16 @@ EXPECTED = f"expected at most {MOST_PIXELS:,}: resize it"
 
 MOST_BYTES = 1024 * MIB
 _TAG = 0x0112
+_TIFF_BITS = 258
+_PNG_BITS = 24
+"""Place of the bits of a channel in a PNG file."""
+_MOST_BITS = 16
 _ORIENTATIONS = range(1, 9)
 _TRANSPOSED = range(5, 9)
 """Orientations that swap rows and columns."""
 
 warnings.filterwarnings("ignore", category=PIL.Image.DecompressionBombWarning)  # the limit above is ours
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # what matters is an error, and told in a line
 
 
 class TooLargeError(ValueError):
@@ -34,16 +51,27 @@ class TooLargeError(ValueError):
         super().__init__(f"has {pixels} pixels; {EXPECTED}")
 
 
+class TooDeepError(ValueError):
+    """An image of more bits than have a meaning as a picture; the message follows the name of the file."""
+
+    def __init__(self) -> None:
+        super().__init__("has 32 or more bits a channel; expected 8 or 16: convert it")
+
+
 class ImageHeader(NamedTuple):
     """Size and orientation of an image.
 
     Attributes:
         stored: height and width of the pixels as they are stored.
-        orientation: 1 (upright) to 8, as EXIF counts.
+        orientation: 1 (upright) to 8, as EXIF counts; of formats other than JPEG, which decoders turn, 1.
+        animated: whether there are further frames, or pages.
+        bits: of a channel.
     """
 
     stored: tuple[int, int]
     orientation: int = UPRIGHT
+    animated: bool = False
+    bits: int = USUAL_BITS
 
     @property
     def seen(self) -> tuple[int, int]:
@@ -51,18 +79,16 @@ class ImageHeader(NamedTuple):
         return self.stored[::-1] if self.orientation in _TRANSPOSED else self.stored
 
 
-def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...] | None = None) -> ImageHeader:
+def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> ImageHeader:
     """The header of an image file; its pixels are not read.
 
     Args:
         file: its path, or the file.
-        formats: those that are allowed, by Pillow's names; None: all.
-
-    Returns:
-        Upright for all but JPEG files that say otherwise.
+        formats: those that are allowed, by Pillow's names.
 
     Raises:
         TooLargeError: it has more than `MOST_PIXELS`, in all frames together.
+        TooDeepError: it has pixels of 32 bits.
         OSError: the path is no regular file; see `check_regular`.
         Exception: of many types, as files may be broken in any way.
     """
@@ -72,10 +98,55 @@ def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...] | None = 
         with PIL.Image.open(file, formats=formats) as image:
             if image.format in ("GIF", "WEBP"):
                 _check_frames(image)
-            return ImageHeader((image.height, image.width), _orientation(image))
+            bits = _bits(image)
+            if bits > _MOST_BITS:
+                raise TooDeepError
+            turn = exif_orientation(image) if image.format in ("JPEG", "MPO") else UPRIGHT
+            return ImageHeader(_stored(image), turn, _is_animated(image), bits)
     except PIL.Image.DecompressionBombError as error:
         found = re.search(r"\d+", str(error))
         raise TooLargeError(int(found[0]) if found else 0) from error
+
+
+def exif_orientation(image: PIL.Image.Image) -> int:
+    """The orientation that an image's EXIF tells, 1 to 8; broken EXIF does not break the image."""
+    found = UPRIGHT
+    with contextlib.suppress(Exception):
+        found = int(image.getexif().get(_TAG, UPRIGHT))
+    return found if found in _ORIENTATIONS else UPRIGHT
+
+
+def _stored(image: PIL.Image.Image) -> tuple[int, int]:
+    """Height and width; of a WebP image as it is seen, as Pillow tells those of TIFF images."""
+    turned = image.format == "WEBP" and exif_orientation(image) in _TRANSPOSED
+    return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def _bits(image: PIL.Image.Image) -> int:
+    """Bits of a channel."""
+    if image.format == "PNG":
+        return _png_bits(image.fp)  # type: ignore[attr-defined]
+    if image.format == "TIFF":
+        found = image.tag_v2.get(_TIFF_BITS, USUAL_BITS)  # type: ignore[attr-defined]
+        return max(found) if isinstance(found, tuple) else int(found)
+    return {"I": 16, "F": 32}.get(image.mode, USUAL_BITS)
+
+
+def _png_bits(file: IO[bytes]) -> int:
+    place = file.tell()
+    file.seek(_PNG_BITS)
+    found = file.read(1)
+    file.seek(place)
+    return found[0] if found else USUAL_BITS
+
+
+def _is_animated(image: PIL.Image.Image) -> bool:
+    """Whether a film has several frames; cameras store previews beside a photo (MPO), which are none."""
+    if image.format == "MPO":
+        return False
+    with contextlib.suppress(Exception):  # later frames may be broken
+        return bool(getattr(image, "is_animated", False))
+    return False
 
 
 def _check_frames(image: PIL.Image.Image) -> None:
@@ -118,11 +189,3 @@ def _skip_colors(file: IO[bytes], before: int) -> None:
     """Skips the flags of a table of colors, some bytes before it, and the table if there is one."""
     flags = (file.read(1) or b"\0")[0]
     file.seek(before + ((3 << 1 + (flags & 7)) if flags & 0x80 else 0), 1)
-
-
-def _orientation(image: PIL.Image.Image) -> int:
-    found = UPRIGHT
-    if image.format == "JPEG":
-        with contextlib.suppress(Exception):  # broken EXIF does not break the image
-            found = int(image.getexif().get(_TAG, UPRIGHT))
-    return found if found in _ORIENTATIONS else UPRIGHT

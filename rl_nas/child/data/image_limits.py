@@ -24,9 +24,7 @@ def size_problem(encoded: tf.Tensor) -> tf.Tensor:
     What cannot be read is left to the decoder, which says what is wrong. Headers of PNG and JPEG files are read by
     TensorFlow, those of others by Python.
     """
-    is_png = (tf.strings.substr(encoded, 0, len(_PNG)) == _PNG) & (tf.strings.length(encoded) >= _PNG_START)
-    is_png &= tf.strings.substr(encoded, tf.where(is_png, _PNG_CHUNK, 0), tf.where(is_png, 4, 0)) == b"IHDR"
-    is_jpeg = tf.strings.substr(encoded, 0, len(_JPEG)) == _JPEG
+    is_png, is_jpeg = _is_png(encoded), _is_jpeg(encoded)
 
     def pixels() -> tf.Tensor:
         return tf.cond(is_png, lambda: _png_pixels(encoded), lambda: _jpeg_pixels(encoded))
@@ -43,15 +41,19 @@ def size_problem(encoded: tf.Tensor) -> tf.Tensor:
     return tf.cond(is_png | is_jpeg, told, read)
 
 
-def can_be_decoded(encoded: tf.Tensor) -> bool:
-    """Whether the content of an image file is an image, and not too large; eagerly."""
-    try:
-        if size_problem(encoded).numpy():
-            return False
-        tf.io.decode_image(encoded, expand_animations=False)
-    except tf.errors.InvalidArgumentError:
-        return False
-    return True
+def is_png_or_jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether the content of an image file begins as PNG or JPEG: bool []."""
+    return (tf.strings.substr(encoded, 0, len(_PNG)) == _PNG) | _is_jpeg(encoded)
+
+
+def _is_png(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether a file is a PNG image whose header is where it usually is."""
+    is_png = (tf.strings.substr(encoded, 0, len(_PNG)) == _PNG) & (tf.strings.length(encoded) >= _PNG_START)
+    return is_png & (tf.strings.substr(encoded, tf.where(is_png, _PNG_CHUNK, 0), tf.where(is_png, 4, 0)) == b"IHDR")
+
+
+def _is_jpeg(encoded: tf.Tensor) -> tf.Tensor:
+    return tf.strings.substr(encoded, 0, len(_JPEG)) == _JPEG
 
 
 def _png_pixels(encoded: tf.Tensor) -> tf.Tensor:

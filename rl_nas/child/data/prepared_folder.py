@@ -17,7 +17,7 @@ from rl_nas.child.data.settings import PREPARED
 from rl_nas.errors import UsageError, first_line
 from rl_nas.regular_files import MIB, check_regular
 
-_FILES = _INFO, _FEATURES = "dataset_info.json", "features.json"
+_FILES = INFO, _FEATURES = "dataset_info.json", "features.json"
 _CLASS_KEYS = ("pythonClassName", "python_class_name", "type")
 """Names under which files of all versions of TFDS name the class of a feature; a `type` may be another thing too."""
 _OWN_CLASS = re.compile(r"tensorflow_datasets\.core\.features\.\w+(\.\w+)*")
@@ -38,7 +38,7 @@ def open_prepared(dataset: str) -> Any:
     root = os.path.expanduser(dataset.removeprefix(PREPARED)).rstrip("/")
     found = list(_prepared_folders(root))
     if not found:
-        raise UsageError(f"--dataset={dataset}: no {_INFO} in it; expected a folder that TFDS prepared, NAME/VERSION")
+        raise UsageError(f"--dataset={dataset}: no {INFO} in it; expected a folder that TFDS prepared, NAME/VERSION")
     if len(found) > 1:
         raise UsageError(f"--dataset={dataset} holds {', '.join(found)}; give one of these folders with {PREPARED}")
     check_prepared(found[0])

@@ -13,8 +13,16 @@ FOLDER = "folder:"
 PREPARED = "dir:"
 """Prefix of the names of data sets that are folders prepared by TFDS, read without the code that prepared them."""
 
+_PATH = re.compile(r"/|~|\.\.?(/|$)|[a-z][a-z0-9]*://")
+"""Begin of a path, local or in a bucket, that no name of a data set has."""
+
 DIVISION = ("valid_split", "test_fraction", "group_by", "group_size")
 """Flags that say, beside `split_seed` and numbers of images, which ones are held out or left for the test."""
+
+
+def prefixed(dataset: str) -> str:
+    """The name of a data set; the path of a folder, such as `./photos`, with its prefix."""
+    return FOLDER + dataset if _PATH.match(dataset) else dataset
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,8 @@ class DataSettings(Settings):
     dataset: str | None = setting(
         None,
         "needed, unless a run tells it; TFDS name of an image data set (digits, shapes and boxed_shapes need no"
-        " download); or folder:PATH, files of yours in a layout of --task; or dir:PATH, a folder that TFDS prepared",
+        " download); or folder:PATH, or a path such as ./photos, files of yours in a layout of --task; or dir:PATH, a"
+        " folder that TFDS prepared",
     )
     data_dir: str | None = setting(None, "folder of prepared TFDS data sets; left out: TFDS's own default")
     valid_fraction: float = setting(
@@ -36,7 +45,9 @@ class DataSettings(Settings):
         None, "held-out images, instead of a fraction; 0: none, for train only", minimum=0
     )
     valid_split: str | None = setting(
-        None, "hold out this split of the data set, such as validation, instead of a part of the training split"
+        None,
+        "hold out this split of the data set, such as validation (found as val and valid, too), instead of a part of"
+        " the training split",
     )
     test_fraction: float | None = setting(
         None,
@@ -53,6 +64,13 @@ class DataSettings(Settings):
         None, "runs of this many images, in the order of their names, stay on one side: frames of films", minimum=2
     )
     train_images: int | None = setting(None, "train on this many random images; left out: on all", minimum=1)
+    stratify: str = setting(
+        "auto",
+        "take the same fraction of each class, at least one image, when images are held out or left out (yes), or"
+        " images at random, whatever their class (no); auto: yes for classes that can be read without the images and"
+        " without --group_by or --group_size",
+        choices=("auto", "yes", "no"),
+    )
     image_size: str | None = setting(
         None, "pixels, N for a square or HxW; resize images to this (needed where their sizes differ)"
     )
@@ -65,12 +83,17 @@ class DataSettings(Settings):
         if isinstance(given, int):  # a square, from Python
             object.__setattr__(self, "image_size", str(given))
         super().__post_init__()
+        if self.dataset is not None:
+            object.__setattr__(self, "dataset", prefixed(self.dataset))
         if self.image_size is not None:
             parse_image_size(self.image_size)
         if self.valid_split is not None:
             self._check_valid_split()
         if self.group_by is not None:
             self._check_group_by(self.group_by)
+        if self.stratify == "yes" and self.grouped:
+            flag = "group_by" if self.group_size is None else "group_size"
+            raise UsageError(f"--stratify=yes: groups of --{flag} stay whole, whatever their classes; leave one out")
 
     def _check_valid_split(self) -> None:
         given = f"--valid_split={self.valid_split}"
@@ -79,7 +102,7 @@ class DataSettings(Settings):
         for name, default in (("valid_images", None), ("valid_fraction", DataSettings.valid_fraction)):
             if getattr(self, name) != default:
                 raise UsageError(f"{given} and --{name}={getattr(self, name)} both say what is held out; leave one out")
-        if self.test_fraction is None and (self.group_by is not None or self.group_size is not None):
+        if self.test_fraction is None and self.grouped:
             raise UsageError(
                 f"{given}: the training split is not divided, so that groups have no effect; leave one out"
             )
@@ -104,6 +127,11 @@ class DataSettings(Settings):
                 " to try"
             )
         return self.dataset
+
+    @property
+    def grouped(self) -> bool:
+        """Whether images that belong together stay on one side."""
+        return self.group_by is not None or self.group_size is not None
 
     @property
     def size(self) -> tuple[int, int] | None:

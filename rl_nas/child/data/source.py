@@ -9,14 +9,18 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, Frame, Target
+from rl_nas.child.data.broken_images import refusal_of
+from rl_nas.child.data.class_counts import check_classes, class_remarks
 from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.fingerprint import fingerprint_of
+from rl_nas.child.data.found_settings import find_settings
+from rl_nas.child.data.image_decoding import decode_image
 from rl_nas.child.data.image_header import UPRIGHT
 from rl_nas.child.data.image_limits import TOO_LARGE, size_problem
 from rl_nas.child.data.orientation import orientation, turned
 from rl_nas.child.data.refusal import refuse, refused
 from rl_nas.child.data.settings import DataSettings
-from rl_nas.child.data.splits import TEST, TRAIN, VALID, assign_roles, test_split
+from rl_nas.child.data.splits import TEST, TRAIN, VALID, assign_roles, test_split, without_test
 from rl_nas.errors import UsageError
 from rl_nas.networks.layer import Shape
 
@@ -28,7 +32,8 @@ class ImageSource:
     are held out depends on the settings alone, so that searches and trainings hold out the same.
 
     Attributes:
-        settings: which data set, and how it is split.
+        settings: which data set, and how it is split, with what was found out about it: the image size, whether each
+            class gives the same fraction, the held-out split by its own name.
         name: of the data set.
         annotation: where its targets stand.
         shape: height, width, channels of the decoded images.
@@ -48,28 +53,34 @@ class ImageSource:
         Raises:
             UsageError: a split is absent, too small for the settings, or has no targets.
         """
-        self.settings, self.name, self.annotation = settings, settings.required_dataset(), annotation
+        self.name, self.annotation = settings.required_dataset(), annotation
         self._examples = examples
         self._feature = examples.features[annotation.image]
-        self.shape = _image_shape(self._feature.shape, settings)
-        # Images that are yet to be turned have other sizes than those that the feature tells.
-        stored = tfds.features.Image(shape=(None, None, self.shape[2]))
-        self._stored = stored if examples.upright else self._feature
         self.class_names = annotation.class_names
-        self.roles, self.remarks = assign_roles(examples, settings)
+        found = find_settings(settings, examples, annotation)
+        self.settings = settings = found.settings
+        height, width = settings.size or self._feature.shape[:2]
+        self.shape: Shape = height, width, self._feature.shape[2] or 3
+        self.roles, remarks = assign_roles(examples, settings, found.strata)
+        self.remarks = (*found.remarks, *remarks)
+        if annotation.label is not None:
+            check_classes(self.name, self.class_names)
+        if "train" in found.labels:
+            self.remarks += tuple(class_remarks(self.class_names, found.labels, self.roles, self.test_split))
         if settings.valid_split is not None:
             self.check_targets(settings.valid_split, "give another --valid_split")
         elif annotation.negatives and self.images("valid"):
             self.check_targets("valid", "hold out more images, or others by another --split_seed")
 
     @property
-    def test_split(self) -> str:
-        """The part for the final measurement.
-
-        Raises:
-            UsageError: the data set has none.
-        """
+    def test_split(self) -> str | None:
+        """The part for the final measurement; None: the data set has none."""
         return test_split(self._examples.name, self._examples.sizes, self.settings)
+
+    @property
+    def without_test(self) -> str:
+        """What is told where there is no part for the final measurement."""
+        return without_test(self._examples.sizes, self.settings)
 
     def size(self, split: str) -> int:
         """Number of examples of a split."""
@@ -154,21 +165,21 @@ class ImageSource:
             problem = refused(error)
             if problem is not None and not str(problem).startswith(TOO_LARGE):
                 raise problem from error
-            file = self._examples.unreadable()
-            if problem is not None:
-                raise UsageError(f"{file or f'an image of {self.name}'} {problem}") from error
-            if file is None:
+            broken = self._examples.unreadable()
+            if broken:
+                raise refusal_of(broken) from error
+            if problem is None:
                 raise
-            raise UsageError(f"{file} cannot be decoded; fix or remove it") from error
+            raise UsageError(f"an image of {self.name} {problem}") from error
 
     def _decode(self, encoded: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """An image in its own size, and the orientation that it was stored in."""
         with tf.control_dependencies([refuse(size_problem(encoded))]):
-            image = self._stored.decode_example(tf.identity(encoded))
+            checked = tf.identity(encoded)
         if not self._examples.upright:
-            return image, tf.constant(UPRIGHT)
+            return self._feature.decode_example(checked), tf.constant(UPRIGHT)
         turn = orientation(encoded)
-        return turned(image, turn), turn
+        return turned(decode_image(checked, self.shape[2]), turn), turn
 
     def _place(self, part: str) -> tuple[str, int | None]:
         """The split of a part, and the role of its examples there; None: all of the split."""
@@ -177,12 +188,3 @@ class ImageSource:
         if part == "train":
             return "train", TRAIN
         return ("train", TEST) if part == "test" and self.settings.test_fraction is not None else (part, None)
-
-
-def _image_shape(shape: tuple[int | None, ...], settings: DataSettings) -> Shape:
-    height, width, channels = shape
-    if settings.size is not None:
-        height, width = settings.size
-    if height is None or width is None:
-        raise UsageError(f"images of {settings.dataset} differ in size; give one to all with --image_size")
-    return height, width, channels or 3

@@ -2,18 +2,23 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.data.strata import Strata
 from rl_nas.errors import UsageError
 
 UNUSED, TRAIN, VALID, TEST = 0, 1, 2, 3
 """Roles of examples."""
 
-TEST_SPLITS = ("test", "validation", "val")
+_VALIDATION = ("validation", "val", "valid")
+"""Names of one split."""
+
+TEST_SPLITS = ("test", *_VALIDATION)
 
 
 class Roles(NamedTuple):
@@ -28,11 +33,32 @@ class Roles(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def assign_roles(examples: Examples, settings: DataSettings) -> Roles:
+def with_found_split(settings: DataSettings, sizes: Mapping[str, int]) -> DataSettings:
+    """The settings with the held-out split by the name that it has: `val` and `valid` are found as `validation` too."""
+    if settings.valid_split in _VALIDATION and not sizes.get(settings.valid_split):
+        found = [name for name in _VALIDATION if sizes.get(name)]
+        if len(found) == 1:
+            return replace(settings, valid_split=found[0])
+    return settings
+
+
+def takes_from_train(settings: DataSettings) -> bool:
+    """Whether a part of the training split is held out, left for the final test, or not used."""
+    held_out = settings.valid_split is None and settings.valid_images != 0
+    return held_out or settings.test_fraction is not None or settings.train_images is not None
+
+
+def assign_roles(examples: Examples, settings: DataSettings, labels: np.ndarray | None = None) -> Roles:
     """Gives every example of the training split a role; a function of the settings, `split_seed` among them.
 
     The test part depends on neither the held-out part nor on the images that are trained on: a search and a training
     leave the same ones for the end. Without groups the order is one permutation of all examples.
+
+    Args:
+        examples: of the data set.
+        settings: how they are divided.
+        labels: classes of the training examples, int [examples], each of which gives the same fraction; None: examples
+            are taken whatever their class.
 
     Raises:
         UsageError: a split is absent, or too small for the settings.
@@ -42,17 +68,17 @@ def assign_roles(examples: Examples, settings: DataSettings) -> Roles:
     groups = _groups(examples, settings, total)
     rng = np.random.default_rng(settings.split_seed)
     order = rng.permutation(total if groups is None else int(groups.max()) + 1)
-    units = _Units(order, groups)
+    units = _Units(order, groups, rng) if labels is None else Strata(order, labels)
     wanted_test = 0 if settings.test_fraction is None else max(1, round(settings.test_fraction * total))
     wanted_valid = _held_out(settings, total)
     test = units.take(wanted_test, last=True)
     valid = units.take(wanted_valid)
-    rest = units.examples(units.left)
-    train = settings.train_images or len(rest)
-    if train < 1 or train > len(rest):
+    left = len(units.examples(units.left))
+    train = settings.train_images or left
+    if train < 1 or train > left:
         raise UsageError(_too_many(settings, total, train, wanted_valid + wanted_test))
     roles = np.full(total, UNUSED, np.int8)
-    roles[rest[:train] if groups is None or train == len(rest) else rng.permutation(rest)[:train]] = TRAIN
+    roles[units.train(train)] = TRAIN
     roles[valid], roles[test] = VALID, TEST
     of = {"train": roles}
     if settings.valid_split is not None:
@@ -62,36 +88,38 @@ def assign_roles(examples: Examples, settings: DataSettings) -> Roles:
     return Roles(of, tuple(remarks))
 
 
-def test_split(name: str, sizes: Mapping[str, int], settings: DataSettings) -> str:
-    """The name of the split for the final measurement.
+def test_split(name: str, sizes: Mapping[str, int], settings: DataSettings) -> str | None:
+    """The name of the split for the final measurement; None: there is none.
 
-    It is the first one of `test`, `validation` and `val` that there is and that is not held out for the reward.
+    It is the first of `test`, `validation`, `val` and `valid` that there is and that is not held out for the reward.
 
     Args:
         name: of the data set; the test split of imagenet2012 is secret.
         sizes: number of examples of every split.
         settings: how the data set is split.
-
-    Raises:
-        UsageError: there is none.
     """
     if settings.test_fraction is not None:
         return "test"
     for split in reversed(TEST_SPLITS) if name == "imagenet2012" else TEST_SPLITS:
         if sizes.get(split) and split != settings.valid_split:
             return split
+    return None
+
+
+def without_test(sizes: Mapping[str, int], settings: DataSettings) -> str:
+    """What is told where there is no split for the final measurement."""
     held_out = f", of which {settings.valid_split} is held out by --valid_split" if settings.valid_split else ""
-    raise UsageError(
-        f"--dataset={settings.dataset} has no split {', '.join(TEST_SPLITS)} for the final measurement; it has"
-        f" {', '.join(sizes)}{held_out}: leave it out with --nofinal_test, or give --test_fraction"
+    return (
+        f"no final measurement: --dataset={settings.dataset} has {', '.join(sizes)}{held_out}; expected a split"
+        f" {', '.join(TEST_SPLITS)} besides; --test_fraction leaves a part of the training split for it"
     )
 
 
 class _Units:
     """Examples in units that stay together, in a random order: groups, or single examples."""
 
-    def __init__(self, order: np.ndarray, groups: np.ndarray | None) -> None:
-        self.left, self._groups = order, groups
+    def __init__(self, order: np.ndarray, groups: np.ndarray | None, rng: np.random.Generator) -> None:
+        self.left, self._groups, self._rng = order, groups, rng
         self._sizes = None if groups is None else np.bincount(groups)
 
     def take(self, count: int, last: bool = False) -> np.ndarray:
@@ -113,6 +141,11 @@ class _Units:
         place[units] = np.arange(len(units))
         places = place[self._groups]
         return np.argsort(places, kind="stable")[np.count_nonzero(places < 0) :]
+
+    def train(self, count: int) -> np.ndarray:
+        """The numbers of examples to train on; some of all groups, if not all are."""
+        left = self.examples(self.left)
+        return left[:count] if self._groups is None or count == len(left) else self._rng.permutation(left)[:count]
 
 
 def nearest_sum(sizes: Sequence[int] | np.ndarray, target: int) -> list[int]:

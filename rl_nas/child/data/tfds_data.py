@@ -21,7 +21,7 @@ from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.image_limits import size_problem
 from rl_nas.child.data.prepared_folder import check_all_prepared, open_prepared
 from rl_nas.child.data.refusal import refuse
-from rl_nas.child.data.settings import PREPARED, DataSettings
+from rl_nas.child.data.settings import FOLDER, PREPARED, DataSettings
 from rl_nas.errors import UsageError, first_line
 
 _DOWNLOAD_HOST = ("storage.googleapis.com", 443)
@@ -36,6 +36,11 @@ _OURS = ("digits", "shapes", "boxed_shapes")
 """Data sets of this package."""
 _MOST_NUMBERS = 2**24
 """Of a feature of fixed shape in an example: TFDS makes room for them before it looks how many are stored."""
+
+_MOST_LABELS = 200_000
+"""Most examples of a split whose classes are read before the images are."""
+_LABELS_BATCH = 4096
+_FORMAT = "tfrecord"
 
 _BY_HAND = {
     "imagenet2012": (
@@ -116,9 +121,19 @@ class PreparedExamples(Examples):
         of_split = info.splits[split]
         yield repr((info.full_name, of_split.num_bytes, [*of_split.shard_lengths]))
 
-    def unreadable(self) -> None:
-        """None: the examples are not files."""
-        return
+    def labels(self, split: str, feature: str) -> np.ndarray | None:
+        """See `Examples.labels`; of few enough examples in TFRecord files, which need no copy of the images."""
+        info = self._builder.info
+        if self.sizes[split] > _MOST_LABELS or (info.file_format and info.file_format.value != _FORMAT):
+            return None
+        form = {feature: tf.io.FixedLenFeature([], tf.int64)}
+        records = tf.data.TFRecordDataset([str(file) for file in info.splits[split].filepaths]).batch(_LABELS_BATCH)
+        parts = records.map(lambda batch: tf.io.parse_example(batch, form)[feature]).as_numpy_iterator()
+        try:
+            found = np.concatenate([np.zeros(0, np.int64), *parts])
+        except tf.errors.OpError:  # told where the images are read
+            return None
+        return found if len(found) == self.sizes[split] else None
 
 
 def _plain_parts(feature: Any) -> Any:
@@ -168,14 +183,18 @@ def prepared_builder(settings: DataSettings) -> Any:
     except tfds.core.DatasetNotFoundError as error:
         near = difflib.get_close_matches(name, [*tfds.list_builders(), *_OURS], n=3)
         hint = f"; did you mean {', '.join(near)}?" if near else "; names: tensorflow.org/datasets/catalog"
-        raise UsageError(f"unknown data set --dataset={name}{hint}") from error
+        raise UsageError(f"unknown data set --dataset={name}{_folder_hint(name) or hint}") from error
     except UsageError:
         raise
     except (ValueError, AssertionError) as error:
-        raise UsageError(f"--dataset={name}: {first_line(error)}") from error
+        raise UsageError(f"--dataset={name}: {first_line(error)}{_folder_hint(name)}") from error
     if not builder.is_prepared():
         _prepare(builder)
     return builder
+
+
+def _folder_hint(name: str) -> str:
+    return f"; for the folder of this name, give --dataset={FOLDER}{name}" if os.path.isdir(name) else ""
 
 
 def _check_own(name: str) -> None:
@@ -183,7 +202,7 @@ def _check_own(name: str) -> None:
     if not _OWN.fullmatch(name):
         raise UsageError(
             f"--dataset={name} is not one of TFDS's own data sets; expected a name of tensorflow.org/datasets/catalog,"
-            " with at most a version, such as 3.0.1, after a colon; or folder:PATH or dir:PATH"
+            f" with at most a version, such as 3.0.1, after a colon; or folder:PATH or dir:PATH{_folder_hint(name)}"
         )
 
 
@@ -206,7 +225,7 @@ def _prepare(builder: Any) -> None:
         shown = io.StringIO()
     try:
         with contextlib.redirect_stdout(shown):
-            builder.download_and_prepare(file_format="tfrecord")
+            builder.download_and_prepare(file_format=_FORMAT)
     except UsageError:
         raise
     except Exception as error:  # whatever the data set's own script raises

@@ -1,62 +1,76 @@
-"""Folders of images by class: train/CLASS/NAME.jpg, as most tools for image classification expect them."""
+"""Folders of images by class as a data set."""
 
 import os
 import random
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
+from rl_nas.child.data.broken_images import header_remarks, read_headers
 from rl_nas.child.data.examples import Examples
-from rl_nas.child.data.image_header import MOST_BYTES
-from rl_nas.child.data.image_limits import can_be_decoded
+from rl_nas.child.data.image_decoding import decode_image
 from rl_nas.errors import UsageError
-from rl_nas.regular_files import check_regular
+from rl_nas.tasks.classification.class_files import ClassFiles, list_classes
+from rl_nas.tasks.image_files import IMAGE, broken_files
 
-_EXTENSIONS = (".png", ".jpg", ".jpeg")
-_SHOWN = 3
+LABEL, NAME = "label", "image/filename"
+
+_LOOKED_AT = 20_000
+"""Images whose headers are read; of more, as many that are spread evenly over all."""
 
 
 class ClassFolder(Examples):
-    """The images in a folder for each class, in a folder for each split.
+    """The images in a folder for each class, in a folder for each split or in one for all.
 
     The order of a split's images is random, and always the same.
     """
 
-    supervised = ("image", "label")
+    supervised = (IMAGE, LABEL)
     upright = True
 
-    def __init__(self, path: str) -> None:
-        """Lists the images.
+    def __init__(self, path: str, found: ClassFiles, *, trust: bool = False) -> None:
+        """Looks at the headers of images.
+
+        Args:
+            path: the folder.
+            found: its images.
+            trust: whether links may lead out of the folder.
 
         Raises:
-            UsageError: there are none to train on, a class has none, or another split has a class that train lacks.
+            UsageError: a file is no image, or a link out of the folder.
         """
-        listed, left_out = _list_splits(path)
-        if not any(one.files for one in listed["train"]):
-            raise UsageError(f"--dataset=folder:{path}: no .png, .jpg or .jpeg in the folders of {path}/train")
-        _check_classes(path, listed)
-        self.remarks: tuple[str, ...] = ()
-        if left_out:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(left_out.items()))
-            self.remarks = (f"{path}: left out what is not SPLIT/CLASS/NAME.png, .jpg or .jpeg: {kinds}",)
-        self.name = os.path.basename(path)
-        names = [one.name for one in listed["train"]]
-        number_of = {name: number for number, name in enumerate(names)}
-        self.features = {
-            "image": tfds.features.Image(),
-            "label": tfds.features.ClassLabel(names=names),
-            "image/filename": tfds.features.Text(),
-        }
-        self._path, self._files = path, {}
-        for split, classes in listed.items():
-            files = [(file, number_of[one.name]) for one in classes for file in one.files]
-            random.Random(split).shuffle(files)  # as TFDS's ImageFolder does: held-out images are those of version 0.1
-            if files:
-                self._files[split] = files
+        self.name, self._folders = os.path.basename(path), found.folders
+        self._files: dict[str, list[tuple[str, int]]] = {}
+        for split, files in found.files.items():
+            self._files[split] = list(files)
+            # As TFDS's ImageFolder does: held-out images are those of version 0.1.
+            random.Random(split).shuffle(self._files[split])
         self.sizes = {split: len(files) for split, files in self._files.items()}
+        self.remarks: list[str] = [*found.remarks]
+        size: tuple[int | None, int | None] = (None, None)
+        if "://" not in path:
+            self.remarks += _check_links(path, found, trust=trust)
+            self._look_at_headers(path, found.irregular)
+            if len(self.image_sizes) == 1 and sum(self.image_sizes.values()) == sum(self.sizes.values()):
+                size = next(iter(self.image_sizes))
+        self.features: dict[str, Any] = {
+            IMAGE: tfds.features.Image(shape=(*size, 3)),
+            LABEL: tfds.features.ClassLabel(names=list(found.class_names)),
+            NAME: tfds.features.Text(),
+        }
+
+    def _look_at_headers(self, path: str, irregular: Sequence[str]) -> None:
+        files = [Path(self._whole(split, file)) for split, found in self._files.items() for file, _ in found]
+        looked_at = files[:: -(-len(files) // _LOOKED_AT)]
+        read_headers(map(Path, irregular))  # which tells all that cannot be read
+        headers = read_headers(looked_at)
+        self.image_sizes = Counter(header.seen for header in headers)
+        self.remarks += header_remarks(looked_at, headers, path)
 
     def bytes(self, split: str) -> int:
         """Size of a split's files."""
@@ -64,14 +78,13 @@ class ClassFolder(Examples):
 
     def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
         """Numbers and examples, in their order, which is random."""
-        decode = None if "image" in encoded else self.features["image"].decode_example
-        paths = [self._whole(split, file) for file, _ in self._files[split]]
-        labels = tf.constant([label for _, label in self._files[split]], tf.int64)
+        paths = [os.fsencode(self._whole(split, file)) for file, _ in self._files[split]]
+        labels = tf.constant(self.labels(split, LABEL))
 
         def example(number: tf.Tensor, one: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             content = tf.io.read_file(one[0])
-            image = content if decode is None else decode(content)
-            return number, {"image": image, "label": one[1], "image/filename": one[0]}
+            image = content if IMAGE in encoded else decode_image(content, 3)
+            return number, {IMAGE: image, LABEL: one[1], NAME: one[0]}
 
         return tf.data.Dataset.from_tensor_slices((paths, labels)).enumerate().map(example, tf.data.AUTOTUNE)
 
@@ -86,90 +99,44 @@ class ClassFolder(Examples):
             size = "" if "://" in path else os.path.getsize(path)
             yield f"{file} {label} {size}\n"
 
-    def unreadable(self) -> str | None:
-        """The first file that is not an image."""
-        for split in self.sizes:
-            for _, example in self.read(split, ["image"]):
-                if not can_be_decoded(example["image"]):
-                    return str(example["image/filename"].numpy().decode())
-        return None
+    def labels(self, split: str, feature: str) -> np.ndarray:
+        """The class of each image."""
+        return np.array([label for _, label in self._files[split]], np.int64)
+
+    def unreadable(self) -> dict[str, str]:
+        """The files that cannot be decoded, see `Examples.unreadable`."""
+        return broken_files(self._whole(split, file) for split, found in self._files.items() for file, _ in found)
 
     def _whole(self, split: str, file: str) -> str:
-        return f"{self._path}/{split}/{file}"
+        return f"{self._folders[split]}/{file}"
 
 
-def class_folder(path: str) -> ClassFolder | None:
-    """The images of a folder with `train/CLASS`; None if it has none, without a look at the files."""
+def class_folder(path: str, *, trust: bool = False) -> ClassFolder | None:
+    """The images of a folder with `CLASS/NAME.jpg` or `train/CLASS/NAME.jpg`; None if it has none of this.
+
+    Args:
+        path: the folder, local or in a bucket.
+        trust: whether links may lead out of the folder.
+
+    Raises:
+        UsageError: it has such a layout, but something in it is wrong.
+    """
     path = path.rstrip("/")
-    train = f"{path}/train"
-    return ClassFolder(path) if tf.io.gfile.isdir(train) and any(_folders(train)) else None
+    found = list_classes(path)
+    return None if found is None else ClassFolder(path, found, trust=trust)
 
 
-class _Class(NamedTuple):
-    """A class in a split, and its images: paths in the split's folder."""
+def _check_links(path: str, found: ClassFiles, *, trust: bool) -> list[str]:
+    """A line on links out of the folder, if there are any.
 
-    name: str
-    files: list[str]
-
-
-def _list_splits(path: str) -> tuple[dict[str, list[_Class]], Counter[str]]:
-    """The classes of every split, in order, and what is neither folder nor image where it should be: kind -> count."""
-    splits, left_out = {}, Counter[str]()
-    for split in _folders(path):
-        splits[split] = [_list_class(f"{path}/{split}", name, left_out) for name in _folders(f"{path}/{split}")]
-        named = {one.name for one in splits[split]}
-        left_out.update(_kind(name) for name in _entries(f"{path}/{split}") if name not in named)
-    return splits, left_out
-
-
-def _list_class(folder: str, name: str, left_out: Counter[str]) -> _Class:
-    files = []
-    for entry in _entries(f"{folder}/{name}"):
-        if entry.lower().endswith(_EXTENSIONS):
-            _check_file(f"{folder}/{name}/{entry}")
-            files.append(f"{name}/{entry}")
-        else:
-            left_out[_kind(entry)] += 1
-    return _Class(name, files)
-
-
-def _check_file(path: str) -> None:
-    """Raises `UsageError` for what would never be read to its end; files of buckets are regular."""
-    try:
-        check_regular(path, MOST_BYTES)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}; remove it") from error
-
-
-def _kind(name: str) -> str:
-    return os.path.splitext(name)[1].lower() or "without an extension"
-
-
-def _check_classes(path: str, splits: dict[str, list[_Class]]) -> None:
-    known = {one.name for one in splits["train"]}
-    empty = [one.name for one in splits["train"] if not one.files]
-    if empty:
-        raise UsageError(f"--dataset=folder:{path}: no image of {_some(empty)} in {path}/train; remove empty folders")
-    for split, classes in splits.items():
-        unknown = [one.name for one in classes if one.files and one.name not in known]
-        if unknown:
-            raise UsageError(
-                f"--dataset=folder:{path}: {split} has images of {_some(unknown)}, which train has not; expected the"
-                " same classes"
-            )
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _folders(path: str) -> list[str]:
-    names = (name for name in _entries(path) if not name.lower().endswith(_EXTENSIONS))
-    return [name for name in names if tf.io.gfile.isdir(f"{path}/{name}")]
-
-
-def _entries(path: str) -> list[str]:
-    return sorted(name.rstrip("/") for name in tf.io.gfile.listdir(path))
+    Raises:
+        UsageError: there are, and they are not trusted: they could lead to any image on the machine.
+    """
+    root = os.path.realpath(path)
+    out = [link for link in found.links if not os.path.realpath(link).startswith(f"{root}/")]
+    if not out:
+        return []
+    told = f"{path}: links out of the folder: {len(out):,}, such as {out[0]}"
+    if not trust:
+        raise UsageError(f"{told}; put the files themselves there (cp -rL), or give --trust to follow them")
+    return [f"{told}; followed"]

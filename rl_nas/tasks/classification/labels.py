@@ -34,4 +34,5 @@ def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotat
         class_names=names,
         read=lambda example: example[label],
         is_given=lambda target: bool(target >= 0),
+        label=label,
     )

@@ -33,13 +33,15 @@ class Classification(Task):
     supports: ClassVar[frozenset[str]] = frozenset(
         {"one_shot", "mixup", "parameters", "gradient_norm", "synflow", "naswot"}
     )
-    layouts: ClassVar[str] = "train/CLASS/NAME.jpg"
+    layouts: ClassVar[str] = (
+        "CLASS/NAME.jpg of two classes or more, or train/CLASS/NAME.jpg with val and test beside it"
+    )
 
     @override
     def folder(self, path: str, flags: Mapping[str, Any]) -> ClassFolder | None:
         from rl_nas.tasks.classification.folder import class_folder
 
-        return class_folder(path)
+        return class_folder(path, trust=bool(flags.get("trust")))
 
     @override
     def annotation(

@@ -12,7 +12,7 @@ from rl_nas.store.json_files import read_json
 from rl_nas.tasks.detection.image_index import ImageIndex
 from rl_nas.tasks.detection.listed import Box, Corners, ListedImage, ListedImages, Oddities, check_order, number, shown
 from rl_nas.tasks.detection.missing import with_images
-from rl_nas.tasks.folder_files import IMAGES, SPLITS, check_inside
+from rl_nas.tasks.folder_files import IMAGES, SPLITS, check_inside, split_called
 
 _ANNOTATIONS = "annotations"
 _PREFIX = "instances_"
@@ -109,7 +109,7 @@ def _splits(root: Path, files: Sequence[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for file in files:
         words = [word.rstrip("0123456789") for word in re.split(r"[_\-. ]+", file.stem.lower())]
-        split = next((word for word in (file.parent.name, *words) if word in SPLITS), "")
+        split = next((name for word in (file.parent.name, *words) if (name := split_called(word))), "")
         if not split and len(files) > 1:
             raise UsageError(f"{root}: the name of {file} says no split; expected one such as {_PREFIX}train.json")
         split = split or "train"
@@ -121,7 +121,7 @@ def _splits(root: Path, files: Sequence[Path]) -> dict[str, Path]:
 
 def _image_folders(root: Path, file: Path, split: str) -> list[Path]:
     """Where the images of a file may lie, the likeliest first."""
-    if file.parent.name == split:
+    if split_called(file.parent.name) == split:
         return [file.parent]
     called = [file.stem.removeprefix(_PREFIX), split]
     folders = [place for name in called for place in (root / IMAGES / name, root / name / IMAGES, root / name)]

@@ -15,7 +15,7 @@ from rl_nas.tasks.detection.cleaning import Boxes, clean_boxes
 from rl_nas.tasks.detection.data_settings import DetectionDataSettings
 from rl_nas.tasks.detection.formats import list_boxes
 from rl_nas.tasks.detection.listed import ListedImages, Oddities
-from rl_nas.tasks.folder_files import read_header
+from rl_nas.tasks.folder_files import headers_inside
 from rl_nas.tasks.image_files import IMAGE, ImageFiles
 from rl_nas.units import GIB
 
@@ -65,17 +65,15 @@ class BoxFolder(ImageFiles):
         Raises:
             UsageError: a file is no image or leads out of the folder, or has not the size that its annotation says.
         """
-        seen: set[tuple[int, int]] = set()
-        self._boxes: dict[str, list[Boxes]] = {split: [] for split in listed.splits}
-        for split, images in listed.splits.items():
-            for image in images:
-                header = read_header(image.file, root)
-                seen.add(header.seen)
-                self._boxes[split].append(clean_boxes(image, header, odd))
+        headers = headers_inside([image.file for images in listed.splits.values() for image in images], root)
+        left = iter(headers)
+        self._boxes: dict[str, list[Boxes]] = {
+            split: [clean_boxes(image, next(left), odd) for image in images] for split, images in listed.splits.items()
+        }
         most = self._most(listed)
         files = {split: [(image.name, image.file) for image in images] for split, images in listed.splits.items()}
         features = {OBJECTS: BoxSequence(listed.class_names, max(1, most)), NAME: tfds.features.Text()}
-        super().__init__(root, files, seen, features, odd.told(root))
+        super().__init__(root, files, headers, features, odd.told(root))
 
     def _most(self, listed: ListedImages) -> int:
         """Most boxes of an image; raises `UsageError` if as many for each would not fit into memory."""

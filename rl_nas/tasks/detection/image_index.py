@@ -15,7 +15,7 @@ Names = defaultdict[str, list[str]]
 
 
 class ImageIndex:
-    """The JPEG and PNG images of a folder.
+    """The images of a folder.
 
     What an annotation names is looked up among them, never opened as a path, so that no name leads elsewhere.
     """

@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from rl_nas.child.data.broken_images import read_headers
 from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.errors import UsageError
 from rl_nas.tasks.detection.class_choice import PADDING, some_names
@@ -16,10 +16,9 @@ from rl_nas.tasks.detection.data_settings import AUTO
 from rl_nas.tasks.detection.formats import list_boxes
 from rl_nas.tasks.detection.listed import ListedImages, Oddities
 from rl_nas.tasks.detection.predict_settings import TrueBoxSettings
-from rl_nas.tasks.folder_files import read_header
+from rl_nas.tasks.folder_files import headers_inside
 from rl_nas.tasks.predictor import ImageFile
 
-_FORMATS = ("PNG", "JPEG", "GIF", "BMP")
 _Target = Mapping[str, np.ndarray]
 
 
@@ -50,9 +49,8 @@ class TrueBoxes:
             raise UsageError(f"{error.filename or folder} cannot be read: {error.strerror or error}") from error
         if listed is None:
             return None
-        self._keep(listed, folder, partial(read_header, root=folder), odd, tell)
-        files = [image.file for images in listed.splits.values() for image in images]
-        return [ImageFile(file.relative_to(folder).as_posix(), file, folder) for file in files]
+        self._keep(listed, folder, headers_inside(_files(listed), folder), odd, tell)
+        return [ImageFile(file.relative_to(folder).as_posix(), file, folder) for file in _files(listed)]
 
     def with_targets(self, images: Sequence[ImageFile], tell: Callable[[str], None]) -> list[ImageFile]:
         """The same images with the boxes that `--boxes` names.
@@ -85,7 +83,7 @@ class TrueBoxes:
                 f"{where} does not list {len(left)} of {len(images)} images, such as {left[0]}; leave them out, or add"
                 " them to the file"
             )
-        self._keep(listed, file, partial(read_header, root=None, formats=_FORMATS), odd, tell)
+        self._keep(listed, file, read_headers(_files(listed)), odd, tell)
         return [image._replace(target=file) for image in images]
 
     def target(self, file: ImageFile, orientation: int) -> _Target:
@@ -107,7 +105,7 @@ class TrueBoxes:
         self,
         listed: ListedImages,
         where: Path,
-        header_of: Callable[[Path], ImageHeader],
+        headers: Sequence[ImageHeader],
         odd: Oddities,
         tell: Callable[[str], None],
     ) -> None:
@@ -120,8 +118,8 @@ class TrueBoxes:
         number_of = {name: number for number, name in reversed([*enumerate(self._names)])}
         numbers = [number_of.get(name, PADDING) for name in listed.class_names]
         others, sought = Counter[str](), 0
-        for image in (image for images in listed.splits.values() for image in images):
-            header = header_of(image.file)
+        images = (image for some in listed.splits.values() for image in some)
+        for image, header in zip(images, headers, strict=True):
             boxes = clean_boxes(image, header, odd)
             labels = np.array([numbers[label] for label in boxes.labels], np.int32)
             others.update(listed.class_names[label] for label in boxes.labels[labels == PADDING])
@@ -134,3 +132,7 @@ class TrueBoxes:
             odd.tell(f"{where}: no true box is to be found; there is nothing to compare detections with")
         for line in odd.told(where):
             tell(line)
+
+
+def _files(listed: ListedImages) -> list[Path]:
+    return [image.file for images in listed.splits.values() for image in images]

@@ -1,5 +1,6 @@
 """Masks of data sets as targets."""
 
+import io
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from rl_nas.tasks.segmentation.class_list import ClassList
 from rl_nas.tasks.segmentation.folders import NAME, MaskFile
 from rl_nas.tasks.segmentation.label_map import MASK_VALUES, LabelMap, label_map_text, make_label_map
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
-from rl_nas.tasks.segmentation.masks import IGNORE, UNKNOWN, check_size, decode_mask, read_header
+from rl_nas.tasks.segmentation.masks import IGNORE, UNKNOWN, check_size, decode_mask, mask_size
 
 _WORDS = ("segmentation", "mask", "annotation", "label")
 """Parts of the names of features that hold masks, the likeliest first."""
@@ -154,7 +155,8 @@ def _read_exactly(
     called = name.decode(errors="replace")
     try:
         height, width = map(int, stored)
-        check_size(read_header(content, called).size, ImageHeader((height, width), int(orientation)), called)
+        size = mask_size(io.BytesIO(content), called)
+        check_size(size, ImageHeader((height, width), int(orientation)), called)
         mask = labels.classes_of(decode_mask(content, called), called)
     except UsageError as error:
         return np.zeros([1, 1], np.uint8), str(error).encode()

@@ -8,15 +8,13 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from typing_extensions import override
 
-from rl_nas.child.data.image_header import MOST_BYTES
+from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.errors import UsageError
-from rl_nas.regular_files import check_regular
-from rl_nas.tasks.folder_files import check_inside, read_header
+from rl_nas.tasks.folder_files import check_inside, headers_inside
 from rl_nas.tasks.image_files import IMAGE, ImageFiles
 from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
 from rl_nas.tasks.segmentation.layouts import Pair, find_pairs
-from rl_nas.tasks.segmentation.masks import HEADER_BYTES, check_size, decode_mask
-from rl_nas.tasks.segmentation.masks import read_header as read_mask_header
+from rl_nas.tasks.segmentation.masks import check_size, decode_mask, file_size
 
 MASK, NAME = "mask", "mask/filename"
 """Features of the examples."""
@@ -55,10 +53,10 @@ class MaskFolder(ImageFiles):
             UsageError: a file is no image or leads out of the folder, or a mask has not the size of its stored image.
         """
         self._pairs = pairs
-        seen = {_checked_size(pair, root) for found in pairs.values() for pair in found}
+        headers = _checked_headers([pair for found in pairs.values() for pair in found], root)
         files = {split: [(pair.name, pair.image) for pair in found] for split, found in pairs.items()}
         features = {MASK: MaskFile(_listed_classes(root)), NAME: tfds.features.Text()}
-        super().__init__(root, files, seen, features, remarks)
+        super().__init__(root, files, headers, features, remarks)
 
     @override
     def bytes(self, split: str) -> int:
@@ -75,10 +73,10 @@ class MaskFolder(ImageFiles):
         return lambda number: {MASK: tf.io.read_file(files[number]), NAME: files[number]}
 
     @override
-    def unreadable(self) -> str | None:
-        """The first file that cannot be decoded, an image if there is one; None: all can be."""
-        image = super().unreadable()
-        return image or next((str(file) for file in self._masks() if not _is_readable(file)), None)
+    def unreadable(self) -> dict[str, str]:
+        """The files that cannot be decoded, images and masks."""
+        problems = {str(file): _mask_problem(file) for file in self._masks()}
+        return {**super().unreadable(), **{file: problem for file, problem in problems.items() if problem is not None}}
 
     def _masks(self) -> Iterator[Path]:
         return (pair.mask for found in self._pairs.values() for pair in found)
@@ -113,23 +111,22 @@ def _listed_classes(root: Path) -> ClassList | None:
     return read_classes(str(listed), flag=_CLASSES) if listed.is_file() else None
 
 
-def _checked_size(pair: Pair, root: Path) -> tuple[int, int]:
-    """Height and width of an image as it is seen, by the headers of its files alone."""
-    for file in (pair.image, pair.mask):
+def _checked_headers(pairs: Sequence[Pair], root: Path) -> list[ImageHeader]:
+    """The headers of the images, whose masks have their sizes by the headers of the files alone."""
+    for file in (file for pair in pairs for file in (pair.image, pair.mask)):
         check_inside(file, root)
         if not file.is_file():
             raise UsageError(f"no file {file}; expected an image for each mask")
-    image = read_header(pair.image, root)
-    check_regular(pair.mask, MOST_BYTES)
-    with pair.mask.open("rb") as opened:
-        start = opened.read(HEADER_BYTES)
-    check_size(read_mask_header(start, str(pair.mask)).size, image, str(pair.mask))
-    return image.seen
+    headers = headers_inside([pair.image for pair in pairs], root)
+    for pair, header in zip(pairs, headers, strict=True):
+        check_size(file_size(pair.mask), header, str(pair.mask))
+    return headers
 
 
-def _is_readable(mask: Path) -> bool:
+def _mask_problem(mask: Path) -> str | None:
+    """What is wrong with a mask, after its name."""
     try:
         decode_mask(mask.read_bytes(), str(mask))
-    except UsageError:
-        return False
-    return True
+    except UsageError as error:
+        return str(error).removeprefix(f"mask {mask} ")
+    return None

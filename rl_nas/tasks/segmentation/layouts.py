@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rl_nas.errors import UsageError
-from rl_nas.tasks.folder_files import check_inside, files_below, read_names, split_folders, splits_within, tell_left
+from rl_nas.tasks.folder_files import (
+    check_inside,
+    files_below,
+    read_names,
+    split_folders,
+    splits_within,
+    tell_kinds,
+    tell_left,
+)
 from rl_nas.tasks.segmentation.matching import match_names
 
 LAYOUTS = (
@@ -84,7 +92,7 @@ def all_images(root: Path, suffix: str | None, tell: Callable[[str], None]) -> l
         count = f"{len(found.images_left)} of {len(images)}"
         tell(f"{root}: images without a true mask: {count}, such as {images[found.images_left[0]]}; not measured")
     tell_left([str(masks[name]) for name in found.masks_left], f"{root}: masks without an image", tell)
-    tell_left(others, f"{root}: neither JPEG nor PNG images", tell)
+    tell_kinds(others, root, tell)
     mask_of = {image: masks[mask] for image, mask in found.masks.items()}
     return [Image(name.removeprefix("/"), path, mask_of.get(name)) for name, path in images.items()]
 
@@ -112,7 +120,7 @@ def _named_pairs(
     for split in {_split(name): None for name in found.images_left}:
         tell(f"{root}: split {split} has no masks and is left out")
     tell_left([str(masks[name]) for name in found.masks_left], f"{root}: masks without an image", tell)
-    tell_left(others, f"{root}: neither JPEG nor PNG images", tell)
+    tell_kinds(others, root, tell)
     return {split: found for split, found in pairs.items() if found}
 
 
@@ -134,16 +142,25 @@ def _split(name: str) -> str:
 def _voc_pairs(root: Path) -> dict[str, list[Pair]]:
     """Pairs by the lists of PASCAL VOC (Everingham et al. 2010); a mask may be missing."""
     images, masks, lists = (root / folder for folder in _VOC)
+    image_of, mask_of = _by_stem(images), _by_stem(masks)
     pairs = {}
     for split in _VOC_SPLITS:
         file = lists / f"{split}.txt"
         check_inside(file, root)
-        if not file.is_file():
-            continue
-        pairs[split] = [Pair(name, images / f"{name}.jpg", masks / f"{name}.png") for name in read_names(file, root)]
+        if file.is_file():
+            pairs[split] = [
+                Pair(name, image_of(f"{name}.jpg"), mask_of(f"{name}.png")) for name in read_names(file, root)
+            ]
     if not pairs:
         raise UsageError(f"{lists} has none of {', '.join(f'{split}.txt' for split in _VOC_SPLITS)}")
     return pairs
+
+
+def _by_stem(folder: Path) -> Callable[[str], Path]:
+    """From the name of an image to its file in a folder, which may be of another type."""
+    files = dict(files_below(folder, []))
+    others = {path.stem: path for path in files.values()}
+    return lambda name: files.get(name) or others.get(Path(name).stem) or folder / name
 
 
 def _without_secret(pairs: Mapping[str, list[Pair]], root: Path, tell: Callable[[str], None]) -> dict[str, list[Pair]]:

@@ -1,15 +1,18 @@
-"""Masks in files: PNG images whose values stand for classes, read without any loss."""
+"""Masks in files: images without loss whose values stand for classes, read exactly."""
 
 import io
 import math
 import struct
-from typing import NamedTuple
+from pathlib import Path
+from typing import IO, NamedTuple
 
 import numpy as np
 import PIL.Image
 
-from rl_nas.child.data.image_header import MOST_PIXELS, ImageHeader, TooLargeError
+from rl_nas.child.data.image_header import MOST_BYTES, MOST_PIXELS, ImageHeader, TooLargeError
 from rl_nas.errors import UsageError
+from rl_nas.regular_files import check_regular
+from rl_nas.tasks.segmentation.bitmap_masks import bitmap, bitmap_values
 
 IGNORE = 255
 """Value of the pixels of a target that are neither learned nor measured."""
@@ -22,7 +25,7 @@ MAX_CLASSES = UNKNOWN
 COLOR = 1 << 24
 """Added to the colour 0xRRGGBB of a pixel, so that no colour is an index."""
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SIGNATURE, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _GRAY, _RGB, _GRAY_ALPHA, _RGBA = 0, 2, 4, 6
 
 
@@ -44,8 +47,46 @@ HEADER_BYTES = 33
 """Length of what `read_header` needs of a file."""
 
 
+def file_size(file: Path) -> tuple[int, int]:
+    """Height and width of a mask by the header of its file.
+
+    Raises:
+        UsageError: it is no image from which classes can be read.
+        OSError: it is no regular file; see `check_regular`.
+    """
+    check_regular(file, MOST_BYTES)
+    with file.open("rb") as opened:
+        return mask_size(opened, str(file))
+
+
+def mask_size(file: IO[bytes], name: str) -> tuple[int, int]:
+    """Height and width of a mask.
+
+    Args:
+        file: its content, from its start.
+        name: of the file, for errors.
+
+    Raises:
+        UsageError: it is no image from which classes can be read.
+    """
+    start = file.read(HEADER_BYTES)
+    if _is_png(start, name):
+        return read_header(start, name).size
+    file.seek(0)
+    with bitmap(file, name) as image:
+        return image.height, image.width
+
+
+def _is_png(content: bytes, name: str) -> bool:
+    if content[:2] == _JPEG:
+        raise UsageError(
+            f"mask {name} is a JPEG, which changes the classes of pixels; expected PNG: export masks as PNG"
+        )
+    return content[:8] == _SIGNATURE
+
+
 def read_header(content: bytes, name: str) -> Header:
-    """The header of a mask.
+    """The header of a mask in a PNG file.
 
     Args:
         content: of its file, the first `HEADER_BYTES` at least.
@@ -54,10 +95,6 @@ def read_header(content: bytes, name: str) -> Header:
     Raises:
         UsageError: it is not a PNG image, or not one from which classes can be read.
     """
-    if content[:2] == b"\xff\xd8":
-        raise UsageError(
-            f"mask {name} is a JPEG, which changes the classes of pixels; expected PNG: export masks as PNG"
-        )
     if content[:8] != _SIGNATURE or content[12:16] != b"IHDR" or len(content) < HEADER_BYTES:
         raise UsageError(f"mask {name} is not a PNG image; export masks as PNG")
     width, height, depth, color = struct.unpack(">IIBB", content[16:26])
@@ -96,33 +133,44 @@ def decode_mask(content: bytes, name: str) -> np.ndarray:
     has the class of its colour.
 
     Args:
-        content: of a PNG file.
+        content: of a PNG, BMP or TIFF file.
         name: of the file, for errors.
 
     Returns:
         Integers [height, width]: uint8 or uint16 for samples and indices, int32 for colours.
 
     Raises:
-        UsageError: the file is not such a PNG image.
+        UsageError: the file is not such an image.
     """
+    if not _is_png(content, name):
+        with bitmap(io.BytesIO(content), name) as image:
+            values = bitmap_values(image, name)
+        channels = values.shape[2] if values.ndim == 3 else 1
+        return _joined(values, name, alpha=channels in (2, 4), colors=channels in (3, 4))
     header = read_header(content, name)
     if math.prod(header.size) > MOST_PIXELS:
         raise UsageError(f"mask {name} {TooLargeError(math.prod(header.size))}")
     try:
         with PIL.Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            values: np.ndarray = np.asarray(image)
+            values = np.asarray(image)
     except Exception as error:  # of many types: files may be broken in any way
         raise UsageError(f"mask {name} cannot be decoded; fix or remove it") from error
-    if header.color in (_GRAY_ALPHA, _RGBA):
+    if header.color == _GRAY and header.depth < 8:
+        values = _samples(values, header.depth)
+    alpha, colors = header.color in (_GRAY_ALPHA, _RGBA), header.color in (_RGB, _RGBA)
+    return _joined(values, name, alpha=alpha, colors=colors).reshape(header.size)
+
+
+def _joined(values: np.ndarray, name: str, *, alpha: bool, colors: bool) -> np.ndarray:
+    """One value for each pixel, from an opaque alpha channel and colours if there are any."""
+    if alpha:
         if np.any(values[..., -1] != 255):
             raise UsageError(f"mask {name} has an alpha channel that is not opaque; export masks without transparency")
         values = values[..., :-1]
-    if header.color in (_RGB, _RGBA):
+    if colors:
         red, green, blue = np.moveaxis(values.astype(np.int32), -1, 0)
         values = COLOR + (red << 16) + (green << 8) + blue
-    elif header.color == _GRAY and header.depth < 8:
-        values = _samples(values, header.depth)
-    return values.reshape(header.size)
+    return values.reshape(values.shape[:2])
 
 
 def _samples(values: np.ndarray, depth: int) -> np.ndarray:

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
-from rl_nas.child.data.image_header import MOST_BYTES, UPRIGHT, ImageHeader
+from rl_nas.child.data.image_header import UPRIGHT, ImageHeader
 from rl_nas.errors import UsageError
-from rl_nas.regular_files import check_regular
 from rl_nas.tasks.display import Outputs, as_rgb
 from rl_nas.tasks.folder_files import check_inside, files_below
 from rl_nas.tasks.predictor import ImageFile, Predictor, Serve
@@ -19,7 +18,7 @@ from rl_nas.tasks.segmentation.display import MaskDisplay
 from rl_nas.tasks.segmentation.label_map import LabelMap, make_label_map
 from rl_nas.tasks.segmentation.layouts import all_images
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
-from rl_nas.tasks.segmentation.masks import COLOR, HEADER_BYTES, check_size, decode_mask, read_header
+from rl_nas.tasks.segmentation.masks import COLOR, check_size, decode_mask, file_size
 from rl_nas.tasks.segmentation.matching import match_names
 from rl_nas.tasks.segmentation.overlay import mask_png, overlay_png
 from rl_nas.tasks.segmentation.predict_settings import TileSettings, TruthSettings
@@ -82,9 +81,7 @@ class SegmentationPredictor(Predictor):
         if file.target is None:
             return
         try:
-            check_regular(file.target, MOST_BYTES)
-            with file.target.open("rb") as opened:
-                size = read_header(opened.read(HEADER_BYTES), str(file.target)).size
+            size = file_size(file.target)
         except OSError as error:
             raise UsageError(f"mask {file.target} cannot be read: {error.strerror or error}") from error
         check_size(size, header, str(file.target))

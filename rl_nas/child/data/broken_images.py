@@ -1,0 +1,71 @@
+"""Image files that cannot be read: all of them in one line. No TensorFlow."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from rl_nas.child.data.image_header import USUAL_BITS, ImageHeader, TooDeepError, TooLargeError, read_image_header
+from rl_nas.errors import UsageError
+
+DAMAGED = "cannot be decoded; fix or remove it"
+
+_SHOWN = 10
+
+
+def problem_of(error: Exception) -> str:
+    """What an error says of an image's file, after its name."""
+    if isinstance(error, (TooLargeError, TooDeepError)):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        own = error.errno is None  # of `check_regular`
+        return f"{error.strerror}; remove it" if own else f"cannot be read: {error.strerror}"
+    return DAMAGED
+
+
+def refusal_of(problems: Mapping[str, str]) -> UsageError:
+    """The error for files that cannot be read.
+
+    Args:
+        problems: file -> what is wrong with it, after its name; at least one.
+    """
+    if len(problems) == 1:
+        return UsageError(" ".join(*problems.items()))
+    named = [file if problem == DAMAGED else f"{file} ({problem})" for file, problem in problems.items()]
+    more = len(named) - _SHOWN
+    shown = ", ".join(named[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+    return UsageError(f"{len(named):,} files cannot be decoded; fix or remove them: {shown}")
+
+
+def read_headers(files: Iterable[Path]) -> list[ImageHeader]:
+    """The header of each image.
+
+    Raises:
+        UsageError: some files are no images; it names all of them.
+    """
+    found: list[ImageHeader] = []
+    problems: dict[str, str] = {}
+    for file in files:
+        try:
+            found.append(read_image_header(file))
+        except Exception as error:  # of many types: files may be broken in any way
+            problems[str(file)] = problem_of(error)
+    if problems:
+        raise refusal_of(problems)
+    return found
+
+
+def header_remarks(files: Iterable[Path], headers: Iterable[ImageHeader], where: object) -> list[str]:
+    """Lines on what is not read of images: further frames, lower bits.
+
+    Args:
+        files: of the images.
+        headers: of each.
+        where: the folder that holds them.
+    """
+    pairs = list(zip(files, headers, strict=True))
+    kinds = {
+        "images of several frames or pages, of which the first is read": [file for file, one in pairs if one.animated],
+        "images of more than 8 bits a channel, of which the upper 8 are read": [
+            file for file, one in pairs if one.bits > USUAL_BITS
+        ],
+    }
+    return [f"{where}: {kind}: {len(found):,}, such as {found[0]}" for kind, found in kinds.items() if found]
