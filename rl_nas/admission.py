@@ -32,11 +32,11 @@ def figures_of(measurement: object) -> dict[str, Any]:
     Raises:
         ChildError: it returned something else.
     """
-    if isinstance(measurement, Real) and not isinstance(measurement, bool):
-        return {"quality": measurement}
-    if not isinstance(measurement, Measurement):
+    if isinstance(measurement, Measurement):
+        return {name: getattr(measurement, name) for name in _FIELDS}
+    if isinstance(measurement, bool) or not isinstance(measurement, Real):
         raise _refused(f"its evaluator returned {_shown(measurement)}; expected a Measurement, or a number")
-    return {name: getattr(measurement, name) for name in _FIELDS}
+    return {"quality": measurement}
 
 
 def admit_measurement(figures: Mapping[str, Any]) -> Measurement:

@@ -74,8 +74,9 @@ DESCRIBE = Command(
         " --classes=19",
     ),
     groups=(
-        *(DescribeSettings, TrustSettings, SpaceSettings, OperationSettings, TaskSettings, PartSettings),
-        *(NetworkSettings, *TASK_SETTINGS),
+        *(DescribeSettings, TrustSettings, SpaceSettings, OperationSettings),
+        *(TaskSettings, PartSettings, NetworkSettings),
+        *TASK_SETTINGS,
     ),
 )
 

@@ -1,5 +1,6 @@
 """The run that a genotype comes from: its data, its task, and the networks that were trained with it. No TensorFlow."""
 
+import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -61,7 +62,7 @@ class Origin:
         Raises:
             UsageError: the run's config is broken.
         """
-        if genotype is None or genotype in PUBLISHED or not Path(genotype).exists():
+        if genotype is None or genotype in PUBLISHED or not os.path.exists(genotype):
             return None
         place = Path(genotype).absolute()
         if not place.is_dir():
@@ -120,7 +121,8 @@ class Origin:
         if given not in (None, was):
             line = f"{self.name} is a run on {was}: with --dataset={given}, its splits and image size are not taken"
         else:
-            size = [] if self.image is None else ["x".join(map(str, self.image[:2]))]
+            known = self.image is not None and "image_size" not in parsed.given
+            size = ["x".join(map(str, (self.image or ())[:2]))] if known else []
             told = {"dataset", *(["image_size"] if size else [])}
             others = {name: value for name, value in found.items() if name not in told}
             line = f"data of {self.name}: {', '.join([str(was), *size, *_words(others, parsed)])}"

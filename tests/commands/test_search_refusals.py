@@ -38,7 +38,10 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
         ["--flagfile=no.cfg"],
         f"--flagfile=no.cfg: no such file; recipes that come with rl_nas: {', '.join(ALL_RECIPES)}",
     ),
-    "no target": (["--reward=mnasnet_hard"], "--reward=mnasnet_hard needs --cost_target, the target of madds"),
+    "no target": (
+        ["--dataset=digits", "--reward=mnasnet_hard"],
+        "--reward=mnasnet_hard needs --cost_target, the target of madds",
+    ),
     "no data": (["--space=nasbench201"], "--dataset is missing; give the images to train on, such as --dataset="),
     "held out twice": (
         ["--valid_split=validation", "--valid_images=9"],

@@ -23,7 +23,7 @@ FLAGS = (
     "--seed=3",
     "--executor=inline",
 )
-RECIPE = "--dataset=digits\n--network=proxy\n--cells=1\n--filters=2\n--reductions=0\n--epochs=2\n--batch_size=100\n"
+RECIPE = "--network=proxy\n--cells=1\n--filters=2\n--reductions=0\n--epochs=2\n--batch_size=100\n"
 
 
 @pytest.fixture(scope="module")

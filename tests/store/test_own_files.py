@@ -15,7 +15,15 @@ from rl_nas.store.run_folder import SearchFolder, TrainingFolder
 from rl_nas.store.trials import TrialStore, read_trials
 
 SEARCH = (
-    *("best", "best/genotype.json", "best/saved_model", "best/.saved_model.new", "best/cell.png", "children"),
+    *(
+        "best",
+        "best/genotype.json",
+        "best/saved_model",
+        "best/.saved_model.new",
+        "best/model.keras",
+        "best/cell.png",
+        "children",
+    ),
     *(
         "children/0.weights.npz",
         "health.jsonl",

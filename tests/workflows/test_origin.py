@@ -95,6 +95,10 @@ def test_what_a_call_gives_wins_with_all_that_it_replaces(
     assert values == {"dataset": "digits", **taken}
 
 
+def test_a_size_that_is_given_is_not_told_as_the_run_s() -> None:
+    assert trained(started("--dataset=digits"), "--image_size=16")[1] == "data of run: digits"
+
+
 def test_of_other_data_nothing_is_taken_and_that_is_told() -> None:
     values, line = trained(started(*PHOTOS, "--valid_images=30"), "--dataset=digits")
     assert values == {"dataset": "digits"}
@@ -195,7 +199,7 @@ def test_the_run_of_a_genotype() -> None:
         origin = Origin.of(name)
         assert origin is not None
         assert (origin.folder.path, origin.name) == (place, name)
-    for name in (None, "NASNet-A", "nowhere", "run/other.json", "genotype.json", "."):
+    for name in (None, "NASNet-A", "nowhere", "x" * 300, "run/other.json", "genotype.json", "."):
         assert Origin.of(name) is None
 
 
