@@ -10,7 +10,6 @@ from rl_nas.errors import UsageError
 from rl_nas.tasks.predictor import ImageFile, Predictor
 
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP")
-_SHOWN = 5
 _ENDINGS = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 
 
@@ -38,20 +37,9 @@ def find_images(words: Sequence[str], predictor: Predictor, tell: Callable[[str]
 
 
 def check_headers(files: Sequence[ImageFile], predictor: Predictor) -> None:
-    """Raises `UsageError` for the files that are no images, or the first whose target is of another size."""
-    broken: list[UsageError] = []
+    """Raises `UsageError` for the first file that is no image, or whose target is of another size."""
     for file in files:
-        try:
-            header = _header(file.path)
-        except UsageError as error:
-            broken.append(error)
-        else:
-            predictor.check(file, header)
-    if len(broken) > 1:
-        some = "; ".join(map(str, broken[:_SHOWN])) + ("; ..." if len(broken) > _SHOWN else "")
-        raise UsageError(f"{len(broken)} of {len(files)} files are no images that can be read: {some}")
-    if broken:
-        raise broken[0]
+        predictor.check(file, _header(file.path))
 
 
 def _below(folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
