@@ -1,4 +1,4 @@
-"""Means, deviations, proportions, rank correlations and their intervals."""
+"""Means, deviations, rank correlations and their intervals."""
 
 import math
 from collections.abc import Callable

@@ -27,7 +27,7 @@ def _figure(measured: Mapping[str, float], name: str) -> str:
     figure = f"{measured[name]:.4f}"
     low, high = (measured.get(_companion(name, end)) for end in _ENDS)
     if low is not None and high is not None:
-        figure += f" (95% interval {low:.4f} to {high:.4f})"
+        figure += f" (95%: {low:.4f} to {high:.4f})"
     images = measured.get(f"images/{name.partition('/')[2]}") if "/" in name else None
     return figure if images is None else f"{figure} on {counted(int(images), 'image')}"
 

@@ -52,7 +52,7 @@ class NetworkFolder:
         return self._document.is_file()
 
     def write(self, document: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-        """Writes a network; `document` lacks its schema and the digest of the weights.
+        """Writes a network; the schema and the digest of the weights are added to `document`.
 
         Raises:
             StorageError: the disk is full or read-only.
@@ -61,14 +61,8 @@ class NetworkFolder:
         np.savez(content, **arrays)
         make_folder(self.path)
         write_bytes(self._weights, content.getvalue())
-        whole = {"schema": _SCHEMA, **document, "weights": _digest(content.getvalue())}
+        whole = {**document, "schema": _SCHEMA, "weights": _digest(content.getvalue())}
         write_text(self._document, json.dumps(whole) + "\n")
-
-    def copy_to(self, other: "NetworkFolder") -> None:
-        """Writes the same network elsewhere; errors are those of `read_arrays` and of `write`."""
-        document = self.read()
-        arrays = self.read_arrays(document)
-        other.write({name: value for name, value in document.items() if name not in ("schema", "weights")}, arrays)
 
     def read(self) -> dict[str, Any]:
         """The description.

@@ -27,6 +27,7 @@ from rl_nas.workflows.export_source import ExportSource
 from rl_nas.workflows.network_files import plan_of, read_network, write_network
 from rl_nas.workflows.tensorflow_setup import captured_stderr
 from rl_nas.workflows.trained_models import METADATA
+from rl_nas.workflows.trust import FILES
 
 _RANGE_IMAGES = 200
 """Training images on which the ranges of integer arithmetic are measured."""
@@ -97,12 +98,13 @@ class _Trained(NamedTuple):
 def _read(task: Task, source: ExportSource, data: ImageSource) -> _Trained:
     """The network; raises `UsageError` if its files are broken, or it is not for the classes of the data."""
     if source.model.network is not None:
-        return _from_data(task, source.model.network, data)
+        return _from_data(task, source, source.model.network, data)
     assert source.model.file is not None
     return _from_keras(task, source, source.model.file, data)
 
 
-def _from_data(task: Task, network: NetworkFolder, data: ImageSource) -> _Trained:
+def _from_data(task: Task, source: ExportSource, network: NetworkFolder, data: ImageSource) -> _Trained:
+    """The network with the settings of its task that this call gives."""
     document = network.read()
     if document["task"] != task.name:
         raise UsageError(f"{network.path} is of task {document['task']!r}; {data.name} is read for {task.name}")
@@ -112,7 +114,10 @@ def _from_data(task: Task, network: NetworkFolder, data: ImageSource) -> _Traine
             f"the model knows the {len(document['classes'])} classes {known}; those of {data.name} are"
             f" {len(data.class_names)}, {other}: give the data set that it was trained on"
         )
-    return _Trained(read_network(network, document, task), document["extras"], network.copy_to)
+    document["settings"] |= {name: value for name, value in source.given_of_tasks.items() if name not in FILES}
+    serving, extras = read_network(network, document, task), data.annotation.extras
+    whole = {**document, "extras": {**serving.extras, **extras}}
+    return _Trained(serving, extras, lambda folder: folder.write(whole, network.read_arrays(document)))
 
 
 def _from_keras(task: Task, source: ExportSource, file: Path, data: ImageSource) -> _Trained:

@@ -20,6 +20,7 @@ class ExportSource:
         flags: of its training.
         own_data: whether the data set is the one that the flags of its training name.
         of_tasks: settings of all tasks that say what the targets are, of the training or of this call.
+        given_of_tasks: values of those that this call gives.
         data: the data set, of the training or of this call.
         pipeline: settings of the training's input pipeline.
         task: name of the task; None: the first whose targets the data set has.
@@ -38,20 +39,18 @@ class ExportSource:
             UsageError: there is no such model, or no data set for it.
         """
         self.model = find_model(model)
-        config, self.own_data = self.model.config, "dataset" not in given
         self.trust: bool = values["trust"]
+        config, self.own_data = self.model.config, "dataset" not in given
         self.flags: dict[str, Any] = {} if config is None else {**BEFORE, **config["flags"]}
+        of_tasks = {name for group in DATA_SETTINGS for name in group().flags()}
         if config is not None:
-            used = {
-                *TaskSettings().flags(),
-                *DataSettings().flags(),
-                *(n for one in DATA_SETTINGS for n in one().flags()),
-            }
-            check_recorded(config, given, self.model.folder, trust=values["trust"], read=used)
+            used = {*TaskSettings().flags(), *DataSettings().flags(), *of_tasks}
+            check_recorded(config, given, self.model.folder, trust=self.trust, read=used)
         elif self.own_data:
             raise UsageError(f"--model={model} does not say what it was trained on: give its data set with --dataset")
         merged = {**values, **self.flags, **{name: values[name] for name in given}}
         self.data = DataSettings.from_flags(merged)
         self.pipeline = InputPipelineSettings.from_flags({**InputPipelineSettings().flags(), **self.flags})
         self.of_tasks = tuple(group.from_flags({**group().flags(), **merged}) for group in DATA_SETTINGS)
+        self.given_of_tasks = {name: values[name] for name in of_tasks.intersection(given)}
         self.task = TaskSettings.from_flags({"task": None, **merged}).task

@@ -98,15 +98,18 @@ def test_every_format_is_the_network(exported: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_flags_of_an_export_decide_what_is_left(trained: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["trained", "exported"])
+def test_the_flags_of_an_export_decide_what_is_left(
+    model: str, base: Path, trained: Path, exported: Path, tmp_path: Path
+) -> None:
     """They are in the graph, and recorded; a prediction cannot bring back what they left out."""
     flags = {"score_threshold": 0.2, "nms_iou": 0.25, "max_detections": 3}
     words = [f"--{name}={value}" for name, value in flags.items()]
-    done = run("export", f"--model={trained}", *words, f"--out={tmp_path / 'few'}", "--images=2")
+    done = run("export", f"--model={base / model}", *words, f"--out={tmp_path / 'few'}", "--images=2")
     assert done.returncode == 0, done.stderr
     assert suppression(tmp_path / "few") == flags
-    model = tf.saved_model.load(tmp_path / "few/saved_model")
-    assert model.serve(tf.zeros([1, 30, 40, 3], tf.uint8))["boxes"].shape == (1, 3, 4)
+    graph = tf.saved_model.load(tmp_path / "few/saved_model")
+    assert graph.serve(tf.zeros([1, 30, 40, 3], tf.uint8))["boxes"].shape == (1, 3, 4)
     image = tmp_path / "black.png"
     Image.new("RGB", (40, 30)).save(image)
     refused = refuse("predict", f"--model={tmp_path / 'few'}", "--score_threshold=0.1", image)

@@ -213,7 +213,7 @@ def test_images_in_folders_of_classes_are_measured(classifier: Path, tmp_path: P
         done = run(*words, "--out=out", place, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert done.stderr == "not measured: 1 images in folders that are no classes of the model: purple (1)\n"
-        last = f"accuracy 0.8000 (95% interval {low:.4f} to {high:.4f}) on 5 images"
+        last = f"accuracy 0.8000 (95%: {low:.4f} to {high:.4f}) on 5 images"
         assert done.stdout.splitlines()[-1] == last, split
         recorded = {"images": 5, "accuracy": 0.8, "accuracy_low": low, "accuracy_high": high}
         assert json.loads((tmp_path / "out/metrics.json").read_text()) == recorded
@@ -241,11 +241,6 @@ def test_networks_that_do_not_say_what_masks_mean_count_classes_from_0(photos: P
         (("absent.png",), "absent.png: no such file; expected an image, or a folder of images"),
         (("empty",), "empty holds no image; expected files that end in .png"),
         (("text.png",), "text.png cannot be decoded"),
-        (
-            ("{a}", "text.png", "other.png"),
-            "2 of 3 files are no images that can be read: text.png cannot be decoded; expected a PNG, JPEG, GIF or BMP"
-            " image; other.png cannot",
-        ),
         (("--out=full", "{a}"), "--out=full holds other files; give a new or an empty folder"),
         (("--out=out", "{a}", "a.jpg"), "a.jpg would both be written to a.png"),
         (("--masks=nowhere", "{a}"), "--masks=nowhere: no such folder"),
@@ -260,8 +255,7 @@ def test_wrong_use_is_one_line_before_any_work(
 ) -> None:
     for folder in ("empty", "full", "small"):
         (tmp_path / folder).mkdir()
-    for name in ("text.png", "other.png"):
-        (tmp_path / name).write_text("no image")
+    (tmp_path / "text.png").write_text("no image")
     (tmp_path / "full/file").touch()
     PIL.Image.new("RGB", (3, 3)).save(tmp_path / "a.jpg")
     PIL.Image.new("L", (2, 2)).save(tmp_path / "small/a.png")

@@ -15,7 +15,7 @@ def test_metrics_of_classes_follow_those_of_all() -> None:
 
 def test_an_interval() -> None:
     text = metrics_text({"images": 1, "accuracy": 0.5, "accuracy_low": 0.125, "accuracy_high": 0.875})
-    assert text == "\naccuracy 0.5000 (95% interval 0.1250 to 0.8750) on 1 image"
+    assert text == "\naccuracy 0.5000 (95%: 0.1250 to 0.8750) on 1 image"
 
 
 def test_splits_have_lines_of_their_own() -> None:
@@ -23,8 +23,8 @@ def test_splits_have_lines_of_their_own() -> None:
     two = {name.replace("test", "b"): value for name, value in one.items()}
     assert metrics_text({"images": 8, **one, **two}).splitlines() == [
         "",
-        "accuracy/test  0.5000 (95% interval 0.1250 to 0.8750) on 4 images",
-        "accuracy/b     0.5000 (95% interval 0.1250 to 0.8750) on 4 images",
+        "accuracy/test  0.5000 (95%: 0.1250 to 0.8750) on 4 images",
+        "accuracy/b     0.5000 (95%: 0.1250 to 0.8750) on 4 images",
     ]
 
 
