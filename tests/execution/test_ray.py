@@ -225,6 +225,7 @@ with RayExecutor(EvaluatorSpec("hostile:make"), 1, address=os.environ["ADDRESS"]
 """
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # logs of Ray's server for clients
 def test_workers_of_a_client_know_nothing_of_its_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

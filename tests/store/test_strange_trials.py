@@ -110,6 +110,24 @@ def test_statistics_are_those_of_sqlite(path: Path) -> None:
         TrialStore(path)
 
 
+LIES = {
+    "an index of another table": "CREATE INDEX best ON trials (hex(number))",
+    "a trigger": "CREATE TRIGGER best AFTER INSERT ON trials BEGIN DELETE FROM trials; END",
+    "a view in place of a table": "CREATE VIEW trials AS SELECT 1",
+    "a virtual table": "CREATE VIRTUAL TABLE best USING fts5(log)",
+}
+"""What a view `best` is, by its text; SQLite believes that."""
+
+
+@pytest.mark.parametrize("text", LIES.values(), ids=LIES)
+def test_a_part_is_what_its_text_says(text: str, path: Path) -> None:
+    change(path, "CREATE VIEW best AS SELECT 1", "PRAGMA writable_schema = ON")
+    change(path, "PRAGMA writable_schema = ON", f"UPDATE sqlite_schema SET sql = '{text}' WHERE name = 'best'")
+    for read in (read_trials, TrialStore):
+        with pytest.raises((UsageError, StorageError)):
+            read(path)
+
+
 @pytest.mark.parametrize("ending", ["", "-wal"])
 def test_a_file_that_is_too_large_is_not_copied(path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trials, "closing", pytest.fail)  # of the connection that would copy it
