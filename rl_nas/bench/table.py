@@ -60,7 +60,7 @@ class Table:
         numbers = np.empty(len(self.values), np.int64)
         numbers[self.rows[self.rows >= 0]] = np.flatnonzero(self.rows >= 0)
         sizes = [len(decision.choices) for decision in self.space.decisions]
-        return (numbers[:, np.newaxis] // self._radix()) % sizes
+        return np.asarray(numbers[:, np.newaxis] // self._radix() % sizes)
 
     def _radix(self) -> np.ndarray:
         return _radix([len(decision.choices) for decision in self.space.decisions])

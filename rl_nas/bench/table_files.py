@@ -72,7 +72,7 @@ def save_table(table: Table, path: Path) -> None:
     """
     check_table_name(path)
     decisions = table.space.decisions
-    arrays = {
+    arrays: dict[str, Any] = {
         "ops": table.architectures(),
         **{f"op_names_{i}": np.array([str(c) for c in decision.choices]) for i, decision in enumerate(decisions)},
         "columns": np.array(table.columns),
