@@ -17,6 +17,7 @@ from PIL import Image
 from watchdog import TIMEOUT
 
 from rl_nas.bench.table_files import load_table
+from rl_nas.commands.search import SEARCH
 from rl_nas.exit_codes import DONE, WRONG_USE
 from rl_nas.flags.parsing import parse
 from rl_nas.one_shot.state import OneShotState
@@ -158,6 +159,8 @@ def test_a_table_is_made_of_searches_that_have_trained_every_network(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """127 of the 729 cells are different networks; of the rest each has the row of its equal."""
+    recipe = parse(SEARCH, [f"--flagfile={FOLDER / 'small_cells.cfg'}"]).values
+    assert (recipe["space"], recipe["trials"]) == ("small_cells:three_operations", 127)
     cells = load("small_cells")
     everything, space = cells.Everything(cells.three_operations, seed=0), cells.three_operations
     networks = everything.propose(127)
