@@ -15,6 +15,7 @@ from rl_nas.flags.parsing import Parsed, flag_words
 from rl_nas.networks.layer import Shape
 from rl_nas.networks.own_operations import OperationSettings
 from rl_nas.networks.settings import NetworkSettings
+from rl_nas.renamed import BEFORE
 from rl_nas.settings import Settings
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.json_files import check_form
@@ -80,8 +81,7 @@ class Origin:
     @property
     def flags(self) -> Mapping[str, Any]:
         """The flags of the run, with absolute paths."""
-        flags: Mapping[str, Any] = self.config["flags"]
-        return flags
+        return {**BEFORE, **self.config["flags"]}
 
     @property
     def preset(self) -> str:
