@@ -48,7 +48,7 @@ def test_frozen_normalization_is_that_of_the_backbone_alone() -> None:
 
 
 def test_features_of_a_batch_are_those_of_its_images_as_they_are_augmented(tmp_path: object) -> None:
-    images = device_data(image_data(DataSettings(data_dir=str(tmp_path), train_images=50)))
+    images = device_data(image_data(DataSettings("digits", data_dir=str(tmp_path), train_images=50)))
     backbone = PlannedBackbone(plan_features(GENOTYPE, SKELETON, (8, 8, 1), HEAD), {})
     data = ComputedFeatures(backbone, images)
     augmentation, seed = AugmentSettings(crop_margin=2, flip=True), np.array([3, 4])

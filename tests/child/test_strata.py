@@ -135,7 +135,7 @@ def test_without_strata_images_are_those_of_earlier_runs() -> None:
 
 
 def test_classes_of_a_prepared_set_are_those_of_its_examples() -> None:
-    examples = open_tfds(DataSettings())
+    examples = open_tfds(DataSettings("digits"))
     for split in ("train", "test"):
         found = examples.labels(split, "label")
         read = {int(number): int(example["label"]) for number, example in examples.read(split, ["image"])}
@@ -144,12 +144,12 @@ def test_classes_of_a_prepared_set_are_those_of_its_examples() -> None:
 
 
 def test_digits_are_stratified_unless_it_is_asked_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    labels = open_tfds(DataSettings()).labels("train", "label")
+    labels = open_tfds(DataSettings("digits")).labels("train", "label")
     assert labels is not None
     sizes = np.bincount(labels)
 
     def held_out(**settings: Any) -> tuple[str, np.ndarray, tuple[str, ...]]:
-        source = image_source(DataSettings(valid_images=300, **settings))
+        source = image_source(DataSettings("digits", valid_images=300, **settings))
         return source.settings.stratify, np.bincount(labels[source.roles["train"] == VALID]), source.remarks
 
     for given in ("auto", "yes"):
