@@ -93,9 +93,9 @@ def _check_activations(model: keras.Model) -> None:
         sizes = [output.shape.num_elements() or 0 for output in operation.outputs]
         total += sum(sizes)
         if max(sizes, default=0) > _MOST_OUTPUT:
+            name = operation.name.partition("/")[2][:100]  # without that of the model
             raise ValueError(
-                f"its {operation.name[-100:]} computes {max(sizes):,} numbers for one image; expected at most"
-                f" {_MOST_OUTPUT:,}"
+                f"its {name} computes {max(sizes):,} numbers for one image; expected at most {_MOST_OUTPUT:,}"
             )
     if total > _MOST_OUTPUTS:
         raise ValueError(f"it computes {total:,} numbers for one image; expected at most {_MOST_OUTPUTS:,}")
