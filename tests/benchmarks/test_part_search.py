@@ -210,7 +210,9 @@ def test_the_split_of_the_test_is_known_before_a_search(
     image_folder(**splits)
     flags = config_of(script, ["--dataset=folder:photos", "--image_size=8", *filter(None, [word])]).flags()
     if expected is None:
-        with pytest.raises(UsageError, match="--dataset=folder:photos has no split test, validation, val that is not"):
+        with pytest.raises(
+            UsageError, match="--dataset=folder:photos has no split test, validation, val, valid that is not"
+        ):
             confirmation().task_and_test_split(flags)
     else:
         assert confirmation().task_and_test_split(flags) == ("classification", expected)

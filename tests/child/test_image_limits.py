@@ -14,6 +14,7 @@ from classifying import image_data, image_source
 from rl_nas.child.data.image_decoding import image_problem
 from rl_nas.child.data.image_header import TooLargeError, frames_pixels, read_image_header
 from rl_nas.child.data.image_limits import size_problem
+from rl_nas.child.data.images import load_images
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.errors import UsageError
@@ -80,15 +81,18 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("kind", KINDS)
 def test_searches_and_trainings_name_the_file(kind: str, folder: Path) -> None:
     """The decoder goes by the content, whatever the file is called."""
-    bomb = folder / "train" / "dog" / "3.jpg"
-    bomb.write_bytes(KINDS[kind]())
     settings = DataSettings(dataset=f"folder:{folder}", image_size="4", valid_fraction=0.2)
-    with pytest.raises(UsageError, match=rf"^{bomb} has \d+ pixels; expected at most 178,956,970: resize it$"):
-        image_data(settings)
     source = image_source(settings)
+    bomb = folder / "train" / "dog" / "3.png"
+    bomb.write_bytes(KINDS[kind]())
+    with pytest.raises(UsageError, match=rf"^{bomb} has \d+ pixels; expected at most 178,956,970: resize it$"):
+        image_source(settings)
+    # Files may change, and of very many not all are looked at before they are decoded.
     pipeline = InputPipeline(source, InputPipelineSettings(normalization="unit"), seed=0)
     with pytest.raises(UsageError, match=f"^{bomb} has "), source.decoding_errors():
         list(pipeline.train(0, 1)), list(pipeline.measured("valid", 1))
+    with pytest.raises(UsageError, match=f"^{bomb} has "):
+        load_images(source)
 
 
 def test_files_that_never_end_are_not_read(folder: Path) -> None:

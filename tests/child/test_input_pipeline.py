@@ -110,12 +110,12 @@ def test_host_augmentation_is_a_function_of_its_seed(settings: InputPipelineSett
 
 
 def test_inception_crops_are_parts_and_the_middle_is_the_middle(tmp_path: Path) -> None:
-    (tmp_path / "train" / "a").mkdir(parents=True)
     # The red value is the column, the green one the row.
     columns, rows = np.meshgrid(np.arange(160), np.arange(80))
     ramp = np.stack([columns, rows, np.zeros_like(rows)], axis=-1).astype(np.uint8)
-    for name in ("0", "1"):
-        keras.utils.array_to_img(ramp, scale=False).save(tmp_path / "train" / "a" / f"{name}.png")
+    for name in ("a", "b"):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        keras.utils.array_to_img(ramp, scale=False).save(tmp_path / "train" / name / "0.png")
     source = image_source(DataSettings(dataset=f"folder:{tmp_path}", image_size=40, valid_images=1))
     pipeline = InputPipeline(source, InputPipelineSettings(inception_crop=True), seed=0)
     middle = images_of(pipeline.measured("valid", 1))[0].astype(float)

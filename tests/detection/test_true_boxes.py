@@ -185,7 +185,7 @@ def test_an_image_is_the_one_whose_folders_the_file_names(
     (tmp_path / "train/1.jpg").unlink()
     told: list[str] = []
     files = find_images(["."], one, told.append)
-    assert told == [".: files that are no images: 1 .json; left out"]
+    assert told == [".: left out what is no image: 1 .json"]
     for file in files:
         check_scene(true_boxes(one.target(file, UPRIGHT)), videos[file.path.parent.name])
 

@@ -81,7 +81,7 @@ def test_images_and_masks_of_all_formats_are_trained_on(
     decoded = list(source.part("train").map(source.decode_both).as_numpy_iterator())
     assert len(decoded) == 4
     for image, mask in decoded:
-        assert abs(image.mean() - mask.mean()) < 1
+        assert abs(image.mean() - mask.mean()) <= 1  # WebP's error, as JPEG's, is one level
         assert len(np.unique(mask)) == 1
 
 
@@ -105,7 +105,7 @@ def test_all_broken_images_are_named_at_once(tmp_path: Path) -> None:
     fill(tmp_path, *PLACES["above"], SPLITS)
     for file in ("train/images/01.jpg", "test/images/02.jpg"):
         write(tmp_path / file, b"<html>")
-    with pytest.raises(UsageError, match=r"^2 files cannot be decoded; .*train/images/01\.jpg, .*test/images/02\.jpg$"):
+    with pytest.raises(UsageError, match=r"^2 files cannot be decoded; .*test/images/02\.jpg, .*train/images/01\.jpg$"):
         opened(tmp_path)
 
 
@@ -261,10 +261,10 @@ def test_a_broken_image_is_refused_by_its_header(tmp_path: Path, content: bytes)
 def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:
     fill(tmp_path, "images", "masks", {"train": 3}, (".png", ".png"))
     folder, _ = opened(tmp_path)
-    for name in ("masks/02.png", "images/02.png", "images/01.png"):
-        file = tmp_path / name
+    broken = [tmp_path / name for name in ("images/01.png", "images/02.png", "masks/02.png")]
+    for file in broken:
         file.write_bytes(file.read_bytes()[:45])
-        assert list(folder.unreadable()) == [str(file)]
+    assert folder.unreadable() == {str(file): "cannot be decoded; fix or remove it" for file in broken}
 
 
 def test_masks_are_of_images_as_they_are_stored(tmp_path: Path) -> None:
