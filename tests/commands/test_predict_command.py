@@ -112,7 +112,7 @@ def test_a_folder_becomes_masks_overlays_and_a_table(segmenter: Path, photos: Pa
     done = run("predict", "--trust", f"--model={segmenter}", "--out=new/out", photos / "photos", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(beyond_first_lines(done.stderr)) == 1
-    assert "files that are no images: 1 without an ending, 1 .txt; left out" in done.stderr
+    assert "left out what is no image: 1 .txt, 1 without an extension" in done.stderr
     out = tmp_path / "new/out"
     names = {f"{kind}/{name}.png" for kind in ("masks", "overlays") for name in ("a", "photo", "sub/b")}
     assert tree(out) == names | {"predictions.csv"}

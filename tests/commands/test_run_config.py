@@ -17,7 +17,7 @@ from rl_nas.workflows.run_config import changed, config, merge, repeating_flagfi
     [
         ("dataset", "folder:mine/pets", "folder:{here}/mine/pets"),
         ("dataset", "folder:/data/pets", "folder:/data/pets"),
-        ("dataset", "./mine/pets", "folder:{here}/./mine/pets"),
+        ("dataset", "./mine/pets", "folder:{here}/mine/pets"),
         ("dataset", "/data/pets", "folder:/data/pets"),
         ("dataset", "gs://bucket/pets", "folder:gs://bucket/pets"),
         ("pretrain_dataset", "/data/pets", "folder:/data/pets"),

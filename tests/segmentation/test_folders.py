@@ -81,7 +81,7 @@ def test_images_and_masks_of_all_formats_are_trained_on(
     decoded = list(source.part("train").map(source.decode_both).as_numpy_iterator())
     assert len(decoded) == 4
     for image, mask in decoded:
-        assert abs(image.mean() - mask.mean()) < 1
+        assert abs(image.mean() - mask.mean()) <= 1  # WebP's error, as JPEG's, is one level
         assert len(np.unique(mask)) == 1
 
 
@@ -105,7 +105,7 @@ def test_all_broken_images_are_named_at_once(tmp_path: Path) -> None:
     fill(tmp_path, *PLACES["above"], SPLITS)
     for file in ("train/images/01.jpg", "test/images/02.jpg"):
         write(tmp_path / file, b"<html>")
-    with pytest.raises(UsageError, match=r"^2 files cannot be decoded; .*train/images/01\.jpg, .*test/images/02\.jpg$"):
+    with pytest.raises(UsageError, match=r"^2 files cannot be decoded; .*test/images/02\.jpg, .*train/images/01\.jpg$"):
         opened(tmp_path)
 
 

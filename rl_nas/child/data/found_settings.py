@@ -65,8 +65,11 @@ def find_settings(settings: DataSettings, examples: Examples, annotation: Annota
 
 
 def _labels(examples: Examples, feature: str | None) -> dict[str, np.ndarray]:
-    found = {} if feature is None else {split: examples.labels(split, feature) for split in examples.sizes}
-    return {split: labels for split, labels in found.items() if labels is not None}
+    """The classes of each split, if those of the training split are to be had."""
+    if feature is None or "train" not in examples.sizes or (of_train := examples.labels("train", feature)) is None:
+        return {}
+    others = {split: examples.labels(split, feature) for split in examples.sizes if split != "train"}
+    return {"train": of_train, **{split: labels for split, labels in others.items() if labels is not None}}
 
 
 def _stratify(settings: DataSettings, annotation: Annotation, labels: Mapping[str, np.ndarray]) -> str:

@@ -121,7 +121,7 @@ def class_folder(path: str, *, trust: bool = False) -> ClassFolder | None:
     Raises:
         UsageError: it has such a layout, but something in it is wrong.
     """
-    path = path.rstrip("/")
+    path = path.rstrip("/") if "://" in path else str(Path(path))
     found = list_classes(path)
     return None if found is None else ClassFolder(path, found, trust=trust)
 
