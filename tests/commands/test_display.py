@@ -97,6 +97,15 @@ def test_an_ending_verb_may_print_to_a_closed_output() -> None:
     assert done == ["the best files"]
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is not ignored, as it is by what a shell has put into the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_a_verb_and_only_ctrl_c_its_end(first: signal.Signals) -> None:
     met = []
