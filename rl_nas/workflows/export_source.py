@@ -41,14 +41,15 @@ class ExportSource:
         self.model = find_model(model)
         self.trust: bool = values["trust"]
         config, self.own_data = self.model.config, "dataset" not in given
-        self.flags: dict[str, Any] = {} if config is None else {**BEFORE, **config["flags"]}
+        self.flags: dict[str, Any] = {} if config is None else config["flags"]
         of_tasks = {name for group in DATA_SETTINGS for name in group().flags()}
         if config is not None:
             used = {*TaskSettings().flags(), *DataSettings().flags(), *of_tasks}
             check_recorded(config, given, self.model.folder, trust=self.trust, read=used)
         elif self.own_data:
             raise UsageError(f"--model={model} does not say what it was trained on: give its data set with --dataset")
-        merged = {**values, **self.flags, **{name: values[name] for name in given}}
+        before = {} if config is None else BEFORE
+        merged = {**values, **before, **self.flags, **{name: values[name] for name in given}}
         self.data = DataSettings.from_flags(merged)
         self.pipeline = InputPipelineSettings.from_flags({**InputPipelineSettings().flags(), **self.flags})
         self.of_tasks = tuple(group.from_flags({**group().flags(), **merged}) for group in DATA_SETTINGS)

@@ -162,9 +162,8 @@ def test_the_sure_ones_are_listed_and_drawn() -> None:
 
 
 def test_documents_are_in_the_folder(tmp_path: Path) -> None:
-    with PredictionFolder(tmp_path / "out", []) as folder:
-        folder.finish({}, {"images": 1.0}, predictor().documents(), as_json=False)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+    PredictionFolder(tmp_path).finish({}, {"images": 1.0}, predictor().documents(), as_json=False)
+    assert {path.name for path in tmp_path.iterdir()} == {
         "detections.json",
         "metrics.json",
         "predictions.csv",

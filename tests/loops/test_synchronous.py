@@ -85,6 +85,7 @@ def test_a_prolonged_run_is_the_longer_run(tmp_path: Path) -> None:
     assert run(tmp_path / "prolonged", 30) == run(tmp_path / "long", 30)
 
 
+@pytest.mark.filterwarnings("ignore:.*none succeeded")
 @pytest.mark.parametrize("ended", [0, 1, 4, 6, 13])
 def test_a_stopped_run_begins_no_child_and_goes_on_as_the_unbroken_one(tmp_path: Path, ended: int) -> None:
     """However often it is stopped, at a boundary of batches or within one."""
