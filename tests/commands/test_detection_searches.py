@@ -12,6 +12,8 @@ from processes import Words, refuse, run
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import Trial
 
+pytestmark = pytest.mark.long
+
 SCRATCH = "--pretrain_epochs=0"
 SPACE = ("--space=nas_fpn", "--strategy=random", "--update_every=2", f"--backbone={BACKBONE}")
 IMAGES = ("--train_images=24", "--valid_images=12", "--epochs=1", "--trials=2")

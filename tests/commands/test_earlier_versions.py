@@ -24,6 +24,8 @@ from rl_nas.spaces.nasbench201 import EdgeCell
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import Trial
 
+pytestmark = pytest.mark.long
+
 OLD = Path(__file__).parents[1] / "data/0.1.0"
 
 

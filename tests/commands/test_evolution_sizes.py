@@ -15,6 +15,8 @@ from rl_nas.workflows.checks import with_evolution_sizes
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.run_config import config, merge
 
+pytestmark = pytest.mark.long
+
 run = functools.partial(processes.run, "search")
 WARNING = "aging_evolution draws its first population at random"
 

@@ -45,7 +45,7 @@ def metadata(folder: Path) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_format_is_the_network(trained: Path, exported: Path) -> None:
     document, results = metadata(exported), json.loads((trained / "results.json").read_text())
     assert set(document["formats"]) == {*EXACT, "tflite_float16", "tflite_int8"}
@@ -87,7 +87,7 @@ def test_the_signatures_say_what_they_take(exported: Path) -> None:
     assert not any("auxiliary" in name or "progress" in name for name in names)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_predict_needs_the_exported_folder_alone(exported: Path, trained: Path, tmp_path: Path) -> None:
     shutil.copytree(exported, tmp_path / "elsewhere")
     shutil.copytree(exported / "saved_model", tmp_path / "alone")

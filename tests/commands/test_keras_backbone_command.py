@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from processes import refuse, results, run, run_cold
 
+pytestmark = pytest.mark.long
+
 SIZE = (22, 30)  # sides that have to be padded
 RECIPE = ("--head_filters=4", "--epochs=1", "--batch_size=8", "--learning_rate=0.05", "--flip")
 

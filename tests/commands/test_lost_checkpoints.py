@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from processes import TINY_TRAINING, beyond_first_lines, held, results, run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,7 @@ def test_a_training_takes_the_validation_split_and_gives_no_final_number(tmp_pat
     assert (recorded["dataset"], recorded["valid_split"]) == (f"folder:{tmp_path}/photos", "val")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_records_that_classes_gave_the_same_fraction(tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos")
     (folder / "dog/link.png").symlink_to(photos(tmp_path / "elsewhere") / "dog/0.png")

@@ -66,7 +66,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_learns_from_mirrored_and_shifted_images(trained: Path) -> None:
     """Did the targets not move with the pixels, nothing of their variance could be explained."""
     found = results(trained)["final_test"]
@@ -101,6 +101,7 @@ def test_an_exported_network_predicts_where_the_ink_is(exported: Path, tmp_path:
     assert text.stdout.rstrip() == f"{files[0]}  ink at column {left:.2f}"
 
 
+@pytest.mark.long
 def test_code_that_files_name_is_not_imported(
     exported: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

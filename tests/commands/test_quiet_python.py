@@ -14,7 +14,7 @@ FLAGS = dict(word.removeprefix("--").split("=", 1) for word in (*TINY_TRAINING, 
 TRAIN = f"import rl_nas; print(rl_nas.train(**{FLAGS})['epochs'])"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("code", "output", "lines"), [(LAZY, "PPO build_model\n", 0), (TRAIN, "1\n", 1)])
 def test_only_lines_of_rl_nas_are_printed(code: str, output: str, lines: int, tmp_path: Path) -> None:
     variables = environment(PYTHONPATH=os.pathsep.join(filter(None, sys.path)))

@@ -13,7 +13,7 @@ from searches import assert_complete, assert_refused, contents, repeatable
 
 run = functools.partial(run, "search")
 TRIALS = 4
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

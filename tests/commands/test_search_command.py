@@ -176,7 +176,7 @@ def test_after_the_first_children_the_time_of_the_whole_is_told(unbroken: Run) -
         assert re.fullmatch(rf"time: about [\d.]+ (s|min|hours) for {TRIALS} children at this rate", line)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_hours_that_are_spent_end_a_search_that_goes_on_with_more_as_if_unbroken(
     base: Path, tiny: Words, unbroken: Run
 ) -> None:
@@ -197,7 +197,7 @@ def test_hours_that_are_spent_end_a_search_that_goes_on_with_more_as_if_unbroken
     assert repeatable(folder) == repeatable(unbroken.folder)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_flags_cfg_repeats_the_run_under_another_hash_seed(base: Path, unbroken: Run) -> None:
     folder = base / "repeated"
     done = run_cold(f"--flagfile={unbroken.folder / 'flags.cfg'}", f"--run_dir={folder}", PYTHONHASHSEED="2")

@@ -10,6 +10,8 @@ import pytest
 from processes import Words
 from searches import repeatable
 
+pytestmark = pytest.mark.long
+
 run = functools.partial(processes.run, "search")
 
 

@@ -50,7 +50,7 @@ def found(base: Path, search: Words) -> Path:
     return base / "found"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_finds_a_head(found: Path) -> None:
     for trial in trials_of(found):
         assert trial.measurement is not None
