@@ -4,10 +4,10 @@ from dataclasses import fields
 
 import pytest
 
-from rl_nas.commands.runs import _csv, _document
+from rl_nas.commands.runs import _csv
 from rl_nas.errors import UsageError
 from rl_nas.metrics import TAKEN, check_names, metrics_of, quality_of
-from rl_nas.trial import Measurement, Trial, TrialState
+from rl_nas.trial import Measurement, Trial, TrialState, trial_document
 
 KINDS = [(kind, name) for kind, names in TAKEN.items() for name in names]
 
@@ -20,8 +20,8 @@ def test_a_name_that_would_hide_a_figure_is_refused(kind: str, name: str) -> Non
 
 def test_all_that_is_written_beside_metrics_is_taken() -> None:
     trial = Trial(0, (1,), TrialState.OK, 0.5, Measurement.of({"accuracy": 0.5}))
-    columns = _csv([_document(trial)], ["accuracy"]).splitlines()[0].split(",")
-    written = {*(field.name for field in fields(Measurement)), *_document(trial), *columns}
+    columns = _csv([trial_document(trial)], ["accuracy"]).splitlines()[0].split(",")
+    written = {*(field.name for field in fields(Measurement)), *trial_document(trial), *columns}
     assert written - {"metrics", "accuracy"} <= set(TAKEN["metric"])
 
 
