@@ -33,7 +33,7 @@ from rl_nas.tasks.task import Task
 from rl_nas.trial import trial_document
 from rl_nas.workflows.description import Description, describe
 from rl_nas.workflows.networks import check_part
-from rl_nas.workflows.origin import Origin, tell
+from rl_nas.workflows.origin import Origin
 from rl_nas.workflows.recorded_run import RecordedRun
 from rl_nas.workflows.trust import TrustSettings
 
@@ -116,7 +116,7 @@ def _run(parsed: Parsed) -> int:
         text = f"{trial_text(trial, run.folder.path, weights)}\n\n{text}"
         document["trial"] = {**trial_document(trial), "weights": None if weights is None else str(weights)}
     if told:
-        tell(told)
+        cli.tell(told)
     print(json.dumps(document) if as_json else printable_lines(text))
     return DONE
 

@@ -23,7 +23,7 @@ from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.workflows import run_config
 from rl_nas.workflows.config import TrainConfig
-from rl_nas.workflows.origin import Origin, tell
+from rl_nas.workflows.origin import Origin
 from rl_nas.workflows.settings import TrainRunSettings
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
@@ -134,7 +134,7 @@ def _start(parsed: Parsed, folder: TrainingFolder, genotype: Genotype | None, de
     if first:  # it creates the folder
         folder.check_new()
     if told:
-        tell(told)
+        cli.tell(told)
     if not first:
         _prepared(config, folder, genotype, debug, parsed.typed).run()
         return None

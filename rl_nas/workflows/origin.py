@@ -1,7 +1,6 @@
 """The run that a genotype comes from: its data, its task, and the networks that were trained with it. No TensorFlow."""
 
 import os
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from rl_nas.child.data.settings import DataSettings
-from rl_nas.errors import printable
 from rl_nas.evaluation.settings import PretrainSettings
 from rl_nas.flags.parsing import Parsed, flag_words
 from rl_nas.networks.layer import Shape
@@ -210,8 +208,3 @@ def _same_task(recorded: Mapping[str, Any], parsed: Parsed) -> bool:
 
 def _names(groups: Collection[type[Settings]]) -> set[str]:
     return {name for group in groups for name in group().flags()}
-
-
-def tell(line: str) -> None:
-    """Prints a line that is no result."""
-    print(printable(line), file=sys.stderr, flush=True)

@@ -8,7 +8,7 @@ from rl_nas.tasks.detection.coco import result_annotations
 from rl_nas.tasks.detection.records import Detections
 
 CATEGORY = 1
-"""COCO's id of class 0; those of the others follow."""
+"""Category id in COCO's format of class 0; class n has this plus n."""
 
 
 class CocoFile:
