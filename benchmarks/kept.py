@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rl_nas.child.data.splits import VALIDATION_SPLITS
 from rl_nas.errors import UsageError
 from rl_nas.workflows.run_config import portable
+
+_FOUND = ("task", "image_size", "stratify", "evolution_population", "evolution_sample")
+"""Flags that a record has as they were found, where they were left out."""
 
 
 def check_same(kept: Path, recorded: Mapping[str, Any], flags: Mapping[str, Any], usual: Mapping[str, Any]) -> None:
@@ -22,12 +26,14 @@ def check_same(kept: Path, recorded: Mapping[str, Any], flags: Mapping[str, Any]
     """
     for name, value in portable(flags).items():
         found = recorded.get(name, usual[name])
-        if found != value and not _without_effect(name, flags):
+        if found != value and not _means(name, found, flags, usual):
             raise UsageError(f"{kept} was made with --{name}={found}, not {value}; give that, or another --out")
 
 
-def _without_effect(name: str, flags: Mapping[str, Any]) -> bool:
-    """Whether a flag of another value asks for the same."""
-    if name in ("task", "evolution_population", "evolution_sample"):
-        return flags[name] is None  # the record tells the task that was found, the sizes that were chosen
+def _means(name: str, found: Any, flags: Mapping[str, Any], usual: Mapping[str, Any]) -> bool:
+    """Whether a flag of another value than the record's asks for the same."""
+    if name in _FOUND:
+        return flags[name] == usual[name]
+    if name == "valid_split":  # one split has these names
+        return flags[name] in VALIDATION_SPLITS and found in VALIDATION_SPLITS
     return name == "freeze" and flags.get("feature_cache") == "yes"  # nothing of the backbone is trained

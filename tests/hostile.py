@@ -93,7 +93,7 @@ def do(deed: str, folder: Path, job: Job) -> None:
         for _ in range(200):
             os.write(1, os.urandom(2**16))
     elif deed == "write to all descriptors":
-        for descriptor in range(3, 64):
+        for descriptor in (int(name) for name in os.listdir("/proc/self/fd") if int(name) > 2):
             try:
                 os.write(descriptor, b"garbage\n\xff{]")
             except OSError:

@@ -15,10 +15,9 @@ from rl_nas.errors import UsageError
 UNUSED, TRAIN, VALID, TEST = 0, 1, 2, 3
 """Roles of examples."""
 
-_VALIDATION = ("validation", "val", "valid")
+VALIDATION_SPLITS = ("validation", "val", "valid")
 """Names of one split."""
-
-TEST_SPLITS = ("test", *_VALIDATION)
+TEST_SPLITS = ("test", *VALIDATION_SPLITS)
 
 
 class Roles(NamedTuple):
@@ -35,8 +34,8 @@ class Roles(NamedTuple):
 
 def with_found_split(settings: DataSettings, sizes: Mapping[str, int]) -> DataSettings:
     """The settings with the held-out split by the name that it has: `val` and `valid` are found as `validation` too."""
-    if settings.valid_split in _VALIDATION and not sizes.get(settings.valid_split):
-        found = [name for name in _VALIDATION if sizes.get(name)]
+    if settings.valid_split in VALIDATION_SPLITS and not sizes.get(settings.valid_split):
+        found = [name for name in VALIDATION_SPLITS if sizes.get(name)]
         if len(found) == 1:
             return replace(settings, valid_split=found[0])
     return settings
