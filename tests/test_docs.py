@@ -53,7 +53,12 @@ def command_lines() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "page", [p for p in PAGES if p.name != "README.md" and "```python" in p.read_text()], ids=lambda page: page.name
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=pytest.mark.long if page.name == "python.md" else ())
+        for page in PAGES
+        if page.name != "README.md" and "```python" in page.read_text()
+    ],
 )
 def test_python_of_a_page_runs(page: Path) -> None:
     assert code(page)

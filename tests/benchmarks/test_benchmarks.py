@@ -251,7 +251,7 @@ def test_figures_of_trials_are_compared_with_their_rewards(capsys: pytest.Captur
     assert "no 'size' in every trial of compared; expected some of quality, mAP" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_network_of_keras_applications_becomes_a_backbone(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for number in range(24):
@@ -315,7 +315,7 @@ def test_parts_are_confirmed_on_the_test_split_by_any_recipe(words: list[str], m
     assert tested.training == config.training
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "words"), [("child_overhead", ("--children=2", "--way=fast")), ("shared_step", ())])
 def test_children_are_trained(name: str, words: Sequence[str]) -> None:
     tiny = ("--flagfile=flags/digits.cfg", "--space=nasbench201", "--filters=2", "--epochs=1", "--children=1", "--json")

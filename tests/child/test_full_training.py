@@ -139,7 +139,7 @@ def train(trainer: FullTrainer, epochs: int = 3) -> None:
             pass
 
 
-@pytest.mark.parametrize("optimizer", ["rmsprop", "adamw"])
+@pytest.mark.parametrize("optimizer", ["rmsprop", pytest.param("adamw", marks=pytest.mark.long)])
 def test_a_trainer_goes_on_as_if_it_had_not_stopped(optimizer: str, pipeline: InputPipeline, tmp_path: Path) -> None:
     options = {"ema_decay": 0.9, "optimizer": optimizer, "learning_rate": 0.02}
     unbroken, stopped, resumed = (make(pipeline, loop=4, **options) for _ in range(3))
@@ -177,7 +177,7 @@ def test_sixteen_bits_learn_too(pipeline: InputPipeline, name: str) -> None:
     assert measured.metrics["top5_accuracy"] >= measured.metrics["accuracy"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_compiled_steps_are_the_same(pipeline: InputPipeline) -> None:
     def small() -> keras.Model:
         layers = [keras.layers.Conv2D(4, 3, kernel_initializer=keras.initializers.HeNormal(seed=1))]

@@ -103,7 +103,9 @@ def test_counts_hold_in_every_preset(space: str, network: str, size: int) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PUBLISHED_CELLS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.long if n.startswith("AmoebaNet") else ()) for n in PUBLISHED_CELLS]
+)
 def test_published_networks_train_with_all_that_training_needs(name: str, tmp_path: Path) -> None:
     """Auxiliary head, drop path and dropout, saved and loaded without a word about our layers."""
     network = NetworkSettings(network="cifar", cells=1, filters=4, dropout=0.5)

@@ -238,7 +238,7 @@ def test_what_does_not_fit_is_one_line(init: str, head: str, message: str, tmp_p
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_keras_applications_give_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a network their weights cannot be had: a NASNetMobile with random weights stands for them."""
     made = []

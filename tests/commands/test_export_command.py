@@ -69,7 +69,7 @@ def test_every_format_is_the_network(trained: Path, exported: Path) -> None:
         assert f"{results['network']['trainable_parameters']:,} trainable parameters" in card
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_signatures_say_what_they_take(exported: Path) -> None:
     loaded = tf.saved_model.load(exported / "saved_model")
     assert {"serving_default", "normalized"} <= set(loaded.signatures)
@@ -113,7 +113,7 @@ def test_predict_needs_the_exported_folder_alone(exported: Path, trained: Path, 
         assert text.startswith(f"0.png  {predictions['0.png'][0]['class']} ")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_lone_file_needs_its_data_set(trained: Path, tmp_path: Path) -> None:
     shutil.copy(trained / "model.keras", tmp_path / "alone.keras")
     refused = refuse("export", "--model=alone.keras", "--out=out", cwd=tmp_path)

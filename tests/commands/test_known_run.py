@@ -43,6 +43,7 @@ def described(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[dict[str
     return json.loads(output), errors
 
 
+@pytest.mark.long
 def test_children_of_a_preset_do_without_an_auxiliary_head_that_does_not_fit(
     search: subprocess.CompletedProcess[str], folder: Path
 ) -> None:
@@ -61,6 +62,7 @@ def test_one_that_is_asked_for_is_refused(verb: str, folder: Path, tmp_path: Pat
     ]
 
 
+@pytest.mark.long
 def test_a_training_takes_its_data_and_says_so(folder: Path, base: Path, tmp_path: Path) -> None:
     words = ("--cells=1", "--filters=2", "--epochs=1", "--nofinal_test", "--batch_size=100")
     done = run("train", f"--genotype={folder}", *words, f"--run_dir={tmp_path / 'final'}")

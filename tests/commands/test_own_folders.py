@@ -30,7 +30,7 @@ def flags(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_takes_the_validation_split_and_gives_no_final_number(tmp_path: Path) -> None:
     for split in ("train", "val"):
         photos(tmp_path / "photos" / split)

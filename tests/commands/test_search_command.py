@@ -229,7 +229,7 @@ def test_health_is_written_with_every_update(unbroken: Run) -> None:
     assert lines[-1]["entropy"] == pytest.approx(sum(lines[-1][name] for name in decisions), rel=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_reward_with_a_measured_cost(base: Path, tiny: Words, unbroken: Run) -> None:
     folder = base / "latency"
     words = (
@@ -248,7 +248,7 @@ def test_a_reward_with_a_measured_cost(base: Path, tiny: Words, unbroken: Run) -
     assert rows(unbroken.folder)[0]["latency"] is None
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_keeps_what_was_finished(broken: Broken, unbroken: Run) -> None:
     assert broken.run.code == 130, broken.run.stderr
     assert len(broken.rows) == 1
@@ -258,18 +258,18 @@ def test_ctrl_c_keeps_what_was_finished(broken: Broken, unbroken: Run) -> None:
     assert "Traceback" not in broken.run.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_leaves_the_best_files_of_what_was_finished(broken: Broken) -> None:
     assert_complete(broken.run.folder)
     assert broken.run.stdout.splitlines()[-1].startswith("Best child: ")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_at_work_is_left_alone_by_another_process(broken: Broken) -> None:
     assert_refused(broken.intruder, f"--run_dir={broken.run.folder} is in use by another process")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_line_that_says_how_to_resume_finishes_the_run_as_if_unbroken(broken: Broken, unbroken: Run) -> None:
     (line,) = [line for line in broken.run.stderr.splitlines() if line.startswith("resume with: ")]
     done = run(*line.removeprefix("resume with: rl_nas search ").split())
@@ -314,7 +314,7 @@ def test_images_too_small_for_the_network_are_told(base: Path, tiny: Words, unbr
     assert not (base / "refused").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits of another process can't be set here")
 def test_a_disk_that_fills_up_ends_the_search_and_keeps_the_trials(base: Path, tiny: Words, unbroken: Run) -> None:
     folder = base / "filled"
@@ -334,7 +334,7 @@ def test_a_disk_that_fills_up_ends_the_search_and_keeps_the_trials(base: Path, t
     load(folder / "best/genotype.json")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_weights_that_do_not_fit_on_the_disk_are_no_failure_of_the_child(
     base: Path, tiny: Words, unbroken: Run
 ) -> None:
@@ -350,7 +350,7 @@ def test_weights_that_do_not_fit_on_the_disk_are_no_failure_of_the_child(
     assert not any((folder / "children").iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_saved_model_that_does_not_fit_on_the_disk_is_told(base: Path, unbroken: Run) -> None:
     folder = base / "no_saved_model"
     shutil.copytree(unbroken.folder, folder)

@@ -63,7 +63,7 @@ def test_a_search_finds_a_head(found: Path) -> None:
     assert (found / "best/cell.png").stat().st_size > 5000
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_its_network_takes_images_of_any_size(found: Path) -> None:
     model = tf.saved_model.load(found / "best/saved_model")
     for size in ((48, 64), (31, 77)):

@@ -66,7 +66,9 @@ def test_killed_trainings_end_as_the_unbroken_one(unbroken: Path, tmp_path: Path
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "stop", [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.long) for one in (signal.SIGTERM, signal.SIGHUP))]
+)
 def test_ctrl_c_tells_how_to_go_on_and_a_finished_run_is_shown_again(
     unbroken: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:
@@ -100,7 +102,7 @@ def test_xla_trains_networks_with_max_pooling(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_training_starts_from_another(unbroken: Path, tmp_path: Path) -> None:
     words = [
         *TINY_TRAINING,

@@ -48,7 +48,10 @@ def repeatable(trial: Trial) -> tuple[object, ...]:
     return trial.index, trial.architecture, trial.state, trial.reward, trial.measurement, failures
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long if n == "ray" else ()) for n in EXECUTORS])
+LONG = ("ray", "4 processes", "recycled processes")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long if n in LONG else ()) for n in EXECUTORS])
 def test_the_same_trials_for_the_same_seed(tmp_path: Path, name: str) -> None:
     if name == "ray":
         pytest.importorskip("ray")

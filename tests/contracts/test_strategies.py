@@ -58,7 +58,11 @@ EAGER = ("nas_rl", "nasbench101", "dpc", "nas_fpn")
 """Spaces of so many decisions that tracing a policy takes longer than computing it for these few proposals."""
 
 
-@pytest.fixture(params=SPACES)
+LONG = ("amoebanet", "dpc", "nas_fpn")
+"""Spaces that ask nothing of strategies that the others do not, as far as we know."""
+
+
+@pytest.fixture(params=[pytest.param(space, marks=pytest.mark.long if space in LONG else ()) for space in SPACES])
 def space_name(request: pytest.FixtureRequest) -> Iterator[str]:
     tf.config.run_functions_eagerly(request.param in EAGER)
     yield str(request.param)

@@ -60,6 +60,7 @@ def test_backbones_are_counted(way: dict[str, Any], root: Path) -> None:
         measured(config_of(root, **way, max_params=1000), root)
 
 
+@pytest.mark.long
 def test_backbones_of_keras_are_counted(root: Path) -> None:
     image = keras.Input((48, 64, 3))
     x = keras.layers.Conv2D(4, 3, strides=4, padding="same", use_bias=False)(keras.layers.Rescaling(1 / 255)(image))

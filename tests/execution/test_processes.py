@@ -178,6 +178,7 @@ def test_a_child_that_hangs_is_ended_and_only_it(tmp_path: Path, monkeypatch: py
     assert found[0].failures[0].error == "took longer than 1 s"
 
 
+@pytest.mark.long
 def test_sixty_children_in_one_worker_after_the_other(tmp_path: Path) -> None:
     """Each leaks 16 MiB: workers are replaced when they hold half of what they may, or have had ten children."""
     files = len(os.listdir("/proc/self/fd"))

@@ -198,7 +198,9 @@ def test_a_strategy_without_a_state_cannot_go_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["reinforce", "ppo", "controller", "aging_evolution"])
+@pytest.mark.parametrize(
+    "name", ["controller", "aging_evolution", *(pytest.param(n, marks=pytest.mark.long) for n in ("reinforce", "ppo"))]
+)
 def test_strategies_learn_from_what_arrives(tmp_path: Path, name: str) -> None:
     options = StrategyOptions(
         ControllerSettings(units=16, learning_rate=0.03, practice_batch=16), EvolutionSettings(population=20, sample=5)

@@ -45,7 +45,7 @@ def goes_on(kind: str, folder: Path) -> str:
     return way
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_start_that_was_killed_at_any_place_starts_again_or_goes_on(tmp_path: Path, kind: str) -> None:
     ways, operation = [], 1
