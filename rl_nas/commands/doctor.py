@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from rl_nas.commands import cli
+from rl_nas.commands.search import within_hours
 from rl_nas.doctor import devices, machine
 from rl_nas.doctor.finding import Finding, State, document, has_problem, line
 from rl_nas.errors import RunError, StorageError, UsageError
@@ -65,7 +66,7 @@ def _run(parsed: Parsed) -> int:
 
 
 def _findings(parsed: Parsed) -> Iterator[Finding]:
-    config = SearchConfig.from_flags(parsed.values)
+    config = SearchConfig.from_flags(within_hours(parsed).values)
     yield machine.python()
     yield machine.packages()
     found = list(devices.devices())

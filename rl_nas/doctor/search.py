@@ -1,6 +1,6 @@
 """The checks of a search: its data, flags and children, and the forecast."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -121,11 +121,13 @@ def _children(children: Children) -> Iterator[Finding]:
 
 def _summary(run: SearchRun, forecast: SearchForecast) -> Finding:
     config = run.config
-    if config.run.trials == MOST_TRIALS:
-        each = forecast.children / config.run.trials
-        fitting = int(config.run.max_hours * 3600 * forecast.workers * forecast.busy / each) if each else 0
-        text = f"about {fitting:,} children in --max_hours={config.run.max_hours:g}"
-        return Finding(State.OK, "forecast", text, {"children": fitting, "seconds_of_a_child": each})
+    if config.run.trials == MOST_TRIALS and config.run.max_hours is not None:
+        each, left = forecast.children / config.run.trials, 3600 * config.run.max_hours - forecast.begin
+        fitting = max(0, int(left * forecast.workers * forecast.busy / each))
+        text = f"about {fitting:,} children in --max_hours={config.run.max_hours:g}, {about(each)} each"
+        return Finding(
+            State.OK, "forecast", "; ".join([text, *_not_in_it(run)]), {"children": fitting, "seconds": each}
+        )
     text = (
         f"{about(forecast.seconds)} for {counted(config.run.trials, 'child', 'children')} by"
         f" {counted(forecast.workers, 'worker')}: {about(forecast.begin)} to begin, {about(forecast.evaluating)} for"
@@ -147,7 +149,9 @@ def _not_in_it(run: SearchRun) -> Iterator[str]:
         yield "without --then_train"
 
 
-def _advice(run: SearchRun, children: list[ChildForecast], forecast: SearchForecast, workers: int) -> Iterator[Finding]:
+def _advice(
+    run: SearchRun, children: Sequence[ChildForecast], forecast: SearchForecast, workers: int
+) -> Iterator[Finding]:
     """What to change."""
     config = run.config
     memory = workers * max(child.memory for child in children)
