@@ -35,6 +35,7 @@ setup(
         "keras>=3.15",  # safe mode of earlier ones can be bypassed by a model.keras
         "matplotlib>=3.8",
         "numpy>=1.26",
+        "packaging",
         "h5py",  # sizes of the arrays in Keras files
         "pillow>=10.3",  # reads EXIF, and the indices of palette images, which TensorFlow cannot
         "psutil>=5.9",

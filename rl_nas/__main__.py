@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 VERBS = {
+    "doctor": "check this machine, and forecast what a search will take",
     "search": "search network cells on a data set",
     "train": "run the full training of a genotype's network",
     "export": "write a trained network as SavedModel, TFLite, Keras or ONNX",

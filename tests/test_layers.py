@@ -118,8 +118,22 @@ ROOMS: dict[str, set[str]] = {
         ),
         *("trial", "units"),
     },
+    "doctor": {
+        *("child", "errors", "evaluation", "execution", "report", "spaces", "tasks", "trial", "units", "workflows"),
+    },
     "commands": {
-        *("bench", "child", "controller", "errors", "evaluation", "execution", "exit_codes", "extras", "flags"),
+        *(
+            "bench",
+            "child",
+            "controller",
+            "doctor",
+            "errors",
+            "evaluation",
+            "execution",
+            "exit_codes",
+            "extras",
+            "flags",
+        ),
         *("networks", "report", "settings", "spaces", "store", "strategies", "tasks", "trial", "workflows"),
     },
 }

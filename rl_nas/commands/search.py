@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> int:
     output = parsed.group(OutputSettings)
-    given = SearchConfig.from_flags(_within_hours(parsed).values)
+    given = SearchConfig.from_flags(within_hours(parsed).values)
     folder = given.run.folder
     if not given.run.resume:
         _check_second_stage(given)
@@ -82,7 +82,7 @@ def _run(parsed: Parsed) -> int:
     return _follow(continued, output)
 
 
-def _within_hours(parsed: Parsed) -> Parsed:
+def within_hours(parsed: Parsed) -> Parsed:
     """The flags of a search that ends with its hours, however many children these are, unless --trials is given."""
     if parsed.values["max_hours"] is None or "trials" in parsed.given:
         return parsed

@@ -66,13 +66,14 @@ class Children:
             return f"device: Ray cluster {settings.ray_address or 'of this machine'}{gpus}"
         return device_line(None if settings.executor == "inline" else self._devices)
 
-    def executor(self, config: SearchConfig) -> ChildExecutor:
+    def executor(self, config: SearchConfig, rehearsal: float | None = None) -> ChildExecutor:
         """The executor of the children, a context manager.
 
         Args:
             config: of the search, with the task that was found.
+            rehearsal: seconds of train steps from which the time of each child is forecast; None: it is evaluated.
         """
-        spec = self._spec(config)
+        spec = self._spec(config, rehearsal)
         if self._settings.executor == "inline":
             return InlineExecutor(make_evaluator(**spec.arguments))
         if self._settings.executor == "ray":
@@ -96,10 +97,11 @@ class Children:
             met = f"trial {job.index}, trained again for its weights: {reason.state}, {reason.error}"
             raise RunError(met, reason.log)
 
-    def _spec(self, config: SearchConfig) -> EvaluatorSpec:
+    def _spec(self, config: SearchConfig, rehearsal: float | None = None) -> EvaluatorSpec:
         flags = portable(config.flags())
         folders = plugin_folders() if named_plugins(flags) else []
         arguments = {"flags": flags, "run_dir": str(self._folder.path), "debug": self._debug, "folders": folders}
+        arguments |= {} if rehearsal is None else {"rehearsal": rehearsal}
         return EvaluatorSpec(_FACTORY, arguments)
 
     def _cluster(self, spec: EvaluatorSpec) -> RayExecutor:
@@ -131,7 +133,11 @@ class Children:
 
 
 def make_evaluator(
-    flags: Mapping[str, Any], run_dir: str, debug: bool = False, folders: Sequence[str] = ()
+    flags: Mapping[str, Any],
+    run_dir: str,
+    debug: bool = False,
+    folders: Sequence[str] = (),
+    rehearsal: float | None = None,
 ) -> Evaluator:
     """Makes an evaluator that trains children by the flags of a search, and saves the best ones' weights.
 
@@ -140,12 +146,14 @@ def make_evaluator(
         run_dir: folder of the run.
         debug: let TensorFlow print its own log.
         folders: of plug-ins, beside this process's own; Ray's processes have another working folder.
+        rehearsal: seconds of train steps from which the time of each child is forecast; None: it is evaluated.
 
     Raises:
         UsageError: the data set or a plug-in is missing.
     """
     search_in(folders)
     load_tensorflow(debug=debug)
-    from rl_nas.workflows.child_evaluator import child_evaluator
+    from rl_nas.workflows.child_evaluator import child_evaluator, child_rehearsal
 
-    return child_evaluator(SearchConfig.from_flags(flags), SearchFolder(run_dir))
+    config, folder = SearchConfig.from_flags(flags), SearchFolder(run_dir)
+    return child_evaluator(config, folder) if rehearsal is None else child_rehearsal(config, folder, rehearsal)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rl_nas.report.tables import counted
 
-_NO_GPU = "no GPU seen by TensorFlow, but this machine has one: pip install 'tensorflow[and-cuda]'"
+NO_GPU = "no GPU seen by TensorFlow, but this machine has one: pip install 'tensorflow[and-cuda]'"
 _TRACES = ("/proc/driver/nvidia/version", "/dev/nvidia0")
 """Files of NVIDIA's driver."""
 
@@ -29,7 +29,7 @@ def device_line(devices: Sequence[str] | None = None, *, why_cpu: str = "") -> s
         used = [f"GPU {number} {name}" for number, name in enumerate(gpus) if f"gpu:{number}" in devices]
         used += ["CPU"] if "cpu" in devices else []
         text = f"{', '.join(used)}, {counted(len(devices), 'worker')}"
-    hint = "" if gpus or not is_overlooked() else f"; {_NO_GPU}"
+    hint = "" if gpus or not is_overlooked() else f"; {NO_GPU}"
     return f"device: {text}{hint}"
 
 

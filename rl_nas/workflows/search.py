@@ -67,6 +67,13 @@ class SearchRun:
         config: of the search, with the task that was found.
         data: the fingerprint of its data.
         folder: of the run.
+        task: that the data have.
+        source: of the data.
+        space: of the search.
+        strategy: fresh.
+        children: their execution.
+        images: in memory.
+        setup: what children have in common.
         best: the best child so far.
         one_shot: the training of shared weights; None if networks are trained alone.
     """
@@ -93,16 +100,16 @@ class SearchRun:
             UsageError: data, space, network or strategy do not fit together.
         """
         self.folder, self._time = folder, RunTime(folder.time)
-        self._children = Children(config.execution, folder, debug=debug, hide_gpus=not config.shared)
-        tell_user(self._children.device_line)
+        self.children = Children(config.execution, folder, debug=debug, hide_gpus=not config.shared)
+        tell_user(self.children.device_line)
         settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile)
-        self._space = search_space(config)
+        self.space = search_space(config)
         self._reward = make_reward(config.reward)
-        genotype = any_genotype(self._space)
+        genotype = any_genotype(self.space)
         with working(f"data: opening {config.data.dataset}"):
             opened = open_source(config.data, config.task.task, config.flags())
             self.data = checked_data(opened.source, folder, resumed=resumed)
-        self._task, source = (task := opened.task), opened.source
+        self.task, self.source = (task := opened.task), (source := opened.source)
         config.check_task(task)
         for ability, flag in _asked(config):
             task.require(ability, flag)
@@ -111,8 +118,8 @@ class SearchRun:
         check_parts(task, genotype, space, config.flags())
         check_pretraining(config.pretraining, task, space, is_backbone=is_backbone)
         make_strategy = find_strategy(config.strategy.strategy)
-        self._strategy = make_strategy(self._space, config.strategies, config.run.seed)
-        check_recovery(self._strategy, config.health)
+        self.strategy = make_strategy(self.space, config.strategies, config.run.seed)
+        check_recovery(self.strategy, config.health)
         tell_user(described(source, task))
         found = source.settings  # what flags left open, so that the record says what was done
         self.config = replace(config, task=replace(config.task, task=config.task.task or task.name), data=found)
@@ -120,16 +127,16 @@ class SearchRun:
             head = task.head(config.problem(task, source.class_names))
             network = without_unread(self.config.network, genotype, head)
             self.config = replace(self.config, network=network)
-        planned = plan_networks(self.config, genotype, opened).fitting(self._space, asked)
+        planned = plan_networks(self.config, genotype, opened).fitting(self.space, asked)
         self.config = planned.config(self.config)
-        tell_user(planned.line(self._space))
-        self._data = read_images(source)
+        tell_user(planned.line(self.space))
+        self.images = read_images(source)
         with working("still preparing what children share", first=QUIET):
-            self._setup = set_up(self.config, genotype, opened, self._data, folder, planned=planned)
-        self.best = BestChild(folder, self._space.decode)
+            self.setup = set_up(self.config, genotype, opened, self.images, folder, planned=planned)
+        self.best = BestChild(folder, self.space.decode)
         self.one_shot: OneShotStage | None = None
         if config.shared:
-            self.one_shot = OneShotStage(self.config, folder, self._strategy, self._space, self._reward, self._setup)
+            self.one_shot = OneShotStage(self.config, folder, self.strategy, self.space, self._reward, self.setup)
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -157,13 +164,13 @@ class SearchRun:
         config, recorded = self.config, self.store.trials()
         if config.run.max_hours is not None and recorded and self._time.before is None:
             tell_user("the run has not recorded the time of its earlier sittings: --max_hours counts from now on")
-        strategy, trials, batch = self._strategy, config.run.trials, config.run.update_every
+        strategy, trials, batch = self.strategy, config.run.trials, config.run.update_every
         if self.one_shot is not None:
             ranked = self.one_shot.architectures(self._plan, self._time, self.is_out_of_time)
             strategy, trials, batch = FixedProposals(ranked), min(trials, len(ranked)), len(ranked)
-        pretraining, folder = self._setup.pretraining, self.folder
+        pretraining, folder = self.setup.pretraining, self.folder
         kept = image_cache(pretraining.images, folder.pretraining_images, tell_user) if pretraining else nullcontext()
-        with image_cache(self._data, folder.images, tell_user), kept, self._children.executor(config) as executor:
+        with image_cache(self.images, folder.images, tell_user), kept, self.children.executor(config) as executor:
             progress = search_progress(config, trials, recorded, executor, self._time)
             timed = self._time.kept(lambda: executor.began is not None)
             with timed, progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
@@ -189,7 +196,7 @@ class SearchRun:
                     trials=trials,
                     batch_size=batch,
                     seed=config.run.seed,
-                    key=lambda architecture: self._setup.children.key(self._space.decode(architecture)),
+                    key=lambda architecture: self.setup.children.key(self.space.decode(architecture)),
                     health=config.health,
                     failures=FAILURE_RULES[config.strategy.failure_reward],
                     watcher=watcher,
@@ -212,8 +219,8 @@ class SearchRun:
             raise RunError("no child was trained: the time of --max_hours was spent before the first; give more")
         if best is None or best.measurement is None:
             raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
-        genotype, measured = self._space.decode(best.architecture), best.measurement
-        on = f"{len(self._data.valid_images):,} held-out images"
+        genotype, measured = self.space.decode(best.architecture), best.measurement
+        on = f"{len(self.images.valid_images):,} held-out images"
         title = f"trial {best.index}, {measured.quality_name} {measured.quality:.4f} on {on}"
         with working("still writing the files of the best child"), storage_errors(self.folder.best):
             draw_genotype(genotype, self.folder.best / "cell.png", title=title)
@@ -224,7 +231,7 @@ class SearchRun:
             genotype=genotype,
             epochs=measured.epochs or self.config.training.epochs,
             runs=self.config.reward.reward_seeds,
-            valid_images=len(self._data.valid_images),
+            valid_images=len(self.images.valid_images),
             valid_split=self.config.data.valid_split,
             files=self.folder.files(),
             agreement=agreement,
@@ -254,41 +261,41 @@ class SearchRun:
         """Trains the best networks longer, as the config says; returns the content of then.json."""
         then = self.config.then
         stage = SecondStage(then, self.folder, self.config)
-        return stage.run(list(candidates(then, self._space, trials, self.config.run.seed)))
+        return stage.run(list(candidates(then, self.space, trials, self.config.run.seed)))
 
     def _export(self, best: Trial, title: str) -> dict[str, float]:
         if not self.best.weights.exists():
             print(f"training trial {best.index} again: its weights are on another machine", file=sys.stderr)
             job = Job(best.index, best.architecture, child_seed(self.config.run.seed, best.index))
             curve = best.measurement.curve if best.measurement else ()
-            self._children.repeat(self.config, job.until(len(curve)) if curve else job)
-        networks = self._setup.networks
-        plan = networks.plan(self._space.decode(best.architecture))
-        network = build_network(plan, self._setup.keras)
-        self.best.load_weights(network, self._setup.start)
-        serving = self._task.serving(networks.problem, network, self._setup.normalization)
-        held_out = self._data.valid_images, self._data.valid_targets
+            self.children.repeat(self.config, job.until(len(curve)) if curve else job)
+        networks = self.setup.networks
+        plan = networks.plan(self.space.decode(best.architecture))
+        network = build_network(plan, self.setup.keras)
+        self.best.load_weights(network, self.setup.start)
+        serving = self.task.serving(networks.problem, network, self.setup.normalization)
+        held_out = self.images.valid_images, self.images.valid_targets
         images, targets = selected(held_out, slice(_CHECKED_IMAGES))
-        extras = self._setup.annotation.extras
+        extras = self.setup.annotation.extras
         agreement = write_checked_saved_model(serving, images, targets, self.folder.best / "saved_model", extras)
         write_atomically(self.folder.model, serving.keras_model().save)
-        whole = None if self._setup.keras else plan
+        whole = None if self.setup.keras else plan
         write_network(self.folder.network, serving, networks.problem, whole, extras)
         self._write_examples(serving, title)
         return agreement
 
     def _write_examples(self, serving: Serving, title: str) -> None:
-        data, seed = self._data, self.config.run.seed
+        data, seed = self.images, self.config.run.seed
         count = examined(len(data.valid_images))
         chosen = np.sort(np.random.default_rng(seed).permutation(len(data.valid_images))[:count])
         size = batch_size(data.image_shape)
         parts = [chosen[start : start + size] for start in range(0, count, size)]
         batches = (selected((data.valid_images, data.valid_targets), part) for part in parts)
-        annotation = self._setup.annotation
-        write_examples(self._task, annotation, serving, batches, count, seed, self.folder.examples, title)
+        annotation = self.setup.annotation
+        write_examples(self.task, annotation, serving, batches, count, seed, self.folder.examples, title)
 
     def _plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
-        return self._setup.children.plan(self._space.decode(architecture), steps)
+        return self.setup.children.plan(self.space.decode(architecture), steps)
 
 
 def _asked(config: SearchConfig) -> list[tuple[str, str]]:

@@ -61,6 +61,12 @@ class ChildTrainer:
         """Traces the train step, ahead of the first one."""
         self._step.get_concrete_function()
 
+    def order(self) -> np.ndarray:
+        """Indices of the training examples of an epoch, in a new order: int64 [steps, batch]."""
+        whole = self._examples - self._examples % self._batch
+        indices: np.ndarray = self._rng.permutation(self._examples)[:whole].reshape(-1, self._batch)
+        return indices
+
     def step(self, indices: np.ndarray) -> tf.Tensor:
         """Trains on the examples of these indices, int64 [batch]; returns the loss."""
         seed = self._rng.integers(2**62, size=2)
@@ -86,9 +92,7 @@ class ChildTrainer:
             DivergedError: a loss was not finite at the end of an epoch.
         """
         while self._epoch < self._training.epochs:
-            whole = self._examples - self._examples % self._batch
-            order = self._rng.permutation(self._examples)[:whole]
-            losses = [self.step(indices) for indices in order.reshape(-1, self._batch)]
+            losses = [self.step(indices) for indices in self.order()]
             self._loss = float(np.mean(losses))
             self._epoch += 1
             if not math.isfinite(self._loss):
@@ -145,7 +149,12 @@ def quick_start() -> Iterator[None]:
 
 
 def evaluate(
-    infer: Callable[[Inputs], Outputs], data: TrainingData, objective: Objective, metric: Metric, batch: int = MEASURED
+    infer: Callable[[Inputs], Outputs],
+    data: TrainingData,
+    objective: Objective,
+    metric: Metric,
+    batch: int = MEASURED,
+    examples: int | None = None,
 ) -> dict[str, float]:
     """Figures of a metric over the held-out examples.
 
@@ -155,9 +164,11 @@ def evaluate(
         objective: gives the evidence.
         metric: fresh.
         batch: examples of one call.
+        examples: the first ones, that are measured; None: all.
     """
-    for start in range(0, data.valid_examples, batch):
-        stop = min(start + batch, data.valid_examples)
+    examples = data.valid_examples if examples is None else examples
+    for start in range(0, examples, batch):
+        stop = min(start + batch, examples)
         inputs, targets = data.held_out(start, stop)
         add_up(metric, objective.evidence(targets, infer(inputs), tf.ones([stop - start])))
     return metric.result()

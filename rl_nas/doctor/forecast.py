@@ -1,0 +1,98 @@
+"""What a search will take, from what a few of its children and its strategy took. No TensorFlow."""
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ChildForecast:
+    """What the evaluation of a child will take.
+
+    Attributes:
+        name: small, typical or large.
+        madds: multiply-adds of an image.
+        parameters: that are trained.
+        seconds: of the whole evaluation.
+        start: seconds before its second train step.
+        step: seconds of a train step.
+        memory: bytes that its worker holds at most.
+    """
+
+    name: str
+    madds: int
+    parameters: int
+    seconds: float
+    start: float
+    step: float
+    memory: int
+
+
+@dataclass(frozen=True)
+class SearchForecast:
+    """What a search will take.
+
+    Attributes:
+        children: seconds of all children together: device seconds.
+        evaluating: seconds from the first child to the last, with workers that wait for others.
+        begin: seconds until the first child begins.
+        strategy: seconds of the strategy's proposals and updates.
+        end: seconds in which the best network is exported.
+        workers: children at a time.
+        disk: bytes of the run folder.
+    """
+
+    children: float
+    evaluating: float
+    begin: float
+    strategy: float
+    end: float
+    workers: int
+    disk: int
+
+    @property
+    def seconds(self) -> float:
+        """Of the whole search."""
+        return self.begin + self.strategy + self.evaluating + self.end
+
+    @property
+    def busy(self) -> float:
+        """Fraction of the workers' time that is spent on children, from the first to the last."""
+        return self.children / (self.evaluating * self.workers) if self.evaluating else 1.0
+
+
+def child_seconds(measured: Sequence[ChildForecast], madds: Sequence[int], seeds: int = 1) -> np.ndarray:
+    """Seconds of children by their multiply-adds, interpolated between those that were measured: float64 [children].
+
+    Args:
+        measured: at least one.
+        madds: of the children.
+        seeds: trainings of each child.
+    """
+    ordered = sorted(measured, key=lambda child: child.madds)
+    seconds = np.interp(madds, [child.madds for child in ordered], [child.seconds for child in ordered])
+    return np.asarray(seeds * seconds, np.float64)
+
+
+def evaluation_seconds(children: Sequence[float], workers: int, batch: int | None) -> float:
+    """Seconds until the last of some children has ended.
+
+    Args:
+        children: seconds of each, in the order of their proposals.
+        workers: children at a time.
+        batch: children after which workers wait for each other, as the strategy learns; None: they never do.
+    """
+    size = batch or max(1, len(children))
+    batches = [children[start : start + size] for start in range(0, len(children), size)]
+    return math.fsum(_of_batch(one, workers) for one in batches)
+
+
+def _of_batch(children: Sequence[float], workers: int) -> float:
+    """Each child is given to the worker that is free first."""
+    free = [0.0] * workers
+    for seconds in children:
+        heapq.heapreplace(free, free[0] + seconds)
+    return max(free)

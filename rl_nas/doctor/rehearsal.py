@@ -1,0 +1,168 @@
+"""Tries the parts of a search that take long: children of three sizes, the strategy, the export."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rl_nas.child.data.image_cache import image_cache
+from rl_nas.child.data.images import selected
+from rl_nas.child.export.writers import write_checked_saved_model
+from rl_nas.child.network.composed import build_network
+from rl_nas.doctor.forecast import ChildForecast
+from rl_nas.errors import UsageError
+from rl_nas.report.picture import draw_genotype
+from rl_nas.spaces.decisions import Architecture
+from rl_nas.tasks.sources import tell_user
+from rl_nas.trial import Job, Measurement, Outcome, Trial, TrialState, child_seed
+from rl_nas.workflows.search import SearchRun
+
+_DRAWN = 24
+"""Random networks that are planned."""
+_LOW, _HIGH = 0.1, 0.9
+"""Quantiles of the multiply-adds of the small and the large network."""
+_EXPORTED = 16
+"""Held-out images on which an exported network is compared."""
+_ROUNDS = 2
+
+
+class Drawn(NamedTuple):
+    """A random network of a space, and its multiply-adds."""
+
+    madds: int
+    architecture: Architecture
+
+
+class Children(NamedTuple):
+    """How the children of a rehearsal ended.
+
+    Attributes:
+        forecasts: of those that were trained.
+        failed: the others, with their names.
+        begin: seconds until the first began.
+    """
+
+    forecasts: Sequence[ChildForecast]
+    failed: Sequence[tuple[str, Outcome]]
+    begin: float
+
+
+def random_networks(run: SearchRun) -> list[Drawn]:
+    """Random networks of a search's space that can be built, by their multiply-adds."""
+    rng, found = np.random.default_rng(0), list[Drawn]()
+    for _ in range(_DRAWN):
+        architecture = run.space.sample(rng)
+        try:
+            found.append(Drawn(run.setup.networks.plan(run.space.decode(architecture)).cost().madds, architecture))
+        except UsageError:
+            continue  # some spaces hold a few that are not
+    return sorted(found, key=lambda drawn: drawn.madds)
+
+
+def of_three_sizes(drawn: Sequence[Drawn]) -> dict[str, Drawn]:
+    """A small, a typical and a large one of some networks, sorted by size."""
+    last = len(drawn) - 1
+    places = {"small": round(_LOW * last), "typical": round(0.5 * last), "large": round(_HIGH * last)}
+    return {name: drawn[place] for name, place in places.items()}
+
+
+def rehearse(run: SearchRun, networks: dict[str, Drawn], workers: int, seconds: float) -> Children:
+    """Trains children for some steps, in the workers of the search, each of which trains one at the same time.
+
+    Args:
+        run: the search.
+        networks: of the children, by name.
+        workers: of the search.
+        seconds: that the train steps of a child may take.
+    """
+    names = [name for name in networks for _ in range(workers)]
+    jobs = [
+        Job(index, networks[name].architecture, child_seed(run.config.run.seed, index))
+        for index, name in enumerate(names)
+    ]
+    began, cache = time.monotonic(), run.folder.images
+    run.folder.path.mkdir(parents=True, exist_ok=True)
+    with image_cache(run.images, cache, tell_user), run.children.executor(run.config, seconds) as executor:
+        outcomes = {outcome.job.index: outcome for outcome in executor.run(jobs)}
+        begin = (executor.began or time.monotonic()) - began
+    ended = [(name, outcomes[index]) for index, name in enumerate(names)]
+    forecasts = [_mean(name, [one.measurement for other, one in ended if other == name]) for name in networks]
+    failed = [(name, outcome) for name, outcome in ended if outcome.measurement is None]
+    return Children([forecast for forecast in forecasts if forecast is not None], failed, begin)
+
+
+def _mean(name: str, measured: Sequence[Measurement | None]) -> ChildForecast | None:
+    """The forecast of a child from those of its equals, that were trained at the same time."""
+    found = [one for one in measured if one is not None]
+    if not found:
+        return None
+    seconds, start, step = (float(np.mean([one.metrics[name] for one in found])) for name in _SECONDS)
+    first, memory = found[0], max(int(one.metrics["memory"]) for one in found)
+    return ChildForecast(name, first.madds or 0, first.parameters or 0, seconds, start, step, memory)
+
+
+_SECONDS = ("forecast", "start", "step")
+
+
+def strategy_seconds(run: SearchRun) -> float:
+    """Seconds of all proposals and updates of the strategy, with random rewards in place of children's."""
+    config, rng = run.config, np.random.default_rng(0)
+    taken, index = [], 0
+    for _ in range(_ROUNDS):
+        began = time.monotonic()
+        proposed = run.strategy.propose(config.run.update_every)
+        trials = [_trial(index + number, one, rng) for number, one in enumerate(proposed)]
+        run.strategy.observe(trials)
+        taken.append(time.monotonic() - began)
+        index += len(proposed)
+    rounds = -(-config.run.trials // config.run.update_every)
+    return taken[0] + (rounds - 1) * taken[-1]
+
+
+def _trial(index: int, architecture: Architecture, rng: np.random.Generator) -> Trial:
+    reward = float(rng.random())
+    return Trial(index, architecture, TrialState.OK, reward, Measurement(reward))
+
+
+def export_seconds(run: SearchRun, architecture: Architecture, folder: Path) -> float:
+    """Seconds in which a network is drawn, written as a SavedModel, loaded and compared.
+
+    Args:
+        run: the search.
+        architecture: of the network, whose weights are random.
+        folder: for the files.
+
+    Raises:
+        RunError: the reloaded network computes something else.
+    """
+    began, setup = time.monotonic(), run.setup
+    genotype = run.space.decode(architecture)
+    draw_genotype(genotype, folder / "cell.png", title="typical")
+    network = build_network(setup.networks.plan(genotype), setup.keras)
+    serving = run.task.serving(setup.networks.problem, network, setup.normalization)
+    images, targets = selected((run.images.valid_images, run.images.valid_targets), slice(_EXPORTED))
+    write_checked_saved_model(serving, images, targets, folder / "saved_model", setup.annotation.extras)
+    return time.monotonic() - began
+
+
+def disk_bytes(run: SearchRun, largest: int) -> int:
+    """About the bytes of the run folder at its fullest: images, records, weights and exports of the best child.
+
+    Args:
+        run: the search.
+        largest: parameters of a large child.
+    """
+    images = sum(_bytes(part) for part in (run.images.train_images, run.images.valid_images))
+    return images + run.config.run.trials * _RECORD + _COPIES * 4 * largest
+
+
+_RECORD = 4096
+"""Bytes of a recorded trial."""
+_COPIES = 5
+"""Of the best child's weights: kept ones, SavedModel, model.keras, network, and one that is being written."""
+
+
+def _bytes(array: Any) -> int:
+    return int(array.nbytes)

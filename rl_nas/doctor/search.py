@@ -1,0 +1,189 @@
+"""The checks of a search: its data, flags and children, and the forecast."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from rl_nas.doctor.finding import Finding, State
+from rl_nas.doctor.forecast import ChildForecast, SearchForecast, child_seconds, evaluation_seconds
+from rl_nas.doctor.rehearsal import (
+    Children,
+    disk_bytes,
+    export_seconds,
+    of_three_sizes,
+    random_networks,
+    rehearse,
+    strategy_seconds,
+)
+from rl_nas.errors import RunError
+from rl_nas.evaluation.examples import Examples
+from rl_nas.execution.memory import machine_memory
+from rl_nas.report.durations import about
+from rl_nas.report.example_picture import draw_examples
+from rl_nas.report.tables import counted
+from rl_nas.tasks.display import Shown, as_rgb
+from rl_nas.units import size_text
+from rl_nas.workflows.search import SearchRun
+from rl_nas.workflows.settings import MOST_TRIALS
+
+_PICTURED = 16
+_DRAWS = 2000
+"""Children whose seconds are drawn; longer searches are so many times as long."""
+_IDLE = 0.2
+_MOSTLY = 0.5
+
+
+def data(run: SearchRun, picture: Path | None) -> Finding:
+    """The data: how many images of which classes, and a picture of some."""
+    text = f"{len(run.images.train_images):,} images to train on, {len(run.images.valid_images):,} held out"
+    counts = _class_counts(run)
+    if counts is not None:
+        text += f"; {counts.min():,} to {counts.max():,} of each of {len(counts)} classes to train on"
+    if picture is not None:
+        _draw(run, picture)
+        text += f"; some are in {picture}"
+    figures = {"train_images": len(run.images.train_images), "valid_images": len(run.images.valid_images)}
+    per_class = {} if counts is None else dict(zip(run.images.class_names, map(int, counts), strict=True))
+    return Finding(State.OK, "data", text, {**figures, "training_images_of_classes": per_class})
+
+
+def search(run: SearchRun, workers: int, seconds: float, before: float, folder: Path) -> Iterator[Finding]:
+    """Tries children, strategy and export, and forecasts the search.
+
+    Args:
+        run: the search.
+        workers: children at a time.
+        seconds: that the train steps of a child may take.
+        before: seconds that its start has taken.
+        folder: for files.
+    """
+    drawn = random_networks(run)
+    networks = of_three_sizes(drawn)
+    children = rehearse(run, networks, workers, seconds)
+    yield from _children(children)
+    if not children.forecasts:
+        return
+    try:
+        export = export_seconds(run, networks["typical"].architecture, folder)
+    except RunError as error:
+        yield Finding(State.PROBLEM, "export", f"{error}; the best network could not be exported")
+        return
+    yield Finding(State.OK, "export", f"a SavedModel computes what the network does; {about(export)}")
+    if run.config.shared:
+        yield Finding(State.WARNING, "forecast", "none: not made for --estimator=shared; try it with --trials=1")
+        return
+    strategy = strategy_seconds(run)
+    forecast = _forecast(run, children, [one.madds for one in drawn], workers, before, strategy, export)
+    yield _summary(run, forecast)
+    yield from _advice(run, children.forecasts, forecast, workers)
+
+
+def _forecast(
+    run: SearchRun,
+    children: Children,
+    madds: list[int],
+    workers: int,
+    before: float,
+    strategy: float,
+    export: float,
+) -> SearchForecast:
+    config, rng = run.config, np.random.default_rng(0)
+    count = min(config.run.trials, _DRAWS)
+    seconds = child_seconds(children.forecasts, madds, config.reward.reward_seeds)
+    drawn = rng.choice(seconds, count)
+    batch = None if config.execution.async_updates else config.run.update_every
+    times = config.run.trials / count
+    return SearchForecast(
+        children=float(drawn.sum()) * times,
+        evaluating=evaluation_seconds(drawn.tolist(), workers, batch) * times,
+        begin=before + children.begin,
+        strategy=strategy,
+        end=export,
+        workers=workers,
+        disk=disk_bytes(run, max(child.parameters for child in children.forecasts)),
+    )
+
+
+def _children(children: Children) -> Iterator[Finding]:
+    """A finding for each size of child."""
+    for child in children.forecasts:
+        text = (
+            f"{child.parameters:,} parameters, {child.madds:,} multiply-adds: {about(child.seconds)}, of which"
+            f" {child.start:.1f} s before its second train step, {1000 * child.step:.0f} ms for each further one; its"
+            f" worker holds {size_text(child.memory)}"
+        )
+        yield Finding(State.OK, f"{child.name} child", text, vars(child))
+    for name, outcome in children.failed:
+        failure = outcome.failures[-1]
+        yield Finding(State.PROBLEM, f"{name} child", f"{failure.state}: {failure.error}", {"log": failure.log})
+
+
+def _summary(run: SearchRun, forecast: SearchForecast) -> Finding:
+    config = run.config
+    if config.run.trials == MOST_TRIALS and config.run.max_hours is not None:
+        each, left = forecast.children / config.run.trials, 3600 * config.run.max_hours - forecast.begin
+        fitting = max(0, int(left * forecast.workers * forecast.busy / each))
+        text = f"about {fitting:,} children in --max_hours={config.run.max_hours:g}, {about(each)} each"
+        return Finding(
+            State.OK, "forecast", "; ".join([text, *_not_in_it(run)]), {"children": fitting, "seconds": each}
+        )
+    text = (
+        f"{about(forecast.seconds)} for {counted(config.run.trials, 'child', 'children')} by"
+        f" {counted(forecast.workers, 'worker')}: {about(forecast.begin)} to begin, {about(forecast.evaluating)} for"
+        f" children, {about(forecast.strategy)} for the strategy, {about(forecast.end)} for the export;"
+        f" {forecast.children / 3600:.2g} hours of devices, {size_text(forecast.disk)} on the disk"
+    )
+    parts = {**vars(forecast), "seconds": forecast.seconds, "device_hours": forecast.children / 3600}
+    return Finding(State.OK, "forecast", "; ".join([text, *_not_in_it(run)]), parts)
+
+
+def _not_in_it(run: SearchRun) -> Iterator[str]:
+    """What the forecast does not know."""
+    config = run.config
+    if run.setup.pretraining is not None:
+        yield "without the pretraining of each child's backbone"
+    if config.early_stop.measures:
+        yield "as if no child were stopped early"
+    if config.then.train is not None:
+        yield "without --then_train"
+
+
+def _advice(
+    run: SearchRun, children: Sequence[ChildForecast], forecast: SearchForecast, workers: int
+) -> Iterator[Finding]:
+    """What to change."""
+    config = run.config
+    memory = workers * max(child.memory for child in children)
+    if memory > machine_memory():
+        text = f"{workers} workers with large children hold {size_text(memory)}; this machine has less: lower --workers"
+        yield Finding(State.WARNING, "advice", text)
+    if forecast.busy < 1 - _IDLE and not config.execution.async_updates and config.run.update_every % workers:
+        better = -(-config.run.update_every // workers) * workers
+        text = (
+            f"workers wait for each other {1 - forecast.busy:.0%} of the time; --update_every={better}, a multiple of"
+            f" the {workers} workers, or --async_updates"
+        )
+        yield Finding(State.WARNING, "advice", text)
+    typical = sorted(children, key=lambda child: child.seconds)[len(children) // 2]
+    if typical.start > _MOSTLY * typical.seconds:
+        text = f"{typical.start / typical.seconds:.0%} of a child's time passes before its second train step"
+        yield Finding(State.OK, "advice", f"{text}: more epochs cost little")
+
+
+def _class_counts(run: SearchRun) -> np.ndarray | None:
+    """Training images of each class; None: images have no class."""
+    if run.setup.annotation.label is None:
+        return None
+    counts: np.ndarray = np.bincount(np.asarray(run.images.train_targets), minlength=run.images.classes)
+    return counts
+
+
+def _draw(run: SearchRun, path: Path) -> None:
+    """Draws the first training images, as children read them."""
+    labels = None if _class_counts(run) is None else np.asarray(run.images.train_targets)
+    shown = [
+        Shown("" if labels is None else run.images.class_names[labels[number]], {"image": as_rgb(image)})
+        for number, image in enumerate(run.images.train_images[:_PICTURED])
+    ]
+    draw_examples(Examples({"Training images, as children read them": shown}, []), path, run.source.name)

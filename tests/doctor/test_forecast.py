@@ -1,0 +1,48 @@
+"""Forecasts of searches: sums, bounds of schedules, interpolation."""
+
+import numpy as np
+import pytest
+
+from rl_nas.doctor.forecast import ChildForecast, SearchForecast, child_seconds, evaluation_seconds
+
+RNG = np.random.default_rng(0)
+
+
+def child(madds: int, seconds: float) -> ChildForecast:
+    return ChildForecast("some", madds, 10, seconds, 1.0, 0.1, 2**20)
+
+
+def test_one_worker_takes_the_sum_of_all() -> None:
+    children = RNG.random(30).tolist()
+    for batch in (1, 7, 30, None):
+        assert evaluation_seconds(children, 1, batch) == pytest.approx(sum(children))
+
+
+def test_children_of_equal_length_fill_all_workers() -> None:
+    assert evaluation_seconds([2.0] * 24, 4, 12) == pytest.approx(2.0 * 24 / 4)
+    assert evaluation_seconds([2.0] * 24, 4, 6) == pytest.approx(
+        2.0 * 2 * 4
+    )  # the second round of a batch is half empty
+    assert evaluation_seconds([], 4, None) == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5, 40])
+def test_a_schedule_is_within_grahams_bounds(workers: int) -> None:
+    children = RNG.exponential(size=37).tolist()
+    least, longest = sum(children) / workers, max(children)
+    free = evaluation_seconds(children, workers, None)
+    assert max(least, longest) - 1e-9 <= free <= least + longest
+    assert evaluation_seconds(children, workers, 5) >= free - 1e-9
+
+
+def test_children_between_measured_ones_are_interpolated() -> None:
+    measured = [child(300, 9.0), child(100, 5.0), child(200, 6.0)]
+    assert child_seconds(measured, [100, 200, 300]).tolist() == [5.0, 6.0, 9.0]
+    assert child_seconds(measured, [150, 250, 20, 900]).tolist() == [5.5, 7.5, 5.0, 9.0]
+    assert child_seconds(measured, [100], seeds=3).tolist() == [15.0]
+
+
+def test_the_parts_of_a_search_add_up() -> None:
+    forecast = SearchForecast(children=80.0, evaluating=50.0, begin=10.0, strategy=4.0, end=6.0, workers=2, disk=1000)
+    assert forecast.seconds == 70
+    assert forecast.busy == 0.8
