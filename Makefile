@@ -4,7 +4,7 @@ PYTHON ?=
 BIN := .venv/bin
 DEMO_DIR ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo demo-segmentation demo-detection test test-all test-fast lint venv
+.PHONY: demo demo-segmentation demo-detection test test-all test-fast lint docs venv
 
 demo: .venv/demo
 	$(BIN)/rl_nas search --flagfile=flags/digits.cfg --run_dir=$(DEMO_DIR)
@@ -29,6 +29,9 @@ lint: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/docs
+	$(BIN)/properdocs build --strict
+
 venv:
 	@.ci/make_venv "$(PYTHON)"
 
@@ -38,6 +41,10 @@ venv:
 
 .venv/demo-detection: setup.py constraints.txt | venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[detection]"
+	touch $@
+
+.venv/docs: setup.py constraints.txt | venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[docs]"
 	touch $@
 
 .venv/test: setup.py constraints.txt | venv

@@ -49,10 +49,11 @@ setup(
     extras_require={
         "detection": ["pycocotools>=2.0.8"],
         "digits": ["scikit-learn>=1.4"],
+        "docs": ["mkdocstrings-python>=2", "properdocs>=1.6.5", "properdocs-theme-readthedocs"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
         "ray": ["ray>=2.52"],  # the first with tokens
         "test": [
-            "rl_nas[detection,digits,onnx]",
+            "rl_nas[detection,digits,docs,onnx]",
             "build",
             "faster-coco-eval",
             "hypothesis",
