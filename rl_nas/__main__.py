@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
+from rl_nas.commands.display import open_closed_streams
+
 VERBS = {
     "doctor": "check this machine, and forecast what a search will take",
     "search": "search network cells on a data set",
@@ -22,6 +24,7 @@ VERBS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a verb; returns the exit code: 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+    open_closed_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0] in ("--help", "-h", "help"):
         print(_help())

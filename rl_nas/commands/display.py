@@ -11,6 +11,20 @@ from typing import Any, Self, TextIO, cast
 _CLOSED = (errno.EPIPE, errno.EIO)
 
 
+def open_closed_streams() -> None:
+    """Opens the standard streams that the caller has closed (`2>&-`): what is written to them is dropped.
+
+    Otherwise the next file that is opened would get the number of one, and with it what libraries write.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which takes the lowest free number
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
+
+
 class OutputClosedError(KeyboardInterrupt):
     """Nobody reads an output any more: the work ends as by Ctrl-C.
 

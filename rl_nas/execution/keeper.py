@@ -6,7 +6,8 @@
 
 It starts the command with its own process id as a further argument, and ends as that ends. Processes that lose their
 parent become its children (Linux), so that it finds all that are left, and kills them: when the worker ends, when it
-gets SIGTERM, and when the driver dies.
+gets SIGTERM, and when the driver dies, whose end of its standard input is then closed. (A signal at the parent's death,
+PR_SET_PDEATHSIG, would come when the thread ends that has started it.)
 """
 
 import contextlib
@@ -16,6 +17,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -27,10 +29,11 @@ def main(parent: int, descriptor: int, command: list[str]) -> None:
     signal.signal(signal.SIGTERM, _end)
     if LINUX:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if os.getppid() != parent:
         sys.exit("the driver is gone")
-    worker = subprocess.Popen([*command, str(os.getpid())], pass_fds=[descriptor]).pid
+    words = [*command, str(os.getpid())]
+    worker = subprocess.Popen(words, stdin=subprocess.DEVNULL, pass_fds=[descriptor]).pid
     os.close(descriptor)  # the driver notices when the worker closes its own
     ended = None
     while ended != worker:
@@ -66,6 +69,14 @@ def descendants(process: int, children: Mapping[int, list[int]]) -> list[int]:
     for one in found:
         found += children.get(one, [])
     return found
+
+
+def _end_with_parent() -> None:
+    """Waits until the parent closes the standard input, and ends this process by SIGTERM."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # the main thread, which waits, is to be woken
+    while os.read(0, 1):
+        pass
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
 
 def _end_descendants() -> None:

@@ -6,6 +6,7 @@ runs a module as `python -m` does, but dies when the process PARENT has ended, h
 file, so that this holds before anything is imported.
 """
 
+import contextlib
 import ctypes
 import os
 import runpy
@@ -40,8 +41,9 @@ def _die_with(parent: int) -> None:
     """Kills this process when another ends, even if this one hangs; on Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("500")  # so that out of memory kills this process, not the one that needs its result
+        # Out of memory is to kill this process, not the one that needs its result, where this may be said.
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")
     if os.getppid() != parent:
         sys.exit("the process that started this one is gone")
 

@@ -9,6 +9,7 @@ request (`rl_nas.execution.messages`). Output of children goes to standard outpu
 the keeper, ends what children leave.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -116,8 +117,9 @@ def _die_with(parent: int) -> None:
     """Kills this process when its keeper ends, even if it hangs; on Linux only."""
     if sys.platform == "linux":
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("500")  # so that out of memory kills the worker, not the driver
+        # Out of memory is to kill the worker, not the driver, where this may be said.
+        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")
     if os.getppid() != parent:
         sys.exit("the keeper is gone")
 

@@ -59,7 +59,7 @@ class WorkerProcess:
                     *(sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), descriptor),
                     *(sys.executable, "-P", *module, descriptor),
                 ],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # its end tells the keeper of this process's
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
@@ -67,9 +67,11 @@ class WorkerProcess:
                 start_new_session=True,  # Ctrl-C is for the driver alone; the group finds its children
             )
         assert self._process.stdout is not None
+        assert self._process.stdin is not None
         self.socket, self.output = ours, self._process.stdout
         os.set_blocking(self.output.fileno(), False)
         ours.setblocking(False)
+        self._alive = self._process.stdin
         self.ready, self.children = False, 0
         self._request: dict[str, Any] | None = None
         self._incoming = b""
@@ -162,8 +164,8 @@ class WorkerProcess:
         self._kill()
         self._process.wait()
         self.listen()
-        self.socket.close()
-        self.output.close()
+        for stream in (self.socket, self.output, self._alive):
+            stream.close()
         return code
 
     def _kill(self) -> None:

@@ -20,6 +20,8 @@ from rl_nas.settings import FieldType, Settings, declaration, expectation, field
 
 Group = TypeVar("Group", bound=Settings)
 
+_COMMENT = re.compile(r"\s#.*")
+"""Behind a flag."""
 _FLAGFILE, _RECIPE = ("--flagfile", "-flagfile"), ".cfg"
 _MOST_FLAGFILES, _MOST_BYTES = 20, MIB
 
@@ -203,6 +205,8 @@ class _SettingParser(flags.ArgumentParser[Any]):
     def parse(self, argument: Any) -> Any:
         value: Any = argument
         if isinstance(argument, str):
+            if argument == "~" or argument.startswith("~/"):  # behind `--name=` shells leave it
+                argument = os.path.expanduser(argument)
             try:
                 value = self._kind.type(argument)
             except ValueError:
@@ -258,13 +262,15 @@ def _flags_in(name: str, read: list[str]) -> list[str]:
     if len(read) > _MOST_FLAGFILES:
         raise UsageError(f"--flagfile={read[0]} names more than {_MOST_FLAGFILES} other flagfiles; expected fewer")
     try:
-        lines = read_regular_text(path, _MOST_BYTES).split("\n")
+        lines = read_regular_text(path, _MOST_BYTES).removeprefix("\ufeff").split("\n")  # a byte order mark
     except OSError as error:
         raise UsageError(f"--flagfile={name}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"--flagfile={name} is not a text file: {error}") from error
     if lines[0].startswith(f"# {REPEATS}"):
         flags += [f"--{flag}={value}" for flag, value in BEFORE.items()]  # its own flags follow, and win
+    else:
+        lines = [_COMMENT.sub("", line) for line in lines]  # no values of runs, which may hold such
     for line in map(str.strip, lines):
         first, _, value = line.partition("=")
         if first in _FLAGFILE:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from rl_nas.bench.comparison import Comparison
 from rl_nas.bench.runs import Curves
+from rl_nas.report.figure_style import own_style
 from rl_nas.strategies.catalog import STRATEGIES
 
 COLORS = dict(
@@ -28,7 +29,8 @@ _LETTERS = 40
 
 def draw_bench(comparisons: Sequence[Comparison], path: Path) -> None:
     """Draws the comparisons into an image file; see `bench_figure`."""
-    bench_figure(comparisons).savefig(path, dpi=130)
+    with own_style():
+        bench_figure(comparisons).savefig(path, dpi=130)
 
 
 def bench_figure(comparisons: Sequence[Comparison]) -> Figure:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from rl_nas.evaluation.examples import Examples
+from rl_nas.report.figure_style import own_style
 from rl_nas.store.files import write_atomically
 from rl_nas.tasks.display import Key, Shown
 
@@ -38,8 +39,9 @@ def draw_examples(examples: Examples, path: Path, title: str) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
-    figure = examples_figure(examples, title)
-    write_atomically(path, lambda draft: figure.savefig(draft, format="png", dpi=_DPI))
+    with own_style():
+        figure = examples_figure(examples, title)
+        write_atomically(path, lambda draft: figure.savefig(draft, format="png", dpi=_DPI))
 
 
 def examples_figure(examples: Examples, title: str = "") -> Figure:

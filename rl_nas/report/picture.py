@@ -7,6 +7,7 @@ from pathlib import Path
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import Diagram
 from rl_nas.report.cell_picture import cells_figure
+from rl_nas.report.figure_style import own_style
 from rl_nas.report.graph_picture import graph_figure
 from rl_nas.spaces.decisions import Genotype
 
@@ -27,12 +28,12 @@ def draw_genotype(genotype: Genotype, path: str | os.PathLike[str], *, title: st
     Raises:
         OSError: the file cannot be written.
     """
-    drawing = family_of(genotype).drawing(genotype)
-    figure = graph_figure(drawing, title) if isinstance(drawing, Diagram) else cells_figure(drawing, title)
-    target = Path(path)
+    drawing, target = family_of(genotype).drawing(genotype), Path(path)
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        figure.savefig(draft, format="png", dpi=DPI)
+        with own_style():
+            figure = graph_figure(drawing, title) if isinstance(drawing, Diagram) else cells_figure(drawing, title)
+            figure.savefig(draft, format="png", dpi=DPI)
         os.replace(draft, target)
     finally:
         draft.unlink(missing_ok=True)

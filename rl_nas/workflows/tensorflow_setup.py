@@ -1,6 +1,7 @@
 """Setup of TensorFlow for verbs: quiet, deterministic, without reserving all GPU memory."""
 
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -8,9 +9,22 @@ from contextlib import contextmanager, suppress
 
 from rl_nas.errors import UsageError
 
+_WITNESS = "import sys; sys.stdin.read() or sys.stderr.buffer.write(open(sys.argv[1], 'rb').read())"
+"""Program that shows a file when its standard input ends before anything came: the other process has ended."""
+_BACKEND = "KERAS_BACKEND"
+
 
 def load_tensorflow(*, debug: bool = False) -> None:
-    """Imports TensorFlow without its start-up messages, which none of its settings silences; `debug` shows them."""
+    """Imports TensorFlow without its start-up messages, which none of its settings silences; `debug` shows them.
+
+    Settings of Keras that a user has made for other programs are set to what networks of rl_nas are made for.
+
+    Raises:
+        UsageError: Keras is loaded already, and computes with another library.
+    """
+    if "keras" not in sys.modules and os.environ.get(_BACKEND, "tensorflow") != "tensorflow":
+        _tell_unused(f"{_BACKEND}={os.environ[_BACKEND]}", "tensorflow")
+        os.environ[_BACKEND] = "tensorflow"
     if debug:
         import tensorflow as tf
     else:
@@ -27,6 +41,31 @@ def load_tensorflow(*, debug: bool = False) -> None:
         # Only the memory that is needed: others use the GPU too. Where TensorFlow has computed before, it is too late.
         with suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(gpu, True)
+    _settle_keras()
+
+
+def _settle_keras() -> None:
+    """Sets what keras.json, or the user's own program, may have set otherwise."""
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        raise UsageError(
+            f"Keras computes with {keras.config.backend()} in this process; rl_nas needs TensorFlow: set"
+            f" {_BACKEND}=tensorflow before it is imported"
+        )
+    config = keras.config
+    for what, found, wanted, change in (
+        ("floatx", config.floatx(), "float32", config.set_floatx),
+        ("image_data_format", config.image_data_format(), "channels_last", config.set_image_data_format),
+        ("dtype_policy", config.dtype_policy().name, "float32", config.set_dtype_policy),
+    ):
+        if found != wanted:
+            _tell_unused(f"Keras' {what} {found}", wanted)
+            change(wanted)
+
+
+def _tell_unused(what: str, wanted: str) -> None:
+    print(f"{what} is not used: rl_nas needs {wanted}", file=sys.stderr)
 
 
 def settle_determinism(wanted: str, *, jit_compile: bool = False) -> None:
@@ -49,17 +88,18 @@ def settle_determinism(wanted: str, *, jit_compile: bool = False) -> None:
 
 @contextmanager
 def captured_stderr() -> Iterator[None]:
-    """Captures standard error, of C++ code too; shows it only if the body fails."""
+    """Captures standard error, of C++ code too; shows it only if the body fails, or ends this process."""
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as capture:
-        saved = os.dup(2)
-        os.dup2(capture.fileno(), 2)
-        try:
-            yield
-        except Exception:
-            capture.seek(0)
-            os.write(saved, capture.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+    with tempfile.NamedTemporaryFile() as capture, os.fdopen(os.dup(2), "wb") as saved:
+        witness = [sys.executable, "-I", "-S", "-c", _WITNESS, capture.name]
+        with subprocess.Popen(witness, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=saved) as watching:
+            os.dup2(capture.fileno(), 2)
+            try:
+                yield
+            except Exception:
+                capture.seek(0)
+                saved.write(capture.read())
+                raise
+            finally:
+                os.dup2(saved.fileno(), 2)
+                watching.communicate(b"done")

@@ -161,3 +161,22 @@ def test_a_search_whose_reader_leaves_ends_as_by_ctrl_c(closed: str, tmp_path: P
             assert search.output.read().splitlines()[-1].startswith("Best child: trial 0, ")
     assert len(rows(folder)) == (3 if closed == "output" else {"errors": 2, "hung up": 1}[closed])
     assert_complete(folder)
+
+
+@pytest.mark.parametrize(
+    ("closed", "output", "errors", "code"),
+    [
+        ("2>&-", "multiply-adds", "", 0),
+        (">&-", "", "", 0),
+        (">&- 2>&-", "", "", 0),
+        ("<&- 2>&-", "multiply-adds", "", 0),
+    ],
+)
+def test_streams_that_are_closed_are_no_error(closed: str, output: str, errors: str, code: int) -> None:
+    program = f'exec "$@" {closed}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", program, "sh", sys.executable, "-m", *RUNS], env=environment(), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (code, errors)
+    assert output in done.stdout
+    assert bool(output) == bool(done.stdout)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from hostile import DEEDS, MIB, measurement
 from watchdog import TIMEOUT, are_gone, wait_until, watched
 
 from rl_nas.errors import RunError, StorageError, UsageError
-from rl_nas.execution import processes
+from rl_nas.execution import keeper, processes
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.supervision import SupervisedExecutor
@@ -144,6 +145,20 @@ def test_a_keeper_that_is_killed_takes_its_worker_along(tmp_path: Path) -> None:
     with pool(tmp_path, 1) as executor:
         (outcome,) = executor.run(jobs("kill the keeper"))
     assert outcome.state == "oom"  # as the kernel does
+    assert children_of_this_process() == []
+
+
+def test_a_worker_outlives_the_thread_that_has_started_it(tmp_path: Path) -> None:
+    with pool(tmp_path, 1) as executor:
+        work = jobs("good", "good")
+        found: list[Outcome] = []
+        first = threading.Thread(target=lambda: found.extend(executor.run(work[:1])))
+        first.start()
+        first.join()
+        (worker,) = [one for one in children_of_this_process() if keeper.__file__ in one.cmdline()]
+        found += executor.run(work[1:])
+        assert [outcome.state for outcome in found] == ["ok", "ok"]
+        assert worker in children_of_this_process()
     assert children_of_this_process() == []
 
 

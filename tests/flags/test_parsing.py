@@ -10,7 +10,7 @@ from rl_nas.commands.search import SEARCH
 from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, flagfile_text, help_text, packaged_recipe, parse
-from rl_nas.renamed import FLAGS, current_flags, tell
+from rl_nas.renamed import FLAGS, REPEATS, current_flags, tell
 from rl_nas.settings import Settings, declaration, field_types, setting
 
 FOLDER = Path(__file__).parents[2] / "rl_nas/flags"
@@ -18,6 +18,29 @@ RECIPES = [
     (SEARCH if "--trials" in path.read_text(encoding="utf-8") else TRAIN, path.name)
     for path in sorted(FOLDER.glob("*.cfg"))
 ]
+
+
+def test_notes_behind_flags_and_a_byte_order_mark_are_no_values(tmp_path: Path) -> None:
+    file = tmp_path / "my.cfg"
+    file.write_text("--trials=7  # few\n--run_dir=runs/#1\t# the first\n--seed=3 #\n", encoding="utf-8-sig")
+    values = parse(SEARCH, [f"--flagfile={file}"]).values
+    assert (values["trials"], values["run_dir"], values["seed"]) == (7, "runs/#1", 3)
+
+
+def test_values_of_a_run_may_hold_what_looks_like_a_note(tmp_path: Path) -> None:
+    file = tmp_path / "flags.cfg"
+    file.write_text(flagfile_text({"run_dir": "my #1 run"}, f"{REPEATS} rl_nas search"))
+    assert parse(SEARCH, [f"--flagfile={file}"]).values["run_dir"] == "my #1 run"
+
+
+def test_the_home_folder_is_meant_in_every_flag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    values = parse(TRAIN, ["--run_dir=~/runs/a", "--genotype=~", "--init=b/~/c", "--backbone=~other"]).values
+    assert values["run_dir"] == f"{tmp_path}/runs/a"
+    assert values["genotype"] == str(tmp_path)
+    assert (values["init"], values["backbone"]) == ("b/~/c", "~other")
+    (tmp_path / "my.cfg").write_text("--run_dir=~/b\n")
+    assert parse(TRAIN, ["--flagfile=~/my.cfg"]).values["run_dir"] == f"{tmp_path}/b"
 
 
 def test_the_command_line_wins_wherever_it_stands(tmp_path: Path) -> None:

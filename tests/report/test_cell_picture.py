@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import combinations, cycle, islice, pairwise
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -86,6 +87,13 @@ def overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, 
     across = min(a[1], b[1]) - max(a[0], b[0])
     along = min(a[3], b[3]) - max(a[2], b[2])
     return across > TOLERANCE and along > TOLERANCE
+
+
+def test_a_users_style_changes_nothing(tmp_path: Path) -> None:
+    draw_genotype(random_genotype(2, 0), tmp_path / "plain.png", title="two blocks")
+    with matplotlib.rc_context({"text.usetex": True, "font.size": 30, "lines.linewidth": 9}):
+        draw_genotype(random_genotype(2, 0), tmp_path / "styled.png", title="two blocks")
+    assert (tmp_path / "styled.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
 
 def test_there_is_one_labelled_box_for_everything(laid_out: list[tuple[Cell, CellLayout]]) -> None:
