@@ -13,6 +13,7 @@ import rl_nas
 from rl_nas.__main__ import VERBS
 from rl_nas.commands.bench import BENCH
 from rl_nas.commands.describe import DESCRIBE
+from rl_nas.commands.doctor import DOCTOR
 from rl_nas.commands.export import EXPORT
 from rl_nas.commands.predict import PREDICT
 from rl_nas.commands.proxy import PROXY
@@ -32,6 +33,7 @@ COMMANDS = {
     "proxy": PROXY,
     "bench": BENCH,
     "describe": DESCRIBE,
+    "doctor": DOCTOR,
 }
 
 

@@ -31,7 +31,9 @@ class DoctorSettings(Settings):
     title: ClassVar[str] = "Doctor"
 
     picture: str | None = setting(None, "also draw some training images, as children read them, into this PNG file")
-    child_seconds: float = setting(10.0, "seconds for the train steps of each child that is tried", above=0)
+    child_seconds: float = setting(
+        10.0, "seconds for the train steps of each child that is tried", above=0, maximum=1e6
+    )
 
 
 DOCTOR = Command(

@@ -9,6 +9,7 @@ import pytest
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.commands.bench import BENCH
 from rl_nas.commands.describe import DESCRIBE
+from rl_nas.commands.doctor import DOCTOR
 from rl_nas.commands.export import EXPORT
 from rl_nas.commands.predict import PREDICT
 from rl_nas.commands.proxy import PROXY
@@ -22,7 +23,7 @@ from rl_nas.regular_files import MIB
 from rl_nas.settings import MAX_SEED, Settings, declaration, expectation, field_types
 from rl_nas.tasks.segmentation.predict_settings import TileSettings
 
-VERBS = (SEARCH, TRAIN, PROXY, BENCH, DESCRIBE, EXPORT, PREDICT, RUNS)
+VERBS = (SEARCH, TRAIN, PROXY, BENCH, DESCRIBE, DOCTOR, EXPORT, PREDICT, RUNS)
 GROUPS = sorted({group for verb in VERBS for group in verb.all_groups}, key=lambda group: group.__qualname__)
 NUMBERS = [
     pytest.param(group, name, id=group.prefix + name)
