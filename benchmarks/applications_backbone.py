@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _CUT = "block_13_expand_relu"
 """The last layer of stride 16."""
+_MOMENTUM = 0.9
+"""Of moving averages in batch normalization, as in our networks: the library's 0.999 needs thousands of steps."""
 _MARGIN = 1 / 8
 """Most shift of a training image, of its side."""
 
@@ -97,6 +99,9 @@ def networks(width: float, classes: int) -> tuple[Any, Any]:
     image = keras.Input((None, None, 3), name="image")
     scaled = keras.layers.Rescaling(1 / 127.5, -1)(image)
     whole = keras.applications.MobileNetV2(input_tensor=scaled, alpha=width, include_top=False, weights=None)
+    for layer in whole.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = _MOMENTUM
     features = whole.get_layer(_CUT).output
     pooled = keras.layers.GlobalAveragePooling2D()(features)
     return keras.Model(image, features, name="mobilenet_v2"), keras.Model(image, keras.layers.Dense(classes)(pooled))
