@@ -12,6 +12,8 @@ from typing import TextIO
 
 from rl_nas.errors import StorageError, UsageError
 
+_PATTERN = frozenset("*?[\\")
+"""Characters of patterns."""
 _DRAFT = re.compile(r"\.\d+\.(.+)", re.DOTALL)
 
 
@@ -63,6 +65,15 @@ def check_folder(folder: Path) -> None:
 def open_to_append(path: Path) -> TextIO:
     """Opens a UTF-8 file, which may be absent, to append lines; raises `OSError` for a link."""
     return open(path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o666))
+
+
+def check_is_no_pattern(flag: str, folder: Path) -> None:
+    """Raises `UsageError` for a folder whose path TensorFlow takes for a pattern: it would not find its own files."""
+    if met := sorted(_PATTERN.intersection(str(folder.absolute()))):
+        raise UsageError(
+            f"{flag}={folder}: TensorFlow reads {' '.join(met)} in paths as patterns, and finds no file there; give a"
+            " folder without"
+        )
 
 
 def check_can_make(flag: str, folder: Path) -> None:

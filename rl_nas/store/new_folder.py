@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rl_nas.errors import UsageError
-from rl_nas.store.files import draft_name, final_name, storage_errors
+from rl_nas.store.files import check_is_no_pattern, draft_name, final_name, storage_errors
 
 _UNFINISHED = "rl_nas-unfinished"
 
@@ -27,10 +27,11 @@ def new_folder(path: Path, flag: str = "--out") -> Iterator[Path]:
         The folder to fill.
 
     Raises:
-        UsageError: the folder holds files.
+        UsageError: the folder holds files, or has a name that TensorFlow takes for a pattern.
         StorageError: it cannot be made.
     """
     place = Path(os.path.realpath(path))
+    check_is_no_pattern(flag, path)
     with storage_errors(path):
         there = place.is_dir()
         found = list(place.iterdir()) if there else []

@@ -13,6 +13,7 @@ from rl_nas.renamed import current_flags
 from rl_nas.store.files import (
     check_can_make,
     check_folder,
+    check_is_no_pattern,
     check_own,
     final_name,
     make_folder,
@@ -93,6 +94,7 @@ class RunFolder:
             )
         if self.path.exists() and (not self.path.is_dir() or not self._is_begun()):
             raise UsageError(f"--run_dir={self.path} holds other files; give a new or an empty folder")
+        check_is_no_pattern("--run_dir", self.path)
         check_can_make("--run_dir", self.path)
 
     def _is_begun(self) -> bool:

@@ -5,6 +5,7 @@ import json
 import tempfile
 import time
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -24,7 +25,7 @@ from rl_nas.report.tables import counted
 from rl_nas.report.training_log import TrainingLog
 from rl_nas.report.training_progress import TrainingProgress
 from rl_nas.spaces.decisions import Genotype
-from rl_nas.store.files import write_atomically, write_text
+from rl_nas.store.files import check_is_no_pattern, write_atomically, write_text
 from rl_nas.store.json_files import read_text
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import tell_user
@@ -119,6 +120,8 @@ class TrainingRun:
         """Raises `UsageError` if the checkpoints are another training's, or those of this one are gone."""
         there = bool(saved_states(self._place))
         if not self.config.run.resume:
+            if "://" not in self._place:
+                check_is_no_pattern("--checkpoint_dir", Path(self._place))
             if there:
                 raise UsageError(
                     f"--checkpoint_dir={self._place} holds another training's checkpoints; give another one"

@@ -14,6 +14,7 @@ from watchdog import TIMEOUT
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.store import files
+from rl_nas.store.new_folder import new_folder
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder
 
 CONFIG = {"flags": {"seed": 7}}
@@ -91,6 +92,16 @@ def test_a_start_after_one_that_has_ended_meanwhile_changes_nothing(tmp_path: Pa
         late.create({"flags": {"seed": 8}}, "--seed=8", genotype="")
     assert {path.name: path.read_bytes() for path in late.path.iterdir()} == before
     assert late.reopen() == CONFIG  # the refused one holds no lock
+
+
+@pytest.mark.parametrize("name", ["runs/tr[1]/b", "a*b", "what?", "c\\d"])
+def test_folders_that_tensorflow_takes_for_patterns_are_refused(name: str, tmp_path: Path) -> None:
+    for folder in (SearchFolder(tmp_path / name), TrainingFolder(tmp_path / name)):
+        with pytest.raises(UsageError, match="as patterns, and finds no file there; give a folder without"):
+            folder.check_new()
+    with pytest.raises(UsageError, match="--out="), new_folder(tmp_path / name):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("names", [["flags.cfg"], ["genotype.json"], ["lock", "notes.txt"], [".1.config.json"]])
