@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from classifying import image_data
 
 from rl_nas.child.data.settings import DataSettings
-from rl_nas.child.data.tfds_data import open_tfds
+from rl_nas.child.data.tfds_data import PreparedExamples, open_tfds
 from rl_nas.errors import UsageError
 from rl_nas.tasks.sources import open_source
 
@@ -61,6 +61,26 @@ def test_a_name_without_code_is_found_in_the_folder(stranger: Path) -> None:
     examples = open_tfds(DataSettings(dataset="photos", data_dir=str(stranger.parents[1])))
     assert (examples.name, examples.sizes, examples.upright) == ("photos", {"train": 1500, "test": 297}, False)
     assert examples.names("train") is None
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_images_of_other_types_are_refused(dtype: str, stranger: Path) -> None:
+    features = json.loads((stranger / "features.json").read_text())
+    features["featuresDict"]["features"]["image"]["image"]["dtype"] = dtype
+    (stranger / "features.json").write_text(json.dumps(features))
+    with pytest.raises(UsageError, match=f"images of .*photos.* are {dtype}; expected uint8"):
+        open_source(DataSettings(dataset=f"dir:{stranger}"))
+
+
+def test_examples_without_a_class_are_refused(stranger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def labels(examples: PreparedExamples, split: str, feature: str) -> np.ndarray:
+        found = np.arange(examples.sizes[split]) % 10
+        found[::500] = -1
+        return found
+
+    monkeypatch.setattr(PreparedExamples, "labels", labels)
+    with pytest.raises(UsageError, match=r"3 of 1,500 training examples of .* have no class"):
+        open_source(DataSettings(dataset=f"dir:{stranger}", stratify="no"))
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs shared/tfds beside the checkout")

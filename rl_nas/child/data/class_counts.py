@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rl_nas.child.data.splits import TEST, TRAIN, VALID
+from rl_nas.child.data.splits import TEST, TRAIN, UNUSED, VALID
 from rl_nas.errors import UsageError
 
 FEW = 100
@@ -18,6 +18,21 @@ def check_classes(dataset: str, class_names: Sequence[str]) -> None:
     if len(class_names) < 2:
         found = f"has one class alone, {class_names[0]}" if class_names else "has no classes"
         raise UsageError(f"--dataset={dataset} {found}; expected at least two")
+
+
+def check_labels(dataset: str, labels: np.ndarray, roles: np.ndarray) -> None:
+    """Raises `UsageError` for examples that are learned from, or measured on, but have no class.
+
+    Args:
+        dataset: its name.
+        labels: classes of the examples of the training split, int [examples], -1 where one has none.
+        roles: of these examples.
+    """
+    missing = int(np.count_nonzero((labels < 0) & (roles != UNUSED)))
+    if missing:
+        raise UsageError(
+            f"{missing:,} of {len(labels):,} training examples of {dataset} have no class (label -1); remove them"
+        )
 
 
 def class_remarks(

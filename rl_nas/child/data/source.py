@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, Frame, Target
 from rl_nas.child.data.broken_images import refusal_of
-from rl_nas.child.data.class_counts import check_classes, class_remarks
+from rl_nas.child.data.class_counts import check_classes, check_labels, class_remarks
 from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.fingerprint import fingerprint_of
 from rl_nas.child.data.found_settings import find_settings
@@ -56,6 +56,10 @@ class ImageSource:
         self.name, self.annotation = settings.required_dataset(), annotation
         self._examples = examples
         self._feature = examples.features[annotation.image]
+        if (kind := tf.as_dtype(self._feature.dtype)) != tf.uint8:
+            raise UsageError(
+                f"images of {self.name} are {kind.name}; expected uint8: prepare them with values from 0 to 255"
+            )
         self.class_names = annotation.class_names
         found = find_settings(settings, examples, annotation)
         self.settings = settings = found.settings
@@ -66,6 +70,7 @@ class ImageSource:
         if annotation.label is not None:
             check_classes(self.name, self.class_names)
         if "train" in found.labels:
+            check_labels(self.name, found.labels["train"], self.roles["train"])
             self.remarks += tuple(class_remarks(self.class_names, found.labels, self.roles, self.test_split))
         if settings.valid_split is not None:
             self.check_targets(settings.valid_split, "give another --valid_split")
