@@ -4,6 +4,7 @@ import os
 import re
 
 from rl_nas.errors import UsageError
+from rl_nas.execution.control_groups import cpu_limit
 from rl_nas.execution.memory import machine_memory
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.units import GIB
@@ -62,4 +63,6 @@ def _device(word: str, gpus: int) -> str:
 
 def _cpu_workers(threads: int) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = cpu_limit()
+    cores = cores if limit is None else min(cores, int(limit))
     return max(1, min(cores // threads, machine_memory() // _WORKER_MEMORY))

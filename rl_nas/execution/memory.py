@@ -2,26 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
+from rl_nas.execution.control_groups import memory_limit
 from rl_nas.execution.keeper import LINUX, children_of_all
 
 _USABLE = 0.9
-_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Files of a container's limit (control groups 2 and 1), which may be below the machine's memory."""
 
 
 def machine_memory() -> int:
     """Bytes of memory of this machine or container."""
-    total = int(psutil.virtual_memory().total)
-    for path in _LIMITS:
-        try:
-            total = min(total, int(path.read_text()))
-        except (OSError, ValueError):  # absent, or `max`
-            continue
-    return total
+    total, limit = int(psutil.virtual_memory().total), memory_limit()
+    return total if limit is None else min(total, limit)
 
 
 def memory_per_worker(workers: int) -> int:
