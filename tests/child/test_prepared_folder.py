@@ -1,10 +1,12 @@
 """Folders that TFDS prepared are read without their code, and nothing that they name is imported."""
 
+import fcntl
 import io
 import json
 import os
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,9 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from classifying import image_data
+from watchdog import TIMEOUT
 
+from rl_nas.child.data import tfds_data
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.tfds_data import PreparedExamples, open_tfds
 from rl_nas.errors import UsageError
@@ -61,6 +65,33 @@ def test_a_name_without_code_is_found_in_the_folder(stranger: Path) -> None:
     examples = open_tfds(DataSettings(dataset="photos", data_dir=str(stranger.parents[1])))
     assert (examples.name, examples.sizes, examples.upright) == ("photos", {"train": 1500, "test": 297}, False)
     assert examples.names("train") is None
+
+
+def test_of_two_first_runs_the_second_waits(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(builder: Any) -> None:
+        raise AssertionError("it is prepared twice")
+
+    monkeypatch.setattr(tfds_data, "_prepare", fail)
+    asked, flock = threading.Event(), fcntl.flock
+
+    def noted(*words: Any) -> None:
+        asked.set()
+        flock(*words)
+
+    monkeypatch.setattr(tfds_data.fcntl, "flock", noted)
+    found: list[PreparedExamples] = []
+    settings = DataSettings(dataset="digits", data_dir=str(tmp_path / "new"))
+    second = threading.Thread(target=lambda: found.append(open_tfds(settings)))
+    (tmp_path / "new").mkdir()
+    with open(tmp_path / "new/.digits.lock", "w") as lock:
+        flock(lock, fcntl.LOCK_EX)
+        second.start()
+        assert asked.wait(TIMEOUT)
+        shutil.copytree(prepared.parent, tmp_path / "whole")
+        (tmp_path / "whole").rename(tmp_path / "new/digits")
+        assert not found
+    second.join()
+    assert found[0].sizes == {"train": 1500, "test": 297}
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32"])

@@ -2,13 +2,14 @@
 
 import contextlib
 import difflib
+import fcntl
 import io
 import math
 import os
 import re
 import socket
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -189,8 +190,24 @@ def prepared_builder(settings: DataSettings) -> Any:
     except (ValueError, AssertionError) as error:
         raise UsageError(f"--dataset={name}: {first_line(error)}{_folder_hint(name)}") from error
     if not builder.is_prepared():
-        _prepare(builder)
+        with _alone(builder):
+            builder = tfds.builder(name, data_dir=data_dir)  # another process may have prepared it meanwhile
+            if not builder.is_prepared():
+                _prepare(builder)
     return builder
+
+
+@contextlib.contextmanager
+def _alone(builder: Any) -> Iterator[None]:
+    """Waits for other processes that prepare the same data set, such as the jobs of an array; on a local disk."""
+    place = Path(builder.data_dir).parent.parent
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # where there are no locks, or nothing may be written, as before
+            if "://" not in str(builder.data_dir):
+                place.mkdir(parents=True, exist_ok=True)
+                lock = stack.enter_context(open(place / f".{builder.name}.lock", "w"))
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _folder_hint(name: str) -> str:
