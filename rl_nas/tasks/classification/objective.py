@@ -41,13 +41,18 @@ class CrossEntropy:
         return {"accuracy": tf.reduce_sum(tf.cast(largest == labels, tf.float32))}
 
     def evidence(self, targets: tf.Tensor, outputs: Outputs, weights: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Sums over the batch: images, top-1 and top-5 hits, and losses."""
+        """Sums over the batch: images, top-1 and top-5 hits, and losses; of each class too if the quality needs it."""
         logits = _logits(outputs)
         right = tf.cast(tf.argmax(logits, axis=-1) == targets, tf.float32)
         among = tf.cast(tf.math.in_top_k(targets, logits, min(_TOP, self._classes)), tf.float32)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         values = {"images": tf.ones_like(right), "right": right, "among": among, "loss": losses}
-        return {name: tf.reduce_sum(weights * value) for name, value in values.items()}
+        sums = {name: tf.reduce_sum(weights * value) for name, value in values.items()}
+        if self._settings.metric == "accuracy":
+            return sums
+        actual, predicted = (tf.one_hot(one, self._classes) for one in (targets, tf.argmax(logits, axis=-1)))
+        of_classes = {"actual": actual, "predicted": predicted, "hits": actual * predicted}
+        return sums | {name: tf.linalg.matvec(one, weights, transpose_a=True) for name, one in of_classes.items()}
 
     def mixable(self, targets: tf.Tensor) -> tf.Tensor:
         """One-hot vectors."""
@@ -57,23 +62,50 @@ class CrossEntropy:
 class ClassificationMetric:
     """The figures of a classifier over a split.
 
-    `accuracy` (top-1, 0 to 1), `loss` (mean cross-entropy, nats) and, with more than five classes, `top5_accuracy`.
+    `accuracy` (top-1, 0 to 1), `loss` (mean cross-entropy, nats) and, with more than five classes, `top5_accuracy`;
+    before them `balanced_accuracy` or `macro_f1` if that is the quality.
     """
 
-    def __init__(self, classes: int) -> None:
-        self._classes = classes
-        self._sums = dict.fromkeys(("images", "right", "among", "loss"), 0.0)
+    def __init__(self, classes: int, quality: str = "accuracy") -> None:
+        self._classes, self._quality = classes, quality
+        self._sums: dict[str, np.ndarray] = {}
 
     def add(self, evidence: Mapping[str, np.ndarray]) -> None:
         """Adds the sums of a batch."""
         for name, value in evidence.items():
-            self._sums[name] += float(value)
+            self._sums[name] = self._sums.get(name, np.float64(0)) + np.asarray(value, np.float64)
 
     def result(self) -> dict[str, float]:
         """Means over the images."""
         images = self._sums["images"]
-        means = {"accuracy": self._sums["right"] / images, "loss": self._sums["loss"] / images}
-        return means | ({"top5_accuracy": self._sums["among"] / images} if self._classes > _TOP else {})
+        means = {"accuracy": float(self._sums["right"] / images), "loss": float(self._sums["loss"] / images)}
+        if self._classes > _TOP:
+            means["top5_accuracy"] = float(self._sums["among"] / images)
+        if self._quality == "accuracy":
+            return means
+        of_classes = [self._sums[name] for name in ("hits", "actual", "predicted")]
+        return {self._quality: QUALITIES[self._quality](*of_classes), **means}
+
+
+def balanced_accuracy(hits: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> float:
+    """The mean recall of the classes that have images.
+
+    Args:
+        hits: images of each class that are found, [classes].
+        actual: images of each class.
+        predicted: images that are taken for each class.
+    """
+    return float(np.mean(hits[actual > 0] / actual[actual > 0]))
+
+
+def macro_f1(hits: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> float:
+    """The mean F1 of the classes that have images or are predicted; arguments as of `balanced_accuracy`."""
+    both = actual + predicted
+    return float(np.mean(2 * hits[both > 0] / both[both > 0]))
+
+
+QUALITIES = {"balanced_accuracy": balanced_accuracy, "macro_f1": macro_f1}
+"""Qualities that are computed from images of each class."""
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tuple[tf.Tensor, tf.Tensor]:

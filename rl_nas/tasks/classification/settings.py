@@ -8,11 +8,17 @@ from rl_nas.settings import Settings, setting
 
 @dataclass(frozen=True)
 class ClassificationSettings(Settings):
-    """Loss of classification."""
+    """Loss and quality of classification."""
 
     title: ClassVar[str] = "Classification"
 
     label_smoothing: float = setting(
         0.0, "fraction of every label that is spread over all classes", minimum=0, maximum=0.9
+    )
+    metric: str = setting(
+        "accuracy",
+        "the quality, which rewards are computed from: accuracy; or, where classes are uneven, balanced_accuracy (mean"
+        " recall of the classes) or macro_f1 (mean F1 of the classes)",
+        choices=("accuracy", "balanced_accuracy", "macro_f1"),
     )
     auxiliary_weight: float = setting(0.4, "weight of the auxiliary head's loss, where there is one", minimum=0)

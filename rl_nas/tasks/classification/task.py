@@ -65,7 +65,7 @@ class Classification(Task):
     def metric(self, problem: Problem) -> ClassificationMetric:
         from rl_nas.tasks.classification.objective import ClassificationMetric
 
-        return ClassificationMetric(problem.classes)
+        return ClassificationMetric(problem.classes, problem.of(ClassificationSettings).metric)
 
     @override
     def serving(

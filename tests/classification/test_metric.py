@@ -1,0 +1,45 @@
+"""Qualities of classifiers, against scikit-learn's, and images that only fill a batch."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn import metrics
+
+from rl_nas.tasks.classification.objective import ClassificationMetric, CrossEntropy
+from rl_nas.tasks.classification.settings import ClassificationSettings
+
+ORACLES = {
+    "accuracy": metrics.accuracy_score,
+    "balanced_accuracy": metrics.balanced_accuracy_score,
+    "macro_f1": lambda actual, predicted: metrics.f1_score(actual, predicted, average="macro"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.parametrize("quality", ORACLES)
+@pytest.mark.parametrize("seed", range(5))
+def test_the_quality_is_that_of_scikit_learn(quality: str, seed: int) -> None:
+    rng, classes = np.random.default_rng(seed), 7
+    labels = rng.choice(classes, 90, p=[0.5, 0.3, 0.1, 0.05, 0.05, 0.0, 0.0])  # two classes have no images
+    logits = rng.normal(size=(90, classes)).astype(np.float32) + 2 * np.eye(classes, dtype=np.float32)[labels]
+    weights = np.r_[np.ones(80), np.zeros(10)].astype(np.float32)  # the last images only fill a batch
+    objective = CrossEntropy(ClassificationSettings(metric=quality), classes)
+    metric = ClassificationMetric(classes, quality)
+    for part in np.array_split(np.arange(90), 4):
+        evidence = objective.evidence(
+            tf.constant(labels[part]), {"logits": tf.constant(logits[part])}, tf.constant(weights[part])
+        )
+        metric.add({name: value.numpy() for name, value in evidence.items()})
+    found = metric.result()
+    assert next(iter(found)) == quality
+    assert found[quality] == pytest.approx(ORACLES[quality](labels[:80], logits[:80].argmax(axis=1)))
+    assert found["accuracy"] == pytest.approx(ORACLES["accuracy"](labels[:80], logits[:80].argmax(axis=1)))
+
+
+def test_always_the_most_frequent_class_is_accurate_and_worth_nothing() -> None:
+    actual, predicted = np.array([90.0, 10.0]), np.array([100.0, 0.0])
+    hits = np.array([90.0, 0.0])
+    sums = {"images": 100.0, "right": 90.0, "among": 100.0, "loss": 50.0}
+    metric = ClassificationMetric(2, "balanced_accuracy")
+    metric.add({**sums, "hits": hits, "actual": actual, "predicted": predicted})
+    assert metric.result() == {"balanced_accuracy": 0.5, "accuracy": 0.9, "loss": 0.5}
