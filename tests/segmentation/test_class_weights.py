@@ -7,7 +7,8 @@ import pytest
 
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.settings import SegmentationSettings
-from rl_nas.tasks.segmentation.weights import PixelCounts, balanced_weights, class_weights, count_pixels, read_weights
+from rl_nas.tasks.segmentation.weights import PixelCounts, balanced_weights, class_weights, count_pixels
+from rl_nas.tasks.weight_file import read_weights
 
 IGNORE = 255
 NAMES = ("sky", "traffic light", "road")

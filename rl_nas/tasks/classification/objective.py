@@ -1,6 +1,6 @@
 """Cross-entropy, and the accuracy of logits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -21,16 +21,26 @@ class CrossEntropy:
     figure_names = ("accuracy",)
     joined: frozenset[str] = frozenset()
 
-    def __init__(self, settings: ClassificationSettings, classes: int) -> None:
+    def __init__(
+        self, settings: ClassificationSettings, classes: int, class_weights: Sequence[float] | None = None
+    ) -> None:
+        """Takes settings.
+
+        Args:
+            settings: of the task.
+            classes: of the data set.
+            class_weights: one for each class, of the loss; None: all weigh the same.
+        """
         self._settings, self._classes = settings, classes
+        self._weights = None if class_weights is None else np.asarray(class_weights, np.float32)
 
     def loss(self, targets: tf.Tensor, outputs: Outputs) -> tuple[tf.Tensor, Outputs]:
         """The cross-entropy of the head, and the gradients of both heads' weighted sum."""
         smoothing = self._settings.label_smoothing
-        loss, gradient = cross_entropy(targets, outputs["logits"], smoothing)
+        loss, gradient = cross_entropy(targets, outputs["logits"], smoothing, self._weights)
         gradients = {"logits": gradient}
         if "auxiliary" in outputs:
-            _, auxiliary = cross_entropy(targets, outputs["auxiliary"], smoothing)
+            _, auxiliary = cross_entropy(targets, outputs["auxiliary"], smoothing, self._weights)
             gradients["auxiliary"] = self._settings.auxiliary_weight * auxiliary
         return loss, gradients
 
@@ -108,13 +118,16 @@ QUALITIES = {"balanced_accuracy": balanced_accuracy, "macro_f1": macro_f1}
 """Qualities that are computed from images of each class."""
 
 
-def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) -> tuple[tf.Tensor, tf.Tensor]:
+def cross_entropy(
+    labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0, class_weights: np.ndarray | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean cross-entropy with smoothed labels (Szegedy et al. 2016, section 7), and its gradient.
 
     Args:
         labels: int [batch], or floats [batch, classes], the fraction of each class.
         logits: float [batch, classes].
         smoothing: fraction of the label that is spread evenly over all classes.
+        class_weights: float32 [classes], by which the losses of images of a class are multiplied; None: 1.
 
     Returns:
         The mean, and its gradient by the logits, float32 [batch, classes].
@@ -122,9 +135,12 @@ def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, smoothing: float = 0.0) 
     logits, labels = tf.cast(logits, tf.float32), tf.convert_to_tensor(labels)
     classes = logits.shape[1]
     targets = tf.one_hot(labels, classes) if labels.dtype.is_integer else labels
+    weights = None if class_weights is None else tf.linalg.matvec(targets, class_weights)
     if smoothing:
         targets = targets * (1 - smoothing) + smoothing / classes
     losses, gradient = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits, labels=targets)
+    if weights is not None:
+        losses, gradient = weights * losses, weights[:, tf.newaxis] * gradient
     batch = logits.shape[0] or tf.cast(tf.shape(logits)[0], tf.float32)  # with several workers the batch is not static
     return tf.reduce_mean(losses), gradient / batch
 

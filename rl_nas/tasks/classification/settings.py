@@ -15,6 +15,11 @@ class ClassificationSettings(Settings):
     label_smoothing: float = setting(
         0.0, "fraction of every label that is spread over all classes", minimum=0, maximum=0.9
     )
+    class_weights: str = setting(
+        "none",
+        "weights of the classes in the loss: none; auto, the inverse of their part of the training images; or a file"
+        " with a line NAME WEIGHT for every class",
+    )
     metric: str = setting(
         "accuracy",
         "the quality, which rewards are computed from: accuracy; or, where classes are uneven, balanced_accuracy (mean"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from typing_extensions import override
 
 from rl_nas.settings import Settings
@@ -13,6 +16,7 @@ from rl_nas.tasks.classification.head import ClassificationHead
 from rl_nas.tasks.classification.predictor import ClassPredictor
 from rl_nas.tasks.classification.settings import ClassificationSettings
 from rl_nas.tasks.task import Problem, Task
+from rl_nas.tasks.weight_file import read_weights
 
 if TYPE_CHECKING:
     import keras
@@ -22,6 +26,10 @@ if TYPE_CHECKING:
     from rl_nas.tasks.classification.folder import ClassFolder
     from rl_nas.tasks.classification.objective import ClassificationMetric, CrossEntropy
     from rl_nas.tasks.classification.serving import Classifier
+
+
+_WEIGHTS = "class_weights"
+"""Fact about the training targets."""
 
 
 class Classification(Task):
@@ -52,6 +60,18 @@ class Classification(Task):
         return labels_of(features, supervised)
 
     @override
+    def on_targets(
+        self, problem: Problem, targets: Callable[[], Iterable[Any]], tell: Callable[[str], None]
+    ) -> Problem:
+        choice = problem.of(ClassificationSettings).class_weights
+        if choice == "none":
+            return problem
+        if choice != "auto":
+            return replace(problem, facts={_WEIGHTS: read_weights(Path(choice), problem.class_names)})
+        counts = sum(np.bincount(batch, minlength=problem.classes) for batch in targets())
+        return replace(problem, facts={_WEIGHTS: balanced_weights(np.asarray(counts))})
+
+    @override
     def head(self, problem: Problem) -> ClassificationHead:
         return ClassificationHead(problem.classes)
 
@@ -59,7 +79,7 @@ class Classification(Task):
     def objective(self, problem: Problem) -> CrossEntropy:
         from rl_nas.tasks.classification.objective import CrossEntropy
 
-        return CrossEntropy(problem.of(ClassificationSettings), problem.classes)
+        return CrossEntropy(problem.of(ClassificationSettings), problem.classes, problem.facts.get(_WEIGHTS))
 
     @override
     def metric(self, problem: Problem) -> ClassificationMetric:
@@ -93,3 +113,15 @@ class Classification(Task):
         self, class_names: Sequence[str], extras: Mapping[str, str], flags: Mapping[str, Any]
     ) -> ClassPredictor:
         return ClassPredictor(class_names)
+
+
+def balanced_weights(counts: np.ndarray) -> tuple[float, ...]:
+    """Weights that are 1 on average over the images, and in sum equal for all classes that have images.
+
+    Args:
+        counts: training images of each class, int [classes]; classes without one weigh 0.
+    """
+    occurs = counts > 0
+    weights = np.zeros(len(counts))
+    weights[occurs] = counts.sum() / (occurs.sum() * counts[occurs])
+    return tuple(weights.tolist())

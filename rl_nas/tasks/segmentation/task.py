@@ -24,8 +24,9 @@ from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.predict_settings import TileSettings, TruthSettings
 from rl_nas.tasks.segmentation.predictor import SegmentationPredictor
 from rl_nas.tasks.segmentation.settings import SegmentationSettings
-from rl_nas.tasks.segmentation.weights import class_weights, count_pixels, read_weights
+from rl_nas.tasks.segmentation.weights import class_weights, count_pixels
 from rl_nas.tasks.task import Problem, Task
+from rl_nas.tasks.weight_file import read_weights
 
 if TYPE_CHECKING:
     import keras
