@@ -38,7 +38,7 @@ from rl_nas.store.run_time import RunTime
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.catalog import find_strategy
 from rl_nas.strategies.failures import FAILURE_RULES
-from rl_nas.tasks.sources import open_source, tell_user
+from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Job, Trial, child_seed
 from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
@@ -50,7 +50,7 @@ from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.planned_networks import plan_networks
 from rl_nas.workflows.pretraining import check_pretraining
 from rl_nas.workflows.run_config import without_unread
-from rl_nas.workflows.run_data import checked_data, described, read_images
+from rl_nas.workflows.run_data import checked_data, described, open_data, read_images
 from rl_nas.workflows.search_progress import SearchWatcher, search_progress
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.space import any_genotype, search_space
@@ -100,7 +100,7 @@ class SearchRun:
         self._reward = make_reward(config.reward)
         genotype = any_genotype(self._space)
         with working(f"data: opening {config.data.dataset}"):
-            opened = open_source(config.data, config.task.task, config.flags())
+            config, opened = open_data(config)
             self.data = checked_data(opened.source, folder, resumed=resumed)
         self._task, source = (task := opened.task), opened.source
         config.check_task(task)
