@@ -91,7 +91,9 @@ class ProxyTraining:
     def _search(self, store: TrialStore) -> None:
         run, way, space = self._run, self._way, self._space
         with image_cache(self._data, self._folder.images, tell_user), self._children.executor(way) as executor:
-            progress = SearchProgress(run.trials, store.trials(), activity=executor)
+            progress = SearchProgress(
+                run.trials, store.trials(), activity=executor, images=len(self._data.valid_images)
+            )
             with progress.line:
                 search(
                     RandomSearch(space, run.seed),  # the same networks for all

@@ -16,7 +16,7 @@ from rl_nas.store.run_folder import RunFolder
 from rl_nas.tasks.sources import Opened, Unsplit, open_examples, tell_user
 from rl_nas.tasks.task import Task
 from rl_nas.workflows.config import SearchConfig, TrainConfig
-from rl_nas.workflows.run_config import DATA, DATA_FORM
+from rl_nas.workflows.run_config import DATA, DATA_FORM, HELD_OUT
 from rl_nas.workflows.sizing import CHILD, FULL, AutoSettings, Seen, found_flags
 
 AnyConfig = TypeVar("AnyConfig", SearchConfig, TrainConfig)
@@ -53,7 +53,7 @@ def sized(config: AnyConfig, data: Unsplit, tell: Callable[[str], None]) -> AnyC
 
 def with_found(config: AnyConfig, found: Mapping[str, Any]) -> AnyConfig:
     """The config with flags that were found, so that its record is that of a run to which they were given."""
-    parts = {name: getattr(config, name) for name in ("data", "training", "network")}
+    parts = {name: getattr(config, name) for name in ("data", "training", "network", "augmentation")}
     changed = {part: _changed(settings, found) for part, settings in parts.items()}
     return replace(config, auto=AutoSettings(), **changed)
 
@@ -64,7 +64,7 @@ def _changed(settings: Settings, found: Mapping[str, Any]) -> Settings:
 
 
 def checked_data(source: ImageSource, folder: RunFolder, *, resumed: bool) -> dict[str, Any]:
-    """The fingerprint of a run's data, and the shape of their images.
+    """The fingerprint of a run's data, the shape of their images, and how many are held out.
 
     Args:
         source: the data.
@@ -74,7 +74,7 @@ def checked_data(source: ImageSource, folder: RunFolder, *, resumed: bool) -> di
     Raises:
         UsageError: they are others.
     """
-    found = {**source.fingerprint(), "image": list(source.shape)}
+    found = {**source.fingerprint(), "image": list(source.shape), HELD_OUT: source.images("valid")}
     recorded = folder.read_config().get(DATA) if resumed else None
     if recorded is not None:
         check_form(recorded, DATA_FORM, folder.config)

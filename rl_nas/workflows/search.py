@@ -28,7 +28,7 @@ from rl_nas.report.health_log import HealthLog
 from rl_nas.report.heartbeat import QUIET, working
 from rl_nas.report.picture import draw_genotype
 from rl_nas.report.search_summary import SearchResult
-from rl_nas.report.tables import counted
+from rl_nas.report.tables import counted, measured_text
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.store.best_child import BestChild
 from rl_nas.store.files import storage_errors, write_atomically
@@ -164,7 +164,7 @@ class SearchRun:
         pretraining, folder = self._setup.pretraining, self.folder
         kept = image_cache(pretraining.images, folder.pretraining_images, tell_user) if pretraining else nullcontext()
         with image_cache(self._data, folder.images, tell_user), kept, self._children.executor(config) as executor:
-            progress = search_progress(config, trials, recorded, executor, self._time)
+            progress = search_progress(config, trials, recorded, executor, self._time, len(self._data.valid_images))
             timed = self._time.kept(lambda: executor.began is not None)
             with timed, progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
@@ -213,8 +213,9 @@ class SearchRun:
         if best is None or best.measurement is None:
             raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
         genotype, measured = self._space.decode(best.architecture), best.measurement
-        on = f"{len(self._data.valid_images):,} held-out images"
-        title = f"trial {best.index}, {measured.quality_name} {measured.quality:.4f} on {on}"
+        images = len(self._data.valid_images)
+        figure = measured_text(measured.quality_name, measured.quality, images)
+        title = f"trial {best.index}, {figure} on {images:,} held-out images"
         with working("still writing the files of the best child"), storage_errors(self.folder.best):
             draw_genotype(genotype, self.folder.best / "cell.png", title=title)
             agreement = self._export(best, title)

@@ -13,7 +13,7 @@ from rl_nas.settings import Settings, setting
 
 AUTO = (
     *("image_size", "valid_fraction", "test_fraction", "train_images"),
-    *("batch_size", "epochs", "filters", "reductions"),
+    *("batch_size", "epochs", "filters", "reductions", "crop_margin"),
 )
 """Flags that may follow the data."""
 
@@ -39,6 +39,8 @@ _MEASURED, _LEAST, _MOST = 500, 0.1, 0.25
 """Images to measure on, and the least and greatest fraction that they may be."""
 _STEPS, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 8, 64
 """Least train steps of an epoch, and the bounds of a batch; those of the batch win."""
+_MARGINS = 16
+"""Margins of a random crop in the side of an image."""
 _MANY = 2000
 """Images to train on from which a fully trained network is wider."""
 
@@ -134,7 +136,7 @@ def found_flags(names: Collection[str], data: DataSettings, seen: Seen, budget: 
         "batch_size": min(max(_power_below(images / _STEPS), _SMALLEST_BATCH), _LARGEST_BATCH),
         "epochs": min(max(round(budget.seen / images), budget.epochs[0]), budget.epochs[1]),
         "filters": budget.filters[images >= _MANY],
-        **({} if side is None else {"reductions": _reductions(side)}),
+        **({} if side is None else {"reductions": _reductions(side), "crop_margin": round(side / _MARGINS)}),
     }
     return found | {name: value for name, value in rules.items() if name in names}
 
