@@ -11,7 +11,7 @@ ENDINGS = ("png", "jpg", "webp", "bmp", "gif", "tif")
 BROKEN = "leaf/broken.jpg"
 
 
-def make_photos(folder: Path, images: int = 24) -> Path:
+def make_photos(folder: Path, images: int = 16) -> Path:
     """Images of three classes, of one with a single image and of one without, beside other files.
 
     Args:
@@ -25,7 +25,7 @@ def make_photos(folder: Path, images: int = 24) -> Path:
             _photo(rng, color).save(folder / name / f"{number}.{ENDINGS[number % len(ENDINGS)]}")
     (folder / "moon").mkdir()
     _photo(rng, (120, 120, 120)).save(folder / "moon/only.png")
-    (folder / "nothing").mkdir()
+    (folder / "empty").mkdir()
     _photo(rng, COLORS["sky"]).save(
         folder / "sky/film.jpg", "GIF", save_all=True, append_images=[_photo(rng, (0, 0, 9))]
     )
@@ -42,9 +42,9 @@ def make_photos(folder: Path, images: int = 24) -> Path:
 
 
 def _photo(rng: np.random.Generator, color: tuple[int, int, int]) -> PIL.Image.Image:
-    """A noisy image of about a color, of 20 to 28 pixels a side."""
+    """A noisy image of about a color, of 20 to 28 pixels a side; some are hard to tell from others."""
     size = rng.integers(20, 29, 2)
-    pixels = np.asarray(color) + rng.normal(0, 40, [*size, 3])
+    pixels = np.asarray(color) + rng.normal(0, 45, 3) + rng.normal(0, 40, [*size, 3])
     return PIL.Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 

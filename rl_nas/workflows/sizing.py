@@ -41,7 +41,7 @@ _STEPS, _SMALLEST_BATCH, _LARGEST_BATCH = 16, 8, 64
 """Least train steps of an epoch, and the bounds of a batch; those of the batch win."""
 _MARGINS = 16
 """Margins of a random crop in the side of an image."""
-_MANY = 2000
+_MANY = 5000
 """Images to train on from which a fully trained network is wider."""
 
 
@@ -61,7 +61,7 @@ class Budget(NamedTuple):
     filters: tuple[int, int]
 
 
-CHILD, FULL = Budget(4000, 10_000, (3, 30), (8, 8)), Budget(None, 50_000, (10, 100), (16, 32))
+CHILD, FULL = Budget(4000, 10_000, (3, 30), (8, 8)), Budget(None, 20_000, (10, 60), (16, 32))
 
 
 class Seen(NamedTuple):

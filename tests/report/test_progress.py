@@ -130,15 +130,15 @@ def test_accuracies_say_on_how_many_images_and_of_few_how_certain_they_are() -> 
         for index, accuracy in enumerate((0.9, 0.8))
     ]
     few, many = (SearchProgress(3, trials, images=images).words() for images in (40, 5000))
-    assert few[3:6] == [
+    assert few[2:5] == [
         "last accuracy 0.8000 (95%: 0.6524 to 0.8950)",
         "best 0.9000 (95%: 0.7695 to 0.9604)",
         "on 40 images",
     ]
-    assert many[3:6] == ["last accuracy 0.8000", "best 0.9000", "on 5,000 images"]
+    assert many[2:5] == ["last accuracy 0.8000", "best 0.9000", "on 5,000 images"]
     cubed = Trial(0, (0,), TrialState.OK, 0.729, Measurement.of({"accuracy": 0.9}))
     words = SearchProgress(3, [cubed], images=40).words()
-    assert words[3:5] == ["last 0.7290 (accuracy 0.9000 (95%: 0.7695 to 0.9604))", "best 0.7290"]
+    assert words[2:4] == ["last 0.7290 (accuracy 0.9000 (95%: 0.7695 to 0.9604))", "best 0.7290"]
 
 
 def test_a_training_says_on_how_many_held_out_images() -> None:
