@@ -57,6 +57,8 @@ class RunRow:
         """The cells as text; an accuracy on few images with its interval."""
         cells = self.cells()
         texts = {name: _shown(value) for name, value in cells.items()}
+        if cells["reward"] is not None:
+            texts["reward"] = f"{cells['reward']:.4f}"
         if cells["value"] is not None:
             texts["value"] = figure_text(cells["metric"], cells["value"], self.images)
         return list(texts.values())

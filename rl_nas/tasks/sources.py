@@ -103,7 +103,8 @@ def _open_folder(dataset: str, given: Task | None, flags: Mapping[str, Any], tel
     """
     path = os.path.expanduser(dataset.removeprefix(FOLDER)).rstrip("/")
     if not tf.io.gfile.isdir(path):  # also in a bucket
-        raise UsageError(f"--dataset={dataset}: no folder {path}")
+        met = f"{path} is a file" if tf.io.gfile.exists(path) else f"no folder {path}"
+        raise UsageError(f"--dataset={dataset}: {met}; expected a folder of images")
     first, *others = TASKS.values()
     tasks = [*([given] if given else []), *others, first]
     for number, task in enumerate(tasks):

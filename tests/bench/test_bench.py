@@ -188,9 +188,11 @@ def test_without_flags_it_uses_a_table_that_comes_with_rl_nas(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["--strategies=local_search,random", "--runs=3", "--json"]) == DONE
-    rows = json.loads(capsys.readouterr().out)
-    assert [row["evaluations"] for row in rows[:3]] == [20, 50, 100]
+    assert main(["--strategies=local_search,random", "--json"]) == DONE
+    output, errors = capsys.readouterr()
+    rows = json.loads(output)
+    assert [row["evaluations"] for row in rows] == [20, 50] * 2
+    assert "valid  random: 50 runs in " in errors
     assert {(row["table"], row["reward_column"], row["report_column"]) for row in rows} == {("digits", "valid", "test")}
 
 
