@@ -73,7 +73,7 @@ class RunRow:
 def runs_table(rows: Sequence[RunRow]) -> str:
     """The searches, one a line, and the flags in which they differ."""
     text = [list(COLUMNS), *(row.texts() for row in rows)]
-    sides = ["<" if name in ("run", "metric", "strategy", "dataset") else ">" for name in COLUMNS]
+    sides = ["<" if name in ("run", "metric", "value", "strategy", "dataset") else ">" for name in COLUMNS]
     lines = aligned(text, [(side, 0) for side in sides])
     others = {name: values for name, values in differences(rows).items() if name not in COLUMNS}
     if others:

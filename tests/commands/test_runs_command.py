@@ -114,6 +114,9 @@ def test_accuracies_say_on_how_many_images(tmp_path: Path, capsys: pytest.Captur
     _, first, second, *_ = capsys.readouterr().out.splitlines()
     assert "accuracy  0.7500 (95%: 0.5981 to 0.8581)      40 " in first
     assert second.split()[5:8] == ["accuracy", "0.5000", "2000"]
+    whole = recorded(tmp_path / "whole", [1.0])
+    main(["runs", str(few), str(whole)])
+    assert " 1.0000  accuracy  1.0000 " in capsys.readouterr().out
     main(["runs", str(few), str(split), "--json"])
     assert [one["images"] for one in json.loads(capsys.readouterr().out)] == [40, 2000]
 

@@ -43,7 +43,7 @@ def test_the_best_stands_first_and_test_images_do_not_choose() -> None:
     assert names == ["trial1", "trial4", "trial2", "random0", "random1"]
     assert lines[2].split()[1:5] == ["0.6000", "0.9100", "±", "0.0141"]
     assert lines[6] == "random1  failed"
-    assert " 0.9100 ± 0.0141 (95%: 0.8817 to 0.9320)  0.9000 ± " in lines[2]
+    assert " 0.9100 ± 0.0141 (95%: 0.8817 to 0.9321)  0.9000 ± " in lines[2]
     assert lines[7] == "held out: 500 images; test: 500 images of split test; proxy: the reward in the search"
     text = "\n".join(lines)
     assert "mean of the 3 found cells: 0.8100 ± 0.1000 on the held-out images" in text

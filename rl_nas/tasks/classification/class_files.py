@@ -173,8 +173,8 @@ def _check_not_too_low(path: str, names: Sequence[str]) -> None:
     images = [] if names else [one.name for one in _entries(path) if _is_loose_image(one)]
     if images:
         raise UsageError(
-            f"--dataset=folder:{path} has images, such as {images[0]}, and no folder of a class; expected CLASS/NAME.jpg:"
-            " give the folder above it, or move the images of each class into a folder"
+            f"--dataset=folder:{path} has images, such as {images[0]}, and no folder of a class; expected"
+            " CLASS/NAME.jpg: give the folder above it, or move the images of each class into a folder"
         )
 
 
