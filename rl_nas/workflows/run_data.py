@@ -1,7 +1,6 @@
 """The data of a run: those that it was started with, wherever they are now."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from rl_nas.child.data.fingerprint import difference
@@ -10,14 +9,13 @@ from rl_nas.child.data.source import ImageSource
 from rl_nas.errors import UsageError
 from rl_nas.report.first_lines import data_line
 from rl_nas.report.heartbeat import working
-from rl_nas.settings import Settings
 from rl_nas.store.json_files import check_form
 from rl_nas.store.run_folder import RunFolder
 from rl_nas.tasks.sources import Opened, Unsplit, open_examples, tell_user
 from rl_nas.tasks.task import Task
 from rl_nas.workflows.config import SearchConfig, TrainConfig
 from rl_nas.workflows.run_config import DATA, DATA_FORM, HELD_OUT
-from rl_nas.workflows.sizing import CHILD, FULL, AutoSettings, Seen, found_flags
+from rl_nas.workflows.sizing import CHILD, FULL, Seen, found_flags
 
 AnyConfig = TypeVar("AnyConfig", SearchConfig, TrainConfig)
 
@@ -48,19 +46,8 @@ def sized(config: AnyConfig, data: Unsplit, tell: Callable[[str], None]) -> AnyC
     budget = CHILD if isinstance(config, SearchConfig) else FULL
     found = found_flags(config.auto.names, config.data, seen, budget)
     tell(f"--auto, by the data: {' '.join(f'--{name}={value}' for name, value in found.items())}")
-    return with_found(config, found)
-
-
-def with_found(config: AnyConfig, found: Mapping[str, Any]) -> AnyConfig:
-    """The config with flags that were found, so that its record is that of a run to which they were given."""
-    parts = {name: getattr(config, name) for name in ("data", "training", "network", "augmentation")}
-    changed = {part: _changed(settings, found) for part, settings in parts.items()}
-    return replace(config, auto=AutoSettings(), **changed)
-
-
-def _changed(settings: Settings, found: Mapping[str, Any]) -> Settings:
-    flags = settings.flags()
-    return type(settings).from_flags(flags | {name: value for name, value in found.items() if name in flags})
+    # The record is that of a run to which they were given.
+    return type(config).from_flags({**config.flags(), **found, "auto": None})
 
 
 def checked_data(source: ImageSource, folder: RunFolder, *, resumed: bool) -> dict[str, Any]:

@@ -168,5 +168,5 @@ def _reductions(side: int) -> int:
 
 
 def _power_below(number: float) -> int:
-    """The largest power of two that a number, at least 1, reaches."""
-    return 2 ** max(0, math.floor(math.log2(max(1.0, number))))
+    """The largest power of two that a number reaches; at least 1."""
+    return 1 << max(0, math.floor(math.log2(max(1.0, number))))
