@@ -45,7 +45,8 @@ def sized(config: AnyConfig, data: Unsplit, tell: Callable[[str], None]) -> AnyC
     seen = Seen(data.examples.sizes, data.image_sizes)
     budget = CHILD if isinstance(config, SearchConfig) else FULL
     found = found_flags(config.auto.names, config.data, seen, budget)
-    tell(f"--auto, by the data: {' '.join(f'--{name}={value}' for name, value in found.items())}")
+    if found:
+        tell(f"--auto, by the data: {' '.join(f'--{name}={value}' for name, value in found.items())}")
     # The record is that of a run to which they were given.
     return type(config).from_flags({**config.flags(), **found, "auto": None})
 

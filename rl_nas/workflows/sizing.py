@@ -122,7 +122,7 @@ def found_flags(names: Collection[str], data: DataSettings, seen: Seen, budget: 
         found["image_size"] = size
     fraction = round(min(max(_MEASURED / total, _LEAST), _MOST), 2)
     if "valid_fraction" in names:
-        found |= _held_out(seen.splits, fraction)
+        found |= _held_out(data, seen.splits, fraction)
     data = replace(data, **found)
     if "test_fraction" in names and data.test_fraction is None and test_split("", seen.splits, data) is None:
         found["test_fraction"] = fraction
@@ -148,10 +148,10 @@ def _image_size(sizes: Mapping[tuple[int, int], int]) -> str | None:
     return str(min(_LARGEST_SIDE, proposed_side(sizes))) if sizes else None
 
 
-def _held_out(splits: Mapping[str, int], fraction: float) -> dict[str, Any]:
-    """The validation split if there is a test split, too; otherwise a fraction."""
+def _held_out(data: DataSettings, splits: Mapping[str, int], fraction: float) -> dict[str, Any]:
+    """The validation split if there is a test split, too, and no groups are to be held out; otherwise a fraction."""
     named = [name for name in VALIDATION_SPLITS if splits.get(name)]
-    if splits.get("test") and len(named) == 1:
+    if splits.get("test") and len(named) == 1 and not data.grouped:
         return {"valid_split": named[0]}
     return {"valid_fraction": fraction}
 

@@ -59,6 +59,10 @@ def test_splits_of_the_data_are_used() -> None:
     assert "test_fraction" not in found(100, test=50)
     both = found(100, test=50, val=40)
     assert (both["valid_split"], both.keys() & {"valid_fraction", "test_fraction"}) == ("val", set())
+    grouped = DataSettings("folder:photos", group_size=2)
+    assert found_flags(["valid_fraction"], grouped, Seen({"train": 100, "test": 9, "val": 9}, {}), CHILD).keys() == {
+        "valid_fraction"
+    }
     only = found(100, val=40)  # which is the final test
     assert only.keys() & {"valid_split", "valid_fraction", "test_fraction"} == {"valid_fraction"}
 
