@@ -213,6 +213,14 @@ def test_a_strategy_has_its_color_in_every_plot() -> None:
         assert line.get_color() == colors[line.get_label()]
 
 
+def test_evaluations_are_plain_numbers() -> None:
+    figure = bench_figure([compared("test")])
+    figure.canvas.draw()
+    texts = [label.get_text() for label in figure.axes[1].get_xticklabels(which="both") if label.get_text()]
+    assert {"10", "20"} <= set(texts)
+    assert all(text.replace(",", "").isdecimal() for text in texts)
+
+
 def test_nothing_is_shown_twice_where_nothing_else_is_reported() -> None:
     assert len(bench_figure([compared("valid")]).axes) == 1
     assert len(bench_figure([compared("test")]).axes) == 2
