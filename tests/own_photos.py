@@ -11,7 +11,7 @@ ENDINGS = ("png", "jpg", "webp", "bmp", "gif", "tif")
 BROKEN = "leaf/broken.jpg"
 
 
-def make_photos(folder: Path, images: int = 16) -> Path:
+def make_photos(folder: Path, images: int = 12) -> Path:
     """Images of three classes, of one with a single image and of one without, beside other files.
 
     Args:
@@ -42,8 +42,8 @@ def make_photos(folder: Path, images: int = 16) -> Path:
 
 
 def _photo(rng: np.random.Generator, color: tuple[int, int, int]) -> PIL.Image.Image:
-    """A noisy image of about a color, of 20 to 28 pixels a side; some are hard to tell from others."""
-    size = rng.integers(20, 29, 2)
+    """A noisy image of about a color, of 14 to 18 pixels a side; some are hard to tell from others."""
+    size = rng.integers(14, 19, 2)
     pixels = np.asarray(color) + rng.normal(0, 45, 3) + rng.normal(0, 40, [*size, 3])
     return PIL.Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
