@@ -34,6 +34,8 @@ def _means(name: str, found: Any, flags: Mapping[str, Any], usual: Mapping[str, 
     """Whether a flag of another value than the record's asks for the same."""
     if name in _FOUND:
         return flags[name] == usual[name]
+    if flags.get("auto") and (name == "auto" or name in flags["auto"].split(",")):  # found by the data
+        return True
     if name == "valid_split":  # one split has these names
         return flags[name] in VALIDATION_SPLITS and found in VALIDATION_SPLITS
     return name == "freeze" and flags.get("feature_cache") == "yes"  # nothing of the backbone is trained

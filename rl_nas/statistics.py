@@ -66,13 +66,13 @@ def proportion_interval(successes: float, total: int) -> tuple[float, float]:
 
 
 def proportion_text(share: float, total: int) -> str:
-    """A proportion, with its 95% interval where trials are few: `0.9867 (95%: 0.9662 to 0.9948)`.
+    """A proportion, with its 95% interval where trials are known and few: `0.9867 (95%: 0.9662 to 0.9948)`.
 
     Args:
         share: of the trials that succeeded.
-        total: all trials.
+        total: all trials; 0: unknown.
     """
-    if not 0 < total < FEW:
+    if not (0 < total < FEW and 0 <= share <= 1):
         return f"{share:.4f}"
     low, high = proportion_interval(share * total, total)
     return f"{share:.4f} (95%: {low:.4f} to {high:.4f})"

@@ -1,21 +1,18 @@
 """Code of one's own with rl_nas installed from its wheel: in worker processes, and on Ray in another working folder."""
 
 import subprocess
-import sys
-import sysconfig
-import venv
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from own_code import OPERATIONS, REWARD, ROOT, STRATEGY, TINY, rl_nas, write_examples
+from installed import install_wheel
+from own_code import OPERATIONS, REWARD, STRATEGY, TINY, rl_nas, write_examples
 from test_plugins import rows
 from watchdog import TIMEOUT, watched
 
 pytestmark = pytest.mark.long
 
 OWN = (STRATEGY, REWARD, OPERATIONS)
-SOURCES = ("rl_nas", "setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE")
 
 CLUSTER = """
 from ray.cluster_utils import Cluster
@@ -30,20 +27,7 @@ cluster.shutdown()
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Python of an environment with the wheel, and of all else what the present one has."""
-    place = tmp_path_factory.mktemp("installed")
-    source = place / "source"
-    source.mkdir()
-    for name in SOURCES:
-        subprocess.run(["cp", "-r", str(ROOT / name), str(source)], check=True)
-    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(place), str(source)]
-    subprocess.run(build, check=True, capture_output=True)
-    venv.create(place / "venv", symlinks=True)
-    made = str(place / "venv" / "bin" / "python")
-    pip = [sys.executable, "-m", "pip", "--python", made, "install", "--no-deps", "--quiet", "--no-index"]
-    subprocess.run([*pip, str(next(place.glob("*.whl")))], check=True)
-    installed = next((place / "venv").glob("lib/python*/site-packages"))
-    (installed / "present.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return made
+    return str(install_wheel(tmp_path_factory.mktemp("installed")))
 
 
 @pytest.fixture(scope="module")

@@ -31,6 +31,9 @@ from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trust import TrustSettings
 
+_BUDGETS, _RUNS = "50,100,200,300,500", 200
+_QUICK_BUDGETS, _QUICK_RUNS = "20,50", 50
+"""Of the small table that comes with rl_nas: enough to see how strategies differ there, in well under a minute."""
 _MEMORY = 2e8
 """Most elements of the covariances of runs side by side."""
 
@@ -58,10 +61,16 @@ class BenchSettings(Settings):
     strategies: str = setting("all", f"separated by commas, of {', '.join(STRATEGIES)}")
     budgets: str | None = setting(
         None,
-        "evaluations after which results are shown, separated by commas; left out: 50,100,200,300,500; for the small"
-        " table that comes with rl_nas 20,50,100",
+        f"evaluations after which results are shown, separated by commas; left out: {_BUDGETS}; for the small table"
+        f" that comes with rl_nas {_QUICK_BUDGETS}",
     )
-    runs: int = setting(200, "independent runs of each strategy", minimum=1, maximum=100_000)
+    runs: int | None = setting(
+        None,
+        f"independent runs of each strategy; left out: {_RUNS}; for the small table that comes with rl_nas"
+        f" {_QUICK_RUNS}",
+        minimum=1,
+        maximum=100_000,
+    )
     seed: int = setting(0, "seed of all runs, the same for every strategy", minimum=0, maximum=MAX_SEED)
     update_every: int | None = setting(
         None,
@@ -101,7 +110,9 @@ def _run(parsed: Parsed) -> int:
     settings = parsed.group(BenchSettings)
     every = tuple(STRATEGIES)
     strategies = every if settings.strategies == "all" else names_of(settings.strategies, every, "strategies")
-    budgets = budgets_of(settings.budgets or ("20,50,100" if is_packaged(settings.table) else "50,100,200,300,500"))
+    quick = is_packaged(settings.table)
+    budgets = budgets_of(settings.budgets or (_QUICK_BUDGETS if quick else _BUDGETS))
+    seeds = _seeds(settings.seed, settings.runs or (_QUICK_RUNS if quick else _RUNS))
     if settings.save_table is not None:
         check_table_name(Path(settings.save_table))
     table = load_table(settings.table, trust=parsed.group(TrustSettings).trust)
@@ -116,7 +127,7 @@ def _run(parsed: Parsed) -> int:
     if set(strategies) & set(LEARNED):
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         cli.tell(device_line())
-    comparisons = [_compare(table, pair, strategies, max(budgets), settings, options) for pair in pairs]
+    comparisons = [_compare(table, pair, strategies, max(budgets), settings, options, seeds) for pair in pairs]
     _write(comparisons, budgets, out)
     if parsed.group(OutputSettings).json:
         print(json.dumps(bench_json(comparisons, budgets)))
@@ -145,22 +156,21 @@ def _compare(
     evaluations: int,
     settings: BenchSettings,
     options: StrategyOptions,
+    seeds: Sequence[int],
 ) -> Comparison:
     reward, report = (table.column(name) for name in columns)
     best = int(reward.argmax())
-    setup = ComparisonSetup(
-        table.name, *columns, settings.runs, settings.seed, float(reward[best]), float(report[best])
-    )
+    setup = ComparisonSetup(table.name, *columns, len(seeds), settings.seed, float(reward[best]), float(report[best]))
     curves, seconds, batches = {}, {}, {}
     for name in strategies:
         started = time.monotonic()
         batches[name] = settings.update_every or BATCHES.get(name, 1)
         parts: list[Curves] = []
-        for seeds in _chunks(_seeds(settings), evaluations):
-            show = _progress(f"{columns[0]}  {name}", sum(len(part.best) for part in parts), len(seeds), settings.runs)
+        for chunk in _chunks(seeds, evaluations):
+            show = _progress(f"{columns[0]}  {name}", sum(len(part.best) for part in parts), len(chunk), len(seeds))
             parts.append(
                 bench_runs.run(
-                    make_runs(name, table.space, options, seeds, preset="bench"),
+                    make_runs(name, table.space, options, chunk, preset="bench"),
                     table,
                     reward,
                     report,
@@ -170,12 +180,12 @@ def _compare(
                 )
             )
         curves[name], seconds[name] = bench_runs.join(parts), time.monotonic() - started
-        print(f"{columns[0]}  {name}: {settings.runs} runs in {seconds[name]:.0f} s", file=sys.stderr)
+        print(f"{columns[0]}  {name}: {len(seeds)} runs in {seconds[name]:.0f} s", file=sys.stderr)
     return Comparison(setup, curves, seconds, batches, options.evolution.sizes)
 
 
-def _seeds(settings: BenchSettings) -> list[int]:
-    states = np.random.SeedSequence(settings.seed).generate_state(settings.runs, np.uint32)
+def _seeds(seed: int, runs: int) -> list[int]:
+    states = np.random.SeedSequence(seed).generate_state(runs, np.uint32)
     return [int(state) for state in states]
 
 

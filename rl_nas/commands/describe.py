@@ -35,6 +35,7 @@ from rl_nas.workflows.description import Description, describe
 from rl_nas.workflows.networks import check_part
 from rl_nas.workflows.origin import Origin
 from rl_nas.workflows.recorded_run import RecordedRun
+from rl_nas.workflows.run_config import held_out
 from rl_nas.workflows.trust import TrustSettings
 
 
@@ -113,7 +114,8 @@ def _run(parsed: Parsed) -> int:
     if run is not None:
         trial = run.trial(settings.trial)
         weights = run.weights(trial)
-        text = f"{trial_text(trial, run.folder.path, weights)}\n\n{text}"
+        images = held_out(run.config, run.folder.config)
+        text = f"{trial_text(trial, run.folder.path, weights, images)}\n\n{text}"
         document["trial"] = {**trial_document(trial), "weights": None if weights is None else str(weights)}
     if told:
         cli.tell(told)

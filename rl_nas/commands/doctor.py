@@ -21,6 +21,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.workflows.checks import check_search, with_evolution_sizes, with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 
@@ -68,7 +69,7 @@ def _run(parsed: Parsed) -> int:
 
 
 def _findings(parsed: Parsed) -> Iterator[Finding]:
-    config = SearchConfig.from_flags(within_hours(parsed).values)
+    config = SearchConfig.from_flags(without_given(within_hours(parsed).values, parsed.given))
     yield machine.python()
     yield machine.packages()
     found = list(devices.devices())

@@ -39,10 +39,10 @@ class PredictSettings(Settings):
     top: int = setting(3, "likeliest classes to show for each image, if the task has classes", minimum=1)
     out: str | None = setting(
         None,
-        "folder to write, new or empty: predictions.csv (with --json: predictions.json), the metrics if there are true"
-        " classes, masks or boxes to compare with, and but for classification pictures: overlays/NAME.png, for"
-        " segmentation also masks/NAME.png, whose values are the numbers of the classes; for detection also"
-        " detections.json, in COCO's format",
+        "folder to write, new or empty: predictions.csv, with true classes where they are known (with --json:"
+        " predictions.json), the metrics if there are true classes, masks or boxes, and but for classification"
+        " pictures: overlays/NAME.png, for segmentation also masks/NAME.png, whose values are the numbers"
+        " of the classes; for detection also detections.json, in COCO's format",
     )
 
 
@@ -101,7 +101,8 @@ def _run(parsed: Parsed) -> int:
         if figures := predictor.figures():
             measured = {"images": sum(file.target is not None for file in files), **figures}
         if folder is not None:
-            folder.finish(found, measured, predictor.documents(), as_json=as_json)
+            cells = {file.shown: predictor.cells(file) for file in files}
+            folder.finish(found, measured, predictor.documents(), cells, as_json=as_json)
     _print_end(found, measured, as_json=as_json)
     return DONE
 

@@ -23,6 +23,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.store.json_files import blaming
 from rl_nas.workflows import run_config
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trust import PLUGINS
 
@@ -69,9 +70,11 @@ def _run(parsed: Parsed) -> int:
     folder = run.folder
     if run.resume:
         parsed = run_config.merge(parsed, folder.reopen(), _MAY_CHANGE)
+    auto = None if run.resume else parsed.values["auto"]  # they were found when the run began
+    parsed = replace(parsed, values=without_given({**parsed.values, "auto": auto}, parsed.given))
     with blaming(folder.config) if run.resume else nullcontext():
         settings, config = parsed.group(ProxySettings), SearchConfig.from_flags(parsed.values)
-    ways = {name: SearchConfig.from_flags(_with(parsed, name).values) for name in _names(settings.proxies)}
+    ways = _ways(parsed, settings)
     scores = [] if settings.scores == "none" else names_of(settings.scores, SCORE_NAMES, "scores")
     config.data.required_dataset()
     if config.run.max_hours is not None:
@@ -84,8 +87,12 @@ def _run(parsed: Parsed) -> int:
         f" {counted(1 + len(ways), 'way')}, in {folder.path}"
     )
     load_tensorflow(debug=parsed.group(OutputSettings).debug)
-    from rl_nas.workflows.proxies import FULL, ProxyTraining, check_scores, scored
+    from rl_nas.workflows.proxies import FULL, ProxyTraining, check_scores, scored, sized_by_data
 
+    if config.auto.names:  # once: ways differ in nothing that they do not name
+        config = sized_by_data(config)
+        parsed = replace(parsed, values={**parsed.values, **config.flags()})
+        ways = _ways(parsed, settings)
     all_ways = {FULL: config, **ways}.items()
     trainings = [ProxyTraining(name, way, config, folder, parsed.typed) for name, way in all_ways]
     check_scores(scores, config)
@@ -100,6 +107,11 @@ def _run(parsed: Parsed) -> int:
     else:
         print(proxy_text(full, rankings, settings.correlation))
     return DONE
+
+
+def _ways(parsed: Parsed, settings: ProxySettings) -> dict[str, SearchConfig]:
+    """The config of each proxy, by its name."""
+    return {name: SearchConfig.from_flags(_with(parsed, name).values) for name in _names(settings.proxies)}
 
 
 def _names(proxies: str) -> list[str]:

@@ -14,11 +14,12 @@ from rl_nas.errors import UsageError, printable
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.runs_table import COLUMNS, RunRow, runs_table
-from rl_nas.report.tables import csv_cell, failures_table, trials_table
+from rl_nas.report.tables import csv_cell, failures_table, held_out_text, measured_text, trials_table
 from rl_nas.settings import Settings, setting
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
-from rl_nas.trial import TrialState, best_first, trial_document
+from rl_nas.trial import Trial, TrialState, best_first, best_trials, trial_document
+from rl_nas.workflows.run_config import held_out
 from rl_nas.workflows.trust import OF_THE_CALL
 
 
@@ -83,8 +84,22 @@ def _list(folder: SearchFolder, settings: TrialListSettings, *, as_json: bool) -
         print(_csv([trial_document(trial) for trial in shown], list(metrics)), end="")
     else:
         print(trials_table(shown))
+        if measured := _measured_on(folder, trials):
+            print(f"\n{printable(measured)}")
         if settings.log:
             print(failures_table(shown))
+
+
+def _measured_on(folder: SearchFolder, trials: Sequence[Trial]) -> str:
+    """On which images the trials were measured, if the run has recorded it, and the best one's metric on them."""
+    config = folder.read_config() if folder.config.exists() else {}
+    images = held_out(config, folder.config) if config else 0
+    best = next(iter(best_trials(trials, 1)), None)
+    if not images or best is None or best.measurement is None:
+        return ""
+    name, value = best.measurement.quality_name, best.measurement.quality
+    on = held_out_text(images, config["flags"].get("valid_split"))
+    return f"Measured on {on}; the best: trial {best.index}, {measured_text(name, value, images)}"
 
 
 def _compare(names: Sequence[str], settings: TrialListSettings, *, as_json: bool) -> None:
@@ -117,9 +132,9 @@ def _searches(name: str) -> list[str]:
 
 def _row(name: str) -> RunRow:
     folder = SearchFolder(name)
-    flags = folder.read_config()["flags"]
-    kept = {flag: value for flag, value in flags.items() if flag not in OF_THE_CALL}
-    return RunRow(name, read_trials(folder.trials), kept)
+    config = folder.read_config()
+    kept = {flag: value for flag, value in config["flags"].items() if flag not in OF_THE_CALL}
+    return RunRow(name, read_trials(folder.trials), kept, held_out(config, folder.config))
 
 
 def _csv(documents: Sequence[dict[str, Any]], metrics: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from rl_nas.workflows.checks import check_search, with_evolution_sizes, with_one
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
 from rl_nas.workflows.settings import MOST_TRIALS, SecondStageSettings
+from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ SEARCH = Command(
 )
 
 CHANGEABLE = (
-    *("run_dir", "resume", "rebuild", "trials", "max_hours", "data_dir", "json", "debug"),
+    *("run_dir", "resume", "rebuild", "trials", "max_hours", "data_dir", "auto", "json", "debug"),
     *(field.name for field in fields(ExecutionSettings) if field.name not in ("threads_per_worker", "async_updates")),
     *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
 )
@@ -59,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> int:
     output = parsed.group(OutputSettings)
-    given = SearchConfig.from_flags(within_hours(parsed).values)
+    given = SearchConfig.from_flags(without_given(within_hours(parsed).values, parsed.given))
     folder = given.run.folder
     if not given.run.resume:
         _check_second_stage(given)
@@ -73,7 +74,7 @@ def _run(parsed: Parsed) -> int:
     recorded = folder.reopen()
     merged = run_config.merge(parsed, recorded, (*CHANGEABLE, *run_config.moved(recorded, parsed)))
     with blaming(folder.config):
-        config = SearchConfig.from_flags(merged.values)
+        config = SearchConfig.from_flags({**merged.values, "auto": None})  # they were found when the run began
     _check_second_stage(config)
     config = with_one_shot_defaults(config)
     check_search(config, resumed=True)

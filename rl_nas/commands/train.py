@@ -25,6 +25,7 @@ from rl_nas.workflows import run_config
 from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.origin import Origin
 from rl_nas.workflows.settings import TrainRunSettings
+from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ CHANGEABLE = (
     "run_dir",
     "resume",
     "data_dir",
+    "auto",
     "json",
     "debug",
     "genotype",
@@ -120,7 +122,7 @@ def _start(parsed: Parsed, folder: TrainingFolder, genotype: Genotype | None, de
     origin, told = Origin.of(parsed.values["genotype"]) if genotype is None else None, ""
     if origin is not None:
         parsed, told = origin.for_training(parsed)
-    config = TrainConfig.from_flags(parsed.values)
+    config = TrainConfig.from_flags(without_given(parsed.values, parsed.given))
     find_operations(config.operations)
     if config.start.init is None and config.start.init_head != "auto":
         raise UsageError(f"--init_head={config.start.init_head} has no effect without --init; leave it out")
@@ -162,13 +164,14 @@ def _first_line(config: TrainConfig, folder: TrainingFolder) -> str:
     """What is known before anything is loaded."""
     run = config.run
     name = "a genotype" if run.genotype is None else f"--genotype={run.genotype}"
-    what = f"{name} on {config.data.dataset}, {counted(config.training.epochs, 'epoch')}"
+    epochs = "epochs by the data" if "epochs" in config.auto.names else counted(config.training.epochs, "epoch")
+    what = f"{name} on {config.data.dataset}, {epochs}"
     return f"train: {what}{', continued' if run.resume else ''}, in {folder.path}"
 
 
 def _resume(parsed: Parsed, folder: TrainingFolder, recorded: dict[str, Any], debug: bool) -> dict[str, Any] | None:
     with blaming(folder.config):
-        config = TrainConfig.from_flags(parsed.values)
+        config = TrainConfig.from_flags({**parsed.values, "auto": None})  # they were found when the training began
     find_operations(config.operations)
     genotype = load(folder.genotype)
     name = config.run.genotype

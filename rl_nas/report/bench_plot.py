@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from rl_nas.bench.comparison import Comparison
 from rl_nas.bench.runs import Curves
@@ -64,6 +65,9 @@ def _draw_panel(axes: Axes, curves: Mapping[str, Curves], part: str, title: str)
         _draw_curve(axes, getattr(of_strategy, part), name)
     axes.set_title(_wrapped(title, _LETTERS), fontsize=10, parse_math=False)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda evaluations, _: f"{evaluations:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.grid(alpha=0.25)
 
 

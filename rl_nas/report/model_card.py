@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_nas.metrics import metrics_of
-from rl_nas.report.tables import counted
+from rl_nas.report.tables import counted, figure_text, measured_text
 
 _RECIPE = (
     "epochs",
@@ -41,7 +41,10 @@ def export_text(document: dict[str, Any], out: Path) -> str:
         f"Compared with the network in a process without rl_nas, on {compared['images']} {where}:",
         *formats_table(document),
         "",
-        *(f"{name.removeprefix(_NETWORK)} of the network itself on them: {value:.4f}" for name, value in own.items()),
+        *(
+            f"{name} of the network itself on them: {figure_text(name, value, compared['images'])}"
+            for name, value in ((whole.removeprefix(_NETWORK), value) for whole, value in own.items())
+        ),
         "",
         f"models, labels.txt, metadata.json and model_card.md are in {out}",
     ]
@@ -89,7 +92,7 @@ def model_card(document: dict[str, Any]) -> str:
         if document[key]:
             one = document[key]
             figures = [
-                f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics_of(one).items() if "/" not in name
+                measured_text(name, value, one["images"]) for name, value in metrics_of(one).items() if "/" not in name
             ]
             lines.append(f"- {', '.join(figures)} on {one['images']:,} {_where(one['split'])}")
     compared = document["compared_on"]

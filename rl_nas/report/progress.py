@@ -7,8 +7,8 @@ from typing import Protocol, TextIO
 
 from rl_nas.report.durations import Pace, about, clock
 from rl_nas.report.live_line import LiveLine, figure_words
-from rl_nas.report.tables import counted
-from rl_nas.trial import ChildProgress, Trial, TrialState
+from rl_nas.report.tables import counted, figure_text, measured_text
+from rl_nas.trial import ChildProgress, Trial, TrialState, best_trials
 
 _SHOWN = 4
 """Most children whose own progress is shown."""
@@ -77,6 +77,7 @@ class SearchProgress:
         activity: Activity | None = None,
         hours: Hours | None = None,
         batch: int = 1,
+        images: int = 0,
     ) -> None:
         """Starts from earlier parts of the run.
 
@@ -87,13 +88,14 @@ class SearchProgress:
             activity: of the workers.
             hours: that the run may take; None: any.
             batch: children that end together.
+            images: that each is measured on; 0: unknown.
         """
         self.total, self.done, self.rung = total, 0, ""
         self.line = LiveLine(self, stream)
-        self._activity, self._hours, self._cached = activity, hours, 0
+        self._activity, self._hours, self._cached, self._images = activity, hours, 0, images
         self._failures: Counter[TrialState] = Counter()
         self._last: Trial | None = None
-        self._best: float | None = None
+        self._best: Trial | None = None
         self._diagnostics: Mapping[str, float] = {}
         for trial in recorded:
             self._count(trial)
@@ -142,8 +144,10 @@ class SearchProgress:
             busy, workers = self._activity.workers
             words.append(f"busy {busy}/{workers}")
         if last is not None:
-            words.append(f"last {_outcome(last)}{' (cached)' if last.cached else ''}")
-        words.append("best " + ("-" if self._best is None else f"{self._best:.4f}"))
+            words.append(f"last {self._outcome(last)}{' (cached)' if last.cached else ''}")
+        words.append("best " + ("-" if self._best is None else self._reward(self._best)))
+        if self._images and self._best is not None:
+            words.append(f"on {counted(self._images, 'image')}")
         words += figure_words(self._diagnostics)
         if self._cached:
             words.append(f"cached {self._cached}")
@@ -191,20 +195,25 @@ class SearchProgress:
         if trial.reward is None:
             self._failures[trial.state] += 1
         else:
-            self._best = trial.reward if self._best is None else max(self._best, trial.reward)
+            self._best = best_trials([trial] if self._best is None else [self._best, trial], 1)[0]
+
+    def _outcome(self, trial: Trial) -> str:
+        """The reward, and the metric of the task that it is made of; how it failed."""
+        measured, reward = trial.measurement, self._reward(trial)
+        if trial.reward is None or measured is None or not measured.metrics:
+            return reward
+        if measured.quality == trial.reward:
+            return f"{measured.quality_name} {reward}"
+        return f"{reward} ({measured_text(measured.quality_name, measured.quality, self._images)})"
+
+    def _reward(self, trial: Trial) -> str:
+        """The reward; with its interval if it is a fraction of few images."""
+        if trial.reward is None:
+            return str(trial.state)
+        measured = trial.measurement
+        is_metric = measured is not None and measured.quality == trial.reward
+        return figure_text(measured.quality_name if measured and is_metric else "", trial.reward, self._images)
 
 
 def _steps(child: ChildProgress) -> str:
     return f"epoch {child.done}/{child.total}" if child.total else "begun"
-
-
-def _outcome(trial: Trial) -> str:
-    """The reward, and the metric of the task that it is made of; how it failed."""
-    if trial.reward is None:
-        return str(trial.state)
-    reward, measured = f"{trial.reward:.4f}", trial.measurement
-    if measured is None or not measured.metrics:
-        return reward
-    if measured.quality == trial.reward:
-        return f"{measured.quality_name} {reward}"
-    return f"{reward} ({measured.quality_name} {measured.quality:.4f})"

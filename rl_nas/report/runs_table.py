@@ -5,10 +5,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from rl_nas.errors import printable
-from rl_nas.report.tables import aligned
+from rl_nas.report.tables import aligned, figure_text
 from rl_nas.trial import Trial, best_trials, trial_document
 
-COLUMNS = ("run", "trials", "failed", "best", "reward", "metric", "value", "parameters", "strategy", "dataset")
+COLUMNS = (
+    "run",
+    "trials",
+    "failed",
+    "best",
+    "reward",
+    "metric",
+    "value",
+    "images",
+    "parameters",
+    "strategy",
+    "dataset",
+)
 
 
 @dataclass(frozen=True)
@@ -19,11 +31,13 @@ class RunRow:
         name: of its folder, as given.
         trials: so far.
         flags: of its config that say what it is; those of the call left out.
+        images: that its children were measured on; 0: unknown.
     """
 
     name: str
     trials: Sequence[Trial]
     flags: Mapping[str, Any]
+    images: int = 0
 
     def cells(self) -> dict[str, Any]:
         """Values by `COLUMNS`; None where there is none."""
@@ -36,8 +50,18 @@ class RunRow:
             if best.measurement is not None:
                 measured = best.measurement
                 cells |= {"metric": measured.quality_name, "value": measured.quality}
-                cells |= {"parameters": measured.parameters}
+                cells |= {"images": self.images or None, "parameters": measured.parameters}
         return cells
+
+    def texts(self) -> list[str]:
+        """The cells as text; an accuracy on few images with its interval."""
+        cells = self.cells()
+        texts = {name: _shown(value) for name, value in cells.items()}
+        if cells["reward"] is not None:
+            texts["reward"] = f"{cells['reward']:.4f}"
+        if cells["value"] is not None:
+            texts["value"] = figure_text(cells["metric"], cells["value"], self.images)
+        return list(texts.values())
 
     def document(self) -> dict[str, Any]:
         """Everything as JSON values."""
@@ -48,8 +72,8 @@ class RunRow:
 
 def runs_table(rows: Sequence[RunRow]) -> str:
     """The searches, one a line, and the flags in which they differ."""
-    text = [list(COLUMNS), *([_shown(value) for value in row.cells().values()] for row in rows)]
-    sides = ["<" if name in ("run", "metric", "strategy", "dataset") else ">" for name in COLUMNS]
+    text = [list(COLUMNS), *(row.texts() for row in rows)]
+    sides = ["<" if name in ("run", "metric", "value", "strategy", "dataset") else ">" for name in COLUMNS]
     lines = aligned(text, [(side, 0) for side in sides])
     others = {name: values for name, values in differences(rows).items() if name not in COLUMNS}
     if others:

@@ -9,7 +9,7 @@ from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.genotypes import to_json
 from rl_nas.one_shot.result import OneShotResult
 from rl_nas.report.one_shot_text import one_shot_json, one_shot_text
-from rl_nas.report.tables import counted, measured_text, trials_table
+from rl_nas.report.tables import counted, held_out_text, measured_text, trials_table
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.trial import Trial, best_trials, measurement_document
 
@@ -53,9 +53,7 @@ class SearchResult:
     @property
     def measured_on(self) -> str:
         """The images that children were measured on, in words."""
-        if self.valid_split is not None:
-            return f"{self.valid_images:,} images of split {self.valid_split}"
-        return f"{self.valid_images:,} held-out images of the training split"
+        return held_out_text(self.valid_images, self.valid_split)
 
     @property
     def failures(self) -> int:

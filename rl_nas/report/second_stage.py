@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Retrained, agreement, of_kind, ranked, spread
 from rl_nas.metrics import metrics_of, quality_of
-from rl_nas.report.tables import aligned
+from rl_nas.report.tables import aligned, figure_text, measured_text
 
 _HEADS = ("network", "proxy", "held out", "test", "parameters", "multiply-adds", "seconds")
 _COLUMNS = (("<", 6), ("<", 15), ("<", 15), (">", 10), (">", 13), (">", 7))
@@ -31,6 +33,7 @@ def second_stage_text(document: dict[str, Any], run: Path) -> str:
         f"{'s' if seeds > 1 else ''} each (mean ± deviation of one training):",
         *aligned([_HEADS, *map(_row, finished)], [("<", width), *_COLUMNS]),
         *(f"{name:{width}}  failed" for name in failed),
+        _images(first),
         "",
         *_groups(finished),
         _correlation(finished),
@@ -46,12 +49,32 @@ def _row(one: Retrained) -> list[str]:
     return [
         one.name,
         f"{'-':>6}" if one.proxy is None else f"{one.proxy:.4f}",
-        _spread(one.qualities("valid")),
-        _spread(one.qualities("final_test")),
+        _measured(one, "valid"),
+        _measured(one, "final_test"),
         f"{network['trainable_parameters']:,}",
         f"{network['multiply_adds']:,}",
         f"{one.seconds:,.0f}",
     ]
+
+
+def _measured(one: Retrained, part: str) -> str:
+    """The mean quality and its deviation; of few images with the 95% interval that they leave an accuracy."""
+    qualities, measured = one.qualities(part), next((done[part] for done in one.results if done[part]), None)
+    if measured is None:
+        return "-"
+    name = quality_of(metrics_of(measured)).name
+    _, space, interval = figure_text(name, float(np.mean(qualities)), measured["images"]).partition(" ")
+    return f"{_spread(qualities)}{space}{interval}"
+
+
+def _images(results: dict[str, Any]) -> str:
+    """On which images the columns of the table were measured."""
+    told = []
+    for column, part in (("held out", "valid"), ("test", "final_test")):
+        if measured := results[part]:
+            split = "" if measured["split"] == "valid" else f" of split {measured['split']}"
+            told.append(f"{column}: {measured['images']:,} images{split}")
+    return "; ".join([*told, "proxy: the reward in the search"])
 
 
 def _spread(values: Sequence[float]) -> str:
@@ -86,7 +109,8 @@ def _full(full: dict[str, Any], run: Path) -> list[str]:
     text, final = f"Full training: {full['name']}, {results['epochs']} epochs", results["final_test"]
     if final:
         name, value = quality_of(metrics_of(final))
-        text += f", {name} {value:.4f} on {final['images']:,} images of split {final['split']}: final"
+        text += f", {measured_text(name, value, final['images'])} on {final['images']:,} images of split"
+        text += f" {final['split']}: final"
     return [
         f"trained model  {folder / 'model.keras'}",
         f"export it      rl_nas export --model={folder} --out=exported",

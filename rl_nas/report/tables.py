@@ -77,4 +77,19 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
 def measured_text(name: str, value: float, images: int) -> str:
     """A metric on images: its name and value; a fraction of few images with its 95% interval."""
-    return f"{name.replace('_', ' ')} " + (proportion_text(value, images) if name in PROPORTIONS else f"{value:.4f}")
+    return f"{name.replace('_', ' ')} {figure_text(name, value, images)}"
+
+
+def figure_text(name: str, value: float, images: int) -> str:
+    """The value of a metric on images; a fraction of few images with its 95% interval."""
+    return proportion_text(value, images) if name in PROPORTIONS else f"{value:.4f}"
+
+
+def held_out_text(images: int, split: str | None) -> str:
+    """The images that a search measured on, in words.
+
+    Args:
+        images: how many.
+        split: which they are; None: a part of the training split.
+    """
+    return f"{images:,} " + ("held-out images of the training split" if split is None else f"images of split {split}")

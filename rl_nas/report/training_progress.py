@@ -4,9 +4,10 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
+from rl_nas.metrics import HELD_OUT, PROPORTIONS
 from rl_nas.report.durations import Pace, about
 from rl_nas.report.live_line import LiveLine
-from rl_nas.report.tables import counted
+from rl_nas.report.tables import counted, measured_text
 
 _ENOUGH = 30.0
 """Seconds of train steps after which the time of the whole is forecast, within an epoch too."""
@@ -21,7 +22,9 @@ class TrainingProgress:
         line: its display, a context manager.
     """
 
-    def __init__(self, steps: int, epochs: int, batch: int, start: int = 0, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, steps: int, epochs: int, batch: int, start: int = 0, stream: TextIO | None = None, images: int = 0
+    ) -> None:
         """Starts at the training's first step.
 
         Args:
@@ -30,10 +33,11 @@ class TrainingProgress:
             batch: images of a train step.
             start: train steps that were done before.
             stream: where to show it; None: the standard error.
+            images: held out, that the network is measured on; 0: unknown.
         """
         self.total, self.done = steps, start
         self.line = LiveLine(self, stream)
-        self._epochs, self._batch, self._pace = epochs, batch, Pace(start)
+        self._epochs, self._batch, self._pace, self._images = epochs, batch, Pace(start), images
         self._last: float | None = None  # time of the last step, if nothing else came between
         self._timed_steps, self._timed_seconds = 0, 0.0
         self._figures: dict[str, float] = {}
@@ -71,11 +75,18 @@ class TrainingProgress:
             if self._timed_steps:  # only steps that follow another one: without tracing and measuring
                 seconds = self._timed_seconds / self._timed_steps
             words += [f"{self._batch / seconds:,.0f} images/s", self._pace.left(self.done, self.total)]
-        return words + [f"{name.replace('_', ' ')} {value:.4f}" for name, value in self._figures.items()]
+        return words + [self._figure(name, value) for name, value in self._figures.items()]
 
     def now(self) -> list[str]:
         """The train step."""
         return [f"step {self.done:,}/{self.total:,}"]
+
+    def _figure(self, name: str, value: float) -> str:
+        """A figure; a fraction of the held-out images with their number, and with its interval if they are few."""
+        metric = name.removeprefix(HELD_OUT)
+        if name == metric or metric not in PROPORTIONS or not self._images:
+            return f"{name.replace('_', ' ')} {value:.4f}"
+        return f"valid {measured_text(metric, value, self._images)} on {counted(self._images, 'image')}"
 
     def _foretell(self, seconds_each: float) -> None:
         """Tells once what the training takes, or the rest of one that is continued."""

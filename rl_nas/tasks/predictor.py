@@ -93,6 +93,10 @@ class Predictor:
             UsageError: the target cannot be read, or says what the network cannot.
         """
 
+    def cells(self, file: ImageFile) -> Mapping[str, str]:
+        """Further cells of an image's row in the table of predictions, by column: what is known of its target."""
+        return {}
+
     def figures(self) -> dict[str, float]:
         """The metrics over all that were measured; none: nothing was."""
         return {}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from rl_nas.child.data.annotation import Annotation
 from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.prepared_folder import INFO
 from rl_nas.child.data.settings import FOLDER, PREPARED, DataSettings
@@ -18,6 +19,11 @@ from rl_nas.tasks.catalog import TASKS, find_task, task_for
 from rl_nas.tasks.task import Task
 
 
+def tell_user(line: str) -> None:
+    """Prints a line that is no result."""
+    print(printable(line), file=sys.stderr, flush=True)
+
+
 class Opened(NamedTuple):
     """A data set and its task."""
 
@@ -25,9 +31,27 @@ class Opened(NamedTuple):
     source: ImageSource
 
 
-def tell_user(line: str) -> None:
-    """Prints a line that is no result."""
-    print(printable(line), file=sys.stderr, flush=True)
+class Unsplit(NamedTuple):
+    """A data set whose training split is not divided yet, and its task."""
+
+    task: Task
+    examples: Examples
+    annotation: Annotation
+
+    @property
+    def image_sizes(self) -> Mapping[tuple[int, int], int]:
+        """Height and width of images -> how many have them; none: they are not known."""
+        height, width = self.examples.features[self.annotation.image].shape[:2]
+        if height is None or width is None:
+            return self.examples.image_sizes
+        return {(height, width): sum(self.examples.sizes.values())}
+
+    def split(self, settings: DataSettings, tell: Callable[[str], None] = tell_user) -> Opened:
+        """Divides the training split; arguments and errors as of `open_source`."""
+        source = ImageSource(settings, self.examples, self.annotation)
+        for line in source.remarks:
+            tell(line)
+        return Opened(self.task, source)
 
 
 def open_source(
@@ -47,6 +71,16 @@ def open_source(
     Raises:
         UsageError: the data set is unknown, absent, not for the task, or too small for the settings.
     """
+    return open_examples(settings, task, flags, tell).split(settings, tell)
+
+
+def open_examples(
+    settings: DataSettings,
+    task: str | None = None,
+    flags: Mapping[str, Any] = MappingProxyType({}),
+    tell: Callable[[str], None] = tell_user,
+) -> Unsplit:
+    """Finds a data set as `open_source` does, with the same arguments and errors."""
     dataset, given = settings.required_dataset(), find_task(task) if task else None
     examples = _open_folder(dataset, given, flags, tell) if dataset.startswith(FOLDER) else open_tfds(settings)
     features, supervised = examples.features, examples.supervised
@@ -57,10 +91,9 @@ def open_source(
             f"--dataset={dataset} has features {', '.join(features)}; --task={chosen.name} finds no image with"
             " its targets among them"
         )
-    source = ImageSource(settings, examples, annotation)
-    for line in (*examples.remarks, *source.remarks):
+    for line in examples.remarks:
         tell(line)
-    return Opened(chosen, source)
+    return Unsplit(chosen, examples, annotation)
 
 
 def _open_folder(dataset: str, given: Task | None, flags: Mapping[str, Any], tell: Callable[[str], None]) -> Examples:
@@ -70,7 +103,8 @@ def _open_folder(dataset: str, given: Task | None, flags: Mapping[str, Any], tel
     """
     path = os.path.expanduser(dataset.removeprefix(FOLDER)).rstrip("/")
     if not tf.io.gfile.isdir(path):  # also in a bucket
-        raise UsageError(f"--dataset={dataset}: no folder {path}")
+        met = f"{path} is a file" if tf.io.gfile.exists(path) else f"no folder {path}"
+        raise UsageError(f"--dataset={dataset}: {met}; expected a folder of images")
     first, *others = TASKS.values()
     tasks = [*([given] if given else []), *others, first]
     for number, task in enumerate(tasks):

@@ -24,6 +24,7 @@ from rl_nas.tasks.catalog import TASK_SETTINGS, check_unread
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.settings import SearchRunSettings, SecondStageSettings, StrategySettings, TrainRunSettings
+from rl_nas.workflows.sizing import AutoSettings
 from rl_nas.workflows.trust import TrustSettings
 
 
@@ -92,6 +93,7 @@ class SearchConfig(Config):
     early_stop: EarlyStopSettings = field(default_factory=EarlyStopSettings)
     then: SecondStageSettings = field(default_factory=SecondStageSettings)
     data: DataSettings = field(default_factory=DataSettings)
+    auto: AutoSettings = field(default_factory=AutoSettings)
     parts: PartSettings = field(default_factory=PartSettings)
     features: FeatureCacheSettings = field(default_factory=FeatureCacheSettings)
     pretraining: PretrainSettings = field(default_factory=PretrainSettings)
@@ -123,6 +125,7 @@ class TrainConfig(Config):
     parts: PartSettings = field(default_factory=PartSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     data: DataSettings = field(default_factory=DataSettings)
+    auto: AutoSettings = field(default_factory=AutoSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     augmentation: AugmentSettings = field(default_factory=AugmentSettings)
     pipeline: InputPipelineSettings = field(default_factory=InputPipelineSettings)

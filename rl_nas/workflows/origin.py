@@ -21,23 +21,8 @@ from rl_nas.store.run_folder import RunFolder, SearchFolder, TrainingFolder
 from rl_nas.tasks.catalog import DATA_SETTINGS, TASK_SETTINGS
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.workflows.run_config import DATA, DATA_FORM, portable
+from rl_nas.workflows.sizing import UNITS, without_given
 from rl_nas.workflows.trust import check_recorded
-
-_UNITS: tuple[frozenset[str], ...] = tuple(
-    map(
-        frozenset,
-        (
-            ("valid_fraction", "valid_images", "valid_split"),
-            ("group_by", "group_size"),
-            ("backbone", "backbone_weights", "backbone_pixels"),
-            ("classes", "ignore_label", "label_map"),
-            ("loss", "focal_gamma"),
-            ("filters", "size", "target_params", "target_madds"),
-            ("cells", "size"),
-        ),
-    )
-)
-"""Flags of which one says what another would: where a call gives one, none of the others is taken from a run."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +139,8 @@ class Origin:
     def _merged(self, found: Mapping[str, Any], parsed: Parsed) -> Parsed:
         read = [name for name, value in found.items() if value != parsed.values[name]]
         check_recorded(self.config, parsed.given, self.folder.path, trust=parsed.values["trust"], read=read)
-        return replace(parsed, values={**parsed.values, **found})
+        values = {**parsed.values, **found}
+        return replace(parsed, values=without_given(values, found) if "auto" in values else values)
 
 
 def for_training(recorded: Mapping[str, Any], folder: SearchFolder | TrainingFolder, parsed: Parsed) -> dict[str, Any]:
@@ -189,7 +175,7 @@ def for_training(recorded: Mapping[str, Any], folder: SearchFolder | TrainingFol
 
 def _not_given(recorded: Mapping[str, Any], parsed: Parsed, names: Collection[str]) -> dict[str, Any]:
     """The recorded flags of these names that a call does not give, nor another that says the same."""
-    given = parsed.given.union(*(unit for unit in _UNITS if unit & parsed.given))
+    given = parsed.given.union(*(unit for unit in UNITS if unit & parsed.given))
     return {name: value for name, value in recorded.items() if name in names and name in parsed.values.keys() - given}
 
 

@@ -47,6 +47,7 @@ class PredictionFolder:
         values: Mapping[str, Any],
         metrics: Mapping[str, float],
         documents: Mapping[str, str] = MappingProxyType({}),
+        cells: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
         *,
         as_json: bool,
     ) -> None:
@@ -56,10 +57,11 @@ class PredictionFolder:
             values: JSON values by image.
             metrics: by name.
             documents: further files, content by name.
+            cells: further ones of the table, by image and column.
             as_json: not as a table.
         """
         name = f"{PREDICTIONS}.json" if as_json else f"{PREDICTIONS}.csv"
-        text = json.dumps(values, indent=2) + "\n" if as_json else table(values)
+        text = json.dumps(values, indent=2) + "\n" if as_json else table(values, cells)
         contents = {name: text, **documents}
         if metrics:
             contents[METRICS] = json.dumps(metrics, indent=2) + "\n"
@@ -68,16 +70,19 @@ class PredictionFolder:
                 (self._path / file).write_text(content, encoding="utf-8")
 
 
-def table(values: Mapping[str, Any]) -> str:
+def table(values: Mapping[str, Any], cells: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> str:
     """JSON values as CSV with a row for each image; columns of nested values have paths as names, such as `1/class`.
+
+    Further cells, by image and column, stand before them.
 
     Names of files and classes are a stranger's: they are no formulas.
     """
-    found = ({"image": image, **flattened(value)} for image, value in values.items())
+    found = ({"image": image, **cells.get(image, {}), **flattened(value)} for image, value in values.items())
     rows = [
         {csv_cell(name): csv_cell(one) if isinstance(one, str) else one for name, one in row.items()} for row in found
     ]
-    columns = dict.fromkeys(name for row in rows for name in row)
+    first = ("image", *(csv_cell(name) for one in cells.values() for name in one))
+    columns = dict.fromkeys((*first, *(name for row in rows for name in row)))
     file = io.StringIO()
     writer = csv.DictWriter(file, list(columns), lineterminator="\n")
     writer.writeheader()

@@ -29,13 +29,13 @@ from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.tasks.catalog import TASK_SETTINGS
-from rl_nas.tasks.sources import Opened, open_source, tell_user
+from rl_nas.tasks.sources import Opened, Unsplit, open_examples, tell_user
 from rl_nas.trial import Trial, child_seed
 from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.planned_networks import plan_networks
-from rl_nas.workflows.run_data import described, read_images
+from rl_nas.workflows.run_data import described, read_images, sized
 from rl_nas.workflows.space import any_genotype, search_space
 from rl_nas.workflows.trust import TrustSettings
 
@@ -91,7 +91,9 @@ class ProxyTraining:
     def _search(self, store: TrialStore) -> None:
         run, way, space = self._run, self._way, self._space
         with image_cache(self._data, self._folder.images, tell_user), self._children.executor(way) as executor:
-            progress = SearchProgress(run.trials, store.trials(), activity=executor)
+            progress = SearchProgress(
+                run.trials, store.trials(), activity=executor, images=len(self._data.valid_images)
+            )
             with progress.line:
                 search(
                     RandomSearch(space, run.seed),  # the same networks for all
@@ -131,17 +133,39 @@ def scored(scores: Sequence[str], config: SearchConfig, folder: SearchFolder) ->
         yield Proxy(name, tuple(values), (time.monotonic() - started) / len(values))
 
 
-def _opened(config: SearchConfig) -> Opened:
+def sized_by_data(config: SearchConfig) -> SearchConfig:
+    """The config with the flags that follow the data, which are told.
+
+    Raises:
+        UsageError: the data cannot be opened.
+    """
+    return sized(config, _examples(config), tell_user)
+
+
+def _examples(config: SearchConfig) -> Unsplit:
+    return _open(config.data.dataset, config.data.data_dir, config.task.task, _of_task(config))
+
+
+def _of_task(config: SearchConfig) -> tuple[tuple[str, Any], ...]:
     groups: tuple[type[Settings], ...] = (TrustSettings, *TASK_SETTINGS)
-    of_task = tuple(sorted((name, config.flags()[name]) for group in groups for name in group().flags()))
-    return _open(config.data, config.task.task, of_task)
+    return tuple(sorted((name, config.flags()[name]) for group in groups for name in group().flags()))
 
 
 @cache
-def _open(settings: DataSettings, task: str | None, flags: tuple[tuple[str, Any], ...]) -> Opened:
+def _open(dataset: str | None, data_dir: str | None, task: str | None, flags: tuple[tuple[str, Any], ...]) -> Unsplit:
     """A data set, opened once for all ways that use it."""
-    with working(f"data: opening {settings.dataset}"):
-        opened = open_source(settings, task, dict(flags))
+    with working(f"data: opening {dataset}"):
+        return open_examples(DataSettings(dataset=dataset, data_dir=data_dir), task, dict(flags))
+
+
+def _opened(config: SearchConfig) -> Opened:
+    return _split(config.data, config.task.task, _of_task(config))
+
+
+@cache
+def _split(settings: DataSettings, task: str | None, flags: tuple[tuple[str, Any], ...]) -> Opened:
+    """A data set, divided once for all ways that divide it so."""
+    opened = _open(settings.dataset, settings.data_dir, task, flags).split(settings)
     tell_user(described(opened.source, opened.task))
     return opened
 

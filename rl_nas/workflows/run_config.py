@@ -17,14 +17,16 @@ from rl_nas.networks.settings import NetworkSettings, unread_settings
 from rl_nas.renamed import BEFORE, REPEATS
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
-from rl_nas.store.json_files import OTHERS
+from rl_nas.store.json_files import OTHERS, check_form
 from rl_nas.workflows.trust import DATASETS, FILES, FOLDERS, OF_THE_CALL, RECIPES, check_recorded, signed
 
 DATA = "data"
 """Name of the fingerprint of a run's data in its config; those of earlier versions have none."""
 _SPLIT = {"examples": int, "listing": str, "sample": str}
 DATA_FORM = {"classes": [str], "splits": {OTHERS: _SPLIT}}
-"""Its form; `image`, height, width and channels, is absent in those of earlier versions, too."""
+"""Its form; `image`, height, width and channels, and `HELD_OUT` are absent in those of earlier versions, too."""
+HELD_OUT = "held_out"
+"""Name of the number of held-out images beside the fingerprint."""
 
 _PACKAGES = ("rl_nas", "tensorflow", "keras", "numpy", "tensorflow-datasets")
 
@@ -42,6 +44,20 @@ def config(flags: Mapping[str, Any], data: Mapping[str, Any] | None = None) -> d
         "command": sys.argv,
     }
     return signed(written)
+
+
+def held_out(config: Mapping[str, Any], path: Path) -> int:
+    """The number of images that the children of a run were measured on; 0: it is of a version that did not record it.
+
+    Args:
+        config: content of the run's config.json.
+        path: of that file.
+    """
+    data: Mapping[str, Any] = config.get(DATA, {})
+    check_form(data, {}, path)
+    images: int = data.get(HELD_OUT, 0)
+    check_form(images, int, path)
+    return max(0, images)
 
 
 def repeating_flagfile(flags: Mapping[str, Any], command: str) -> str:

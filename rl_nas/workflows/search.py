@@ -28,7 +28,7 @@ from rl_nas.report.health_log import HealthLog
 from rl_nas.report.heartbeat import QUIET, working
 from rl_nas.report.picture import draw_genotype
 from rl_nas.report.search_summary import SearchResult
-from rl_nas.report.tables import counted
+from rl_nas.report.tables import counted, measured_text
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.store.best_child import BestChild
 from rl_nas.store.files import storage_errors, write_atomically
@@ -38,7 +38,7 @@ from rl_nas.store.run_time import RunTime
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.catalog import find_strategy
 from rl_nas.strategies.failures import FAILURE_RULES
-from rl_nas.tasks.sources import open_source, tell_user
+from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Job, Trial, child_seed
 from rl_nas.workflows.child_setup import set_up
 from rl_nas.workflows.children import Children
@@ -50,7 +50,7 @@ from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.planned_networks import plan_networks
 from rl_nas.workflows.pretraining import check_pretraining
 from rl_nas.workflows.run_config import without_unread
-from rl_nas.workflows.run_data import checked_data, described, read_images
+from rl_nas.workflows.run_data import checked_data, described, open_data, read_images
 from rl_nas.workflows.search_progress import SearchWatcher, search_progress
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.space import any_genotype, search_space
@@ -107,7 +107,7 @@ class SearchRun:
         self._reward = make_reward(config.reward)
         genotype = any_genotype(self.space)
         with working(f"data: opening {config.data.dataset}"):
-            opened = open_source(config.data, config.task.task, config.flags())
+            config, opened = open_data(config)
             self.data = checked_data(opened.source, folder, resumed=resumed)
         self.task, self.source = (task := opened.task), (source := opened.source)
         config.check_task(task)
@@ -171,7 +171,7 @@ class SearchRun:
         pretraining, folder = self.setup.pretraining, self.folder
         kept = image_cache(pretraining.images, folder.pretraining_images, tell_user) if pretraining else nullcontext()
         with image_cache(self.images, folder.images, tell_user), kept, self.children.executor(config) as executor:
-            progress = search_progress(config, trials, recorded, executor, self._time)
+            progress = search_progress(config, trials, recorded, executor, self._time, len(self.images.valid_images))
             timed = self._time.kept(lambda: executor.began is not None)
             with timed, progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
                 log.restore(recorded)
@@ -220,8 +220,9 @@ class SearchRun:
         if best is None or best.measurement is None:
             raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
         genotype, measured = self.space.decode(best.architecture), best.measurement
-        on = f"{len(self.images.valid_images):,} held-out images"
-        title = f"trial {best.index}, {measured.quality_name} {measured.quality:.4f} on {on}"
+        images = len(self.images.valid_images)
+        figure = measured_text(measured.quality_name, measured.quality, images)
+        title = f"trial {best.index}, {figure} on {images:,} held-out images"
         with working("still writing the files of the best child"), storage_errors(self.folder.best):
             draw_genotype(genotype, self.folder.best / "cell.png", title=title)
             agreement = self._export(best, title)

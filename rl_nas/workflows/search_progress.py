@@ -16,7 +16,7 @@ from rl_nas.workflows.settings import MOST_TRIALS
 
 
 def search_progress(
-    config: SearchConfig, trials: int, recorded: Sequence[Trial], executor: ChildExecutor, time: RunTime
+    config: SearchConfig, trials: int, recorded: Sequence[Trial], executor: ChildExecutor, time: RunTime, images: int
 ) -> SearchProgress:
     """The progress of a search.
 
@@ -26,11 +26,12 @@ def search_progress(
         recorded: those of earlier parts of the run.
         executor: of the children.
         time: of the run.
+        images: that each child is measured on.
     """
     hours = None if config.run.max_hours is None else Hours(config.run.max_hours, time)
     batch = config.run.update_every if config.early_stop.rule == "halving" else 1
     total = None if trials == MOST_TRIALS else trials
-    return SearchProgress(total, recorded, activity=executor, hours=hours, batch=batch)
+    return SearchProgress(total, recorded, activity=executor, hours=hours, batch=batch, images=images)
 
 
 class SearchWatcher(Watcher):

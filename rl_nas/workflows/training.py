@@ -85,7 +85,8 @@ class TrainingRun:
             self._checkpoints.restore(tell_user)
         if self._setup.pretraining is not None and not trainer.step:
             trainer.load(self._setup.pretraining(self._setup.genotype).weights)
-        self._progress = TrainingProgress(trainer.steps, epochs, trainer.batch, trainer.step)
+        held_out = self._pipeline.size("valid")
+        self._progress = TrainingProgress(trainer.steps, epochs, trainer.batch, trainer.step, images=held_out)
         shown = self._progress.line if self.first else contextlib.nullcontext()
         log = TrainingLog(self._written.history, self._written.tensorboard, trainer.epoch)
         with self._source.decoding_errors(), log, shown:

@@ -16,6 +16,7 @@ from rl_nas.metrics import quality_of
 from rl_nas.networks.features import FeatureMaps
 from rl_nas.networks.genotypes import to_json
 from rl_nas.networks.network import size_notation
+from rl_nas.report.tables import measured_text
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.workflows.examples import batch_size, examined, write_examples
 from rl_nas.workflows.training_setup import TrainingSetup
@@ -76,8 +77,7 @@ def write_training_examples(setup: TrainingSetup, serving: Serving, valid: Measu
         folder: of the training.
     """
     source, pipeline, name = setup.source, setup.pipeline, setup.config.run.genotype or "network"
-    quality = quality_of(valid.metrics)
-    figure = f"{quality.name.replace('_', ' ')} {quality.value:.4f}"
+    figure = measured_text(*quality_of(valid.metrics), valid.images)
     count, size = examined(valid.images), min(valid.images, batch_size(source.shape))
     measured = pipeline.measured("valid", size).as_numpy_iterator()
     batches = (

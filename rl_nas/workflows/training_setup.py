@@ -29,7 +29,7 @@ from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
-from rl_nas.tasks.sources import open_source, tell_user
+from rl_nas.tasks.sources import tell_user
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.auxiliary import with_fitting_auxiliary
 from rl_nas.workflows.backbone import load_backbone
@@ -37,6 +37,7 @@ from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.networks import NamedBackbone, make_networks
 from rl_nas.workflows.pretraining import check_pretraining, make_pretraining
 from rl_nas.workflows.run_config import without_unread
+from rl_nas.workflows.run_data import open_data
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def set_up_training(config: TrainConfig, genotype: Genotype, asked: Collection[s
     settings = config.run
     if config.start.init is not None:
         _check_same_genotype(config.start.init, genotype)
-    task, source = open_source(config.data, config.task.task, config.flags())
+    config, (task, source) = open_data(config)
     config.check_task(task)
     if config.pipeline.mixup:
         task.require("mixup", f"--mixup={config.pipeline.mixup:g}")

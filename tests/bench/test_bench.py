@@ -188,9 +188,11 @@ def test_without_flags_it_uses_a_table_that_comes_with_rl_nas(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["--strategies=local_search,random", "--runs=3", "--json"]) == DONE
-    rows = json.loads(capsys.readouterr().out)
-    assert [row["evaluations"] for row in rows[:3]] == [20, 50, 100]
+    assert main(["--strategies=local_search,random", "--json"]) == DONE
+    output, errors = capsys.readouterr()
+    rows = json.loads(output)
+    assert [row["evaluations"] for row in rows] == [20, 50] * 2
+    assert "valid  random: 50 runs in " in errors
     assert {(row["table"], row["reward_column"], row["report_column"]) for row in rows} == {("digits", "valid", "test")}
 
 
@@ -209,6 +211,14 @@ def test_a_strategy_has_its_color_in_every_plot() -> None:
     assert len(set(colors.values())) == len(STRATEGIES)
     for line in part.get_lines()[:2]:
         assert line.get_color() == colors[line.get_label()]
+
+
+def test_evaluations_are_plain_numbers() -> None:
+    figure = bench_figure([compared("test")])
+    figure.canvas.draw()
+    texts = [label.get_text() for label in figure.axes[1].get_xticklabels(which="both") if label.get_text()]
+    assert {"10", "20"} <= set(texts)
+    assert all(text.replace(",", "").isdecimal() for text in texts)
 
 
 def test_nothing_is_shown_twice_where_nothing_else_is_reported() -> None:

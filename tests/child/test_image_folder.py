@@ -45,8 +45,16 @@ def test_a_wrong_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
     layouts = (
         r"in no known layout; expected one of: detection: .* segmentation: images/NAME.* classification: CLASS/NAME"
     )
+    (tmp_path / "nothing").mkdir()
     with pytest.raises(UsageError, match=layouts):
+        image_data(DataSettings(dataset=f"folder:{tmp_path / 'nothing'}", image_size=4))
+    too_low = (
+        r"has images, such as 0\.png, and no folder of a class; expected CLASS/NAME\.jpg: give the folder above it"
+    )
+    with pytest.raises(UsageError, match=too_low):
         image_data(DataSettings(dataset=f"folder:{folder / 'train/cat'}", image_size=4))
+    with pytest.raises(UsageError, match=r"cat/0\.png is a file; expected a folder of images"):
+        image_data(DataSettings(dataset=f"folder:{folder / 'train/cat/0.png'}", image_size=4))
     with pytest.raises(UsageError, match="no folder /nowhere"):
         image_data(DataSettings(dataset="folder:/nowhere", image_size=4))
     broken = folder / "train" / "dog" / "7.png"

@@ -13,6 +13,7 @@ from searches import rows
 
 import rl_nas
 from rl_nas.__main__ import main
+from rl_nas.statistics import proportion_text
 
 LEFT_OUT = "the auxiliary head pools 5x5 pixels, but gets 4x4: it is left out"
 pytestmark = pytest.mark.slow
@@ -108,7 +109,8 @@ def test_any_trial_is_described(
         assert main(["describe", *words]) == 0
         first, measured, *_ = capsys.readouterr().out.splitlines()
         assert first == f"trial {row['number']} of {folder}: ok, reward {row['reward']:.4f}"
-        assert measured.startswith(f"  measured: accuracy {row['quality']:.4f}, loss ")
+        assert measured.startswith(f"  measured: accuracy {proportion_text(row['quality'], 300)}, loss ")
+        assert measured.endswith(" on 300 held-out images")
     assert described(capsys, f"--run_dir={folder}")[0]["trial"]["index"] == best["number"]
 
 

@@ -52,6 +52,42 @@ def test_a_training_takes_the_validation_split_and_gives_no_final_number(tmp_pat
 
 
 @pytest.mark.long
+def test_what_follows_the_data_is_told_and_recorded(tmp_path: Path) -> None:
+    photos(tmp_path / "photos")
+    auto = ("--auto=image_size,valid_fraction,test_fraction,epochs,batch_size,reductions", "--update_every=1")
+    words = ("search", "--dataset=./photos", *auto, *SEARCH, "--run_dir=run")
+    done = run(*words, "--trials=1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = {"image_size": "8x8", "valid_fraction": 0.25, "test_fraction": 0.25, "batch_size": 8, "reductions": 1}
+    told = " ".join(f"--{name}={value}" for name, value in found.items())
+    assert f"--auto, by the data: {told}" in done.stderr.splitlines()
+    recorded = flags(tmp_path / "run")
+    assert recorded.items() >= {**found, "epochs": 1, "auto": None}.items()
+    assert "--auto" not in (tmp_path / "run/flags.cfg").read_text()
+    # The same flags again, though the data would be found to be of another size.
+    done = run("search", "--resume", *auto, "--trials=2", "--run_dir=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "--auto, by the data" not in done.stderr
+    assert flags(tmp_path / "run").items() >= {**found, "auto": None}.items()
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert [change["flag"] for change in config["changes"]] == ["trials"]
+    assert config["data"]["held_out"] == 6
+
+
+@pytest.mark.long
+def test_proxies_follow_the_data_as_the_full_training_does(tmp_path: Path) -> None:
+    photos(tmp_path / "photos")
+    words = ("--dataset=./photos", "--blocks=1", "--filters=2", "--trials=3", "--workers=1", "--scores=none")
+    ways = ("--auto=epochs,batch_size,reductions", "--epochs=1", "--proxies=train_images=8", "--run_dir=run")
+    done = run("proxy", *words, *ways, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("--auto, ")] == [
+        "--auto, by the data: --batch_size=8 --reductions=1"
+    ]
+    assert flags(tmp_path / "run").items() >= {"batch_size": 8, "reductions": 1, "epochs": 1, "auto": None}.items()
+
+
+@pytest.mark.long
 def test_a_search_records_that_classes_gave_the_same_fraction(tmp_path: Path) -> None:
     folder = photos(tmp_path / "photos")
     (folder / "dog/link.png").symlink_to(photos(tmp_path / "elsewhere") / "dog/0.png")

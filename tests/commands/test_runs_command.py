@@ -31,10 +31,14 @@ def test_no_text_is_a_formula_or_steers_a_terminal(tmp_path: Path, capsys: pytes
         assert capsys.readouterr().out.replace("\n", "").isprintable()
 
 
-def recorded(folder: Path, rewards: Sequence[float | None], **flags: Any) -> Path:
+def recorded(folder: Path, rewards: Sequence[float | None], data: Any = None, **flags: Any) -> Path:
     """A search whose trials have these rewards; None: it failed."""
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"flags": {"dataset": "digits", "run_dir": str(folder), **flags}}))
+    config = {
+        "flags": {"dataset": "digits", "run_dir": str(folder), **flags},
+        **({} if data is None else {"data": data}),
+    }
+    (folder / "config.json").write_text(json.dumps(config))
     with TrialStore(folder / "trials.sqlite") as store:
         for index, reward in enumerate(rewards):
             if reward is None:
@@ -60,9 +64,9 @@ class TestSeveralRuns:
         head, second, first, _, differ, seed = capsys.readouterr().out.splitlines()
         assert head.split() == [*COLUMNS]
         assert first.split() == [
-            *(str(runs / "a"), "3", "1", "1", "0.7500", "accuracy", "0.7500", "1001", "random", "digits")
+            *(str(runs / "a"), "3", "1", "1", "0.7500", "accuracy", "0.7500", "-", "1001", "random", "digits")
         ]
-        assert second.split() == [str(runs / "b"), "1", "1", *["-"] * 5, "controller", "digits"]
+        assert second.split() == [str(runs / "b"), "1", "1", *["-"] * 6, "controller", "digits"]
         assert (differ, seed) == ("They differ in:", "  --seed: 1 | 0")
 
     def test_a_folder_of_runs(self, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,6 +99,34 @@ class TestSeveralRuns:
         assert main(["runs", *words]) == 2
         *_, error = capsys.readouterr().err.splitlines()
         assert error.startswith(f"rl_nas runs: {message}")
+
+
+def test_accuracies_say_on_how_many_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = recorded(tmp_path / "few", [0.5, 0.75], {"held_out": 40}, valid_split=None)
+    split = recorded(tmp_path / "split", [0.5], {"held_out": 2000}, valid_split="val")
+    assert main(["runs", str(few)]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    told = "accuracy 0.7500 (95%: 0.5981 to 0.8581)"
+    assert last == f"Measured on 40 held-out images of the training split; the best: trial 1, {told}"
+    assert main(["runs", str(split)]) == 0
+    assert "\nMeasured on 2,000 images of split val; the best: trial 0, accuracy 0.5000\n" in capsys.readouterr().out
+    assert main(["runs", str(few), str(split)]) == 0
+    _, first, second, *_ = capsys.readouterr().out.splitlines()
+    assert "accuracy  0.7500 (95%: 0.5981 to 0.8581)      40 " in first
+    assert second.split()[5:8] == ["accuracy", "0.5000", "2000"]
+    whole = recorded(tmp_path / "whole", [1.0])
+    main(["runs", str(few), str(whole)])
+    assert " 1.0000  accuracy  1.0000 " in capsys.readouterr().out
+    main(["runs", str(few), str(split), "--json"])
+    assert [one["images"] for one in json.loads(capsys.readouterr().out)] == [40, 2000]
+
+
+@pytest.mark.parametrize("data", [[], {"held_out": "many"}, {"held_out": True}, {"held_out": 1.5}])
+def test_what_a_stranger_says_of_the_images_is_checked(
+    data: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["runs", str(recorded(tmp_path / "run", [0.5], data))]) == 2
+    assert capsys.readouterr().err.startswith(f"rl_nas runs: {tmp_path}/run/config.json: it is ")
 
 
 def test_a_damaged_store_is_one_line_and_a_lost_reward_is_listed(

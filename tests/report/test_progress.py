@@ -124,6 +124,33 @@ def test_the_metric_of_the_task_is_named(reward: float, words: str) -> None:
     assert words in "  ".join(progress.words())
 
 
+def test_accuracies_say_on_how_many_images_and_of_few_how_certain_they_are() -> None:
+    trials = [
+        Trial(index, (0,), TrialState.OK, accuracy, Measurement.of({"accuracy": accuracy}))
+        for index, accuracy in enumerate((0.9, 0.8))
+    ]
+    few, many = (SearchProgress(3, trials, images=images).words() for images in (40, 5000))
+    assert few[2:5] == [
+        "last accuracy 0.8000 (95%: 0.6524 to 0.8950)",
+        "best 0.9000 (95%: 0.7695 to 0.9604)",
+        "on 40 images",
+    ]
+    assert many[2:5] == ["last accuracy 0.8000", "best 0.9000", "on 5,000 images"]
+    cubed = Trial(0, (0,), TrialState.OK, 0.729, Measurement.of({"accuracy": 0.9}))
+    words = SearchProgress(3, [cubed], images=40).words()
+    assert words[2:4] == ["last 0.7290 (accuracy 0.9000 (95%: 0.7695 to 0.9604))", "best 0.7290"]
+
+
+def test_a_training_says_on_how_many_held_out_images() -> None:
+    progress = TrainingProgress(steps=4, epochs=2, batch=5, images=40)
+    progress.epoch({"accuracy": 0.95, "valid_accuracy": 0.9, "valid_loss": 0.5})
+    assert progress.words()[-3:] == [
+        "accuracy 0.9500",
+        "valid accuracy 0.9000 (95%: 0.7695 to 0.9604) on 40 images",
+        "valid loss 0.5000",
+    ]
+
+
 def test_a_line_for_each_epoch_of_shared_weights(time: list[float]) -> None:
     shown = io.StringIO()
     progress = OneShotProgress(10, start=4, stream=shown)

@@ -41,15 +41,18 @@ def test_the_best_stands_first_and_test_images_do_not_choose() -> None:
     assert "7 epochs of 1,000 images, 2 seeds each" in lines[0]
     names = [line.split()[0] for line in lines[2:7]]
     assert names == ["trial1", "trial4", "trial2", "random0", "random1"]
-    assert lines[2].split()[1:7] == ["0.6000", "0.9100", "±", "0.0141", "0.9000", "±"]
+    assert lines[2].split()[1:5] == ["0.6000", "0.9100", "±", "0.0141"]
     assert lines[6] == "random1  failed"
+    assert " 0.9100 ± 0.0141 (95%: 0.8817 to 0.9321)  0.9000 ± " in lines[2]
+    assert lines[7] == "held out: 500 images; test: 500 images of split test; proxy: the reward in the search"
     text = "\n".join(lines)
     assert "mean of the 3 found cells: 0.8100 ± 0.1000 on the held-out images" in text
     assert "mean of the 1 random cells: 0.6000 on the held-out images" in text
     assert "rank correlation (Spearman) of proxy and longer training: 0.50 over 3 cells" in text
     assert "trained model  runs/a/then/trial1/full/model.keras" in lines
     assert "export it      rl_nas export --model=runs/a/then/trial1/full --out=exported" in lines
-    assert lines[-1] == "Full training: trial1, 99 epochs, accuracy 0.9400 on 500 images of split test: final"
+    figure = "accuracy 0.9400 (95%: 0.9156 to 0.9577) on 500 images of split test"
+    assert lines[-1] == f"Full training: trial1, 99 epochs, {figure}: final"
 
 
 def test_columns_keep_their_places_if_a_quality_is_negative() -> None:

@@ -64,6 +64,13 @@ def test_a_training_takes_data_splits_and_task() -> None:
     assert "--valid_images=30" in line.split(", ")
 
 
+def test_what_the_run_tells_does_not_follow_the_data() -> None:
+    origin = started(*PHOTOS, "--valid_fraction=0.25")
+    auto = "--auto=image_size,valid_fraction,test_fraction,epochs"
+    assert trained(origin, auto)[0]["auto"] == "epochs"
+    assert trained(origin, auto, "--dataset=folder:others")[0]["auto"] == auto.removeprefix("--auto=")
+
+
 def test_normalization_is_that_of_a_training() -> None:
     origin = started("--genotype=NASNet-A", "--dataset=digits", "--normalization=unit", command=TRAIN)
     assert trained(origin)[0] == {"dataset": "digits", "normalization": "unit"}

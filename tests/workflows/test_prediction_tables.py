@@ -11,5 +11,8 @@ def test_no_name_is_a_formula_or_steers_a_terminal() -> None:
     assert head == ["image", "1/class", "1/probability"]
     assert first == ["'=HYPERLINK(1).png", "'@SUM(1)", "-0.5"]
     assert second == ["a.png", r"\x1b[2J", ""]
+    cells = {"b.png": {"true_class": "@SUM(1)"}}
+    head, first, second = csv.reader(table({"a.png": {"x": 1}, "b.png": {"x": 2}}, cells).splitlines())
+    assert (head, first, second) == (["image", "true_class", "x"], ["a.png", "", "1"], ["b.png", "'@SUM(1)", "2"])
     (head, _) = csv.reader(table({"a.png": {"+1": 1}}).splitlines())
     assert head == ["image", "'+1"]

@@ -1,16 +1,20 @@
-"""Which examples are trained on, held out for the reward, and left for the final test."""
+"""Which examples are trained on, held out for the reward, and left for the final test. No TensorFlow."""
+
+from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.strata import Strata
 from rl_nas.errors import UsageError
+
+if TYPE_CHECKING:
+    from rl_nas.child.data.examples import Examples
 
 UNUSED, TRAIN, VALID, TEST = 0, 1, 2, 3
 """Roles of examples."""
@@ -47,6 +51,16 @@ def takes_from_train(settings: DataSettings) -> bool:
     return held_out or settings.test_fraction is not None or settings.train_images is not None
 
 
+def wanted(settings: DataSettings, total: int) -> tuple[int, int]:
+    """How many of the examples of the training split are to be held out for the reward, and left for the final test."""
+    test = 0 if settings.test_fraction is None else max(1, round(settings.test_fraction * total))
+    if settings.valid_split is not None:
+        return 0, test
+    if settings.valid_images is not None:
+        return settings.valid_images, test
+    return max(1, round(settings.valid_fraction * total)), test
+
+
 def assign_roles(examples: Examples, settings: DataSettings, labels: np.ndarray | None = None) -> Roles:
     """Gives every example of the training split a role; a function of the settings, `split_seed` among them.
 
@@ -68,8 +82,7 @@ def assign_roles(examples: Examples, settings: DataSettings, labels: np.ndarray 
     rng = np.random.default_rng(settings.split_seed)
     order = rng.permutation(total if groups is None else int(groups.max()) + 1)
     units = _Units(order, groups, rng) if labels is None else Strata(order, labels)
-    wanted_test = 0 if settings.test_fraction is None else max(1, round(settings.test_fraction * total))
-    wanted_valid = _held_out(settings, total)
+    wanted_valid, wanted_test = wanted(settings, total)
     test = units.take(wanted_test, last=True)
     valid = units.take(wanted_valid)
     left = len(units.examples(units.left))
@@ -197,15 +210,6 @@ def _check_splits(examples: Examples, settings: DataSettings) -> None:
         raise UsageError(f"--valid_split={valid}: {name} has splits {splits}; expected one of them, not train")
     if settings.test_fraction is not None and sizes.get("test"):
         raise UsageError(f"--test_fraction={settings.test_fraction:g}, but {name} has a test split; leave it out")
-
-
-def _held_out(settings: DataSettings, total: int) -> int:
-    """Number of examples of the training split to hold out for the reward."""
-    if settings.valid_split is not None:
-        return 0
-    if settings.valid_images is not None:
-        return settings.valid_images
-    return max(1, round(settings.valid_fraction * total))
 
 
 def _groups(examples: Examples, settings: DataSettings, total: int) -> np.ndarray | None:

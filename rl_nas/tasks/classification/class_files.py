@@ -75,6 +75,7 @@ def list_classes(path: str) -> ClassFiles | None:
         names = sorted(name for name, files in listed[TRAIN].items() if files)
         if splits is None and len(names) < 2:
             _check_not_too_high(path, names)
+            _check_not_too_low(path, names)
             return None
     except OSError as error:
         raise UsageError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
@@ -165,6 +166,20 @@ def _check_not_too_high(path: str, names: Sequence[str]) -> None:
         raise UsageError(
             f"--dataset=folder:{path} has one folder with images, {names[0]}; give --dataset=folder:{path}/{names[0]}"
         )
+
+
+def _check_not_too_low(path: str, names: Sequence[str]) -> None:
+    """Raises `UsageError` if there are images, but in no folder."""
+    images = [] if names else [one.name for one in _entries(path) if _is_loose_image(one)]
+    if images:
+        raise UsageError(
+            f"--dataset=folder:{path} has images, such as {images[0]}, and no folder of a class; expected"
+            " CLASS/NAME.jpg: give the folder above it, or move the images of each class into a folder"
+        )
+
+
+def _is_loose_image(entry: _Entry) -> bool:
+    return not entry.is_folder and not is_hidden(entry.name) and entry.name.lower().endswith(IMAGE_TYPES)
 
 
 def _known(path: str, names: Collection[str], listed: dict[str, _Classes]) -> tuple[dict[str, _Classes], list[str]]:

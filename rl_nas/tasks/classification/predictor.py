@@ -1,7 +1,7 @@
 """Classification in `rl_nas predict`: accuracy on images in folders of classes."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import ClassVar, NamedTuple
 
@@ -52,6 +52,11 @@ class ClassPredictor(Predictor):
             split = self._split_of[file.path]
             self._images[split] += 1
             self._hits[split] += int(outputs["probabilities"].argmax() == self._number[file.target.name])
+
+    @override
+    def cells(self, file: ImageFile) -> Mapping[str, str]:
+        """The true class, if it is known."""
+        return {} if file.target is None else {"true_class": file.target.name}
 
     @override
     def figures(self) -> dict[str, float]:
