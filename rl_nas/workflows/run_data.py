@@ -15,7 +15,7 @@ from rl_nas.workflows.run_config import DATA, DATA_FORM
 
 
 def checked_data(source: ImageSource, folder: RunFolder, *, resumed: bool) -> dict[str, Any]:
-    """The fingerprint of a run's data, and the shape of their images.
+    """The fingerprint of a run's data, the shape of their images, and how many are trained and measured on.
 
     Args:
         source: the data.
@@ -25,7 +25,8 @@ def checked_data(source: ImageSource, folder: RunFolder, *, resumed: bool) -> di
     Raises:
         UsageError: they are others.
     """
-    found = {**source.fingerprint(), "image": list(source.shape)}
+    images = {part: source.images(part) for part in ("train", "valid")}
+    found = {**source.fingerprint(), "image": list(source.shape), "images": images}
     recorded = folder.read_config().get(DATA) if resumed else None
     if recorded is not None:
         check_form(recorded, DATA_FORM, folder.config)

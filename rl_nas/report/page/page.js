@@ -1,0 +1,194 @@
+/* Fills the page from the data that it holds: charts by Bokeh, the table of trials by Tabulator. */
+"use strict";
+(() => {
+  const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7f7f7f"];
+  const PALE = 0.06;
+  const sources = [];
+  let data, table, picked = null;
+
+  const element = (name, text, className) => {
+    const made = document.createElement(name);
+    if (text !== undefined) made.textContent = text;
+    if (className) made.className = className;
+    return made;
+  };
+
+  async function unpacked() {
+    const text = atob(document.getElementById("data").textContent);
+    const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).json();
+  }
+
+  /* Charts. */
+  async function draw() {
+    const { columns, runs } = data;
+    const count = columns.trial.length;
+    const numbers = (values) => Float64Array.from(values, (value) => (value === null ? NaN : value));
+    const points = {
+      place: Int32Array.from({ length: count }, (_, place) => place),
+      trial: Int32Array.from(columns.trial),
+      color: columns.run.map((run) => COLORS[run % COLORS.length]),
+      alpha: new Float64Array(count).fill(0.75),
+      run: columns.run.map((run) => runs[run].name),
+    };
+    for (const name of ["reward", "quality", "parameters", "madds", "latency"]) points[name] = numbers(columns[name]);
+    for (const [name, item] of Object.entries(data.charts)) {
+      const views = await Bokeh.embed.embed_item(item, `chart-${name}`);
+      const view = views.roots ? views.roots[0] : views;
+      const source = view.model.document.get_model_by_name("trials");
+      if (source === null) continue;
+      source.data = { ...points };
+      source.selected.properties.indices.change.connect(() => {
+        if (source.selected.indices.length) show(source.selected.indices[0]);
+      });
+      sources.push(source);
+    }
+  }
+
+  function mark(places) {
+    const kept = new Set(places);
+    const all = kept.size === data.columns.trial.length;
+    for (const source of sources) {
+      const alpha = Float64Array.from(source.data.alpha, (_, place) => (all || kept.has(place) ? 0.75 : PALE));
+      source.data = { ...source.data, alpha };
+    }
+  }
+
+  /* The table. */
+  const short = (digits) => (cell) => {
+    const value = cell.getValue();
+    return value === null || value === undefined ? "" : value.toFixed(digits);
+  };
+  const grouped = (cell) => {
+    const value = cell.getValue();
+    return value === null || value === undefined ? "" : value.toLocaleString("en");
+  };
+  const scientific = (cell) => (cell.getValue() === null ? "" : cell.getValue().toExponential(2));
+
+  function fill() {
+    const { columns, metrics, runs } = data;
+    const present = (name) => columns[name].some((value) => value !== null);
+    const numeric = (title, field, formatter, filter = ">=") => ({
+      title, field, formatter, sorter: "number", sorterParams: { alignEmptyValues: "bottom" }, hozAlign: "right",
+      titleFormatter: "plaintext", headerFilter: "number", headerFilterFunc: filter,
+      headerFilterPlaceholder: filter === "=" ? "" : filter === "<=" ? "at most" : "at least",
+      headerFilterLiveFilterDelay: 200,
+    });
+    const text = (title, field) => ({
+      title, field, titleFormatter: "plaintext", formatter: "plaintext", headerFilter: "input", headerFilterLiveFilterDelay: 200,
+    });
+    const shown = [numeric("trial", "trial", "plaintext", "="), text("state", "state"), numeric("reward", "reward", short(4))];
+    if (runs.length > 1) shown.unshift(text("run", "name"));
+    metrics.forEach((name, place) => shown.push(numeric(name, `metric${place}`, short(4))));
+    const costs = [["parameters", "parameters", grouped], ["multiply-adds", "madds", grouped], ["latency", "latency", scientific]];
+    for (const [title, field, formatter] of costs) if (present(field)) shown.push(numeric(title, field, formatter, "<="));
+    if (present("epochs")) shown.push(numeric("epochs", "epochs", grouped));
+    if (present("seconds")) shown.push(numeric("seconds", "seconds", short(1), "<="));
+    shown.push(numeric("attempts", "attempts", grouped));
+    const names = Object.keys(columns);
+    const rows = columns.trial.map((_, place) => {
+      const row = { place, name: runs[columns.run[place]].name };
+      for (const name of names) row[name] = columns[name][place];
+      return row;
+    });
+    return new Promise((resolve) => {
+      table = new Tabulator("#table", {
+        data: rows, index: "place", columns: shown, height: Math.min(460, 90 + 30 * Math.max(rows.length, 1)),
+        layout: "fitDataFill", rowHeight: 28, initialSort: [{ column: "reward", dir: "desc" }],
+        rowFormatter: (row) => row.getElement().classList.toggle("picked", row.getData().place === picked),
+      });
+      table.on("rowClick", (_, row) => show(row.getData().place));
+      table.on("dataFiltered", (_, found) => {
+        document.getElementById("count").textContent = `${found.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} shown.`;
+        mark(found.map((row) => row.getData().place));
+      });
+      table.on("tableBuilt", resolve);
+    });
+  }
+
+  /* A trial. */
+  function facts(pairs) {
+    const list = element("dl");
+    for (const [name, value] of pairs) {
+      const pair = element("div");
+      pair.append(element("dt", name), element("dd", value));
+      list.append(pair);
+    }
+    return list;
+  }
+
+  function show(place) {
+    const { columns, metrics, runs } = data;
+    const run = columns.run[place], details = document.getElementById("details");
+    const last = picked;
+    picked = place;
+    for (const one of [last, place]) {
+      const row = one === null ? false : table.getRow(one);
+      if (row) row.reformat();
+    }
+    const head = runs.length > 1 ? `${runs[run].name}, trial ${columns.trial[place]}` : `Trial ${columns.trial[place]}`;
+    const measured = [["state", columns.state[place]]];
+    const tell = (name, value) => value !== null && value !== undefined && measured.push([name, String(value)]);
+    tell("reward", columns.reward[place]);
+    metrics.forEach((name, number) => tell(name, columns[`metric${number}`][place]));
+    for (const name of ["parameters", "madds", "latency", "epochs", "seconds", "attempts"]) tell(name, columns[name][place]);
+    details.replaceChildren(element("h3", head), facts(measured));
+    const picture = document.getElementById(`picture-${run}-${columns.trial[place]}`);
+    if (picture) {
+      const copy = element("img");
+      copy.src = picture.src;
+      copy.alt = picture.alt;
+      details.append(copy);
+    }
+    details.append(genotype(runs[run].decisions, data.architectures[place]), ...failures(place));
+    details.hidden = false;
+  }
+
+  function genotype(decisions, architecture) {
+    const part = element("div");
+    part.append(element("h3", "Choices"));
+    if (!architecture.length) part.append(element("p", "not on this page", "note"));
+    else if (!decisions.length) part.append(element("p", architecture.join(" ")));
+    else {
+      const active = ({ when }) => when.every(([parent, allowed]) => allowed[architecture[parent]]);
+      const made = decisions.map((decision, at) => [decision, architecture[at]]).filter(([decision]) => active(decision));
+      part.append(facts(made.map(([decision, choice]) => [decision.name, decision.choices[choice]])));
+    }
+    return part;
+  }
+
+  function failures(place) {
+    return (data.failures[place] || []).flatMap(({ state, error, log }, attempt) => [
+      element("h3", `Failed attempt ${attempt + 1}: ${state}`),
+      element("p", error),
+      ...(log ? [element("pre", log)] : []),
+    ]);
+  }
+
+  /* The search may be at work: a newer page is fetched when there is one. */
+  function watch(seconds) {
+    const state = document.getElementById("state");
+    const ask = async () => {
+      try {
+        const answer = await fetch(location.href, { headers: { "If-None-Match": document.body.dataset.version } });
+        if (answer.status === 200) location.reload();
+        state.textContent = `Refreshes while the search runs, every ${seconds} s.`;
+      } catch {
+        state.textContent = "The server of this page has ended.";
+      }
+    };
+    state.textContent = `Refreshes while the search runs, every ${seconds} s.`;
+    setInterval(ask, 1000 * seconds);
+  }
+
+  async function start() {
+    data = await unpacked();
+    await fill();
+    await draw();
+    document.body.dataset.ready = "yes";
+    const seconds = Number(document.body.dataset.watch);
+    if (seconds) watch(seconds);
+  }
+  start();
+})();
