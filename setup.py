@@ -29,7 +29,12 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["rl_nas", "rl_nas.*"]),
-    package_data={"rl_nas": ["py.typed"], "rl_nas.bench": ["tables/*.npz"], "rl_nas.flags": ["*.cfg", "*.txt"]},
+    package_data={
+        "rl_nas": ["py.typed"],
+        "rl_nas.bench": ["tables/*.npz"],
+        "rl_nas.flags": ["*.cfg", "*.txt"],
+        "rl_nas.report.page": ["page.*", "tabulator/*"],
+    },
     install_requires=[
         "absl-py>=2.1",
         "keras>=3.15",  # safe mode of earlier ones can be bypassed by a model.keras
@@ -50,12 +55,14 @@ setup(
         "digits": ["scikit-learn>=1.4"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
         "ray": ["ray>=2.52"],  # the first with tokens
+        "report": ["bokeh>=3.8"],  # with Jinja2; earlier ones need pandas
         "test": [
-            "rl_nas[detection,digits,onnx]",
+            "rl_nas[detection,digits,onnx,report]",
             "build",
             "faster-coco-eval",
             "hypothesis",
             "mypy",
+            "playwright",
             "types-psutil",
             "pytest",
             "pytest-xdist",

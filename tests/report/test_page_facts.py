@@ -182,7 +182,8 @@ class TestVerdict:
         few = replace(run, trials=[*trials[:5], trial(5, 0.55)])
         assert "not more than the noise of a measurement" in verdict(few).sentences[2]
         assert len(verdict(replace(run, trials=trials[:5])).sentences) == 2  # nothing but random search yet
-        behind = replace(run, trials=[*trials[:5], trial(5, 0.4)])
+        spread = [trial(i, reward) for i, reward in enumerate([0.5, 0.6, 0.4, 0.55, 0.45, *[0.5] * 20])]
+        behind = replace(run, trials=spread)
         assert "not shown to beat random search" in verdict(behind).sentences[2]
         unknown = replace(run, held_out=None)
         assert "not known" in verdict(unknown).sentences[2]

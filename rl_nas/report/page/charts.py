@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 from bokeh.embed import json_item
-from bokeh.models import ColumnDataSource, FactorRange, HoverTool, LinearColorMapper, Range1d, TapTool
+from bokeh.models import (
+    ColorBar,
+    ColumnDataSource,
+    FactorRange,
+    FixedTicker,
+    HoverTool,
+    LinearColorMapper,
+    NumeralTickFormatter,
+    Range1d,
+    TapTool,
+)
 from bokeh.plotting import figure
 
 from rl_nas.report.page.choices import DecisionWorth
@@ -27,6 +37,8 @@ _TRIALS = "trials"
 _POINTS = 1000
 """Points of a line."""
 _MOST_BARS = 25
+_MANY = 2000
+"""Children of which points are small."""
 _TOOLS = "pan,box_zoom,wheel_zoom,save,reset"
 _SHADES = ("#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0da39", "#fde725")
 
@@ -36,7 +48,7 @@ def chart_items(charts: Mapping[str, figure]) -> dict[str, Any]:
     return {name: json_item(chart) for name, chart in charts.items()}
 
 
-def reward_chart(curves: RewardCurves | None, random: RandomSearch | None) -> figure:
+def reward_chart(curves: RewardCurves | None, random: RandomSearch | None, children: int) -> figure:
     """Rewards over children, with the best so far, a moving mean and random search where there is a single run."""
     chart = _chart("children", "reward", height=360)
     if random is not None:
@@ -44,19 +56,20 @@ def reward_chart(curves: RewardCurves | None, random: RandomSearch | None) -> fi
         words = "random search, 95%" if random.own else f"random search, estimated from {random.drawn}"
         chart.varea(x, random.low, random.high, fill_alpha=band["fill_alpha"], color=_RANDOM, legend_label=words)
         chart.line(x, random.expected, color=_RANDOM, line_dash="dashed", legend_label=words)
-    _points(chart, "trial", "reward")
+    _points(chart, "trial", "reward", children)
     if curves is not None:
-        chart.line(*_thinned(curves.mean), color="#56B4E9", line_width=2, legend_label=f"mean of {curves.window}")
+        chart.line(*_thinned(curves.mean), color="#E69F00", line_width=2, legend_label=f"mean of {curves.window}")
         chart.step(*_thinned(curves.best), mode="after", color=_FRONT, line_width=2, legend_label="best so far")
     if chart.legend:
         _quiet(chart)
     return chart
 
 
-def front_chart(cost: str, name: str, front: Sequence[Trial]) -> figure:
+def front_chart(cost: str, name: str, front: Sequence[Trial], children: int) -> figure:
     """Quality against a cost, with the front where there is a single run."""
-    chart = _chart(COSTS[cost], name, height=320, x_axis_type="log")
-    _points(chart, cost, "quality")
+    chart = _chart(COSTS[cost], name, height=320, x_axis_type="linear" if cost == "latency" else "log")
+    chart.xaxis.formatter = NumeralTickFormatter(format="0.[0000]" if cost == "latency" else "0.[00]a")
+    _points(chart, cost, "quality", children)
     if front:
         measured = [trial.measurement for trial in front if trial.measurement]
         x, y = [getattr(one, cost) for one in measured], [one.quality for one in measured]
@@ -97,14 +110,19 @@ def choices_chart(worth: Sequence[DecisionWorth]) -> figure:
         boxes,
         [("decision", "@name"), ("choice", "@choice"), ("mean reward", "@mean{0.0000}"), ("children", "@children")],
     )
-    chart.xaxis.ticker.desired_num_ticks = 10
+    chart.xaxis.ticker = FixedTicker(ticks=list(range(max(len(one.choices) for one in shown))))
+    texts = {tuple(_plain(choice.choice) for choice in one.choices) for one in shown}
+    if len(texts) == 1:  # all decisions offer the same
+        chart.xaxis.major_label_overrides = dict(enumerate(texts.pop()))
+        chart.xaxis.major_label_orientation = 0.5
     chart.add_layout(_color_bar(colors), "right")
     return chart
 
 
 def health_chart(health: Sequence[Mapping[str, float]], name: str) -> figure:
     """A figure of the strategy's health over updates."""
-    chart = _chart("update", name.replace("_", " "), height=220)
+    bounds = {"y_range": Range1d(0, 1.05)} if name.endswith("_fraction") else {}
+    chart = _chart("update", name.replace("_", " "), height=220, **bounds)
     found = [(line["update"], line[name]) for line in health if name in line and "update" in line]
     x, y = np.array(found, float).T if found else (np.zeros(0), np.zeros(0))
     kept = _kept(len(x))
@@ -126,7 +144,7 @@ def entropy_chart(health: Sequence[Mapping[str, float]], entropies: Mapping[str,
     shares = np.array([[line.get(name, np.nan) for line in lines] for name in entropies], float) / most[:, np.newaxis]
     chart = _chart("update", "", height=60 + 16 * len(names), y_range=FactorRange(*names))
     first, last = lines[0].get("update", 0), lines[-1].get("update", len(lines))
-    colors = LinearColorMapper(palette=_SHADES, low=0, high=1, nan_color="transparent")
+    colors = LinearColorMapper(palette=_SHADES, low=0, high=1, nan_color="#00000000")
     chart.image([shares], x=first - 0.5, y=0, dw=last - first + 1, dh=len(names), color_mapper=colors)
     chart.add_layout(_color_bar(colors), "right")
     return chart
@@ -181,13 +199,12 @@ def _chart(x: str, y: str, **options: Any) -> figure:
     return chart
 
 
-def _points(chart: figure, x: str, y: str) -> None:
+def _points(chart: figure, x: str, y: str, children: int) -> None:
     """Trials, which the page fills in, with what a hover tells of them; a click selects one."""
     names = ("place", "trial", "reward", "quality", *COSTS, "color", "alpha", "run")
     source = ColumnDataSource({name: [] for name in names}, name=_TRIALS)
-    points = chart.scatter(
-        x, y, size=6, color="color", alpha="alpha", line_color=None, nonselection_alpha=0.25, source=source
-    )
+    size = 6 if children < _MANY else 4
+    points = chart.scatter(x, y, size=size, color="color", alpha="alpha", line_color=None, source=source)
     told = [("run", "@run"), ("trial", "@trial"), ("reward", "@reward{0.0000}"), ("quality", "@quality{0.0000}")]
     told += [(words.partition(",")[0], f"@{name}{{0.[0]a}}") for name, words in COSTS.items() if name != "latency"]
     _hover(chart, points, told)
@@ -200,14 +217,14 @@ def _hover(chart: figure, renderer: Any, tooltips: list[tuple[str, str]], mode: 
 
 def _quiet(chart: figure) -> None:
     """A legend that hides little, and whose entries hide their lines."""
-    chart.legend.location, chart.legend.click_policy = "bottom_right", "hide"
+    chart.add_layout(chart.legend[0], "above")
+    chart.legend.orientation, chart.legend.click_policy = "horizontal", "hide"
     chart.legend.background_fill_alpha, chart.legend.border_line_color = 0.0, None
     chart.legend.label_text_color, chart.legend.label_text_font_size = _INK, "12px"
+    chart.legend.padding, chart.legend.margin, chart.legend.ncols = 0, 4, "auto"
 
 
 def _color_bar(colors: LinearColorMapper) -> Any:
-    from bokeh.models import ColorBar
-
     return ColorBar(color_mapper=colors, background_fill_color=None, major_label_text_color=_INK, width=10, padding=4)
 
 

@@ -2,9 +2,9 @@
 "use strict";
 (() => {
   const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7f7f7f"];
-  const PALE = 0.06;
+  const COSTS = { parameters: "parameters", madds: "multiply-adds", latency: "latency, seconds" };
   const sources = [];
-  let data, table, picked = null;
+  let data, table, picked = null, plain = 0.75;
 
   const element = (name, text, className) => {
     const made = document.createElement(name);
@@ -24,12 +24,13 @@
   async function draw() {
     const { columns, runs } = data;
     const count = columns.trial.length;
+    if (count > 2000) plain = 0.4;
     const numbers = (values) => Float64Array.from(values, (value) => (value === null ? NaN : value));
     const points = {
       place: Int32Array.from({ length: count }, (_, place) => place),
       trial: Int32Array.from(columns.trial),
       color: columns.run.map((run) => COLORS[run % COLORS.length]),
-      alpha: new Float64Array(count).fill(0.75),
+      alpha: new Float64Array(count).fill(plain),
       run: columns.run.map((run) => runs[run].name),
     };
     for (const name of ["reward", "quality", "parameters", "madds", "latency"]) points[name] = numbers(columns[name]);
@@ -40,7 +41,9 @@
       if (source === null) continue;
       source.data = { ...points };
       source.selected.properties.indices.change.connect(() => {
-        if (source.selected.indices.length) show(source.selected.indices[0]);
+        if (source.selected.indices.length === 0) return;
+        show(source.selected.indices[0]);
+        document.getElementById("details").scrollIntoView({ behavior: "smooth", block: "nearest" });
       });
       sources.push(source);
     }
@@ -50,7 +53,7 @@
     const kept = new Set(places);
     const all = kept.size === data.columns.trial.length;
     for (const source of sources) {
-      const alpha = Float64Array.from(source.data.alpha, (_, place) => (all || kept.has(place) ? 0.75 : PALE));
+      const alpha = Float64Array.from(source.data.alpha, (_, place) => (all || kept.has(place) ? plain : plain / 12));
       source.data = { ...source.data, alpha };
     }
   }
@@ -73,10 +76,9 @@
       title, field, formatter, sorter: "number", sorterParams: { alignEmptyValues: "bottom" }, hozAlign: "right",
       titleFormatter: "plaintext", headerFilter: "number", headerFilterFunc: filter,
       headerFilterPlaceholder: filter === "=" ? "" : filter === "<=" ? "at most" : "at least",
-      headerFilterLiveFilterDelay: 200,
     });
     const text = (title, field) => ({
-      title, field, titleFormatter: "plaintext", formatter: "plaintext", headerFilter: "input", headerFilterLiveFilterDelay: 200,
+      title, field, titleFormatter: "plaintext", formatter: "plaintext", headerFilter: "input",
     });
     const shown = [numeric("trial", "trial", "plaintext", "="), text("state", "state"), numeric("reward", "reward", short(4))];
     if (runs.length > 1) shown.unshift(text("run", "name"));
@@ -95,7 +97,7 @@
     return new Promise((resolve) => {
       table = new Tabulator("#table", {
         data: rows, index: "place", columns: shown, height: Math.min(460, 90 + 30 * Math.max(rows.length, 1)),
-        layout: "fitDataFill", rowHeight: 28, initialSort: [{ column: "reward", dir: "desc" }],
+        layout: "fitDataFill", headerFilterLiveFilterDelay: 200, rowHeight: 28, initialSort: [{ column: "reward", dir: "desc" }],
         rowFormatter: (row) => row.getElement().classList.toggle("picked", row.getData().place === picked),
       });
       table.on("rowClick", (_, row) => show(row.getData().place));
@@ -132,7 +134,9 @@
     const tell = (name, value) => value !== null && value !== undefined && measured.push([name, String(value)]);
     tell("reward", columns.reward[place]);
     metrics.forEach((name, number) => tell(name, columns[`metric${number}`][place]));
-    for (const name of ["parameters", "madds", "latency", "epochs", "seconds", "attempts"]) tell(name, columns[name][place]);
+    for (const name of ["parameters", "madds", "latency", "epochs", "seconds", "attempts"]) {
+      tell(COSTS[name] || name, columns[name][place]);
+    }
     details.replaceChildren(element("h3", head), facts(measured));
     const picture = document.getElementById(`picture-${run}-${columns.trial[place]}`);
     if (picture) {

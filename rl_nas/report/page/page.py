@@ -48,7 +48,7 @@ def page_html(runs: Sequence[PageRun], *, watch: int = 0, version: str = "") -> 
     sections = [run_section(run, number, single=len(runs) == 1) for number, run in enumerate(runs)]
     compared: list[Table] = []
     if len(runs) == 1:
-        charts = charts_of_one(runs[0])
+        charts = charts_of_one(runs[0], sections[0].verdict.random)
     else:
         groups = seed_groups(runs)
         charts = charts_of_several(runs, groups)

@@ -1,5 +1,6 @@
 """What random search would have found with as many children."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -44,7 +45,9 @@ class RandomSearch:
         return float(self.expected[-1])
 
 
-def random_search(flags: Mapping[str, Any], trials: Sequence[Trial], points: int = 200) -> RandomSearch | None:
+def random_search(
+    flags: Mapping[str, Any], trials: Sequence[Trial], *, most: float = math.inf, points: int = 200
+) -> RandomSearch | None:
     """The estimate; None: fewer than `FEWEST` children are known to be random, or all of these failed.
 
     Where all children are, as those of random search, the best of k is the mean over all subsets of k of them. Of other
@@ -54,6 +57,7 @@ def random_search(flags: Mapping[str, Any], trials: Sequence[Trial], points: int
     Args:
         flags: of the search.
         trials: of the search, in the order of their numbers.
+        most: the largest reward that there can be.
         points: numbers of children to compute it for, at most.
     """
     known = _random_children(flags, len(trials))
@@ -67,7 +71,7 @@ def random_search(flags: Mapping[str, Any], trials: Sequence[Trial], points: int
     below = np.stack([probability_below(len(ordered), int(count), replaced=not own) for count in children])
     steps = np.diff(below, axis=1, prepend=0.0)
     low, high = (ordered[np.minimum((below < share).sum(axis=1), len(ordered) - 1)] for share in _BAND)
-    tail = None if own else _normal_tail(ordered, total)
+    tail = None if own else min(most, _normal_tail(ordered, total))
     return RandomSearch(own, len(ordered), children, steps @ ordered, low, high, tail)
 
 

@@ -16,7 +16,7 @@ from rl_nas.report.page.curves import reward_curves
 from rl_nas.report.page.facts import tables
 from rl_nas.report.page.pareto import COSTS, front
 from rl_nas.report.page.pictures import genotype_picture, png_picture
-from rl_nas.report.page.random_search import random_search
+from rl_nas.report.page.random_search import RandomSearch
 from rl_nas.report.page.run import PageRun
 from rl_nas.report.page.table import Table
 from rl_nas.report.page.verdict import Verdict, verdict
@@ -85,16 +85,22 @@ def _pictures(run: PageRun, trial: Trial) -> list[Picture]:
     return [Picture(trial.index, heading, genotype_picture(genotype), family_of(genotype).text(genotype))]
 
 
-def charts_of_one(run: PageRun) -> list[Chart]:
+def charts_of_one(run: PageRun, random: RandomSearch | None) -> list[Chart]:
     """The charts of a single run that it has something for."""
     if not run.trials:
         return []
-    random = random_search(run.flags, run.trials)
     caption = "Each point is a child; a click shows it below."
     if random is not None:
         of = "its own children in other orders" if random.own else f"the first {random.drawn} children"
         caption += f" The grey band is where 95% of random searches would be, computed from {of}."
-    made = [Chart("reward", "Reward over children", caption, charts.reward_chart(reward_curves(run.trials), random))]
+    made = [
+        Chart(
+            "reward",
+            "Reward over children",
+            caption,
+            charts.reward_chart(reward_curves(run.trials), random, len(run.trials)),
+        )
+    ]
     return [*made, *_fronts(run), *_choices(run), *_health(run), *_curves(run)]
 
 
@@ -104,10 +110,11 @@ def charts_of_several(runs: Sequence[PageRun], groups: Sequence[SeedGroup]) -> l
     caption = "Means over seeds with 95% intervals." if repeated else "No run is repeated with another seed."
     made = [Chart("seeds", "Best reward so far", caption, charts.seeds_chart(groups))]
     caption = "Each point is a child, coloured by its run; a click shows it below."
-    made.append(Chart("reward", "Reward over children", caption, charts.reward_chart(None, None)))
+    children = sum(len(run.trials) for run in runs)
+    made.append(Chart("reward", "Reward over children", caption, charts.reward_chart(None, None, children)))
     for cost in COSTS:
         if any(front(run.trials, cost) for run in runs):
-            drawn = charts.front_chart(cost, runs[0].quality_name, ())
+            drawn = charts.front_chart(cost, "quality", (), children)
             made.append(Chart(f"front-{cost}", f"Quality and {COSTS[cost].partition(',')[0]}", "", drawn, small=True))
     return made
 
@@ -117,7 +124,8 @@ def _fronts(run: PageRun) -> list[Chart]:
     for cost, words in COSTS.items():
         found = front(run.trials, cost)
         if found:
-            drawn, name = charts.front_chart(cost, run.quality_name.replace("_", " "), found), words.partition(",")[0]
+            quality, name = run.quality_name.replace("_", " "), words.partition(",")[0]
+            drawn = charts.front_chart(cost, quality, found, len(run.trials))
             caption = f"The line is the front: {len(found)} networks that none beats with fewer or equal {name}."
             made.append(Chart(f"front-{cost}", f"Quality and {name}", caption, drawn, small=True))
     return made

@@ -52,7 +52,7 @@ class Verdict:
 
 def verdict(run: PageRun) -> Verdict:
     """The verdict on a search, which may be at work."""
-    random = random_search(run.flags, run.trials)
+    random = random_search(run.flags, run.trials, most=1.0 if _is_proportion(run) else math.inf)
     sentences = [_best_sentence(run), _random_sentence(run, random), *_lead_sentences(run, random)]
     facts = [*_best_facts(run), *_random_facts(random), *_cost_facts(run), *_setting_facts(run)]
     return Verdict(sentences, facts, random)
@@ -86,6 +86,11 @@ def quality_text(run: PageRun, measured: Measurement) -> str:
         low, high = proportion_interval(measured.quality * images, images)
         text += f" (95%: {low:.4f} to {high:.4f})"
     return f"{name} {text} on {images:,} {run.held_out.where}"
+
+
+def _is_proportion(run: PageRun) -> bool:
+    """Whether rewards are at most 1."""
+    return run.quality_name in PROPORTIONS and run.flags.get("reward", "quality") == "quality"
 
 
 def _best_sentence(run: PageRun) -> str:
@@ -141,7 +146,7 @@ def _best_facts(run: PageRun) -> list[tuple[str, Sequence[Cell]]]:
     measured = best.measurement
     facts: list[tuple[str, Sequence[Cell]]] = [
         ("best trial", [Cell(str(best.index), best.index)]),
-        (run.quality_name, [Cell(quality_text(run, measured), measured.quality)]),
+        (run.quality_name.replace("_", " "), [Cell(f"{measured.quality:.4f}", measured.quality)]),
     ]
     if best.reward != measured.quality:
         facts.append(("reward", [Cell(f"{best.reward:.4f}", best.reward)]))
