@@ -24,13 +24,7 @@ from rl_nas.store.trials import read_trials
 from rl_nas.trial import Failure, Measurement, Trial, TrialState
 from rl_nas.workflows.page_runs import page_run
 
-ATTACKS = (
-    "</script><img src=x onerror=alert(1)>",
-    "<script>alert(1)</script>",
-    "\"'><svg onload=alert(1)>",
-    "{{ 7 * 7 }}",
-    "]]>--><b>",
-)
+ATTACK = "</script><img src=x onerror=alert(1)><script>alert(1)</script>\"'><svg onload=alert(1)>]]>--><b>{{ 7 * 7 }}"
 
 
 class Elements(HTMLParser):
@@ -128,10 +122,9 @@ def test_nothing_is_loaded_and_only_known_scripts_run(html: str) -> None:
     assert len(digests) == 3
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_texts_of_others_stay_texts(attack: str, folder: Path) -> None:
-    run = page_run(folder)
-    elements = [tag for tag, _ in Elements(page_html([run])).found]
+def test_texts_of_others_stay_texts(folder: Path, html: str) -> None:
+    run, attack = page_run(folder), ATTACK
+    elements = {tag for tag, _ in Elements(html).found}
     failures = (Failure(TrialState.CRASHED, attack, attack),)
     hostile = [
         replace(trial, failures=failures)
@@ -152,9 +145,9 @@ def test_texts_of_others_stay_texts(attack: str, folder: Path) -> None:
         page_html([attacked]),
         page_html([attacked, replace(attacked, flags={**flags, "dataset": attack + "2"})]),
     ):
-        assert attack not in html or "<" not in attack
+        assert attack not in html
         found = Elements(html)
-        assert [tag for tag, _ in found.found if tag not in elements and tag not in ("h3",)] == []
+        assert {tag for tag, _ in found.found} <= elements | {"h3"}
         assert sum(tag == "script" for tag, _ in found.found) == 4
         assert not [one for one in found.of("img") if not str(one["src"]).startswith("data:")]
         assert any(attack in text for text in found.texts)

@@ -202,7 +202,7 @@ def test_a_served_page_follows_its_search(folder: Path, opened: Any) -> None:
         return page_html([run], watch=1, version=version)
 
     with PageServer(0, lambda: versions[0], page) as server:
-        thread = Thread(target=server.serve_forever, daemon=True)
+        thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
             shown = opened(server.address)

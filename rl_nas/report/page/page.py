@@ -61,7 +61,7 @@ def page_html(runs: Sequence[PageRun], *, watch: int = 0, version: str = "") -> 
 
 
 def _rendered(page: _Page) -> str:
-    scripts = [_script("\n".join(Resources(mode="inline", components=["bokeh"]).js_raw))]
+    scripts = [_script("\n".join(Resources(mode="inline", components=["bokeh"], log_level="error").js_raw))]
     scripts += [_script(_read(_TABULATOR / "tabulator.min.js")), _script(_read(_HERE / "page.js"))]
     styles = [_read(_TABULATOR / "tabulator_simple.min.css"), _read(_HERE / "page.css")]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
