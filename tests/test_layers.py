@@ -108,6 +108,7 @@ ROOMS: dict[str, set[str]] = {
             "networks",
             "one_shot",
             "plugins",
+            "regular_files",
             "renamed",
             "report",
             "settings",
