@@ -95,8 +95,8 @@ ROOMS: dict[str, set[str]] = {
         ),
     },
     "report": {
-        *("bench", "checkpoint", "errors", "evaluation", "metrics", "networks", "one_shot", "renamed", "spaces"),
-        *("statistics", "store", "strategies", "tasks", "trial"),
+        *("bench", "checkpoint", "controller", "errors", "evaluation", "metrics", "networks", "one_shot", "renamed"),
+        *("spaces", "statistics", "store", "strategies", "tasks", "trial"),
     },
     "flags": {"errors", "regular_files", "renamed", "settings"},
     "workflows": {

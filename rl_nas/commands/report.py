@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -84,8 +84,7 @@ def _run(parsed: Parsed) -> int:
         check_can_make("out", out.parent)
     from rl_nas.report.page.page import page_html  # imports Bokeh
 
-    runs = _read(folders, trust=trust)
-    page = page_html(runs)
+    page = page_html(runs := _read(folders, trust=trust))
     with storage_errors(out):
         write_text(out, page)
     _tell(runs, out, len(page.encode()), as_json=parsed.group(OutputSettings).json)
@@ -107,7 +106,15 @@ def _read(folders: Sequence[str], *, trust: bool) -> "list[PageRun]":
     for run in runs:
         for note in run.notes:
             cli.tell(f"{run.name}: {note}")
-    return runs
+    return _short(runs)
+
+
+def _short(runs: "list[PageRun]") -> "list[PageRun]":
+    """The runs by the names of their folders alone, if these tell them apart."""
+    names = [Path(run.name).resolve().name for run in runs]
+    if len(set(names)) < len(names) or not all(names):
+        return runs
+    return [replace(run, name=name) for run, name in zip(runs, names, strict=True)]
 
 
 def _tell(runs: "Sequence[PageRun]", out: Path, size: int, *, as_json: bool) -> None:
@@ -127,7 +134,7 @@ def _serve(folders: Sequence[str], settings: ReportSettings, *, trust: bool) -> 
 
     def page(version: str) -> str:
         runs = [page_run(folder, trust=trust) for folder in folders]
-        return page_html(runs, watch=settings.refresh, version=version)
+        return page_html(_short(runs), watch=settings.refresh, version=version)
 
     try:
         server = PageServer(settings.port, _version_of(folders), page)

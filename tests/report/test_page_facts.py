@@ -52,6 +52,19 @@ class TestRandomSearch:
         normal = np.random.default_rng(1).normal(np.mean(rewards[:5]), np.std(rewards[:5], ddof=1), (200_000, 7))
         assert found.tail == pytest.approx(normal.max(axis=1).mean(), abs=0.01)
 
+    @pytest.mark.parametrize(("batch", "drawn"), [(4, 12), (10, 10), (20, 20)])
+    def test_the_controller_warms_up(self, batch: int, drawn: int) -> None:
+        flags = {**FLAGS, "strategy": "controller", "update_every": batch}
+        found = random_search(flags, [trial(i, 0.5 + i / 100) for i in range(30)])
+        assert found is not None
+        assert found.drawn == drawn
+
+    def test_rewards_end_somewhere(self) -> None:
+        trials = [trial(i, reward) for i, reward in enumerate([0.9, 0.6, 0.95, 0.8, 0.7, *[0.9] * 1000])]
+        found = random_search({**FLAGS, "strategy": "ppo", "update_every": 5}, trials, most=1.0)
+        assert found is not None
+        assert found.tail == 1.0
+
     def test_a_failure_counts_as_the_worst(self) -> None:
         failed = [trial(i, reward) for i, reward in enumerate([0.3, None, 0.9, 0.5, 0.2])]
         worst = [trial(i, reward) for i, reward in enumerate([0.3, 0.2, 0.9, 0.5, 0.2])]
@@ -205,13 +218,14 @@ class TestVerdict:
 
 class TestSeveralRuns:
     def runs(self) -> list[PageRun]:
-        made = [PageRun(f"a{seed}", sampled_trials(20 + seed, seed), {**FLAGS, "seed": seed}) for seed in range(3)]
+        flags = [{**FLAGS, "seed": seed, "trials": 20 + seed} for seed in range(3)]
+        made = [PageRun(f"a{seed}", sampled_trials(20 + seed, seed), flags[seed]) for seed in range(3)]
         return [*made, PageRun("b", sampled_trials(9, 7), {**FLAGS, "strategy": "ppo", "workers": 4})]
 
     def test_runs_that_differ_in_seeds_alone_are_a_group(self) -> None:
         runs = self.runs()
         first, second = seed_groups(runs)
-        assert first.runs == ("a0", "a1", "a2")
+        assert (first.runs, first.places, second.places) == (("a0", "a1", "a2"), (0, 1, 2), (3,))
         assert first.name == "3 runs of strategy random"
         assert (first.children[-1], second.children[-1]) == (20, 9)
         best = [max(one.reward or 0 for one in run.trials[:20]) for run in runs[:3]]
@@ -224,6 +238,7 @@ class TestSeveralRuns:
         assert found == {
             "strategy": ["random", "random", "random", "ppo"],
             "seed": [0, 1, 2, 0],
+            "trials": [20, 21, 22, None],
             "workers": [None, None, None, 4],
         }
 

@@ -110,6 +110,7 @@ def choices_chart(worth: Sequence[DecisionWorth]) -> figure:
         boxes,
         [("decision", "@name"), ("choice", "@choice"), ("mean reward", "@mean{0.0000}"), ("children", "@children")],
     )
+    chart.xaxis.major_label_text_font_size = "9px"
     chart.xaxis.ticker = FixedTicker(ticks=list(range(max(len(one.choices) for one in shown))))
     texts = {tuple(_plain(choice.choice) for choice in one.choices) for one in shown}
     if len(texts) == 1:  # all decisions offer the same
@@ -166,11 +167,12 @@ def curves_chart(trials: Sequence[Trial], name: str, most: int = 200) -> figure:
 def seeds_chart(groups: Sequence[SeedGroup]) -> figure:
     """The best reward so far of groups of runs, with intervals over seeds."""
     chart = _chart("children", "best reward so far", height=360)
-    for number, group in enumerate(group for group in groups if len(group.children)):
+    for number, group in enumerate(groups):
         color, label = COLORS[number % len(COLORS)], _plain(group.name)
         if np.isfinite(group.low).any():
             chart.varea(group.children, group.low, group.high, fill_alpha=0.18, color=color)
-        chart.step(group.children, group.mean, mode="after", color=color, line_width=2, legend_label=label)
+        if len(group.children):
+            chart.step(group.children, group.mean, mode="after", color=color, line_width=2, legend_label=label)
     if chart.legend:
         _quiet(chart)
     return chart

@@ -1,7 +1,6 @@
 /* Fills the page from the data that it holds: charts by Bokeh, the table of trials by Tabulator. */
 "use strict";
 (() => {
-  const COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7f7f7f"];
   const COSTS = { parameters: "parameters", madds: "multiply-adds", latency: "latency, seconds" };
   const sources = [];
   let data, table, picked = null, plain = 0.75;
@@ -29,7 +28,7 @@
     const points = {
       place: Int32Array.from({ length: count }, (_, place) => place),
       trial: Int32Array.from(columns.trial),
-      color: columns.run.map((run) => COLORS[run % COLORS.length]),
+      color: columns.run.map((run) => data.colors[run]),
       alpha: new Float64Array(count).fill(plain),
       run: columns.run.map((run) => runs[run].name),
     };

@@ -10,7 +10,7 @@ from bokeh.resources import Resources
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from rl_nas.report.page.charts import chart_items
+from rl_nas.report.page.charts import COLORS, chart_items
 from rl_nas.report.page.comparison import seed_groups
 from rl_nas.report.page.run import PageRun
 from rl_nas.report.page.sections import Chart, RunSection, charts_of_one, charts_of_several, run_section
@@ -30,6 +30,7 @@ class _Page:
     runs: Sequence[RunSection]
     compared: Sequence[Table]
     charts: Sequence[Chart]
+    colors: Sequence[str]
     notes: Sequence[str]
     data: str
     watch: int
@@ -47,17 +48,21 @@ def page_html(runs: Sequence[PageRun], *, watch: int = 0, version: str = "") -> 
     trials = TrialData(runs)
     sections = [run_section(run, number, single=len(runs) == 1) for number, run in enumerate(runs)]
     compared: list[Table] = []
+    colors = [COLORS[0]] * len(runs)
     if len(runs) == 1:
         charts = charts_of_one(runs[0], sections[0].verdict.random)
     else:
         groups = seed_groups(runs)
         charts = charts_of_several(runs, groups)
+        for number, group in enumerate(groups):
+            for place in group.places:
+                colors[place] = COLORS[number % len(COLORS)]
         tables = (side_by_side(runs), best_over_seeds(groups), differences(runs))
         compared = [table for table in tables if table is not None]
     items = chart_items({chart.name: chart.drawn for chart in charts})
-    data = packed({**trials.document(), "charts": items})  # before the notes: it adds to them
+    data = packed({**trials.document(), "charts": items, "colors": colors})  # before the notes: it adds to them
     title = runs[0].name if len(runs) == 1 else f"{len(runs)} searches"
-    return _rendered(_Page(title, sections, compared, charts, trials.notes, data, watch, version))
+    return _rendered(_Page(title, sections, compared, charts, colors, trials.notes, data, watch, version))
 
 
 def _rendered(page: _Page) -> str:

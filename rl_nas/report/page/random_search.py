@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from rl_nas.controller.settings import WARM_UP
 from rl_nas.trial import Trial
 
 FEWEST = 5
 """Fewest random children to estimate from."""
 
 _BAND = (0.025, 0.975)
-_POLICIES = ("reinforce", "ppo", "controller")
+_POLICIES = ("reinforce", "ppo")
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,11 @@ def _random_children(flags: Mapping[str, Any], children: int) -> int:
     population = flags.get("evolution_population")
     if flags.get("estimator") == "shared":
         return 0
-    known = {"random": children, "aging_evolution": population, **dict.fromkeys(_POLICIES, batch)}
+    known = {"random": children, "aging_evolution": population, **dict.fromkeys((*_POLICIES, "controller"), batch)}
     found = known.get(str(strategy))
-    return max(0, found) if isinstance(found, int) else 0
+    if not isinstance(found, int) or found < 1:
+        return 0
+    return found * math.ceil(WARM_UP / found) if strategy == "controller" else found
 
 
 def _normal_tail(ordered: np.ndarray, count: int) -> float:

@@ -27,6 +27,8 @@ _MOST_RUNS_WITH_PICTURES = 10
 _HEALTH = ("entropy", "unique_fraction", "top_fraction", "baseline", "population_mean", "population_best")
 """Figures of a strategy that have a chart, where it has them."""
 _MOST_DECISIONS = 60
+_FEW = 100
+"""Children below which importance is told to be chance."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def charts_of_several(runs: Sequence[PageRun], groups: Sequence[SeedGroup]) -> l
     repeated = any(len(group.runs) > 1 for group in groups)
     caption = "Means over seeds with 95% intervals." if repeated else "No run is repeated with another seed."
     made = [Chart("seeds", "Best reward so far", caption, charts.seeds_chart(groups))]
-    caption = "Each point is a child, coloured by its run; a click shows it below."
+    caption = "Each point is a child, coloured as the runs above; a click shows it below."
     children = sum(len(run.trials) for run in runs)
     made.append(Chart("reward", "Reward over children", caption, charts.reward_chart(None, None, children)))
     for cost in COSTS:
@@ -139,6 +141,8 @@ def _choices(run: PageRun) -> list[Chart]:
         "Share of the variance of rewards that a decision explains alone, corrected for the number of its choices;"
         " what decisions do together is not in it."
     )
+    if sum(trial.reward is not None for trial in run.trials) < _FEW:
+        caption += " Of so few children, much of it is chance."
     means = "Darker is worse. A strategy that has learned tries good choices together: no choice is judged alone."
     return [
         Chart("importance", "Importance of decisions", caption, charts.importance_chart(worth), small=True),

@@ -12,6 +12,7 @@ from rl_nas.report.page.pareto import COSTS
 from rl_nas.report.page.random_search import RandomSearch, random_search
 from rl_nas.report.page.run import PageRun
 from rl_nas.report.page.table import Cell, words
+from rl_nas.report.tables import counted
 from rl_nas.statistics import proportion_interval
 from rl_nas.trial import Measurement, TrialState
 
@@ -156,8 +157,8 @@ def _best_facts(run: PageRun) -> list[tuple[str, Sequence[Cell]]]:
             facts.append((what, [Cell(f"{value:.2e}" if name == "latency" else f"{value:,}", value)]))
     seeds = run.flags.get("reward_seeds") or 1
     if measured.epochs is not None:
-        proxy = f"a proxy: {measured.epochs} epochs, {'one training' if seeds == 1 else f'mean of {seeds} trainings'}"
-        facts.append(("trained for", [Cell(proxy, measured.epochs)]))
+        often = "one training" if seeds == 1 else f"mean of {seeds} trainings"
+        facts.append(("trained for", [Cell(f"a proxy: {counted(measured.epochs, 'epoch')}, {often}", measured.epochs)]))
     return facts
 
 
