@@ -207,8 +207,11 @@ def test_a_served_page_follows_its_search(folder: Path, opened: Any) -> None:
         try:
             shown = opened(server.address)
             assert shown.locator("h1").inner_text() == "first"
+            filter_by(shown, "state", "oom")
+            shown.get_by_text("9 of 60 shown").wait_for()
             versions[0] = "second"
             shown.locator("h1", has_text="second").wait_for()
+            shown.get_by_text("9 of 60 shown").wait_for()
             assert shown.problems == []
         finally:
             server.shutdown()

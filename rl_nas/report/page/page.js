@@ -169,13 +169,30 @@
     ]);
   }
 
-  /* The search may be at work: a newer page is fetched when there is one. */
+  /* The search may be at work: a newer page is fetched when there is one, and looks as this one was left. */
+  function reload() {
+    const filters = table.getHeaderFilters().map(({ field, value }) => [field, value]);
+    const sorters = table.getSorters().map(({ field, dir }) => ({ column: field, dir }));
+    sessionStorage.setItem("left", JSON.stringify({ filters, sorters, picked, scroll: window.scrollY }));
+    location.reload();
+  }
+
+  function restore() {
+    const left = JSON.parse(sessionStorage.getItem("left") || "null");
+    sessionStorage.removeItem("left");
+    if (left === null) return;
+    for (const [field, value] of left.filters) table.setHeaderFilterValue(field, value);
+    table.setSort(left.sorters);
+    if (left.picked !== null && left.picked < data.columns.trial.length) show(left.picked);
+    window.scrollTo(0, left.scroll);
+  }
+
   function watch(seconds) {
     const state = document.getElementById("state");
     const ask = async () => {
       try {
         const answer = await fetch(location.href, { headers: { "If-None-Match": document.body.dataset.version } });
-        if (answer.status === 200) location.reload();
+        if (answer.status === 200) reload();
         state.textContent = `Refreshes while the search runs, every ${seconds} s.`;
       } catch {
         state.textContent = "The server of this page has ended.";
@@ -191,7 +208,9 @@
     await draw();
     document.body.dataset.ready = "yes";
     const seconds = Number(document.body.dataset.watch);
-    if (seconds) watch(seconds);
+    if (!seconds) return;
+    restore();
+    watch(seconds);
   }
   start();
 })();
