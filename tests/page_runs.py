@@ -38,7 +38,7 @@ def sampled_trials(count: int, seed: int = 0, *, failing: bool = True) -> list[T
     return trials
 
 
-def write_run(folder: Path, trials: Sequence[Trial], *, images: int | None = 300, **flags: Any) -> Path:
+def write_run(folder: Path, trials: Sequence[Trial], /, *, images: int | None = 300, **flags: Any) -> Path:
     """The folder of a search with these trials."""
     folder.mkdir(parents=True)
     data = {} if images is None else {"data": {"classes": [], "splits": {}, "images": {"train": 1000, "valid": images}}}

@@ -22,6 +22,8 @@ from rl_nas.workflows.settings import MOST_TRIALS
 
 _MOST_HEALTH, _MOST_PICTURE, _MOST_RETRAINED = 32 * MIB, 16 * MIB, 32 * MIB
 """Bytes of files of a run that are read for its page."""
+_LARGEST = 1e15
+"""Of all numbers in these: no figure of an honest run comes near it, and charts and sums stay finite."""
 
 _RETRAINED = {"name": str, "proxy": (float, None), "results": [RESULTS_FORM]}
 _THEN = {"compared": [_RETRAINED], "full": (None, {"name": str, "folder": str, "results": (None, RESULTS_FORM)})}
@@ -78,7 +80,7 @@ class _Reader:
         """What a function reads; None, and a note, if that fails."""
         try:
             return read()
-        except (ValueError, OSError) as error:
+        except (ValueError, ArithmeticError, OSError) as error:
             self.notes.append(f"{what} are left out: {getattr(error, 'strerror', None) or error}")
             return None
 
@@ -91,12 +93,15 @@ class _Reader:
         path = self._folder.health
         lines = _text(path, _MOST_HEALTH).splitlines(keepends=True) if path.exists() else []
         whole = (line for line in lines if line.endswith("\n"))  # the last one may be being written
-        return [current_figures(parse_json(line, {OTHERS: float}, path)) for line in whole]
+        found = [current_figures(parse_json(line, {OTHERS: float}, path)) for line in whole]
+        _check_numbers(found, path)
+        return found
 
     def shared(self) -> OneShotResult | None:
         ranking = OneShotState(self._folder.shared).ranking()
         if ranking is None or self._run.config["flags"].get("estimator") != "shared":
             return None
+        _check_numbers(ranking, self._folder.shared)
         if len(ranking) < len(self._run.trials):
             raise UsageError(f"{len(self._run.trials)} trials of a ranking of {len(ranking)}")
         return one_shot_result(ranking, self._run.trials, int(self._run.config["flags"].get("seed") or 0))
@@ -106,6 +111,7 @@ class _Reader:
         if not path.exists():
             return None
         document = parse_json(_text(path, _MOST_RETRAINED), _THEN, path)
+        _check_numbers(document, path)
         retrained = [Retrained(one["name"], one["proxy"], one["results"]) for one in document["compared"]]
         for one in retrained:
             if one.results and not (one.qualities("valid") or one.qualities("final_test")):
@@ -124,12 +130,25 @@ def _text(path: Path, most: int) -> str:
         raise UsageError(f"{path} is not UTF-8 text") from error
 
 
+def _check_numbers(value: Any, path: Path) -> None:
+    """Raises `UsageError` for a number in a JSON value that is no figure of a run."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, (int, float)) and not abs(one) <= _LARGEST:
+            raise UsageError(f"{path} holds a number that is none of a run")
+
+
 def _held_out(config: Mapping[str, Any]) -> HeldOut | None:
     """The images that children were measured on; None: an earlier version, which did not record them."""
     data = config.get("data")
     images = data.get("images") if isinstance(data, dict) else None
     count = images.get("valid") if isinstance(images, dict) else None
-    if type(count) is not int or count < 1:
+    if type(count) is not int or not 1 <= count <= _LARGEST:
         return None
     split = config["flags"].get("valid_split")
     return HeldOut(count, "held-out images of the training split" if split is None else f"images of split {split}")

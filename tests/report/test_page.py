@@ -228,6 +228,36 @@ class TestPageRun:
             "The ranking by shared weights",
         ]
 
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            ("health.jsonl", '{"update": 0, "entropy": NaN}\n'),
+            ("health.jsonl", f'{{"update": 0, "entropy": 1{"0" * 400}}}\n'),
+            ("time.json", '{"seconds": 1e300}'),
+            ("then/then.json", '{"compared": [{"name": "a", "proxy": 1e300, "results": []}], "full": null}'),
+        ],
+    )
+    def test_numbers_that_are_none_of_a_run_are_told(self, name: str, text: str, tmp_path: Path) -> None:
+        folder = write_run(tmp_path / "run", sampled_trials(2))
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+        run = page_run(folder)
+        assert len(run.notes) == 1
+        assert (run.health, run.retrained) == ((), ())
+
+    def test_flags_of_strangers_break_no_page(self, tmp_path: Path) -> None:
+        huge = 10**300
+        flags = {"update_every": huge, "evolution_population": -1, "reward_seeds": huge, "trials": "many"}
+        for strategy in ("ppo", "aging_evolution", "controller", None, 7):
+            trials = [
+                replace(one, measurement=one.measurement and replace(one.measurement, parameters=0, latency=1e-300))
+                for one in sampled_trials(12)
+            ]
+            folder = write_run(tmp_path / str(strategy), trials, images=huge, strategy=strategy, **flags)
+            run = page_run(folder)
+            assert len(verdict(run).sentences) >= 2
+        page_html([run])
+
     def test_a_line_that_is_being_written_is_no_error(self, folder: Path, tmp_path: Path) -> None:
         made = write_run(tmp_path / "run", sampled_trials(5))
         (made / "health.jsonl").write_text('{"update": 0, "entropy": 1.5}\n{"update": 1, "ent')

@@ -8,6 +8,8 @@ import pytest
 from page_runs import FLAGS, SPACE, sampled_trials
 
 from rl_nas.errors import UsageError
+from rl_nas.evaluation.retraining import Retrained
+from rl_nas.one_shot.result import Confirmed, OneShotResult
 from rl_nas.report.page.choices import decisions_worth, importance
 from rl_nas.report.page.comparison import differing_flags, seed_groups
 from rl_nas.report.page.curves import epoch_agreements, reward_curves
@@ -241,6 +243,63 @@ class TestSeveralRuns:
             "trials": [20, 21, 22, None],
             "workers": [None, None, None, 4],
         }
+
+
+def results(valid: float, test: float | None = None) -> dict[str, object]:
+    """What results.json has of a training."""
+    return {
+        "epochs": 7,
+        "valid": {"split": "valid", "images": 500, "accuracy": valid},
+        "final_test": None if test is None else {"split": "test", "images": 400, "accuracy": test},
+        "network": {"trainable_parameters": 12_345, "multiply_adds": 67_890},
+        "seconds": 10.0,
+    }
+
+
+def test_longer_trainings_stand_beside_the_search() -> None:
+    retrained = [
+        Retrained("trial1", 0.6, [results(0.8), results(0.9)]),
+        Retrained("trial2", 0.5, [results(0.9), results(0.9)]),
+        Retrained("trial3", 0.4, [results(0.6), results(0.6)]),
+        Retrained("random0", None, [results(0.5), results(0.5)]),
+        Retrained("random1", None, []),
+    ]
+    full = {"name": "trial2", "results": results(0.95, 0.94)}
+    (found,) = tables(PageRun("r", [], FLAGS, retrained=retrained, full=full))
+    assert [row[0].text for row in found.rows] == ["trial2", "trial1", "trial3", "random0"]
+    assert [cell.value for cell in found.rows[1]][1:] == [0.6, pytest.approx(0.85), None, 12_345, 67_890, 20.0]
+    assert found.rows[1][2].text == "0.8500 ± 0.0707"
+    notes = "\n".join(found.notes)
+    assert "Failed: random1." in notes
+    assert "of the 3 found 0.7833 ± 0.1607, of the 1 drawn at random 0.5000" in notes
+    assert "(Spearman) of reward and longer training: 0.50 over 3 networks" in notes
+    assert "Full training of trial2, 7 epochs: accuracy 0.9400 on 400 images of split test: final." in notes
+
+
+def test_shared_weights_are_compared_with_networks_that_were_trained_alone() -> None:
+    confirmed = [
+        Confirmed(trial=2, place=9, shared=0.2, alone=0.3, random=True),
+        Confirmed(trial=0, place=1, shared=0.9, alone=0.8, random=False),
+        Confirmed(trial=1, place=4, shared=0.5, alone=0.6, random=True),
+        Confirmed(trial=3, place=6, shared=0.4, alone=None, random=True),
+        Confirmed(trial=4, place=5, shared=0.4, alone=0.5, random=True),
+    ]
+    (found,) = tables(PageRun("r", [], FLAGS, shared=OneShotResult(10, confirmed)))
+    assert [row[0].value for row in found.rows] == [1, 4, 5, 6, 9]
+    assert [row[3].text for row in found.rows] == ["0.8000", "0.6000", "0.5000", "failed", "0.3000"]
+    assert found.notes[:2] == [
+        "Shared weights ranked 10 networks.",
+        "Rank correlation (spearman) 1.00 (95%: 1.00 to 1.00).",
+    ]
+    (few,) = tables(PageRun("r", [], FLAGS, shared=OneShotResult(10, confirmed[:3])))
+    assert few.notes[-1] == "Rank correlation: needs 3 networks chosen at random."
+
+
+def test_epochs_of_children_have_a_table() -> None:
+    trials = [trial(i, 0.1 * i, curve=(0.1 * i, 0.1 * i)) for i in range(1, 6)]
+    found = next(one for one in tables(PageRun("r", trials, {"early_stop_rule": "halving"})) if "Epochs" in one.title)
+    assert [[cell.value for cell in row] for row in found.rows] == [[1, 5, pytest.approx(1.0)], [2, 5, None]]
+    assert "--early_stop_rule=halving" in found.notes[-1]
 
 
 def test_classes_and_failures_have_tables() -> None:

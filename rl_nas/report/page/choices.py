@@ -71,16 +71,14 @@ def decisions_worth(trials: Sequence[Trial], space: SearchSpace[Any]) -> list[De
 
 def check_fits(trials: Sequence[Trial], space: SearchSpace[Any]) -> None:
     """Raises `UsageError` unless all architectures have a legal choice for each decision of the space."""
-    sizes = np.array([len(decision.choices) for decision in space.decisions])
+    sizes = [len(decision.choices) for decision in space.decisions]
     for trial in trials:
         if len(trial.architecture) != len(sizes):
             raise UsageError(
                 f"trial {trial.index} has {len(trial.architecture)} choices; space {space.name} has {len(sizes)}"
             )
-    chosen = np.array([trial.architecture for trial in trials], float).reshape(len(trials), len(sizes))
-    wrong = np.flatnonzero(((chosen < 0) | (chosen >= sizes)).any(axis=1))
-    if len(wrong):
-        raise UsageError(f"trial {trials[wrong[0]].index} has a choice that space {space.name} does not offer")
+        if not all(0 <= choice < size for choice, size in zip(trial.architecture, sizes, strict=True)):
+            raise UsageError(f"trial {trial.index} has a choice that space {space.name} does not offer")
 
 
 def importance(groups: np.ndarray, rewards: np.ndarray) -> float:

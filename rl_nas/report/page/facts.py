@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from rl_nas.evaluation.retraining import agreement, ranked, spread
+from rl_nas.evaluation.retraining import FOUND, RANDOM, agreement, of_kind, ranked, spread
 from rl_nas.metrics import metrics_of, quality_of
 from rl_nas.one_shot.result import FEWEST
 from rl_nas.report.page.curves import epoch_agreements
@@ -64,6 +64,10 @@ def _retrained(run: PageRun) -> Table | None:
     failed = [one.name for one in run.retrained if not one.results]
     notes = ["Means ± deviation of one training." if any(len(one.results) > 1 for one in finished) else ""]
     notes.append(f"Failed: {', '.join(failed)}." if failed else "")
+    kinds = {"found": of_kind(finished, FOUND), "drawn at random": of_kind(finished, RANDOM)}
+    if all(kinds.values()):
+        means = (f"of the {len(of)} {kind} {_spread([one.quality for one in of]).text}" for kind, of in kinds.items())
+        notes.append(f"Means on the held-out images: {', '.join(means)}.")
     found = agreement(finished)
     notes.append(
         "Rank correlation of reward and longer training: needs at least three found networks."

@@ -27,7 +27,7 @@
     const numbers = (values) => Float64Array.from(values, (value) => (value === null ? NaN : value));
     const points = {
       place: Int32Array.from({ length: count }, (_, place) => place),
-      trial: Int32Array.from(columns.trial),
+      trial: Float64Array.from(columns.trial),
       color: columns.run.map((run) => data.colors[run]),
       alpha: new Float64Array(count).fill(plain),
       run: columns.run.map((run) => runs[run].name),

@@ -71,10 +71,10 @@ def _rendered(page: _Page) -> str:
     styles = [_read(_TABULATOR / "tabulator_simple.min.css"), _read(_HERE / "page.css")]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_read(_HERE / "page.html"))
-    text: str = template.render(
+    text = template.render(
         page=page, scripts=scripts, styles=[Markup(style) for style in styles], policy=_policy(scripts, page.watch)
     )
-    return text
+    return text.lstrip()
 
 
 def _policy(scripts: Sequence[Markup], watch: int) -> str:

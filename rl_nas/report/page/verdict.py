@@ -19,6 +19,7 @@ from rl_nas.trial import Measurement, TrialState
 _DEVIATION = "_deviation"
 """End of the name of the metric that tells how far apart the trainings of a child are."""
 _NORMAL_95 = 1.96
+_MOST_SEEDS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def noise(run: PageRun) -> Noise | None:
     name, seeds = f"{run.quality_name}{_DEVIATION}", run.flags.get("reward_seeds")
     measured = [trial.measurement for trial in run.trials if trial.measurement]
     deviations = [one.metrics[name] for one in measured if name in one.metrics]
-    if deviations and isinstance(seeds, int) and seeds > 1:
+    if deviations and isinstance(seeds, int) and 1 < seeds <= _MOST_SEEDS:
         pooled = float(np.sqrt(np.mean(np.square(deviations))))
         return Noise(pooled / math.sqrt(seeds), f"the {seeds} trainings of each of {len(deviations)} children", True)
     best = run.best
