@@ -10,7 +10,8 @@ from bokeh.resources import Resources
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from rl_nas.report.page.charts import COLORS, chart_items
+from rl_nas.report.page.chart_parts import COLORS
+from rl_nas.report.page.charts import chart_items
 from rl_nas.report.page.comparison import seed_groups
 from rl_nas.report.page.run import PageRun
 from rl_nas.report.page.sections import Chart, RunSection, charts_of_one, charts_of_several, run_section
