@@ -1,6 +1,7 @@
 """`rl_nas report`: what it writes, and what it refuses."""
 
 import json
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from page_runs import sampled_trials, write_run
 
 from rl_nas.__main__ import main
+from rl_nas.commands.cli import program
 
 
 @pytest.fixture
@@ -69,6 +71,22 @@ def test_a_missing_extra_is_named(
     monkeypatch.setitem(sys.modules, "bokeh", None)
     assert main(["report", str(run)]) == 2
     assert "rl_nas report needs bokeh: pip install" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "found", "told"),
+    [
+        (".venv/bin/rl_nas", None, ".venv/bin/rl_nas"),
+        (".venv/bin/rl_nas", "/usr/bin/rl_nas", "rl_nas"),
+        ("/lib/rl_nas/__main__.py", None, "rl_nas"),
+    ],
+)
+def test_what_to_type_is_what_a_shell_would_find(
+    typed: str, found: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [typed])
+    monkeypatch.setattr(shutil, "which", lambda name: found)
+    assert program() == told
 
 
 def test_a_port_that_is_taken_is_one_line(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

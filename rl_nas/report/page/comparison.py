@@ -62,8 +62,8 @@ def differing_flags(runs: Sequence[PageRun]) -> dict[str, list[Any]]:
 
 def _group(name: str, places: tuple[int, ...], members: Sequence[PageRun]) -> SeedGroup:
     shortest = min(len(run.trials) for run in members)
-    children = np.unique(np.linspace(1, shortest, min(shortest, _POINTS)).round().astype(int)) if shortest else []
-    ends = np.asarray(children, int) - 1
+    children = np.unique(np.linspace(1, shortest, min(shortest, _POINTS)).round().astype(int))
+    ends = children - 1
     best = np.array([reward_curves(run.trials).best[ends] for run in members], float).reshape(len(members), -1)
     mean, low, high = (np.full(len(ends), np.nan) for _ in range(3))
     for place, values in enumerate(best.T):
@@ -72,7 +72,7 @@ def _group(name: str, places: tuple[int, ...], members: Sequence[PageRun]) -> Se
             mean[place] = found.mean
             if len(members) > 1:
                 low[place], high[place] = found.low, found.high
-    return SeedGroup(name, tuple(run.name for run in members), places, np.asarray(children, int), mean, low, high)
+    return SeedGroup(name, tuple(run.name for run in members), places, children, mean, low, high)
 
 
 def _names(groups: Sequence[Sequence[PageRun]]) -> list[str]:

@@ -15,21 +15,22 @@ def side_by_side(runs: Sequence[PageRun]) -> Table:
     heads += ["strategy", "data set", "hours"]
     rows = []
     for run in runs:
-        best = run.best
-        measured = None if best is None else best.measurement
         failed = sum(trial.measurement is None for trial in run.trials)
-        rows.append(
-            [
-                *(Cell(run.name), number(len(run.trials), ",d"), number(failed, ",d")),
-                *(number(best and best.index, "d"), number(best and best.reward)),
-                Cell(run.quality_name if measured else "-"),
-                number(measured and measured.quality),
-                *(number(measured and measured.parameters, ","), number(measured and measured.madds, ",")),
-                *(words(run.flags.get(flag)) for flag in ("strategy", "dataset")),
-                number(run.seconds and run.seconds / 3600, ",.2f"),
-            ]
-        )
+        counts = (number(len(run.trials), ",d"), number(failed, ",d"))
+        setting = (words(run.flags.get("strategy")), words(run.flags.get("dataset")))
+        hours = number(None if run.seconds is None else run.seconds / 3600, ",.2f")
+        rows.append([Cell(run.name), *counts, *_best(run), *setting, hours])
     return Table("Side by side", heads, rows)
+
+
+def _best(run: PageRun) -> list[Cell]:
+    """Number, reward, metric, quality and size of the best trial."""
+    best = run.best
+    if best is None or best.measurement is None:
+        return [Cell("-")] * 6
+    measured = best.measurement
+    figures = (number(measured.quality), number(measured.parameters, ","), number(measured.madds, ","))
+    return [number(best.index, "d"), number(best.reward), words(run.quality_name), *figures]
 
 
 def best_over_seeds(groups: Sequence[SeedGroup]) -> Table | None:

@@ -89,7 +89,8 @@ class TrialData:
 
     def _architectures(self) -> list[Sequence[int]]:
         """The choices of each trial; empty for those for which there is no room."""
-        architectures, left = [], _MOST_CHOICES
+        architectures: list[Sequence[int]] = []
+        left = _MOST_CHOICES
         for _, trial in self._trials:
             left -= len(trial.architecture)
             architectures.append(trial.architecture if left >= 0 else ())
