@@ -26,7 +26,7 @@ setup(
     long_description=index_page(Path(__file__).with_name("README.md").read_text(encoding="utf-8")),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    license_files=["LICENSE"],
+    license_files=["LICENSE", "rl_nas/report/page/tabulator/LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["rl_nas", "rl_nas.*"]),
     package_data={

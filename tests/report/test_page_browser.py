@@ -43,7 +43,7 @@ def opened(browser: Any) -> Iterator[Any]:
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         page.on("request", lambda request: page.requests.append(request.url))
         page.goto(address)
-        page.wait_for_selector("body[data-ready]")
+        page.wait_for_selector("body[data-drawn]")
         pages.append(page)
         return page
 

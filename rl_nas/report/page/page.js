@@ -3,7 +3,7 @@
 (() => {
   const COSTS = { parameters: "parameters", madds: "multiply-adds", latency: "latency, seconds" };
   const sources = [];
-  let data, table, picked = null, plain = 0.75;
+  let data, points, table, picked = null, plain = 0.75;
 
   const element = (name, text, className) => {
     const made = document.createElement(name);
@@ -19,42 +19,44 @@
     return new Response(stream).json();
   }
 
-  /* Charts. */
-  async function draw() {
+  /* Charts: those at the top first, the others while the browser is idle. */
+  function trialPoints() {
     const { columns, runs } = data;
     const count = columns.trial.length;
     if (count > 2000) plain = 0.4;
     const numbers = (values) => Float64Array.from(values, (value) => (value === null ? NaN : value));
-    const points = {
+    points = {
       place: Int32Array.from({ length: count }, (_, place) => place),
       trial: Float64Array.from(columns.trial),
       color: columns.run.map((run) => data.colors[run]),
       alpha: new Float64Array(count).fill(plain),
       run: columns.run.map((run) => runs[run].name),
     };
-    for (const name of ["reward", "quality", "parameters", "madds", "latency"]) points[name] = numbers(columns[name]);
-    for (const [name, item] of Object.entries(data.charts)) {
-      const views = await Bokeh.embed.embed_item(item, `chart-${name}`);
-      const view = views.roots ? views.roots[0] : views;
-      const source = view.model.document.get_model_by_name("trials");
-      if (source === null) continue;
-      source.data = { ...points };
-      source.selected.properties.indices.change.connect(() => {
-        if (source.selected.indices.length === 0) return;
-        show(source.selected.indices[0]);
-        document.getElementById("details").scrollIntoView({ behavior: "smooth", block: "nearest" });
-      });
-      sources.push(source);
-    }
+    for (const name of ["reward", "quality", ...Object.keys(COSTS)]) points[name] = numbers(columns[name]);
   }
+
+  async function draw(name) {
+    const views = await Bokeh.embed.embed_item(data.charts[name], `chart-${name}`);
+    const view = views.roots ? views.roots[0] : views;
+    const source = view.model.document.get_model_by_name("trials");
+    if (source === null) return;
+    source.data = { ...points };
+    source.selected.properties.indices.change.connect(() => {
+      if (source.selected.indices.length === 0) return;
+      show(source.selected.indices[0]);
+      document.getElementById("details").scrollIntoView({ behavior: "smooth", block: "nearest" });
+    });
+    sources.push(source);
+  }
+
+  const atTop = (name) => document.getElementById(`chart-${name}`).getBoundingClientRect().top < window.innerHeight;
+  const idle = () => new Promise((resolve) => (window.requestIdleCallback || setTimeout)(resolve));
 
   function mark(places) {
     const kept = new Set(places);
     const all = kept.size === data.columns.trial.length;
-    for (const source of sources) {
-      const alpha = Float64Array.from(source.data.alpha, (_, place) => (all || kept.has(place) ? plain : plain / 12));
-      source.data = { ...source.data, alpha };
-    }
+    points.alpha = Float64Array.from(points.place, (place) => (all || kept.has(place) ? plain : plain / 12));
+    for (const source of sources) source.data = { ...source.data, alpha: points.alpha };
   }
 
   /* The table. */
@@ -121,7 +123,8 @@
 
   function show(place) {
     const { columns, metrics, runs } = data;
-    const run = columns.run[place], details = document.getElementById("details");
+    const run = columns.run[place], architecture = data.architectures[place];
+    const details = document.getElementById("details");
     const last = picked;
     picked = place;
     for (const one of [last, place]) {
@@ -143,8 +146,11 @@
       copy.src = picture.src;
       copy.alt = picture.alt;
       details.append(copy);
+    } else if (architecture.length) {
+      const words = `rl_nas describe --run_dir=${runs[run].name} --trial=${columns.trial[place]} --picture=trial.png`;
+      details.append(element("p", `Its picture: ${words}`, "note"));
     }
-    details.append(genotype(runs[run].decisions, data.architectures[place]), ...failures(place));
+    details.append(genotype(runs[run].decisions, architecture), ...failures(place));
     details.hidden = false;
   }
 
@@ -204,9 +210,16 @@
 
   async function start() {
     data = await unpacked();
+    trialPoints();
+    const names = Object.keys(data.charts), first = names.filter(atTop);
+    for (const name of first) await draw(name);
     await fill();
-    await draw();
     document.body.dataset.ready = "yes";
+    for (const name of names.filter((name) => !first.includes(name))) {
+      await idle();
+      await draw(name);
+    }
+    document.body.dataset.drawn = "yes";
     const seconds = Number(document.body.dataset.watch);
     if (!seconds) return;
     restore();
