@@ -36,11 +36,11 @@ venv:
 	@.ci/make_venv "$(PYTHON)"
 
 .venv/demo: setup.py constraints.txt | venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[digits]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[digits,report]"
 	touch $@
 
 .venv/demo-detection: setup.py constraints.txt | venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[detection]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[detection,report]"
 	touch $@
 
 .venv/docs: setup.py constraints.txt | venv

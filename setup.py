@@ -26,10 +26,15 @@ setup(
     long_description=index_page(Path(__file__).with_name("README.md").read_text(encoding="utf-8")),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    license_files=["LICENSE"],
+    license_files=["LICENSE", "rl_nas/report/page/tabulator/LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["rl_nas", "rl_nas.*"]),
-    package_data={"rl_nas": ["py.typed"], "rl_nas.bench": ["tables/*.npz"], "rl_nas.flags": ["*.cfg", "*.txt"]},
+    package_data={
+        "rl_nas": ["py.typed"],
+        "rl_nas.bench": ["tables/*.npz"],
+        "rl_nas.flags": ["*.cfg", "*.txt"],
+        "rl_nas.report.page": ["page.*", "tabulator/*"],
+    },
     install_requires=[
         "absl-py>=2.1",
         "keras>=3.15",  # safe mode of earlier ones can be bypassed by a model.keras
@@ -52,12 +57,14 @@ setup(
         "docs": ["mkdocstrings-python>=2", "properdocs>=1.6.5", "properdocs-theme-readthedocs"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
         "ray": ["ray>=2.52"],  # the first with tokens
+        "report": ["bokeh>=3.8"],  # with Jinja2; earlier ones need pandas
         "test": [
-            "rl_nas[detection,digits,docs,onnx]",
+            "rl_nas[detection,digits,docs,onnx,report]",
             "build",
             "faster-coco-eval",
             "hypothesis",
             "mypy",
+            "playwright",
             "types-psutil",
             "pytest",
             "pytest-xdist",

@@ -15,6 +15,7 @@ VERBS = {
     "export": "write a trained network as SavedModel, TFLite, Keras or ONNX",
     "predict": "predict on image files with an exported network",
     "runs": "list the trials of a search, best first",
+    "report": "make one HTML page of a search, or of several",
     "proxy": "measure how well cheaper trainings rank networks",
     "bench": "compare strategies on a tabular benchmark",
     "describe": "print a genotype and what its network costs, or a search space",

@@ -17,6 +17,7 @@ from rl_nas.commands.doctor import DOCTOR
 from rl_nas.commands.export import EXPORT
 from rl_nas.commands.predict import PREDICT
 from rl_nas.commands.proxy import PROXY
+from rl_nas.commands.report import REPORT
 from rl_nas.commands.runs import RUNS
 from rl_nas.commands.search import SEARCH
 from rl_nas.commands.train import TRAIN
@@ -30,6 +31,7 @@ COMMANDS = {
     "export": EXPORT,
     "predict": PREDICT,
     "runs": RUNS,
+    "report": REPORT,
     "proxy": PROXY,
     "bench": BENCH,
     "describe": DESCRIBE,

@@ -95,8 +95,8 @@ ROOMS: dict[str, set[str]] = {
         ),
     },
     "report": {
-        *("bench", "checkpoint", "errors", "evaluation", "metrics", "networks", "one_shot", "renamed", "spaces"),
-        *("statistics", "store", "strategies", "tasks", "trial"),
+        *("bench", "checkpoint", "controller", "errors", "evaluation", "metrics", "networks", "one_shot", "renamed"),
+        *("spaces", "statistics", "store", "strategies", "tasks", "trial"),
     },
     "flags": {"errors", "regular_files", "renamed", "settings"},
     "workflows": {
@@ -108,6 +108,7 @@ ROOMS: dict[str, set[str]] = {
             "networks",
             "one_shot",
             "plugins",
+            "regular_files",
             "renamed",
             "report",
             "settings",

@@ -39,6 +39,8 @@ def test_wheel_holds_rl_nas_alone(built: Path) -> None:
     for recipe in ("digits.cfg", "cifar10_nasnet.cfg", "imagenet_mobile.cfg"):
         assert f"rl_nas/flags/{recipe}" in names
     assert {"rl_nas/py.typed", "rl_nas/bench/tables/digits.npz"} <= set(names)
+    page = {"page.html", "page.css", "page.js", "tabulator/tabulator.min.js", "tabulator/LICENSE"}
+    assert {f"rl_nas/report/page/{name}" for name in page} <= set(names)
 
 
 @pytest.mark.long

@@ -1,11 +1,13 @@
 """Frame of all verbs: help, errors in one line, exit codes."""
 
+import shutil
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rl_nas.commands.display import Display, OutputClosedError
@@ -38,6 +40,12 @@ def run(
 def tell(line: str) -> None:
     """Prints a line that is no result."""
     print(printable(line), file=sys.stderr, flush=True)
+
+
+def program() -> str:
+    """What to type to run a verb: `rl_nas`, or as it was typed now where a shell would not find that."""
+    typed = sys.argv[0]
+    return typed if Path(typed).name == "rl_nas" and shutil.which("rl_nas") is None else "rl_nas"
 
 
 def _run(

@@ -66,7 +66,7 @@ def _run(parsed: Parsed) -> int:
         raise UsageError("--csv and --json; leave one of them out")
     first = SearchFolder(parsed.words[0])
     if len(parsed.words) > 1 or not first.trials.exists():
-        _compare([name for word in parsed.words for name in _searches(word)], settings, as_json=as_json)
+        _compare([name for word in parsed.words for name in searches_in(word)], settings, as_json=as_json)
     else:
         _list(first, settings, as_json=as_json)
     return DONE
@@ -116,7 +116,7 @@ def _compare(names: Sequence[str], settings: TrialListSettings, *, as_json: bool
         print(runs_table(rows))
 
 
-def _searches(name: str) -> list[str]:
+def searches_in(name: str) -> list[str]:
     """The folder, if it is that of a search, or those in it; tells what else is there."""
     if SearchFolder(name).trials.exists():
         return [name]

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shlex
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
@@ -127,12 +128,16 @@ def _follow(run: "SearchRun", output: OutputSettings) -> int:
             return _stop(run, output)
         result = run.finish()
         run.forget_states()
+        code = DONE
         if run.config.then.train is None:
             _print(result, output)
-            return DONE
-        if not output.json:
-            _print(result, output)
-        return _retrain(run, result, output)
+        else:
+            if not output.json:
+                _print(result, output)
+            code = _retrain(run, result, output)
+        if code == DONE:
+            cli.tell(f"see all of it in a browser: {cli.program()} report {shlex.quote(str(run.folder.path))}")
+        return code
 
 
 def _stop(run: "SearchRun", output: OutputSettings) -> int:

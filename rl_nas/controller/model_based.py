@@ -11,11 +11,8 @@ from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.losses import reinforce_loss
 from rl_nas.controller.policy import FREE
 from rl_nas.controller.reward_model import PairModel, RewardSamples, imagined_rewards, normal_scores
-from rl_nas.controller.settings import ControllerConfig
+from rl_nas.controller.settings import WARM_UP, ControllerConfig
 from rl_nas.spaces.decisions import SearchSpace
-
-WARM_UP = 10
-"""Trials before the first practice, proposed by the fresh policy, which is random search."""
 
 SPREADS = (0.5, 0.75, 1.2, 1.7, 2.5)
 """Scales of the model's uncertainty, times the root of the number of decisions, sampled for the children of a batch in

@@ -6,6 +6,9 @@ from typing import ClassVar
 from rl_nas.controller.baseline import BASELINES
 from rl_nas.settings import Changes, Settings, setting
 
+WARM_UP = 10
+"""Trials before the first practice on a model of the rewards, proposed by the fresh policy, which is random search."""
+
 
 @dataclass(frozen=True)
 class ControllerConfig(Settings):

@@ -26,7 +26,7 @@ from rl_nas.store.network_folder import NETWORK, NetworkFolder
 _LOCK = "lock"
 _CONFIG = {"flags": {OTHERS: SCALAR}}
 SPLIT_FORM = {"split": str, "images": int, OTHERS: (float, None)}
-_RESULTS = {
+RESULTS_FORM = {
     "genotype_name": (str, None),
     "network": {"size": (str, None), "trainable_parameters": int, "multiply_adds": int},
     "train": {"images": int, OTHERS: (float, None)},
@@ -288,7 +288,7 @@ class TrainingFolder(RunFolder):
         Raises:
             UsageError: they are absent or broken.
         """
-        results: dict[str, Any] = read_json(self.results, _RESULTS, _AGAIN)
+        results: dict[str, Any] = read_json(self.results, RESULTS_FORM, _AGAIN)
         if "views" in results:
             read_json(self.results, {"views": _VIEWS}, _AGAIN)
         return results

@@ -93,7 +93,7 @@ class RecordedRun:
             UsageError: there is no such trial, the space is code that is not trusted, or the trial is not of the space.
         """
         found = trial if isinstance(trial, Trial) else self.trial(trial)
-        space = self._space
+        space = self.space
         with blaming(self.folder.trials):
             genotype: Genotype = space.decode(found.architecture)
         return genotype
@@ -126,7 +126,12 @@ class RecordedRun:
         return read_network(network, document, task).keras_model()
 
     @cached_property
-    def _space(self) -> SearchSpace[Any]:
+    def space(self) -> SearchSpace[Any]:
+        """The search space.
+
+        Raises:
+            UsageError: it is code that is not trusted, or is not there.
+        """
         self._check_trust(("space", "operations"))
         with blaming(self.folder.config):
             return search_space(SearchConfig.from_flags({**SearchConfig().flags(), **self.config["flags"]}))

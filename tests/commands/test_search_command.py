@@ -134,6 +134,9 @@ def test_the_genotype_is_that_of_the_best_trial(unbroken: Run) -> None:
     assert unbroken.stdout.splitlines()[-1].startswith(
         f"Best child: trial {best['number']}, accuracy {proportion_text(best['quality'], 300)} on 300 held-out images"
     )
+    recorded = json.loads((unbroken.folder / "config.json").read_text())
+    assert recorded["data"]["held_out"] == 300
+    assert unbroken.stderr.splitlines()[-1] == f"see all of it in a browser: rl_nas report {unbroken.folder}"
 
 
 @pytest.mark.slow

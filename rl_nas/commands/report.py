@@ -1,0 +1,165 @@
+"""`rl_nas report`: one page of a search, or of several, as a file or from a server. No TensorFlow."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rl_nas.commands import cli
+from rl_nas.commands.runs import searches_in
+from rl_nas.errors import UsageError
+from rl_nas.exit_codes import DONE
+from rl_nas.extras import check_installed
+from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.report.tables import counted
+from rl_nas.settings import Settings, setting
+from rl_nas.store.files import check_can_make, storage_errors, write_text
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.workflows.page_runs import page_run
+from rl_nas.workflows.trust import TrustSettings
+
+if TYPE_CHECKING:
+    from rl_nas.report.page.run import PageRun
+
+_MODULES = ("bokeh", "jinja2")
+"""Of the extra."""
+
+
+@dataclass(frozen=True)
+class ReportSettings(Settings):
+    """Where the page goes."""
+
+    title: ClassVar[str] = "Page"
+
+    out: str = setting("report.html", "the file; an earlier one is replaced")
+    watch: bool = setting(
+        False, "write no file, but serve the page on this machine until Ctrl-C, and refresh it while searches run"
+    )
+    port: int = setting(8000, "port on 127.0.0.1 to serve it at; 0: any that is free", minimum=0, maximum=65535)
+    refresh: int = setting(10, "seconds between two looks for something new", minimum=1, maximum=86400)
+
+
+REPORT = Command(
+    name="rl_nas report",
+    summary=(
+        "makes one HTML page of a search: the verdict, charts, the front, all trials;\n"
+        "of several searches, the page compares them. The runs may be at work. A page needs no network."
+    ),
+    examples=(
+        "rl_nas report runs/digits",
+        "rl_nas report runs/digits runs/aging --out=both.html",
+        "rl_nas report runs --out=all.html",
+        "rl_nas report --watch --port=8000 runs/digits",
+    ),
+    groups=(ReportSettings, TrustSettings),
+    words="RUN_DIR ...: folders of searches, or one that holds such folders.",
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the verb; returns its exit code."""
+    return cli.run(REPORT, _run, argv)
+
+
+def _run(parsed: Parsed) -> int:
+    settings = parsed.group(ReportSettings)
+    if not parsed.words:
+        raise UsageError("no folder; expected one or more, such as: rl_nas report runs/digits")
+    folders = [folder for word in parsed.words for folder in searches_in(word)]
+    if len({os.path.realpath(folder) for folder in folders}) < len(folders):
+        raise UsageError("a folder is given twice; leave one of them out")
+    _check_flags(settings, parsed)
+    check_installed("rl_nas report", "report", _MODULES)
+    trust = parsed.group(TrustSettings).trust
+    if settings.watch:
+        return _serve(folders, settings, trust=trust)
+    out = Path(settings.out)
+    if out.is_dir():
+        raise UsageError(f"--out={out} is a folder; give the name of a file in it, such as {out / 'report.html'}")
+    with storage_errors(out):
+        check_can_make("out", out.parent)
+    from rl_nas.report.page.page import page_html  # imports Bokeh
+
+    page = page_html(runs := _read(folders, trust=trust))
+    with storage_errors(out):
+        write_text(out, page)
+    _tell(runs, out, len(page.encode()), as_json=parsed.group(OutputSettings).json)
+    return DONE
+
+
+def _check_flags(settings: ReportSettings, parsed: Parsed) -> None:
+    for name in ("port", "refresh") if not settings.watch else ("out",):
+        if name in parsed.given:
+            hint = "leave it out" if settings.watch else "give --watch, too"
+            raise UsageError(f"--{name}={parsed.values[name]} has no effect here; {hint}")
+    if settings.watch and parsed.group(OutputSettings).json:
+        raise UsageError("--json and --watch; leave one of them out")
+
+
+def _read(folders: Sequence[str], *, trust: bool) -> "list[PageRun]":
+    """The runs; tells what the page leaves out."""
+    runs = [page_run(folder, trust=trust) for folder in folders]
+    for run in runs:
+        for note in run.notes:
+            cli.tell(f"{run.name}: {note}")
+    return _short(runs)
+
+
+def _short(runs: "list[PageRun]") -> "list[PageRun]":
+    """The runs by the names of their folders alone, if these tell them apart."""
+    names = [Path(run.name).resolve().name for run in runs]
+    if len(set(names)) < len(names) or not all(names):
+        return runs
+    return [replace(run, name=name) for run, name in zip(runs, names, strict=True)]
+
+
+def _tell(runs: "Sequence[PageRun]", out: Path, size: int, *, as_json: bool) -> None:
+    trials = sum(len(run.trials) for run in runs)
+    if as_json:
+        print(json.dumps({"file": str(out), "bytes": size, "runs": len(runs), "trials": trials}))
+    else:
+        what = f"{counted(len(runs), 'search', 'searches')}, {counted(trials, 'trial')}, {size / 1e6:.1f} MB"
+        print(f"{out}: {what}; open it in a browser")
+
+
+def _serve(folders: Sequence[str], settings: ReportSettings, *, trust: bool) -> int:
+    from rl_nas.report.page.page import page_html
+    from rl_nas.report.page.server import PageServer
+
+    _read(folders, trust=trust)  # what is wrong with them is told now
+
+    def page(version: str) -> str:
+        runs = [page_run(folder, trust=trust) for folder in folders]
+        return page_html(_short(runs), watch=settings.refresh, version=version)
+
+    try:
+        server = PageServer(settings.port, _version_of(folders), page)
+    except OSError as error:
+        raise UsageError(f"--port={settings.port}: {error.strerror or error}; give another one, or 0") from error
+    with server:
+        print(f"{server.address} shows {counted(len(folders), 'search', 'searches')}; Ctrl-C ends this", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return DONE
+
+
+def _version_of(folders: Sequence[str]) -> Callable[[], str]:
+    """A function that tells whether the files of runs have changed, without opening them."""
+
+    def version() -> str:
+        found = []
+        for folder in map(SearchFolder, folders):
+            then, wal = folder.then / "then.json", folder.trials.with_name(f"{folder.trials.name}-wal")
+            for path in (folder.trials, wal, folder.health, folder.config, folder.examples, then):
+                try:
+                    state = path.stat()
+                except OSError:
+                    continue
+                found.append(f"{path} {state.st_mtime_ns} {state.st_size}")
+        return hashlib.sha256("\n".join(found).encode()).hexdigest()[:32]
+
+    return version

@@ -1,0 +1,1 @@
+"""The page of a search, or of several: its facts, its charts, its HTML."""

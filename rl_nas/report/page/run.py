@@ -1,0 +1,79 @@
+"""A search as the page of it needs it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rl_nas.evaluation.retraining import Retrained
+from rl_nas.one_shot.result import OneShotResult
+from rl_nas.spaces.decisions import Genotype, SearchSpace
+from rl_nas.trial import Trial, best_trials
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The images that children were measured on.
+
+    Attributes:
+        images: how many.
+        where: the part of the data that they are, in words.
+    """
+
+    images: int
+    where: str
+
+
+@dataclass(frozen=True)
+class PageRun:
+    """A search, as its folder records it.
+
+    Attributes:
+        name: of its folder, as the user gave it.
+        trials: so far, in the order of their numbers.
+        flags: all recorded ones.
+        asked: trials of the whole search; None: as many as its hours allow.
+        versions: of the packages, by name.
+        space: of the search; None: it is code that is not trusted, or does not fit the trials.
+        decode: from a trial to its genotype; raises `UsageError`.
+        health: figures of each update, in order, each with its number as `update`.
+        seconds: wall time of all sittings; None: not recorded.
+        held_out: images that children were measured on; None: not recorded.
+        shared: the ranking by shared weights, if there is one.
+        retrained: networks that were trained longer.
+        full: name, number of images, split and metrics of the full training, as in then.json; None: there was none.
+        examples: a PNG of held-out images with predictions of the best child.
+        notes: what is left out of the page, and why.
+    """
+
+    name: str
+    trials: Sequence[Trial]
+    flags: Mapping[str, Any]
+    asked: int | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    space: SearchSpace[Any] | None = None
+    decode: Callable[[Trial], Genotype] | None = None
+    health: Sequence[Mapping[str, float]] = ()
+    seconds: float | None = None
+    held_out: HeldOut | None = None
+    shared: OneShotResult | None = None
+    retrained: Sequence[Retrained] = ()
+    full: Mapping[str, Any] | None = None
+    examples: bytes | None = None
+    notes: Sequence[str] = ()
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial with the highest reward; None: none succeeded."""
+        return next(iter(best_trials(self.trials, 1)), None)
+
+    @property
+    def quality_name(self) -> str:
+        """The metric that rewards are computed from."""
+        measured = (trial.measurement for trial in self.trials if trial.measurement)
+        return next((measurement.quality_name for measurement in measured), "quality")
+
+    @property
+    def metric_names(self) -> list[str]:
+        """The metrics of its children, the quality first; those with a slash are too many for a line."""
+        names = dict.fromkeys(n for t in self.trials if t.measurement for n in t.measurement.metrics)
+        return [name for name in names if "/" not in name]

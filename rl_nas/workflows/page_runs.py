@@ -1,0 +1,154 @@
+"""Searches as the page of them needs them, from their folders: nothing in these is changed or executed."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rl_nas.errors import UsageError
+from rl_nas.evaluation.retraining import Retrained
+from rl_nas.one_shot.result import OneShotResult, one_shot_result
+from rl_nas.one_shot.state import OneShotState
+from rl_nas.regular_files import MIB, read_regular
+from rl_nas.renamed import current_figures
+from rl_nas.report.page.choices import check_fits
+from rl_nas.report.page.run import HeldOut, PageRun
+from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.store.json_files import OTHERS, parse_json
+from rl_nas.store.run_folder import RESULTS_FORM
+from rl_nas.store.run_time import RunTime
+from rl_nas.workflows.recorded_run import RecordedRun
+from rl_nas.workflows.run_config import DATA, HELD_OUT
+from rl_nas.workflows.settings import MOST_TRIALS
+
+_MOST_HEALTH, _MOST_PICTURE, _MOST_RETRAINED = 32 * MIB, 16 * MIB, 32 * MIB
+"""Bytes of files of a run that are read for its page."""
+_LARGEST = 1e15
+"""Of all numbers in these: no figure of an honest run comes near it, and charts and sums stay finite."""
+
+_RETRAINED = {"name": str, "proxy": (float, None), "results": [RESULTS_FORM]}
+_THEN = {"compared": [_RETRAINED], "full": (None, {"name": str, "folder": str, "results": (None, RESULTS_FORM)})}
+
+
+def page_run(path: str | os.PathLike[str], *, trust: bool = False) -> PageRun:
+    """A search, which may be at work, for its page. What cannot be read of it is told in `notes`, and left out.
+
+    Args:
+        path: its folder.
+        trust: import the space and the operations that the run records, though you did not start it here.
+
+    Raises:
+        UsageError: it is no folder of a search, or its trials or its config are broken.
+        StorageError: its trials are damaged.
+    """
+    run = RecordedRun(path, trust=trust)
+    reader = _Reader(run)
+    asked = run.config["flags"].get("trials")
+    versions = run.config.get("versions")
+    space = reader.part("Names of choices", reader.space)
+    retrained, full = reader.part("Longer trainings", reader.then) or ((), None)
+    return PageRun(
+        name=os.fspath(path),
+        trials=run.trials,
+        flags=run.config["flags"],
+        asked=asked if type(asked) is int and asked < MOST_TRIALS else None,
+        versions={str(k): str(v) for k, v in list(versions.items())[:20]} if isinstance(versions, dict) else {},
+        space=space,
+        decode=None if space is None else run.genotype,
+        health=reader.part("Figures of the strategy", reader.health) or (),
+        seconds=reader.part("Its time", lambda: RunTime(run.folder.time).before),
+        held_out=_held_out(run.config),
+        shared=reader.part("The ranking by shared weights", reader.shared),
+        retrained=retrained,
+        full=full,
+        examples=reader.part("Held-out images", reader.examples),
+        notes=reader.notes,
+    )
+
+
+class _Reader:
+    """Reads the parts of a run without which there still is a page.
+
+    Attributes:
+        notes: what could not be read.
+    """
+
+    def __init__(self, run: RecordedRun) -> None:
+        self._run, self._folder = run, run.folder
+        self.notes: list[str] = []
+
+    def part(self, what: str, read: Any) -> Any:
+        """What a function reads; None, and a note, if that fails."""
+        try:
+            return read()
+        except (ValueError, ArithmeticError, OSError) as error:
+            self.notes.append(f"{what} are left out: {getattr(error, 'strerror', None) or error}")
+            return None
+
+    def space(self) -> SearchSpace[Any]:
+        space = self._run.space
+        check_fits(self._run.trials, space)
+        return space
+
+    def health(self) -> list[dict[str, float]]:
+        path = self._folder.health
+        lines = _text(path, _MOST_HEALTH).splitlines(keepends=True) if path.exists() else []
+        whole = (line for line in lines if line.endswith("\n"))  # the last one may be being written
+        found = [current_figures(parse_json(line, {OTHERS: float}, path)) for line in whole]
+        _check_numbers(found, path)
+        return found
+
+    def shared(self) -> OneShotResult | None:
+        ranking = OneShotState(self._folder.shared).ranking()
+        if ranking is None or self._run.config["flags"].get("estimator") != "shared":
+            return None
+        _check_numbers(ranking, self._folder.shared)
+        if len(ranking) < len(self._run.trials):
+            raise UsageError(f"{len(self._run.trials)} trials of a ranking of {len(ranking)}")
+        return one_shot_result(ranking, self._run.trials, int(self._run.config["flags"].get("seed") or 0))
+
+    def then(self) -> tuple[list[Retrained], Mapping[str, Any] | None] | None:
+        path = self._folder.then / "then.json"
+        if not path.exists():
+            return None
+        document = parse_json(_text(path, _MOST_RETRAINED), _THEN, path)
+        _check_numbers(document, path)
+        retrained = [Retrained(one["name"], one["proxy"], one["results"]) for one in document["compared"]]
+        for one in retrained:
+            if one.results and not (one.qualities("valid") or one.qualities("final_test")):
+                raise UsageError(f"{path}: {one.name} was measured on nothing")
+        return retrained, document["full"]
+
+    def examples(self) -> bytes | None:
+        path = self._folder.examples
+        return read_regular(path, _MOST_PICTURE) if path.exists() else None
+
+
+def _text(path: Path, most: int) -> str:
+    try:
+        return read_regular(path, most).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text") from error
+
+
+def _check_numbers(value: Any, path: Path) -> None:
+    """Raises `UsageError` for a number in a JSON value that is no figure of a run."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, dict):
+            left += one.values()
+        elif isinstance(one, list):
+            left += one
+        elif isinstance(one, (int, float)) and not abs(one) <= _LARGEST:
+            raise UsageError(f"{path} holds a number that is none of a run")
+
+
+def _held_out(config: Mapping[str, Any]) -> HeldOut | None:
+    """The images that children were measured on; None: an earlier version, which did not record them."""
+    data = config.get(DATA)
+    count = data.get(HELD_OUT) if isinstance(data, dict) else None
+    if type(count) is not int or not 1 <= count <= _LARGEST:
+        return None
+    split = config["flags"].get("valid_split")
+    return HeldOut(count, "held-out images of the training split" if split is None else f"images of split {split}")

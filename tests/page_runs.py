@@ -1,0 +1,61 @@
+"""Runs for the tests of the page: folders as a search leaves them, without a search."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rl_nas.spaces.nasbench201 import nasbench201
+from rl_nas.store.trials import TrialStore
+from rl_nas.trial import Failure, Measurement, Trial, TrialState
+
+SPACE = nasbench201()
+FLAGS = {"space": "nasbench201", "strategy": "random", "dataset": "digits", "task": "classification", "seed": 0}
+
+
+def sampled_trials(count: int, seed: int = 0, *, failing: bool = True) -> list[Trial]:
+    """Random networks with made-up figures; every seventh fails, and an eleventh succeeds in a second attempt."""
+    rng, trials = np.random.default_rng(seed), []
+    for index in range(count):
+        architecture = SPACE.sample(rng)
+        failure = Failure(TrialState.OOM, f"no memory for trial {index}", f"line one of {index}\nline two")
+        if failing and index % 7 == 3:
+            trials.append(Trial(index, architecture, TrialState.OOM, failures=(failure,)))
+            continue
+        accuracy = float(np.clip(0.6 + 0.04 * architecture[0] + rng.normal(0, 0.05), 0, 1))
+        measured = Measurement(
+            accuracy,
+            {"accuracy": accuracy, "loss": float(rng.exponential())},
+            parameters=int(rng.integers(1_000, 1_000_000)),
+            madds=int(rng.integers(1_000_000, 100_000_000)),
+            epochs=3,
+            seconds=float(rng.uniform(1, 60)),
+        )
+        failures = (failure,) if failing and index % 11 == 5 else ()
+        trials.append(Trial(index, architecture, TrialState.OK, accuracy, measured, failures))
+    return trials
+
+
+def write_run(folder: Path, trials: Sequence[Trial], /, *, images: int | None = 300, **flags: Any) -> Path:
+    """The folder of a search with these trials."""
+    folder.mkdir(parents=True)
+    data = {} if images is None else {"data": {"classes": [], "splits": {}, "images": {"train": 1000, "valid": images}}}
+    config = {**data, "flags": {**FLAGS, "trials": len(trials), **flags}, "versions": {"rl_nas": "0.1.0"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "time.json").write_text(json.dumps({"seconds": 7200.0}))
+    with TrialStore(folder / "trials.sqlite") as store:
+        for trial in trials:
+            store.record(trial)
+    return folder
+
+
+def write_health(folder: Path, updates: int) -> None:
+    """Figures of a policy that decides itself."""
+    lines = []
+    for update in range(updates):
+        entropies = {f"entropy/{one.name}": np.log(len(one.choices)) * 0.9**update for one in SPACE.decisions}
+        figures = {"update": update, "entropy": sum(entropies.values()), "baseline": 0.6 + 0.01 * update}
+        lines.append(json.dumps({**figures, "unique_fraction": 1.0, **entropies}) + "\n")
+    (folder / "health.jsonl").write_text("".join(lines))

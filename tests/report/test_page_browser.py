@@ -1,0 +1,218 @@
+"""The page in a browser, without a network: it draws, sorts, filters and opens trials, and nothing fails unseen."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from page_runs import sampled_trials, write_health, write_run
+
+from rl_nas.report.page.page import page_html
+from rl_nas.report.page.server import PageServer
+from rl_nas.workflows.page_runs import page_run
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed; the extra test brings it")
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed here (apt-get install chromium)"),
+]
+ATTACK = "</script><img src=x onerror=document.body.dataset.hacked=1>"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Any]:
+    """A function that opens an address, waits until the page is whole, and keeps what the console said."""
+    pages = []
+
+    def open_page(address: str, **options: Any) -> Any:
+        page = browser.new_page(**options)
+        page.problems, page.requests = [], []
+        page.on("console", lambda message: _keep(page, message))
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(address)
+        page.wait_for_selector("body[data-drawn]")
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+
+
+def _keep(page: Any, message: Any) -> None:
+    if message.type in ("error", "warning"):
+        page.problems.append(message.text)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = write_run(tmp_path_factory.mktemp("browser") / "run", sampled_trials(60), strategy="ppo", update_every=20)
+    write_health(made, 5)
+    return made
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> str:
+    path = folder.parent / "report.html"
+    path.write_text(page_html([page_run(folder)]))
+    return path.as_uri()
+
+
+def rows(page: Any, field: str) -> list[str]:
+    found: list[str] = page.locator(f".tabulator-row .tabulator-cell[tabulator-field={field}]").all_inner_texts()
+    return found
+
+
+def filter_by(page: Any, field: str, text: str) -> None:
+    field = page.locator(f".tabulator-col[tabulator-field={field}] input")
+    field.click()
+    field.press("Control+a")
+    field.press("Delete")
+    field.press_sequentially(text)
+
+
+def sources(page: Any, column: str) -> list[list[float]]:
+    """A column of the trials in every chart that shows them."""
+    script = """column => Bokeh.documents.map(one => one.get_model_by_name("trials")).filter(one => one)
+        .map(one => Array.from(one.data[column]))"""
+    found: list[list[float]] = page.evaluate(script, column)
+    return found
+
+
+def test_it_draws_and_nothing_is_loaded_or_fails(address: str, opened: Any, folder: Path) -> None:
+    page = opened(address)
+    assert page.problems == []
+    assert {url.partition(":")[0] for url in page.requests} <= {"file", "data", "blob"}
+    for place in page.locator(".plot").all():
+        assert place.locator(".bk-Figure").count() == 1
+    run = page_run(folder)
+    rewards = [trial.reward for trial in run.trials]
+    for found in sources(page, "reward"):
+        assert [value for value in found if value == value] == [value for value in rewards if value is not None]
+
+
+def test_the_table_sorts_and_filters_and_filters_mark_points(address: str, opened: Any, folder: Path) -> None:
+    page, run = opened(address), page_run(folder)
+    best = sorted((trial for trial in run.trials if trial.reward is not None), key=lambda one: -(one.reward or 0))
+    assert rows(page, "trial")[:5] == [str(trial.index) for trial in best[:5]]
+    page.locator(".tabulator-col[tabulator-field=trial] .tabulator-col-title").click()
+    assert rows(page, "trial")[:4] == ["0", "1", "2", "3"]
+    filter_by(page, "state", "oom")
+    failed = [trial.index for trial in run.trials if trial.measurement is None]
+    page.get_by_text(f"{len(failed)} of 60 shown").wait_for()
+    assert rows(page, "trial") == list(map(str, failed))
+    for alpha in sources(page, "alpha"):
+        pale = min(alpha)
+        assert [place for place, value in enumerate(alpha) if value > pale] == failed
+    filter_by(page, "state", "")
+    filter_by(page, "reward", str(best[2].reward))
+    page.get_by_text("3 of 60 shown").wait_for()
+    assert page.problems == []
+
+
+def test_a_click_on_a_row_shows_the_trial(address: str, opened: Any, folder: Path) -> None:
+    page, run = opened(address), page_run(folder)
+    best = max((trial for trial in run.trials if trial.reward is not None), key=lambda one: one.reward or 0)
+    page.locator(".tabulator-row").first.click()
+    details = page.locator("#details")
+    assert f"Trial {best.index}" in details.inner_text()
+    assert str(best.reward) in details.inner_text()
+    assert details.locator("img").count() == 1
+    for decision, choice in zip(run.space.decisions, best.architecture, strict=True):  # type: ignore[union-attr]
+        assert f"{decision.name}\n{decision.choices[choice]}" in details.inner_text()
+    filter_by(page, "state", "oom")
+    page.get_by_text("9 of 60 shown").wait_for()
+    page.locator(".tabulator-row .tabulator-cell:text-is('3')").first.click()
+    assert "no memory for trial 3" in details.inner_text()
+    assert "line one of 3\nline two" in details.inner_text()
+
+
+def test_a_hover_and_a_click_on_a_point_show_the_trial(address: str, opened: Any, folder: Path) -> None:
+    page = opened(address, viewport={"width": 1280, "height": 1600})
+    trial = page_run(folder).trials[9]
+    assert trial.reward is not None
+    place = page.evaluate(
+        """([x, y]) => {
+        const view = Object.values(Bokeh.index).map(one => one.roots ? one.roots[0] : one)
+            .find(one => one.el.closest("#chart-reward"));
+        const box = view.canvas_view.el.getBoundingClientRect();
+        const frame = view.frame;
+        return [box.x + frame.x_scale.compute(x), box.y + frame.y_scale.compute(y)];
+        }""",
+        [trial.index, trial.reward],
+    )
+    page.mouse.move(*place)
+    page.locator(".bk-Tooltip", has_text=f"{trial.reward:.4f}").first.wait_for()
+    page.mouse.click(*place)
+    page.locator("#details h3", has_text=f"Trial {trial.index}").first.wait_for()
+    assert page.problems == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_it_fits_a_phone_and_a_desk(width: int, address: str, opened: Any) -> None:
+    page = opened(address, viewport={"width": width, "height": 800}, color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 27)"
+
+
+def test_texts_of_others_run_nothing(folder: Path, tmp_path: Path, opened: Any) -> None:
+    run = page_run(folder)
+    trials = [
+        replace(trial, failures=tuple(replace(failure, error=ATTACK, log=ATTACK) for failure in trial.failures))
+        if trial.measurement is None
+        else replace(trial, measurement=replace(trial.measurement, metrics={ATTACK: trial.measurement.quality}))
+        for trial in run.trials
+    ]
+    decisions = tuple(replace(one, name=ATTACK + one.name) for one in run.space.decisions)  # type: ignore[union-attr]
+    space = replace(run.space, decisions=decisions)  # type: ignore[type-var]
+    attacked = replace(run, name=ATTACK, trials=trials, space=space, flags={**run.flags, "dataset": ATTACK})
+    for name, runs in (("one", [attacked]), ("two", [attacked, run])):
+        path = tmp_path / f"{name}.html"
+        path.write_text(page_html(runs))
+        page = opened(path.as_uri())
+        filter_by(page, "state", "oom")
+        page.get_by_text(f"9 of {60 * len(runs)} shown" if len(runs) == 1 else "18 of 120 shown").wait_for()
+        page.locator(".tabulator-col[tabulator-field=trial] .tabulator-col-title").click()
+        page.locator(".tabulator-row").first.click()
+        assert ATTACK in page.locator("#details").inner_text()
+        page.locator(".tabulator-col-title").first.hover()
+        assert page.evaluate("document.body.dataset.hacked") is None
+        assert page.locator("img[src=x]").count() == 0
+        assert page.problems == []
+
+
+def test_a_served_page_follows_its_search(folder: Path, opened: Any) -> None:
+    versions = ["first"]
+
+    def page(version: str) -> str:
+        run = replace(page_run(folder), name=versions[0])
+        return page_html([run], watch=1, version=version)
+
+    with PageServer(0, lambda: versions[0], page) as server:
+        thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        try:
+            shown = opened(server.address)
+            assert shown.locator("h1").inner_text() == "first"
+            filter_by(shown, "state", "oom")
+            shown.get_by_text("9 of 60 shown").wait_for()
+            versions[0] = "second"
+            shown.locator("h1", has_text="second").wait_for()
+            shown.get_by_text("9 of 60 shown").wait_for()
+            assert shown.problems == []
+        finally:
+            server.shutdown()
+            thread.join()
