@@ -41,7 +41,7 @@ def sampled_trials(count: int, seed: int = 0, *, failing: bool = True) -> list[T
 def write_run(folder: Path, trials: Sequence[Trial], /, *, images: int | None = 300, **flags: Any) -> Path:
     """The folder of a search with these trials."""
     folder.mkdir(parents=True)
-    data = {} if images is None else {"data": {"classes": [], "splits": {}, "images": {"train": 1000, "valid": images}}}
+    data = {} if images is None else {"data": {"classes": [], "splits": {}, "held_out": images}}
     config = {**data, "flags": {**FLAGS, "trials": len(trials), **flags}, "versions": {"rl_nas": "0.1.0"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "time.json").write_text(json.dumps({"seconds": 7200.0}))
