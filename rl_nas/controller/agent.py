@@ -110,6 +110,12 @@ class _Agent:
         """Figures of health: `PolicyLearner.figures` and those of the learner's updates."""
         return {name: float(values[0]) for name, values in self.learner.figures().items()}
 
+    def choice_probabilities(self) -> list[np.ndarray]:
+        """See `WithProbabilities`."""
+        fixed = fixed_choices(self._space, self._proposed, 1)
+        rows = self.learner.choice_probabilities(fixed)[0]
+        return [row[: len(decision.choices)] for row, decision in zip(rows, self._space.decisions, strict=True)]
+
     def temper(self) -> None:
         """Weakens the policy's preferences."""
         self.learner.policy.temper()

@@ -14,6 +14,9 @@ from rl_nas.controller.policy import RNNPolicy
 from rl_nas.controller.settings import ControllerConfig
 from rl_nas.spaces.decisions import SearchSpace
 
+_EXAMINED = 64
+"""Architectures that are drawn to find the probabilities of choices."""
+
 
 class PolicyLearner(ABC):
     """Independent runs of one learning algorithm, a policy each, computed as one.
@@ -74,6 +77,18 @@ class PolicyLearner(ABC):
     def figures(self) -> dict[str, np.ndarray]:
         """Figures of health, each float [runs]: `entropy` of whole architectures and of each decision, in nats."""
         return self._figures
+
+    def choice_probabilities(self, fixed: np.ndarray) -> np.ndarray:
+        """Probability of each choice under the policies, float [runs, decisions, choices].
+
+        Draws for it are always the same and not of the runs' generators: later proposals do not depend on it.
+
+        Args:
+            fixed: of one architecture, as in `RNNPolicy.sample`.
+        """
+        shape = len(self._seeds), _EXAMINED, len(self.space.decisions)
+        uniforms = np.random.default_rng(0).random(shape, np.float32)
+        return np.asarray(self.policy.choice_probabilities(uniforms, np.repeat(fixed, _EXAMINED, axis=1)))
 
     def restart(self) -> None:
         """Makes fresh policies; everything else learned stays."""
