@@ -113,8 +113,7 @@ class _Agent:
     def choice_probabilities(self) -> list[np.ndarray]:
         """See `WithProbabilities`."""
         fixed = fixed_choices(self._space, self._proposed, 1)
-        rows = self.learner.choice_probabilities(fixed)[0]
-        return [row[: len(decision.choices)] for row, decision in zip(rows, self._space.decisions, strict=True)]
+        return [of_runs[0] for of_runs in self.learner.choice_frequencies(fixed)]
 
     def temper(self) -> None:
         """Weakens the policy's preferences."""

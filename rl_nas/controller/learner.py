@@ -14,8 +14,8 @@ from rl_nas.controller.policy import RNNPolicy
 from rl_nas.controller.settings import ControllerConfig
 from rl_nas.spaces.decisions import SearchSpace
 
-_EXAMINED = 64
-"""Architectures that are drawn to find the probabilities of choices."""
+_EXAMINED = 256
+"""Architectures that are drawn to find how often choices are made."""
 
 
 class PolicyLearner(ABC):
@@ -60,6 +60,29 @@ class PolicyLearner(ABC):
         self._figures |= {f"entropy/{d.name}": entropies[:, i] for i, d in enumerate(self.space.decisions)}
         return np.asarray(rollout.tokens)
 
+    def choice_frequencies(self, fixed: np.ndarray) -> list[np.ndarray]:
+        """How often the policies make each choice of each decision: for every decision, float [runs, choices].
+
+        It is counted over draws in which the decision is active, all 0 if there are none. They are the same at every
+        call, evenly spread over [0, 1) for each decision, and not of the runs' generators: later proposals do not
+        depend on them.
+
+        Args:
+            fixed: of one architecture, as in `RNNPolicy.sample`.
+        """
+        rng, shape = np.random.default_rng(0), (_EXAMINED, len(self.space.decisions))
+        places = rng.permuted(np.repeat(np.arange(_EXAMINED)[:, np.newaxis], shape[1], axis=1), axis=0)
+        uniforms = ((places + rng.random(shape)) / _EXAMINED).astype(np.float32)
+        drawn = self._draw(np.tile(uniforms, [len(self._seeds), 1, 1]), np.repeat(fixed, _EXAMINED, axis=1)).tokens
+        tokens, frequencies = np.asarray(drawn), []
+        for number, decision in enumerate(self.space.decisions):
+            counted = np.ones(tokens.shape[:2], bool)
+            for parent, allowed in self.space.conditions(number):
+                counted &= np.array(allowed)[tokens[:, :, parent]]
+            made = (tokens[:, :, number, np.newaxis] == np.arange(len(decision.choices))) & counted[..., np.newaxis]
+            frequencies.append(made.sum(axis=1) / np.maximum(counted.sum(axis=1), 1)[:, np.newaxis])
+        return frequencies
+
     @abstractmethod
     def observe(
         self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behavior: np.ndarray | None = None
@@ -77,18 +100,6 @@ class PolicyLearner(ABC):
     def figures(self) -> dict[str, np.ndarray]:
         """Figures of health, each float [runs]: `entropy` of whole architectures and of each decision, in nats."""
         return self._figures
-
-    def choice_probabilities(self, fixed: np.ndarray) -> np.ndarray:
-        """Probability of each choice under the policies, float [runs, decisions, choices].
-
-        Draws for it are always the same and not of the runs' generators: later proposals do not depend on it.
-
-        Args:
-            fixed: of one architecture, as in `RNNPolicy.sample`.
-        """
-        shape = len(self._seeds), _EXAMINED, len(self.space.decisions)
-        uniforms = np.random.default_rng(0).random(shape, np.float32)
-        return np.asarray(self.policy.choice_probabilities(uniforms, np.repeat(fixed, _EXAMINED, axis=1)))
 
     def restart(self) -> None:
         """Makes fresh policies; everything else learned stays."""

@@ -109,19 +109,6 @@ class RNNPolicy(tf.Module):
             uniforms: random numbers of the draws, uniform in [0, 1), float [replicas, batch, decisions].
             fixed: fixed choices of each architecture, int32 [replicas or 1, batch, decisions]; FREE for the others.
         """
-        return self._rollout(*self._drawn(uniforms, fixed), fixed)
-
-    def choice_probabilities(self, uniforms: tf.Tensor, fixed: tf.Tensor) -> tf.Tensor:
-        """Probability of each choice, float [replicas, decisions, choices]; arguments as of `sample`.
-
-        It is the mean over drawn architectures in which the decision is active; 0 if there are none.
-        """
-        tokens, log_probs = self._drawn(uniforms, fixed)
-        active = tf.cast(self._all_active(tokens), log_probs.dtype)[..., tf.newaxis]
-        return tf.reduce_sum(tf.exp(log_probs) * active, axis=1) / tf.maximum(tf.reduce_sum(active, axis=1), 1)
-
-    def _drawn(self, uniforms: tf.Tensor, fixed: tf.Tensor) -> tuple[list[tf.Tensor], tf.Tensor]:
-        """Tokens of each decision, and log-probabilities, float [replicas, batch, decisions, choices]; see `sample`."""
         x = tf.repeat(self.start, tf.shape(uniforms)[1], axis=1)  # [replicas, batch, units]
         state = self._zero_state(x)
         tokens: list[tf.Tensor] = []
@@ -136,7 +123,7 @@ class RNNPolicy(tf.Module):
                 active = self._active(number, tokens)
                 tokens.append(token if active is None else tf.where(active, token, 0))
             x = tf.add_n([tf.gather(self.embeddings[:, i], tokens[i], batch_dims=1) for i in made])
-        return tokens, tf.concat(log_probs, axis=2)
+        return self._rollout(tokens, tf.concat(log_probs, axis=2), fixed)
 
     def score(self, tokens: tf.Tensor, fixed: tf.Tensor | None = None) -> Rollout:
         """Probabilities of given architectures, int [replicas, batch, decisions]; `fixed` as in `sample`.

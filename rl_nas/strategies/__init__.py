@@ -43,7 +43,10 @@ class WithProbabilities(Protocol):
     """A strategy whose policy has a probability for each choice of each decision."""
 
     def choice_probabilities(self) -> list[np.ndarray]:
-        """For each decision, float [choices], all 0 where it has no effect; later proposals do not depend on it."""
+        """For each decision, about the probabilities, float [choices], all 0 where it has no effect.
+
+        Later proposals do not depend on the call.
+        """
 
 
 @runtime_checkable
