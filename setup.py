@@ -48,14 +48,19 @@ setup(
     extras_require={
         "detection": ["pycocotools>=2.0.8"],
         "digits": ["scikit-learn>=1.4"],
+        "mlflow": ["mlflow-skinny>=3"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
+        "pandas": ["pandas>=2.2"],
         "ray": ["ray>=2.52"],  # the first with tokens
+        "wandb": ["wandb>=0.19"],  # 60 MB, which the tests do without
         "test": [
-            "rl_nas[detection,digits,onnx]",
+            "rl_nas[detection,digits,mlflow,onnx,pandas]",
             "build",
             "faster-coco-eval",
             "hypothesis",
+            "ipykernel",
             "mypy",
+            "nbclient",
             "types-psutil",
             "pytest",
             "pytest-xdist",

@@ -43,13 +43,16 @@ def assert_complete(folder: Path) -> None:
     best = json.loads((folder / "best/genotype.json").read_text())["found_by"]["trial"]
     found = set(contents(folder))
     events = {name for name in found if name.startswith("tensorboard/events.out.tfevents.")}
+    sessions = {name for name in found if name.startswith("hparams/trial-")}
     assert events
+    assert len(sessions) == len([row for row in rows(folder) if row["number"] < 1000])
     model = {f"best/saved_model/{name}" for name in ("saved_model.pb", "fingerprint.pb", "variables/variables.index")}
     model |= {"best/saved_model/variables/variables.data-00000-of-00001", "best/saved_model/assets.extra/labels.txt"}
     model |= {"best/saved_model/assets.extra/task.txt", "best/network/network.json", "best/network/weights.npz"}
     model |= {"best/model.keras"}
-    assert found == events | model | {
+    assert found == events | sessions | model | {
         "config.json",
+        "decisions.jsonl",
         "flags.cfg",
         "health.jsonl",
         "lock",
