@@ -39,7 +39,7 @@ from rl_nas.trial import ChildError, Failure, Job, Measurement, Outcome, Trial, 
 from rl_nas.workflows.config import SearchConfig, TrainConfig
 from rl_nas.workflows.recorded_run import RecordedRun, load_run
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
-from rl_nas.workflows.tracking import TrackedRun
+from rl_nas.workflows.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
     from rl_nas.child.network.keras_model import build_model

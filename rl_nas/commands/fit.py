@@ -82,14 +82,17 @@ def fit(
     if not splits:
         return _run(words, folder)
     folder.check_new()
-    shutil.rmtree(folder.arrays, ignore_errors=True)  # of a start that failed
+    if folder.arrays.exists():
+        raise UsageError(f"run_dir={folder.path} holds other files, in arrays/; give a new or an empty folder")
+    there = folder.path.exists()
     try:
         _write(folder, splits, class_names)
         return _run(words, folder)
     finally:
         if not folder.config.exists():  # the search did not begin
             shutil.rmtree(folder.arrays, ignore_errors=True)
-            _remove_empty(folder.path)
+            if not there:
+                shutil.rmtree(folder.path, ignore_errors=True)  # with its lock
 
 
 _INSTEAD = {
@@ -180,9 +183,3 @@ def _new_run() -> Path:
     name = datetime.now().strftime("fit-%Y%m%d-%H%M%S")
     numbered = (Path("runs", name if number == 1 else f"{name}-{number}") for number in range(1, 1000))
     return next(path for path in numbered if not path.exists())
-
-
-def _remove_empty(folder: Path) -> None:
-    """Removes a folder that holds nothing but the lock of a run that did not begin."""
-    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"lock"}:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -102,7 +102,8 @@ class SearchSpace(Generic[AnyGenotype]):
         return "\n".join([*lines, *([f"  and {left} decisions more"] if left > 0 else [])]) + ">"
 
     def values(self, architecture: Sequence[int]) -> dict[str, Choice]:
-        """The choices of an architecture's active decisions, by name."""
+        """The choices of an architecture's active decisions, by name; raises `UsageError` as `validate` does."""
+        self.validate(architecture)
         made = enumerate(zip(self.decisions, architecture, strict=True))
         return {d.name: d.choices[choice] for i, (d, choice) in made if self.is_active(i, architecture)}
 

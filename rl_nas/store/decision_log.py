@@ -73,8 +73,8 @@ def read_decision_log(path: Path) -> list[DecisionProbabilities]:
     Raises:
         UsageError: it is broken.
     """
-    lines = read_text(path, _HINT).splitlines(keepends=True)
-    whole: list[dict[str, Any]] = [parse_json(one, _FORM, path, _HINT) for one in lines if one.endswith("\n")]
+    lines = [line for line in read_text(path, _HINT).splitlines(keepends=True) if line.endswith("\n")]
+    whole: list[dict[str, Any]] = [parse_json(line, _FORM, path, _HINT) for line in lines[: _MOST + 1]]
     found = [DecisionProbabilities(**one) for one in whole]
     numbers = [value for line in found for values in line.probabilities for value in values]
     updates = [line.update for line in found]

@@ -131,9 +131,14 @@ def _read(given: Given, tell: Callable[[str], None]) -> _Split:
 
 
 def _of_arrays(given: Given) -> Iterator[Batch]:
+    if isinstance(given.images, (list, tuple)) and any(isinstance(one, tf.data.Dataset) for one in given.images):
+        raise UsageError(f"{given.name} is several datasets; give the first as x, the second as validation_data")
     if given.targets is None:
         raise UsageError(f"{given.name} is {type(given.images).__name__} without targets; {_EXPECTED}")
-    images, targets = np.asarray(given.images), np.asarray(given.targets)
+    try:
+        images, targets = np.asarray(given.images), np.asarray(given.targets)
+    except ValueError as error:
+        raise UsageError(f"{given.name} is no array ({first_line(error)}); {_EXPECTED}") from error
     if images.ndim not in (3, 4) or images.dtype == object:
         raise UsageError(f"{given.name} is {images.dtype} {list(images.shape)}; {_EXPECTED}")
     if targets.ndim == 0 or len(images) != len(targets):

@@ -16,7 +16,7 @@ from rl_nas.report.picture import genotype_svg
 from rl_nas.report.trial_sessions import figures_of
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Trial
-from rl_nas.workflows.tracking import TrackedRun
+from rl_nas.workflows.tracked_run import TrackedRun
 
 _FOLDER = "rl_nas.run_dir"
 """Tag by which a continued search finds its run."""

@@ -172,9 +172,9 @@ class RecordedRun:
 
     def _values(self, trial: Trial) -> dict[str, Choice]:
         """The choices of a trial by decision."""
+        space = self._space
         with blaming(self.folder.trials):
-            self._space.validate(trial.architecture)
-        return self._space.values(trial.architecture)
+            return space.values(trial.architecture)
 
     @cached_property
     def _space(self) -> SearchSpace[Any]:

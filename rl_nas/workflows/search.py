@@ -57,7 +57,8 @@ from rl_nas.workflows.search_watchers import PictureWatcher, Watchers
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.space import any_genotype, search_space
 from rl_nas.workflows.tensorflow_setup import settle_determinism
-from rl_nas.workflows.tracking import TrackedRun, find_trackers, tracked
+from rl_nas.workflows.tracked_run import TrackedRun
+from rl_nas.workflows.tracking import find_trackers, tracked
 
 _CHECKED_IMAGES = 64
 """Held-out images on which the exported SavedModel is compared with the child."""
@@ -176,7 +177,8 @@ class SearchRun:
                 log.restore(recorded)
                 watcher = SearchWatcher(self.best, progress, log, self._time)
                 pictures = PictureWatcher(self.folder, self._space, strategy, self.best, log, progress.line.tell)
-                pictures.restore(recorded)
+                with blaming(self.folder.trials):
+                    pictures.restore(recorded)
                 run = TrackedRun(self.folder.path, config.flags(), self._space, resumed=bool(recorded))
                 trackers = stack.enter_context(tracked(self._trackers, run, updates, progress.line.warn))
                 loop = search_async if config.execution.async_updates else search

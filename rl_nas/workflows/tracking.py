@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rl_nas.errors import UsageError, first_line
 from rl_nas.extras import check_installed
@@ -12,8 +11,8 @@ from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.updates import Watcher
 from rl_nas.plugins import check_call, load_plugin
 from rl_nas.settings import Settings, setting
-from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.trial import Trial
+from rl_nas.workflows.tracked_run import TrackedRun
 
 
 @dataclass(frozen=True)
@@ -27,23 +26,6 @@ class TrackSettings(Settings):
         "some of mlflow, wandb (both set up by their own environment variables) and module:NAME, a rl_nas.Watcher of"
         " your own, called with a rl_nas.TrackedRun; separated by commas. A failure of theirs does not stop the search",
     )
-
-
-@dataclass(frozen=True)
-class TrackedRun:
-    """A search, for its trackers.
-
-    Attributes:
-        folder: of the run.
-        flags: values of all its flags.
-        space: of its architectures.
-        resumed: whether the run is continued.
-    """
-
-    folder: Path
-    flags: Mapping[str, Any]
-    space: SearchSpace[Any]
-    resumed: bool
 
 
 Factory = Callable[[TrackedRun], Watcher]

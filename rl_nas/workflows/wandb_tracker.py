@@ -12,7 +12,7 @@ from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.updates import Watcher
 from rl_nas.report.trial_sessions import figures_of
 from rl_nas.trial import Trial
-from rl_nas.workflows.tracking import TrackedRun
+from rl_nas.workflows.tracked_run import TrackedRun
 
 
 class WandbTracker(Watcher):

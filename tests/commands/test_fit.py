@@ -71,6 +71,14 @@ def test_wrong_arguments_leave_nothing(arguments: Any, flags: dict[str, Any], me
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
+def test_files_of_the_user_stay(tmp_path: Path) -> None:
+    (tmp_path / "run/arrays").mkdir(parents=True)
+    (tmp_path / "run/arrays/mine.npy").touch()
+    with pytest.raises(UsageError, match="holds other files, in arrays/; give a new or an empty folder"):
+        rl_nas.fit(X, Y, run_dir="run", **TINY)
+    assert (tmp_path / "run/arrays/mine.npy").exists()
+
+
 def test_an_error_of_the_search_is_an_exception(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -129,6 +129,8 @@ def test_datasets_that_are_none_of_pairs_or_have_no_end_are_refused(tmp_path: Pa
     pairs = tf.data.Dataset.from_tensor_slices((IMAGES, CLASSES))
     for dataset, targets, message in (
         (pairs.repeat(), None, "without an end; leave out its repeat"),
+        ([pairs, pairs], None, "several datasets; give the first as x, the second as validation_data"),
+        ([[1], [1, 2]], [0, 1], "x is no array .setting an array element"),
         (pairs, CLASSES, "brings its targets; leave out the second argument"),
         (pairs.map(lambda image, label: image), None, "expected pairs: .image, target."),
     ):

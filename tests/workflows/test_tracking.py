@@ -18,7 +18,8 @@ from rl_nas.spaces.nasnet import nasnet
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import write_text
 from rl_nas.trial import Failure, Trial, TrialState
-from rl_nas.workflows.tracking import TrackedRun, TrackSettings, find_trackers, tracked
+from rl_nas.workflows.tracked_run import TrackedRun
+from rl_nas.workflows.tracking import TrackSettings, find_trackers, tracked
 
 SPACE = nasnet(1)
 ARCHITECTURE = (0,) * len(SPACE.decisions)
