@@ -30,12 +30,11 @@ def search_figure(trials: Sequence[Trial], title: str = "") -> Figure:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     ordered = sorted(trials, key=lambda trial: trial.index)
-    measured = [trial for trial in ordered if trial.reward is not None]
-    numbers, rewards = [trial.index for trial in measured], [trial.reward for trial in measured]
-    if measured:
-        axes.plot(numbers, rewards, ".", color=_POINTS, label="trial")
-        best = np.maximum.accumulate(np.array(rewards, float))
-        axes.step(numbers, best, where="post", color=_BEST, label="best so far")
+    rewards = {trial.index: trial.reward for trial in ordered if trial.reward is not None}
+    if rewards:
+        numbers, values = np.array([*rewards]), np.array([*rewards.values()])
+        axes.plot(numbers, values, ".", color=_POINTS, label="trial")
+        axes.step(numbers, np.maximum.accumulate(values), where="post", color=_BEST, label="best so far")
     if failed := [trial.index for trial in ordered if trial.reward is None]:
         axes.plot(failed, [0.0] * len(failed), "x", color=_FAILED, label="failed", transform=axes.get_xaxis_transform())
     axes.set(xlabel="trial", ylabel="reward")

@@ -203,7 +203,7 @@ class _Pixels:
                 f" {'0 to 1 as in its first images' if self._most == 1 else '0 to 255, or 0 to 1'}, not normalized:"
                 " networks normalize images themselves"
             )
-        return np.rint(values * (_WHITE / self._most)).astype(np.uint8)
+        return np.asarray(np.rint(values * (_WHITE / self._most)), np.uint8)
 
 
 def _png(image: np.ndarray) -> bytes:

@@ -1,7 +1,7 @@
 """Trackers: watchers of a search that send what it does elsewhere, such as to MLflow. They cannot stop it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -105,8 +105,8 @@ class _Guarded(Watcher):
         self._works = True
         try:
             self._watcher = make(run)
-            if isinstance(self._watcher, AbstractContextManager):
-                self._watcher.__enter__()
+            self._context = self._watcher if isinstance(self._watcher, AbstractContextManager) else nullcontext()
+            self._context.__enter__()
         except Exception as error:
             raise UsageError(f"--track={name} cannot begin: {type(error).__name__}: {first_line(error)}") from error
 
@@ -126,8 +126,7 @@ class _Guarded(Watcher):
     def leave(self, error: BaseException | None) -> None:
         """Ends its context, whether or not it failed before."""
         self._works = True
-        if isinstance(self._watcher, AbstractContextManager):
-            self._tell(lambda: self._watcher.__exit__(type(error) if error else None, error, None))
+        self._tell(lambda: self._context.__exit__(type(error) if error else None, error, None))
 
     def _tell(self, call: Callable[[], object]) -> None:
         if not self._works:
