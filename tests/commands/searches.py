@@ -10,6 +10,7 @@ from typing import Any
 from processes import beyond_first_lines
 
 from rl_nas.networks.genotypes import load
+from rl_nas.strategies.catalog import LEARNED
 
 TINY = ("--epochs=1", "--filters=2", "--blocks=1", "--update_every=1", "--seed=3")
 
@@ -50,9 +51,10 @@ def assert_complete(folder: Path) -> None:
     model |= {"best/saved_model/variables/variables.data-00000-of-00001", "best/saved_model/assets.extra/labels.txt"}
     model |= {"best/saved_model/assets.extra/task.txt", "best/network/network.json", "best/network/weights.npz"}
     model |= {"best/model.keras"}
-    assert found == events | sessions | model | {
+    strategy = json.loads((folder / "config.json").read_text())["flags"]["strategy"]
+    policy = {"decisions.jsonl"} if strategy in LEARNED else set()
+    assert found == events | sessions | model | policy | {
         "config.json",
-        "decisions.jsonl",
         "flags.cfg",
         "health.jsonl",
         "lock",
