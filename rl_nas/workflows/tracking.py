@@ -108,7 +108,10 @@ class _Guarded(Watcher):
             self._context = self._watcher if isinstance(self._watcher, AbstractContextManager) else nullcontext()
             self._context.__enter__()
         except Exception as error:
-            raise UsageError(f"--track={name} cannot begin: {type(error).__name__}: {first_line(error)}") from error
+            raise UsageError(
+                f"--track={name} cannot begin: {type(error).__name__}: {first_line(error)}; mend that, or leave it out"
+                " by --track=, and go on with --resume"
+            ) from error
 
     def trial(self, trial: Trial, figures: Mapping[str, float]) -> None:
         self._tell(lambda: self._watcher.trial(trial, figures))

@@ -229,7 +229,7 @@ def test_the_policy_and_the_best_network_are_kept_for_pictures(unbroken: Run) ->
     for decision, probabilities in zip(space.decisions, lines[-1].probabilities, strict=True):
         assert len(probabilities) == len(decision.choices)
         assert sum(probabilities) == pytest.approx(1, abs=1e-3)
-    events = EventAccumulator(str(unbroken.folder / "tensorboard"))
+    events = EventAccumulator(str(unbroken.folder / "tensorboard"), {"histograms": 0, "images": 0})
     events.Reload()
     assert [event.step for event in events.Histograms("probabilities/normal/0/op1")] == [*range(TRIALS)]
     assert [event.step for event in events.Images("best/cells")] == [best]
