@@ -55,15 +55,20 @@ setup(
         "detection": ["pycocotools>=2.0.8"],
         "digits": ["scikit-learn>=1.4"],
         "docs": ["mkdocstrings-python>=2", "properdocs>=1.6.5", "properdocs-theme-readthedocs"],
+        "mlflow": ["mlflow-skinny>=3"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
+        "pandas": ["pandas>=2.2"],
         "ray": ["ray>=2.52"],  # the first with tokens
         "report": ["bokeh>=3.8"],  # with Jinja2; earlier ones need pandas
+        "wandb": ["wandb>=0.19"],  # 60 MB, which the tests do without
         "test": [
-            "rl_nas[detection,digits,docs,onnx,report]",
+            "rl_nas[detection,digits,docs,mlflow,onnx,pandas,report]",
             "build",
             "faster-coco-eval",
             "hypothesis",
+            "ipykernel",
             "mypy",
+            "nbclient",
             "playwright",
             "types-psutil",
             "pytest",

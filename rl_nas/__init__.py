@@ -21,6 +21,7 @@ from rl_nas.networks.lookup import find_genotype as load_genotype
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.operations import add_operation
 from rl_nas.networks.settings import NetworkSettings
+from rl_nas.report.notebooks import draw_in_notebooks
 from rl_nas.spaces.cells import Block, Cell, CellGenotype
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.spaces.nasnet import nasnet
@@ -38,10 +39,12 @@ from rl_nas.trial import ChildError, Failure, Job, Measurement, Outcome, Trial, 
 from rl_nas.workflows.config import SearchConfig, TrainConfig
 from rl_nas.workflows.recorded_run import RecordedRun, load_run
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
+from rl_nas.workflows.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
     from rl_nas.child.network.keras_model import build_model
     from rl_nas.commands.export import export
+    from rl_nas.commands.fit import fit
     from rl_nas.commands.train import train
     from rl_nas.controller.agent import PPO, Controller, Reinforce
 
@@ -79,6 +82,7 @@ __all__ = [
     "StorageError",
     "Strategy",
     "Task",
+    "TrackedRun",
     "TrainConfig",
     "Trial",
     "TrialState",
@@ -89,6 +93,7 @@ __all__ = [
     "add_operation",
     "build_model",
     "export",
+    "fit",
     "load_genotype",
     "load_run",
     "load_table",
@@ -108,9 +113,12 @@ _WITH_TENSORFLOW = {
 _LAZY = {
     **_WITH_TENSORFLOW,
     "export": "rl_nas.commands.export",
+    "fit": "rl_nas.commands.fit",
     "train": "rl_nas.commands.train",
 }
 """The names that need TensorFlow or the command line -> their modules."""
+
+draw_in_notebooks()
 
 
 def __dir__() -> list[str]:

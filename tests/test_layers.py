@@ -100,7 +100,17 @@ ROOMS: dict[str, set[str]] = {
     },
     "flags": {"errors", "regular_files", "renamed", "settings"},
     "workflows": {
-        *("child", "controller", "early_stopping", "errors", "evaluation", "execution", "exit_codes", "flags"),
+        *(
+            "child",
+            "controller",
+            "early_stopping",
+            "errors",
+            "evaluation",
+            "execution",
+            "exit_codes",
+            "extras",
+            "flags",
+        ),
         "image_size",
         *(
             "loops",

@@ -49,10 +49,10 @@ def test_sdist_holds_rl_nas_and_what_builds_it(built: Path) -> None:
         files = {member.name.split("/", 1)[1] for member in sdist.getmembers() if member.isfile()}
     metadata = {"rl_nas.egg-info", "PKG-INFO", "setup.cfg", "setup.py", "pyproject.toml", "MANIFEST.in"}
     beside = {"README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "Makefile", "constraints.txt"}
-    folders = {"rl_nas", "docs", "benchmarks", "tests", ".ci"}
+    folders = {"rl_nas", "docs", "examples", "benchmarks", "tests", ".ci"}
     assert {name.split("/")[0] for name in files} == metadata | beside | folders
     assert not [name for name in files if "__pycache__" in name]
-    for folder in ("docs", "benchmarks", "tests", ".ci"):
+    for folder in ("docs", "examples", "benchmarks", "tests", ".ci"):
         ours = {str(path.relative_to(ROOT)) for path in (ROOT / folder).rglob("*") if path.is_file()}
         assert {name for name in ours if "__pycache__" not in name} <= files
 

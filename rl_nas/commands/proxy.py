@@ -79,6 +79,8 @@ def _run(parsed: Parsed) -> int:
     config.data.required_dataset()
     if config.run.max_hours is not None:
         raise UsageError("--max_hours would leave networks out that all ways are compared on; leave it out")
+    if config.track.track is not None:
+        raise UsageError(f"--track={config.track.track} is told of searches; leave it out")
     if not run.resume:
         folder.check_new()
     on = f"{config.space.space} on {config.data.dataset}"

@@ -14,7 +14,15 @@ from rl_nas.errors import UsageError, printable
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.runs_table import COLUMNS, RunRow, runs_table
-from rl_nas.report.tables import csv_cell, failures_table, held_out_text, measured_text, trials_table
+from rl_nas.report.tables import (
+    COSTS,
+    csv_cell,
+    failures_table,
+    held_out_text,
+    measured_text,
+    trial_row,
+    trials_table,
+)
 from rl_nas.settings import Settings, setting
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
@@ -81,7 +89,7 @@ def _list(folder: SearchFolder, settings: TrialListSettings, *, as_json: bool) -
         print(json.dumps([trial_document(trial) for trial in shown]))
     elif settings.csv:
         metrics = dict.fromkeys(name for t in shown if t.measurement for name in t.measurement.metrics or ["quality"])
-        print(_csv([trial_document(trial) for trial in shown], list(metrics)), end="")
+        print(_csv(shown, list(metrics)), end="")
     else:
         print(trials_table(shown))
         if measured := _measured_on(folder, trials):
@@ -137,14 +145,13 @@ def _row(name: str) -> RunRow:
     return RunRow(name, read_trials(folder.trials), kept, held_out(config, folder.config))
 
 
-def _csv(documents: Sequence[dict[str, Any]], metrics: Sequence[str]) -> str:
-    names = ("index", "state", "reward", *metrics, "parameters", "madds", "epochs", "seconds", "latency")
+def _csv(trials: Sequence[Trial], metrics: Sequence[str]) -> str:
+    names = ("trial", "state", "reward", *metrics, *COSTS, "attempts", "error")
     rows = []
-    for document in documents:
-        attempts = len(document["failures"]) + (document["state"] == TrialState.OK)
-        architecture = " ".join(map(str, document["architecture"]))
-        rows.append([*(document.get(name) for name in names), attempts, document["error"], architecture])
-    return _csv_of((*names, "attempts", "error", "architecture"), rows)
+    for trial in trials:
+        cells = trial_row(trial)
+        rows.append([*(cells.get(name) for name in names), " ".join(map(str, trial.architecture))])
+    return _csv_of(("index", *names[1:], "architecture"), rows)
 
 
 def _csv_of(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -47,7 +47,7 @@ SEARCH = Command(
 )
 
 CHANGEABLE = (
-    *("run_dir", "resume", "rebuild", "trials", "max_hours", "data_dir", "auto", "json", "debug"),
+    *("run_dir", "resume", "rebuild", "trials", "max_hours", "data_dir", "auto", "json", "debug", "track"),
     *(field.name for field in fields(ExecutionSettings) if field.name not in ("threads_per_worker", "async_updates")),
     *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
 )
@@ -61,12 +61,10 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> int:
     output = parsed.group(OutputSettings)
-    given = SearchConfig.from_flags(without_given(within_hours(parsed).values, parsed.given))
+    given = checked(parsed)
     folder = given.run.folder
     if not given.run.resume:
-        _check_second_stage(given)
-        config = with_evolution_sizes(with_one_shot_defaults(given))
-        check_search(config)
+        config = with_evolution_sizes(given)
         folder.check_new()
         started = _prepared(config, folder, output, asked=parsed.typed)
         flags = started.config.flags()
@@ -82,6 +80,21 @@ def _run(parsed: Parsed) -> int:
     continued = _prepared(config, folder, output, resumed=True)
     folder.write_config(run_config.changed(recorded, continued.config.flags(), continued.data))
     return _follow(continued, output)
+
+
+def checked(parsed: Parsed) -> SearchConfig:
+    """The config of a new search, checked before anything is loaded; of one that is continued, what was given.
+
+    Raises:
+        UsageError: a flag is invalid, or some exclude each other.
+    """
+    config = SearchConfig.from_flags(without_given(within_hours(parsed).values, parsed.given))
+    if config.run.resume:
+        return config
+    _check_second_stage(config)
+    config = with_one_shot_defaults(config)
+    check_search(with_evolution_sizes(config))
+    return config
 
 
 def within_hours(parsed: Parsed) -> Parsed:

@@ -26,7 +26,7 @@ from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.origin import Origin
 from rl_nas.workflows.settings import TrainRunSettings
 from rl_nas.workflows.sizing import without_given
-from rl_nas.workflows.tensorflow_setup import load_tensorflow
+from rl_nas.workflows.tensorflow_setup import determinism_kept, load_tensorflow
 
 if TYPE_CHECKING:
     from rl_nas.workflows.training import TrainingRun
@@ -89,7 +89,8 @@ def train(genotype: Genotype | str | os.PathLike[str] | None = None, **flags: An
     """
     if isinstance(genotype, (str, os.PathLike)):
         flags["genotype"], genotype = os.fspath(genotype), None
-    return _train(parse(TRAIN, flag_words(flags)), genotype) or {}
+    with determinism_kept():
+        return _train(parse(TRAIN, flag_words(flags)), genotype) or {}
 
 
 def _run(parsed: Parsed) -> int:

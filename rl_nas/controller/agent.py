@@ -110,6 +110,11 @@ class _Agent:
         """Figures of health: `PolicyLearner.figures` and those of the learner's updates."""
         return {name: float(values[0]) for name, values in self.learner.figures().items()}
 
+    def choice_probabilities(self) -> list[np.ndarray]:
+        """See `WithProbabilities`."""
+        fixed = fixed_choices(self._space, self._proposed, 1)
+        return [of_runs[0] for of_runs in self.learner.choice_frequencies(fixed)]
+
     def temper(self) -> None:
         """Weakens the policy's preferences."""
         self.learner.policy.temper()

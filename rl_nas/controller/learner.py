@@ -14,6 +14,9 @@ from rl_nas.controller.policy import RNNPolicy
 from rl_nas.controller.settings import ControllerConfig
 from rl_nas.spaces.decisions import SearchSpace
 
+_EXAMINED = 256
+"""Architectures that are drawn to find how often choices are made."""
+
 
 class PolicyLearner(ABC):
     """Independent runs of one learning algorithm, a policy each, computed as one.
@@ -56,6 +59,29 @@ class PolicyLearner(ABC):
         self._figures["entropy"] = entropies.sum(axis=-1)
         self._figures |= {f"entropy/{d.name}": entropies[:, i] for i, d in enumerate(self.space.decisions)}
         return np.asarray(rollout.tokens)
+
+    def choice_frequencies(self, fixed: np.ndarray) -> list[np.ndarray]:
+        """How often the policies make each choice of each decision: for every decision, float [runs, choices].
+
+        It is counted over draws in which the decision is active, all 0 if there are none. They are the same at every
+        call, evenly spread over [0, 1) for each decision, and not of the runs' generators: later proposals do not
+        depend on them.
+
+        Args:
+            fixed: of one architecture, as in `RNNPolicy.sample`.
+        """
+        rng, shape = np.random.default_rng(0), (_EXAMINED, len(self.space.decisions))
+        places = rng.permuted(np.repeat(np.arange(_EXAMINED)[:, np.newaxis], shape[1], axis=1), axis=0)
+        uniforms = ((places + rng.random(shape)) / _EXAMINED).astype(np.float32)
+        drawn = self._draw(np.tile(uniforms, [len(self._seeds), 1, 1]), np.repeat(fixed, _EXAMINED, axis=1)).tokens
+        tokens, frequencies = np.asarray(drawn), []
+        for number, decision in enumerate(self.space.decisions):
+            counted = np.ones(tokens.shape[:2], bool)
+            for parent, allowed in self.space.conditions(number):
+                counted &= np.array(allowed)[tokens[:, :, parent]]
+            made = (tokens[:, :, number, np.newaxis] == np.arange(len(decision.choices))) & counted[..., np.newaxis]
+            frequencies.append(made.sum(axis=1) / np.maximum(counted.sum(axis=1), 1)[:, np.newaxis])
+        return frequencies
 
     @abstractmethod
     def observe(

@@ -2,19 +2,15 @@
 
 import io
 import json
-import math
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from rl_nas.renamed import current_figures
+from rl_nas.report.event_log import EventLog
 from rl_nas.store.files import open_to_append, storage_errors, write_text
 from rl_nas.store.json_files import OTHERS, parse_json, read_text
 
@@ -49,7 +45,7 @@ class FigureLog:
                 current_figures(parse_json(line, self._FORM, lines, self._HINT)) for line in whole
             ]
             self._file = open_to_append(lines)
-            self._events = EventFileWriter(str(events))
+            self._events = EventLog(events)
 
     def __enter__(self) -> Self:
         return self
@@ -75,8 +71,8 @@ class FigureLog:
             self._file.flush()
 
     def _scalars(self, figures: Mapping[str, float], step: int) -> None:
-        finite = {name: value for name, value in figures.items() if math.isfinite(value)}
-        self._event([Summary.Value(tag=name, simple_value=value) for name, value in finite.items()], step)
+        with storage_errors(self._path):
+            self._events.scalars(figures, step)
 
     def _image(self, name: str, row: np.ndarray) -> None:
         """Writes an image, float [height, width, 3] of 0 to 1."""
@@ -84,10 +80,5 @@ class FigureLog:
 
         png = io.BytesIO()
         matplotlib_image.imsave(png, row)
-        height, width = row.shape[:2]
-        shown = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png.getvalue())
-        self._event([Summary.Value(tag=name, image=shown)], 0)
-
-    def _event(self, values: list[Summary.Value], step: int) -> None:
         with storage_errors(self._path):
-            self._events.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+            self._events.png(name, png.getvalue())

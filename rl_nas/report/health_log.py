@@ -6,7 +6,12 @@ from pathlib import Path
 
 from rl_nas.checkpoint import REBUILD
 from rl_nas.report.figure_log import FigureLog
+from rl_nas.report.trial_sessions import figures_of
+from rl_nas.store.files import storage_errors
 from rl_nas.trial import Trial
+
+BEST_CELLS = "best/cells"
+"""Tag of pictures of the best networks."""
 
 
 class HealthLog(FigureLog):
@@ -36,10 +41,20 @@ class HealthLog(FigureLog):
         self._group("health", finite, number)
 
     def trial(self, trial: Trial) -> None:
-        """Writes the reward of a recorded trial, and the best so far."""
+        """Writes the reward of a recorded trial, the best so far, its metrics and its costs."""
         if trial.reward is not None and not trial.cached:
             self._best = max(self._best, trial.reward)
-            self._group("trials", {"reward": trial.reward, "best": self._best}, trial.index)
+            self._group("trials", {**figures_of(trial), "best": self._best}, trial.index)
+
+    def distributions(self, distributions: Mapping[str, Sequence[float]], number: int) -> None:
+        """Writes the probabilities of decisions' choices after update `number`, by the decisions' names."""
+        with storage_errors(self._path):
+            self._events.distributions({f"probabilities/{name}": d for name, d in distributions.items()}, number)
+
+    def best(self, png: bytes, trial: int) -> None:
+        """Writes the picture of the best network so far, the content of a PNG file, at the number of its trial."""
+        with storage_errors(self._path):
+            self._events.png(BEST_CELLS, png, trial)
 
     def restore(self, trials: Sequence[Trial]) -> None:
         """Starts from the best of the trials of a run that is continued."""

@@ -1,8 +1,12 @@
 """Pictures of genotypes of every kind."""
 
+import io
 import os
 import uuid
 from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
 
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import Diagram
@@ -28,12 +32,25 @@ def draw_genotype(genotype: Genotype, path: str | os.PathLike[str], *, title: st
     Raises:
         OSError: the file cannot be written.
     """
-    drawing, target = family_of(genotype).drawing(genotype), Path(path)
+    target = Path(path)
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
         with own_style():
-            figure = graph_figure(drawing, title) if isinstance(drawing, Diagram) else cells_figure(drawing, title)
-            figure.savefig(draft, format="png", dpi=DPI)
+            genotype_figure(genotype, title).savefig(draft, format="png", dpi=DPI)
         os.replace(draft, target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def genotype_svg(genotype: Genotype, title: str = "") -> str:
+    """A genotype as an SVG document, the same for equal genotypes and titles; see `draw_genotype`."""
+    svg = io.StringIO()
+    with own_style(), matplotlib.rc_context({"svg.hashsalt": "rl_nas", "svg.fonttype": "path"}):
+        genotype_figure(genotype, title).savefig(svg, format="svg", metadata={"Date": None})
+    return svg.getvalue()
+
+
+def genotype_figure(genotype: Genotype, title: str = "") -> Figure:
+    """A genotype of any kind as a figure; see `draw_genotype`."""
+    drawing = family_of(genotype).drawing(genotype)
+    return graph_figure(drawing, title) if isinstance(drawing, Diagram) else cells_figure(drawing, title)

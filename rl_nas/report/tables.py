@@ -1,11 +1,15 @@
 """Tables of trials as text."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from rl_nas.errors import printable
 from rl_nas.metrics import PROPORTIONS
 from rl_nas.statistics import proportion_text
-from rl_nas.trial import Trial
+from rl_nas.trial import Trial, TrialState, trial_document
+
+COSTS = ("parameters", "madds", "epochs", "seconds", "latency")
+"""Figures of a measurement besides its metrics."""
 
 
 def csv_cell(text: str) -> str:
@@ -30,6 +34,16 @@ def trials_table(trials: Sequence[Trial]) -> str:
     left = iter(measured)
     failed = "{0.index:5}  {0.state}: {0.error}".format
     return "\n".join([head, *(failed(trial) if trial.measurement is None else next(left) for trial in trials)])
+
+
+def trial_row(trial: Trial) -> dict[str, Any]:
+    """A trial's number, state, reward, metrics, costs, number of attempts and error, by name; None where unknown."""
+    document = trial_document(trial)
+    metrics = (trial.measurement.metrics or ["quality"]) if trial.measurement else []
+    names = ("state", "reward", *metrics, *COSTS)
+    attempts = len(trial.failures) + (trial.state is TrialState.OK)
+    known = {name: document.get(name) for name in names}
+    return {"trial": trial.index, **known, "state": str(trial.state), "attempts": attempts, "error": trial.error}
 
 
 def aligned(rows: Sequence[Sequence[str]], columns: Sequence[tuple[str, int]]) -> list[str]:

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -15,6 +16,11 @@ from rl_nas.spaces.decision import Decision as Decision
 
 Architecture = tuple[int, ...]
 """One choice index per decision, in the space's order. Strategies handle nothing else."""
+
+
+_LARGE = 10**9
+_MOST_LINES, _WIDTH = 16, 100
+"""Of a space's repr, which fits a screen."""
 
 
 class Keyed(Protocol):
@@ -85,6 +91,21 @@ class SearchSpace(Generic[AnyGenotype]):
                 )
             position[decision.name] = index
         object.__setattr__(self, "_position", position)
+
+    def __repr__(self) -> str:
+        size = self.size()
+        count = f"{size:,}" if size < _LARGE else f"about {Decimal(size):.2e}"
+        lines = [f"<{type(self).__name__} {self.name}: {len(self.decisions)} decisions, {count} architectures"]
+        lines += [f"  {decision.name}: {' | '.join(map(str, decision.choices))}" for decision in self.decisions]
+        left = len(lines) - _MOST_LINES
+        lines = [line if len(line) <= _WIDTH else f"{line[: _WIDTH - 3]}..." for line in lines[:_MOST_LINES]]
+        return "\n".join([*lines, *([f"  and {left} decisions more"] if left > 0 else [])]) + ">"
+
+    def values(self, architecture: Sequence[int]) -> dict[str, Choice]:
+        """The choices of an architecture's active decisions, by name; raises `UsageError` as `validate` does."""
+        self.validate(architecture)
+        made = enumerate(zip(self.decisions, architecture, strict=True))
+        return {d.name: d.choices[choice] for i, (d, choice) in made if self.is_active(i, architecture)}
 
     def conditions(self, index: int) -> tuple[tuple[int, tuple[bool, ...]], ...]:
         """For each decision that number `index` depends on: its number, and per choice whether it allows it."""

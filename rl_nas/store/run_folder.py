@@ -60,6 +60,8 @@ class RunFolder:
 
     _FIRST: ClassVar[tuple[str, ...]] = ("config.json", "flags.cfg")
     """Files that a start writes."""
+    _BEFORE: ClassVar[tuple[str, ...]] = ()
+    """What may be there before a start."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
@@ -99,7 +101,7 @@ class RunFolder:
 
     def _is_begun(self) -> bool:
         """Whether the folder holds nothing, or the lock and nothing else than other files of a start."""
-        found = {path.name for path in self.path.iterdir()}
+        found = {path.name for path in self.path.iterdir()} - set(self._BEFORE)
         others = {name for name in found - {_LOCK} if final_name(name) not in self._FIRST}
         return not found or (_LOCK in found and not others)
 
@@ -212,9 +214,14 @@ class SearchFolder(RunFolder):
         pretrained: weights of pretrained backbones, by network.
         shared: state and ranking of a search with shared weights.
         health: figures of the strategy's health, a JSON line for each update.
+        decisions: probabilities of choices under the policy, a JSON line for an update; absent if there is none.
+        hparams: trials as rows of TensorBoard's HParams.
         time: seconds of all sittings (JSON).
         then: the longer trainings of the best networks, a folder for each, and then.json.
+        arrays: the images, if they came from a Python program: a data set of TFDS.
     """
+
+    _BEFORE = ("arrays",)
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(path)
@@ -230,8 +237,11 @@ class SearchFolder(RunFolder):
         self.pretrained = self.path / "pretrained"
         self.shared = self.path / "shared"
         self.health = self.path / "health.jsonl"
+        self.decisions = self.path / "decisions.jsonl"
+        self.hparams = self.path / "hparams"
         self.time = self.path / "time.json"
         self.then = self.path / "then"
+        self.arrays = self.path / "arrays"
 
     @property
     def folders(self) -> tuple[Path, ...]:

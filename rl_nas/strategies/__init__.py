@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.trial import Trial
@@ -34,6 +36,17 @@ class Sampling(Protocol):
 
     def sample(self, n: int) -> list[Architecture]:
         """`n` draws whose trials will not be observed."""
+
+
+@runtime_checkable
+class WithProbabilities(Protocol):
+    """A strategy whose policy has a probability for each choice of each decision."""
+
+    def choice_probabilities(self) -> list[np.ndarray]:
+        """For each decision, about the probabilities, float [choices], all 0 where it has no effect.
+
+        Later proposals do not depend on the call.
+        """
 
 
 @runtime_checkable

@@ -18,6 +18,11 @@ _SAME_CLASS = {"float16": 0.98, "int8": 0.8}
 class ProbabilityServing(Serving):
     """Serves `probabilities` [batch, ..., classes]."""
 
+    @property
+    @override
+    def compile_arguments(self) -> Mapping[str, Any]:
+        return {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
+
     @override
     def predict(self, outputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return {"probabilities": tf.nn.softmax(outputs["logits"])}

@@ -25,6 +25,7 @@ from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.settings import SearchRunSettings, SecondStageSettings, StrategySettings, TrainRunSettings
 from rl_nas.workflows.sizing import AutoSettings
+from rl_nas.workflows.tracking import TrackSettings
 from rl_nas.workflows.trust import TrustSettings
 
 
@@ -79,6 +80,7 @@ class SearchConfig(Config):
     run: SearchRunSettings = field(default_factory=SearchRunSettings)
     trust: TrustSettings = field(default_factory=TrustSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
+    track: TrackSettings = field(default_factory=TrackSettings)
     execution: ExecutionSettings = field(default_factory=ExecutionSettings)
     space: SpaceSettings = field(default_factory=SpaceSettings)
     operations: OperationSettings = field(default_factory=OperationSettings)

@@ -9,8 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rl_nas.errors import UsageError
-from rl_nas.spaces.decisions import Genotype, SearchSpace
+from rl_nas.errors import UsageError, printable, printable_lines
+from rl_nas.extras import check_installed
+from rl_nas.networks.families.catalog import family_of
+from rl_nas.report.tables import trial_row, trials_table
+from rl_nas.spaces.decisions import Choice, Genotype, SearchSpace
 from rl_nas.store.best_child import weights_of
 from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
@@ -25,6 +28,8 @@ from rl_nas.workflows.trust import check_recorded
 
 if TYPE_CHECKING:
     import keras
+    import pandas
+    from matplotlib.figure import Figure
 
 
 class RecordedRun:
@@ -107,7 +112,8 @@ class RecordedRun:
     def best_model(self) -> keras.Model:
         """The best child, trained, as a Keras model: uint8 images [batch, height, width, channels] to predictions.
 
-        It is rebuilt by rl_nas from the data in best/network.
+        It is rebuilt by rl_nas from the data in best/network, and compiled with Adam and the loss of its task, so that
+        `fit`, `evaluate`, `predict` and `save` work; that of a detector, whose predictions are boxes, is not.
 
         Raises:
             UsageError: the run has not ended yet, or its files are broken.
@@ -123,7 +129,52 @@ class RecordedRun:
         load_tensorflow()
         from rl_nas.workflows.network_files import read_network
 
-        return read_network(network, document, task).keras_model()
+        serving = read_network(network, document, task)
+        model = serving.keras_model()
+        if serving.compile_arguments:
+            model.compile(**serving.compile_arguments)
+        return model
+
+    def results_summary(self, trials: int = 10) -> None:
+        """Prints how the trials ended, the best ones as a table, and the best network.
+
+        Args:
+            trials: most of them to print.
+        """
+        print(printable(repr(self).strip("<>")))
+        if self.best is not None:
+            print(trials_table(best_trials(self.trials, trials)))
+            genotype = self.genotype()
+            print(f"\n{printable_lines(family_of(genotype).text(genotype))}")
+
+    def trials_frame(self, *, decisions: bool = True) -> pandas.DataFrame:
+        """The trials as a table, one a row, by their numbers: state, reward, metrics, costs, attempts, error.
+
+        Args:
+            decisions: a column for each decision of the space too, with its choice; missing where it has no effect.
+
+        Raises:
+            UsageError: pandas is missing, or the space is code that is not trusted.
+        """
+        check_installed("trials_frame()", "pandas", ["pandas"])
+        import pandas
+
+        rows = [
+            trial_row(trial) | (self.space.values(trial.architecture) if decisions else {}) for trial in self.trials
+        ]
+        return pandas.DataFrame(rows or {"trial": []}).set_index("trial")
+
+    def plot(self) -> Figure:
+        """Rewards against trials and the best so far, as a figure of matplotlib, which notebooks show."""
+        from rl_nas.report.search_plot import search_figure  # imports matplotlib
+
+        return search_figure(self.trials, repr(self).strip("<>"))
+
+    def _values(self, trial: Trial) -> dict[str, Choice]:
+        """The choices of a trial by decision."""
+        space = self.space
+        with blaming(self.folder.trials):
+            return space.values(trial.architecture)
 
     @cached_property
     def space(self) -> SearchSpace[Any]:

@@ -24,7 +24,8 @@ from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.plan import Plan
 from rl_nas.one_shot.search import FixedProposals
-from rl_nas.report.health_log import HealthLog
+from rl_nas.report.event_log import EventLog
+from rl_nas.report.health_log import BEST_CELLS, HealthLog
 from rl_nas.report.heartbeat import QUIET, working
 from rl_nas.report.picture import draw_genotype
 from rl_nas.report.search_summary import SearchResult
@@ -52,9 +53,12 @@ from rl_nas.workflows.pretraining import check_pretraining
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.run_data import checked_data, described, open_data, read_images
 from rl_nas.workflows.search_progress import SearchWatcher, search_progress
+from rl_nas.workflows.search_watchers import PictureWatcher, Watchers
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.space import any_genotype, search_space
 from rl_nas.workflows.tensorflow_setup import settle_determinism
+from rl_nas.workflows.tracked_run import TrackedRun
+from rl_nas.workflows.tracking import find_trackers, tracked
 
 _CHECKED_IMAGES = 64
 """Held-out images on which the exported SavedModel is compared with the child."""
@@ -105,6 +109,7 @@ class SearchRun:
         settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile)
         self.space = search_space(config)
         self._reward = make_reward(config.reward)
+        self._trackers = find_trackers(config.track)
         genotype = any_genotype(self.space)
         with working(f"data: opening {config.data.dataset}"):
             config, opened = open_data(config)
@@ -173,9 +178,16 @@ class SearchRun:
         with image_cache(self.images, folder.images, tell_user), kept, self.children.executor(config) as executor:
             progress = search_progress(config, trials, recorded, executor, self._time, len(self.images.valid_images))
             timed = self._time.kept(lambda: executor.began is not None)
-            with timed, progress.line, HealthLog(self.folder.health, self.folder.tensorboard) as log:
+            health = HealthLog(self.folder.health, self.folder.tensorboard)
+            with ExitStack() as stack, timed, progress.line, health as log:
+                updates = len(log.written)
                 log.restore(recorded)
                 watcher = SearchWatcher(self.best, progress, log, self._time)
+                pictures = PictureWatcher(self.folder, self.space, strategy, self.best, log, progress.line.tell)
+                with blaming(self.folder.trials):
+                    pictures.restore(recorded)
+                run = TrackedRun(self.folder.path, config.flags(), self.space, resumed=bool(recorded))
+                trackers = stack.enter_context(tracked(self._trackers, run, updates, progress.line.warn))
                 loop = search_async if config.execution.async_updates else search
                 loop(
                     strategy,
@@ -199,7 +211,7 @@ class SearchRun:
                     key=lambda architecture: self.setup.children.key(self.space.decode(architecture)),
                     health=config.health,
                     failures=FAILURE_RULES[config.strategy.failure_reward],
-                    watcher=watcher,
+                    watcher=Watchers([watcher, pictures, *trackers]),
                     stop=self.is_out_of_time,
                 )
         if len(self.store) < trials and self.is_out_of_time():
@@ -224,7 +236,10 @@ class SearchRun:
         figure = measured_text(measured.quality_name, measured.quality, images)
         title = f"trial {best.index}, {figure} on {images:,} held-out images"
         with working("still writing the files of the best child"), storage_errors(self.folder.best):
-            draw_genotype(genotype, self.folder.best / "cell.png", title=title)
+            picture = self.folder.best / "cell.png"
+            draw_genotype(genotype, picture, title=title)
+            with EventLog(self.folder.tensorboard) as events:
+                events.png(BEST_CELLS, picture.read_bytes(), best.index)
             agreement = self._export(best, title)
         return SearchResult(
             trials=trials,
@@ -255,7 +270,8 @@ class SearchRun:
         if self.one_shot is not None:
             self.one_shot.forget()
         with storage_errors(self.folder.health):
-            self.folder.health.unlink(missing_ok=True)
+            for log in (self.folder.health, self.folder.decisions):
+                log.unlink(missing_ok=True)
         print(f"the strategy learns from {len(self.store)} recorded trials again", file=sys.stderr)
 
     def second_stage(self, trials: Sequence[Trial]) -> dict[str, Any]:

@@ -87,6 +87,27 @@ def settle_determinism(wanted: str, *, jit_compile: bool = False) -> None:
 
 
 @contextmanager
+def determinism_kept() -> Iterator[None]:
+    """Leaves TensorFlow as deterministic as it was: training that follows in a Python program may have no seeds."""
+    before = _is_deterministic()
+    try:
+        yield
+    finally:
+        if _is_deterministic() and not before:
+            from tensorflow.python.framework import config  # tf.config can only enable it
+
+            config.disable_op_determinism()
+
+
+def _is_deterministic() -> bool:
+    if "tensorflow" not in sys.modules:
+        return False
+    from tensorflow.python.framework import config
+
+    return bool(config.is_op_determinism_enabled())
+
+
+@contextmanager
 def captured_stderr() -> Iterator[None]:
     """Captures standard error, of C++ code too; shows it only if the body fails, or ends this process."""
     sys.stderr.flush()

@@ -19,7 +19,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.own_runs import is_own, signature
 
-PLUGINS = ("space", "strategy", "reward", "task", "operations")
+PLUGINS = ("space", "strategy", "reward", "task", "operations", "track")
 """Flags that may name a module to import."""
 
 FILES = ("init", "backbone", "head", "neck", "classes", "label_map", "class_weights")
@@ -35,11 +35,13 @@ RECIPES = ("then_train", "then_full")
 """Flags that name recipes of trainings."""
 
 _ADDRESSES = ("ray_address", "tpu")
+_TRACK = "track"
+"""What a tracker is told goes to the user's own account."""
 _EXECUTOR, _PROXIES = "executor", "proxies"
 _PATTERN = "group_by"
 """A regular expression, which may take for ever on names that are made for it."""
 
-_DOORS = {*PLUGINS, *FILES, *FOLDERS, *DATASETS, *RECIPES, *_ADDRESSES, _EXECUTOR, _PATTERN, "flagfile"}
+_DOORS = {*PLUGINS, *FILES, *FOLDERS, *DATASETS, *RECIPES, *_ADDRESSES, _EXECUTOR, _PATTERN, _TRACK, "flagfile"}
 
 OF_THE_CALL = ("run_dir", "resume", "rebuild", "json", "debug", "trust")
 """Flags that are never taken from a record."""
@@ -126,4 +128,4 @@ def _opens(name: str, value: object) -> bool:
     if name == _PROXIES:  # flags in a text, whose spaces have no meaning
         words = (word.partition("=")[0].lstrip("-") for word in re.split("[;,]", re.sub(r"\s", "", value)))
         return not _DOORS.isdisjoint(words)
-    return name in (*FOLDERS, _PATTERN) or (name in _ADDRESSES and value != "local")
+    return name in (*FOLDERS, _PATTERN, _TRACK) or (name in _ADDRESSES and value != "local")

@@ -10,6 +10,7 @@ from typing import Any
 from processes import beyond_first_lines
 
 from rl_nas.networks.genotypes import load
+from rl_nas.strategies.catalog import LEARNED
 
 TINY = ("--epochs=1", "--filters=2", "--blocks=1", "--update_every=1", "--seed=3")
 
@@ -43,12 +44,16 @@ def assert_complete(folder: Path) -> None:
     best = json.loads((folder / "best/genotype.json").read_text())["found_by"]["trial"]
     found = set(contents(folder))
     events = {name for name in found if name.startswith("tensorboard/events.out.tfevents.")}
+    sessions = {name for name in found if name.startswith("hparams/trial-")}
     assert events
+    assert len(sessions) == len([row for row in rows(folder) if row["number"] < 1000])
     model = {f"best/saved_model/{name}" for name in ("saved_model.pb", "fingerprint.pb", "variables/variables.index")}
     model |= {"best/saved_model/variables/variables.data-00000-of-00001", "best/saved_model/assets.extra/labels.txt"}
     model |= {"best/saved_model/assets.extra/task.txt", "best/network/network.json", "best/network/weights.npz"}
     model |= {"best/model.keras"}
-    assert found == events | model | {
+    strategy = json.loads((folder / "config.json").read_text())["flags"]["strategy"]
+    policy = {"decisions.jsonl"} if strategy in LEARNED else set()
+    assert found == events | sessions | model | policy | {
         "config.json",
         "flags.cfg",
         "health.jsonl",

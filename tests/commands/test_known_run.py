@@ -152,6 +152,21 @@ class TestPython:
         file = keras.models.load_model(folder / "best/model.keras", compile=False)
         np.testing.assert_allclose(np.asarray(file(pixels)), probabilities, atol=1e-6)
         assert sum(np.prod(one.shape) for one in model.trainable_variables) == best["parameters"]
+        assert (model.compiled, model.loss) == (True, "sparse_categorical_crossentropy")
+
+    def test_a_summary_and_a_table(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        found = rl_nas.load_run(folder)
+        found.results_summary(trials=1)
+        first, head, trial, *genotype = capsys.readouterr().out.splitlines()
+        assert first == repr(found)[1:-1]
+        assert head.split()[:3] == ["trial", "reward", "accuracy"]
+        assert found.best is not None
+        assert trial.split()[0] == str(found.best.index)
+        assert "normal cell" in genotype
+        frame = found.trials_frame()
+        assert list(frame.index) == [0, 1]
+        assert frame.loc[0, "accuracy"] == found.trials[0].reward
+        assert frame.loc[0, "attempts"] == 1
 
     def test_a_run_that_has_not_ended_has_no_model(self, folder: Path, tmp_path: Path) -> None:
         for name in ("config.json", "trials.sqlite"):

@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 from processes import Words, beyond_first_lines, held, refuse, run, run_cold
 from searches import assert_complete, assert_refused, contents, repeatable, rows
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import rl_nas
 from rl_nas.commands.search import SEARCH
 from rl_nas.flags.parsing import OutputSettings
 from rl_nas.networks.genotypes import load
@@ -26,6 +28,7 @@ from rl_nas.networks.settings import NetworkSettings
 from rl_nas.settings import field_types
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.statistics import proportion_text
+from rl_nas.store.decision_log import read_decision_log
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.tasks.classification.head import ClassificationHead as Head
@@ -220,6 +223,24 @@ def test_every_strategy_searches(base: Path, tiny: Words, unbroken: Run, strateg
         assert done.returncode == 0, done.stderr
     assert {row["state"] for row in rows(folder)} == {"ok"}
     assert_complete(folder)
+
+
+def test_the_policy_and_the_best_network_are_kept_for_pictures(unbroken: Run) -> None:
+    space, best = nasnet(1), json.loads((unbroken.folder / "best/genotype.json").read_text())["found_by"]["trial"]
+    lines = read_decision_log(unbroken.folder / "decisions.jsonl")
+    assert [line.update for line in lines] == [*range(TRIALS)]
+    for decision, probabilities in zip(space.decisions, lines[-1].probabilities, strict=True):
+        assert len(probabilities) == len(decision.choices)
+        assert sum(probabilities) == pytest.approx(1, abs=1e-3)
+    events = EventAccumulator(str(unbroken.folder / "tensorboard"), {"histograms": 0, "images": 0})
+    events.Reload()
+    assert [event.step for event in events.Histograms("probabilities/normal/0/op1")] == [*range(TRIALS)]
+    assert [event.step for event in events.Images("best/cells")] == [best]
+    assert len(events.Scalars("trials/accuracy")) == TRIALS
+    found = rl_nas.load_run(unbroken.folder)
+    assert (
+        found.trials_frame().loc[best, "normal/0/op1"] == space.values(found.trials[best].architecture)["normal/0/op1"]
+    )
 
 
 @pytest.mark.slow

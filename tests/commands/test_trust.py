@@ -33,6 +33,7 @@ DOORS = {
         "label_map": "/srv/map.txt",
         "executor": "ray",
         "group_by": "(a+)+b",
+        "track": "mlflow",
     },
     "train": {"init": "/srv/model.keras", "checkpoint_dir": "gs://bucket/run", "tpu": "grpc://10.0.0.1:8470"},
     "proxy": {"proxies": "epochs=1; flagfile=/etc/passwd"},

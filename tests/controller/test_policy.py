@@ -180,3 +180,28 @@ def test_what_a_schedule_fixes_counts_for_nothing() -> None:
     assert not changed[0]
     assert all(changed[number] for number, d in enumerate(space.decisions) if number and not d.points_to)
     assert np.any(policy.attention.vector)
+
+
+@pytest.mark.parametrize("name", ["nasnet", "nasbench101"])
+def test_choices_of_a_fresh_policy_have_their_weights(name: str) -> None:
+    space = find_space(SpaceSettings(space=name, blocks=1))
+    agent, other = (Reinforce(space, ControllerSettings(units=UNITS), seed=0) for _ in range(2))
+    for number, (decision, row) in enumerate(zip(space.decisions, agent.choice_probabilities(), strict=True)):
+        assert row.shape == (len(decision.choices),)
+        if not space.conditions(number):  # the draws are spread evenly over those of a decision that is always made
+            np.testing.assert_allclose(row, decision.probabilities, atol=0.02)
+    assert agent.propose(5) == other.propose(5)  # looking changes nothing
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_choices_of_a_trained_policy_are_those_that_it_makes(wanted: int) -> None:
+    decisions = Decision("first", ("a", "b")), Decision("second", ("x", "y"), when=(("first", ("b",)),))
+    space = SearchSpace("s", decisions, lambda values: values, lambda genotype: genotype)
+    agent = Reinforce(space, ControllerSettings(units=UNITS, learning_rate=0.1), seed=0)
+    for _ in range(10):
+        drawn = agent.propose(20)
+        agent.observe([Trial(n, a, TrialState.OK, float(a[0] == wanted), measured(0.5)) for n, a in enumerate(drawn)])
+    first, second = agent.choice_probabilities()
+    assert first[wanted] > 0.6
+    assert abs(np.mean([a[0] == wanted for a in agent.propose(1000)]) - first[wanted]) < 0.06
+    assert second.sum() == pytest.approx(1 if first[1] else 0)  # of the draws in which it is made

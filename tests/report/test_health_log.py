@@ -1,12 +1,14 @@
 """The figures of a run's health on the disk."""
 
+import io
 import json
 from pathlib import Path
 
 from classifying import measured
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rl_nas.report.health_log import HealthLog
+from rl_nas.report.health_log import BEST_CELLS, HealthLog
 from rl_nas.trial import Failure, Trial, TrialState
 
 
@@ -56,3 +58,21 @@ def test_rewards_are_shown_by_trial(tmp_path: Path) -> None:
         log.trial(Trial(3, (0,), TrialState.NAN, failures=(Failure(TrialState.NAN, "nan"),)))
     assert scalars(tmp_path, "trials/reward") == [(0, 0.5), (1, 0.75), (2, 0.25)]
     assert scalars(tmp_path, "trials/best") == [(0, 0.5), (1, 0.75), (2, 0.75)]
+    assert scalars(tmp_path, "trials/accuracy") == [(0, 0.5), (1, 0.5), (2, 0.5)]
+    assert scalars(tmp_path, "trials/parameters") == [(0, 1.0), (1, 1.0), (2, 1.0)]
+
+
+def test_distributions_and_pictures_are_read_back(tmp_path: Path) -> None:
+    png = io.BytesIO()
+    Image.new("RGBA", (5, 3)).save(png, "PNG")
+    with HealthLog(tmp_path / "health.jsonl", tmp_path / "tensorboard") as log:
+        log.distributions({"normal/0/op1": [0.25, 0.75]}, 4)
+        log.best(png.getvalue(), 7)
+    accumulator = EventAccumulator(str(tmp_path / "tensorboard"))
+    accumulator.Reload()
+    (event,) = accumulator.Histograms("probabilities/normal/0/op1")
+    histogram = event.histogram_value
+    assert (event.step, histogram.bucket_limit, histogram.bucket) == (4, [1.0, 2.0], [0.25, 0.75])
+    assert (histogram.min, histogram.max, histogram.num) == (0, 2, 1)
+    (event,) = accumulator.Images(BEST_CELLS)
+    assert (event.step, event.width, event.height, event.encoded_image_string) == (7, 5, 3, png.getvalue())

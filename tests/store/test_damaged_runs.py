@@ -17,6 +17,7 @@ from rl_nas.loops.updates import Updates, Watcher
 from rl_nas.one_shot.state import OneShotState
 from rl_nas.report.health_log import HealthLog
 from rl_nas.report.training_log import TrainingLog
+from rl_nas.store.decision_log import DecisionLog
 from rl_nas.store.run_folder import SearchFolder, TrainingFolder
 from rl_nas.store.run_time import RunTime
 from rl_nas.store.trials import TrialStore, read_trials
@@ -36,6 +37,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(path, 12, "inline")
     (path / "config.json").write_text(json.dumps({"flags": {"seed": 1, "space": "nasnet"}}))
     (path / "health.jsonl").write_text('{"update": 0, "entropy": 2.5}\n{"update": 1, "entropy": 2.0}\n')
+    DecisionLog(path / "decisions.jsonl").add(0, [[0.25, 0.75], [0.0, 0.0]])
     (path / "history.jsonl").write_text(json.dumps(EPOCH) + "\n")
     (path / "results.json").write_text(json.dumps(RESULTS))
     (path / "data.json").write_text(json.dumps(DATA))
@@ -72,6 +74,7 @@ READERS: dict[str, tuple[Callable[[Path], object], ...]] = {
     "data.json": (lambda folder: TrainingFolder(folder).read_data(),),
     "time.json": (lambda folder: RunTime(folder / "time.json"),),
     "health.jsonl": (open_health,),
+    "decisions.jsonl": (lambda folder: DecisionLog(folder / "decisions.jsonl"),),
     "history.jsonl": (open_history,),
     "trials.sqlite": (open_search, lambda folder: read_trials(folder / "trials.sqlite")),
     "shared/ranking.json": (lambda folder: OneShotState(folder / "shared").ranking(),),

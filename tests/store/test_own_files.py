@@ -27,6 +27,7 @@ SEARCH = (
     *(
         "children/0.weights.npz",
         "health.jsonl",
+        "decisions.jsonl",
         "time.json",
         "trials.sqlite",
         "trials.sqlite-wal",
@@ -34,7 +35,16 @@ SEARCH = (
         "flags.cfg",
         "lock",
     ),
-    *("tensorboard", "tensorboard/events.out", "states", "states/epochs.json", "images", "pretraining_images"),
+    *(
+        "tensorboard",
+        "tensorboard/events.out",
+        "hparams",
+        "arrays",
+        "states",
+        "states/epochs.json",
+        "images",
+        "pretraining_images",
+    ),
     *("pretrained", "shared", "shared/state.npz", "shared/ranking.json", "then", "then/best0/seed0/config.json"),
 )
 TRAINING = ("genotype.json", "checkpoints", "history.jsonl", "data.json", "model.keras", "results.json", "examples.png")

@@ -65,6 +65,11 @@ class Serving(ABC):
         """Description of what `serve` returns."""
 
     @property
+    def compile_arguments(self) -> Mapping[str, Any]:
+        """Arguments for `compile` of a `keras_model`, to train it on; empty: its predictions are not trained on."""
+        return {}
+
+    @property
     def extras(self) -> Mapping[str, str]:
         """Text files that go with a SavedModel, content by name: what its users must know of its predictions."""
         return {}

@@ -1,17 +1,25 @@
 """Serving of trained segmentation networks: a class and probabilities for each pixel."""
 
 from collections.abc import Mapping
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
 from rl_nas.child.export.serving import Agreement
 from rl_nas.tasks.probabilities import ProbabilityServing
+from rl_nas.tasks.segmentation.masks import IGNORE
 
 
 class Segmenter(ProbabilityServing):
     """Serves `probabilities` [batch, height, width, classes] and `classes` [batch, height, width] of images' size."""
+
+    @property
+    @override
+    def compile_arguments(self) -> Mapping[str, Any]:
+        return {"optimizer": "adam", "loss": keras.losses.SparseCategoricalCrossentropy(ignore_class=IGNORE)}
 
     @property
     @override

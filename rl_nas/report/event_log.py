@@ -1,0 +1,67 @@
+"""Figures, pictures and distributions for TensorBoard."""
+
+import io
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from PIL import Image
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
+
+class EventLog:
+    """Appends events of a run to a folder for TensorBoard. Use it as a context manager; raises `OSError`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._writer = EventFileWriter(str(folder))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Writes what is left."""
+        self._writer.close()
+
+    def scalars(self, figures: Mapping[str, float], step: int) -> None:
+        """Writes the finite ones of some figures, by tag."""
+        finite = {tag: value for tag, value in figures.items() if math.isfinite(value)}
+        self.values([Summary.Value(tag=tag, simple_value=value) for tag, value in finite.items()], step)
+
+    def png(self, tag: str, png: bytes, step: int = 0) -> None:
+        """Writes an image, the content of a PNG file."""
+        with Image.open(io.BytesIO(png)) as image:
+            width, height, channels = *image.size, len(image.getbands())
+        shown = Summary.Image(height=height, width=width, colorspace=channels, encoded_image_string=png)
+        self.values([Summary.Value(tag=tag, image=shown)], step)
+
+    def distributions(self, distributions: Mapping[str, Sequence[float]], step: int) -> None:
+        """Writes distributions over numbered choices, by tag: histograms with a bar from n to n + 1 for choice n."""
+        self.values([Summary.Value(tag=tag, histo=_histogram(bars)) for tag, bars in distributions.items()], step)
+
+    def values(self, values: Sequence[Summary.Value], step: int) -> None:
+        """Writes values of any kind."""
+        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+
+
+def _histogram(bars: Sequence[float]) -> HistogramProto:
+    middles = [number + 0.5 for number in range(len(bars))]
+    pairs = list(zip(bars, middles, strict=True))
+    return HistogramProto(
+        min=0,
+        max=len(bars),
+        num=sum(bars),
+        sum=sum(bar * middle for bar, middle in pairs),
+        sum_squares=sum(bar * middle**2 for bar, middle in pairs),
+        bucket_limit=[number + 1 for number in range(len(bars))],
+        bucket=bars,
+    )

@@ -1,0 +1,134 @@
+"""`rl_nas.fit` searches in a process of its own, on arrays too."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+import rl_nas
+from rl_nas.commands import fit as module
+from rl_nas.errors import RunError, UsageError
+from rl_nas.execution import python_process
+
+X = np.random.default_rng(0).integers(0, 256, (120, 8, 8)).astype(np.uint8)
+Y = np.arange(120) % 3
+TINY: dict[str, Any] = {
+    "strategy": "random",
+    "blocks": 1,
+    "filters": 2,
+    "cells": 1,
+    "reductions": 0,
+    "epochs": 1,
+    "executor": "inline",
+    "trials": 2,
+    "seed": 3,
+}
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Takes other code for the search."""
+    monkeypatch.setattr(python_process, "command", lambda *words: [sys.executable, "-c", code])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flags", "message"),
+    [
+        ((), {}, "no images; expected arrays, a tf.data dataset, the name of a data set or a folder"),
+        ((X, Y), {"spce": "nasnet"}, "Unknown command line flag 'spce'"),
+        ((X, Y), {"epochs": 0}, "epochs"),
+        ((X, Y), {"dataset": "digits"}, "dataset is no argument of rl_nas.fit; give the data first"),
+        ((X, Y), {"json": True}, "json is no argument of rl_nas.fit"),
+        ((X, Y), {"resume": True}, "resume=True needs run_dir, the folder of the run"),
+        (
+            (X, Y),
+            {"resume": True, "run_dir": "run"},
+            "resume=True goes on with the data of the run; leave out the arrays",
+        ),
+        (("digits", Y), {}, "y: for arrays and datasets alone; 'digits'"),
+        (("digits",), {"test_data": (X, Y)}, "test_data: for arrays and datasets alone"),
+        (("digits",), {"class_names": ["a"]}, "class_names are for arrays and datasets; other data tell their own"),
+        (
+            (X, Y),
+            {"validation_data": (X, Y), "valid_images": 5},
+            "--valid_split=validation and --valid_images=5 both say",
+        ),
+        ((X, Y[1:]), {}, "x has 120 images and 119 targets"),
+    ],
+)
+def test_wrong_arguments_leave_nothing(arguments: Any, flags: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        rl_nas.fit(*arguments, **flags)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_files_of_the_user_stay(tmp_path: Path) -> None:
+    (tmp_path / "run/arrays").mkdir(parents=True)
+    (tmp_path / "run/arrays/mine.npy").touch()
+    with pytest.raises(UsageError, match="holds other files, in arrays/; give a new or an empty folder"):
+        rl_nas.fit(X, Y, run_dir="run", **TINY)
+    assert (tmp_path / "run/arrays/mine.npy").exists()
+
+
+def test_an_error_of_the_search_is_an_exception(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "import sys; print('device: CPU', file=sys.stderr); print('rl_nas search: no room', file=sys.stderr)"
+    for code, error in ((2, UsageError), (1, RunError)):
+        pretend(monkeypatch, f"{line}; sys.exit({code})")
+        with pytest.raises(error, match=r"^no room$"):
+            rl_nas.fit("digits", **TINY)
+        assert capsys.readouterr().err == "device: CPU\n"
+    pretend(monkeypatch, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(RunError, match=r"ended by signal 9; continue with rl_nas.fit\(run_dir='.*/run', resume=True\)"):
+        rl_nas.fit("digits", run_dir="run", **TINY)
+
+
+def test_an_interrupt_reaches_the_search_and_waits_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The first line that is shown interrupts; the search here waits for that, and then takes its leave."""
+    monkeypatch.setattr(module, "print", lambda *words, **others: os.kill(os.getpid(), signal.SIGINT), raising=False)
+    code = (
+        "import signal, sys\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
+        "print('begun', file=sys.stderr, flush=True)\n"
+        "signal.sigwait({signal.SIGINT})\n"
+        f"open({str(tmp_path / 'left')!r}, 'w').close()\n"
+        "sys.exit(130)\n"
+    )
+    pretend(monkeypatch, code)
+    with pytest.raises(KeyboardInterrupt):
+        rl_nas.fit("digits", **TINY)
+    assert (tmp_path / "left").exists()
+
+
+@pytest.mark.long
+def test_arrays_are_searched_continued_and_trained(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    found = rl_nas.fit(X, Y, validation_data=(X[:30], Y[:30]), test_data=(X[:9], Y[:9]), class_names="abc", **TINY)
+    assert found.folder.path.parent == tmp_path / "runs"
+    assert [trial.state for trial in found.trials] == ["ok", "ok"]
+    assert (
+        "3 classes (a, b, c), 120 images to train on, 30 held out (split validation), 8x8x1" in capfd.readouterr().err
+    )
+    model = found.best_model()
+    pixels = X[..., np.newaxis]
+    model.fit(pixels, Y, epochs=1, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.evaluate(pixels, Y, verbose=0) == pytest.approx(model.evaluate(pixels, Y, verbose=0), abs=1e-5)
+
+    again = rl_nas.fit(run_dir=found.folder.path, resume=True, trials=3)
+    assert again.trials[:2] == found.trials
+    assert len(again.trials) == 3
+    results = rl_nas.train(found.folder.path, run_dir=tmp_path / "final", epochs=1, batch_size=40)
+    assert (results["valid"]["images"], results["final_test"]["images"]) == (30, 9)
+    with pytest.raises(UsageError, match="already holds a run: continue it with --resume"):
+        rl_nas.fit(X, Y, run_dir=found.folder.path, **TINY)
