@@ -19,7 +19,7 @@ from rl_nas.store.files import check_own, storage_errors
 from rl_nas.store.run_folder import REMEDY
 from rl_nas.store.states import pack, unpack
 from rl_nas.store.trial_tables import SCHEMA, check_journal, check_tables, migrate
-from rl_nas.trial import ChildError, Failure, Job, Measurement, Trial, TrialState
+from rl_nas.trial import MOST_TRIALS, ChildError, Failure, Job, Measurement, Trial, TrialState
 
 _MEASURES = tuple(field.name for field in fields(Measurement))
 _AS_JSON = ("metrics", "curve")
@@ -154,7 +154,13 @@ class TrialStore:
             self._connection.execute(_FORGET)
 
     def trials(self) -> list[Trial]:
-        """All recorded trials, in the order of their numbers."""
+        """All recorded trials, in the order of their numbers.
+
+        Raises:
+            UsageError: there are more than a search may have.
+        """
+        if len(self) > MOST_TRIALS:
+            raise UsageError(f"{self._path} has {len(self):,} trials; expected at most {MOST_TRIALS:,}: {REMEDY}")
         return self._select(">= 0", [])
 
     def _select(self, numbers: str, parameters: Sequence[int]) -> list[Trial]:

@@ -1,5 +1,6 @@
 """What is told of classes that are not learned or not measured."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +35,12 @@ def test_each_class_that_is_not_measured_is_named_with_counts() -> None:
     without = [(label, role) for label, role in EVERYTHING if (label, role) not in ((1, VALID), (2, TRAIN))]
     assert remarks([*without, *[(0, VALID)] * 30], [0, 1, 2, -1]) == [
         "classes without an image to train on: 1 of 4, emu; never predicted",
-        "classes without a held-out image: 1 of 4, dog; the accuracy says nothing of them",
-        "classes without an image for the final test: 1 of 4, fox; its accuracy says nothing of them",
+        "classes without a held-out image: 1 of 4, dog; the accuracy says nothing about them",
+        "classes without an image for the final test: 1 of 4, fox; its accuracy says nothing about them",
     ]
     left = [(label, TEST if role == VALID else role) for label, role in without]
     assert remarks(left)[-1] == (
-        "classes without an image for the final test: 1 of 4, dog; its accuracy says nothing of them"
+        "classes without an image for the final test: 1 of 4, dog; its accuracy says nothing about them"
     )
 
 
@@ -71,7 +72,7 @@ def test_a_folder_tells_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.splitlines() == [
         "image size: 8x8, that of all 21 images",
         "classes with one image: 1 of 3, emu; add images, or leave them out",
-        "classes without an image for the final test: 1 of 3, dog; its accuracy says nothing of them",
+        "classes without an image for the final test: 1 of 3, dog; its accuracy says nothing about them",
         "few held-out images: 4; small differences of accuracies are chance: hold out more (--valid_fraction), or a"
         " split (--valid_split)",
     ]
@@ -83,4 +84,14 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
     for number in range(9):
         PIL.Image.new("RGB", (8, 8)).save(tmp_path / f"train/cat/{number}.png")
     with pytest.raises(UsageError, match=r"has one class alone, cat; expected at least two$"):
+        image_source(DataSettings(dataset=f"folder:{tmp_path}"))
+
+
+@pytest.mark.parametrize("name", ["do\ng", "d\x85g", os.fsdecode(b"caf\xe9")])
+def test_a_name_that_a_list_of_classes_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
+    """It would shift the classes in labels.txt, or end a search when its SavedModel is written."""
+    for place in ("cat", name):
+        (tmp_path / place).mkdir()
+        PIL.Image.new("RGB", (8, 8)).save(tmp_path / place / "0.png")
+    with pytest.raises(UsageError, match=r" has a class '.*\\.*'; expected a name that is a line of UTF-8: rename it$"):
         image_source(DataSettings(dataset=f"folder:{tmp_path}"))

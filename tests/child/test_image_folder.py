@@ -66,7 +66,7 @@ def test_splits_of_a_folder_are_those_of_tfds(folder: Path) -> None:
     assert examples.sizes == {name: split.num_examples for name, split in reference.info.splits.items()}
     for split in examples.sizes:
         expected = [(one["image/filename"], one["label"]) for one in tfds.as_numpy(reference.as_dataset(split=split))]
-        found = [(one["image/filename"].numpy(), one["label"]) for _, one in examples.read(split, [])]
+        found = [(one["image/filename"].numpy(), one["label"]) for _, one in examples.read(split)]
         assert found == expected
         assert [f"{folder}/{split}/{name}".encode() for name in examples.names(split)] == [file for file, _ in found]
         size = sum(file.stat().st_size for file in (folder / split).rglob("*.png"))

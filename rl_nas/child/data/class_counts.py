@@ -6,6 +6,7 @@ import numpy as np
 
 from rl_nas.child.data.splits import TEST, TRAIN, VALID
 from rl_nas.errors import UsageError
+from rl_nas.names import is_line, shown_names
 
 FEW = 100
 """Held-out images below which differences of accuracies are mostly chance."""
@@ -14,7 +15,10 @@ _SHOWN = 5
 
 
 def check_classes(dataset: str, class_names: Sequence[str]) -> None:
-    """Raises `UsageError` for classes that leave nothing to tell apart."""
+    """Raises `UsageError` for classes that leave nothing to tell apart, or whose names a list of them cannot hold."""
+    odd = next((name for name in class_names if not is_line(name)), None)
+    if odd is not None:
+        raise UsageError(f"--dataset={dataset} has a class {odd!r}; expected a name that is a line of UTF-8: rename it")
     if len(class_names) < 2:
         found = f"has one class alone, {class_names[0]}" if class_names else "has no classes"
         raise UsageError(f"--dataset={dataset} {found}; expected at least two")
@@ -45,8 +49,8 @@ def class_remarks(
         lines.append(f"classes with one image: {_some(class_names, single)}; add images, or leave them out")
     for images, what, outcome in (
         (found[TRAIN], "an image to train on", "never predicted"),
-        (held_out, "a held-out image", "the accuracy says nothing of them"),
-        (tested, "an image for the final test", "its accuracy says nothing of them"),
+        (held_out, "a held-out image", "the accuracy says nothing about them"),
+        (tested, "an image for the final test", "its accuracy says nothing about them"),
     ):
         counts = _counts(images, class_names)
         absent = np.setdiff1d(np.flatnonzero(counts == 0), single)
@@ -69,6 +73,5 @@ def _counts(labels: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
 
 def _some(class_names: Sequence[str], numbers: np.ndarray) -> str:
     """How many classes of all, and the names of the first ones."""
-    more = len(numbers) - _SHOWN
-    shown = ", ".join(class_names[number] for number in numbers[:_SHOWN])
-    return f"{len(numbers):,} of {len(class_names):,}, {shown}" + (f" and {more:,} more" if more > 0 else "")
+    shown = shown_names([class_names[number] for number in numbers], _SHOWN)
+    return f"{len(numbers):,} of {len(class_names):,}, {shown}"
