@@ -48,14 +48,15 @@ class TrialStore:
 
     Args:
         path: the file; created with its tables if absent.
+        shown: what messages call it; None: its path.
 
     Raises:
         StorageError: the file cannot be written, or is not a database.
         UsageError: it was written by a later rl_nas.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, shown: Path | None = None) -> None:
+        self._path = shown or path
         _check_files(path)
         check_journal(path)
         with self._errors():
@@ -222,7 +223,7 @@ def read_trials(path: Path) -> list[Trial]:
             with storage_errors(path):
                 for file in _copied(path):
                     shutil.copyfile(file, copy.with_name(file.name))
-        with TrialStore(copy) as store:
+        with TrialStore(copy, path) as store:
             return store.trials()
 
 

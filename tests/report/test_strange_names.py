@@ -51,12 +51,13 @@ def test_warnings_are_no_markup() -> None:
 
 def test_model_cards() -> None:
     """An export of a stranger's export has what the stranger recorded."""
+    exported = {"file": "model.keras", "images": 3, "latency_ms": 1.5, "bytes": 9}
     document: dict[str, Any] = {
         "image": (8, 8, 1),
         "classes": NAMES,
         "counts": None,
         "found_by": None,
-        "formats": {},
+        "formats": {"keras": exported},
         "recipe": {},
         "dataset": "\x1b[2Jdata",
         "network": "\ud800 net",

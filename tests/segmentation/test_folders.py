@@ -98,7 +98,11 @@ def test_lists_of_voc_find_images_of_other_types(tmp_path: Path) -> None:
 def values_of_any_type(folder: MaskFolder) -> list[tuple[int, int, int]]:
     read = folder.read("train").as_numpy_iterator()
     return [
-        (int(number), round(decode_image(one["image"], 3).numpy().mean()), round(decode_mask(one["mask"], "a").mean()))
+        (
+            int(number),
+            round(decode_image(tf.constant(one["image"]), 3).numpy().mean()),
+            round(decode_mask(one["mask"], "a").mean()),
+        )
         for number, one in read
     ]
 

@@ -64,9 +64,7 @@ def test_links_out_of_a_folder_are_refused_or_trusted(photos: Path, tmp_path_fac
     PIL.Image.new("RGB", (9, 6)).save(secret)
     (photos / "sub/inside.png").symlink_to(photos / "sub/a.png")
     (photos / "sub/z.png").symlink_to(secret)
-    with pytest.raises(
-        UsageError, match=rf"^{photos}: links out of the folder: 1, such as .*/sub/z\.png; put the files"
-    ):
+    with pytest.raises(UsageError, match=rf"^{photos}: links out of the folder: 1, such as .*/sub/z\.png; put "):
         find_images([str(photos)], Predictor(), lambda line: None)
     told: list[str] = []
     files = find_images([str(photos)], Predictor(), told.append, trust=True)
@@ -82,9 +80,7 @@ def test_an_image_is_bounded_when_it_is_decoded(photos: Path) -> None:
     check_headers(files, Predictor())
     files[0].path.write_bytes(image_bombs.png())
     predictions = predict_files(Classification(), Served(lambda images: {}, 3), (), Predictor(), files, 1)
-    with pytest.raises(
-        UsageError, match=r"^.*/sub/a\.png has 900000000 pixels; expected at most 178,956,970: resize it$"
-    ):
+    with pytest.raises(UsageError, match=r"/sub/a\.png has 900000000 pixels; expected at most .*: resize it$"):
         next(predictions)
 
 
