@@ -4,6 +4,7 @@ import contextlib
 import math
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -167,7 +168,8 @@ def check_pixels(image: PIL.Image.Image) -> None:
     elif image.format == "BMP" and image.info.get("compression") in _RUN_LENGTHS:
         pixels += _MOST_SKIPPED * image.width
     elif image.format == "TIFF":
-        pixels = max(pixels, math.prod(int(image.tag_v2.get(side, 0)) for side in _TILE))  # type: ignore[attr-defined]
+        tags: Mapping[int, int] = image.tag_v2  # type: ignore[attr-defined]
+        pixels = max(pixels, math.prod([int(tags.get(side, 0)) for side in _TILE]))
     if pixels > MOST_PIXELS:
         raise TooLargeError(pixels)
 
