@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from rl_nas.errors import UsageError
+from rl_nas.names import is_line
 
 Config = TypeVar("Config")
 
@@ -144,13 +145,15 @@ def expectation(cls: type[Settings], name: str, value: Any) -> str | None:
     bounds = declaration(cls, name).metadata
     if bounds["choices"] is not None:
         return None if value in bounds["choices"] else "one of " + ", ".join(bounds["choices"])
-    noun = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+    noun = {int: "a whole number", float: "a number", bool: "true or false", str: "a line of UTF-8 text"}[kind]
     limits = _limits(bounds, kind)
     expected = " ".join([noun, " and ".join(text for text, _ in limits)]).strip()
     accepted: Any = (int, float) if kind is float else kind
     if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
         return expected
-    if kind in (str, bool):
+    if kind is str:
+        return None if value == "" or is_line(value) else expected  # further lines would be flags in a flagfile
+    if kind is bool:
         return None
     number: float = value
     return None if math.isfinite(number) and all(holds(number) for _, holds in limits) else expected

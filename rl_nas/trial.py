@@ -10,6 +10,9 @@ import numpy as np
 from rl_nas.metrics import check_names, quality_of
 from rl_nas.spaces.decisions import Architecture
 
+MOST_TRIALS = 10_000_000
+"""Of a search."""
+
 
 class TrialState(enum.StrEnum):
     """How a child ended."""

@@ -55,6 +55,24 @@ def webp(side: int = 9000) -> bytes:
     return content.getvalue()[:24] + sides + content.getvalue()[30:]
 
 
+def bmp(width: int = 1_000_000) -> bytes:
+    """A BMP image of one line, of run lengths that skip 255 lines (Microsoft, BITMAPINFOHEADER, BI_RLE8)."""
+    skipped = b"\0\2\xff\xff"
+    palette = bytes(4 * 256)
+    start = 14 + 40 + len(palette)
+    head = struct.pack("<2sIII", b"BM", start + len(skipped), 0, start)
+    return head + struct.pack("<IiiHHIIiiII", 40, width, 1, 1, 8, 1, len(skipped), 0, 0, 256, 0) + palette + skipped
+
+
+def tiff(side: int = SIDE - 16) -> bytes:
+    """A TIFF image of 16x16 pixels in one tile of far more (TIFF 6.0, sections 2 and 15)."""
+    tile = zlib.compress(bytes(1000))
+    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: len(tile)}
+    fields = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(tile))
+    return head + tile + struct.pack("<H", len(tags)) + fields + bytes(4)
+
+
 def _saved(kind: str) -> bytes:
     content = io.BytesIO()
     PIL.Image.new("L", (16, 16)).save(content, kind)

@@ -16,6 +16,7 @@ class Oven(Settings):
     mode: str = setting("fan", "mode", choices=("fan", "grill"))
     timer: int | None = setting(None, "minutes", minimum=1)
     light: bool = setting(False, "light")
+    label: str = setting("", "label")
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,9 @@ class Oven(Settings):
         ({"mode": "steam"}, "expected one of fan, grill"),
         ({"timer": 0}, "expected a whole number >= 1"),
         ({"light": 1}, "expected true or false"),
+        ({"label": "a\n--oven_heat=9"}, r"--oven_label=a\n--oven_heat=9: expected a line of UTF-8 text"),
+        ({"label": "caf\udce9"}, "expected a line of UTF-8 text"),
+        ({"label": 3}, "expected a line of UTF-8 text"),
     ],
 )
 def test_values_out_of_range(values: dict[str, object], message: str) -> None:

@@ -76,12 +76,13 @@ def _run(parsed: Parsed) -> int:
         raise UsageError("--model is missing; give the folder of a search, a training or an export")
     if not parsed.words:
         raise UsageError("no image; give the files after the flags, such as: rl_nas predict --model=exported cat.png")
-    source = PredictSource(settings.model, parsed.group(TaskSettings).task, trust=parsed.group(TrustSettings).trust)
+    trust = parsed.group(TrustSettings).trust
+    source = PredictSource(settings.model, parsed.group(TaskSettings).task, trust=trust)
     task, names = source.task, source.class_names
     groups = [group.from_flags(parsed.values) for group in PREDICT_SETTINGS]
     check_unread(task, groups, own=task.predict_settings)
     predictor = task.predictor(names, source.extras, parsed.values)
-    files = find_images(parsed.words, predictor, cli.tell)
+    files = find_images(parsed.words, predictor, cli.tell, trust=trust)
     check_headers(files, predictor)
     if settings.out is not None and predictor.draws:
         check_names(files)

@@ -4,13 +4,13 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError, printable
+from rl_nas.errors import StorageError, UsageError, printable
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.runs_table import COLUMNS, RunRow, runs_table
@@ -74,7 +74,7 @@ def _run(parsed: Parsed) -> int:
         raise UsageError("--csv and --json; leave one of them out")
     first = SearchFolder(parsed.words[0])
     if len(parsed.words) > 1 or not first.trials.exists():
-        _compare([name for word in parsed.words for name in searches_in(word)], settings, as_json=as_json)
+        _compare(parsed.words, settings, as_json=as_json)
     else:
         _list(first, settings, as_json=as_json)
     return DONE
@@ -110,12 +110,15 @@ def _measured_on(folder: SearchFolder, trials: Sequence[Trial]) -> str:
     return f"Measured on {on}; the best: trial {best.index}, {measured_text(name, value, images)}"
 
 
-def _compare(names: Sequence[str], settings: TrialListSettings, *, as_json: bool) -> None:
-    """Prints several searches."""
+def _compare(words: Sequence[str], settings: TrialListSettings, *, as_json: bool) -> None:
+    """Prints several searches; tells those in the folders of others that cannot be read."""
     for flag, given in (("state", settings.state), ("log", settings.log)):
         if given:
             raise UsageError(f"--{flag} is for the trials of one run; give one folder, or leave it out")
-    rows = [_row(name) for name in names[: settings.limit]]
+    names = [name for word in words for name in searches_in(word)]
+    rows = list(_rows(names[: settings.limit], named=words))
+    if not rows:
+        raise UsageError(f"none of the searches in {', '.join(words)} can be read")
     if as_json:
         print(json.dumps([row.document() for row in rows]))
     elif settings.csv:
@@ -136,6 +139,17 @@ def searches_in(name: str) -> list[str]:
     if others:
         print(printable(f"{name}: no searches, and left out: {', '.join(others)}"), file=sys.stderr)
     return found
+
+
+def _rows(names: Sequence[str], named: Sequence[str]) -> Iterator[RunRow]:
+    """Yields the searches; one that was not named itself does not hide the others if its files are broken."""
+    for name in names:
+        try:
+            yield _row(name)
+        except (UsageError, StorageError) as error:
+            if name in named:
+                raise
+            cli.tell(f"left out: {error}")
 
 
 def _row(name: str) -> RunRow:

@@ -20,11 +20,12 @@ from rl_nas.report.second_stage import second_stage_text
 from rl_nas.report.tables import counted
 from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
+from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows import run_config
 from rl_nas.workflows.checks import check_search, with_evolution_sizes, with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
-from rl_nas.workflows.settings import MOST_TRIALS, SecondStageSettings
+from rl_nas.workflows.settings import SecondStageSettings
 from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 

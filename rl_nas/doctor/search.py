@@ -23,9 +23,9 @@ from rl_nas.report.durations import about
 from rl_nas.report.example_picture import draw_examples
 from rl_nas.report.tables import counted
 from rl_nas.tasks.display import Shown, as_rgb
+from rl_nas.trial import MOST_TRIALS
 from rl_nas.units import size_text
 from rl_nas.workflows.search import SearchRun
-from rl_nas.workflows.settings import MOST_TRIALS
 
 _PICTURED = 16
 _DRAWS = 2000

@@ -53,9 +53,16 @@ class OneShotState:
             raise UsageError(f"{self._state}: {error}; {REBUILD}") from error
 
     def forget(self) -> None:
-        """Deletes the checkpoint: the weights are to be trained again."""
-        with storage_errors(self._state):
+        """Deletes the checkpoint, and a ranking that cannot be read: the weights are to be trained again.
+
+        What a whole ranking says needs no weights any more, and trials follow it.
+        """
+        with storage_errors(self._folder):
             self._state.unlink(missing_ok=True)
+            try:
+                self.ranking()
+            except UsageError:
+                self.path.unlink()
 
     def save_ranking(self, ranking: Sequence[dict[str, Any]]) -> None:
         """Writes the networks, best first, as JSON values."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from rl_nas.errors import printable_lines
 from rl_nas.metrics import metrics_of
 from rl_nas.report.tables import counted, figure_text, measured_text
 
@@ -105,7 +106,7 @@ def model_card(document: dict[str, Any]) -> str:
         recipe = {name: document["recipe"][name] for name in _RECIPE if document["recipe"].get(name) is not None}
         lines += ["", "## Training", ", ".join(f"{name} {value}" for name, value in recipe.items())]
         lines.append("All flags and the genotype are in metadata.json.")
-    return "\n".join(lines) + "\n"
+    return printable_lines("\n".join(lines) + "\n")  # of names that a stranger may have recorded
 
 
 def _where(split: str) -> str:

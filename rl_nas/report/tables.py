@@ -11,11 +11,14 @@ from rl_nas.trial import Trial, TrialState, trial_document
 COSTS = ("parameters", "madds", "epochs", "seconds", "latency")
 """Figures of a measurement besides its metrics."""
 
+_FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Signs that formulas begin with in spreadsheets, also as wide as those of Chinese and Japanese."""
+
 
 def csv_cell(text: str) -> str:
     """A text that spreadsheets take for a text, not for a formula, and that cannot steer a terminal."""
     text = printable(text)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return f"'{text}" if text.startswith(_FORMULAS) else text
 
 
 def trials_table(trials: Sequence[Trial]) -> str:

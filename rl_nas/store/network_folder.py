@@ -88,7 +88,7 @@ class NetworkFolder:
             check_regular(self._weights, _MOST_BYTES)
             content = self._weights.read_bytes()
             if _digest(content) != document["weights"]:
-                raise UsageError(f"{self._weights} belongs to another {self._document.name}; {_HINT}")
+                raise UsageError(f"{self._weights} is damaged, or belongs to another {self._document.name}; {_HINT}")
             return read_arrays(content)
         except UsageError:
             raise

@@ -23,7 +23,7 @@ from rl_nas.store.files import (
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
 from rl_nas.store.network_folder import NETWORK, NetworkFolder
 
-_LOCK = "lock"
+_LOCK, _BEST = "lock", "best"
 _CONFIG = {"flags": {OTHERS: SCALAR}}
 SPLIT_FORM = {"split": str, "images": int, OTHERS: (float, None)}
 RESULTS_FORM = {
@@ -227,7 +227,7 @@ class SearchFolder(RunFolder):
         super().__init__(path)
         self.trials = self.path / "trials.sqlite"
         self.children = self.path / "children"
-        self.best = self.path / "best"
+        self.best = self.path / _BEST
         self.model = self.best / "model.keras"
         self.network = NetworkFolder(self.best / NETWORK)
         self.examples = self.best / "examples.png"
@@ -324,6 +324,12 @@ class TrainingFolder(RunFolder):
             "settings": self.config,
             "repeat the run": self.flagfile,
         }
+
+
+def run_at(place: Path) -> Path:
+    """The folder of the run that a folder belongs to: itself, or the one above the `best` of a search."""
+    place = place.absolute()
+    return place.parent if place.name == _BEST and not RunFolder(place).config.exists() else place
 
 
 def _if_there(name: str, path: Path) -> dict[str, Path]:

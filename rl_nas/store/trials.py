@@ -19,7 +19,7 @@ from rl_nas.store.files import check_own, storage_errors
 from rl_nas.store.run_folder import REMEDY
 from rl_nas.store.states import pack, unpack
 from rl_nas.store.trial_tables import SCHEMA, check_journal, check_tables, migrate
-from rl_nas.trial import ChildError, Failure, Job, Measurement, Trial, TrialState
+from rl_nas.trial import MOST_TRIALS, ChildError, Failure, Job, Measurement, Trial, TrialState
 
 _MEASURES = tuple(field.name for field in fields(Measurement))
 _AS_JSON = ("metrics", "curve")
@@ -48,14 +48,15 @@ class TrialStore:
 
     Args:
         path: the file; created with its tables if absent.
+        shown: what messages call it; None: its path.
 
     Raises:
         StorageError: the file cannot be written, or is not a database.
         UsageError: it was written by a later rl_nas.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, shown: Path | None = None) -> None:
+        self._path = shown or path
         _check_files(path)
         check_journal(path)
         with self._errors():
@@ -154,7 +155,13 @@ class TrialStore:
             self._connection.execute(_FORGET)
 
     def trials(self) -> list[Trial]:
-        """All recorded trials, in the order of their numbers."""
+        """All recorded trials, in the order of their numbers.
+
+        Raises:
+            UsageError: there are more than a search may have.
+        """
+        if len(self) > MOST_TRIALS:
+            raise UsageError(f"{self._path} has {len(self):,} trials; expected at most {MOST_TRIALS:,}: {REMEDY}")
         return self._select(">= 0", [])
 
     def _select(self, numbers: str, parameters: Sequence[int]) -> list[Trial]:
@@ -216,7 +223,7 @@ def read_trials(path: Path) -> list[Trial]:
             with storage_errors(path):
                 for file in _copied(path):
                     shutil.copyfile(file, copy.with_name(file.name))
-        with TrialStore(copy) as store:
+        with TrialStore(copy, path) as store:
             return store.trials()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from rl_nas.child.data.broken_images import read_headers
 from rl_nas.child.data.image_header import IMAGE_TYPES, ImageHeader
 from rl_nas.errors import UsageError
+from rl_nas.names import shown_names
 from rl_nas.regular_files import read_regular_text
 
 SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
@@ -45,8 +46,7 @@ def kind_of_file(name: str) -> str:
 def kinds_text(kinds: Mapping[str, int]) -> str:
     """Counts of kinds of files, the most frequent ones first: `3 .csv, 1 .txt`."""
     most = sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0]))
-    more = len(most) - _KINDS
-    return ", ".join(f"{count:,} {kind}" for kind, count in most[:_KINDS]) + (f" and {more} more" if more > 0 else "")
+    return shown_names([f"{count:,} {kind}" for kind, count in most], _KINDS)
 
 
 def split_folders(root: Path, beside: str) -> dict[str, tuple[Path, Path]] | None:
@@ -116,23 +116,45 @@ def files_below(folder: Path, others: list[str], types: Collection[str] = IMAGE_
     """Files below a folder, sorted, by their paths from there.
 
     Args:
-        folder: its subfolders are searched too, unless they are links or hidden.
+        folder: its subfolders are searched too, unless they are links or hidden; it may be absent.
         others: gets the paths of files of other types, and of links to folders.
         types: endings of the names; images by default.
+
+    Raises:
+        UsageError: a folder cannot be read.
     """
-    found = []
-    for place, subfolders, names in os.walk(folder):
-        subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
-        others += [str(path) for path in (Path(place, name) for name in subfolders) if path.is_symlink()]
-        for name in sorted(names):
-            path = Path(place, name)
-            if is_hidden(name):
-                continue
+    found, left = [], [folder] if folder.is_dir() else []
+    while left:
+        files, subfolders = _listed(left.pop())
+        left += reversed([path for path in subfolders if not path.is_symlink()])
+        others += [str(path) for path in subfolders if path.is_symlink()]  # which may be a circle
+        for path in files:
             if path.suffix.lower() in types:
                 found.append((path.relative_to(folder).as_posix(), path))
             else:
                 others.append(str(path))
     return found
+
+
+def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The files and the folders in a folder, sorted, without hidden ones."""
+    files: list[Path] = []
+    folders: list[Path] = []
+    try:
+        with os.scandir(folder) as entries:
+            shown = sorted((entry for entry in entries if not is_hidden(entry.name)), key=lambda entry: entry.name)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be read: {error.strerror or error}; its files would be missing") from error
+    for entry in shown:
+        (folders if _is_folder(entry) else files).append(folder / entry.name)
+    return files, folders
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links that are a circle
+        return False
 
 
 def check_inside(file: Path, root: Path) -> None:
@@ -141,6 +163,27 @@ def check_inside(file: Path, root: Path) -> None:
         os.path.realpath(root)
     ):  # resolve fails where links are a circle
         raise UsageError(f"{file} is a link out of the folder {root}; put the file itself there")
+
+
+def check_links(links: Iterable[str], root: str, *, trust: bool) -> list[str]:
+    """A line on links out of a folder, if there are any, for folders where those to other images are usual.
+
+    Args:
+        links: files and folders in it that are links.
+        root: the folder.
+        trust: whether links may lead out of it.
+
+    Raises:
+        UsageError: some do, and are not trusted: they could lead to any image on the machine.
+    """
+    inside = os.path.join(os.path.realpath(root), "")
+    out = [link for link in links if not os.path.realpath(link).startswith(inside)]
+    if not out:
+        return []
+    told = f"{root}: links out of the folder: {len(out):,}, such as {out[0]}"
+    if not trust:
+        raise UsageError(f"{told}; put the files themselves there (cp -rL), or give --trust to follow them")
+    return [f"{told}; followed"]
 
 
 def headers_inside(files: Iterable[Path], root: Path) -> list[ImageHeader]:

@@ -1,8 +1,9 @@
 """Images in files as a data set."""
 
+import os
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import tensorflow_datasets as tfds
 
 from rl_nas.child.data.broken_images import header_remarks
 from rl_nas.child.data.examples import Examples
-from rl_nas.child.data.image_decoding import decode_image, image_problem
+from rl_nas.child.data.image_decoding import image_problem
 from rl_nas.child.data.image_header import ImageHeader
 
 IMAGE = "image"
@@ -61,18 +62,15 @@ class ImageFiles(Examples):
         """Size of the images' files of a split."""
         return sum(file.stat().st_size for _, file in self.files[split])
 
-    def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
-        """Examples of a split, see `Examples.read`; targets are always left as they are stored."""
+    def read(self, split: str, shuffle_seed: int | None = None) -> tf.data.Dataset:
+        """Examples of a split, see `Examples.read`; targets are left as they are stored, too."""
         order = np.arange(self.sizes[split])
         if shuffle_seed is not None:
             np.random.default_rng(shuffle_seed).shuffle(order)
-        files, targets = tf.constant([str(file) for _, file in self.files[split]]), self.targets(split)
+        files, targets = paths_tensor([file for _, file in self.files[split]]), self.targets(split)
 
         def example(number: tf.Tensor) -> tuple[tf.Tensor, dict[str, Any]]:
-            image = tf.io.read_file(files[number])
-            if IMAGE not in encoded:
-                image = decode_image(image, 3)
-            return number, {IMAGE: image, **targets(number)}
+            return number, {IMAGE: tf.io.read_file(files[number]), **targets(number)}
 
         return tf.data.Dataset.from_tensor_slices(order).map(example, num_parallel_calls=tf.data.AUTOTUNE)
 
@@ -89,7 +87,12 @@ class ImageFiles(Examples):
         return broken_files(file for found in self.files.values() for _, file in found)
 
 
+def paths_tensor(files: Sequence[Path]) -> tf.Tensor:
+    """The paths of files, strings of bytes: names need not be UTF-8."""
+    return tf.constant([os.fsencode(file) for file in files], tf.string, [len(files)])
+
+
 def broken_files(files: Iterable[Path | str]) -> dict[str, str]:
     """The files that cannot be decoded as images -> what is wrong with each, after its name."""
-    problems = {str(file): image_problem(tf.io.read_file(str(file)).numpy()) for file in files}
+    problems = {str(file): image_problem(tf.io.read_file(os.fsencode(file)).numpy()) for file in files}
     return {file: problem for file, problem in problems.items() if problem is not None}

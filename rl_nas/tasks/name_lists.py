@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from rl_nas.errors import UsageError
+from rl_nas.names import is_line
 from rl_nas.regular_files import MIB, read_regular_text
 
 IGNORED = "ignore"
@@ -48,9 +49,9 @@ def read_lines(path: str, flag: str) -> list[str]:
 def check_names(names: Sequence[str]) -> None:
     """Raises `UsageError` for a name that the files that go with a network could not give back."""
     for name in names:
-        if name == IGNORED or name != name.strip() or name.splitlines() != [name] or _COMMENT.match(name):
+        if name == IGNORED or name != name.strip() or not is_line(name) or _COMMENT.match(name):
             raise UsageError(
-                f"class name {name!r} cannot be written into a list of classes; expected a line of text, no comment"
+                f"class name {name!r} cannot be written into a list of classes; expected a line of UTF-8, no comment"
                 f" and not {IGNORED}, without spaces around it: give names with --classes=FILE"
             )
     twice = next((name for name, count in Counter(names).items() if count > 1), None)

@@ -11,9 +11,9 @@ from rl_nas.networks.families.family import BackboneFamily
 from rl_nas.spaces.catalog import check_read
 from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
-from rl_nas.workflows.settings import MOST_TRIALS
 from rl_nas.workflows.space import search_space
 
 SAMPLED = ("reinforce", "ppo", "random")

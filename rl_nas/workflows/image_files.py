@@ -1,27 +1,28 @@
 """The image files that words of a command line stand for. No TensorFlow."""
 
-import os
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rl_nas.child.data.broken_images import read_headers
 from rl_nas.child.data.image_header import IMAGE_TYPES
 from rl_nas.errors import UsageError
-from rl_nas.tasks.folder_files import is_hidden, kind_of_file, kinds_text
+from rl_nas.tasks.folder_files import check_links, files_below, tell_kinds
 from rl_nas.tasks.predictor import ImageFile, Predictor
 
 
-def find_images(words: Sequence[str], predictor: Predictor, tell: Callable[[str], None]) -> list[ImageFile]:
+def find_images(
+    words: Sequence[str], predictor: Predictor, tell: Callable[[str], None], *, trust: bool = False
+) -> list[ImageFile]:
     """Files as they are named, and the images of folders, sorted.
 
     Args:
         words: paths of files and folders.
         predictor: knows layouts of folders.
         tell: called with a line on what is left out.
+        trust: whether links in folders may lead out of them.
 
     Raises:
-        UsageError: there is no such file, or no image in a folder.
+        UsageError: there is no such file, or no image in a folder, or a link out of it that is not trusted.
     """
     found: list[ImageFile] = []
     for word in words:
@@ -29,7 +30,7 @@ def find_images(words: Sequence[str], predictor: Predictor, tell: Callable[[str]
         if path.is_file():
             found.append(ImageFile(path.name, path, word=word))
         elif path.is_dir():
-            found += predictor.images(path, tell) or _below(path, tell)
+            found += predictor.images(path, tell) or _below(path, tell, trust=trust)
         else:
             raise UsageError(f"{word}: no such file; expected an image, or a folder of images")
     return predictor.with_targets(list({file.path: file for file in found}.values()), tell)
@@ -41,18 +42,13 @@ def check_headers(files: Sequence[ImageFile], predictor: Predictor) -> None:
         predictor.check(file, header)
 
 
-def _below(folder: Path, tell: Callable[[str], None]) -> list[ImageFile]:
-    found, others = [], Counter[str]()
-    for place, subfolders, names in os.walk(folder):
-        subfolders[:] = sorted(name for name in subfolders if not is_hidden(name))
-        for name in sorted(name for name in names if not is_hidden(name)):
-            path = Path(place, name)
-            if path.suffix.lower() in IMAGE_TYPES:
-                found.append(ImageFile(path.relative_to(folder).as_posix(), path))
-            else:
-                others[kind_of_file(name)] += 1
+def _below(folder: Path, tell: Callable[[str], None], *, trust: bool) -> list[ImageFile]:
+    others: list[str] = []
+    found = [ImageFile(name, path) for name, path in files_below(folder, others)]
     if not found:
         raise UsageError(f"{folder} holds no image; expected files that end in {', '.join(IMAGE_TYPES)}")
-    if others:
-        tell(f"{folder}: left out what is no image: {kinds_text(others)}")
+    links = [str(image.path) for image in found if image.path.is_symlink()]
+    for line in check_links(links, str(folder), trust=trust):
+        tell(line)
+    tell_kinds(others, folder, tell)
     return found

@@ -17,7 +17,7 @@ from rl_nas.renamed import BEFORE
 from rl_nas.settings import Settings
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.json_files import check_form
-from rl_nas.store.run_folder import RunFolder, SearchFolder, TrainingFolder
+from rl_nas.store.run_folder import RunFolder, SearchFolder, TrainingFolder, run_at
 from rl_nas.tasks.catalog import DATA_SETTINGS, TASK_SETTINGS
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.workflows.run_config import DATA, DATA_FORM, portable
@@ -53,13 +53,11 @@ class Origin:
             if place.name != "genotype.json":
                 return None
             place = place.parent
-        if place.name == "best" and not (place / "config.json").exists():
-            place = place.parent
-        folder = RunFolder(place)
+        folder = RunFolder(run_at(place))
         if not folder.config.exists():
             return None
         config = folder.read_config()
-        return cls(genotype, (SearchFolder if _is_search(config) else TrainingFolder)(place), config)
+        return cls(genotype, (SearchFolder if _is_search(config) else TrainingFolder)(folder.path), config)
 
     @property
     def flags(self) -> Mapping[str, Any]:

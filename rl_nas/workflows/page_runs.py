@@ -17,9 +17,9 @@ from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.store.json_files import OTHERS, parse_json
 from rl_nas.store.run_folder import RESULTS_FORM
 from rl_nas.store.run_time import RunTime
+from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows.recorded_run import RecordedRun
 from rl_nas.workflows.run_config import DATA, HELD_OUT
-from rl_nas.workflows.settings import MOST_TRIALS
 
 _MOST_HEALTH, _MOST_PICTURE, _MOST_RETRAINED = 32 * MIB, 16 * MIB, 32 * MIB
 """Bytes of files of a run that are read for its page."""

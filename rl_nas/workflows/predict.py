@@ -1,5 +1,6 @@
 """Predictions of trained networks for image files."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from rl_nas.child.data.broken_images import DAMAGED
 from rl_nas.child.data.image_decoding import decode_image
+from rl_nas.child.data.image_limits import size_problem
 from rl_nas.child.data.orientation import orientation, turned
 from rl_nas.errors import UsageError
 from rl_nas.store.network_folder import NetworkFolder
@@ -96,7 +98,10 @@ def predict_files(
 
 def _decoded(path: Path, channels: int) -> tuple[np.ndarray, int]:
     """An image, upright, and the orientation that it is stored in."""
-    content = tf.io.read_file(str(path))
+    content = tf.io.read_file(os.fsencode(path))
+    problem = size_problem(content).numpy().decode()  # by the decoder's own reading, and of the file as it is now
+    if problem:
+        raise UsageError(f"{path} {problem}")
     try:
         image = decode_image(content, channels)
     except tf.errors.InvalidArgumentError as error:

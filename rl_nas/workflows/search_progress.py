@@ -9,10 +9,9 @@ from rl_nas.report.health_log import HealthLog
 from rl_nas.report.progress import Hours, SearchProgress
 from rl_nas.store.best_child import BestChild
 from rl_nas.store.run_time import RunTime
-from rl_nas.trial import Trial
+from rl_nas.trial import MOST_TRIALS, Trial
 from rl_nas.workflows.children import ChildExecutor
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.settings import MOST_TRIALS
 
 
 def search_progress(

@@ -9,9 +9,7 @@ from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.strategies.failures import FAILURE_RULES
-
-MOST_TRIALS = 10_000_000
-"""Stands for any number."""
+from rl_nas.trial import MOST_TRIALS
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class SearchRunSettings(Settings):
         100,
         "total number of children to train; left out with --max_hours: as many as fit",
         minimum=1,
-        maximum=MOST_TRIALS,
+        maximum=MOST_TRIALS,  # stands for any number
     )
     max_hours: float | None = setting(
         None,

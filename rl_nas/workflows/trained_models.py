@@ -8,7 +8,7 @@ from rl_nas.errors import UsageError
 from rl_nas.networks.genotypes import load, to_json
 from rl_nas.store.json_files import OTHERS, SCALAR, check_form, read_json
 from rl_nas.store.network_folder import NETWORK, NetworkFolder
-from rl_nas.store.run_folder import SPLIT_FORM, SearchFolder, TrainingFolder
+from rl_nas.store.run_folder import SPLIT_FORM, SearchFolder, TrainingFolder, run_at
 from rl_nas.store.trials import read_trials
 
 METADATA = "metadata.json"
@@ -83,8 +83,8 @@ def network_in(folder: Path) -> NetworkFolder | None:
 
 def search_of(folder: Path) -> SearchFolder | None:
     """The search whose folder, or whose `best`, this is."""
-    above = [folder.absolute().parent] if folder.absolute().name == _BEST else []
-    return next((found for found in map(SearchFolder, [folder, *above]) if found.trials.is_file()), None)
+    search = SearchFolder(run_at(folder))
+    return search if search.trials.is_file() else None
 
 
 def why_none(path: Path) -> str:

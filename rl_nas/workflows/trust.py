@@ -56,7 +56,8 @@ class TrustSettings(Settings):
     trust: bool = setting(
         False,
         "trust what this call reads: the code, files and addresses that a run records, without giving those flags again"
-        " (not needed for runs that you started on this machine); the graph of a SavedModel; the pickles of a table",
+        " (not needed for runs that you started on this machine); the graph of a SavedModel; the pickles of a table;"
+        " links out of a folder of images",
     )
 
 

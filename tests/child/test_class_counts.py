@@ -34,12 +34,12 @@ def test_each_class_that_is_not_measured_is_named_with_counts() -> None:
     without = [(label, role) for label, role in EVERYTHING if (label, role) not in ((1, VALID), (2, TRAIN))]
     assert remarks([*without, *[(0, VALID)] * 30], [0, 1, 2, -1]) == [
         "classes without an image to train on: 1 of 4, emu; never predicted",
-        "classes without a held-out image: 1 of 4, dog; the accuracy says nothing of them",
-        "classes without an image for the final test: 1 of 4, fox; its accuracy says nothing of them",
+        "classes without a held-out image: 1 of 4, dog; the accuracy says nothing about them",
+        "classes without an image for the final test: 1 of 4, fox; its accuracy says nothing about them",
     ]
     left = [(label, TEST if role == VALID else role) for label, role in without]
     assert remarks(left)[-1] == (
-        "classes without an image for the final test: 1 of 4, dog; its accuracy says nothing of them"
+        "classes without an image for the final test: 1 of 4, dog; its accuracy says nothing about them"
     )
 
 
@@ -71,7 +71,7 @@ def test_a_folder_tells_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.splitlines() == [
         "image size: 8x8, that of all 21 images",
         "classes with one image: 1 of 3, emu; add images, or leave them out",
-        "classes without an image for the final test: 1 of 3, dog; its accuracy says nothing of them",
+        "classes without an image for the final test: 1 of 3, dog; its accuracy says nothing about them",
         "few held-out images: 4; small differences of accuracies are chance: hold out more (--valid_fraction), or a"
         " split (--valid_split)",
     ]

@@ -1,5 +1,6 @@
 """Folders of images as data sets."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def test_splits_of_a_folder_are_those_of_tfds(folder: Path) -> None:
     assert examples.sizes == {name: split.num_examples for name, split in reference.info.splits.items()}
     for split in examples.sizes:
         expected = [(one["image/filename"], one["label"]) for one in tfds.as_numpy(reference.as_dataset(split=split))]
-        found = [(one["image/filename"].numpy(), one["label"]) for _, one in examples.read(split, [])]
+        found = [(one["image/filename"].numpy(), one["label"]) for _, one in examples.read(split)]
         assert found == expected
         assert [f"{folder}/{split}/{name}".encode() for name in examples.names(split)] == [file for file, _ in found]
         size = sum(file.stat().st_size for file in (folder / split).rglob("*.png"))
@@ -118,9 +119,10 @@ def test_a_task_without_a_layout_reads_the_images_of_class_folders(folder: Path)
     assert source.size("train") == 60
 
 
-def test_names_of_classes_are_one_line_each(folder: Path) -> None:
-    """They are written into lists, in which a line is a class."""
+@pytest.mark.parametrize("name", ["dog\ncat", "dog\u2028", os.fsdecode(b"caf\xe9")])
+def test_names_of_classes_are_one_line_each(folder: Path, name: str) -> None:
+    """They are written into lists, in which a line is a class; a search must not end when it writes its best files."""
     for split in ("train", "test"):
-        (folder / split / "dog").rename(folder / split / "dog\ncat")
-    with pytest.raises(UsageError, match=r"class name 'dog\\ncat' has several lines"):
+        (folder / split / "dog").rename(folder / split / name)
+    with pytest.raises(UsageError, match=r"class name '.*\\.*' cannot be written into a list .*: rename it"):
         image_source(DataSettings(dataset=f"folder:{folder}", image_size=4))

@@ -26,6 +26,8 @@ KINDS = {
     "gif": image_bombs.gif,
     "cross gif": image_bombs.cross_gif,
     "webp": image_bombs.webp,
+    "bmp": image_bombs.bmp,
+    "tiff": image_bombs.tiff,
 }
 
 

@@ -130,7 +130,7 @@ def test_examples_are_named_by_their_files() -> None:
     assert names is not None
     assert len(set(names)) == examples.sizes["train"]
     reference = {}
-    for number, example in examples.read("train", ["image"], shuffle_seed=3):
+    for number, example in examples.read("train", shuffle_seed=3):
         reference[int(number)] = example["image/filename"].numpy().decode()
     assert [reference[number] for number in range(len(names))] == names
 
@@ -278,9 +278,7 @@ def test_no_image_is_decoded_whatever_its_size(tmp_path: Path) -> None:
     example = {"image": small_png(), "other": io.BytesIO(bomb), "label": 1}
     photos(tmp_path, {"image": IMAGES, "other": IMAGES, "label": LABEL}, [example])
     examples = open_tfds(DataSettings(dataset=f"dir:{tmp_path / 'photos'}"))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="refused: has 1800000000 pixels"):
-        list(examples.read("train", ["image"]))
-    (found,) = examples.read("train", ["image", "other"])
+    (found,) = examples.read("train")
     assert found[1]["other"].numpy() == bomb
 
 
@@ -318,7 +316,7 @@ def test_what_no_task_reads_is_not_decoded(tmp_path: Path) -> None:
         assert source.fingerprint()["splits"]["train"]["examples"] == 3
     (_, _, kept), *_ = source.encoded("train")
     assert (int(kept["count"]), float(kept["boxes"][0, 2])) == (1, 0.5)
-    _, found = next(iter(open_tfds(settings).read("train", ["image", "another image"])))
+    _, found = next(iter(open_tfds(settings).read("train")))
     assert sorted(found) == ["another image", "image", "label", "objects", "tfds_id"]
     assert sorted(found["objects"]) == ["bbox", "label"]
 

@@ -138,7 +138,7 @@ def test_classes_of_a_prepared_set_are_those_of_its_examples() -> None:
     examples = open_tfds(DataSettings("digits"))
     for split in ("train", "test"):
         found = examples.labels(split, "label")
-        read = {int(number): int(example["label"]) for number, example in examples.read(split, ["image"])}
+        read = {int(number): int(example["label"]) for number, example in examples.read(split)}
         assert found is not None
         assert found.tolist() == [read[number] for number in range(len(read))]
 

@@ -69,7 +69,7 @@ def test_folders_of_other_names_are_told_images_alone_are_not() -> None:
 def test_many_names_are_cut() -> None:
     classes = [f"c{number}" for number in range(100)]
     assert found("c7/1.png", classes=classes)[2] == [
-        "no images of 99 of the model's 100 classes: c0, c1, c10, c11, ..."
+        "no images of 99 of the model's 100 classes: c0, c1, c10, c11 and 95 more"
     ]
 
 

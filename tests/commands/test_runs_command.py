@@ -81,6 +81,22 @@ class TestSeveralRuns:
         head, row = csv.reader(capsys.readouterr().out.splitlines())
         assert dict(zip(head, row, strict=True))["value"] == "0.75"
 
+    def test_a_damaged_search_does_not_hide_the_others(self, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (runs / "a/config.json").write_text("{")
+        recorded(runs / "c", [0.25])
+        (runs / "c/trials.sqlite").write_bytes(b"no database, but long enough to be looked at")
+        assert main(["runs", str(runs)]) == 0
+        output, errors = capsys.readouterr()
+        assert [line.split()[0] for line in output.splitlines()[1:]] == [str(runs / "b")]
+        _, first, second = errors.splitlines()
+        assert first.startswith(f"left out: {runs}/a/config.json is not JSON")
+        assert second.startswith(f"left out: trials of the run, {runs}/c/trials.sqlite: file is not a database")
+        assert main(["runs", str(runs / "a"), str(runs / "b")]) == 2
+        assert "a/config.json is not JSON" in capsys.readouterr().err
+        (runs / "b/config.json").write_text("{")
+        assert main(["runs", str(runs)]) == 2
+        assert capsys.readouterr().err.splitlines()[-1] == f"rl_nas runs: none of the searches in {runs} can be read"
+
     @pytest.mark.parametrize(
         ("words", "message"),
         [

@@ -143,7 +143,7 @@ def test_the_shuffled_examples_keep_their_boxes(tmp_path: Path) -> None:
     write_voc(tmp_path, SPLITS)
     folder = opened(tmp_path)
     in_order, shuffled = (
-        {int(number): example["objects"]["bbox"].numpy().tolist() for number, example in folder.read("train", [], seed)}
+        {int(number): example["objects"]["bbox"].numpy().tolist() for number, example in folder.read("train", seed)}
         for seed in (None, 3)
     )
     assert list(in_order) != list(shuffled)
@@ -298,7 +298,7 @@ def test_several_folders_are_one_split(tmp_path: Path) -> None:
     (line,) = folder.remarks
     assert line.endswith("is not there: 1, such as images/more for val; left out")
     boxes = [len(scene.boxes) for split in ("val", "test") for scene in SPLITS[split]]
-    assert [len(example["objects"]["label"]) for _, example in folder.read("val", [])] == boxes
+    assert [len(example["objects"]["label"]) for _, example in folder.read("val")] == boxes
 
 
 def test_folders_that_may_have_been_meant_as_splits_are_told(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_marks_of_byte_order_are_no_text(tmp_path: Path) -> None:
         for path in texts:
             path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
         folder = opened(tmp_path / name)
-        ((_, example),) = folder.read("train", [])
+        ((_, example),) = folder.read("train")
         labels = [folder.features["objects"].feature["label"].names[n] for n in example["objects"]["label"]]
         assert labels == [CLASSES[box[0]] for box in found["train"][0].boxes]
 

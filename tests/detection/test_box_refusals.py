@@ -372,7 +372,7 @@ def test_numbers_of_yolo_beyond_its_image_are_clipped(tmp_path: Path) -> None:
     assert folder is not None
     (line,) = folder.remarks
     assert line == f"{tmp_path}: boxes that reach beyond their image: 1, such as {tmp_path}/labels/train/a.txt; clipped"
-    ((_, example),) = folder.read("train", [])
+    ((_, example),) = folder.read("train")
     assert example["objects"]["bbox"].numpy().tolist() == [[0, 0, 1, 1]]
 
 

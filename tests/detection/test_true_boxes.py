@@ -185,7 +185,7 @@ def test_an_image_is_the_one_whose_folders_the_file_names(
     (tmp_path / "train/1.jpg").unlink()
     told: list[str] = []
     files = find_images(["."], one, told.append)
-    assert told == [".: left out what is no image: 1 .json"]
+    assert told == [".: left out what is no image: 1 .json, such as boxes.json"]
     for file in files:
         check_scene(true_boxes(one.target(file, UPRIGHT)), videos[file.path.parent.name])
 

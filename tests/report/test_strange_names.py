@@ -1,11 +1,13 @@
 """Names of classes are a stranger's: on a terminal they neither steer it nor are read as markup."""
 
 import io
+from typing import Any
 
 import pytest
 
 from rl_nas.errors import printable_lines
 from rl_nas.report.live_line import LiveLine
+from rl_nas.report.model_card import model_card
 from rl_nas.report.prediction_text import metrics_text
 from rl_nas.report.training_progress import TrainingProgress
 
@@ -45,3 +47,26 @@ def test_warnings_are_no_markup() -> None:
     with LiveLine(progress, shown) as line:
         line.warn("[/red] of a file")
     assert "[/red] of a file" in shown.getvalue()
+
+
+def test_model_cards() -> None:
+    """An export of a stranger's export has what the stranger recorded."""
+    exported = {"file": "model.keras", "images": 3, "latency_ms": 1.5, "bytes": 9}
+    document: dict[str, Any] = {
+        "image": (8, 8, 1),
+        "classes": NAMES,
+        "counts": None,
+        "found_by": None,
+        "formats": {"keras": exported},
+        "recipe": {},
+        "dataset": "\x1b[2Jdata",
+        "network": "\ud800 net",
+        "returns": "probabilities",
+        "noun": "classifier",
+        "final_test": None,
+        "valid": None,
+        "compared_on": {"split": "valid", "images": 3},
+    }
+    card = model_card(document)
+    assert all(line.isprintable() for line in card.split("\n"))
+    assert card.encode().startswith(rb"# \ud800 net on \x1b[2Jdata")

@@ -1,6 +1,8 @@
 """Tables of trials."""
 
-from rl_nas.report.tables import trials_table
+import pytest
+
+from rl_nas.report.tables import csv_cell, trials_table
 from rl_nas.trial import Failure, Measurement, Trial, TrialState
 
 
@@ -23,3 +25,9 @@ def test_wide_and_negative_values_widen_their_columns() -> None:
     lines = trials_table([trial(0, 0.5), trial(1, -1234.5)]).splitlines()
     assert lines[2].split()[1:3] == ["-1234.5000", "-1234.5000"]
     assert len({len(line) for line in lines}) == 1
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(1)", "\uff1d1+1", "\uff20x"])
+def test_a_text_is_no_formula(text: str) -> None:
+    assert csv_cell(text) == f"'{text}"
+    assert csv_cell(f"a{text}") == f"a{text}"

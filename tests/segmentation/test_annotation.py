@@ -261,7 +261,7 @@ def test_a_folder_is_read_with_the_classes_beside_it(tmp_path: Path) -> None:
     annotation = annotated(folder.features, folder.supervised)
     assert (annotation.image, annotation.class_names) == ("image", ("sky", "ground"))
     frame = Frame(tf.constant([2, 2]), (2, 2))
-    dataset = folder.read("train", ["image"])
+    dataset = folder.read("train")
     decode = dataset.map(lambda _, example: annotation.decode(annotation.read(example), frame))
     np.testing.assert_array_equal(next(iter(decode)), [[0, 1], [1, IGNORE]])
     write(tmp_path / "masks/a.png", png(np.full([2, 2], 9, np.uint8)))

@@ -11,6 +11,7 @@ import tensorflow as tf
 from mask_files import palette_png, png, saved, write, write_pair
 from PIL import Image
 
+from rl_nas.child.data.image_decoding import decode_image
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.folders import MaskFolder, mask_folder
@@ -43,7 +44,7 @@ def opened(root: Path, suffix: str | None = None) -> tuple[MaskFolder, list[str]
 def values(folder: MaskFolder, split: str, seed: int | None = None) -> list[tuple[int, int, int]]:
     """Number of each example, the value of its image and that of its mask."""
     found = []
-    for number, example in folder.read(split, ["image"], seed).as_numpy_iterator():
+    for number, example in folder.read(split, seed).as_numpy_iterator():
         image = tf.io.decode_image(example["image"]).numpy()
         mask = decode_mask(example["mask"], example["mask/filename"].decode())
         assert image.shape[:2] == mask.shape
@@ -95,9 +96,14 @@ def test_lists_of_voc_find_images_of_other_types(tmp_path: Path) -> None:
 
 
 def values_of_any_type(folder: MaskFolder) -> list[tuple[int, int, int]]:
-    read = folder.read("train", []).as_numpy_iterator()
+    read = folder.read("train").as_numpy_iterator()
     return [
-        (int(number), round(one["image"].mean()), round(decode_mask(one["mask"], "a").mean())) for number, one in read
+        (
+            int(number),
+            round(decode_image(tf.constant(one["image"]), 3).numpy().mean()),
+            round(decode_mask(one["mask"], "a").mean()),
+        )
+        for number, one in read
     ]
 
 
@@ -130,8 +136,6 @@ def test_images_of_one_size_tell_it(tmp_path: Path) -> None:
     fill(tmp_path, "images", "masks", {"train": 2})
     folder, _ = opened(tmp_path)
     assert folder.features["image"].shape == (4, 6, 3)
-    decoded = next(iter(folder.read("train", [])))[1]["image"]
-    assert (decoded.shape, decoded.dtype) == ((4, 6, 3), tf.uint8)
     write_pair(tmp_path / "images/z.jpg", tmp_path / "masks/z.png", size=(7, 5))
     folder, _ = opened(tmp_path)
     assert folder.features["image"].shape == (None, None, 3)
@@ -379,3 +383,28 @@ def test_broken_lists_are_one_line(tmp_path: Path) -> None:
     file.unlink()
     with pytest.raises(UsageError, match=r"has none of train\.txt, val\.txt, test\.txt"):
         opened(tmp_path)
+
+
+def test_names_of_files_need_not_be_utf_8(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    for number, stem in enumerate((name, "b")):
+        write_pair(tmp_path / f"images/{stem}.png", tmp_path / f"masks/{stem}.png", number)
+    folder, _ = opened(tmp_path)
+    assert_numbered([(image, image, mask) for _, image, mask in values_of_any_type(folder)], 2)
+    write(tmp_path / f"images/{name}.png", b"no image")
+    assert list(folder.unreadable()) == [f"{tmp_path}/images/{name}.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its images would be missing without a word."""
+    fill(tmp_path, "images/{split}/town", "masks/{split}/town", SPLITS)
+    scandir = os.scandir
+
+    def closed(path: Path) -> object:
+        if Path(path) == tmp_path / "images/train/town":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(UsageError, match=r"/images/train/town cannot be read: Permission denied; its files would be"):
+        mask_folder(str(tmp_path))

@@ -3,6 +3,7 @@
 import io
 from typing import Any
 
+import image_bombs
 import numpy as np
 import pytest
 from mask_files import gray_png, palette_png, png, saved
@@ -186,3 +187,9 @@ def test_values_are_named_as_they_are_written() -> None:
     assert [value_name(value) for value in (0, 11, 65535, COLOR, COLOR + 0x804080)] == [
         *("0", "11", "65535", "#000000", "#804080")
     ]
+
+
+@pytest.mark.parametrize("content", [image_bombs.bmp(), image_bombs.tiff()], ids=["bmp", "tiff"])
+def test_masks_that_take_far_more_room_than_their_pixels_are_refused(content: bytes) -> None:
+    with pytest.raises(UsageError, match=r"^mask a\.png has \d+ pixels; expected at most 178,956,970: resize it$"):
+        decode_mask(content, "a.png")

@@ -141,3 +141,15 @@ def test_absent_and_binary_text_is_refused(tmp_path: Path) -> None:
         read_text(tmp_path / "labels.txt", "export it again")
     with pytest.raises(UsageError, match="No such file"):
         read_json(tmp_path / "x.json", dict)
+
+
+def test_shared_weights_that_are_made_again_rank_again_if_they_must(tmp_path: Path) -> None:
+    state = OneShotState(tmp_path)
+    whole = [{"architecture": [1, 2], "quality": 0.5}]
+    state.save_ranking(whole)
+    state.forget()
+    assert state.ranking() == whole  # trials follow it
+    state.path.write_text('[{"architecture": ')
+    state.forget()
+    assert state.ranking() is None
+    state.forget()

@@ -186,3 +186,15 @@ def test_texts_are_bounded_and_states_are_not(path: Path) -> None:
     change(path, "UPDATE failures SET log = CAST(zeroblob(70000000) AS TEXT)")
     with pytest.raises(StorageError, match="too big"):
         read_trials(path)
+
+
+def test_more_trials_than_a_search_may_have_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row takes some bytes of a file, and far more in memory."""
+    with TrialStore(tmp_path / "trials.sqlite") as store:
+        for number in range(3):
+            store.record(replace(BAD, index=number))
+    monkeypatch.setattr(trials, "MOST_TRIALS", 3)
+    assert len(read_trials(tmp_path / "trials.sqlite")) == 3
+    monkeypatch.setattr(trials, "MOST_TRIALS", 2)
+    with pytest.raises(UsageError, match="has 3 trials; expected at most 2: restore the file"):
+        read_trials(tmp_path / "trials.sqlite")

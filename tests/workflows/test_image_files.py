@@ -1,7 +1,9 @@
 """`rl_nas predict` reads the images that searches and trainings read."""
 
+import os
 from pathlib import Path
 
+import image_bombs
 import numpy as np
 import PIL.Image
 import pytest
@@ -33,7 +35,7 @@ def test_all_formats_are_found_and_decoded(photos: Path) -> None:
     (photos / "sub/notes.txt").write_bytes(b"")
     told: list[str] = []
     files = find_images([str(photos)], Predictor(), told.append)
-    assert told == [f"{photos}: left out what is no image: 1 .txt"]
+    assert told == [f"{photos}: left out what is no image: 1 .txt, such as {photos}/sub/notes.txt"]
     check_headers(files, Predictor())
 
     def red(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -54,3 +56,38 @@ def test_all_that_are_no_images_are_named_at_once(photos: Path) -> None:
     files = find_images([str(photos)], Predictor(), lambda line: None)
     with pytest.raises(UsageError, match=r"^2 files cannot be decoded; fix or remove them: .*/c\.png, .*/d\.tif$"):
         check_headers(files, Predictor())
+
+
+def test_links_out_of_a_folder_are_refused_or_trusted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Pictures of predictions show the image."""
+    secret = tmp_path_factory.mktemp("elsewhere") / "secret.png"
+    PIL.Image.new("RGB", (9, 6)).save(secret)
+    (photos / "sub/inside.png").symlink_to(photos / "sub/a.png")
+    (photos / "sub/z.png").symlink_to(secret)
+    with pytest.raises(UsageError, match=rf"^{photos}: links out of the folder: 1, such as .*/sub/z\.png; put "):
+        find_images([str(photos)], Predictor(), lambda line: None)
+    told: list[str] = []
+    files = find_images([str(photos)], Predictor(), told.append, trust=True)
+    assert [file.path.name for file in files][-2:] == ["inside.png", "z.png"]
+    assert told == [f"{photos}: links out of the folder: 1, such as {photos}/sub/z.png; followed"]
+    (named,) = find_images([str(photos / "sub/z.png")], Predictor(), told.append)  # by the user
+    assert named.path == photos / "sub/z.png"
+
+
+def test_an_image_is_bounded_when_it_is_decoded(photos: Path) -> None:
+    """It may have changed since the headers of all were read."""
+    files = find_images([str(photos / "sub/a.png")], Predictor(), lambda line: None)
+    check_headers(files, Predictor())
+    files[0].path.write_bytes(image_bombs.png())
+    predictions = predict_files(Classification(), Served(lambda images: {}, 3), (), Predictor(), files, 1)
+    with pytest.raises(UsageError, match=r"/sub/a\.png has 900000000 pixels; expected at most .*: resize it$"):
+        next(predictions)
+
+
+def test_names_of_files_need_not_be_utf_8(photos: Path) -> None:
+    path = photos / os.fsdecode(b"caf\xe9.png")
+    (photos / "sub/a.png").rename(path)
+    (file,) = find_images([str(path)], Predictor(), lambda line: None)
+    serve = Served(lambda images: {"probabilities": tf.ones([1, 2]) / 2}, 3)
+    (found,) = predict_files(Classification(), serve, ("a", "b"), Predictor(), [file], 1)
+    assert found.image.shape == (6, 9, 3)

@@ -142,7 +142,7 @@ def layer(kind: str, **config: Any) -> dict[str, Any]:
         ({"plan": None, "keras": {"module": "keras.utils", "class_name": "get_file", "config": {}}}, "stock layers"),
         ({"plan": None, "keras": layer("Dense", units=40_000_000)}, "what it holds has 640,000,000 bytes; expected at"),
         ({"plan": None, "keras": layer("ReLU")}, "holds no network for --task=classification"),
-        ({"weights": "0"}, "weights.npz belongs to another network.json"),
+        ({"weights": "0"}, "weights.npz is damaged, or belongs to another network.json"),
     ],
 )
 def test_a_broken_description_is_one_line(network: NetworkFolder, values: dict[str, Any], message: str) -> None:

@@ -12,6 +12,7 @@ from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, Parsed, parse
 from rl_nas.store.run_folder import RunFolder, SearchFolder
+from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.origin import Origin, for_training
 from rl_nas.workflows.run_config import DATA, config, portable
 
@@ -214,3 +215,17 @@ def test_a_config_that_is_none_of_a_run_is_refused() -> None:
     Path("config.json").write_text(json.dumps({DATA: 3}))
     with pytest.raises(UsageError, match=r"config\.json: it has no 'flags'"):
         Origin.of(".")
+
+
+@pytest.mark.parametrize("value", ["_m\n--operations=evil:x", "_m\r--init=/srv/x", "_\udce9"])
+def test_a_strangers_value_becomes_no_further_flag(value: str) -> None:
+    """The new run's flags.cfg has a line for each flag."""
+    origin = started("--dataset=shapes", "--task=segmentation")
+    path = origin.folder.config
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps({**written, "flags": {**written["flags"], "mask_suffix": value}}))
+    found = Origin.of("run")
+    assert found is not None
+    parsed, _ = found.for_training(parse(TRAIN, []))
+    with pytest.raises(UsageError, match=r"^--mask_suffix=.*: expected a line of UTF-8 text$"):
+        TrainConfig.from_flags(parsed.values)

@@ -1,14 +1,26 @@
 """Image files that cannot be read: all of them in one line. No TensorFlow."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
-from rl_nas.child.data.image_header import USUAL_BITS, ImageHeader, TooDeepError, TooLargeError, read_image_header
+from rl_nas.child.data.image_header import (
+    MOST_BYTES,
+    USUAL_BITS,
+    ImageHeader,
+    TooDeepError,
+    TooLargeError,
+    read_image_header,
+)
 from rl_nas.errors import UsageError
+from rl_nas.names import shown_names
+from rl_nas.regular_files import check_regular
 
 DAMAGED = "cannot be decoded; fix or remove it"
 
 _SHOWN = 10
+
+Found = TypeVar("Found")
 
 
 def problem_of(error: Exception) -> str:
@@ -30,9 +42,7 @@ def refusal_of(problems: Mapping[str, str]) -> UsageError:
     if len(problems) == 1:
         return UsageError(" ".join(*problems.items()))
     named = [file if problem == DAMAGED else f"{file} ({problem})" for file, problem in problems.items()]
-    more = len(named) - _SHOWN
-    shown = ", ".join(named[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
-    return UsageError(f"{len(named):,} files cannot be decoded; fix or remove them: {shown}")
+    return UsageError(f"{len(named):,} files cannot be decoded; fix or remove them: {shown_names(named, _SHOWN)}")
 
 
 def read_headers(files: Iterable[Path]) -> list[ImageHeader]:
@@ -41,11 +51,25 @@ def read_headers(files: Iterable[Path]) -> list[ImageHeader]:
     Raises:
         UsageError: some files are no images; it names all of them.
     """
-    found: list[ImageHeader] = []
+    return _of_each(files, read_image_header)
+
+
+def check_files(files: Iterable[Path]) -> None:
+    """Checks that files can be read whole, without a look at their content.
+
+    Raises:
+        UsageError: some are absent, pipes, devices, or too large; it names all of them.
+    """
+    _of_each(files, lambda file: check_regular(file, MOST_BYTES))
+
+
+def _of_each(files: Iterable[Path], look: Callable[[Path], Found]) -> list[Found]:
+    """What is found in each file; raises the error for all of which it cannot be."""
+    found: list[Found] = []
     problems: dict[str, str] = {}
     for file in files:
         try:
-            found.append(read_image_header(file))
+            found.append(look(file))
         except Exception as error:  # of many types: files may be broken in any way
             problems[str(file)] = problem_of(error)
     if problems:

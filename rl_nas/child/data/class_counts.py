@@ -6,6 +6,7 @@ import numpy as np
 
 from rl_nas.child.data.splits import TEST, TRAIN, UNUSED, VALID
 from rl_nas.errors import UsageError
+from rl_nas.names import shown_names
 
 FEW = 100
 """Held-out images below which differences of accuracies are mostly chance."""
@@ -60,8 +61,8 @@ def class_remarks(
         lines.append(f"classes with one image: {_some(class_names, single)}; add images, or leave them out")
     for images, what, outcome in (
         (found[TRAIN], "an image to train on", "never predicted"),
-        (held_out, "a held-out image", "the accuracy says nothing of them"),
-        (tested, "an image for the final test", "its accuracy says nothing of them"),
+        (held_out, "a held-out image", "the accuracy says nothing about them"),
+        (tested, "an image for the final test", "its accuracy says nothing about them"),
     ):
         counts = _counts(images, class_names)
         absent = np.setdiff1d(np.flatnonzero(counts == 0), single)
@@ -84,6 +85,5 @@ def _counts(labels: np.ndarray, class_names: Sequence[str]) -> np.ndarray:
 
 def _some(class_names: Sequence[str], numbers: np.ndarray) -> str:
     """How many classes of all, and the names of the first ones."""
-    more = len(numbers) - _SHOWN
-    shown = ", ".join(class_names[number] for number in numbers[:_SHOWN])
-    return f"{len(numbers):,} of {len(class_names):,}, {shown}" + (f" and {more:,} more" if more > 0 else "")
+    shown = shown_names([class_names[number] for number in numbers], _SHOWN)
+    return f"{len(numbers):,} of {len(class_names):,}, {shown}"

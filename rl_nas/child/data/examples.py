@@ -1,6 +1,6 @@
 """The interface of data sets: examples by split, whatever they are stored in."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -35,16 +35,15 @@ class Examples(Protocol):
     def bytes(self, split: str) -> int:
         """Size of a split on the disk; about that of its encoded images."""
 
-    def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
+    def read(self, split: str, shuffle_seed: int | None = None) -> tf.data.Dataset:
         """Examples of a split: a dataset of (number, example).
 
         The number, an int64 from 0 to `sizes[split] - 1`, is always the same one for an example, in any order. The
-        example has a value for each feature, by name; images within sequences, videos, sounds and compressed arrays may
-        be missing.
+        example has a value for each feature, by name: of an image a string, the content of its file, which nobody has
+        decoded. Images within sequences, videos, sounds and compressed arrays may be missing.
 
         Args:
             split: its name.
-            encoded: features that are left as they are stored, such as strings with the content of an image's file.
             shuffle_seed: order of the examples, of their files at least; None: their own, always the same.
         """
 

@@ -70,9 +70,8 @@ def _sampled(examples: Examples, split: str) -> Iterator[bytes]:
     """The content of the first examples of a split, as it is stored; texts, such as paths, aside."""
     # FeaturesDict of TFDS has no `get`, and its items are not views.
     features = {name: examples.features[name] for name in examples.features}
-    images = [name for name, feature in features.items() if isinstance(feature, tfds.features.Image)]
     kept = [name for name, feature in sorted(features.items()) if not isinstance(feature, tfds.features.Text)]
-    for number, example in examples.read(split, images).take(_SAMPLED).as_numpy_iterator():
+    for number, example in examples.read(split).take(_SAMPLED).as_numpy_iterator():
         for name in (name for name in kept if name in example):
             for value in tf.nest.flatten(example[name]):
                 yield from (f"{number} {name}".encode(), _bytes(value))

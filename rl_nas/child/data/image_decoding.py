@@ -82,15 +82,16 @@ def _pixels(content: bytes, channels: int) -> np.ndarray:
     bits = read_image_header(io.BytesIO(content)).bits
     with PIL.Image.open(io.BytesIO(content), formats=FORMATS) as opened:
         turn = exif_orientation(opened) if opened.format == "WEBP" else UPRIGHT  # Pillow turns TIFF images
-        image = opened.copy()
-    if image.mode.startswith("I"):
-        image = _upper_bits(image, bits)
-    if "transparency" in image.info:
-        image = image.convert("RGBA")
-    if turn in _TURNS:
-        image = image.transpose(_TURNS[turn])
-    pixels: np.ndarray = np.asarray(image.convert(_MODES[channels]))
-    return pixels.reshape(image.height, image.width, channels)
+        opened.load()
+        image = _upper_bits(opened, bits) if opened.mode.startswith("I") else opened
+        if "transparency" in image.info:
+            image = image.convert("RGBA")
+        if turn in _TURNS:
+            image = image.transpose(_TURNS[turn])
+        if image.mode != _MODES[channels]:  # a copy of a large image is large
+            image = image.convert(_MODES[channels])
+        pixels: np.ndarray = np.asarray(image)
+    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def _upper_bits(image: PIL.Image.Image, bits: int) -> PIL.Image.Image:

@@ -1,8 +1,10 @@
 """Headers of image files: their size, and how the image is to be turned upright (EXIF 2.3). No TensorFlow."""
 
 import contextlib
+import math
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -36,6 +38,10 @@ _TIFF_BITS = 258
 _PNG_BITS = 24
 """Place of the bits of a channel in a PNG file."""
 _MOST_BITS = 16
+_TILE = (322, 323)
+"""Tags of TIFF: width and height of the tiles that an image is stored in."""
+_RUN_LENGTHS, _MOST_SKIPPED = (1, 2), 255
+"""Compressions of BMP that may skip lines, and the most that they skip at once."""
 _ORIENTATIONS = range(1, 9)
 _TRANSPOSED = range(5, 9)
 """Orientations that swap rows and columns."""
@@ -87,7 +93,7 @@ def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...] = FORMATS
         formats: those that are allowed, by Pillow's names.
 
     Raises:
-        TooLargeError: it has more than `MOST_PIXELS`, in all frames together.
+        TooLargeError: it has more than `MOST_PIXELS`, see `check_pixels`.
         TooDeepError: it has pixels of 32 bits.
         OSError: the path is no regular file; see `check_regular`.
         Exception: of many types, as files may be broken in any way.
@@ -96,8 +102,7 @@ def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...] = FORMATS
         check_regular(file, MOST_BYTES)
     try:
         with PIL.Image.open(file, formats=formats) as image:
-            if image.format in ("GIF", "WEBP"):
-                _check_frames(image)
+            check_pixels(image)
             bits = _bits(image)
             if bits > _MOST_BITS:
                 raise TooDeepError
@@ -149,12 +154,22 @@ def _is_animated(image: PIL.Image.Image) -> bool:
     return False
 
 
-def _check_frames(image: PIL.Image.Image) -> None:
-    """Decoders of films read all frames at once."""
+def check_pixels(image: PIL.Image.Image) -> None:
+    """Raises `TooLargeError` for an image of more pixels than `MOST_PIXELS`: those that decoders make room for.
+
+    These are all frames of a film, the whole tiles of a TIFF image, and lines that a BMP image skips below its last
+    one, as Pillow before 13 makes them.
+    """
+    pixels = image.height * image.width
     if image.format == "GIF":
         pixels = frames_pixels(image.fp)  # type: ignore[attr-defined]
-    else:
-        pixels = image.height * image.width * getattr(image, "n_frames", 1)
+    elif image.format == "WEBP":
+        pixels *= getattr(image, "n_frames", 1)
+    elif image.format == "BMP" and image.info.get("compression") in _RUN_LENGTHS:
+        pixels += _MOST_SKIPPED * image.width
+    elif image.format == "TIFF":
+        tags: Mapping[int, int] = image.tag_v2  # type: ignore[attr-defined]
+        pixels = max(pixels, math.prod([int(tags.get(side, 0)) for side in _TILE]))
     if pixels > MOST_PIXELS:
         raise TooLargeError(pixels)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, Frame, Target
 from rl_nas.child.data.broken_images import refusal_of
@@ -127,9 +126,7 @@ class ImageSource:
             shuffle_seed: order of the files; None: their own.
         """
         image, read = self.annotation.image, self.annotation.read
-        features = self._examples.features.items()
-        images = [name for name, feature in features if isinstance(feature, tfds.features.Image)]
-        dataset = self._examples.read(split, images, shuffle_seed)
+        dataset = self._examples.read(split, shuffle_seed)
         return dataset.map(lambda number, example: (number, example[image], read(example)), tf.data.AUTOTUNE)
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:

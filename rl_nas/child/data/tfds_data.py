@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,9 +19,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.core.read_only_builder import ReadOnlyBuilder
 
 from rl_nas.child.data.examples import Examples
-from rl_nas.child.data.image_limits import size_problem
 from rl_nas.child.data.prepared_folder import check_all_prepared, open_prepared
-from rl_nas.child.data.refusal import refuse
 from rl_nas.child.data.settings import FOLDER, PREPARED, DataSettings
 from rl_nas.errors import UsageError, first_line
 
@@ -74,21 +72,19 @@ class PreparedExamples(Examples):
         """Size of a split on the disk."""
         return int(self._builder.info.splits[split].num_bytes)
 
-    def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
+    def read(self, split: str, shuffle_seed: int | None = None) -> tf.data.Dataset:
         """Numbers and examples; files are in the order of the seed, examples in that of the file.
 
         Videos, sounds, images within sequences and compressed arrays, whose size nothing bounds, are left out.
         """
         offsets = tf.constant(np.cumsum([0, *self._builder.info.splits[split].shard_lengths]), tf.int64)
 
-        images = [name for name in self._images if name not in encoded]
-
         def number(example: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             # The id is NAME-SPLIT.tfrecord-SHARD-of-SHARDS__NUMBER: files are read interleaved, in any order.
             file, within = tf.unstack(tf.strings.split(example["tfds_id"], "__"), 2)
             shard = tf.strings.regex_replace(file, r".*-(\d+)-of-\d+$", r"\1")
             index = tf.gather(offsets, tf.strings.to_number(shard, tf.int64)) + tf.strings.to_number(within, tf.int64)
-            return index, {**example, **{name: self._decoded(name, example[name]) for name in images}}
+            return index, example
 
         dataset = self._builder.as_dataset(
             split=split,
@@ -100,11 +96,6 @@ class PreparedExamples(Examples):
         )
         return dataset.map(number, num_parallel_calls=tf.data.AUTOTUNE)
 
-    def _decoded(self, name: str, encoded: tf.Tensor) -> tf.Tensor:
-        """An image or a mask, which TFDS would decode whatever its size."""
-        with tf.control_dependencies([refuse(size_problem(encoded))]):
-            return self.features[name].decode_example(tf.identity(encoded))
-
     def names(self, split: str) -> Sequence[str] | None:
         """The texts of the feature that names examples, if there is one."""
         known = [name for name in _NAMES if name in self.features]  # a FeaturesDict has no get
@@ -112,7 +103,7 @@ class PreparedExamples(Examples):
         if not texts:
             return None
         names = [""] * self.sizes[split]
-        for number, name in self.read(split, self._images).map(lambda number, example: (number, example[texts[0]])):
+        for number, name in self.read(split).map(lambda number, example: (number, example[texts[0]])):
             names[int(number)] = name.numpy().decode("utf-8", "replace")
         return names
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from rl_nas.child.data.image_header import IMAGE_TYPES
 from rl_nas.errors import UsageError
+from rl_nas.names import shown_names
 from rl_nas.tasks.folder_files import is_hidden, kind_of_file, kinds_text, split_called
 
 TRAIN = "train"
@@ -25,7 +26,6 @@ class ClassFiles(NamedTuple):
         files: split -> path in the split's folder and number of the class of each image, class after class.
         remarks: lines on what was left out.
         links: files and folders that are links.
-        irregular: those of the files that are no regular ones.
     """
 
     class_names: Sequence[str]
@@ -33,7 +33,6 @@ class ClassFiles(NamedTuple):
     files: Mapping[str, Sequence[tuple[str, int]]]
     remarks: Sequence[str]
     links: Sequence[str] = ()
-    irregular: Sequence[str] = ()
 
 
 _Classes = dict[str, list[str]]
@@ -46,16 +45,14 @@ class _Entry(NamedTuple):
     name: str
     is_folder: bool
     is_link: bool = False
-    is_regular: bool = True
 
 
 @dataclass
 class _Seen:
-    """What is met beside images: kinds of files that are left out, links, and images that are no regular files."""
+    """What is met beside images: kinds of files that are left out, and links."""
 
     left_out: Counter[str] = field(default_factory=Counter)
     links: list[str] = field(default_factory=list)
-    irregular: list[str] = field(default_factory=list)
 
 
 def list_classes(path: str) -> ClassFiles | None:
@@ -96,10 +93,9 @@ def list_classes(path: str) -> ClassFiles | None:
         "folders without an image, which are no classes": [name.removeprefix(f"{path}/") for name in empty],
         "left out what is no image in the folder of a class": kinds_text(seen.left_out),
     }
-    remarks = [
-        f"{path}: {what}: {found if isinstance(found, str) else _some(found)}" for what, found in told.items() if found
-    ]
-    return ClassFiles(names, splits, files, remarks, seen.links, seen.irregular)
+    texts = {what: found if isinstance(found, str) else shown_names(found, _SHOWN) for what, found in told.items()}
+    remarks = [f"{path}: {what}: {text}" for what, text in texts.items() if text]
+    return ClassFiles(names, splits, files, remarks, seen.links)
 
 
 def _split_folders(path: str, seen: _Seen) -> dict[str, str] | None:
@@ -109,7 +105,7 @@ def _split_folders(path: str, seen: _Seen) -> dict[str, str] | None:
     if not named:
         return None
     found: dict[str, str] = {}
-    for name, _, is_link, _ in folders:
+    for name, _, is_link in folders:
         split = split_called(name) or name
         if split in found:
             raise UsageError(f"{path} has folders {found[split]} and {name} for split {split}; expected one for each")
@@ -136,19 +132,21 @@ def _list_split(folder: str, seen: _Seen) -> _Classes:
 
 
 def _images(folder: str, seen: _Seen) -> Iterator[str]:
-    """Yields the images below a folder, sorted, by their paths in it."""
-    for entry in _entries(folder):
-        place = f"{folder}/{entry.name}"
+    """Yields the images below a folder, sorted, by their paths in it; folders may be nested as deep as paths can be."""
+    left = [("", entry) for entry in reversed(_entries(folder))]
+    while left:
+        above, entry = left.pop()
+        name = f"{above}{entry.name}"
+        place = f"{folder}/{name}"
         if is_hidden(entry.name):
             seen.left_out.update(_hidden_kind(entry))
         elif entry.is_folder and entry.is_link:
             seen.left_out["links to folders"] += 1  # which may be a circle
         elif entry.is_folder:
-            yield from (f"{entry.name}/{file}" for file in _images(place, seen))
+            left += [(f"{name}/", one) for one in reversed(_entries(place))]
         elif entry.name.lower().endswith(IMAGE_TYPES):
             seen.links += [place] if entry.is_link else []
-            seen.irregular += [] if entry.is_regular else [place]
-            yield entry.name
+            yield name
         else:
             seen.left_out[kind_of_file(entry.name)] += 1
 
@@ -197,15 +195,10 @@ def _known(path: str, names: Collection[str], listed: dict[str, _Classes]) -> tu
             others.append(split)
         if unknown and split in kept:
             raise UsageError(
-                f"--dataset=folder:{path}: {split} has images of {_some(unknown)}, which train has not; expected the"
-                " same classes"
+                f"--dataset=folder:{path}: {split} has images of {shown_names(unknown, _SHOWN)}, which train has not;"
+                " expected the same classes"
             )
     return kept, others
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _folders(path: str) -> list[_Entry]:
@@ -217,7 +210,7 @@ def _entries(path: str) -> list[_Entry]:
     if "://" in path:
         return [_Entry(name.rstrip("/"), _is_folder(path, name)) for name in sorted(tf.io.gfile.listdir(path))]
     with os.scandir(path) as found:
-        return sorted(_Entry(one.name, one.is_dir(), one.is_symlink(), one.is_file()) for one in found)
+        return sorted(_Entry(one.name, one.is_dir(), one.is_symlink()) for one in found)
 
 
 def _is_folder(path: str, name: str) -> bool:

@@ -3,7 +3,7 @@
 import os
 import random
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,10 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from rl_nas.child.data.broken_images import header_remarks, read_headers
+from rl_nas.child.data.broken_images import check_files, header_remarks, read_headers
 from rl_nas.child.data.examples import Examples
-from rl_nas.child.data.image_decoding import decode_image
-from rl_nas.errors import UsageError
 from rl_nas.tasks.classification.class_files import ClassFiles, list_classes
+from rl_nas.tasks.folder_files import check_links
 from rl_nas.tasks.image_files import IMAGE, broken_files
 
 LABEL, NAME = "label", "image/filename"
@@ -54,8 +53,8 @@ class ClassFolder(Examples):
         self.remarks: list[str] = [*found.remarks]
         size: tuple[int | None, int | None] = (None, None)
         if "://" not in path:
-            self.remarks += _check_links(path, found, trust=trust)
-            self._look_at_headers(path, found.irregular)
+            self.remarks += check_links(found.links, path, trust=trust)
+            self._look_at_headers(path)
             if len(self.image_sizes) == 1 and sum(self.image_sizes.values()) == sum(self.sizes.values()):
                 size = next(iter(self.image_sizes))
         self.features: dict[str, Any] = {
@@ -64,10 +63,11 @@ class ClassFolder(Examples):
             NAME: tfds.features.Text(),
         }
 
-    def _look_at_headers(self, path: str, irregular: Sequence[str]) -> None:
+    def _look_at_headers(self, path: str) -> None:
         files = [Path(self._whole(split, file)) for split, found in self._files.items() for file, _ in found]
         looked_at = files[:: -(-len(files) // _LOOKED_AT)]
-        read_headers(map(Path, irregular))  # which tells all that cannot be read
+        if len(looked_at) < len(files):
+            check_files(files)
         headers = read_headers(looked_at)
         self.image_sizes = Counter(header.seen for header in headers)
         self.remarks += header_remarks(looked_at, headers, path)
@@ -76,15 +76,13 @@ class ClassFolder(Examples):
         """Size of a split's files."""
         return sum(tf.io.gfile.stat(self._whole(split, file)).length for file, _ in self._files[split])
 
-    def read(self, split: str, encoded: Collection[str], shuffle_seed: int | None = None) -> tf.data.Dataset:
+    def read(self, split: str, shuffle_seed: int | None = None) -> tf.data.Dataset:
         """Numbers and examples, in their order, which is random."""
         paths = [os.fsencode(self._whole(split, file)) for file, _ in self._files[split]]
         labels = tf.constant(self.labels(split, LABEL))
 
         def example(number: tf.Tensor, one: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-            content = tf.io.read_file(one[0])
-            image = content if IMAGE in encoded else decode_image(content, 3)
-            return number, {IMAGE: image, LABEL: one[1], NAME: one[0]}
+            return number, {IMAGE: tf.io.read_file(one[0]), LABEL: one[1], NAME: one[0]}
 
         return tf.data.Dataset.from_tensor_slices((paths, labels)).enumerate().map(example, tf.data.AUTOTUNE)
 
@@ -124,19 +122,3 @@ def class_folder(path: str, *, trust: bool = False) -> ClassFolder | None:
     path = path.rstrip("/") if "://" in path else str(Path(path))
     found = list_classes(path)
     return None if found is None else ClassFolder(path, found, trust=trust)
-
-
-def _check_links(path: str, found: ClassFiles, *, trust: bool) -> list[str]:
-    """A line on links out of the folder, if there are any.
-
-    Raises:
-        UsageError: there are, and they are not trusted: they could lead to any image on the machine.
-    """
-    root = os.path.realpath(path)
-    out = [link for link in found.links if not os.path.realpath(link).startswith(f"{root}/")]
-    if not out:
-        return []
-    told = f"{path}: links out of the folder: {len(out):,}, such as {out[0]}"
-    if not trust:
-        raise UsageError(f"{told}; put the files themselves there (cp -rL), or give --trust to follow them")
-    return [f"{told}; followed"]

@@ -7,13 +7,14 @@ import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, names_of_classes
 from rl_nas.errors import UsageError
+from rl_nas.names import is_line
 
 
 def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
     """The image and its class label; of several, those that the data set names as supervised.
 
     Raises:
-        UsageError: the name of a class has several lines.
+        UsageError: the name of a class is no line of UTF-8.
     """
     images = [key for key, value in features.items() if isinstance(value, tfds.features.Image)]
     labels = [key for key, value in features.items() if isinstance(value, tfds.features.ClassLabel)]
@@ -24,10 +25,10 @@ def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotat
         return None
     label = labels[0]
     names = names_of_classes(features[label])
-    broken = next((name for name in names if len(name.splitlines()) > 1 or name != name.rstrip("\r\n")), None)
+    broken = next((name for name in names if not is_line(name)), None)
     if broken is not None:
         raise UsageError(
-            f"class name {broken!r} has several lines, and could not be written into a list of classes; rename it"
+            f"class name {broken!r} cannot be written into a list of classes; expected a line of UTF-8: rename it"
         )
     return Annotation(
         image=images[0],

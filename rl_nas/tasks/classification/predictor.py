@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 from typing_extensions import override
 
 from rl_nas.child.data.image_header import UPRIGHT
+from rl_nas.names import shown_names
 from rl_nas.statistics import proportion_interval
 from rl_nas.tasks.display import Outputs
 from rl_nas.tasks.folder_files import SPLITS
@@ -82,26 +83,23 @@ class ClassPredictor(Predictor):
         folders = [PurePath(image.name).parts[:-1] for image in left]
         if len(left) == len(images):
             if any(folders):
-                tell(f"accuracy is not measured: no folder is named as a class of the model ({_some(self._number)})")
+                names = shown_names(self._number, _SHOWN)
+                tell(f"accuracy is not measured: no folder is named as a class of the model ({names})")
             return
         depth = max(place.depth for place in places if place is not None)
         unknown = Counter(folder[min(depth, len(folder) - 1)] if folder else "" for folder in folders)
         beside = unknown.pop("", 0)
         if unknown:
-            names = _some([f"{name} ({count})" for name, count in unknown.most_common()])
+            names = shown_names([f"{name} ({count})" for name, count in unknown.most_common()], _SHOWN)
             tell(f"not measured: {unknown.total()} images in folders that are no classes of the model: {names}")
         if beside:
             tell(f"not measured: {beside} images in no folder of a class, such as {left[folders.index(())].name}")
         absent = self._number.keys() - {place.name for place in places if place is not None}
         if absent:
-            tell(f"no images of {len(absent)} of the model's {len(self._number)} classes: {_some(sorted(absent))}")
+            names = shown_names(sorted(absent), _SHOWN)
+            tell(f"no images of {len(absent)} of the model's {len(self._number)} classes: {names}")
 
 
 def _folder(image: ImageFile, depth: int) -> Path:
     """The folder above an image that a part of its name is."""
     return image.path.parents[len(PurePath(image.name).parts) - 2 - depth]
-
-
-def _some(names: Sequence[str] | dict[str, int]) -> str:
-    listed = list(names)
-    return ", ".join(listed[:_SHOWN]) + (", ..." if len(listed) > _SHOWN else "")

@@ -16,7 +16,7 @@ from rl_nas.tasks.detection.data_settings import DetectionDataSettings
 from rl_nas.tasks.detection.formats import list_boxes
 from rl_nas.tasks.detection.listed import ListedImages, Oddities
 from rl_nas.tasks.folder_files import headers_inside
-from rl_nas.tasks.image_files import IMAGE, ImageFiles
+from rl_nas.tasks.image_files import IMAGE, ImageFiles, paths_tensor
 from rl_nas.units import GIB
 
 _MOST_BYTES = 8 * GIB
@@ -102,7 +102,7 @@ class BoxFolder(ImageFiles):
         parts = zip((BOX, LABEL, IGNORE, AREA), zip(*boxes, strict=True), strict=True)
         joined = {name: tf.constant(np.concatenate(values)) for name, values in parts}
         starts = tf.constant(np.cumsum([0, *(len(one.labels) for one in boxes)]))
-        names = tf.constant([str(file) for _, file in self.files[split]])
+        names = paths_tensor([file for _, file in self.files[split]])
 
         def objects(number: tf.Tensor) -> dict[str, Any]:
             part = slice(starts[number], starts[number + 1])

@@ -8,7 +8,7 @@ import numpy as np
 import PIL.Image
 
 from rl_nas.child.data.broken_images import problem_of
-from rl_nas.child.data.image_header import MOST_PIXELS, TooLargeError
+from rl_nas.child.data.image_header import MOST_PIXELS, check_pixels
 from rl_nas.errors import UsageError
 
 _FORMATS = ("BMP", "TIFF")
@@ -51,9 +51,8 @@ def bitmap_values(image: PIL.Image.Image, name: str) -> np.ndarray:
     Raises:
         UsageError: the pixels cannot be decoded, or are too many.
     """
-    if image.height * image.width > MOST_PIXELS:
-        raise UsageError(f"mask {name} {TooLargeError(image.height * image.width)}")
     try:
+        check_pixels(image)
         values: np.ndarray = np.asarray(image)
     except Exception as error:  # as above
         raise UsageError(f"mask {name} {problem_of(error)}") from error

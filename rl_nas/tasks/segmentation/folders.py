@@ -11,7 +11,7 @@ from typing_extensions import override
 from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.errors import UsageError
 from rl_nas.tasks.folder_files import check_inside, headers_inside
-from rl_nas.tasks.image_files import IMAGE, ImageFiles
+from rl_nas.tasks.image_files import IMAGE, ImageFiles, paths_tensor
 from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
 from rl_nas.tasks.segmentation.layouts import Pair, find_pairs
 from rl_nas.tasks.segmentation.masks import check_size, decode_mask, file_size
@@ -69,7 +69,7 @@ class MaskFolder(ImageFiles):
 
     @override
     def targets(self, split: str) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-        files = tf.constant([str(pair.mask) for pair in self._pairs[split]])
+        files = paths_tensor([pair.mask for pair in self._pairs[split]])
         return lambda number: {MASK: tf.io.read_file(files[number]), NAME: files[number]}
 
     @override
