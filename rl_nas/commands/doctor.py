@@ -19,7 +19,7 @@ from rl_nas.exit_codes import DONE, FAILED
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.settings import Settings, setting
 from rl_nas.store.run_folder import SearchFolder
-from rl_nas.workflows.checks import check_search, with_evolution_sizes, with_one_shot_defaults
+from rl_nas.workflows.checks import check_search, remarks, with_evolution_sizes, with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
@@ -101,6 +101,8 @@ def _of_search(parsed: Parsed, config: SearchConfig, workers: int, folder: Path)
         prepared = SearchRun(config, SearchFolder(run.folder.path), asked=parsed.typed)
         yield Finding(State.OK, "flags", "fit together, and fit the data")
         yield data(prepared, None if settings.picture is None else Path(settings.picture))
+        for text in remarks(prepared.config):
+            yield Finding(State.WARNING, "advice", text)
         yield from search(prepared, workers, settings.child_seconds, time.monotonic() - began, folder)
     except (UsageError, StorageError, RunError) as error:
         yield Finding(State.PROBLEM, "search", str(error))

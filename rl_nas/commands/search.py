@@ -22,7 +22,7 @@ from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows import run_config
-from rl_nas.workflows.checks import check_search, with_evolution_sizes, with_one_shot_defaults
+from rl_nas.workflows.checks import check_search, remarks, with_evolution_sizes, with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
 from rl_nas.workflows.settings import SecondStageSettings
@@ -131,10 +131,8 @@ def _first_line(config: SearchConfig, folder: SearchFolder, *, resumed: bool) ->
 
 def _follow(run: "SearchRun", output: OutputSettings) -> int:
     """Searches and prints the result; Ctrl-C ends only the search."""
-    config = run.config
-    warning = config.evolution.warning(config.run.trials)
-    if config.strategy.strategy == "aging_evolution" and warning:
-        print(warning, file=sys.stderr)
+    for line in remarks(run.config):
+        cli.tell(line)
     with run:
         try:
             run.search()

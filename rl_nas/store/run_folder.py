@@ -188,9 +188,14 @@ class RunFolder:
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise UsageError(
                     f"--run_dir={self.path} is in use by another process; wait for it or stop it"
+                ) from error
+            except OSError as error:  # such as Lustre without the option `flock`
+                raise UsageError(
+                    f"--run_dir={self.path}: its file system has no locks ({error.strerror}), which a run needs; give a"
+                    " folder on another"
                 ) from error
             yield
         except BaseException:

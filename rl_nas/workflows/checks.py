@@ -1,5 +1,6 @@
 """Checks for settings of a search that exclude each other, before anything is loaded."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from rl_nas.networks.families.family import BackboneFamily
 from rl_nas.spaces.catalog import check_read
 from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.strategies.catalog import LEARNED
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
@@ -37,6 +39,19 @@ def with_evolution_sizes(config: SearchConfig) -> SearchConfig:
     if config.strategy.strategy != "aging_evolution":
         return config
     return replace(config, evolution=config.evolution.sized(config.run.trials))
+
+
+def remarks(config: SearchConfig) -> Iterator[str]:
+    """Yields what to tell of a search whose strategy cannot do what it is for."""
+    name, run = config.strategy.strategy, config.run
+    evolution = config.evolution.warning(run.trials) if name == "aging_evolution" else None
+    if evolution is not None:
+        yield evolution
+    elif name in (*LEARNED, "local_search") and 1 < run.trials <= run.update_every and not config.shared:
+        yield (
+            f"--strategy={name} learns from nothing: all of --trials={run.trials} are proposed before its first update;"
+            f" give a smaller --update_every than {run.update_every}"
+        )
 
 
 def check_search(config: SearchConfig, *, resumed: bool = False) -> None:

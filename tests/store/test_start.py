@@ -1,6 +1,7 @@
 """The start of a run: two at once, wrong ones, and ends at any place of it."""
 
 import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -81,6 +82,18 @@ def test_of_two_starts_the_second_changes_nothing(tmp_path: Path) -> None:
         second.create({"flags": {"seed": 8}}, "--seed=8")
     assert first.read_config() == CONFIG
     assert first.flagfile.read_text() == ""
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_as_such(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(UsageError, match="its file system has no locks"):
+        SearchFolder(tmp_path / "run").create(CONFIG, "")
 
 
 def test_a_start_after_one_that_has_ended_meanwhile_changes_nothing(tmp_path: Path) -> None:

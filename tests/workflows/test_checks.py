@@ -1,0 +1,27 @@
+"""Searches whose strategy cannot do what it is for are told so."""
+
+import pytest
+
+from rl_nas.commands.search import SEARCH
+from rl_nas.flags.parsing import parse
+from rl_nas.workflows.checks import remarks
+from rl_nas.workflows.config import SearchConfig
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--trials=20", "--update_every=20"], "--strategy=controller learns from nothing: all of --trials=20"),
+        (["--trials=21", "--update_every=20"], ""),
+        (["--trials=1", "--update_every=20"], ""),
+        (["--trials=9", "--update_every=9", "--strategy=local_search"], "a smaller --update_every than 9"),
+        (["--trials=9", "--update_every=9", "--strategy=random"], ""),
+        (["--trials=9", "--update_every=9", "--estimator=shared"], ""),
+        (["--trials=9", "--strategy=aging_evolution", "--evolution_population=9"], "it is random search"),
+        (["--trials=90", "--strategy=aging_evolution", "--evolution_population=9"], ""),
+    ],
+)
+def test_a_strategy_that_cannot_learn_is_told(words: list[str], told: str) -> None:
+    lines = list(remarks(SearchConfig.from_flags(parse(SEARCH, words).values)))
+    assert len(lines) == bool(told)
+    assert all(told in line for line in lines)
