@@ -147,7 +147,7 @@
       copy.alt = picture.alt;
       details.append(copy);
     } else if (architecture.length) {
-      const words = `rl_nas describe --run_dir=${runs[run].name} --trial=${columns.trial[place]} --picture=trial.png`;
+      const words = `rl_nas describe --run_dir=RUN_DIR --trial=${columns.trial[place]} --picture=trial.png`;
       details.append(element("p", `Its picture: ${words}`, "note"));
     }
     details.append(genotype(runs[run].decisions, architecture), ...failures(place));
