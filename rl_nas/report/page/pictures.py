@@ -3,13 +3,9 @@
 import base64
 import io
 
-import matplotlib as mpl
 from PIL import Image
 
-from rl_nas.networks.families.catalog import family_of
-from rl_nas.networks.families.family import Diagram
-from rl_nas.report.cell_picture import cells_figure
-from rl_nas.report.graph_picture import graph_figure
+from rl_nas.report.picture import genotype_svg
 from rl_nas.spaces.decisions import Genotype
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -21,12 +17,7 @@ _WIDEST = 1800
 
 def genotype_picture(genotype: Genotype) -> str:
     """A genotype, of any family, as the address of an SVG image, which is in the address itself."""
-    drawing = family_of(genotype).drawing(genotype)
-    figure = graph_figure(drawing) if isinstance(drawing, Diagram) else cells_figure(drawing)
-    drawn = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "rl_nas"}):  # the same picture each time
-        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
-    return _address("image/svg+xml", drawn.getvalue())
+    return _address("image/svg+xml", genotype_svg(genotype).encode())
 
 
 def png_picture(content: bytes) -> str | None:
