@@ -34,8 +34,8 @@ from rl_nas.trial import trial_document
 from rl_nas.workflows.description import Description, describe
 from rl_nas.workflows.networks import check_part
 from rl_nas.workflows.origin import Origin
-from rl_nas.workflows.recorded_run import RecordedRun
 from rl_nas.workflows.run_config import held_out
+from rl_nas.workflows.run_record import RunRecord
 from rl_nas.workflows.trust import TrustSettings
 
 
@@ -131,11 +131,11 @@ class _Subject(NamedTuple):
     title: str
 
 
-def _opened(run_dir: str, parsed: Parsed) -> RecordedRun:
-    return RecordedRun(run_dir, trust=parsed.values["trust"], given=parsed.given, what="--run_dir=")
+def _opened(run_dir: str, parsed: Parsed) -> RunRecord:
+    return RunRecord(run_dir, trust=parsed.values["trust"], given=parsed.given, what="--run_dir=")
 
 
-def _subject(settings: DescribeSettings, run: RecordedRun | None, parsed: Parsed) -> _Subject:
+def _subject(settings: DescribeSettings, run: RunRecord | None, parsed: Parsed) -> _Subject:
     operations = parsed.group(OperationSettings)
     find_operations(operations)
     if run is not None:

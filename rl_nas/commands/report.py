@@ -19,14 +19,11 @@ from rl_nas.report.tables import counted
 from rl_nas.settings import Settings, setting
 from rl_nas.store.files import check_can_make, storage_errors, write_text
 from rl_nas.store.run_folder import SearchFolder
-from rl_nas.workflows.page_runs import page_run
+from rl_nas.workflows.page_runs import PAGE_MODULES, page_run
 from rl_nas.workflows.trust import TrustSettings
 
 if TYPE_CHECKING:
     from rl_nas.report.page.run import PageRun
-
-_MODULES = ("bokeh", "jinja2")
-"""Of the extra."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def _run(parsed: Parsed) -> int:
     if len({os.path.realpath(folder) for folder in folders}) < len(folders):
         raise UsageError("a folder is given twice; leave one of them out")
     _check_flags(settings, parsed)
-    check_installed("rl_nas report", "report", _MODULES)
+    check_installed("rl_nas report", "report", PAGE_MODULES)
     trust = parsed.group(TrustSettings).trust
     if settings.watch:
         return _serve(folders, settings, trust=trust)

@@ -18,9 +18,11 @@ from rl_nas.store.json_files import OTHERS, parse_json
 from rl_nas.store.run_folder import RESULTS_FORM
 from rl_nas.store.run_time import RunTime
 from rl_nas.trial import MOST_TRIALS
-from rl_nas.workflows.recorded_run import RecordedRun
 from rl_nas.workflows.run_config import DATA, HELD_OUT
+from rl_nas.workflows.run_record import RunRecord
 
+PAGE_MODULES = ("bokeh", "jinja2")
+"""What the page needs of the extra `report`."""
 _MOST_HEALTH, _MOST_PICTURE, _MOST_RETRAINED = 32 * MIB, 16 * MIB, 32 * MIB
 """Bytes of files of a run that are read for its page."""
 _LARGEST = 1e15
@@ -41,14 +43,23 @@ def page_run(path: str | os.PathLike[str], *, trust: bool = False) -> PageRun:
         UsageError: it is no folder of a search, or its trials or its config are broken.
         StorageError: its trials are damaged.
     """
-    run = RecordedRun(path, trust=trust)
+    return page_of(RunRecord(path, trust=trust), os.fspath(path))
+
+
+def page_of(run: RunRecord, name: str | None = None) -> PageRun:
+    """An opened search for its page; see `page_run`.
+
+    Args:
+        run: the search.
+        name: of it, on the page; None: that of its folder.
+    """
     reader = _Reader(run)
     asked = run.config["flags"].get("trials")
     versions = run.config.get("versions")
     space = reader.part("Names of choices", reader.space)
     retrained, full = reader.part("Longer trainings", reader.then) or ((), None)
     return PageRun(
-        name=os.fspath(path),
+        name=name or run.folder.path.name,
         trials=run.trials,
         flags=run.config["flags"],
         asked=asked if type(asked) is int and asked < MOST_TRIALS else None,
@@ -73,7 +84,7 @@ class _Reader:
         notes: what could not be read.
     """
 
-    def __init__(self, run: RecordedRun) -> None:
+    def __init__(self, run: RunRecord) -> None:
         self._run, self._folder = run, run.folder
         self.notes: list[str] = []
 

@@ -1,38 +1,28 @@
-"""A search as its folder records it, for Python and for `rl_nas describe`. TensorFlow is loaded for its model alone."""
+"""A search as Python and notebooks show it."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Collection, Sequence
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rl_nas.errors import UsageError, printable, printable_lines
+from rl_nas.errors import printable, printable_lines
 from rl_nas.extras import check_installed
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.report.tables import trial_row, trials_table
-from rl_nas.spaces.decisions import Choice, Genotype, SearchSpace
-from rl_nas.store.best_child import weights_of
+from rl_nas.spaces.decisions import Choice
+from rl_nas.store.files import check_can_make, storage_errors, write_text
 from rl_nas.store.json_files import blaming
-from rl_nas.store.run_folder import SearchFolder
-from rl_nas.store.trials import read_trials
-from rl_nas.tasks.catalog import TASKS, find_task
-from rl_nas.tasks.task import Task
 from rl_nas.trial import Trial, best_trials
-from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.space import search_space
-from rl_nas.workflows.tensorflow_setup import load_tensorflow
-from rl_nas.workflows.trust import check_recorded
+from rl_nas.workflows.page_runs import PAGE_MODULES, page_of
+from rl_nas.workflows.run_record import RunRecord
 
 if TYPE_CHECKING:
-    import keras
     import pandas
     from matplotlib.figure import Figure
 
 
-class RecordedRun:
+class RecordedRun(RunRecord):
     """A search as its folder records it. Nothing in the folder is changed or executed, and the run may be at work.
 
     Attributes:
@@ -40,100 +30,6 @@ class RecordedRun:
         config: content of its config.json.
         trials: those that were recorded when it was opened, in the order of their numbers.
     """
-
-    def __init__(
-        self, path: str | os.PathLike[str], *, trust: bool = False, given: Collection[str] = (), what: str = ""
-    ) -> None:
-        """Reads the trials.
-
-        Args:
-            path: the folder.
-            trust: import code of yours that the run records, though you did not start it on this machine.
-            given: names of the flags that this call repeats.
-            what: the flag that names the folder, for messages.
-
-        Raises:
-            UsageError: it is no folder of a search, or its files are broken.
-            StorageError: its trials are damaged.
-        """
-        self.folder, self._trust, self._given = SearchFolder(path), trust, given
-        if not self.folder.trials.exists():
-            raise UsageError(f"{what}{self.folder.path} holds no trials.sqlite; expected the folder of a search")
-        self.config: dict[str, Any] = self.folder.read_config()
-        self.trials: Sequence[Trial] = tuple(read_trials(self.folder.trials))
-
-    def __repr__(self) -> str:
-        states = Counter(trial.state for trial in self.trials)
-        counts = ", ".join(f"{count} {state}" for state, count in states.most_common())
-        best = "" if self.best is None else f"; best: trial {self.best.index}, reward {self.best.reward:.4f}"
-        return f"<run {self.folder.path}: {len(self.trials)} trials ({counts or 'none yet'}){best}>"
-
-    @property
-    def best(self) -> Trial | None:
-        """The trial with the highest reward, of equals the earlier; None: none succeeded."""
-        return next(iter(best_trials(self.trials, 1)), None)
-
-    def trial(self, number: int | None = None) -> Trial:
-        """A trial by its number; None: the best.
-
-        Raises:
-            UsageError: there is none.
-        """
-        if number is None:
-            if self.best is None:
-                raise UsageError(
-                    f"{self.folder.path}: none of {len(self.trials)} trials succeeded; give the number of one"
-                )
-            return self.best
-        for trial in self.trials:
-            if trial.index == number:
-                return trial
-        numbers = f"0 to {self.trials[-1].index}" if self.trials else "none yet"
-        raise UsageError(f"{self.folder.path} has no trial {number}; recorded: {numbers}")
-
-    def genotype(self, trial: int | Trial | None = None) -> Genotype:
-        """The genotype of a trial, by the trial or its number; None: of the best.
-
-        Raises:
-            UsageError: there is no such trial, the space is code that is not trusted, or the trial is not of the space.
-        """
-        found = trial if isinstance(trial, Trial) else self.trial(trial)
-        space = self.space
-        with blaming(self.folder.trials):
-            genotype: Genotype = space.decode(found.architecture)
-        return genotype
-
-    def weights(self, trial: int | Trial | None = None) -> Path | None:
-        """The file of a trial's trained weights; None: they were not kept, as those of all but the best."""
-        found = trial if isinstance(trial, Trial) else self.trial(trial)
-        path = weights_of(self.folder, found.index)
-        return path if path.exists() else None
-
-    def best_model(self) -> keras.Model:
-        """The best child, trained, as a Keras model: uint8 images [batch, height, width, channels] to predictions.
-
-        It is rebuilt by rl_nas from the data in best/network, and compiled with Adam and the loss of its task, so that
-        `fit`, `evaluate`, `predict` and `save` work; that of a detector, whose predictions are boxes, is not.
-
-        Raises:
-            UsageError: the run has not ended yet, or its files are broken.
-        """
-        network = self.folder.network
-        if not network.exists():
-            raise UsageError(
-                f"{self.folder.path} holds no best/network, which is written when a search ends or is stopped by"
-                " Ctrl-C; rl_nas search --resume writes it"
-            )
-        document = network.read()
-        task = self._task(document["task"])
-        load_tensorflow()
-        from rl_nas.workflows.network_files import read_network
-
-        serving = read_network(network, document, task)
-        model = serving.keras_model()
-        if serving.compile_arguments:
-            model.compile(**serving.compile_arguments)
-        return model
 
     def results_summary(self, trials: int = 10) -> None:
         """Prints how the trials ended, the best ones as a table, and the best network.
@@ -159,9 +55,7 @@ class RecordedRun:
         check_installed("trials_frame()", "pandas", ["pandas"])
         import pandas
 
-        rows = [
-            trial_row(trial) | (self.space.values(trial.architecture) if decisions else {}) for trial in self.trials
-        ]
+        rows = [trial_row(trial) | (self._values(trial) if decisions else {}) for trial in self.trials]
         return pandas.DataFrame(rows or {"trial": []}).set_index("trial")
 
     def plot(self) -> Figure:
@@ -170,35 +64,31 @@ class RecordedRun:
 
         return search_figure(self.trials, repr(self).strip("<>"))
 
+    def report(self, out: str | os.PathLike[str] = "report.html") -> Path:
+        """Writes the page of the run, as `rl_nas report` does; returns its path.
+
+        Args:
+            out: the file.
+
+        Raises:
+            UsageError: Bokeh is missing, or files of the run are broken.
+            StorageError: the file cannot be written.
+        """
+        path = Path(out)
+        check_installed("report()", "report", PAGE_MODULES)
+        check_can_make("out", path.parent)
+        from rl_nas.report.page.page import page_html  # imports Bokeh
+
+        page = page_html([page_of(self)])
+        with storage_errors(path):
+            write_text(path, page)
+        return path
+
     def _values(self, trial: Trial) -> dict[str, Choice]:
         """The choices of a trial by decision."""
         space = self.space
         with blaming(self.folder.trials):
             return space.values(trial.architecture)
-
-    @cached_property
-    def space(self) -> SearchSpace[Any]:
-        """The search space.
-
-        Raises:
-            UsageError: it is code that is not trusted, or is not there.
-        """
-        self._check_trust(("space", "operations"))
-        with blaming(self.folder.config):
-            return search_space(SearchConfig.from_flags({**SearchConfig().flags(), **self.config["flags"]}))
-
-    def _task(self, name: str) -> Task:
-        """The task of a network: of the catalog, or the one that the config names, never code that a network names."""
-        if name in TASKS:
-            return TASKS[name]
-        own = self.config["flags"].get("task")
-        if own is None:
-            raise UsageError(f"{self.folder.network.path} is of task {name!r}; expected one of {', '.join(TASKS)}")
-        self._check_trust(("task",))
-        return find_task(own)
-
-    def _check_trust(self, read: Collection[str]) -> None:
-        check_recorded(self.config, self._given, self.folder.path, trust=self._trust, read=read)
 
 
 def load_run(path: str | os.PathLike[str], *, trust: bool = False) -> RecordedRun:

@@ -151,7 +151,7 @@ def test_other_folders_beside_splits_are_told(tmp_path: Path) -> None:
 
 def test_a_folder_above_or_below_the_classes_is_no_layout(tmp_path: Path) -> None:
     fill(tmp_path / "photos")
-    assert class_folder(str(tmp_path / "photos/cat")) is None
+    assert "has images, such as 0.png, and no folder of a class" in refusal(tmp_path / "photos/cat")
     assert f"has one folder with images, photos; give --dataset=folder:{tmp_path}/photos" in refusal(tmp_path)
     (tmp_path / "empty").mkdir()
     assert class_folder(str(tmp_path / "empty")) is None

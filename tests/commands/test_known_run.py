@@ -1,6 +1,7 @@
 """A search that its user goes on from: training, description, trials and model need no flag again."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,16 @@ class TestPython:
         assert list(frame.index) == [0, 1]
         assert frame.loc[0, "accuracy"] == found.trials[0].reward
         assert frame.loc[0, "attempts"] == 1
+
+    def test_its_page_is_that_of_the_verb(self, folder: Path, tmp_path: Path) -> None:
+        page = rl_nas.load_run(folder).report(tmp_path / "ours.html")
+        done = run("report", folder, f"--out={tmp_path}/theirs.html")
+        assert done.returncode == 0, done.stderr
+        found = re.compile(r'id="data">([^<]*)</script>')
+        ours, theirs = (found.search(path.read_text()) for path in (page, tmp_path / "theirs.html"))
+        assert ours
+        assert theirs
+        assert ours[1] == theirs[1]
 
     def test_a_run_that_has_not_ended_has_no_model(self, folder: Path, tmp_path: Path) -> None:
         for name in ("config.json", "trials.sqlite"):
