@@ -8,7 +8,7 @@ import numpy as np
 
 from rl_nas.evaluation.retraining import FOUND, RANDOM, Retrained, agreement, of_kind, ranked, spread
 from rl_nas.metrics import metrics_of, quality_of
-from rl_nas.report.tables import aligned, figure_text, measured_text
+from rl_nas.report.tables import aligned, counted, figure_text, measured_text
 
 _HEADS = ("network", "proxy", "held out", "test", "parameters", "multiply-adds", "seconds")
 _COLUMNS = (("<", 6), ("<", 15), ("<", 15), (">", 10), (">", 13), (">", 7))
@@ -87,10 +87,10 @@ def _spread(values: Sequence[float]) -> str:
 def _groups(finished: Sequence[Retrained]) -> list[str]:
     """Means over the found cells and over the random ones, if there are both."""
     lines = []
-    for kind, words in ((FOUND, "found cells"), (RANDOM, "random cells")):
+    for kind, words in ((FOUND, "found cell"), (RANDOM, "random cell")):
         qualities = [one.quality for one in of_kind(finished, kind)]
         if qualities:
-            lines.append(f"mean of the {len(qualities)} {words}: {_spread(qualities)} on the held-out images")
+            lines.append(f"mean of the {counted(len(qualities), words)}: {_spread(qualities)} on the held-out images")
     return lines if len(lines) > 1 else []
 
 

@@ -47,7 +47,7 @@ def test_the_best_stands_first_and_test_images_do_not_choose() -> None:
     assert lines[7] == "held out: 500 images; test: 500 images of split test; proxy: the reward in the search"
     text = "\n".join(lines)
     assert "mean of the 3 found cells: 0.8100 ± 0.1000 on the held-out images" in text
-    assert "mean of the 1 random cells: 0.6000 on the held-out images" in text
+    assert "mean of the 1 random cell: 0.6000 on the held-out images" in text
     assert "rank correlation (Spearman) of proxy and longer training: 0.50 over 3 cells" in text
     assert "trained model  runs/a/then/trial1/full/model.keras" in lines
     assert "export it      rl_nas export --model=runs/a/then/trial1/full --out=exported" in lines
