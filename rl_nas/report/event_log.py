@@ -1,7 +1,10 @@
 """Figures, pictures and distributions for TensorBoard."""
 
 import io
+import itertools
 import math
+import os
+import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,14 +14,24 @@ from typing import Self
 from PIL import Image
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+_NUMBERS = itertools.count()
+"""Of files of this process: some begin in the same second."""
 
 
 class EventLog:
-    """Appends events of a run to a folder for TensorBoard. Use it as a context manager; raises `OSError`."""
+    """Writes events to a new file in a folder for TensorBoard, each at once. Use it as a context manager.
+
+    Unlike TensorBoard's `EventFileWriter` it has no thread, and a full disk is an `OSError` where it is met.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._writer = EventFileWriter(str(folder))
+        folder.mkdir(parents=True, exist_ok=True)
+        names = int(time.time()), socket.gethostname(), os.getpid(), next(_NUMBERS)
+        self._file = (folder / "events.out.tfevents.{:010d}.{}.{}.{}".format(*names)).open("xb")
+        self._records = RecordWriter(self._file)
+        self._write(Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def __enter__(self) -> Self:
         return self
@@ -29,8 +42,8 @@ class EventLog:
         self.close()
 
     def close(self) -> None:
-        """Writes what is left."""
-        self._writer.close()
+        """Closes the file."""
+        self._file.close()
 
     def scalars(self, figures: Mapping[str, float], step: int) -> None:
         """Writes the finite ones of some figures, by tag."""
@@ -50,7 +63,11 @@ class EventLog:
 
     def values(self, values: Sequence[Summary.Value], step: int) -> None:
         """Writes values of any kind."""
-        self._writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+        self._write(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+
+    def _write(self, event: Event) -> None:
+        self._records.write(event.SerializeToString())
+        self._file.flush()
 
 
 def _histogram(bars: Sequence[float]) -> HistogramProto:

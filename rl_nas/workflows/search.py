@@ -52,7 +52,7 @@ from rl_nas.workflows.planned_networks import plan_networks
 from rl_nas.workflows.pretraining import check_pretraining
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.run_data import checked_data, described, open_data, read_images
-from rl_nas.workflows.search_progress import SearchWatcher, search_progress
+from rl_nas.workflows.search_progress import ProgressWatcher, SearchWatcher, search_progress
 from rl_nas.workflows.search_watchers import PictureWatcher, Watchers
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.space import any_genotype, search_space
@@ -182,7 +182,7 @@ class SearchRun:
             with ExitStack() as stack, timed, progress.line, health as log:
                 updates = len(log.written)
                 log.restore(recorded)
-                watcher = SearchWatcher(self.best, progress, log, self._time)
+                watcher, shown = SearchWatcher(self.best, log, self._time), ProgressWatcher(progress)
                 pictures = PictureWatcher(self.folder, self.space, strategy, self.best, log, progress.line.tell)
                 with blaming(self.folder.trials):
                     pictures.restore(recorded)
@@ -201,7 +201,7 @@ class SearchRun:
                         reward=self._reward,
                         lag=config.run.update_every,
                         seeds=config.reward.reward_seeds,
-                        on_rung=watcher.rung,
+                        on_rung=shown.rung,
                     ),
                     self.store,
                     reward=self._reward,
@@ -211,7 +211,7 @@ class SearchRun:
                     key=lambda architecture: self.setup.children.key(self.space.decode(architecture)),
                     health=config.health,
                     failures=FAILURE_RULES[config.strategy.failure_reward],
-                    watcher=Watchers([watcher, pictures, *trackers]),
+                    watcher=Watchers([watcher, pictures, *trackers, shown]),
                     stop=self.is_out_of_time,
                 )
         if len(self.store) < trials and self.is_out_of_time():

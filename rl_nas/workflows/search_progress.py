@@ -34,22 +34,35 @@ def search_progress(
 
 
 class SearchWatcher(Watcher):
-    """Tracks the best child, shows progress, writes figures and the time."""
+    """Tracks the best child, writes figures and the time."""
 
-    def __init__(self, best: BestChild, progress: SearchProgress, log: HealthLog, time: RunTime) -> None:
-        self._best, self._progress, self._log, self._time = best, progress, log, time
+    def __init__(self, best: BestChild, log: HealthLog, time: RunTime) -> None:
+        self._best, self._log, self._time = best, log, time
 
     def trial(self, trial: Trial, figures: Mapping[str, float]) -> None:
         """See `Watcher`."""
         self._best.follow(trial)
         if not trial.cached:
             self._time.save()
-        self._progress.follow(trial, figures)
         self._log.trial(trial)
 
     def update(self, number: int, figures: Mapping[str, float]) -> None:
         """See `Watcher`."""
         self._log.update(number, figures)
+
+    def end(self, finished: FinishedSearch) -> None:
+        """Nothing: it is told if all failed."""
+
+
+class ProgressWatcher(Watcher):
+    """Shows progress: the last one that is told of a trial, as what is shown has been written."""
+
+    def __init__(self, progress: SearchProgress) -> None:
+        self._progress = progress
+
+    def trial(self, trial: Trial, figures: Mapping[str, float]) -> None:
+        """See `Watcher`."""
+        self._progress.follow(trial, figures)
 
     def collapse(self, message: str) -> None:
         """See `Watcher`."""

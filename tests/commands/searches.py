@@ -52,7 +52,8 @@ def assert_complete(folder: Path) -> None:
     model |= {"best/saved_model/assets.extra/task.txt", "best/network/network.json", "best/network/weights.npz"}
     model |= {"best/model.keras"}
     strategy = json.loads((folder / "config.json").read_text())["flags"]["strategy"]
-    policy = {"decisions.jsonl"} if strategy in LEARNED else set()
+    updated = (folder / "health.jsonl").read_text() != ""
+    policy = {"decisions.jsonl"} if strategy in LEARNED and updated else set()
     assert found == events | sessions | model | policy | {
         "config.json",
         "flags.cfg",
