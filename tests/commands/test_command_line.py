@@ -22,7 +22,8 @@ def test_describe_counts_without_tensorflow() -> None:
     [
         (["describe", "--genotype=NASNet-B"], "did you mean NASNet-A"),
         (["describe", "--genotype=NASNet-A", "--filters=0"], "expected a whole number >= 1"),
-        (["search"], "--run_dir is missing"),
+        (["search"], "--dataset is missing"),
+        (["search", "--dataset=digits"], "--run_dir is missing"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_code_2(words: list[str], message: str) -> None:
