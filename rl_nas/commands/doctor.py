@@ -96,9 +96,9 @@ def _of_search(parsed: Parsed, config: SearchConfig, workers: int, folder: Path)
         check_search(config)
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         from rl_nas.doctor.search import data, search
-        from rl_nas.workflows.search import SearchRun
+        from rl_nas.workflows.search_parts import prepare_search
 
-        prepared = SearchRun(config, SearchFolder(run.folder.path), asked=parsed.typed)
+        prepared = prepare_search(config, SearchFolder(run.folder.path), asked=parsed.typed)
         yield Finding(State.OK, "flags", "fit together, and fit the data")
         yield data(prepared, None if settings.picture is None else Path(settings.picture))
         for text in remarks(prepared.config):

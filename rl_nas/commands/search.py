@@ -69,7 +69,7 @@ def _run(parsed: Parsed) -> int:
         folder.check_new()
         started = _prepared(config, folder, output, asked=parsed.typed)
         flags = started.config.flags()
-        folder.create(run_config.config(flags, started.data), run_config.repeating_flagfile(flags, SEARCH.name))
+        folder.create(run_config.config(flags, started.parts.data), run_config.repeating_flagfile(flags, SEARCH.name))
         return _follow(started, output)
     recorded = folder.reopen()
     merged = run_config.merge(parsed, recorded, (*CHANGEABLE, *run_config.moved(recorded, parsed)))
@@ -79,7 +79,7 @@ def _run(parsed: Parsed) -> int:
     config = with_one_shot_defaults(config)
     check_search(config, resumed=True)
     continued = _prepared(config, folder, output, resumed=True)
-    folder.write_config(run_config.changed(recorded, continued.config.flags(), continued.data))
+    folder.write_config(run_config.changed(recorded, continued.config.flags(), continued.parts.data))
     return _follow(continued, output)
 
 
@@ -116,8 +116,9 @@ def _prepared(
     cli.tell(_first_line(config, folder, resumed=resumed))
     load_tensorflow(debug=output.debug)
     from rl_nas.workflows.search import SearchRun
+    from rl_nas.workflows.search_parts import prepare_search
 
-    return SearchRun(config, folder, resumed=resumed, debug=output.debug, asked=asked)
+    return SearchRun(prepare_search(config, folder, resumed=resumed, debug=output.debug, asked=asked))
 
 
 def _first_line(config: SearchConfig, folder: SearchFolder, *, resumed: bool) -> str:

@@ -17,7 +17,7 @@ from rl_nas.report.picture import draw_genotype
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Job, Measurement, Outcome, Trial, TrialState, child_seed
-from rl_nas.workflows.search import SearchRun
+from rl_nas.workflows.search_parts import SearchParts
 
 _DRAWN = 24
 """Random networks that are planned."""
@@ -49,7 +49,7 @@ class Children(NamedTuple):
     begin: float
 
 
-def random_networks(run: SearchRun) -> list[Drawn]:
+def random_networks(run: SearchParts) -> list[Drawn]:
     """Random networks of a search's space that can be built, by their multiply-adds."""
     rng, found = np.random.default_rng(0), list[Drawn]()
     for _ in range(_DRAWN):
@@ -68,7 +68,7 @@ def of_three_sizes(drawn: Sequence[Drawn]) -> dict[str, Drawn]:
     return {name: drawn[place] for name, place in places.items()}
 
 
-def rehearse(run: SearchRun, networks: dict[str, Drawn], workers: int, seconds: float) -> Children:
+def rehearse(run: SearchParts, networks: dict[str, Drawn], workers: int, seconds: float) -> Children:
     """Trains children for some steps, in the workers of the search, each of which trains one at the same time.
 
     Args:
@@ -106,7 +106,7 @@ def _mean(name: str, measured: Sequence[Measurement | None]) -> ChildForecast | 
 _SECONDS = ("forecast", "start", "step")
 
 
-def strategy_seconds(run: SearchRun) -> float:
+def strategy_seconds(run: SearchParts) -> float:
     """Seconds of all proposals and updates of the strategy, with random rewards in place of children's."""
     config, rng = run.config, np.random.default_rng(0)
     taken, index = [], 0
@@ -126,7 +126,7 @@ def _trial(index: int, architecture: Architecture, rng: np.random.Generator) -> 
     return Trial(index, architecture, TrialState.OK, reward, Measurement(reward))
 
 
-def export_seconds(run: SearchRun, architecture: Architecture, folder: Path) -> float:
+def export_seconds(run: SearchParts, architecture: Architecture, folder: Path) -> float:
     """Seconds in which a network is drawn, written as a SavedModel, loaded and compared.
 
     Args:
@@ -147,7 +147,7 @@ def export_seconds(run: SearchRun, architecture: Architecture, folder: Path) -> 
     return time.monotonic() - began
 
 
-def disk_bytes(run: SearchRun, largest: int) -> int:
+def disk_bytes(run: SearchParts, largest: int) -> int:
     """About the bytes of the run folder at its fullest: images, records, weights and exports of the best child.
 
     Args:

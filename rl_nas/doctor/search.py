@@ -25,7 +25,7 @@ from rl_nas.report.tables import counted
 from rl_nas.tasks.display import Shown, as_rgb
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.units import size_text
-from rl_nas.workflows.search import SearchRun
+from rl_nas.workflows.search_parts import SearchParts
 
 _PICTURED = 16
 _DRAWS = 2000
@@ -34,7 +34,7 @@ _IDLE = 0.2
 _MOSTLY = 0.5
 
 
-def data(run: SearchRun, picture: Path | None) -> Finding:
+def data(run: SearchParts, picture: Path | None) -> Finding:
     """The data: how many images of which classes, and a picture of some."""
     text = f"{len(run.images.train_images):,} images to train on, {len(run.images.valid_images):,} held out"
     counts = _class_counts(run)
@@ -48,7 +48,7 @@ def data(run: SearchRun, picture: Path | None) -> Finding:
     return Finding(State.OK, "data", text, {**figures, "training_images_of_classes": per_class})
 
 
-def search(run: SearchRun, workers: int, seconds: float, before: float, folder: Path) -> Iterator[Finding]:
+def search(run: SearchParts, workers: int, seconds: float, before: float, folder: Path) -> Iterator[Finding]:
     """Tries children, strategy and export, and forecasts the search.
 
     Args:
@@ -80,7 +80,7 @@ def search(run: SearchRun, workers: int, seconds: float, before: float, folder: 
 
 
 def _forecast(
-    run: SearchRun,
+    run: SearchParts,
     children: Children,
     madds: list[int],
     workers: int,
@@ -119,7 +119,7 @@ def _children(children: Children) -> Iterator[Finding]:
         yield Finding(State.PROBLEM, f"{name} child", f"{failure.state}: {failure.error}", {"log": failure.log})
 
 
-def _summary(run: SearchRun, forecast: SearchForecast) -> Finding:
+def _summary(run: SearchParts, forecast: SearchForecast) -> Finding:
     config = run.config
     if config.run.trials == MOST_TRIALS and config.run.max_hours is not None:
         each, left = forecast.children / config.run.trials, 3600 * config.run.max_hours - forecast.begin
@@ -138,7 +138,7 @@ def _summary(run: SearchRun, forecast: SearchForecast) -> Finding:
     return Finding(State.OK, "forecast", "; ".join([text, *_not_in_it(run)]), parts)
 
 
-def _not_in_it(run: SearchRun) -> Iterator[str]:
+def _not_in_it(run: SearchParts) -> Iterator[str]:
     """What the forecast does not know."""
     config = run.config
     if run.setup.pretraining is not None:
@@ -150,7 +150,7 @@ def _not_in_it(run: SearchRun) -> Iterator[str]:
 
 
 def _advice(
-    run: SearchRun, children: Sequence[ChildForecast], forecast: SearchForecast, workers: int
+    run: SearchParts, children: Sequence[ChildForecast], forecast: SearchForecast, workers: int
 ) -> Iterator[Finding]:
     """What to change."""
     config = run.config
@@ -171,7 +171,7 @@ def _advice(
         yield Finding(State.OK, "advice", f"{text}: more epochs cost little")
 
 
-def _class_counts(run: SearchRun) -> np.ndarray | None:
+def _class_counts(run: SearchParts) -> np.ndarray | None:
     """Training images of each class; None: images have no class."""
     if run.setup.annotation.label is None:
         return None
@@ -179,7 +179,7 @@ def _class_counts(run: SearchRun) -> np.ndarray | None:
     return counts
 
 
-def _draw(run: SearchRun, path: Path) -> None:
+def _draw(run: SearchParts, path: Path) -> None:
     """Draws the first training images, as children read them."""
     labels = None if _class_counts(run) is None else np.asarray(run.images.train_targets)
     shown = [

@@ -1,0 +1,81 @@
+"""The files of a search's best child: picture, SavedModel, Keras model, data, examples."""
+
+import sys
+
+import numpy as np
+
+from rl_nas.child.data.images import selected
+from rl_nas.child.export.serving import Serving
+from rl_nas.child.export.writers import write_checked_saved_model
+from rl_nas.child.network.composed import build_network
+from rl_nas.report.event_log import EventLog
+from rl_nas.report.health_log import BEST_CELLS
+from rl_nas.report.picture import draw_genotype
+from rl_nas.store.best_child import BestChild
+from rl_nas.store.files import storage_errors, write_atomically
+from rl_nas.trial import Job, Trial, child_seed
+from rl_nas.workflows.examples import batch_size, examined, write_examples
+from rl_nas.workflows.network_files import write_network
+from rl_nas.workflows.search_parts import SearchParts
+
+_CHECKED_IMAGES = 64
+"""Held-out images on which the exported SavedModel is compared with the child."""
+
+
+def write_best_files(parts: SearchParts, child: BestChild, best: Trial, title: str) -> dict[str, float]:
+    """Writes the files of the best child; trains it again if its weights are on another machine.
+
+    Args:
+        parts: of the search.
+        child: its best one, with weights.
+        best: the trial.
+        title: of the pictures.
+
+    Returns:
+        The figures of the reloaded SavedModel's agreement with the child.
+
+    Raises:
+        RunError: the SavedModel computes something else.
+        StorageError: files cannot be written.
+    """
+    folder = parts.folder
+    with storage_errors(folder.best):
+        picture = folder.best / "cell.png"
+        draw_genotype(parts.space.decode(best.architecture), picture, title=title)
+        with EventLog(folder.tensorboard) as events:
+            events.png(BEST_CELLS, picture.read_bytes(), best.index)
+        return _export(parts, child, best, title)
+
+
+def _export(parts: SearchParts, child: BestChild, best: Trial, title: str) -> dict[str, float]:
+    if not child.weights.exists():
+        _train_again(parts, best)
+    folder, setup, networks = parts.folder, parts.setup, parts.setup.networks
+    plan = networks.plan(parts.space.decode(best.architecture))
+    network = build_network(plan, setup.keras)
+    child.load_weights(network, setup.start)
+    serving = parts.task.serving(networks.problem, network, setup.normalization)
+    images, targets = selected((parts.images.valid_images, parts.images.valid_targets), slice(_CHECKED_IMAGES))
+    extras = setup.annotation.extras
+    agreement = write_checked_saved_model(serving, images, targets, folder.best / "saved_model", extras)
+    write_atomically(folder.model, serving.keras_model().save)
+    write_network(folder.network, serving, networks.problem, None if setup.keras else plan, extras)
+    _write_examples(parts, serving, title)
+    return agreement
+
+
+def _train_again(parts: SearchParts, best: Trial) -> None:
+    print(f"training trial {best.index} again: its weights are on another machine", file=sys.stderr)
+    job = Job(best.index, best.architecture, child_seed(parts.config.run.seed, best.index))
+    curve = best.measurement.curve if best.measurement else ()
+    parts.children.repeat(parts.config, job.until(len(curve)) if curve else job)
+
+
+def _write_examples(parts: SearchParts, serving: Serving, title: str) -> None:
+    data, seed = parts.images, parts.config.run.seed
+    count = examined(len(data.valid_images))
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(data.valid_images))[:count])
+    size = batch_size(data.image_shape)
+    places = [chosen[start : start + size] for start in range(0, count, size)]
+    batches = (selected((data.valid_images, data.valid_targets), place) for place in places)
+    write_examples(parts.task, parts.setup.annotation, serving, batches, count, seed, parts.folder.examples, title)

@@ -1,0 +1,125 @@
+"""The parts of a search, checked and prepared before anything is written."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Any
+
+from rl_nas.child.data.images import ImageData
+from rl_nas.child.data.source import ImageSource
+from rl_nas.evaluation.rewards import make_reward
+from rl_nas.loops.updates import check_recovery
+from rl_nas.networks.families.catalog import family_of
+from rl_nas.networks.families.family import BACKBONE
+from rl_nas.networks.plan import Plan
+from rl_nas.report.heartbeat import QUIET, working
+from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.store.run_folder import SearchFolder
+from rl_nas.strategies import Strategy
+from rl_nas.strategies.catalog import find_strategy
+from rl_nas.tasks.sources import tell_user
+from rl_nas.tasks.task import Task
+from rl_nas.trial import Reward
+from rl_nas.workflows.child_setup import ChildSetup, set_up
+from rl_nas.workflows.children import Children
+from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.networks import check_parts
+from rl_nas.workflows.planned_networks import plan_networks
+from rl_nas.workflows.pretraining import check_pretraining
+from rl_nas.workflows.run_config import without_unread
+from rl_nas.workflows.run_data import checked_data, described, open_data, read_images
+from rl_nas.workflows.space import any_genotype, search_space
+from rl_nas.workflows.tensorflow_setup import settle_determinism
+
+
+@dataclass(frozen=True)
+class SearchParts:
+    """The parts of a search.
+
+    Attributes:
+        config: with the task and all else that was found.
+        folder: of the run.
+        data: the fingerprint of the data.
+        task: that the data have.
+        source: of the data.
+        images: in memory.
+        space: that is searched.
+        strategy: fresh.
+        reward: what the strategy maximizes.
+        children: their execution.
+        setup: what children have in common.
+    """
+
+    config: SearchConfig
+    folder: SearchFolder
+    data: dict[str, Any]
+    task: Task
+    source: ImageSource
+    images: ImageData
+    space: SearchSpace[Any]
+    strategy: Strategy
+    reward: Reward
+    children: Children
+    setup: ChildSetup
+
+    def child_plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
+        """The network that is trained as the child of an architecture; with `steps`, for so many train steps."""
+        return self.setup.children.plan(self.space.decode(architecture), steps)
+
+
+def prepare_search(
+    config: SearchConfig,
+    folder: SearchFolder,
+    *,
+    resumed: bool = False,
+    debug: bool = False,
+    asked: Collection[str] = (),
+) -> SearchParts:
+    """Checks data, space, network and strategy, and reads the images; writes nothing.
+
+    Args:
+        config: of the search.
+        folder: of the run.
+        resumed: leave out settings of an earlier part that have no effect, and tell; otherwise refuse them.
+        debug: let workers' TensorFlow print its own log.
+        asked: names of the flags that the command line itself gives.
+
+    Raises:
+        UsageError: data, space, network or strategy do not fit together.
+    """
+    children = Children(config.execution, folder, debug=debug, hide_gpus=not config.shared)
+    tell_user(children.device_line)
+    settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile)
+    space, reward = search_space(config), make_reward(config.reward)
+    genotype = any_genotype(space)
+    with working(f"data: opening {config.data.dataset}"):
+        config, opened = open_data(config)
+        data = checked_data(opened.source, folder, resumed=resumed)
+    task, source = opened.task, opened.source
+    _check_task(config, task, genotype)  # before images are decoded and features are computed
+    strategy = find_strategy(config.strategy.strategy)(space, config.strategies, config.run.seed)
+    check_recovery(strategy, config.health)
+    tell_user(described(source, task))
+    # What flags left open, so that the record says what was done.
+    config = replace(config, task=replace(config.task, task=config.task.task or task.name), data=source.settings)
+    if resumed and config.parts.backbone is None:
+        head = task.head(config.problem(task, source.class_names))
+        config = replace(config, network=without_unread(config.network, genotype, head))
+    planned = plan_networks(config, genotype, opened).fitting(space, asked)
+    config = planned.config(config)
+    tell_user(planned.line(space))
+    images = read_images(source)
+    with working("still preparing what children share", first=QUIET):
+        setup = set_up(config, genotype, opened, images, folder, planned=planned)
+    return SearchParts(config, folder, data, task, source, images, space, strategy, reward, children, setup)
+
+
+def _check_task(config: SearchConfig, task: Task, genotype: Any) -> None:
+    """Raises `UsageError` for a config that the task or the parts of its networks do not allow."""
+    config.check_task(task)
+    if config.shared:
+        task.require("one_shot", "--estimator=shared")
+    if config.filter.filter:
+        task.require(config.filter.filter, f"--filter={config.filter.filter}")
+    space = f"--space={config.space.space}"
+    check_parts(task, genotype, space, config.flags())
+    check_pretraining(config.pretraining, task, space, is_backbone=family_of(genotype).part == BACKBONE)
