@@ -93,6 +93,7 @@ def test_flags_of_a_training(flag: str, value: str, here: Path) -> None:
 OPENED: dict[str, tuple[tuple[str, ...], str]] = {
     "search its database": (("search", "--resume", "--run_dir=run", "--space=nasbench201"), "run/trials.sqlite"),
     "runs": (("runs", "run"), "trials.sqlite"),
+    "report": (("report", "run", "--out=out.html"), "trials.sqlite"),
     "describe": (("describe", "--genotype=run"), f"operation '{OPERATION}' is its author's own code"),
     "train its genotype": (
         ("train", "--genotype=run", "--dataset=digits", "--run_dir=new"),
@@ -115,7 +116,18 @@ OPENED: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def test_every_verb_is_tried() -> None:
-    assert {words[0] for words, _ in OPENED.values()} == VERBS.keys()
+    assert {words[0] for words, _ in OPENED.values()} == VERBS.keys() - {"doctor"}
+
+
+@pytest.mark.slow
+def test_the_doctor_on_its_model(here: Path, traps: Path) -> None:
+    (here / "m").mkdir()
+    shutil.copy(traps / "lambda.keras", here / "m/model.keras")
+    done = refuse("doctor", "--space=dpc", "--backbone=m/model.keras", *HEAD, cwd=here)
+    assert not (here / EXECUTED).exists()
+    assert done.returncode == 1
+    (problem,) = [line for line in done.stdout.splitlines() if line.startswith("problem")]
+    assert "keras.layers.Lambda" in problem
 
 
 @pytest.mark.slow

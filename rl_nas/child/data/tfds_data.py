@@ -181,6 +181,7 @@ def prepared_builder(settings: DataSettings) -> Any:
     except (ValueError, AssertionError) as error:
         raise UsageError(f"--dataset={name}: {first_line(error)}{_folder_hint(name)}") from error
     if not builder.is_prepared():
+        _check_can_prepare(builder)
         with _alone(builder):
             builder = tfds.builder(name, data_dir=data_dir)  # another process may have prepared it meanwhile
             if not builder.is_prepared():
@@ -214,8 +215,8 @@ def _check_own(name: str) -> None:
         )
 
 
-def _prepare(builder: Any) -> None:
-    """Downloads and prepares a data set; fails at once, not after minutes, if there is no network."""
+def _check_can_prepare(builder: Any) -> None:
+    """Raises `UsageError` at once, not after minutes, if there is no network, or a download is by hand."""
     place = Path(builder.data_dir).parent.parent
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS and not _manual_files(builder):
         raise UsageError(
@@ -227,6 +228,11 @@ def _prepare(builder: Any) -> None:
             f"data set {builder.name} is not prepared in {place}, and there is no network to download it;"
             " give the folder that holds it with --data_dir"
         )
+
+
+def _prepare(builder: Any) -> None:
+    """Downloads and prepares a data set."""
+    place = Path(builder.data_dir).parent.parent
     shown: TextIO = sys.stderr  # standard output is for results
     if builder.name in _OURS:  # nothing is downloaded, and it takes a second
         tfds.disable_progress_bar()
