@@ -107,7 +107,7 @@ def refuse(verb: str, *words: str | Path, cwd: Path | None = None) -> subprocess
     return subprocess.CompletedProcess([verb, *map(str, words)], code, output.getvalue(), errors.getvalue())
 
 
-FIRST_LINES = ("search: ", "train: ", "proxy: ", "device: ", "data: ", "network: ")
+FIRST_LINES = ("search: ", "train: ", "proxy: ", "device: ", "data: ", "network: ", "strategy: ")
 TIMES = ("time: ", "still ")
 
 

@@ -11,7 +11,10 @@ from rl_nas.workflows.config import SearchConfig
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--trials=20", "--update_every=20"], "--strategy=controller learns from nothing: all of --trials=20"),
+        (
+            ["--trials=20", "--update_every=20"],
+            "strategy: controller proposes all of --trials=20 before its first update, and learns nothing",
+        ),
         (["--trials=21", "--update_every=20"], ""),
         (["--trials=1", "--update_every=20"], ""),
         (["--trials=9", "--update_every=9", "--strategy=local_search"], "a smaller --update_every than 9"),
