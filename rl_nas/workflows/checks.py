@@ -49,8 +49,8 @@ def remarks(config: SearchConfig) -> Iterator[str]:
         yield evolution
     elif name in (*LEARNED, "local_search") and 1 < run.trials <= run.update_every and not config.shared:
         yield (
-            f"strategy: {name} proposes all of --trials={run.trials} before its first update, and learns nothing; give a"
-            f" smaller --update_every than {run.update_every}"
+            f"strategy: {name} proposes all of --trials={run.trials} before its first update, and learns nothing;"
+            f" give a smaller --update_every than {run.update_every}"
         )
 
 
