@@ -20,7 +20,7 @@ def test_a_name_that_would_hide_a_figure_is_refused(kind: str, name: str) -> Non
 
 def test_all_that_is_written_beside_metrics_is_taken() -> None:
     trial = Trial(0, (1,), TrialState.OK, 0.5, Measurement.of({"accuracy": 0.5}))
-    columns = _csv([trial_document(trial)], ["accuracy"]).splitlines()[0].split(",")
+    columns = _csv([trial], ["accuracy"]).splitlines()[0].split(",")
     written = {*(field.name for field in fields(Measurement)), *trial_document(trial), *columns}
     assert written - {"metrics", "accuracy"} <= set(TAKEN["metric"])
 

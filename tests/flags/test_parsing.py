@@ -67,7 +67,7 @@ def test_recipes_are_found_from_everywhere(
     assert by_path == by_name
     for group in command.groups:
         by_path.group(group)  # checks itself
-    assert "epochs" in by_path.given
+    assert by_path.given & {"epochs", "auto"}
 
 
 @pytest.mark.parametrize("name", ["digits", "flags/digits", "digits.cfg"])
