@@ -105,8 +105,12 @@ def test_an_interrupt_reaches_the_search_and_waits_for_it(monkeypatch: pytest.Mo
         "sys.exit(130)\n"
     )
     pretend(monkeypatch, code)
-    with pytest.raises(KeyboardInterrupt):
-        rl_nas.fit("digits", **TINY)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            rl_nas.fit("digits", **TINY)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (tmp_path / "left").exists()
 
 
