@@ -78,7 +78,7 @@ def box_folder(**splits: int) -> None:
     Path("boxes/data.yaml").write_text("names: [cell]\n")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_table_of_what_is_kept(script: Any, capsys: pytest.CaptureFixture[str]) -> None:
     box_folder(train=4, test=1)
     words = [*NECKS, "--dataset=folder:boxes", "--strategies=random", "--runs=2", "--confirmations=2", "--also=FPN"]

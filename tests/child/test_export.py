@@ -44,6 +44,7 @@ def predicted(serving: Classifier) -> dict[str, np.ndarray]:
     return {name: np.asarray(values) for name, values in serving.predictions(tf.constant(IMAGES)).items()}
 
 
+@pytest.mark.long
 def test_another_network_is_found_out(tmp_path: Path) -> None:
     ours, other = classifier(0), classifier(5)
     write_saved_model(other, tmp_path / "model")
@@ -89,6 +90,7 @@ def test_a_searchs_export_agrees_if_its_task_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.long
 def test_what_needs_rl_nas_is_found_out(tmp_path: Path) -> None:
     image = keras.Input((8, 8, 3), dtype="uint8")
     x = keras.layers.Rescaling(1.0)(image)

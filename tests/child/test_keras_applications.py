@@ -93,7 +93,7 @@ def test_published_nasnets_agree(preset: str, application: Any, cells: int, pixe
     assert_same_outputs(source, model, pixels)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_another_size_is_refused() -> None:
     source = theirs(
         penultimate_filters=576, num_blocks=1, stem_block_filters=32, skip_reduction=False, input_shape=(64, 64, 3)

@@ -58,7 +58,7 @@ def test_a_search_is_tried_and_forecast(tmp_path: Path) -> None:
         assert picture.format == "PNG"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -123,6 +123,7 @@ def test_a_training_starts_from_another(unbroken: Path, tmp_path: Path) -> None:
     assert data[0]["mean"] == pytest.approx(data[1]["mean"])
 
 
+@pytest.mark.long
 def test_starts_from_what_does_not_fit_are_one_line(unbroken: Path, tmp_path: Path) -> None:
     words = ["--genotype=NASNet-A", "--network=proxy", "--dataset=digits", f"--init={unbroken}"]
     done = run("train", *words, f"--run_dir={tmp_path / 'run'}")

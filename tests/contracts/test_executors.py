@@ -48,7 +48,7 @@ def repeatable(trial: Trial) -> tuple[object, ...]:
     return trial.index, trial.architecture, trial.state, trial.reward, trial.measurement, failures
 
 
-LONG = ("ray", "4 processes", "recycled processes")
+LONG = ("ray", "1 processes", "4 processes", "recycled processes")
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long if n in LONG else ()) for n in EXECUTORS])

@@ -71,6 +71,7 @@ def test_a_detector_starts_from_all_weights_of_a_trained_classifier(
         np.testing.assert_array_equal(loaded[path], start.weights[path])
 
 
+@pytest.mark.long
 def test_a_backbone_is_trained_once_and_does_not_depend_on_others(
     pretraining: Pretraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:
