@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from rl_nas.errors import UsageError
 from rl_nas.store.files import check_is_no_pattern, draft_name, final_name, storage_errors
 
@@ -62,8 +64,10 @@ def new_folder(path: Path, flag: str = "--out") -> Iterator[Path]:
 
 
 def _is_unfinished(path: Path) -> bool:
-    """Whether a killed process has left this."""
-    return path.name != _UNFINISHED == final_name(path.name) and path.is_dir() and not path.is_symlink()
+    """Whether a killed process of this machine has left this."""
+    if not (path.name != _UNFINISHED == final_name(path.name) and path.is_dir() and not path.is_symlink()):
+        return False
+    return not psutil.pid_exists(int(path.name.split(".")[1]))
 
 
 def _named(argument: object, draft: Path, path: Path) -> object:

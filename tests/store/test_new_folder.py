@@ -1,11 +1,15 @@
 """Folders that are written whole, or not at all."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.store.new_folder import new_folder
+
+NO_PROCESS = 2**22 + 1
+"""Above all numbers of processes."""
 
 
 def fill(path: Path, error: BaseException | None = None) -> None:
@@ -44,9 +48,17 @@ def test_a_failure_leaves_nothing_and_names_the_place(path: Path, kind: type[Bas
 
 
 def test_what_a_killed_process_left_does_not_count(tmp_path: Path) -> None:
-    (tmp_path / "there/.4.rl_nas-unfinished/below").mkdir(parents=True)
+    (tmp_path / f"there/.{NO_PROCESS}.rl_nas-unfinished/below").mkdir(parents=True)
     fill(tmp_path / "there")
     assert [one.name for one in (tmp_path / "there").iterdir()] == ["below"]
+
+
+def test_what_another_process_is_at_is_left_alone(tmp_path: Path) -> None:
+    draft = tmp_path / f"there/.{os.getppid()}.rl_nas-unfinished/below"
+    draft.mkdir(parents=True)
+    with pytest.raises(UsageError, match="holds other files"):
+        fill(tmp_path / "there")
+    assert draft.is_dir()
 
 
 @pytest.mark.parametrize("name", [".hidden", ".4.file", "rl_nas-unfinished", ".4.rl_nas-unfinished"])
