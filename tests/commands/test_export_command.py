@@ -17,6 +17,7 @@ from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.export.verification import Verified
 from rl_nas.errors import RunError
 from rl_nas.extras import install_command
+from rl_nas.report.tables import measured_text
 from rl_nas.store.trials import TrialStore
 from rl_nas.trial import best_trials
 
@@ -64,7 +65,7 @@ def test_every_format_is_the_network(trained: Path, exported: Path) -> None:
         assert (place / "labels.txt").read_text().split() == [str(digit) for digit in range(10)]
         card = (place / "model_card.md").read_text()
         accuracy, loss = (results["final_test"][name] for name in ("accuracy", "loss"))
-        assert f"- accuracy {accuracy:.4f}, loss {loss:.4f}, " in card
+        assert f"- {measured_text('accuracy', accuracy, 297)}, loss {loss:.4f}, " in card
         assert " on 297 images of split test" in card
         assert f"{results['network']['trainable_parameters']:,} trainable parameters" in card
 
