@@ -26,6 +26,7 @@ STRATEGY, REWARD, SPACE = (
     "--reward=my_rewards:frugal",
     "--space=my_spaces:shallow",
 )
+TRACKER = "--track=my_tracker:Lines"
 OPERATIONS, TASK = "--operations=max_pool_3x3,my_operations:once_5x5", "--task=my_tasks:Parity"
 
 

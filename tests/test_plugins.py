@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from own_code import OPERATIONS, PAGES, REWARD, SPACE, STRATEGY, TASK, TINY, rl_nas, write_examples
+from own_code import OPERATIONS, PAGES, REWARD, SPACE, STRATEGY, TASK, TINY, TRACKER, rl_nas, write_examples
 
 from rl_nas.__main__ import main
 from rl_nas.admission import reward_of
@@ -40,7 +40,7 @@ ONCE = "my_operations:once_5x5"
 RUNS = {
     "processes": (*OWN, "--workers=2"),
     "inline": (*OWN, "--executor=inline"),
-    "shallow": (SPACE, STRATEGY, "--executor=inline"),
+    "shallow": (SPACE, STRATEGY, TRACKER, "--executor=inline"),
 }
 """Name of a run -> its flags, beside the tiny ones."""
 
@@ -176,7 +176,7 @@ class TestRuns:
         text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
         lines = [shlex.split(line) for line in re.findall(r"^    (rl_nas \w+ -.*)$", text, re.MULTILINE)]
         told = {word.partition("=")[2] for words in lines for word in words if re.search(r"=.*\bmy_\w+:\w+$", word)}
-        assert told == {word.partition("=")[2] for word in (*OWN, SPACE, TASK)} | {ONCE}
+        assert told == {word.partition("=")[2] for word in (*OWN, SPACE, TASK, TRACKER)} | {ONCE}
 
     def test_strategy_reward_and_operation_do_the_same_inline_and_in_workers(
         self, searched: Callable[[str], Path]
@@ -211,6 +211,11 @@ class TestRuns:
 
     def test_space(self, searched: Callable[[str], Path]) -> None:
         assert len(rows(searched("shallow"))) == 4
+
+    def test_tracker(self, searched: Callable[[str], Path], home: Path) -> None:
+        recorded = [(str(number), str(reward)) for number, reward in rows(searched("shallow"), "number, reward")]
+        lines = (home / "shallow.csv").read_text().splitlines()
+        assert [tuple(line.split(";")[:2]) for line in lines] == recorded
 
     def test_resume_of_another_users_run_wants_the_code_again_and_goes_on(
         self, searched: Callable[[str], Path], home: Path, tmp_path: Path

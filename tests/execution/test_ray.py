@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from hostile import DEEDS, measurement
-from watchdog import TIMEOUT
+from watchdog import TIMEOUT, wait_until
 
 from rl_nas.errors import RunError, UsageError
 from rl_nas.execution import ray_cluster
@@ -225,6 +225,11 @@ with RayExecutor(EvaluatorSpec("hostile:make"), 1, address=os.environ["ADDRESS"]
 """
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # logs of Ray's server for clients
 def test_workers_of_a_client_know_nothing_of_its_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -238,6 +243,7 @@ def test_workers_of_a_client_know_nothing_of_its_working_folder(
     head = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "ray_client_server_port": port}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
+        wait_until(lambda: listens(port))  # the cluster does not wait for its server of clients
         done = under_uv(REMOTE, tmp_path, ADDRESS=f"ray://127.0.0.1:{port}")
     finally:
         cluster.shutdown()
