@@ -7,6 +7,7 @@ from typing import Any
 from rl_nas.child.data.splits import VALIDATION_SPLITS
 from rl_nas.errors import UsageError
 from rl_nas.workflows.run_config import portable
+from rl_nas.workflows.sizing import AutoSettings
 
 _FOUND = ("task", "image_size", "stratify", "evolution_population", "evolution_sample")
 """Flags that a record has as they were found, where they were left out."""
@@ -34,7 +35,8 @@ def _means(name: str, found: Any, flags: Mapping[str, Any], usual: Mapping[str, 
     """Whether a flag of another value than the record's asks for the same."""
     if name in _FOUND:
         return flags[name] == usual[name]
-    if flags.get("auto") and (name == "auto" or name in flags["auto"].split(",")):  # found by the data
+    followed = AutoSettings(flags.get("auto")).names
+    if followed and name in ("auto", *followed):  # found by the data
         return True
     if name == "valid_split":  # one split has these names
         return flags[name] in VALIDATION_SPLITS and found in VALIDATION_SPLITS

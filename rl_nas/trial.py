@@ -184,6 +184,11 @@ class Trial:
             raise ValueError(f"trial {self.index} is {self.state} with reward {self.reward}")
 
     @property
+    def attempts(self) -> int:
+        """Number of evaluations, failed ones included."""
+        return len(self.failures) + (self.state is TrialState.OK)
+
+    @property
     def error(self) -> str:
         """The reason of a failure, one line; empty when ok."""
         return "" if self.state is TrialState.OK or not self.failures else self.failures[-1].error

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from rl_nas.commands import cli
-from rl_nas.commands.search import within_hours
+from rl_nas.commands.search import checked
 from rl_nas.doctor import devices, machine
 from rl_nas.doctor.finding import Finding, State, document, has_problem, line
 from rl_nas.errors import RunError, StorageError, UsageError
@@ -18,10 +18,8 @@ from rl_nas.execution.devices import worker_devices
 from rl_nas.exit_codes import DONE, FAILED
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.settings import Settings, setting
-from rl_nas.store.run_folder import SearchFolder
-from rl_nas.workflows.checks import check_search, remarks, with_evolution_sizes, with_one_shot_defaults
+from rl_nas.workflows.checks import remarks, with_evolution_sizes
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 
@@ -69,7 +67,7 @@ def _run(parsed: Parsed) -> int:
 
 
 def _findings(parsed: Parsed) -> Iterator[Finding]:
-    config = SearchConfig.from_flags(without_given(within_hours(parsed).values, parsed.given))
+    config = SearchConfig.from_flags(parsed.values)
     yield machine.python()
     yield machine.packages()
     found = list(devices.devices())
@@ -84,21 +82,20 @@ def _findings(parsed: Parsed) -> Iterator[Finding]:
         yield Finding(State.OK, "search", "not checked, as no --dataset is given; give the flags of a search")
         return
     with tempfile.TemporaryDirectory(prefix="rl_nas-doctor-") as folder:
-        yield from _of_search(parsed, config, workers, Path(folder))
+        yield from _of_search(parsed, workers, Path(folder))
 
 
-def _of_search(parsed: Parsed, config: SearchConfig, workers: int, folder: Path) -> Iterator[Finding]:
+def _of_search(parsed: Parsed, workers: int, folder: Path) -> Iterator[Finding]:
     """The findings on a search, which is prepared in another folder than its own."""
     settings, began = parsed.group(DoctorSettings), time.monotonic()
-    run = replace(config.run, run_dir=str(folder / "run"), resume=False, rebuild=False)
-    config = with_evolution_sizes(with_one_shot_defaults(replace(config, run=run)))
+    new = {"run_dir": str(folder / "run"), "resume": False, "rebuild": False}
     try:
-        check_search(config)
+        config = with_evolution_sizes(checked(replace(parsed, values={**parsed.values, **new})))
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         from rl_nas.doctor.search import data, search
         from rl_nas.workflows.search_parts import prepare_search
 
-        prepared = prepare_search(config, SearchFolder(run.folder.path), asked=parsed.typed)
+        prepared = prepare_search(config, config.run.folder, asked=parsed.typed)
         yield Finding(State.OK, "flags", "fit together, and fit the data")
         yield data(prepared, None if settings.picture is None else Path(settings.picture))
         for text in remarks(prepared.config):

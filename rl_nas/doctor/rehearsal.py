@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,13 @@ _LOW, _HIGH = 0.1, 0.9
 _EXPORTED = 16
 """Held-out images on which an exported network is compared."""
 _ROUNDS = 2
+"""Proposals and updates of the strategy that are tried."""
+_SECONDS = ("forecast", "start", "step")
+"""Metrics of a rehearsed child whose means over its equals are taken."""
+_RECORD = 4096
+"""Bytes of a recorded trial."""
+_COPIES = 5
+"""Of the best child's weights: kept ones, SavedModel, model.keras, network, and one that is being written."""
 
 
 class Drawn(NamedTuple):
@@ -103,9 +110,6 @@ def _mean(name: str, measured: Sequence[Measurement | None]) -> ChildForecast | 
     return ChildForecast(name, first.madds or 0, first.parameters or 0, seconds, start, step, memory)
 
 
-_SECONDS = ("forecast", "start", "step")
-
-
 def strategy_seconds(run: SearchParts) -> float:
     """Seconds of all proposals and updates of the strategy, with random rewards in place of children's."""
     config, rng = run.config, np.random.default_rng(0)
@@ -154,15 +158,5 @@ def disk_bytes(run: SearchParts, largest: int) -> int:
         run: the search.
         largest: parameters of a large child.
     """
-    images = sum(_bytes(part) for part in (run.images.train_images, run.images.valid_images))
+    images = int(run.images.train_images.nbytes + run.images.valid_images.nbytes)
     return images + run.config.run.trials * _RECORD + _COPIES * 4 * largest
-
-
-_RECORD = 4096
-"""Bytes of a recorded trial."""
-_COPIES = 5
-"""Of the best child's weights: kept ones, SavedModel, model.keras, network, and one that is being written."""
-
-
-def _bytes(array: Any) -> int:
-    return int(array.nbytes)

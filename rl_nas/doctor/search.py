@@ -181,7 +181,7 @@ def _class_counts(run: SearchParts) -> np.ndarray | None:
 
 def _draw(run: SearchParts, path: Path) -> None:
     """Draws the first training images, as children read them."""
-    labels = None if _class_counts(run) is None else np.asarray(run.images.train_targets)
+    labels = None if run.setup.annotation.label is None else np.asarray(run.images.train_targets)
     shown = [
         Shown("" if labels is None else run.images.class_names[labels[number]], {"image": as_rgb(image)})
         for number, image in enumerate(run.images.train_images[:_PICTURED])

@@ -12,7 +12,7 @@ import numpy as np
 from rl_nas.renamed import current_figures
 from rl_nas.report.event_log import EventLog
 from rl_nas.store.files import open_to_append, storage_errors, write_text
-from rl_nas.store.json_files import OTHERS, parse_json, read_text
+from rl_nas.store.json_files import OTHERS, parse_json, read_text, whole_lines
 
 
 class FigureLog:
@@ -38,7 +38,7 @@ class FigureLog:
         self._path = lines
         with storage_errors(lines):
             text = read_text(lines, self._HINT) if lines.exists() else ""
-            whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+            whole = whole_lines(text)
             if "".join(whole) != text:
                 write_text(lines, "".join(whole))
             self.written: list[dict[str, Any]] = [

@@ -4,9 +4,9 @@ import io
 import os
 import uuid
 from pathlib import Path
+from typing import IO, Any
 
 import matplotlib
-from matplotlib.figure import Figure
 
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import Diagram
@@ -35,22 +35,29 @@ def draw_genotype(genotype: Genotype, path: str | os.PathLike[str], *, title: st
     target = Path(path)
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with own_style():
-            genotype_figure(genotype, title).savefig(draft, format="png", dpi=DPI)
+        _draw(genotype, title, draft, format="png", dpi=DPI)
         os.replace(draft, target)
     finally:
         draft.unlink(missing_ok=True)
 
 
+def genotype_png(genotype: Genotype, title: str = "", dpi: int = DPI) -> bytes:
+    """A genotype as the content of a PNG file; see `draw_genotype`."""
+    png = io.BytesIO()
+    _draw(genotype, title, png, format="png", dpi=dpi)
+    return png.getvalue()
+
+
 def genotype_svg(genotype: Genotype, title: str = "") -> str:
     """A genotype as an SVG document, the same for equal genotypes and titles; see `draw_genotype`."""
     svg = io.StringIO()
-    with own_style(), matplotlib.rc_context({"svg.hashsalt": "rl_nas", "svg.fonttype": "path"}):
-        genotype_figure(genotype, title).savefig(svg, format="svg", metadata={"Date": None})
+    _draw(genotype, title, svg, format="svg", metadata={"Date": None})
     return svg.getvalue()
 
 
-def genotype_figure(genotype: Genotype, title: str = "") -> Figure:
-    """A genotype of any kind as a figure; see `draw_genotype`."""
+def _draw(genotype: Genotype, title: str, target: Path | IO[Any], **options: Any) -> None:
+    """Draws a genotype of any kind into a file, with the options of `Figure.savefig`, whatever style the user has."""
     drawing = family_of(genotype).drawing(genotype)
-    return graph_figure(drawing, title) if isinstance(drawing, Diagram) else cells_figure(drawing, title)
+    with own_style(), matplotlib.rc_context({"svg.hashsalt": "rl_nas", "svg.fonttype": "path"}):
+        figure = graph_figure(drawing, title) if isinstance(drawing, Diagram) else cells_figure(drawing, title)
+        figure.savefig(target, **options)

@@ -6,7 +6,7 @@ from typing import Any
 from rl_nas.errors import printable
 from rl_nas.metrics import PROPORTIONS
 from rl_nas.statistics import proportion_text
-from rl_nas.trial import Trial, TrialState, trial_document
+from rl_nas.trial import Trial, trial_document
 
 COSTS = ("parameters", "madds", "epochs", "seconds", "latency")
 """Figures of a measurement besides its metrics."""
@@ -44,9 +44,8 @@ def trial_row(trial: Trial) -> dict[str, Any]:
     document = trial_document(trial)
     metrics = (trial.measurement.metrics or ["quality"]) if trial.measurement else []
     names = ("state", "reward", *metrics, *COSTS)
-    attempts = len(trial.failures) + (trial.state is TrialState.OK)
     known = {name: document.get(name) for name in names}
-    return {"trial": trial.index, **known, "state": str(trial.state), "attempts": attempts, "error": trial.error}
+    return {"trial": trial.index, **known, "state": str(trial.state), "attempts": trial.attempts, "error": trial.error}
 
 
 def aligned(rows: Sequence[Sequence[str]], columns: Sequence[tuple[str, int]]) -> list[str]:
@@ -109,4 +108,9 @@ def held_out_text(images: int, split: str | None) -> str:
         images: how many.
         split: which they are; None: a part of the training split.
     """
-    return f"{images:,} " + ("held-out images of the training split" if split is None else f"images of split {split}")
+    return f"{images:,} {held_out_place(split)}"
+
+
+def held_out_place(split: str | None) -> str:
+    """Which images a search measured on, in words; split as of `held_out_text`."""
+    return "held-out images of the training split" if split is None else f"images of split {split}"

@@ -10,13 +10,15 @@ from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 
 from rl_nas.report.event_log import EventLog
-from rl_nas.report.tables import COSTS
+from rl_nas.report.tables import trial_row
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.store.files import storage_errors
 from rl_nas.trial import Trial
 
 MOST = 1000
 """Rows that TensorBoard shows; no more trials are written."""
+_WORDS = ("trial", "state", "attempts", "error")
+"""What is no figure in the row of a trial."""
 
 
 class TrialSessions:
@@ -49,13 +51,7 @@ class TrialSessions:
 
 def figures_of(trial: Trial) -> dict[str, float]:
     """The reward, the metrics and the costs of a trial, as far as they are known, by name."""
-    measured = trial.measurement
-    known = {} if trial.reward is None else {"reward": trial.reward}
-    if measured is None:
-        return known
-    costs = {name: getattr(measured, name) for name in COSTS}
-    metrics = measured.metrics or {"quality": measured.quality}
-    return {**known, **metrics, **{name: value for name, value in costs.items() if value is not None}}
+    return {name: value for name, value in trial_row(trial).items() if name not in _WORDS and value is not None}
 
 
 def _start(name: str, choices: Mapping[str, str | int]) -> Summary.Value:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rl_nas.errors import UsageError
 from rl_nas.store.files import open_to_append, storage_errors, write_text
-from rl_nas.store.json_files import parse_json, read_text
+from rl_nas.store.json_files import parse_json, read_text, whole_lines
 
 _MOST = 512
 _DIGITS = 4
@@ -73,7 +73,7 @@ def read_decision_log(path: Path) -> list[DecisionProbabilities]:
     Raises:
         UsageError: it is broken.
     """
-    lines = [line for line in read_text(path, _HINT).splitlines(keepends=True) if line.endswith("\n")]
+    lines = whole_lines(read_text(path, _HINT))
     whole: list[dict[str, Any]] = [parse_json(line, _FORM, path, _HINT) for line in lines[: _MOST + 1]]
     found = [DecisionProbabilities(**one) for one in whole]
     numbers = [value for line in found for values in line.probabilities for value in values]

@@ -49,6 +49,11 @@ def read_text(path: Path, hint: str = _HINT) -> str:
         raise UsageError(f"{path} is not UTF-8 text; {hint}") from error
 
 
+def whole_lines(text: str) -> list[str]:
+    """The lines of a log with their ends; without a last one that was cut off, or is being written."""
+    return [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
 def read_json(path: Path, expected: Any, hint: str = _HINT) -> Any:
     """The content of a JSON file of the expected form.
 

@@ -13,8 +13,9 @@ from rl_nas.regular_files import MIB, read_regular
 from rl_nas.renamed import current_figures
 from rl_nas.report.page.choices import check_fits
 from rl_nas.report.page.run import HeldOut, PageRun
+from rl_nas.report.tables import held_out_place
 from rl_nas.spaces.decisions import SearchSpace
-from rl_nas.store.json_files import OTHERS, parse_json
+from rl_nas.store.json_files import OTHERS, parse_json, whole_lines
 from rl_nas.store.run_folder import RESULTS_FORM
 from rl_nas.store.run_time import RunTime
 from rl_nas.trial import MOST_TRIALS
@@ -103,8 +104,7 @@ class _Reader:
 
     def health(self) -> list[dict[str, float]]:
         path = self._folder.health
-        lines = _text(path, _MOST_HEALTH).splitlines(keepends=True) if path.exists() else []
-        whole = (line for line in lines if line.endswith("\n"))  # the last one may be being written
+        whole = whole_lines(_text(path, _MOST_HEALTH) if path.exists() else "")
         found = [current_figures(parse_json(line, {OTHERS: float}, path)) for line in whole]
         _check_numbers(found, path)
         return found
@@ -161,5 +161,4 @@ def _held_out(config: Mapping[str, Any]) -> HeldOut | None:
     count = data.get(HELD_OUT) if isinstance(data, dict) else None
     if type(count) is not int or not 1 <= count <= _LARGEST:
         return None
-    split = config["flags"].get("valid_split")
-    return HeldOut(count, "held-out images of the training split" if split is None else f"images of split {split}")
+    return HeldOut(count, held_out_place(config["flags"].get("valid_split")))

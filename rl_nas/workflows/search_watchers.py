@@ -1,6 +1,5 @@
 """What a search writes for pictures: the policy's probabilities, the trials' rows and the best cells of TensorBoard."""
 
-import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.updates import Watcher
 from rl_nas.report.health_log import HealthLog
-from rl_nas.report.picture import genotype_figure
+from rl_nas.report.picture import genotype_png
 from rl_nas.report.trial_sessions import MOST, TrialSessions
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.store.best_child import BestChild
@@ -102,6 +101,5 @@ class PictureWatcher(Watcher):
         best = self._best.trial
         assert best is not None
         self._drawn, self._next_picture = best, time.monotonic() + _PAUSE
-        title, png = f"trial {best.index}, reward {best.reward:.4f}", io.BytesIO()
-        genotype_figure(self._space.decode(best.architecture), title).savefig(png, format="png", dpi=_DPI)
-        self._log.best(png.getvalue(), best.index)
+        title = f"trial {best.index}, reward {best.reward:.4f}"
+        self._log.best(genotype_png(self._space.decode(best.architecture), title, _DPI), best.index)

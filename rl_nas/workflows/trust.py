@@ -41,7 +41,7 @@ _EXECUTOR, _PROXIES = "executor", "proxies"
 _PATTERN = "group_by"
 """A regular expression, which may take for ever on names that are made for it."""
 
-_DOORS = {*PLUGINS, *FILES, *FOLDERS, *DATASETS, *RECIPES, *_ADDRESSES, _EXECUTOR, _PATTERN, _TRACK, "flagfile"}
+_DOORS = {*PLUGINS, *FILES, *FOLDERS, *DATASETS, *RECIPES, *_ADDRESSES, _EXECUTOR, _PATTERN, "flagfile"}
 
 OF_THE_CALL = ("run_dir", "resume", "rebuild", "json", "debug", "trust")
 """Flags that are never taken from a record."""

@@ -13,7 +13,7 @@ from typing import Any
 from rl_nas.report.page.choices import check_fits
 from rl_nas.report.page.pareto import COSTS
 from rl_nas.report.page.run import PageRun
-from rl_nas.trial import Trial, TrialState, best_first
+from rl_nas.trial import Trial, best_first
 
 MOST_TRIALS = 50_000
 """Trials of all runs that a page shows; the facts above them are computed from all."""
@@ -84,8 +84,7 @@ class TrialData:
         for name in _MEASURED:
             columns[name] = [one and getattr(one, name) for one in measured]
         columns["quality"] = [one and one.quality for one in measured]
-        attempts = (len(trial.failures) + (trial.state is TrialState.OK) for _, trial in self._trials)
-        return {**columns, "attempts": list(attempts)}
+        return {**columns, "attempts": [trial.attempts for _, trial in self._trials]}
 
     def _architectures(self) -> list[Sequence[int]]:
         """The choices of each trial; empty for those for which there is no room."""
