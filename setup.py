@@ -45,6 +45,7 @@ setup(
         "pillow>=10.3",  # reads EXIF, and the indices of palette images, which TensorFlow cannot
         "psutil>=5.9",
         "rich>=13.7",
+        "scipy>=1.11",
         "tensorboard>=2.17",
         "tensorflow>=2.17",
         "typing_extensions>=4.5",
@@ -57,12 +58,13 @@ setup(
         "docs": ["mkdocstrings-python>=2", "properdocs>=1.6.5", "properdocs-theme-readthedocs"],
         "mlflow": ["mlflow-skinny>=3"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
+        "optuna": ["optuna>=4"],  # --strategy=tpe
         "pandas": ["pandas>=2.2"],
         "ray": ["ray>=2.52"],  # the first with tokens
         "report": ["bokeh>=3.8"],  # with Jinja2; earlier ones need pandas
         "wandb": ["wandb>=0.19"],  # 60 MB, which the tests do without
         "test": [
-            "rl_nas[detection,digits,docs,mlflow,onnx,pandas,report]",
+            "rl_nas[detection,digits,docs,mlflow,onnx,optuna,pandas,report]",
             "build",
             "faster-coco-eval",
             "hypothesis",

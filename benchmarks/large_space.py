@@ -47,7 +47,9 @@ class LargeSpaceSettings(Settings):
     pairs: int = setting(50, "terms of two decisions", minimum=0)
     triples: int = setting(50, "terms of three decisions", minimum=0)
     update_every: int | None = setting(
-        None, "proposals between two updates; left out: 5 for controller, 10 for ppo, 1 for the others", minimum=1
+        None,
+        "proposals between two updates; left out: 5 for controller and gp, 10 for ppo, 1 for the others",
+        minimum=1,
     )
 
 

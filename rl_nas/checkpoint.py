@@ -14,6 +14,10 @@ State = dict[str, Any]
 """JSON values, NumPy arrays, and dicts with string keys, lists and tuples of them."""
 
 
+class OutdatedStateError(Exception):
+    """A state of an earlier version of a strategy, which has to learn from the trials again."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """State of a run after an update.
@@ -38,6 +42,8 @@ def restoring(what: str) -> Iterator[None]:
     """
     try:
         yield
+    except OutdatedStateError:
+        raise
     except Exception as error:
         raise UsageError(
             f"{what} cannot be restored ({type(error).__name__}: {first_line(error)}); {REBUILD}"

@@ -21,6 +21,11 @@ def install_command(extra: str) -> str:
     return f"pip install -e {shlex.quote(f'{clone}[{extra}]')}"
 
 
+def is_installed(modules: Sequence[str]) -> bool:
+    """Whether modules can be found; imports none of them."""
+    return all(find_spec(name) is not None for name in modules)
+
+
 def check_installed(what: str, extra: str, modules: Sequence[str]) -> None:
     """Raises `UsageError` if modules of an extra are missing; imports none of them.
 

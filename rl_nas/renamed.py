@@ -15,6 +15,9 @@ FLAGS = {
 REUSED = {"head": ("init_head", ("auto", "keep", "new"))}
 """Earlier name of a flag that is another flag's today -> its present name, and the values that tell the two apart."""
 
+REMOVED = {"controller_noise": "the noise of rewards is estimated"}
+"""Earlier flag that has no effect any more -> why."""
+
 LAYERS = {"whiten": "normalization"}
 """Earlier name -> name of a layer of a model.keras."""
 
@@ -41,7 +44,8 @@ REPEATS = "Repeats the run: "
 
 def current_flags(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """The flags of a config.json by their present names, with their present values."""
-    return {current_name(name, value): current_value(name, value) for name, value in recorded.items()}
+    kept = {name: value for name, value in recorded.items() if name not in REMOVED}
+    return {current_name(name, value): current_value(name, value) for name, value in kept.items()}
 
 
 def current_name(flag: str, value: Any) -> str:
@@ -65,6 +69,12 @@ def current_figures(recorded: Mapping[str, Any]) -> dict[str, Any]:
 def current_ranked(recorded: Mapping[str, Any]) -> dict[str, Any]:
     """The values of an entry of ranking.json by their present names."""
     return {RANKED.get(name, name): value for name, value in recorded.items()}
+
+
+@cache
+def tell_removed(flag: str) -> None:
+    """Prints why a flag has no effect any more on standard error, once in a process."""
+    print(f"--{flag} has no effect any more: {REMOVED[flag]}", file=sys.stderr)
 
 
 @cache

@@ -32,8 +32,11 @@ ROOMS: dict[str, set[str]] = {
     "trial": {"metrics", "spaces"},
     "admission": {"errors", "trial"},
     "execution": {"admission", "errors", "extras", "settings", "trial", "units"},
-    "controller": {"checkpoint", "settings", "spaces", "trial"},
-    "strategies": {"checkpoint", "controller", "errors", "plugins", "settings", "spaces", "trial"},
+    "surrogate": {"checkpoint", "spaces"},
+    "controller": {"checkpoint", "settings", "spaces", "surrogate", "trial"},
+    "strategies": {
+        *("checkpoint", "controller", "errors", "extras", "plugins", "settings", "spaces", "surrogate", "trial"),
+    },
     "loops": {"admission", "checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
     "store": {
         "admission",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from rl_nas.controller.learner import PolicyLearner
-from rl_nas.controller.policy import FREE
+from rl_nas.spaces.decisions import FREE
 
 
 class LearnerRuns:

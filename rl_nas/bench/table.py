@@ -8,9 +8,13 @@ import numpy as np
 
 from rl_nas.errors import UsageError, printable
 from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
+from rl_nas.spaces.graph import OperationGraph, edge_graph
+from rl_nas.spaces.nasbench201 import EDGES, NASBENCH201_OPERATIONS
 
 _MOST_ARCHITECTURES = 2**28
 """Of a table, with a row or without: the number of the row of each is kept, in 2 GiB."""
+ZEROS = ("none", "zeroize")
+"""Operations of a table that cut their edge."""
 _MOST_NAMES = 100_000
 """Columns of a table, and choices of all its decisions."""
 
@@ -25,6 +29,17 @@ class Row:
     def canonical_key(self) -> str:
         """The choices: a table does not tell which of its rows are the same network."""
         return "|".join(map(str, self.choices))
+
+
+@dataclass(frozen=True)
+class GraphRow(Row):
+    """The genotype of a table of cells that have an operation on each of their edges."""
+
+    edges: tuple[tuple[int, int], ...]
+
+    def graph(self) -> OperationGraph:
+        """See `Graphed`."""
+        return edge_graph(self.edges, tuple(map(str, self.choices)), ZEROS)
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,12 @@ class Table:
 
 
 def make_table(
-    name: str, ops: np.ndarray, op_names: Sequence[Sequence[str]], columns: Sequence[str], values: np.ndarray
+    name: str,
+    ops: np.ndarray,
+    op_names: Sequence[Sequence[str]],
+    columns: Sequence[str],
+    values: np.ndarray,
+    edges: Sequence[tuple[int, int]] = (),
 ) -> Table:
     """Makes a table from arrays.
 
@@ -77,6 +97,8 @@ def make_table(
         op_names: the choices of each decision.
         columns: names of the columns.
         values: float [rows, columns].
+        edges: source and target node of each decision's edge, where architectures are cells with an operation on each
+            edge; left out, those of NAS-Bench-201 if the decisions are of its operations, and otherwise none.
 
     Raises:
         UsageError: shapes contradict each other, names or architectures are too many, or one of these has two rows.
@@ -102,17 +124,35 @@ def make_table(
     decisions = tuple(Decision(f"decision_{i}", tuple(map(str, names))) for i, names in enumerate(op_names))
     position = [{choice: i for i, choice in enumerate(decision.choices)} for decision in decisions]
     radix = _radix(sizes)
+    pairs = _edges_of(name, edges, op_names)
 
     def decode(values: dict[str, Choice]) -> Row:
         choices = tuple(values.values())
         number = sum(int(radix[i]) * position[i][choice] for i, choice in enumerate(choices))
-        return Row(choices, int(rows[number]) if rows[number] >= 0 else None)
+        row = int(rows[number]) if rows[number] >= 0 else None
+        return GraphRow(choices, row, pairs) if pairs else Row(choices, row)
 
     def encode(row: Row) -> dict[str, Choice]:
         return {decision.name: choice for decision, choice in zip(decisions, row.choices, strict=True)}
 
     space = SearchSpace(name, decisions, decode, encode, is_valid=lambda row: row.number is not None)
     return Table(printable(name), tuple(printable(str(column)) for column in columns), values, space, rows)
+
+
+def _edges_of(
+    name: str, edges: Sequence[tuple[int, int]], op_names: Sequence[Sequence[str]]
+) -> tuple[tuple[int, int], ...]:
+    """The edges of the decisions, checked; none if they are not edges of a cell."""
+    if not len(edges):
+        known = len(op_names) == len(EDGES) and all(set(names) <= set(NASBENCH201_OPERATIONS) for names in op_names)
+        return EDGES if known else ()
+    pairs = tuple((int(source), int(target)) for source, target in edges)
+    if len(pairs) != len(op_names) or not all(0 <= source < target < _MOST_NAMES for source, target in pairs):
+        raise UsageError(
+            f"table {name}: edges {printable(str(pairs))[:60]}; expected a source and a higher target for each of"
+            f" {len(op_names)} decisions"
+        )
+    return pairs
 
 
 def _radix(sizes: Sequence[int]) -> np.ndarray:

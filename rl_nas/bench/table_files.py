@@ -111,4 +111,7 @@ def _from_arrays(name: str, arrays: Mapping[str, Any]) -> Table:
     lists = [arrays.get(f"op_names_{i}", shared) for i in range(count)]
     if any(names is None for names in lists):
         raise UsageError(f"table {name} lacks op_names, or op_names_0 to op_names_{count - 1}")
-    return make_table(name, arrays["ops"], lists, arrays["columns"], arrays["values"])
+    edges = np.asarray(arrays.get("edges", np.zeros([0, 2], int)))
+    if edges.ndim != 2 or edges.shape[1] != 2 or not np.issubdtype(edges.dtype, np.integer):
+        raise UsageError(f"table {name}: edges {edges.dtype} {edges.shape}; expected whole numbers [decisions, 2]")
+    return make_table(name, arrays["ops"], lists, arrays["columns"], arrays["values"], edges.tolist())

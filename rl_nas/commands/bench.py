@@ -20,12 +20,13 @@ from rl_nas.commands import cli
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
 from rl_nas.exit_codes import DONE
+from rl_nas.extras import install_command, is_installed
 from rl_nas.flags.lists import budgets_of, names_of
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.bench_text import bench_csv, bench_json, bench_text
 from rl_nas.settings import MAX_SEED, Settings, setting
 from rl_nas.store.files import check_can_make, make_folder, write_atomically, write_text
-from rl_nas.strategies.catalog import LEARNED, STRATEGIES, StrategyOptions
+from rl_nas.strategies.catalog import EXTRAS, LEARNED, STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
@@ -74,7 +75,7 @@ class BenchSettings(Settings):
     seed: int = setting(0, "seed of all runs, the same for every strategy", minimum=0, maximum=MAX_SEED)
     update_every: int | None = setting(
         None,
-        "proposals between two updates; left out: 5 for controller, 10 for ppo, 1 for the others",
+        "proposals between two updates; left out: 5 for controller and gp, 10 for ppo, 1 for the others",
         minimum=1,
         maximum=10_000,
     )
@@ -108,8 +109,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> int:
     settings = parsed.group(BenchSettings)
-    every = tuple(STRATEGIES)
-    strategies = every if settings.strategies == "all" else names_of(settings.strategies, every, "strategies")
+    strategies = _strategies(settings.strategies)
     quick = is_packaged(settings.table)
     budgets = budgets_of(settings.budgets or (_QUICK_BUDGETS if quick else _BUDGETS))
     seeds = _seeds(settings.seed, settings.runs or (_QUICK_RUNS if quick else _RUNS))
@@ -135,6 +135,16 @@ def _run(parsed: Parsed) -> int:
         print(bench_text(comparisons, budgets))
         print(f"Written to {out}: results.md, results.csv, plot.png")
     return DONE
+
+
+def _strategies(text: str) -> Sequence[str]:
+    """The named strategies; all are those whose packages are installed, and what is left out is told."""
+    if text != "all":
+        return names_of(text, tuple(STRATEGIES), "strategies")
+    missing = {name: extra for name, (extra, modules) in EXTRAS.items() if not is_installed(modules)}
+    for name, extra in missing.items():
+        cli.tell(f"without {name}, which needs {install_command(extra)}")
+    return [name for name in STRATEGIES if name not in missing]
 
 
 def _options(parsed: Parsed, strategies: Sequence[str], budgets: Sequence[int]) -> StrategyOptions:

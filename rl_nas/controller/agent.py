@@ -8,10 +8,9 @@ import numpy as np
 from rl_nas.checkpoint import State
 from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.model_based import ModelBasedLearner
-from rl_nas.controller.policy import FREE
 from rl_nas.controller.policy_gradient import PPOLearner, ReinforceLearner
 from rl_nas.controller.settings import ControllerSettings
-from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.spaces.decisions import FREE, Architecture, SearchSpace
 from rl_nas.trial import Trial
 
 

@@ -8,13 +8,10 @@ import tensorflow as tf
 
 from rl_nas.controller.attention import AnchorAttention, is_selection, selection_sets
 from rl_nas.controller.settings import ControllerConfig
-from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.spaces.decisions import FREE, SearchSpace
 
 _NEVER = -1e9
 """Logit of a choice that a decision does not offer; its probability is exactly zero."""
-
-FREE = -1
-"""Value in `fixed` of a decision that is left to the policy."""
 
 
 class Rollout(NamedTuple):

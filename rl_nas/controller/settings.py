@@ -54,8 +54,7 @@ class ControllerConfig(Settings):
         minimum=0,
         maximum=1_000_000,
     )
-    noise: float = setting(0.3, "variance of a reward around the model; strategy controller", above=0)
-    memory: int = setting(2000, "children that the reward model keeps; strategy controller", minimum=10, maximum=20_000)
+    memory: int = setting(1000, "children that the reward model keeps; strategy controller", minimum=10, maximum=5_000)
 
 
 PRESETS: dict[str, ControllerConfig] = {

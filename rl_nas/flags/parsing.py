@@ -15,7 +15,7 @@ from absl import flags
 
 from rl_nas.errors import UsageError
 from rl_nas.regular_files import MIB, read_regular_text
-from rl_nas.renamed import BEFORE, FLAGS, REPEATS, REUSED, current_value, tell
+from rl_nas.renamed import BEFORE, FLAGS, REMOVED, REPEATS, REUSED, current_value, tell, tell_removed
 from rl_nas.settings import FieldType, Settings, declaration, expectation, field_types, setting
 
 Group = TypeVar("Group", bound=Settings)
@@ -119,6 +119,10 @@ def _without_reused(words: Sequence[str], known: Container[str]) -> list[str]:
     """
     current: list[str] = []
     for word in words:
+        removed, given, _ = word.lstrip("-").partition("=")
+        if word.startswith("-") and given and removed in REMOVED:
+            tell_removed(removed)
+            continue
         joined = word
         if current and re.fullmatch(f"--?({'|'.join(REUSED)})", current[-1]):
             joined = f"{current.pop()}={word}"  # the value of --name value

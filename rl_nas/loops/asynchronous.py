@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from rl_nas.checkpoint import restoring
+from rl_nas.checkpoint import OutdatedStateError, restoring
 from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
 from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.stopping import never
 from rl_nas.loops.synchronous import Store, end, finish
-from rl_nas.loops.updates import Updates, Watcher
+from rl_nas.loops.updates import Updates, Watcher, tell_of_rebuilding
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Resumable, Strategy
 from rl_nas.strategies.failures import FailureRule, worst
@@ -78,7 +78,11 @@ class _InFlight:
         recorded = {trial.index: trial for trial in store.trials()}
         if recorded and not isinstance(strategy, Resumable):
             raise UsageError(f"{type(strategy).__name__} has no state to go on from; leave --async_updates out")
-        self._planned = updates.restore(checkpoint)
+        try:
+            self._planned = updates.restore(checkpoint)
+        except OutdatedStateError:
+            tell_of_rebuilding(strategy, len(recorded))
+            self._planned, checkpoint = 0, None
         with restoring("the checkpoint in trials.sqlite"):
             waiting = checkpoint.state.get("flying", []) if checkpoint else []
             repeats = checkpoint.state.get("repeats", []) if checkpoint else []
@@ -132,14 +136,11 @@ class _InFlight:
         self._learn()
 
     def _rebuild(self, recorded: dict[int, Trial]) -> None:
-        """Shows the strategy the trials in batches, each after as many proposals: its generators advance with them."""
+        """Goes on from the trials alone; what was on its way gets new proposals."""
         trials = list(recorded.values())
-        for first in range(0, len(trials), self._batch_size):
-            batch = trials[first : first + self._batch_size]
-            names = [self._key(trial.architecture) for trial in batch]
-            self._strategy.propose(len(batch))
-            self._known |= zip(names, batch, strict=True)
-            self._collapsed |= not self._updates.learn(batch, names, len(batch), shown=False)
+        names = [self._key(trial.architecture) for trial in trials]
+        self._known |= zip(names, trials, strict=True)
+        self._collapsed |= not self._updates.learn_again(trials, names, self._batch_size)
         self._planned = trials[-1].index + 1
         self._free = [index for index in range(self._planned) if index not in recorded]
         self._save()

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Protocol
 
 from rl_nas.admission import failure_of, reward_of
-from rl_nas.checkpoint import REBUILD, Checkpoint
+from rl_nas.checkpoint import REBUILD, Checkpoint, OutdatedStateError
 from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
 from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.stopping import Gate, never
-from rl_nas.loops.updates import Updates, Watcher
+from rl_nas.loops.updates import Updates, Watcher, tell_of_rebuilding
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FailureRule, worst
@@ -83,7 +83,7 @@ def search(
             restored, or knows trials that are not recorded.
     """
     updates, recorded = Updates(strategy, store, health, failures, watcher), store.trials()
-    known = {key(trial.architecture): trial for trial in _known(recorded, updates.restore(store.checkpoint()))}
+    known = _restored(updates, strategy, store.checkpoint(), recorded, key, batch_size)
     while len(known) < trials:
         # A whole batch is proposed even if fewer fit: a run that is extended later sees the same proposals.
         batch = [(key(architecture), architecture) for architecture in strategy.propose(batch_size)]
@@ -126,6 +126,24 @@ def finish(outcome: Outcome, reward: Reward) -> Trial:
         except ChildError as error:
             outcome = replace(outcome, measurement=None, failures=(*outcome.failures, failure_of(error)))
     return Trial(job.index, job.architecture, outcome.state, value, outcome.measurement, outcome.failures)
+
+
+def _restored(
+    updates: Updates,
+    strategy: Strategy,
+    checkpoint: Checkpoint | None,
+    recorded: Sequence[Trial],
+    key: Callable[[Architecture], str],
+    batch_size: int,
+) -> dict[str, Trial]:
+    """The trials that the strategy knows from its checkpoint by canonical key; all, if it is of an earlier version."""
+    try:
+        known = _known(recorded, updates.restore(checkpoint))
+    except OutdatedStateError:
+        known = [trial for number, trial in enumerate(recorded) if trial.index == number]
+        tell_of_rebuilding(strategy, len(known))
+        updates.learn_again(known, [key(trial.architecture) for trial in known], batch_size)
+    return {key(trial.architecture): trial for trial in known}
 
 
 def _known(recorded: Sequence[Trial], count: int) -> Sequence[Trial]:

@@ -54,6 +54,16 @@ def check_recovery(strategy: Strategy, health: HealthSettings) -> None:
         )
 
 
+def tell_of_rebuilding(strategy: Strategy, count: int) -> None:
+    """Warns that a strategy's state cannot be used."""
+    warnings.warn(
+        f"the state of {type(strategy).__name__} is of another version of rl_nas: it learns again from the {count}"
+        " recorded trials, and later proposals differ from those that it would have made",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+
+
 class Updates:
     """Shows trials to a strategy, looks after its health, and keeps its state.
 
@@ -86,6 +96,7 @@ class Updates:
         """Restores a checkpoint; returns its number of trials, 0 if all updates are to be repeated.
 
         Raises:
+            OutdatedStateError: the strategy has changed since; see `learn_again`.
             UsageError: it is damaged, or of another strategy.
         """
         if checkpoint is None or not isinstance(self._strategy, Resumable):
@@ -124,6 +135,27 @@ class Updates:
         self._watcher.update(self._number, figures)
         self._number += 1
         return collapse is None or self._recovers(collapse.action)
+
+    def learn_again(self, trials: Sequence[Trial], names: Sequence[str], batch_size: int) -> bool:
+        """Shows a strategy without its state the trials in batches, each after as many proposals.
+
+        Its generators advance with the proposals, so that later ones differ from what they would have been, but do not
+        repeat what a fresh strategy proposes.
+
+        Args:
+            trials: in the order of their numbers.
+            names: their canonical keys.
+            batch_size: proposals between two updates.
+
+        Returns:
+            Whether the search continues.
+        """
+        goes_on = True
+        for first in range(0, len(trials), batch_size):
+            part = slice(first, first + batch_size)
+            self._strategy.propose(len(trials[part]))
+            goes_on &= self.learn(trials[part], names[part], len(trials[part]), shown=False)
+        return goes_on
 
     def save(self, trials: int, *, spare: bool = False, **more: Any) -> None:
         """Saves the state of the strategy if it has one.

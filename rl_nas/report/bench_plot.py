@@ -14,10 +14,9 @@ from rl_nas.bench.runs import Curves
 from rl_nas.report.figure_style import own_style
 from rl_nas.strategies.catalog import STRATEGIES
 
-COLORS = dict(
-    zip(STRATEGIES, ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"), strict=False)
-)
-"""A strategy's color in every plot, of Okabe and Ito's palette, which color-blind readers can distinguish."""
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A8A", "#000000")
+COLORS = dict(zip(STRATEGIES, _PALETTE, strict=True))
+"""A strategy's color in every plot, of Okabe and Ito's palette and a gray, which color-blind readers distinguish."""
 
 _FIRST = 10
 """First evaluation shown: earlier ones would dominate the scale."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.canonical import Link, canonical_order
+from rl_nas.spaces.graph import OperationGraph, joined, pruned
 from rl_nas.spaces.json_fields import expect, item, items
 from rl_nas.spaces.operations import COMBINERS, OPERATIONS, is_known
 
@@ -92,6 +93,19 @@ class Cell:
             tuple(sorted(place[state] for state in self.concat)),
         )
 
+    def graph(self, name: str) -> OperationGraph:
+        """Its operations, each reading those of the block that it reads; their labels begin with `name`."""
+        labels = [f"{name} h{state}" for state in range(CELL_INPUTS)]
+        reads: list[tuple[int, ...]] = [()] * CELL_INPUTS
+        made: list[tuple[int, ...]] = [(state,) for state in range(CELL_INPUTS)]
+        for block in self.blocks:
+            first = len(labels)
+            labels += [f"{name} {op} {block.combine}" for op in block.ops]
+            reads += [made[state] for state in block.inputs]
+            made.append((first, first + 1))
+        output = tuple(node for state in self.concat for node in made[state])
+        return pruned([*labels, f"{name} output"], [*reads, output], CELL_INPUTS)
+
 
 @dataclass(frozen=True)
 class CellGenotype:
@@ -116,6 +130,10 @@ class CellGenotype:
     def canonical_key(self) -> str:
         """A hash of the canonical form."""
         return hashlib.sha256(json.dumps(self.canonical().document()).encode()).hexdigest()[:32]
+
+    def graph(self) -> OperationGraph:
+        """See `Graphed`; cells are side by side."""
+        return joined(cell.graph(name) for name, cell in self.cells().items())
 
     def document(self) -> dict[str, Any]:
         """The genotype as plain JSON values."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.canonical import Link, canonical_order
+from rl_nas.spaces.graph import OperationGraph, pruned
 from rl_nas.spaces.json_fields import item, items
 
 MAX_LAYERS, MAX_KERNEL, MAX_FILTERS = 200, 1000, 100_000
@@ -74,6 +75,12 @@ class ChainGenotype:
     def canonical_key(self) -> str:
         """A hash of the canonical form."""
         return hashlib.sha256(json.dumps(self.canonical().document()).encode()).hexdigest()[:32]
+
+    def graph(self) -> OperationGraph:
+        """See `Graphed`."""
+        labels = [f"{layer.kernel} {layer.filters} {layer.strides}" for layer in self.layers]
+        reads = [(), *(layer.inputs for layer in self.layers), self.outputs]
+        return pruned(["image", *labels, "output"], reads, inputs=1)
 
     def document(self) -> dict[str, Any]:
         """The genotype as plain JSON values."""

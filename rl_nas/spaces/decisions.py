@@ -18,6 +18,9 @@ Architecture = tuple[int, ...]
 """One choice index per decision, in the space's order. Strategies handle nothing else."""
 
 
+FREE = -1
+"""Stands, in the fixed choices of an architecture, for one that is not fixed."""
+
 _LARGE = 10**9
 _MOST_LINES, _WIDTH = 16, 100
 """Of a space's repr, which fits a screen."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from rl_nas.errors import UsageError
+from rl_nas.spaces.graph import OperationGraph, pruned
 from rl_nas.spaces.json_fields import expect, item, items
 
 CONV, ATROUS, POOLING = "conv_1x1", "atrous_3x3", "pyramid_pooling"
@@ -104,6 +105,12 @@ class DensePredictionCell:
     def canonical_key(self) -> str:
         """A hash of the canonical form."""
         return hashlib.sha256(json.dumps(self.canonical().document()).encode()).hexdigest()[:32]
+
+    def graph(self) -> OperationGraph:
+        """See `Graphed`."""
+        labels = ["features", *(str(branch.op) for branch in self.branches), "output"]
+        reads = [(), *((branch.input + 1,) for branch in self.branches), range(1, len(self.branches) + 1)]
+        return pruned(labels, reads, inputs=1)
 
     def document(self) -> dict[str, Any]:
         """The genotype as plain JSON values."""

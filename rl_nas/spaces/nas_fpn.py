@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from rl_nas.errors import UsageError
+from rl_nas.spaces.graph import OperationGraph, pruned
 from rl_nas.spaces.json_fields import expect, item, items
 from rl_nas.spaces.levels import MAX_LEVEL
 
@@ -138,6 +139,13 @@ class MergingNeck:
         """A hash of the canonical form."""
         form = [self.finest, self.coarsest, self._spelled()]
         return hashlib.sha256(json.dumps(form).encode()).hexdigest()[:32]
+
+    def graph(self) -> OperationGraph:
+        """See `Graphed`; every level's output is read by one node, the last."""
+        inputs = len(self.levels)
+        labels = [*(f"input {level}" for level in self.levels), *(f"{m.op} {m.level}" for m in self.merges), "output"]
+        reads = [*((),) * inputs, *((*m.inputs, *self.added(n)) for n, m in enumerate(self.merges))]
+        return pruned(labels, [*reads, range(inputs + self.inner, inputs + len(self.merges))], inputs)
 
     def _spelled(self) -> tuple[_Cell, ...]:
         """Level, operation and features of each merging cell in canonical order, with those that are added."""

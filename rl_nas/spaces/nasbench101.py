@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
+from rl_nas.spaces.graph import OperationGraph, pruned
 from rl_nas.spaces.json_fields import expect, item, items
 
 NASBENCH101_OPERATIONS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
@@ -115,6 +116,11 @@ class ModelSpec:
                 for v in vertices
             ]
         return _md5(str(sorted(hashes)))
+
+    def graph(self) -> OperationGraph:
+        """See `Graphed`."""
+        reads = [tuple(self.sources(vertex)) for vertex in range(len(self.ops))]
+        return pruned(self.ops, reads, inputs=1)
 
     def document(self) -> dict[str, Any]:
         """The genotype as plain JSON values."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.decisions import Choice, Decision, SearchSpace
+from rl_nas.spaces.graph import OperationGraph, edge_graph
 from rl_nas.spaces.json_fields import item, items
 
 NASBENCH201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -67,6 +68,10 @@ class EdgeCell:
         for node in (1, 2, 3):
             nodes.append("+".join(sorted(_term(op, nodes[source]) for source, op in self.entering(node))))
         return nodes[-1]
+
+    def graph(self) -> OperationGraph:
+        """See `Graphed`."""
+        return edge_graph(EDGES, self.ops, ("none",))
 
     def document(self) -> dict[str, Any]:
         """The genotype as plain JSON values."""

@@ -6,10 +6,12 @@ from typing import Any
 
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
+from rl_nas.extras import check_installed
 from rl_nas.plugins import check_call, load_plugin
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
+from rl_nas.strategies.gaussian_process import GaussianProcessSearch
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
@@ -22,6 +24,9 @@ class StrategyOptions:
     controller: ControllerSettings = ControllerSettings()
     evolution: EvolutionSettings = EvolutionSettings()
 
+
+EXTRAS = {"tpe": ("optuna", ("optuna",))}
+"""Name -> extra and its modules, of the strategies that need one."""
 
 Factory = Callable[[SearchSpace[Any], StrategyOptions, int], Strategy]
 """Space, options, seed -> strategy."""
@@ -40,10 +45,19 @@ def _learned(name: str) -> Factory:
     return make
 
 
+def _tpe(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
+    check_installed("--strategy=tpe", *EXTRAS["tpe"])
+    from rl_nas.strategies.tpe import TPE
+
+    return TPE(space, seed)
+
+
 STRATEGIES: dict[str, Factory] = {
     **{name: _learned(name) for name in LEARNED},
     "aging_evolution": lambda space, options, seed: AgingEvolution(space, options.evolution, seed),
+    "gp": lambda space, options, seed: GaussianProcessSearch(space, seed),
     "local_search": lambda space, options, seed: LocalSearch(space, seed),
+    "tpe": _tpe,
     "random": lambda space, options, seed: RandomSearch(space, seed),
 }
 

@@ -8,10 +8,10 @@ from classifying import measured
 from rl_nas.controller.agent import Reinforce
 from rl_nas.controller.baseline import LeaveOneOutBaseline, MovingAverageBaseline
 from rl_nas.controller.losses import clip_by_replica_norm, ppo_loss, reinforce_loss
-from rl_nas.controller.policy import FREE, RNNPolicy
+from rl_nas.controller.policy import RNNPolicy
 from rl_nas.controller.policy_gradient import PPOLearner, ReinforceLearner
 from rl_nas.controller.settings import ControllerConfig, ControllerSettings
-from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
+from rl_nas.spaces.decisions import FREE, Architecture, Decision, SearchSpace
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.trial import Failure, Trial, TrialState

@@ -8,10 +8,10 @@ import tensorflow as tf
 from classifying import measured
 
 from rl_nas.controller.agent import Reinforce, fixed_choices
-from rl_nas.controller.policy import FREE, RNNPolicy, Rollout
+from rl_nas.controller.policy import RNNPolicy, Rollout
 from rl_nas.controller.settings import PRESETS, ControllerConfig, ControllerSettings
 from rl_nas.spaces.catalog import SPACES, find_space
-from rl_nas.spaces.decisions import Decision, SearchSpace
+from rl_nas.spaces.decisions import FREE, Decision, SearchSpace
 from rl_nas.spaces.dpc_space import dpc
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasnet import nasnet

@@ -1,0 +1,1 @@
+"""A model of the rewards: a Gaussian process over architectures, and what to evaluate next by it."""

@@ -1,0 +1,201 @@
+"""A Gaussian process of the rewards, whose kernel and noise are chosen by the evidence."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import optimize
+from scipy.linalg import cho_solve, solve_triangular
+from scipy.special import ndtri
+
+from rl_nas.checkpoint import State
+from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.surrogate.features import Points, features_of
+from rl_nas.surrogate.kernel import Distances, Prior, SumKernel
+
+_NOISE, _NOISE_STD = 0.05, 1.0
+"""Prior of the noise's variance: median, and deviation of the logarithm."""
+
+_LEAST_NOISE = 1e-6
+"""Is added to it for the sake of the Cholesky factor."""
+
+_GROWTH = 1.2
+"""The parameters are fitted again whenever the trials have grown by this factor."""
+
+_FITTED = 400
+"""Most trials that the parameters are fitted to: the best and the latest half."""
+
+_BOUND = 4.0
+"""Largest distance of a logarithm from its prior's mean, in deviations."""
+
+_MOST_STEPS = 40
+"""Iterations of the optimizer."""
+
+
+class Posterior(NamedTuple):
+    """What the model believes of the rewards of some architectures, given the trials.
+
+    Attributes:
+        points: the architectures.
+        mean: float32 [n], in normal scores.
+        variance: float32 [n], without the noise.
+        whitened: covariances with the trials, solved by the Cholesky factor, float32 [trials, n].
+    """
+
+    points: Points
+    mean: np.ndarray
+    variance: np.ndarray
+    whitened: np.ndarray
+
+
+class GaussianProcess:
+    """Regression of the rewards on architectures (Rasmussen and Williams 2006, chapters 2 and 5).
+
+    Rewards enter as normal scores of their ranks, so that no scale has to be chosen and the worst children do not
+    dominate. The parameters maximize the evidence times their prior; they are functions of the trials alone.
+
+    Args:
+        space: of the architectures.
+        memory: number of trials above which they are thinned: the best and the latest half stay.
+    """
+
+    def __init__(self, space: SearchSpace[Any], memory: int) -> None:
+        self.features = features_of(space)
+        self._kernel = SumKernel(self.features.sizes)
+        self._memory = memory
+        self.tokens = np.zeros([0, len(space.decisions)], np.int32)
+        self.rewards = np.zeros(0)
+        self._parameters: np.ndarray | None = None
+        self._fitted = 0
+        self._points = self.features.points(self.tokens)
+        self._factor: np.ndarray | None = None  # computed when it is needed
+        self._residual = np.zeros(0)
+
+    def __len__(self) -> int:
+        return len(self.rewards)
+
+    @property
+    def noise(self) -> float:
+        """Variance of a normal score around the model."""
+        assert self._parameters is not None
+        return float(np.exp(self._parameters[-1])) + _LEAST_NOISE
+
+    def observe(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
+        """Adds trials.
+
+        Args:
+            tokens: their architectures, int [n, decisions].
+            rewards: float [n]; -inf for failures.
+        """
+        self.tokens = np.concatenate([self.tokens, tokens.astype(np.int32)])
+        self.rewards = np.concatenate([self.rewards, rewards])
+        if len(self) > 1.25 * self._memory:
+            kept = self._best_and_latest(self._memory)
+            self.tokens, self.rewards = self.tokens[kept], self.rewards[kept]
+            self._fitted = min(self._fitted, len(self))
+        self._points, self._factor = self.features.points(self.tokens), None
+
+    def posterior(self, tokens: np.ndarray) -> Posterior:
+        """Beliefs of architectures, int [n, decisions]; needs trials."""
+        return self.posterior_at(self.features.points(tokens))
+
+    def best_mean(self) -> float:
+        """The largest posterior mean of a trial, which noise does not inflate; needs trials."""
+        return float(self.posterior_at(self._points).mean.max())
+
+    def posterior_at(self, points: Points) -> Posterior:
+        """Beliefs of points; needs trials."""
+        self._update()
+        covariance = self.covariance(self._points, points)
+        whitened = solve_triangular(self._factor, covariance, lower=True, check_finite=False)
+        variance = np.maximum(self.prior_variance - (whitened * whitened).sum(axis=0), 0)
+        return Posterior(points, self._residual @ whitened, variance, whitened)
+
+    def covariance(self, left: Points, right: Points) -> np.ndarray:
+        """Prior covariances, float32 [n, m]; needs trials."""
+        assert self._parameters is not None
+        return self._kernel(self._parameters[:-1], Distances.between(left, right))
+
+    @property
+    def prior_variance(self) -> float:
+        """Prior variance of every architecture."""
+        assert self._parameters is not None
+        return self._kernel.variance(self._parameters[:-1])
+
+    def figures(self) -> dict[str, float]:
+        """`noise`, the noise's part of the variance of normal scores; none before the first fit."""
+        return {} if self._parameters is None else {"noise": self.noise}
+
+    def state(self) -> State:
+        """The trials and the parameters; all else is computed again."""
+        return {
+            "tokens": self.tokens.astype(np.int16),
+            "rewards": self.rewards,
+            "parameters": self._parameters,
+            "fitted": self._fitted,
+        }
+
+    def restore(self, state: State) -> None:
+        """Restores the state of a model of the same space; raises ValueError if it contradicts itself."""
+        tokens, rewards = state["tokens"].astype(np.int32), state["rewards"]
+        if tokens.shape != (len(rewards), len(self.features.sizes)) or not (tokens < self.features.sizes).all():
+            raise ValueError(f"trials {tokens.shape} and {len(rewards)} rewards")
+        self.tokens, self.rewards = tokens, rewards
+        self._parameters, self._fitted = state["parameters"], state["fitted"]
+        self._points, self._factor = self.features.points(tokens), None
+
+    def _update(self) -> None:
+        if self._factor is not None:
+            return
+        scores = normal_scores(self.rewards)
+        if self._parameters is None or len(self) >= _GROWTH * self._fitted:
+            self._fit(scores)
+        noise = self.noise * np.eye(len(self), dtype=np.float32)
+        self._factor = np.linalg.cholesky(self.covariance(self._points, self._points) + noise)
+        self._residual = solve_triangular(self._factor, scores.astype(np.float32), lower=True, check_finite=False)
+
+    def _fit(self, scores: np.ndarray) -> None:
+        kept = self._best_and_latest(_FITTED) if len(self) > _FITTED else np.arange(len(self))
+        points = self._points.take(kept)
+        prior = self._kernel.prior(points)
+        prior = Prior(np.append(prior.mean, np.log(_NOISE)), np.append(prior.std, _NOISE_STD))
+        lowest, highest = prior.mean - _BOUND * prior.std, prior.mean + _BOUND * prior.std
+        start = prior.mean if self._parameters is None else np.clip(self._parameters, lowest, highest)
+        distances = Distances.between(points, points)
+        found = optimize.minimize(
+            lambda parameters: self._loss(parameters, prior, distances, scores[kept]),
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=np.stack([lowest, highest], axis=1),
+            options={"maxiter": _MOST_STEPS},
+        )
+        self._parameters, self._fitted = found.x, len(self)
+
+    def _loss(
+        self, parameters: np.ndarray, prior: Prior, distances: Distances, scores: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """Negative logarithm of evidence times prior, up to a constant, and its gradient."""
+        noise = np.exp(parameters[-1])
+        covariance = self._kernel(parameters[:-1], distances).astype(np.float64)
+        covariance[np.diag_indices_from(covariance)] += noise + _LEAST_NOISE
+        factor = np.linalg.cholesky(covariance)
+        inverse = cho_solve((factor, True), np.eye(len(scores)), check_finite=False)
+        weighted = inverse @ scores
+        slopes = (inverse - np.outer(weighted, weighted)) / 2  # of the loss by the covariances
+        gradient = self._kernel.gradient(parameters[:-1], distances, slopes.astype(np.float32))
+        distance = (parameters - prior.mean) / prior.std
+        loss = scores @ weighted / 2 + np.log(np.diag(factor)).sum() + distance @ distance / 2
+        return float(loss), np.append(gradient, noise * np.trace(slopes)) + distance / prior.std
+
+    def _best_and_latest(self, count: int) -> np.ndarray:
+        """Numbers of the best and the latest half of so many trials, ascending."""
+        half = count // 2
+        best = np.argsort(self.rewards[:-half], kind="stable")[-half:]
+        return np.concatenate([np.sort(best), np.arange(len(self) - half, len(self))])
+
+
+def normal_scores(values: np.ndarray) -> np.ndarray:
+    """Standard normal quantiles of the ranks, float [n]; equal values get equal scores."""
+    ordered = np.sort(values)
+    below, upto = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
+    return np.asarray(ndtri((below + upto) / (2 * len(values)))) if len(values) else values
