@@ -66,6 +66,7 @@ ROOMS: dict[str, set[str]] = {
         "errors",
         "extras",
         "image_size",
+        "metrics",
         "networks",
         "plugins",
         "regular_files",
@@ -148,7 +149,7 @@ ROOMS: dict[str, set[str]] = {
             "extras",
             "flags",
         ),
-        *("networks", "report", "settings", "spaces", "store", "strategies", "tasks", "trial", "workflows"),
+        *("networks", "plugins", "report", "settings", "spaces", "store", "strategies", "tasks", "trial", "workflows"),
     },
 }
 """What each room may import, from the lowest to the highest."""

@@ -127,7 +127,8 @@ def _names(proxies: str) -> list[str]:
 def _with(parsed: Parsed, name: str) -> Parsed:
     """The flags with the changes of a proxy."""
     changed = parse(PROXY, [f"--{word}" for word in name.split(",")])
-    fixed = {"trials", "run_dir", "resume", "trust", "proxies", *PLUGINS} & changed.given
+    of_trainings = {"loss", "metric"}
+    fixed = ({"trials", "run_dir", "resume", "trust", "proxies", *PLUGINS} - of_trainings) & changed.given
     if fixed:
         raise UsageError(f"--proxies: {name!r} changes {', '.join(sorted(fixed))}, which is the same for all")
     return replace(parsed, values={**parsed.values, **{flag: changed.values[flag] for flag in changed.given}})

@@ -19,7 +19,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.own_runs import is_own, signature
 
-PLUGINS = ("space", "strategy", "reward", "task", "operations", "track")
+PLUGINS = ("space", "strategy", "reward", "task", "operations", "track", "loss", "metric")
 """Flags that may name a module to import."""
 
 FILES = ("init", "backbone", "head", "neck", "classes", "label_map", "class_weights")
