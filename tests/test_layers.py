@@ -151,6 +151,8 @@ ROOMS: dict[str, set[str]] = {
         ),
         *("networks", "plugins", "report", "settings", "spaces", "store", "strategies", "tasks", "trial", "workflows"),
     },
+    "keras_tuner": {"child", "errors", "extras", "networks", "spaces", "tasks", "workflows"},
+    "sklearn": {"commands", "errors", "extras"},
 }
 """What each room may import, from the lowest to the highest."""
 PURE = (

@@ -133,13 +133,12 @@ def test_an_exception_of_a_callback_ends_the_search_and_is_raised(
 ) -> None:
     """The search here tells a trial, waits for the answer, and is interrupted instead."""
     code = (
-        "import os, socket, sys\n"
+        "import json, socket, sys\n"
         "connection = socket.socket(fileno=int(sys.argv[1]))\n"
         "failure = {'state': 'crashed', 'error': 'no', 'log': ''}\n"
         "trial = {'index': 0, 'architecture': [1], 'state': 'crashed', 'reward': None, 'failures': [failure]}\n"
-        "import json\n"
-        "connection.sendall(json.dumps(trial).encode() + b'\\n')\n"
         "try:\n"
+        "    connection.sendall(json.dumps(trial).encode() + b'\\n')\n"
         "    connection.recv(10)\n"
         "except KeyboardInterrupt:\n"
         f"    open({str(tmp_path / 'left')!r}, 'w').close()\n"
@@ -209,10 +208,9 @@ def test_own_parts_reach_the_search_and_a_callback_ends_it(
     assert all(one is not None and list(one.metrics)[:2] == ["chance", "accuracy"] for one in measured)
     assert found.best_model().input_shape == (None, 6, 6, 1)
 
-    again = rl_nas.fit(run_dir="run", resume=True, trials=3, callbacks=told.append)
-    assert tuple(told) == again.trials
-    results = rl_nas.train("run", run_dir="final", epochs=1, batch_size=40, loss="own_parts:focal", final_test=False)
-    assert next(iter(results["valid"])) == "chance"
+    small = {"network": "proxy", "cells": 1, "filters": 2, "reductions": 0, "epochs": 1, "batch_size": 40}
+    results = rl_nas.train("run", run_dir="final", loss="own_parts:focal", final_test=False, **small)
+    assert {"chance", "accuracy", "cross_entropy"} <= results["valid"].keys()
 
 
 @pytest.mark.long
