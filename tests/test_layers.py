@@ -134,7 +134,19 @@ ROOMS: dict[str, set[str]] = {
         *("trial", "units"),
     },
     "doctor": {
-        *("child", "errors", "evaluation", "execution", "report", "spaces", "tasks", "trial", "units", "workflows"),
+        *(
+            "child",
+            "controller",
+            "errors",
+            "evaluation",
+            "execution",
+            "report",
+            "spaces",
+            "tasks",
+            "trial",
+            "units",
+            "workflows",
+        ),
     },
     "commands": {
         *(
