@@ -150,10 +150,15 @@ def _data_flags(x: Any, splits: Collection[str], folder: SearchFolder) -> dict[s
 
 def _named(flags: Mapping[str, Any]) -> dict[str, Any]:
     """The flags with the names of objects of the user's in place of these."""
-    return {
-        name: plugin_name(name, value) if name in PLUGINS and not isinstance(value, (str, type(None))) else value
-        for name, value in flags.items()
-    }
+    return {name: _name(name, value) if name in PLUGINS else value for name, value in flags.items()}
+
+
+def _name(flag: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        return ",".join(filter(None, (_name(flag, one) for one in value)))
+    return plugin_name(flag, value)
 
 
 def _preprocessing_flags(layers: Any, flags: Mapping[str, Any]) -> dict[str, Any]:
