@@ -194,9 +194,10 @@ def _search(words: Sequence[str], callbacks: Sequence[Callback]) -> tuple[int, s
     """Runs the verb, prints its progress and calls back.
 
     Returns:
-        Its exit code; its error; what a callback or Ctrl-C raised, which interrupts the search and waits for its end.
+        Its exit code; its error; what a callback raised, which has ended it, or Ctrl-C, which has interrupted it.
     """
-    error, raised = "", None
+    error = ""
+    raised: BaseException | None = None
     with ExitStack() as stack:
         process, connection = _started(words, stack)
         assert process.stderr is not None
@@ -205,7 +206,7 @@ def _search(words: Sequence[str], callbacks: Sequence[Callback]) -> tuple[int, s
             try:
                 for source, line in lines_of(rests):
                     if source == connection.fileno():
-                        answer(connection, line, callbacks)
+                        raised = answer(connection, line, callbacks) or raised
                     elif line.startswith(_ERROR):
                         error = line.removeprefix(_ERROR).strip()
                     else:

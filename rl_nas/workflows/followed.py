@@ -34,6 +34,7 @@ class Follower(Watcher):
 
     def __init__(self, descriptor: int) -> None:
         self._socket = socket.socket(fileno=descriptor)
+        self._socket.set_inheritable(False)
         self._answers = self._socket.makefile("rb")
         self._follows, self.stopped = True, False
 
@@ -54,13 +55,25 @@ class Follower(Watcher):
         self._socket.close()
 
 
-def answer(connection: socket.socket, line: str, callbacks: Sequence[Callback]) -> bool:
-    """Answers a line of a followed search by what callbacks say of its trial; returns whether it shall end."""
-    trial = _from_json(json.loads(line))
-    said = [callback(trial) for callback in callbacks]
-    stops = any(map(_is_true, said))
-    connection.sendall(_STOP if stops else _GO)
-    return stops
+def answer(connection: socket.socket, line: str, callbacks: Sequence[Callback]) -> Exception | None:
+    """Answers a line of a followed search by what callbacks say of its trial.
+
+    Args:
+        connection: to the search.
+        line: that it sent.
+        callbacks: are called in their order; if one fails, the search ends, and the others are not called.
+
+    Returns:
+        The exception of a callback.
+    """
+    trial, stops, failed = _from_json(json.loads(line)), True, None
+    try:
+        stops = True in [_is_true(callback(trial)) for callback in callbacks]  # all are called
+    except Exception as error:  # the user's own
+        failed = error
+    finally:
+        connection.sendall(_STOP if stops else _GO)
+    return failed
 
 
 def checked_callbacks(callbacks: Any) -> list[Callback]:

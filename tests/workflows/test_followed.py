@@ -1,10 +1,12 @@
 """A followed search: trials go there, answers come back, and nothing breaks when nobody follows."""
 
+import json
 import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,23 @@ def test_only_true_ends_the_search(callback: Any, stops: bool) -> None:
     with followed(callback, lambda trial: None) as follower:
         follower.trial(GOOD, {})
         assert follower.stopped is stops
+
+
+def test_a_callback_that_fails_or_is_interrupted_leaves_no_search_waiting() -> None:
+    for error in (LookupError(), KeyboardInterrupt(), SystemExit()):
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+
+            def callback(trial: Trial, error: BaseException = error) -> None:
+                raise error
+
+            line = json.dumps({**asdict(BAD), "measurement": None})
+            if isinstance(error, Exception):
+                assert answer(ours, line, [callback]) is error
+            else:
+                with pytest.raises(type(error)):
+                    answer(ours, line, [callback])
+            assert theirs.recv(100) == b"stop\n"
 
 
 def test_a_search_that_was_ended_by_a_callback_goes_on_as_if_it_had_not_been() -> None:
