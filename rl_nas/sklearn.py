@@ -24,10 +24,8 @@ _WHITE = 255
 class NASClassifier(ClassifierMixin, BaseEstimator):
     """Searches for an image classifier by `rl_nas.fit`, and predicts by the best child of the search.
 
-    Parameters are those of the constructor. After `fit` there are:
-
     Attributes:
-        classes_: the labels, sorted.
+        classes_: after `fit`, the labels, sorted.
         run_: the run of the search, as `rl_nas.load_run` opens it.
         model_: the best child, a `keras.Model` from uint8 images to probabilities.
     """
@@ -90,11 +88,7 @@ class NASClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probabilities of the classes, float32 [images, classes].
-
-        Args:
-            X: images, as in `fit`.
-        """
+        """The probabilities of the classes, float32 [images, classes], for images as in `fit`."""
         check_is_fitted(self)
         images = self._images(check_array(X, allow_nd=True))
         if images.shape[1:] != self.model_.input_shape[1:]:
@@ -102,11 +96,7 @@ class NASClassifier(ClassifierMixin, BaseEstimator):
         return np.asarray(self.model_.predict(images, verbose=0))
 
     def predict(self, X: Any) -> np.ndarray:
-        """The likeliest labels [images].
-
-        Args:
-            X: images, as in `fit`.
-        """
+        """The likeliest labels [images], for images as in `fit`."""
         likeliest = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[likeliest])
 
