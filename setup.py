@@ -56,15 +56,17 @@ setup(
         "detection": ["pycocotools>=2.0.8"],
         "digits": ["scikit-learn>=1.4"],
         "docs": ["mkdocstrings-python>=2", "properdocs>=1.6.5", "properdocs-theme-readthedocs"],
+        "keras-tuner": ["keras-tuner>=1.4.7"],
         "mlflow": ["mlflow-skinny>=3"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
         "optuna": ["optuna>=4"],  # --strategy=tpe
         "pandas": ["pandas>=2.2"],
         "ray": ["ray>=2.52"],  # the first with tokens
         "report": ["bokeh>=3.8"],  # with Jinja2; earlier ones need pandas
+        "sklearn": ["scikit-learn>=1.6"],  # the first with __sklearn_tags__
         "wandb": ["wandb>=0.19"],  # 60 MB, which the tests do without
         "test": [
-            "rl_nas[detection,digits,docs,mlflow,onnx,optuna,pandas,report]",
+            "rl_nas[detection,digits,docs,keras-tuner,mlflow,onnx,optuna,pandas,report,sklearn]",
             "build",
             "faster-coco-eval",
             "hypothesis",

@@ -48,6 +48,26 @@ def load_plugin(flag: str, name: str, known: Iterable[str] = ()) -> Any:
     return getattr(found, attribute)
 
 
+def plugin_name(flag: str, found: Any) -> str:
+    """The `module:NAME` of an object of this process, by which others import it.
+
+    Args:
+        flag: name of the flag, for messages.
+        found: a function, a class, or another object that knows its name.
+
+    Raises:
+        UsageError: it has no name, or is of the program or the notebook itself, which others do not import.
+    """
+    module, name = (getattr(found, attribute, None) for attribute in ("__module__", "__qualname__"))
+    if module == "__main__" or getattr(sys.modules.get(str(module)), str(name), None) is not found:
+        what = name if isinstance(name, str) else f"an object of {type(found).__name__}"
+        raise UsageError(
+            f"{flag} is {what}, which the processes of a search cannot import; put it into a module of yours, and give"
+            f" {flag}='MODULE:NAME'"
+        )
+    return f"{module}:{name}"
+
+
 def check_call(flag: str, name: str, function: Callable[..., Any], *arguments: Any, expected: str) -> None:
     """Checks that a user's class or function accepts a number of arguments.
 

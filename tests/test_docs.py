@@ -63,6 +63,7 @@ def command_lines() -> list[str]:
     ]
 
 
+@pytest.mark.filterwarnings("ignore:(currentThread|getName)")  # in Keras Tuner
 @pytest.mark.parametrize(
     "page",
     [

@@ -69,6 +69,7 @@ ROOMS: dict[str, set[str]] = {
         "errors",
         "extras",
         "image_size",
+        "metrics",
         "networks",
         "plugins",
         "regular_files",
@@ -136,7 +137,19 @@ ROOMS: dict[str, set[str]] = {
         *("trial", "units"),
     },
     "doctor": {
-        *("child", "errors", "evaluation", "execution", "report", "spaces", "tasks", "trial", "units", "workflows"),
+        *(
+            "child",
+            "controller",
+            "errors",
+            "evaluation",
+            "execution",
+            "report",
+            "spaces",
+            "tasks",
+            "trial",
+            "units",
+            "workflows",
+        ),
     },
     "commands": {
         *(
@@ -151,8 +164,10 @@ ROOMS: dict[str, set[str]] = {
             "extras",
             "flags",
         ),
-        *("networks", "report", "settings", "spaces", "store", "strategies", "tasks", "trial", "workflows"),
+        *("networks", "plugins", "report", "settings", "spaces", "store", "strategies", "tasks", "trial", "workflows"),
     },
+    "keras_tuner": {"child", "errors", "extras", "networks", "spaces", "tasks", "workflows"},
+    "sklearn": {"commands", "errors", "extras"},
 }
 """What each room may import, from the lowest to the highest."""
 PURE = (

@@ -100,7 +100,7 @@ def _of_search(parsed: Parsed, workers: int, folder: Path) -> Iterator[Finding]:
         yield data(prepared, None if settings.picture is None else Path(settings.picture))
         for text in remarks(prepared.config):
             yield Finding(State.WARNING, "advice", text)
-        yield from search(prepared, workers, settings.child_seconds, time.monotonic() - began, folder)
+        yield from search(prepared, workers, settings.child_seconds, time.monotonic() - began)
     except (UsageError, StorageError, RunError) as error:
         yield Finding(State.PROBLEM, "search", str(error))
 

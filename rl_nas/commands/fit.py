@@ -3,9 +3,11 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,12 @@ from rl_nas.errors import RunError, UsageError
 from rl_nas.execution import python_process
 from rl_nas.exit_codes import DONE, INTERRUPTED, WRONG_USE
 from rl_nas.flags.parsing import flag_words, parse
+from rl_nas.plugins import plugin_name
 from rl_nas.store.run_folder import SearchFolder
+from rl_nas.workflows.followed import Callback, answer, checked_callbacks, lines_of
 from rl_nas.workflows.recorded_run import RecordedRun
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
+from rl_nas.workflows.trust import PLUGINS
 
 _ERROR = f"{SEARCH.name}: "
 """Before the one line in which the verb says why it failed."""
@@ -33,6 +38,8 @@ def fit(
     validation_data: Any = None,
     test_data: Any = None,
     class_names: Sequence[str] | None = None,
+    preprocessing: Any = None,
+    callbacks: Any = None,
     run_dir: str | os.PathLike[str] | None = None,
     **flags: Any,
 ) -> RecordedRun:
@@ -51,25 +58,31 @@ def fit(
             out, a part of the images is held out (`valid_fraction`).
         test_data: the same for the final measurement of `rl_nas.train`, which a search does not look at.
         class_names: of the classes of arrays; those of `image_dataset_from_directory` are known.
+        preprocessing: a layer of Keras or several, which flags stand for: Rescaling, Normalization, Resizing,
+            RandomFlip("horizontal").
+        callbacks: a function or several that are called with each finished `rl_nas.Trial`, or objects with a method
+            `on_trial_end`. One that returns True ends the search; an exception does, too, and is raised.
         run_dir: folder of the run; left out, a new one in runs/.
-        **flags: others of `rl_nas search`, such as `trials=50`, `strategy="random"`; `flagfile` may be a list.
+        **flags: others of `rl_nas search`, such as `trials=50`, `strategy="random"`; `flagfile` may be a list. For
+            "module:NAME" the object itself may be given, such as `loss=my_losses.focal`.
 
     Returns:
         The run, as `load_run` does.
 
     Raises:
-        UsageError: a flag, the data or the folder is invalid.
+        UsageError: a flag, the data, the folder, a layer or a callback is invalid.
         RunError: the search failed.
         KeyboardInterrupt: it was interrupted; what is finished is kept.
     """
-    for name in ("dataset", "json", "help"):
+    for name, instead in _INSTEAD.items():
         if name in flags:
-            raise UsageError(f"{name} is no argument of rl_nas.fit; {_INSTEAD[name]}")
+            raise UsageError(f"{name} is no argument of rl_nas.fit; {instead}")
+    called = checked_callbacks(callbacks)
     resume = bool(flags.get("resume"))
     if run_dir is None and resume:
         raise UsageError("resume=True needs run_dir, the folder of the run")
     folder = SearchFolder(_new_run() if run_dir is None else run_dir)
-    flags = {**flags, "run_dir": folder.path}
+    flags = {**_named(flags), **_preprocessing_flags(preprocessing, flags), "run_dir": folder.path}
     splits = _splits(x, y, validation_data, test_data)
     if splits and resume:
         raise UsageError("resume=True goes on with the data of the run; leave out the arrays")
@@ -80,14 +93,14 @@ def fit(
     words = flag_words(flags | _data_flags(x, splits, folder))
     checked(parse(SEARCH, words))  # before images are written
     if not splits:
-        return _run(words, folder)
+        return _run(words, folder, called)
     folder.check_new()
     if folder.arrays.exists():
         raise UsageError(f"run_dir={folder.path} holds other files, in arrays/; give a new or an empty folder")
     there = folder.path.exists()
     try:
         _write(folder, splits, class_names)
-        return _run(words, folder)
+        return _run(words, folder, called)
     finally:
         if not folder.config.exists():  # the search did not begin
             shutil.rmtree(folder.arrays, ignore_errors=True)
@@ -135,14 +148,41 @@ def _data_flags(x: Any, splits: Collection[str], folder: SearchFolder) -> dict[s
     return {"dataset": f"{FOLDER}{os.fspath(x)}" if isinstance(x, os.PathLike) else x}
 
 
-def _run(words: Sequence[str], folder: SearchFolder) -> RecordedRun:
-    code, error, interrupted = _search(words)
+def _named(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags with the names of objects of the user's in place of these."""
+    return {name: _name(name, value) if name in PLUGINS else value for name, value in flags.items()}
+
+
+def _name(flag: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        return ",".join(filter(None, (_name(flag, one) for one in value)))
+    return plugin_name(flag, value)
+
+
+def _preprocessing_flags(layers: Any, flags: Mapping[str, Any]) -> dict[str, Any]:
+    if layers is None:
+        return {}
+    load_tensorflow()
+    from rl_nas.workflows.preprocessing import preprocessing_flags
+
+    found = preprocessing_flags(layers, cli.tell)
+    if both := found.keys() & flags.keys():
+        raise UsageError(f"preprocessing and {', '.join(sorted(both))} say the same; leave one of them out")
+    return found
+
+
+def _run(words: Sequence[str], folder: SearchFolder, callbacks: Sequence[Callback]) -> RecordedRun:
+    code, error, raised = _search(words, callbacks)
+    if raised is not None and not isinstance(raised, KeyboardInterrupt):
+        raise raised
     again = f"rl_nas.fit(run_dir={str(folder.path)!r}, resume=True)"
     if code == DONE:
         return RecordedRun(folder.path)
     if code == WRONG_USE:
         raise UsageError(error or f"the search ended with exit code {code}")
-    if interrupted:
+    if raised is not None:
         if folder.config.exists():
             cli.tell(f"or with {again}; what is finished: rl_nas.load_run({str(folder.path)!r})")
         raise KeyboardInterrupt
@@ -150,32 +190,47 @@ def _run(words: Sequence[str], folder: SearchFolder) -> RecordedRun:
     raise RunError(error or f"the search was ended by {how}; continue with {again}")
 
 
-def _search(words: Sequence[str]) -> tuple[int, str, bool]:
-    """Runs the verb and prints its progress; returns its exit code, its error, and whether it was interrupted here."""
-    command = python_process.command("rl_nas", "search", *words)
-    error, interrupted = "", False
-    with subprocess.Popen(
-        command,
+def _search(words: Sequence[str], callbacks: Sequence[Callback]) -> tuple[int, str, BaseException | None]:
+    """Runs the verb, prints its progress and calls back.
+
+    Returns:
+        Its exit code; its error; what a callback raised, which has ended it, or Ctrl-C, which has interrupted it.
+    """
+    error = ""
+    raised: BaseException | None = None
+    with ExitStack() as stack:
+        process, connection = _started(words, stack)
+        assert process.stderr is not None
+        rests = {process.stderr.fileno(): b"", connection.fileno(): b""}
+        while True:
+            try:
+                for source, line in lines_of(rests):
+                    if source == connection.fileno():
+                        raised = answer(connection, line, callbacks) or raised
+                    elif line.startswith(_ERROR):
+                        error = line.removeprefix(_ERROR).strip()
+                    else:
+                        print(line, file=sys.stderr, flush=True)
+                return process.wait(), error, raised
+            except BaseException as stopping:
+                raised = raised or stopping
+                process.send_signal(signal.SIGINT)
+
+
+def _started(words: Sequence[str], stack: ExitStack) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """The process of the search, and the connection on which it tells its trials; the stack ends both."""
+    ours, theirs = map(stack.enter_context, socket.socketpair())
+    process = subprocess.Popen(
+        python_process.command("rl_nas.commands.followed_search", str(theirs.fileno()), *words),
         env=python_process.environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,  # the table, which the result can show
         stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
+        pass_fds=[theirs.fileno()],
         start_new_session=True,  # a Ctrl-C comes to this process, which passes it on once
-    ) as process:
-        assert process.stderr is not None
-        while True:
-            try:
-                for line in process.stderr:
-                    if line.startswith(_ERROR):
-                        error = line.removeprefix(_ERROR).strip()
-                    else:
-                        print(line, end="", file=sys.stderr, flush=True)
-                return process.wait(), error, interrupted
-            except KeyboardInterrupt:
-                interrupted = True
-                process.send_signal(signal.SIGINT)
+    )
+    theirs.close()
+    return stack.enter_context(process), ours
 
 
 def _new_run() -> Path:

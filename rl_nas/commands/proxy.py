@@ -25,7 +25,7 @@ from rl_nas.workflows import run_config
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
-from rl_nas.workflows.trust import PLUGINS
+from rl_nas.workflows.trust import OF_TRAININGS, PLUGINS
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,8 @@ def _names(proxies: str) -> list[str]:
 def _with(parsed: Parsed, name: str) -> Parsed:
     """The flags with the changes of a proxy."""
     changed = parse(PROXY, [f"--{word}" for word in name.split(",")])
-    fixed = {"trials", "run_dir", "resume", "trust", "proxies", *PLUGINS} & changed.given
+    of_all = {"trials", "run_dir", "resume", "trust", "proxies", *PLUGINS}
+    fixed = of_all.difference(OF_TRAININGS) & changed.given
     if fixed:
         raise UsageError(f"--proxies: {name!r} changes {', '.join(sorted(fixed))}, which is the same for all")
     return replace(parsed, values={**parsed.values, **{flag: changed.values[flag] for flag in changed.given}})

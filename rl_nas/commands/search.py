@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rl_nas.child.data.settings import DIVISION, DataSettings
@@ -24,6 +25,7 @@ from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows import run_config
 from rl_nas.workflows.checks import check_search, remarks, with_evolution_sizes, with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.followed import Follower
 from rl_nas.workflows.second_stage import published
 from rl_nas.workflows.settings import SecondStageSettings
 from rl_nas.workflows.sizing import without_given
@@ -55,19 +57,24 @@ CHANGEABLE = (
 """Flags that may change when a run is resumed."""
 
 
-def main(argv: Sequence[str]) -> int:
-    """Runs the verb; returns its exit code."""
-    return cli.run(SEARCH, _run, argv)
+def main(argv: Sequence[str], follower: Follower | None = None) -> int:
+    """Runs the verb; returns its exit code.
+
+    Args:
+        argv: the words of the command line.
+        follower: is told of each trial, and may end the search.
+    """
+    return cli.run(SEARCH, partial(_run, follower=follower), argv)
 
 
-def _run(parsed: Parsed) -> int:
+def _run(parsed: Parsed, follower: Follower | None) -> int:
     output = parsed.group(OutputSettings)
     given = checked(parsed)
     folder = given.run.folder
     if not given.run.resume:
         config = with_evolution_sizes(given)
         folder.check_new()
-        started = _prepared(config, folder, output, asked=parsed.typed)
+        started = _prepared(config, folder, output, follower, asked=parsed.typed)
         flags = started.config.flags()
         folder.create(run_config.config(flags, started.parts.data), run_config.repeating_flagfile(flags, SEARCH.name))
         return _follow(started, output)
@@ -78,7 +85,7 @@ def _run(parsed: Parsed) -> int:
     _check_second_stage(config)
     config = with_one_shot_defaults(config)
     check_search(config, resumed=True)
-    continued = _prepared(config, folder, output, resumed=True)
+    continued = _prepared(config, folder, output, follower, resumed=True)
     folder.write_config(run_config.changed(recorded, continued.config.flags(), continued.parts.data))
     return _follow(continued, output)
 
@@ -109,6 +116,7 @@ def _prepared(
     config: SearchConfig,
     folder: SearchFolder,
     output: OutputSettings,
+    follower: Follower | None,
     *,
     resumed: bool = False,
     asked: Collection[str] = (),
@@ -118,7 +126,8 @@ def _prepared(
     from rl_nas.workflows.search import SearchRun
     from rl_nas.workflows.search_parts import prepare_search
 
-    return SearchRun(prepare_search(config, folder, resumed=resumed, debug=output.debug, asked=asked))
+    parts = prepare_search(config, folder, resumed=resumed, debug=output.debug, asked=asked)
+    return SearchRun(parts, follower)
 
 
 def _first_line(config: SearchConfig, folder: SearchFolder, *, resumed: bool) -> str:

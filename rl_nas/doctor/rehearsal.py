@@ -1,32 +1,30 @@
 """Tries the parts of a search that take long: children of three sizes, the strategy, the export."""
 
+import math
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from rl_nas.child.data.image_cache import image_cache
-from rl_nas.child.data.images import selected
-from rl_nas.child.export.writers import write_checked_saved_model
 from rl_nas.child.network.composed import build_network
+from rl_nas.controller.settings import WARM_UP
 from rl_nas.doctor.forecast import ChildForecast
 from rl_nas.errors import UsageError
 from rl_nas.report.picture import draw_genotype
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Job, Measurement, Outcome, Trial, TrialState, child_seed
+from rl_nas.workflows.best_files import write_network_files
 from rl_nas.workflows.search_parts import SearchParts
 
 _DRAWN = 24
 """Random networks that are planned."""
 _LOW, _HIGH = 0.1, 0.9
 """Quantiles of the multiply-adds of the small and the large network."""
-_EXPORTED = 16
-"""Held-out images on which an exported network is compared."""
 _ROUNDS = 2
-"""Proposals and updates of the strategy that are tried."""
+"""Proposals and updates of the strategy that are tried after the controller's warm-up."""
 _SECONDS = ("forecast", "start", "step")
 """Metrics of a rehearsed child whose means over its equals are taken."""
 _RECORD = 4096
@@ -111,18 +109,22 @@ def _mean(name: str, measured: Sequence[Measurement | None]) -> ChildForecast | 
 
 
 def strategy_seconds(run: SearchParts) -> float:
-    """Seconds of all proposals and updates of the strategy, with random rewards in place of children's."""
-    config, rng = run.config, np.random.default_rng(0)
-    taken, index = [], 0
-    for _ in range(_ROUNDS):
+    """Seconds of all proposals and updates of the strategy, with random rewards in place of children's.
+
+    The first ones are tried, until the controller has practiced, which it begins to do after some trials, twice: the
+    first time takes longer. The others take as long as the last of them.
+    """
+    batch, rng = run.config.run.update_every, np.random.default_rng(0)
+    rounds, tried = -(-run.config.run.trials // batch), -(-WARM_UP // batch) + _ROUNDS
+    taken, index = list[float](), 0
+    for _ in range(min(rounds, tried)):
         began = time.monotonic()
-        proposed = run.strategy.propose(config.run.update_every)
+        proposed = run.strategy.propose(batch)
         trials = [_trial(index + number, one, rng) for number, one in enumerate(proposed)]
         run.strategy.observe(trials)
         taken.append(time.monotonic() - began)
         index += len(proposed)
-    rounds = -(-config.run.trials // config.run.update_every)
-    return taken[0] + (rounds - 1) * taken[-1]
+    return math.fsum(taken) + (rounds - len(taken)) * taken[-1]
 
 
 def _trial(index: int, architecture: Architecture, rng: np.random.Generator) -> Trial:
@@ -130,24 +132,22 @@ def _trial(index: int, architecture: Architecture, rng: np.random.Generator) -> 
     return Trial(index, architecture, TrialState.OK, reward, Measurement(reward))
 
 
-def export_seconds(run: SearchParts, architecture: Architecture, folder: Path) -> float:
-    """Seconds in which a network is drawn, written as a SavedModel, loaded and compared.
+def export_seconds(run: SearchParts, architecture: Architecture) -> float:
+    """Seconds in which a network is drawn and written, loaded and compared, as at the end of a search.
 
     Args:
-        run: the search.
+        run: the search, in a folder for the files.
         architecture: of the network, whose weights are random.
-        folder: for the files.
 
     Raises:
         RunError: the reloaded network computes something else.
     """
-    began, setup = time.monotonic(), run.setup
+    began, setup, title = time.monotonic(), run.setup, "typical"
     genotype = run.space.decode(architecture)
-    draw_genotype(genotype, folder / "cell.png", title="typical")
-    network = build_network(setup.networks.plan(genotype), setup.keras)
-    serving = run.task.serving(setup.networks.problem, network, setup.normalization)
-    images, targets = selected((run.images.valid_images, run.images.valid_targets), slice(_EXPORTED))
-    write_checked_saved_model(serving, images, targets, folder / "saved_model", setup.annotation.extras)
+    run.folder.best.mkdir(parents=True, exist_ok=True)
+    draw_genotype(genotype, run.folder.best / "cell.png", title=title)
+    plan = setup.networks.plan(genotype)
+    write_network_files(run, build_network(plan, setup.keras), plan, title)
     return time.monotonic() - began
 
 

@@ -48,7 +48,7 @@ def data(run: SearchParts, picture: Path | None) -> Finding:
     return Finding(State.OK, "data", text, {**figures, "training_images_of_classes": per_class})
 
 
-def search(run: SearchParts, workers: int, seconds: float, before: float, folder: Path) -> Iterator[Finding]:
+def search(run: SearchParts, workers: int, seconds: float, before: float) -> Iterator[Finding]:
     """Tries children, strategy and export, and forecasts the search.
 
     Args:
@@ -56,7 +56,6 @@ def search(run: SearchParts, workers: int, seconds: float, before: float, folder
         workers: children at a time.
         seconds: that the train steps of a child may take.
         before: seconds that its start has taken.
-        folder: for files.
     """
     drawn = random_networks(run)
     networks = of_three_sizes(drawn)
@@ -65,7 +64,7 @@ def search(run: SearchParts, workers: int, seconds: float, before: float, folder
     if not children.forecasts:
         return
     try:
-        export = export_seconds(run, networks["typical"].architecture, folder)
+        export = export_seconds(run, networks["typical"].architecture)
     except RunError as error:
         yield Finding(State.PROBLEM, "export", f"{error}; the best network could not be exported")
         return

@@ -216,6 +216,17 @@ class Task(ABC):
         groups = (group.from_flags({**group().flags(), **(flags or {})}) for group in self.settings)
         return Problem(tuple(class_names), tuple(groups))
 
+    def check(self, problem: Problem) -> None:
+        """Tries what settings name, such as code of the user's, before images are decoded.
+
+        Args:
+            problem: of this task.
+
+        Raises:
+            UsageError: it cannot be used.
+        """
+        return  # built-in losses and metrics need no trial
+
     def on_backbone(self, problem: Problem, strides: Collection[int]) -> Problem:
         """The problem with the settings that were left out and follow from the backbone.
 

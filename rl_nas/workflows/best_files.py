@@ -2,12 +2,14 @@
 
 import sys
 
+import keras
 import numpy as np
 
 from rl_nas.child.data.images import selected
 from rl_nas.child.export.serving import Serving
 from rl_nas.child.export.writers import write_checked_saved_model
 from rl_nas.child.network.composed import build_network
+from rl_nas.networks.plan import Plan
 from rl_nas.report.event_log import EventLog
 from rl_nas.report.health_log import BEST_CELLS
 from rl_nas.report.picture import draw_genotype
@@ -50,16 +52,34 @@ def write_best_files(parts: SearchParts, child: BestChild, best: Trial, title: s
 def _export(parts: SearchParts, child: BestChild, best: Trial, title: str) -> dict[str, float]:
     if not child.weights.exists():
         _train_again(parts, best)
-    folder, setup, networks = parts.folder, parts.setup, parts.setup.networks
-    plan = networks.plan(parts.space.decode(best.architecture))
-    network = build_network(plan, setup.keras)
-    child.load_weights(network, setup.start)
-    serving = parts.task.serving(networks.problem, network, setup.normalization)
+    plan = parts.setup.networks.plan(parts.space.decode(best.architecture))
+    network = build_network(plan, parts.setup.keras)
+    child.load_weights(network, parts.setup.start)
+    return write_network_files(parts, network, plan, title)
+
+
+def write_network_files(parts: SearchParts, network: keras.Model, plan: Plan, title: str) -> dict[str, float]:
+    """Writes the SavedModel, the Keras model, the data and the examples of a network into the best of the run's folder.
+
+    Args:
+        parts: of the search.
+        network: of the search.
+        plan: its own.
+        title: of the picture of examples.
+
+    Returns:
+        The figures of the reloaded SavedModel's agreement with the network.
+
+    Raises:
+        RunError: the SavedModel computes something else.
+    """
+    folder, setup, problem = parts.folder, parts.setup, parts.setup.networks.problem
+    serving = parts.task.serving(problem, network, setup.normalization)
     images, targets = selected((parts.images.valid_images, parts.images.valid_targets), slice(_CHECKED_IMAGES))
     extras = setup.annotation.extras
     agreement = write_checked_saved_model(serving, images, targets, folder.best / "saved_model", extras)
     write_atomically(folder.model, serving.keras_model().save)
-    write_network(folder.network, serving, networks.problem, None if setup.keras else plan, extras)
+    write_network(folder.network, serving, problem, None if setup.keras else plan, extras)
     _write_examples(parts, serving, title)
     return agreement
 

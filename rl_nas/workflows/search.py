@@ -25,6 +25,7 @@ from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Trial
 from rl_nas.workflows.best_files import write_best_files
+from rl_nas.workflows.followed import Follower
 from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.search_parts import SearchParts
 from rl_nas.workflows.search_progress import ProgressWatcher, SearchWatcher, search_progress
@@ -45,16 +46,17 @@ class SearchRun:
         one_shot: the training of shared weights; None if networks are trained alone.
     """
 
-    def __init__(self, parts: SearchParts) -> None:
+    def __init__(self, parts: SearchParts, follower: Follower | None = None) -> None:
         """Takes the parts.
 
         Args:
             parts: checked and prepared.
+            follower: is told of each trial, and may end the search.
 
         Raises:
             UsageError: there is no such tracker, or the record of the time is broken.
         """
-        self.parts, self.config, self.folder = parts, parts.config, parts.folder
+        self.parts, self.config, self.folder, self._follower = parts, parts.config, parts.folder, follower
         self._time, self._trackers = RunTime(parts.folder.time), find_trackers(parts.config.track)
         self.best = BestChild(parts.folder, parts.space.decode)
         self.one_shot: OneShotStage | None = None
@@ -85,7 +87,10 @@ class SearchRun:
         self._exit.close()
 
     def search(self) -> None:
-        """Searches until all trials are recorded, or its hours are spent; continues where an earlier call ended."""
+        """Searches until all trials are recorded, its hours are spent or a follower ends it.
+
+        It continues where an earlier call ended.
+        """
         config, recorded = self.config, self.store.trials()
         if config.run.max_hours is not None and recorded and self._time.before is None:
             tell_user("the run has not recorded the time of its earlier sittings: --max_hours counts from now on")
@@ -137,9 +142,11 @@ class SearchRun:
                     key=lambda architecture: self.parts.setup.children.key(self.parts.space.decode(architecture)),
                     health=config.health,
                     failures=FAILURE_RULES[config.strategy.failure_reward],
-                    watcher=Watchers([watcher, pictures, *trackers, shown]),
-                    stop=self.is_out_of_time,
+                    watcher=Watchers([watcher, pictures, *trackers, shown, *filter(None, [self._follower])]),
+                    stop=lambda: self._is_stopped or self.is_out_of_time(),
                 )
+        if self._is_stopped and len(self.store) < trials:
+            tell_user(f"ended by a callback after {counted(len(self.store), 'child', 'children')}")
         if len(self.store) < trials and self.is_out_of_time():
             tell_user(
                 f"--max_hours={config.run.max_hours:g} is spent after {counted(len(self.store), 'child', 'children')};"
@@ -180,6 +187,11 @@ class SearchRun:
         """Whether the hours that the run may take are spent."""
         hours = self.config.run.max_hours
         return hours is not None and self._time.seconds >= 3600 * hours
+
+    @property
+    def _is_stopped(self) -> bool:
+        """Whether the process that follows the search has ended it."""
+        return self._follower is not None and self._follower.stopped
 
     def forget_states(self) -> None:
         """Deletes the states of children: the search is over."""

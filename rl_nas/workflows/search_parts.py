@@ -1,6 +1,6 @@
 """The parts of a search, checked and prepared before anything is written."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,7 +95,7 @@ def prepare_search(
         config, opened = open_data(config)
         data = checked_data(opened.source, folder, resumed=resumed)
     task, source = opened.task, opened.source
-    _check_task(config, task, genotype)  # before images are decoded and features are computed
+    _check_task(config, task, genotype, source.class_names)  # before images are decoded and features are computed
     strategy = find_strategy(config.strategy.strategy)(space, config.strategies, config.run.seed)
     check_recovery(strategy, config.health)
     tell_user(described(source, task))
@@ -113,9 +113,10 @@ def prepare_search(
     return SearchParts(config, folder, data, task, source, images, space, strategy, reward, children, setup)
 
 
-def _check_task(config: SearchConfig, task: Task, genotype: Any) -> None:
+def _check_task(config: SearchConfig, task: Task, genotype: Any, class_names: Sequence[str]) -> None:
     """Raises `UsageError` for a config that the task or the parts of its networks do not allow."""
     config.check_task(task)
+    task.check(config.problem(task, class_names))
     if config.shared:
         task.require("one_shot", "--estimator=shared")
     if config.filter.filter:

@@ -148,6 +148,7 @@ def set_up_training(config: TrainConfig, genotype: Genotype, asked: Collection[s
         _check_same_genotype(config.start.init, genotype)
     config, (task, source) = open_data(config)
     config.check_task(task)
+    task.check(config.problem(task, source.class_names))
     if config.pipeline.mixup:
         task.require("mixup", f"--mixup={config.pipeline.mixup:g}")
     config = replace(config, task=replace(config.task, task=config.task.task or task.name), data=source.settings)

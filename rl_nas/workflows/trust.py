@@ -19,8 +19,11 @@ from rl_nas.settings import Settings, setting
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.own_runs import is_own, signature
 
-PLUGINS = ("space", "strategy", "reward", "task", "operations", "track")
+PLUGINS = ("space", "strategy", "reward", "task", "operations", "track", "loss", "metric")
 """Flags that may name a module to import."""
+
+OF_TRAININGS = ("loss", "metric")
+"""Those of them that proxies may change."""
 
 FILES = ("init", "backbone", "head", "neck", "classes", "label_map", "class_weights")
 """Flags that may name a file or a folder."""
@@ -127,6 +130,6 @@ def _opens(name: str, value: object) -> bool:
     if name == _EXECUTOR:
         return value == "ray"
     if name == _PROXIES:  # flags in a text, whose spaces have no meaning
-        words = (word.partition("=")[0].lstrip("-") for word in re.split("[;,]", re.sub(r"\s", "", value)))
-        return not _DOORS.isdisjoint(words)
+        words = (word.lstrip("-").partition("=") for word in re.split("[;,]", re.sub(r"\s", "", value)))
+        return any(flag in _DOORS and (flag not in OF_TRAININGS or ":" in given) for flag, _, given in words)
     return name in (*FOLDERS, _PATTERN, _TRACK) or (name in _ADDRESSES and value != "local")

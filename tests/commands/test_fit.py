@@ -1,5 +1,6 @@
 """`rl_nas.fit` searches in a process of its own, on arrays too."""
 
+import importlib
 import os
 import signal
 import sys
@@ -63,6 +64,19 @@ def pretend(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
             "--valid_split=validation and --valid_images=5 both say",
         ),
         ((X, Y[1:]), {}, "x has 120 images and 119 targets"),
+        (
+            (X, Y),
+            {"callbacks": [keras.callbacks.EarlyStopping()]},
+            "callbacks has an object of EarlyStopping; expected functions of a finished trial",
+        ),
+        ((X, Y), {"loss": lambda y, p: 0}, "loss is .*<lambda>, which the processes of a search cannot import"),
+        ((X, Y), {"metric": keras.metrics.AUC()}, "metric is an object of AUC, which the processes of a search cannot"),
+        ((X, Y), {"preprocessing": keras.layers.RandomCrop(4, 4)}, "RandomCrop cannot be passed on; give crop_margin"),
+        (
+            (X, Y),
+            {"preprocessing": keras.layers.RandomFlip("horizontal"), "flip": True},
+            "preprocessing and flip say the same",
+        ),
     ],
 )
 def test_wrong_arguments_leave_nothing(arguments: Any, flags: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -112,6 +126,85 @@ def test_an_interrupt_reaches_the_search_and_waits_for_it(monkeypatch: pytest.Mo
     finally:
         signal.signal(signal.SIGINT, before)
     assert (tmp_path / "left").exists()
+
+
+def test_an_exception_of_a_callback_ends_the_search_and_is_raised(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The search here tells a trial, and writes down the answer."""
+    code = (
+        "import json, socket, sys\n"
+        "connection = socket.socket(fileno=int(sys.argv[1]))\n"
+        "failure = {'state': 'crashed', 'error': 'no', 'log': ''}\n"
+        "trial = {'index': 0, 'architecture': [1], 'state': 'crashed', 'reward': None, 'failures': [failure]}\n"
+        "connection.sendall(json.dumps(trial).encode() + b'\\n')\n"
+        f"open({str(tmp_path / 'answer')!r}, 'wb').write(connection.recv(100))\n"
+    )
+    monkeypatch.setattr(python_process, "command", lambda module, *words: [sys.executable, "-c", code, *words])
+    called: list[rl_nas.Trial] = []
+
+    def fails(trial: rl_nas.Trial) -> None:
+        raise LookupError(f"trial {trial.index} is {trial.state}")
+
+    with pytest.raises(LookupError, match="trial 0 is crashed"):
+        rl_nas.fit("digits", callbacks=[called.append, fails, called.append], **TINY)
+    assert len(called) == 1
+    assert (tmp_path / "answer").read_bytes() == b"stop\n"
+
+
+OWN = """
+import keras
+import numpy as np
+
+focal = keras.losses.CategoricalFocalCrossentropy(reduction="none")
+
+
+def chance(labels, probabilities):
+    return np.mean(probabilities[np.arange(len(labels)), labels])
+"""
+
+
+@pytest.mark.long
+def test_own_parts_reach_the_search_and_a_callback_ends_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss and the quality are imported in worker processes, and are those of a training of what was found."""
+    (tmp_path / "own_parts.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    chance = importlib.import_module("own_parts").chance
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Resizing(6, 6), keras.layers.RandomFlip("horizontal")]
+    told: list[rl_nas.Trial] = []
+
+    def second(trial: rl_nas.Trial) -> bool:
+        told.append(trial)
+        return trial.index == 1
+
+    parts: dict[str, Any] = {**TINY, "executor": "processes", "workers": 1, "trials": 4, "class_weights": "auto"}
+    found = rl_nas.fit(
+        X, Y, loss="own_parts:focal", metric=chance, preprocessing=layers, callbacks=second, run_dir="run", **parts
+    )
+    printed = capfd.readouterr().err
+    assert "preprocessing: Rescaling change nothing" in printed
+    assert "ended by a callback after 2 children" in printed
+    assert tuple(told) == found.trials
+    assert len(told) == 2
+    assert (
+        found.config["flags"]
+        | {
+            "image_size": "6x6",
+            "flip": True,
+            "loss": "own_parts:focal",
+            "metric": "own_parts:chance",
+        }
+        == (found.config["flags"])
+    )
+    measured = [trial.measurement for trial in told]
+    assert all(one is not None and list(one.metrics)[:2] == ["chance", "accuracy"] for one in measured)
+    assert found.best_model().input_shape == (None, 6, 6, 1)
+
+    small = {"network": "proxy", "cells": 1, "filters": 2, "reductions": 0, "epochs": 1, "batch_size": 40}
+    results = rl_nas.train("run", run_dir="final", loss="own_parts:focal", final_test=False, **small)
+    assert {"chance", "accuracy", "cross_entropy"} <= results["valid"].keys()
 
 
 @pytest.mark.long

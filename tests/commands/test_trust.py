@@ -18,6 +18,8 @@ from rl_nas.workflows.trust import doors
 
 DOORS = {
     "search": {
+        "loss": "mine:focal",
+        "metric": "mine:kappa",
         "ray_address": "10.0.0.1:6379",
         "then_train": "/srv/recipe.cfg",
         "then_full": "recipe.cfg",
@@ -47,7 +49,9 @@ INSIDE = {
     "init": "keras_applications",
     "tpu": "local",
     "executor": "processes",
-    "proxies": "seed=1; epochs=1; filters=4, train_images=300",
+    "proxies": "seed=1; epochs=1, loss=dice; filters=4, train_images=300",
+    "loss": "focal",
+    "metric": "macro_f1",
 }
 CASES = [(verb, flag, value) for verb, flags in DOORS.items() for flag, value in flags.items()]
 CASES += [("search", "dataset", path) for path in ("/srv/photos", "./photos", "~/photos", "gs://bucket/photos")]
@@ -92,6 +96,11 @@ def test_a_strangers_run_leads_nowhere(
         f"the run in {tmp_path}, which you did not start here, has --{flag}={value}; if you trust that, give it again"
     )
     assert capsys.readouterr().err == f"rl_nas {verb}: {line}, or --trust\n"
+
+
+def test_proxies_with_code_are_doors() -> None:
+    for proxies in ("seed=1; loss=mine:focal", "metric = mine:kappa", "--loss=mine:focal, epochs=1"):
+        assert doors({"proxies": proxies}) == {"proxies": proxies}
 
 
 @pytest.mark.parametrize(

@@ -6,20 +6,23 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.network.flat_weights import Outputs
-from rl_nas.tasks.classification.settings import ClassificationSettings
+from rl_nas.tasks.classification.own_code import OwnLoss, OwnQuality
+from rl_nas.tasks.classification.settings import CROSS_ENTROPY, QUALITY_NAMES, ClassificationSettings
 
 _TOP = 5
+_LABELS, _PROBABILITIES, _WEIGHTS = "labels", "probabilities", "weights"
+_OF_IMAGES = (_LABELS, _PROBABILITIES, _WEIGHTS)
+"""Evidence that a quality of the user's own is computed from."""
 
 
 class CrossEntropy:
     """The objective of image classification.
 
     Targets are labels, int [batch], or floats [batch, classes], the fraction of each class; outputs are `logits`
-    [batch, classes] and perhaps `auxiliary`.
+    [batch, classes] and perhaps `auxiliary`. A loss of the user's own takes the place of cross-entropy.
     """
 
     figure_names = ("accuracy",)
-    joined: frozenset[str] = frozenset()
 
     def __init__(
         self, settings: ClassificationSettings, classes: int, class_weights: Sequence[float] | None = None
@@ -33,14 +36,16 @@ class CrossEntropy:
         """
         self._settings, self._classes = settings, classes
         self._weights = None if class_weights is None else np.asarray(class_weights, np.float32)
+        self._needs_images = settings.metric not in QUALITY_NAMES
+        self.joined = frozenset(_OF_IMAGES if self._needs_images else ())
+        self._own = own_loss(settings, classes)
 
     def loss(self, targets: tf.Tensor, outputs: Outputs) -> tuple[tf.Tensor, Outputs]:
-        """The cross-entropy of the head, and the gradients of both heads' weighted sum."""
-        smoothing = self._settings.label_smoothing
-        loss, gradient = cross_entropy(targets, outputs["logits"], smoothing, self._weights)
+        """The loss of the head, and the gradients of both heads' weighted sum."""
+        loss, gradient = self._of_head(targets, outputs["logits"])
         gradients = {"logits": gradient}
         if "auxiliary" in outputs:
-            _, auxiliary = cross_entropy(targets, outputs["auxiliary"], smoothing, self._weights)
+            _, auxiliary = self._of_head(targets, outputs["auxiliary"])
             gradients["auxiliary"] = self._settings.auxiliary_weight * auxiliary
         return loss, gradients
 
@@ -58,6 +63,8 @@ class CrossEntropy:
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         values = {"images": tf.ones_like(right), "right": right, "among": among, "loss": losses}
         sums = {name: tf.reduce_sum(weights * value) for name, value in values.items()}
+        if self._needs_images:
+            return sums | dict(zip(_OF_IMAGES, (targets, tf.nn.softmax(logits), weights), strict=True))
         if self._settings.metric == "accuracy":
             return sums
         actual, predicted = (tf.one_hot(one, self._classes) for one in (targets, tf.argmax(logits, axis=-1)))
@@ -68,31 +75,77 @@ class CrossEntropy:
         """One-hot vectors."""
         return tf.one_hot(targets, self._classes)
 
+    def _of_head(self, targets: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        smoothing = self._settings.label_smoothing
+        if self._own is None:
+            return cross_entropy(targets, logits, smoothing, self._weights)
+        fractions, weights = _fractions(targets, self._classes, smoothing, self._weights)
+        loss, gradient = self._own(fractions, tf.cast(logits, tf.float32), weights)
+        return loss, gradient
+
+
+def own_loss(settings: ClassificationSettings, classes: int) -> OwnLoss | None:
+    """The loss of the user's own; None: it is cross-entropy.
+
+    Args:
+        settings: of the task.
+        classes: of the data set.
+
+    Raises:
+        UsageError: there is no such loss, or it fails.
+    """
+    if settings.loss == CROSS_ENTROPY:
+        return None
+    return OwnLoss(settings.loss, classes, weighted=settings.class_weights != "none")
+
+
+def own_quality(settings: ClassificationSettings, classes: int) -> OwnQuality | None:
+    """The quality of the user's own; None: it is a built-in one.
+
+    Args:
+        settings: of the task.
+        classes: of the data set.
+
+    Raises:
+        UsageError: there is no such function, or it fails.
+    """
+    return None if settings.metric in QUALITY_NAMES else OwnQuality(settings.metric, classes)
+
 
 class ClassificationMetric:
     """The figures of a classifier over a split.
 
     `accuracy` (top-1, 0 to 1), `loss` (mean cross-entropy, nats) and, with more than five classes, `top5_accuracy`;
-    before them `balanced_accuracy` or `macro_f1` if that is the quality.
+    before them `balanced_accuracy`, `macro_f1` or one of the user's own if that is the quality. Where another loss is
+    trained, the cross-entropy is named so.
     """
 
-    def __init__(self, classes: int, quality: str = "accuracy") -> None:
-        self._classes, self._quality = classes, quality
+    def __init__(
+        self, classes: int, quality: str = "accuracy", own: OwnQuality | None = None, *, loss: str = "loss"
+    ) -> None:
+        self._classes, self._quality, self._own, self._loss = classes, quality, own, loss
         self._sums: dict[str, np.ndarray] = {}
+        self._images: dict[str, list[np.ndarray]] = {name: [] for name in _OF_IMAGES}
 
     def add(self, evidence: Mapping[str, np.ndarray]) -> None:
-        """Adds the sums of a batch."""
+        """Adds the evidence of a batch."""
         for name, value in evidence.items():
-            self._sums[name] = self._sums.get(name, np.float64(0)) + np.asarray(value, np.float64)
+            if name in _OF_IMAGES:
+                self._images[name].append(np.asarray(value))
+            else:
+                self._sums[name] = self._sums.get(name, np.float64(0)) + np.asarray(value, np.float64)
 
     def result(self) -> dict[str, float]:
         """Means over the images."""
         images = self._sums["images"]
-        means = {"accuracy": float(self._sums["right"] / images), "loss": float(self._sums["loss"] / images)}
+        means = {"accuracy": float(self._sums["right"] / images), self._loss: float(self._sums["loss"] / images)}
         if self._classes > _TOP:
             means["top5_accuracy"] = float(self._sums["among"] / images)
         if self._quality == "accuracy":
             return means
+        if self._own is not None:
+            labels, probabilities, weights = (np.concatenate(self._images[name]) for name in _OF_IMAGES)
+            return {self._own.name: self._own(labels[weights > 0], probabilities[weights > 0]), **means}
         of_classes = [self._sums[name] for name in ("hits", "actual", "predicted")]
         return {self._quality: QUALITIES[self._quality](*of_classes), **means}
 
@@ -132,17 +185,25 @@ def cross_entropy(
     Returns:
         The mean, and its gradient by the logits, float32 [batch, classes].
     """
-    logits, labels = tf.cast(logits, tf.float32), tf.convert_to_tensor(labels)
-    classes = logits.shape[1]
-    targets = tf.one_hot(labels, classes) if labels.dtype.is_integer else labels
-    weights = None if class_weights is None else tf.linalg.matvec(targets, class_weights)
-    if smoothing:
-        targets = targets * (1 - smoothing) + smoothing / classes
+    logits = tf.cast(logits, tf.float32)
+    targets, weights = _fractions(labels, logits.shape[1], smoothing, class_weights)
     losses, gradient = tf.raw_ops.SoftmaxCrossEntropyWithLogits(features=logits, labels=targets)
     if weights is not None:
         losses, gradient = weights * losses, weights[:, tf.newaxis] * gradient
     batch = logits.shape[0] or tf.cast(tf.shape(logits)[0], tf.float32)  # with several workers the batch is not static
     return tf.reduce_mean(losses), gradient / batch
+
+
+def _fractions(
+    labels: tf.Tensor, classes: int, smoothing: float, class_weights: np.ndarray | None
+) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """The fraction of each class in each image, smoothed, [batch, classes], and the images' weights, [batch]."""
+    labels = tf.convert_to_tensor(labels)
+    targets = tf.one_hot(labels, classes) if labels.dtype.is_integer else labels
+    weights = None if class_weights is None else tf.linalg.matvec(targets, class_weights)
+    if smoothing:
+        targets = targets * (1 - smoothing) + smoothing / classes
+    return targets, weights
 
 
 def _logits(outputs: Outputs) -> tf.Tensor:

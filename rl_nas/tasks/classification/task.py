@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from typing_extensions import override
 
+from rl_nas.errors import UsageError
 from rl_nas.settings import Settings
 from rl_nas.tasks.classification.display import ClassDisplay
 from rl_nas.tasks.classification.head import ClassificationHead
 from rl_nas.tasks.classification.predictor import ClassPredictor
-from rl_nas.tasks.classification.settings import ClassificationSettings
+from rl_nas.tasks.classification.settings import CROSS_ENTROPY, QUALITY_NAMES, ClassificationSettings
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.tasks.weight_file import read_weights
 
@@ -60,6 +61,20 @@ class Classification(Task):
         return labels_of(features, supervised)
 
     @override
+    def check(self, problem: Problem) -> None:
+        settings = problem.of(ClassificationSettings)
+        if ":" not in settings.loss and settings.loss != CROSS_ENTROPY:
+            raise UsageError(
+                f"--loss={settings.loss} is for masks; expected {CROSS_ENTROPY}, or module:NAME of your own"
+            )
+        if {CROSS_ENTROPY, *QUALITY_NAMES} >= {settings.loss, settings.metric}:
+            return
+        from rl_nas.tasks.classification.objective import own_loss, own_quality
+
+        own_loss(settings, problem.classes)
+        own_quality(settings, problem.classes)
+
+    @override
     def on_targets(
         self, problem: Problem, targets: Callable[[], Iterable[Any]], tell: Callable[[str], None]
     ) -> Problem:
@@ -83,9 +98,12 @@ class Classification(Task):
 
     @override
     def metric(self, problem: Problem) -> ClassificationMetric:
-        from rl_nas.tasks.classification.objective import ClassificationMetric
+        from rl_nas.tasks.classification.objective import ClassificationMetric, own_quality
 
-        return ClassificationMetric(problem.classes, problem.of(ClassificationSettings).metric)
+        settings = problem.of(ClassificationSettings)
+        own = own_quality(settings, problem.classes)
+        loss = "loss" if settings.loss == CROSS_ENTROPY else CROSS_ENTROPY
+        return ClassificationMetric(problem.classes, settings.metric, own, loss=loss)
 
     @override
     def serving(

@@ -23,7 +23,7 @@ from rl_nas.tasks.segmentation.layouts import LAYOUTS
 from rl_nas.tasks.segmentation.mask_settings import MaskSettings
 from rl_nas.tasks.segmentation.predict_settings import TileSettings, TruthSettings
 from rl_nas.tasks.segmentation.predictor import SegmentationPredictor
-from rl_nas.tasks.segmentation.settings import SegmentationSettings
+from rl_nas.tasks.segmentation.settings import LOSSES, SegmentationSettings
 from rl_nas.tasks.segmentation.weights import class_weights, count_pixels
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.tasks.weight_file import read_weights
@@ -75,6 +75,15 @@ class Segmentation(Task):
         from rl_nas.tasks.segmentation.annotation import find_masks
 
         return find_masks(features, supervised) is not None
+
+    @override
+    def check(self, problem: Problem) -> None:
+        loss = problem.of(SegmentationSettings).loss
+        if loss not in LOSSES:
+            raise UsageError(
+                f"--loss={loss}: losses of your own are for classes of images; expected one of {', '.join(LOSSES)},"
+                " or a --task=module:NAME of your own"
+            )
 
     @override
     def on_backbone(self, problem: Problem, strides: Collection[int]) -> Problem:
