@@ -151,7 +151,7 @@ def _version_of(folders: Sequence[str]) -> Callable[[], str]:
         found = []
         for folder in map(SearchFolder, folders):
             then, wal = folder.then / "then.json", folder.trials.with_name(f"{folder.trials.name}-wal")
-            for path in (folder.trials, wal, folder.health, folder.config, folder.examples, then):
+            for path in (folder.trials, wal, folder.health, folder.decisions, folder.config, folder.examples, then):
                 try:
                     state = path.stat()
                 except OSError:

@@ -208,7 +208,7 @@ class SearchFolder(RunFolder):
 
     Attributes:
         trials: SQLite.
-        children: weights of the best child so far.
+        children: weights of the best child so far, and what becomes of each class (JSON), if the task tells it.
         best: genotype.json, cell.png, saved_model, model.keras, examples.png.
         model: the best child with its normalization, for Keras.
         network: of the best child, as data, for `rl_nas predict`.
@@ -280,6 +280,7 @@ class TrainingFolder(RunFolder):
         model: the trained network with its normalization, for Keras.
         network: the same as data, for `rl_nas predict`.
         results: the final measurements (JSON).
+        classes: what becomes of each class of the measured splits (JSON); absent if the task tells none.
         examples: held-out images with predictions; absent if the task draws none.
     """
 
@@ -295,6 +296,7 @@ class TrainingFolder(RunFolder):
         self.model = self.path / "model.keras"
         self.network = NetworkFolder(self.path / NETWORK)
         self.results = self.path / "results.json"
+        self.classes = self.path / "classes.json"
         self.examples = self.path / "examples.png"
 
     def read_results(self) -> dict[str, Any]:
@@ -321,6 +323,7 @@ class TrainingFolder(RunFolder):
         """Files of a finished run, by description."""
         return {
             "results": self.results,
+            **_if_there("results by class", self.classes),
             "trained model": self.model,
             **_if_there("its predictions", self.examples),
             "genotype": self.genotype,

@@ -15,6 +15,7 @@ from rl_nas.report.page.choices import check_fits
 from rl_nas.report.page.run import HeldOut, PageRun
 from rl_nas.report.tables import held_out_place
 from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.store.decision_log import DecisionProbabilities, parse_decision_log
 from rl_nas.store.json_files import OTHERS, parse_json, whole_lines
 from rl_nas.store.run_folder import RESULTS_FORM
 from rl_nas.store.run_time import RunTime
@@ -68,6 +69,7 @@ def page_of(run: RunRecord, name: str | None = None) -> PageRun:
         space=space,
         decode=None if space is None else run.genotype,
         health=reader.part("Figures of the strategy", reader.health) or (),
+        decisions=reader.part("Probabilities of choices", lambda: reader.decisions(space)) or (),
         seconds=reader.part("Its time", lambda: RunTime(run.folder.time).before),
         held_out=_held_out(run.config),
         shared=reader.part("The ranking by shared weights", reader.shared),
@@ -107,6 +109,20 @@ class _Reader:
         whole = whole_lines(_text(path, _MOST_HEALTH) if path.exists() else "")
         found = [current_figures(parse_json(line, {OTHERS: float}, path)) for line in whole]
         _check_numbers(found, path)
+        return found
+
+    def decisions(self, space: SearchSpace[Any] | None) -> list[DecisionProbabilities]:
+        path = self._folder.decisions
+        found = parse_decision_log(_text(path, _MOST_HEALTH), path) if path.exists() else []
+        _check_numbers([line.update for line in found], path)
+        if found:
+            sizes = [*map(len, found[0].probabilities)] if space is None else [len(d.choices) for d in space.decisions]
+            for line in found:
+                if [*map(len, line.probabilities)] != sizes:
+                    raise UsageError(
+                        f"{path}: update {line.update} has {len(line.probabilities)} decisions with other choices than"
+                        f" the {len(sizes)} expected"
+                    )
         return found
 
     def shared(self) -> OneShotResult | None:

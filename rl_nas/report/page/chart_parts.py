@@ -58,7 +58,7 @@ def add_points(chart: figure, x: str, y: str, children: int) -> None:
     size = 6 if children < _MANY else 4
     points = chart.scatter(x, y, size=size, color="color", alpha="alpha", line_color=None, source=source)
     told = [("run", "@run"), ("trial", "@trial"), ("reward", "@reward{0.0000}"), ("quality", "@quality{0.0000}")]
-    told += [(words.partition(",")[0], f"@{name}{{0.[0]a}}") for name, words in COSTS.items() if name != "latency"]
+    told += [(words.partition(",")[0], f"@{name}{{0,0}}") for name, words in COSTS.items() if name != "latency"]
     add_hover(chart, points, told)
     chart.add_tools(TapTool(renderers=[points]))
 

@@ -35,9 +35,18 @@
     for (const name of ["reward", "quality", ...Object.keys(COSTS)]) points[name] = numbers(columns[name]);
   }
 
+  /* Numbers of networks are read as 600M, not as 600m. */
+  function capitalUnits() {
+    const formatter = Bokeh.Models.NumeralTickFormatter.prototype, format = formatter.doFormat;
+    formatter.doFormat = function (ticks, options) {
+      return format.call(this, ticks, options).map((text) => text.replace(/[mbt]$/, (unit) => unit.toUpperCase()));
+    };
+  }
+
   async function draw(name) {
     const views = await Bokeh.embed.embed_item(data.charts[name], `chart-${name}`);
     const view = views.roots ? views.roots[0] : views;
+    if (data.menus[name]) addMenu(name, view.model);
     const source = view.model.document.get_model_by_name("trials");
     if (source === null) return;
     source.data = { ...points };
@@ -47,6 +56,20 @@
       document.getElementById("details").scrollIntoView({ behavior: "smooth", block: "nearest" });
     });
     sources.push(source);
+  }
+
+  /* A chart of many rows: a menu chooses those in view. */
+  function addMenu(name, chart) {
+    const parts = data.menus[name], menu = element("select"), axis = chart.left[0];
+    const choose = () => {
+      const { from, to, labels } = parts[menu.selectedIndex];
+      axis.major_label_overrides = new Map(labels.map((label, row) => [from + row + 0.5, label]));
+      chart.y_range.setv({ start: to, end: from, reset_start: to, reset_end: from });
+    };
+    menu.append(...parts.map((part) => element("option", part.name)));
+    menu.addEventListener("change", choose);
+    menu.setAttribute("aria-label", "Rows of the chart");
+    if (parts.length > 1) document.getElementById(`chart-${name}`).before(menu);
   }
 
   const atTop = (name) => document.getElementById(`chart-${name}`).getBoundingClientRect().top < window.innerHeight;
@@ -211,6 +234,7 @@
   async function start() {
     data = await unpacked();
     trialPoints();
+    capitalUnits();
     const names = Object.keys(data.charts), first = names.filter(atTop);
     for (const name of first) await draw(name);
     await fill();

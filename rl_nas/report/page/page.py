@@ -61,7 +61,10 @@ def page_html(runs: Sequence[PageRun], *, watch: int = 0, version: str = "") -> 
         tables = (side_by_side(runs), best_over_seeds(groups), differences(runs))
         compared = [table for table in tables if table is not None]
     items = chart_items({chart.name: chart.drawn for chart in charts})
-    data = packed({**trials.document(), "charts": items, "colors": colors})  # before the notes: it adds to them
+    menus = {chart.name: list(chart.menu) for chart in charts if chart.menu}
+    data = packed(
+        {**trials.document(), "charts": items, "colors": colors, "menus": menus}
+    )  # before the notes: it adds to them
     title = runs[0].name if len(runs) == 1 else f"{len(runs)} searches"
     return _rendered(_Page(title, sections, compared, charts, colors, trials.notes, data, watch, version))
 

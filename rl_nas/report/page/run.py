@@ -7,6 +7,7 @@ from typing import Any
 from rl_nas.evaluation.retraining import Retrained
 from rl_nas.one_shot.result import OneShotResult
 from rl_nas.spaces.decisions import Genotype, SearchSpace
+from rl_nas.store.decision_log import DecisionProbabilities
 from rl_nas.trial import Trial, best_trials
 
 
@@ -36,6 +37,7 @@ class PageRun:
         space: of the search; None: it is code that is not trusted, or does not fit the trials.
         decode: from a trial to its genotype; raises `UsageError`.
         health: figures of each update, in order, each with its number as `update`.
+        decisions: the policy's probabilities after updates, all of the lengths of the space's decisions.
         seconds: wall time of all sittings; None: not recorded.
         held_out: images that children were measured on; None: not recorded.
         shared: the ranking by shared weights, if there is one.
@@ -53,6 +55,7 @@ class PageRun:
     space: SearchSpace[Any] | None = None
     decode: Callable[[Trial], Genotype] | None = None
     health: Sequence[Mapping[str, float]] = ()
+    decisions: Sequence[DecisionProbabilities] = ()
     seconds: float | None = None
     held_out: HeldOut | None = None
     shared: OneShotResult | None = None

@@ -6,9 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.network.flat_weights import Outputs
+from rl_nas.store.class_results import ClassResults, confusion_results
 from rl_nas.tasks.classification.settings import ClassificationSettings
 
 _TOP = 5
+_SUMS = ("images", "right", "among", "loss")
+"""Evidence that is added up."""
 
 
 class CrossEntropy:
@@ -19,7 +22,7 @@ class CrossEntropy:
     """
 
     figure_names = ("accuracy",)
-    joined: frozenset[str] = frozenset()
+    joined = frozenset({"labels", "predicted", "counted"})
 
     def __init__(
         self, settings: ClassificationSettings, classes: int, class_weights: Sequence[float] | None = None
@@ -51,18 +54,21 @@ class CrossEntropy:
         return {"accuracy": tf.reduce_sum(tf.cast(largest == labels, tf.float32))}
 
     def evidence(self, targets: tf.Tensor, outputs: Outputs, weights: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Sums over the batch: images, top-1 and top-5 hits, and losses; of each class too if the quality needs it."""
+        """Sums over the batch: images, top-1 and top-5 hits, and losses; and of each image its class and prediction.
+
+        Returns:
+            `images`, `right`, `among` and `loss`, float32 scalars; `labels` and `predicted`, int32 [batch]; `counted`
+            float32 [batch], the weights.
+        """
         logits = _logits(outputs)
-        right = tf.cast(tf.argmax(logits, axis=-1) == targets, tf.float32)
+        predicted = tf.argmax(logits, axis=-1)
+        right = tf.cast(predicted == targets, tf.float32)
         among = tf.cast(tf.math.in_top_k(targets, logits, min(_TOP, self._classes)), tf.float32)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         values = {"images": tf.ones_like(right), "right": right, "among": among, "loss": losses}
         sums = {name: tf.reduce_sum(weights * value) for name, value in values.items()}
-        if self._settings.metric == "accuracy":
-            return sums
-        actual, predicted = (tf.one_hot(one, self._classes) for one in (targets, tf.argmax(logits, axis=-1)))
-        of_classes = {"actual": actual, "predicted": predicted, "hits": actual * predicted}
-        return sums | {name: tf.linalg.matvec(one, weights, transpose_a=True) for name, one in of_classes.items()}
+        images = {"labels": tf.cast(targets, tf.int32), "predicted": tf.cast(predicted, tf.int32)}
+        return {**sums, **images, "counted": tf.cast(weights, tf.float32)}
 
     def mixable(self, targets: tf.Tensor) -> tf.Tensor:
         """One-hot vectors."""
@@ -76,14 +82,24 @@ class ClassificationMetric:
     before them `balanced_accuracy` or `macro_f1` if that is the quality.
     """
 
-    def __init__(self, classes: int, quality: str = "accuracy") -> None:
-        self._classes, self._quality = classes, quality
-        self._sums: dict[str, np.ndarray] = {}
+    def __init__(self, classes: int, quality: str = "accuracy", names: Sequence[str] | None = None) -> None:
+        """Takes the classes.
+
+        Args:
+            classes: how many.
+            quality: name of the metric that is the quality.
+            names: of the classes, for their results; None: numbers.
+        """
+        self._classes, self._quality, self._names = classes, quality, names or tuple(map(str, range(classes)))
+        self._sums = dict.fromkeys(_SUMS, np.float64(0))
+        self._cells = [np.zeros(0, np.int64)]  # of the confusion matrix, one for each image
 
     def add(self, evidence: Mapping[str, np.ndarray]) -> None:
-        """Adds the sums of a batch."""
-        for name, value in evidence.items():
-            self._sums[name] = self._sums.get(name, np.float64(0)) + np.asarray(value, np.float64)
+        """Adds the sums and the images of a batch."""
+        for name in _SUMS:
+            self._sums[name] = self._sums[name] + np.asarray(evidence[name], np.float64)
+        labels, predicted = (evidence[name][evidence["counted"] > 0] for name in ("labels", "predicted"))
+        self._cells.append(labels.astype(np.int64) * self._classes + predicted)
 
     def result(self) -> dict[str, float]:
         """Means over the images."""
@@ -93,8 +109,15 @@ class ClassificationMetric:
             means["top5_accuracy"] = float(self._sums["among"] / images)
         if self._quality == "accuracy":
             return means
-        of_classes = [self._sums[name] for name in ("hits", "actual", "predicted")]
-        return {self._quality: QUALITIES[self._quality](*of_classes), **means}
+        actual, predicted = np.divmod(np.concatenate(self._cells), self._classes)
+        of_classes = (actual[actual == predicted], actual, predicted)
+        counts = (np.bincount(one, minlength=self._classes) for one in of_classes)
+        return {self._quality: QUALITIES[self._quality](*counts), **means}
+
+    def of_classes(self) -> ClassResults:
+        """Images of each class, and the classes that they are taken for."""
+        cells, counts = np.unique(np.concatenate(self._cells), return_counts=True)
+        return confusion_results("images", self._names, *np.divmod(cells, self._classes), counts)
 
 
 def balanced_accuracy(hits: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> float:

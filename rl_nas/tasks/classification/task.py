@@ -85,7 +85,7 @@ class Classification(Task):
     def metric(self, problem: Problem) -> ClassificationMetric:
         from rl_nas.tasks.classification.objective import ClassificationMetric
 
-        return ClassificationMetric(problem.classes, problem.of(ClassificationSettings).metric)
+        return ClassificationMetric(problem.classes, problem.of(ClassificationSettings).metric, problem.class_names)
 
     @override
     def serving(
