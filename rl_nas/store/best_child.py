@@ -35,7 +35,7 @@ class Model(Protocol):
 
 
 class ChildWeights:
-    """Saves the weights of children, and their results of each class, that may be the run's best: those that no other of this process beats.
+    """Saves weights and classes of children that may be the run's best: those that no other of this process beats.
 
     However many processes train children of a run, its best one is among these. `BestChild` deletes the others when
     they are recorded.

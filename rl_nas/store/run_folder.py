@@ -223,6 +223,7 @@ class SearchFolder(RunFolder):
         hparams: trials as rows of TensorBoard's HParams.
         time: seconds of all sittings (JSON).
         then: the longer trainings of the best networks, a folder for each, and then.json.
+        proxies: what `rl_nas proxy` found (JSON); no search has it.
         arrays: the images, if they came from a Python program: a data set of TFDS.
     """
 
@@ -246,6 +247,7 @@ class SearchFolder(RunFolder):
         self.hparams = self.path / "hparams"
         self.time = self.path / "time.json"
         self.then = self.path / "then"
+        self.proxies = self.path / "proxies.json"
         self.arrays = self.path / "arrays"
 
     @property

@@ -68,6 +68,7 @@
     };
     menu.append(...parts.map((part) => element("option", part.name)));
     menu.addEventListener("change", choose);
+    menu.id = `menu-${name}`;
     menu.setAttribute("aria-label", "Rows of the chart");
     if (parts.length > 1) document.getElementById(`chart-${name}`).before(menu);
   }
@@ -200,18 +201,26 @@
 
   /* The search may be at work: a newer page is fetched when there is one, and looks as this one was left. */
   function reload() {
+    if (!table) return location.reload();
     const filters = table.getHeaderFilters().map(({ field, value }) => [field, value]);
     const sorters = table.getSorters().map(({ field, dir }) => ({ column: field, dir }));
-    sessionStorage.setItem("left", JSON.stringify({ filters, sorters, picked, scroll: window.scrollY }));
+    const menus = Array.from(document.querySelectorAll(".chart select"), ({ id, value }) => [id, value]);
+    sessionStorage.setItem("left", JSON.stringify({ filters, sorters, menus, picked, scroll: window.scrollY }));
     location.reload();
   }
 
   function restore() {
     const left = JSON.parse(sessionStorage.getItem("left") || "null");
     sessionStorage.removeItem("left");
-    if (left === null) return;
+    if (left === null || !table) return;
     for (const [field, value] of left.filters) table.setHeaderFilterValue(field, value);
     table.setSort(left.sorters);
+    for (const [id, value] of left.menus) {
+      const menu = document.getElementById(id);
+      if (menu === null || ![...menu.options].some((option) => option.value === value)) continue;
+      menu.value = value;
+      menu.dispatchEvent(new Event("change"));
+    }
     if (left.picked !== null && left.picked < data.columns.trial.length) show(left.picked);
     window.scrollTo(0, left.scroll);
   }
@@ -237,7 +246,7 @@
     capitalUnits();
     const names = Object.keys(data.charts), first = names.filter(atTop);
     for (const name of first) await draw(name);
-    await fill();
+    if (data.runs.length) await fill();
     document.body.dataset.ready = "yes";
     for (const name of names.filter((name) => !first.includes(name))) {
       await idle();

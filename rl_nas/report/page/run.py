@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from rl_nas.evaluation.retraining import Retrained
 from rl_nas.one_shot.result import OneShotResult
 from rl_nas.spaces.decisions import Genotype, SearchSpace
+from rl_nas.store.class_results import ClassResults
 from rl_nas.store.decision_log import DecisionProbabilities
 from rl_nas.trial import Trial, best_trials
 
@@ -22,6 +23,18 @@ class HeldOut:
 
     images: int
     where: str
+
+
+class MeasuredClasses(NamedTuple):
+    """What became of each class.
+
+    Attributes:
+        of: the network and the images, in words.
+        results: of the classes.
+    """
+
+    of: str
+    results: ClassResults
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,7 @@ class PageRun:
         shared: the ranking by shared weights, if there is one.
         retrained: networks that were trained longer.
         full: name, number of images, split and metrics of the full training, as in then.json; None: there was none.
+        classes: results of each class, of the best trial and of the full training.
         examples: a PNG of held-out images with predictions of the best child.
         notes: what is left out of the page, and why.
     """
@@ -61,6 +75,7 @@ class PageRun:
     shared: OneShotResult | None = None
     retrained: Sequence[Retrained] = ()
     full: Mapping[str, Any] | None = None
+    classes: Sequence[MeasuredClasses] = ()
     examples: bytes | None = None
     notes: Sequence[str] = ()
 

@@ -11,6 +11,7 @@ from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.report.page import charts
 from rl_nas.report.page.choices import decisions_worth
+from rl_nas.report.page.classes import class_caption, class_chart
 from rl_nas.report.page.comparison import SeedGroup
 from rl_nas.report.page.controller import decision_map, decisions_chart
 from rl_nas.report.page.curves import reward_curves
@@ -111,7 +112,7 @@ def charts_of_one(run: PageRun, random: RandomSearch | None) -> list[Chart]:
             charts.reward_chart(reward_curves(run.trials), random, len(run.trials)),
         )
     ]
-    return [*made, *_fronts(run), *_choices(run), *_health(run), *_decisions(run), *_curves(run)]
+    return [*made, *_fronts(run), *_choices(run), *_health(run), *_decisions(run), *_curves(run), *_classes(run)]
 
 
 def charts_of_several(runs: Sequence[PageRun], groups: Sequence[SeedGroup]) -> list[Chart]:
@@ -193,3 +194,13 @@ def _curves(run: PageRun) -> list[Chart]:
         return []
     drawn = charts.curves_chart(run.trials, run.quality_name.replace("_", " "))
     return [Chart("curves", "Children while they were trained", "At most 200 children.", drawn)]
+
+
+def _classes(run: PageRun) -> list[Chart]:
+    made = []
+    for place, measured in enumerate(run.classes):
+        drawn = class_chart(measured.results)
+        if drawn is not None:
+            title = "Precision and recall" if measured.results.unit == "boxes" else "Confusions"
+            made.append(Chart(f"classes-{place}", title, class_caption(measured), drawn))
+    return made
