@@ -155,10 +155,8 @@ def _tell(runs: "Sequence[PageRun]", proxies: int, out: Path, size: int, *, as_j
 
 
 def _counted(searches: int, proxies: int) -> str:
-    told = [counted(searches, "search", "searches")] if searches or not proxies else []
-    return ", ".join(
-        [*told, *([counted(proxies, "comparison of proxies", "comparisons of proxies")] if proxies else [])]
-    )
+    kinds = {"search": (searches, "searches"), "comparison of proxies": (proxies, "comparisons of proxies")}
+    return ", ".join(counted(count, one, many) for one, (count, many) in kinds.items() if count)
 
 
 def _serve(folders: _Folders, settings: ReportSettings, *, trust: bool) -> int:

@@ -20,8 +20,8 @@ from rl_nas.store.class_results import ClassCounts, ClassResults
 
 MOST_IN_MATRIX = 60
 """Classes of a confusion matrix that is drawn; of more, the most frequent confusions are listed."""
-_MOST_NUMBERED = 15
-"""Classes of a matrix whose cells show their numbers."""
+FEW_CLASSES = 15
+"""Classes whose chart needs half the page, and whose matrix shows its numbers."""
 _MOST_ROWS, _MOST_PAIRS, _MOST_CURVES = 200, 50, 100
 _LONGEST = 24
 _BOXES = "boxes"
@@ -122,7 +122,7 @@ def _matrix(results: ClassResults) -> figure:
     source = source_of(**columns)
     fill = {"field": "shade", "transform": colors}
     boxes = chart.rect("predicted", "actual", 0.94, 0.94, source=source, fill_color=fill, line_color=None)
-    if len(names) <= _MOST_NUMBERED:
+    if len(names) <= FEW_CLASSES:
         numbers = zip(cells, shares, strict=True)
         texts = [f"{cell[2]:,}" if results.unit == "images" else f"{share:.0%}" for cell, share in numbers]
         inks = ["#111111" if shade > 0.6 else "#ffffff" for shade in columns["shade"]]

@@ -6,15 +6,16 @@ from typing import Any
 
 import numpy as np
 from bokeh.models import FixedTicker, LinearColorMapper, Range1d
+from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
-from rl_nas.report.page.chart_parts import SHADES, add_hover, chart_of, color_bar, plain
+from rl_nas.report.page.chart_parts import add_hover, chart_of, color_bar, plain
 from rl_nas.report.page.run import PageRun
 
 FEW_ROWS = 60
 """Rows that can be read at once."""
 _MOST_ROWS = 2_000
-_MOST_CELLS = 100_000
+_MOST_CELLS = 60_000
 """Of the heat map, about: updates are thinned out where there are more."""
 _MOST_UPDATES = 200
 _LONGEST = 40
@@ -49,7 +50,7 @@ class DecisionMap:
         labels = [[plain(choice)[:_LONGEST] for choice in choices] for choices in self.choices]
         parts = [
             {"name": name, "from": first, "to": after, "labels": shown}
-            for name, first, after, shown in zip(names, starts, starts[1:], labels, strict=True)
+            for name, first, after, shown in zip(names, starts[:-1], starts[1:], labels, strict=True)
         ]
         if starts[-1] <= FEW_ROWS and len(parts) > 1:
             whole = [f"{part['name']}: {label}" for part in parts for label in part["labels"]]
@@ -90,7 +91,7 @@ def decisions_chart(found: DecisionMap) -> figure:
     height = 70 + (14 if part["to"] > 25 else 22) * max(part["to"] - part["from"], *map(len, found.choices), 4)
     chart = chart_of("update", "", height=min(height, 900), y_range=Range1d(part["to"], part["from"]))
     chart.x_range.range_padding = 0
-    colors = LinearColorMapper(palette=SHADES, low=0, high=1, nan_color="#00000000")
+    colors = LinearColorMapper(palette=Viridis256, low=0, high=1, nan_color="#00000000")
     rows = found.starts[-1]
     image = chart.image(
         [found.probabilities], x=first - step / 2, y=0, dw=step * count, dh=rows, color_mapper=colors, level="image"

@@ -11,7 +11,7 @@ from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.report.page import charts
 from rl_nas.report.page.choices import decisions_worth
-from rl_nas.report.page.classes import class_caption, class_chart
+from rl_nas.report.page.classes import FEW_CLASSES, class_caption, class_chart
 from rl_nas.report.page.comparison import SeedGroup
 from rl_nas.report.page.controller import decision_map, decisions_chart
 from rl_nas.report.page.curves import reward_curves
@@ -201,6 +201,7 @@ def _classes(run: PageRun) -> list[Chart]:
     for place, measured in enumerate(run.classes):
         drawn = class_chart(measured.results)
         if drawn is not None:
+            small = len(measured.results.classes) <= FEW_CLASSES
             title = "Precision and recall" if measured.results.unit == "boxes" else "Confusions"
-            made.append(Chart(f"classes-{place}", title, class_caption(measured), drawn))
+            made.append(Chart(f"classes-{place}", title, class_caption(measured), drawn, small))
     return made
