@@ -126,6 +126,7 @@ ROOMS: dict[str, set[str]] = {
             "report",
             "settings",
             "spaces",
+            "statistics",
             "store",
             "strategies",
             "tasks",

@@ -170,7 +170,7 @@ def _serve(folders: _Folders, settings: ReportSettings, *, trust: bool) -> int:
         return page_html(_short(runs), _proxies(folders), watch=settings.refresh, version=version)
 
     try:
-        server = PageServer(settings.port, _version_of(folders), page)
+        server = PageServer(settings.port, _version_of(folders.all), page)
     except OSError as error:
         raise UsageError(f"--port={settings.port}: {error.strerror or error}; give another one, or 0") from error
     with server:
@@ -180,12 +180,12 @@ def _serve(folders: _Folders, settings: ReportSettings, *, trust: bool) -> int:
     return DONE
 
 
-def _version_of(folders: _Folders) -> Callable[[], str]:
+def _version_of(folders: Sequence[str]) -> Callable[[], str]:
     """A function that tells whether the files of runs have changed, without opening them."""
 
     def version() -> str:
         found = []
-        for folder in map(SearchFolder, folders.all):
+        for folder in map(SearchFolder, folders):
             then, wal = folder.then / "then.json", folder.trials.with_name(f"{folder.trials.name}-wal")
             paths = [folder.trials, wal, folder.health, folder.decisions, folder.config, folder.examples, then]
             for path in [*paths, folder.proxies]:

@@ -34,12 +34,23 @@ def test_the_quality_is_that_of_scikit_learn(quality: str, seed: int) -> None:
     assert next(iter(found)) == quality
     assert found[quality] == pytest.approx(ORACLES[quality](labels[:80], logits[:80].argmax(axis=1)))
     assert found["accuracy"] == pytest.approx(ORACLES["accuracy"](labels[:80], logits[:80].argmax(axis=1)))
+    results, matrix = metric.of_classes(), np.zeros((classes, classes), int)
+    for actual, predicted, count in results.confused:
+        matrix[actual, predicted] = count
+    matrix[np.diag_indices(classes)] = [one.right for one in results.classes]
+    expected = metrics.confusion_matrix(labels[:80], logits[:80].argmax(axis=1), labels=range(classes))
+    np.testing.assert_array_equal(matrix, expected)
+    assert [(one.name, one.actual, one.predicted) for one in results.classes] == [
+        (str(number), expected[number].sum(), expected[:, number].sum()) for number in range(classes)
+    ]
 
 
 def test_always_the_most_frequent_class_is_accurate_and_worth_nothing() -> None:
-    actual, predicted = np.array([90.0, 10.0]), np.array([100.0, 0.0])
-    hits = np.array([90.0, 0.0])
     sums = {"images": 100.0, "right": 90.0, "among": 100.0, "loss": 50.0}
+    labels, predicted = np.repeat(np.arange(2, dtype=np.int32), [90, 10]), np.zeros(100, np.int32)
     metric = ClassificationMetric(2, "balanced_accuracy")
-    metric.add({**sums, "hits": hits, "actual": actual, "predicted": predicted})
+    metric.add(
+        {**{name: np.float32(value) for name, value in sums.items()}}
+        | {"labels": labels, "predicted": predicted, "counted": np.ones(100, np.float32)}
+    )
     assert metric.result() == {"balanced_accuracy": 0.5, "accuracy": 0.9, "loss": 0.5}
