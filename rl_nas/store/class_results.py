@@ -14,6 +14,8 @@ from rl_nas.store.json_files import OTHERS, blaming, parse_json
 
 MOST_CONFUSED = 10_000
 """Pairs of classes that are kept: all of 100 classes, of more those that are confused most often."""
+MOST_WORST = 4
+"""Images with the highest loss that are kept."""
 MOST_BYTES = 32 * 2**20
 """Of a file that is read."""
 
@@ -21,7 +23,7 @@ _MOST_CLASSES, _MOST_RECALLS = 100_000, 1_000
 _LARGEST = 10**15
 _HINT = "delete the file, which only pictures need"
 _CLASS = {"name": str, "actual": int, "predicted": int, "right": int, "precision": [float]}
-_FORM = {OTHERS: (None, {"unit": str, "classes": [_CLASS], "confused": [[int]], "left_out": int})}
+_FORM = {OTHERS: (None, {"unit": str, "classes": [_CLASS], "confused": [[int]], "left_out": int, "worst": [int]})}
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,14 @@ class ClassResults:
         classes: by their numbers.
         confused: numbers of the actual and the predicted class, which differ, and how often; the most frequent first.
         left_out: how many confusions are not among these.
+        worst: places, among the measured images, of those with the highest loss, the worst first; empty: not told.
     """
 
     unit: str
     classes: tuple[ClassCounts, ...]
     confused: tuple[tuple[int, int, int], ...] = ()
     left_out: int = 0
+    worst: tuple[int, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """The results as JSON values."""
@@ -72,10 +76,14 @@ class ClassResults:
         """
         known = ({name: one[name] for name in _CLASS} for one in document["classes"])
         classes = tuple(ClassCounts(**{**one, "precision": tuple(one["precision"])}) for one in known)
-        confused, left_out = tuple(map(tuple, document["confused"])), document["left_out"]
-        if not (_are_classes(classes) and _are_confused(confused, len(classes)) and 0 <= left_out <= _LARGEST):
+        confused, worst = tuple(map(tuple, document["confused"])), tuple(document["worst"])
+        places_fit = len(worst) <= MOST_WORST and all(0 <= place <= _LARGEST for place in worst)
+        left_out = document["left_out"]
+        if not (
+            _are_classes(classes) and _are_confused(confused, len(classes)) and 0 <= left_out <= _LARGEST and places_fit
+        ):
             raise UsageError("it holds counts that are none of classes")
-        return cls(document["unit"], classes, confused, left_out)
+        return cls(document["unit"], classes, confused, left_out, worst)
 
 
 def confusion_results(

@@ -2,8 +2,6 @@
 
 import sys
 
-import numpy as np
-
 from rl_nas.child.data.images import selected
 from rl_nas.child.export.serving import Serving
 from rl_nas.child.export.writers import write_checked_saved_model
@@ -11,10 +9,12 @@ from rl_nas.child.network.composed import build_network
 from rl_nas.report.event_log import EventLog
 from rl_nas.report.health_log import BEST_CELLS
 from rl_nas.report.picture import draw_genotype
-from rl_nas.store.best_child import BestChild
+from rl_nas.store.best_child import VALID, BestChild, classes_of
+from rl_nas.store.class_results import parse_class_results
 from rl_nas.store.files import storage_errors, write_atomically
+from rl_nas.store.json_files import read_text
 from rl_nas.trial import Job, Trial, child_seed
-from rl_nas.workflows.examples import batch_size, examined, write_examples
+from rl_nas.workflows.examples import batch_size, examined_places, write_examples
 from rl_nas.workflows.network_files import write_network
 from rl_nas.workflows.search_parts import SearchParts
 
@@ -60,7 +60,7 @@ def _export(parts: SearchParts, child: BestChild, best: Trial, title: str) -> di
     agreement = write_checked_saved_model(serving, images, targets, folder.best / "saved_model", extras)
     write_atomically(folder.model, serving.keras_model().save)
     write_network(folder.network, serving, networks.problem, None if setup.keras else plan, extras)
-    _write_examples(parts, serving, title)
+    _write_examples(parts, best, serving, title)
     return agreement
 
 
@@ -71,11 +71,23 @@ def _train_again(parts: SearchParts, best: Trial) -> None:
     parts.children.repeat(parts.config, job.until(len(curve)) if curve else job)
 
 
-def _write_examples(parts: SearchParts, serving: Serving, title: str) -> None:
-    data, seed = parts.images, parts.config.run.seed
-    count = examined(len(data.valid_images))
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(data.valid_images))[:count])
+def _worst(parts: SearchParts, best: Trial) -> tuple[int, ...]:
+    """Places of the held-out images with the highest loss, as far as the training of the best child has told them."""
+    path = classes_of(parts.folder, best.index)
+    if not path.exists():
+        return ()
+    results = parse_class_results(read_text(path), path).get(VALID)
+    return () if results is None else results.worst
+
+
+def _write_examples(parts: SearchParts, best: Trial, serving: Serving, title: str) -> None:
+    data, seed, images = parts.images, parts.config.run.seed, len(parts.images.valid_images)
+    worst = _worst(parts, best)
+    chosen = examined_places(images, seed, worst)
+    count, among = len(chosen), images if worst else len(chosen)
     size = batch_size(data.image_shape)
     places = [chosen[start : start + size] for start in range(0, count, size)]
     batches = (selected((data.valid_images, data.valid_targets), place) for place in places)
-    write_examples(parts.task, parts.setup.annotation, serving, batches, count, seed, parts.folder.examples, title)
+    write_examples(
+        parts.task, parts.setup.annotation, serving, batches, count, seed, parts.folder.examples, title, among=among
+    )

@@ -47,6 +47,8 @@ def test_a_thousand_classes_take_little_room(tmp_path: Path) -> None:
     [
         {"left_out": -1},
         {"left_out": 1.5},
+        {"worst": [-1]},
+        {"worst": list(range(9))},
         {"confused": [[0, 1]]},
         {"confused": [[0, 3, 1]]},
         {"confused": [[-1, 1, 1]]},

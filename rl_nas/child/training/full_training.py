@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
@@ -190,7 +191,11 @@ class FullTrainer:
             add_up(metric, self._measure_batch(*next(batches)))
         metrics = metric.result()
         check_names("metric", metrics)
-        return Measured(self._pipeline.described(split), images, metrics, class_results(metric))
+        return Measured(self._pipeline.described(split), images, metrics, self._classes_of(metric))
+
+    def _classes_of(self, metric: Metric) -> ClassResults | None:
+        found = class_results(metric)
+        return found and replace(found, worst=())  # several devices measure the images in another order
 
     def write_back(self) -> None:
         """Copies the trained weights, or their averages if there are any, into the model's own variables."""

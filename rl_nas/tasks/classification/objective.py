@@ -1,12 +1,13 @@
 """Cross-entropy, and the accuracy of logits."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.network.flat_weights import Outputs
-from rl_nas.store.class_results import ClassResults, confusion_results
+from rl_nas.store.class_results import MOST_WORST, ClassResults, confusion_results
 from rl_nas.tasks.classification.settings import ClassificationSettings
 
 _TOP = 5
@@ -22,7 +23,7 @@ class CrossEntropy:
     """
 
     figure_names = ("accuracy",)
-    joined = frozenset({"labels", "predicted", "counted"})
+    joined = frozenset({"labels", "predicted", "losses", "counted"})
 
     def __init__(
         self, settings: ClassificationSettings, classes: int, class_weights: Sequence[float] | None = None
@@ -57,8 +58,8 @@ class CrossEntropy:
         """Sums over the batch: images, top-1 and top-5 hits, and losses; and of each image its class and prediction.
 
         Returns:
-            `images`, `right`, `among` and `loss`, float32 scalars; `labels` and `predicted`, int32 [batch]; `counted`
-            float32 [batch], the weights.
+            `images`, `right`, `among` and `loss`, float32 scalars; `labels` and `predicted`, int32 [batch]; `losses`
+            and `counted`, the weights, float32 [batch].
         """
         logits = _logits(outputs)
         predicted = tf.argmax(logits, axis=-1)
@@ -68,7 +69,7 @@ class CrossEntropy:
         values = {"images": tf.ones_like(right), "right": right, "among": among, "loss": losses}
         sums = {name: tf.reduce_sum(weights * value) for name, value in values.items()}
         images = {"labels": tf.cast(targets, tf.int32), "predicted": tf.cast(predicted, tf.int32)}
-        return {**sums, **images, "counted": tf.cast(weights, tf.float32)}
+        return {**sums, **images, "losses": losses, "counted": tf.cast(weights, tf.float32)}
 
     def mixable(self, targets: tf.Tensor) -> tf.Tensor:
         """One-hot vectors."""
@@ -93,12 +94,15 @@ class ClassificationMetric:
         self._classes, self._quality, self._names = classes, quality, names or tuple(map(str, range(classes)))
         self._sums = dict.fromkeys(_SUMS, np.float64(0))
         self._cells = [np.zeros(0, np.int64)]  # of the confusion matrix, one for each image
+        self._losses = [np.zeros(0, np.float32)]
 
     def add(self, evidence: Mapping[str, np.ndarray]) -> None:
         """Adds the sums and the images of a batch."""
         for name in _SUMS:
             self._sums[name] = self._sums[name] + np.asarray(evidence[name], np.float64)
-        labels, predicted = (evidence[name][evidence["counted"] > 0] for name in ("labels", "predicted"))
+        names = ("labels", "predicted", "losses")
+        labels, predicted, losses = (evidence[name][evidence["counted"] > 0] for name in names)
+        self._losses.append(losses)
         self._cells.append(labels.astype(np.int64) * self._classes + predicted)
 
     def result(self) -> dict[str, float]:
@@ -115,9 +119,11 @@ class ClassificationMetric:
         return {self._quality: QUALITIES[self._quality](*counts), **means}
 
     def of_classes(self) -> ClassResults:
-        """Images of each class, and the classes that they are taken for."""
+        """Images of each class, the classes that they are taken for, and the images with the highest loss."""
         cells, counts = np.unique(np.concatenate(self._cells), return_counts=True)
-        return confusion_results("images", self._names, *np.divmod(cells, self._classes), counts)
+        results = confusion_results("images", self._names, *np.divmod(cells, self._classes), counts)
+        worst = np.argsort(-np.concatenate(self._losses), kind="stable")[:MOST_WORST]
+        return replace(results, worst=tuple(worst.tolist()))
 
 
 def balanced_accuracy(hits: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> float:
