@@ -129,7 +129,7 @@ def _matrix(results: ClassResults) -> figure:
         labels = source_of(x=columns["predicted"], y=columns["actual"], text=texts, ink=inks)
         style = {"text_align": "center", "text_baseline": "middle", "text_font_size": "11px"}
         chart.text("x", "y", text="text", text_color="ink", source=labels, **style)
-    told = [("class", "@actual"), ("predicted", "@predicted"), (results.unit, "@count{0,0}"), ("share", "@share{0.0%}")]
+    told = [("class", "@actual"), ("predicted", "@predicted"), ("count", "@count{0,0}"), ("share", "@share{0.0%}")]
     add_hover(chart, boxes, told)
     chart.xaxis.major_label_orientation = 0.7
     chart.grid.visible = False
