@@ -73,6 +73,16 @@ def address(folder: Path) -> str:
     return path.as_uri()
 
 
+PLACE = """([chart, x, y]) => {
+    const view = Object.values(Bokeh.index).map(one => one.roots ? one.roots[0] : one)
+        .find(one => one.el.closest(`#chart-${chart}`));
+    const box = view.canvas_view.el.getBoundingClientRect();
+    const frame = view.frame;
+    return [box.x + frame.x_scale.compute(x), box.y + frame.y_scale.compute(y)];
+}"""
+"""Where a point of a chart is on the screen."""
+
+
 def rows(page: Any, field: str) -> list[str]:
     found: list[str] = page.locator(f".tabulator-row .tabulator-cell[tabulator-field={field}]").all_inner_texts()
     return found
@@ -146,16 +156,7 @@ def test_a_hover_and_a_click_on_a_point_show_the_trial(address: str, opened: Any
     page = opened(address, viewport={"width": 1280, "height": 1600})
     trial = page_run(folder).trials[9]
     assert trial.reward is not None
-    place = page.evaluate(
-        """([x, y]) => {
-        const view = Object.values(Bokeh.index).map(one => one.roots ? one.roots[0] : one)
-            .find(one => one.el.closest("#chart-reward"));
-        const box = view.canvas_view.el.getBoundingClientRect();
-        const frame = view.frame;
-        return [box.x + frame.x_scale.compute(x), box.y + frame.y_scale.compute(y)];
-        }""",
-        [trial.index, trial.reward],
-    )
+    place = page.evaluate(PLACE, ["reward", trial.index, trial.reward])
     page.mouse.move(*place)
     page.locator(".bk-Tooltip", has_text=f"{trial.reward:.4f}").first.wait_for()
     page.mouse.click(*place)
@@ -215,7 +216,8 @@ def test_texts_of_others_run_nothing(folder: Path, tmp_path: Path, opened: Any) 
         assert ATTACK in page.locator("#details").inner_text()
         page.locator(".tabulator-col-title").first.hover()
         if len(runs) == 1:
-            page.locator("#chart-classes-0").hover()  # its middle is the cell of the second class
+            page.locator("#chart-classes-0").scroll_into_view_if_needed()
+            page.mouse.move(*page.evaluate(PLACE, ["classes-0", 0.5, 2.5]))  # the first class, taken for itself
             page.locator(".bk-Tooltip", has_text=ATTACK[:20]).first.wait_for()
         assert page.evaluate("document.body.dataset.hacked") is None
         assert page.locator("img[src=x]").count() == 0
