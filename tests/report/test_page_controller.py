@@ -10,6 +10,7 @@ from page_runs import SPACE, sampled_trials, write_decisions, write_run
 from test_page import data_of
 
 from rl_nas.report.page import controller
+from rl_nas.report.page.charts import health_chart
 from rl_nas.report.page.controller import decision_map, decisions_chart
 from rl_nas.report.page.page import page_html
 from rl_nas.spaces.decision import Decision
@@ -39,6 +40,14 @@ def test_its_numbers_are_those_of_the_run(folder: Path) -> None:
         one.data_source.data["image"][0] for one in decisions_chart(found).renderers if "image" in one.data_source.data
     )
     np.testing.assert_array_equal(image, found.probabilities)
+
+
+def test_updates_are_whole_numbers(folder: Path) -> None:
+    found = decision_map(page_run(folder))
+    assert found is not None
+    for chart in (decisions_chart(found), health_chart([{"update": 0, "entropy": 1.0}], "entropy")):
+        ticker = chart.xaxis[0].ticker
+        assert ticker.min_interval == 1
 
 
 def test_a_menu_shows_all_decisions_of_a_small_space_or_one(folder: Path) -> None:

@@ -53,7 +53,7 @@ class DecisionMap:
             for name, first, after, shown in zip(names, starts[:-1], starts[1:], labels, strict=True)
         ]
         if starts[-1] <= FEW_ROWS and len(parts) > 1:
-            whole = [f"{part['name']}: {label}" for part in parts for label in part["labels"]]
+            whole = [f"{name}: {label}" for name, shown in zip(names, labels, strict=True) for label in shown]
             parts.insert(0, {"name": "all decisions", "from": 0, "to": starts[-1], "labels": whole})
         return parts
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -92,7 +93,7 @@ class ClassificationMetric:
             names: of the classes, for their results; None: numbers.
         """
         self._classes, self._quality, self._names = classes, quality, names or tuple(map(str, range(classes)))
-        self._sums = dict.fromkeys(_SUMS, np.float64(0))
+        self._sums: dict[str, Any] = dict.fromkeys(_SUMS, np.float64(0))
         self._cells = [np.zeros(0, np.int64)]  # of the confusion matrix, one for each image
         self._losses = [np.zeros(0, np.float32)]
 
