@@ -164,6 +164,7 @@ def _serve(folders: _Folders, settings: ReportSettings, *, trust: bool) -> int:
     from rl_nas.report.page.server import PageServer
 
     _read(folders.searches, trust=trust)  # what is wrong with them is told now
+    _proxies(folders)
 
     def page(version: str) -> str:
         runs = [page_run(folder, trust=trust) for folder in folders.searches]

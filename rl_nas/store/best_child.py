@@ -63,6 +63,8 @@ class ChildWeights:
             write_atomically(weights_of(self._folder, job.index), lambda path: _save(model, path))
             if classes is not None:
                 write_class_results(classes_of(self._folder, job.index), {VALID: classes})
+            else:  # those of a killed attempt may be of another epoch
+                classes_of(self._folder, job.index).unlink(missing_ok=True)
         if not goes_on:  # others are compared by what they have in the end
             self._best = max(self._best, reward)
 

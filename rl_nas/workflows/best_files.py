@@ -6,6 +6,8 @@ from rl_nas.child.data.images import selected
 from rl_nas.child.export.serving import Serving
 from rl_nas.child.export.writers import write_checked_saved_model
 from rl_nas.child.network.composed import build_network
+from rl_nas.errors import UsageError
+from rl_nas.evaluation.examples import EXAMINED
 from rl_nas.report.event_log import EventLog
 from rl_nas.report.health_log import BEST_CELLS
 from rl_nas.report.picture import draw_genotype
@@ -13,6 +15,7 @@ from rl_nas.store.best_child import VALID, BestChild, classes_of
 from rl_nas.store.class_results import parse_class_results
 from rl_nas.store.files import storage_errors, write_atomically
 from rl_nas.store.json_files import read_text
+from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Job, Trial, child_seed
 from rl_nas.workflows.examples import batch_size, examined_places, write_examples
 from rl_nas.workflows.network_files import write_network
@@ -76,7 +79,11 @@ def _worst(parts: SearchParts, best: Trial) -> tuple[int, ...]:
     path = classes_of(parts.folder, best.index)
     if not path.exists():
         return ()
-    results = parse_class_results(read_text(path), path).get(VALID)
+    try:
+        results = parse_class_results(read_text(path), path).get(VALID)
+    except UsageError as error:  # a search does not end for its pictures
+        tell_user(f"the worst images are those of {EXAMINED} alone: {error}")
+        return ()
     return () if results is None else results.worst
 
 

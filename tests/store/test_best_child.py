@@ -80,6 +80,9 @@ def test_of_equal_children_the_earlier_keeps_its_weights_whichever_was_trained_f
     assert sorted(path.name for path in folder.children.iterdir()) == ["2.classes.json", "2.weights.npz"]
     path = classes_of(folder, 2)
     assert parse_class_results(path.read_text(), path)[VALID].classes[0].actual == 2
+    keep = ChildWeights(folder, lambda measurement: measurement.quality).keep
+    keep(Job(2, ARCHITECTURE, 0), Measurement(0.5), Model())  # of another attempt, which tells none
+    assert not path.exists()
     best.restore([trial(3, 0.6)])
     assert not any(folder.children.iterdir())
 

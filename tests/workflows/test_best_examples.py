@@ -45,3 +45,15 @@ def test_the_worst_of_all_are_among_them_where_they_are_known(tmp_path: Path, mo
     found, among = looked_at(folder, monkeypatch)
     assert found == sorted([*some, *worst])
     assert among == IMAGES
+
+
+def test_a_broken_file_is_told_and_ends_no_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = SearchFolder(tmp_path)
+    folder.children.mkdir()
+    classes_of(folder, 3).write_text("{")
+    some, among = looked_at(folder, monkeypatch)
+    assert (len(some), among) == (96, 96)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "3.classes.json is not JSON" in line
