@@ -26,7 +26,7 @@ _MOST_STEPS = 100_000_000
 _SECONDS = ("seconds", "latency")
 
 
-def figures_of(measurement: object) -> dict[str, Any]:
+def reported_figures(measurement: object) -> dict[str, Any]:
     """The figures of what an evaluator returned, a measurement or the quality alone, for `admit_measurement`.
 
     Raises:

@@ -65,14 +65,15 @@ def proportion_interval(successes: float, total: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def proportion_text(share: float, total: int) -> str:
+def proportion_text(share: float, total: int, few: int = FEW) -> str:
     """A proportion, with its 95% interval where trials are known and few: `0.9867 (95%: 0.9662 to 0.9948)`.
 
     Args:
         share: of the trials that succeeded.
         total: all trials; 0: unknown.
+        few: trials below which they are.
     """
-    if not (0 < total < FEW and 0 <= share <= 1):
+    if not (0 < total < few and 0 <= share <= 1):
         return f"{share:.4f}"
     low, high = proportion_interval(share * total, total)
     return f"{share:.4f} (95%: {low:.4f} to {high:.4f})"

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.nasbench201 import nasbench201
+from rl_nas.store.class_results import ClassCounts, ClassResults, confusion_results
+from rl_nas.store.decision_log import DecisionLog
 from rl_nas.store.trials import TrialStore
 from rl_nas.trial import Failure, Measurement, Trial, TrialState
 
@@ -59,3 +62,33 @@ def write_health(folder: Path, updates: int) -> None:
         figures = {"update": update, "entropy": sum(entropies.values()), "baseline": 0.6 + 0.01 * update}
         lines.append(json.dumps({**figures, "unique_fraction": 1.0, **entropies}) + "\n")
     (folder / "health.jsonl").write_text("".join(lines))
+
+
+def write_decisions(folder: Path, updates: int, space: SearchSpace[Any] = SPACE) -> None:
+    """Probabilities of a policy that decides itself, for the first choice; the last decision has no effect."""
+    log = DecisionLog(folder / "decisions.jsonl")
+    for update in range(updates):
+        rows = []
+        for number, one in enumerate(space.decisions):
+            first = 1 - (1 - 1 / len(one.choices)) * 0.95 ** (update / (number + 1))
+            others = (1 - first) / max(1, len(one.choices) - 1)
+            rows.append([first, *[others] * (len(one.choices) - 1)])
+        rows[-1] = [0.0] * len(rows[-1])
+        log.add(update, rows)
+
+
+def confused_images(classes: int, seed: int = 0) -> ClassResults:
+    """Images of classes, one in six of which is taken for another class."""
+    rng = np.random.default_rng(seed)
+    actual = rng.integers(0, classes, 40 * classes)
+    predicted = np.where(rng.random(len(actual)) < 5 / 6, actual, rng.integers(0, classes, len(actual)))
+    cells, counts = np.unique(actual * classes + predicted, return_counts=True)
+    return confusion_results("images", [f"class {n}" for n in range(classes)], *np.divmod(cells, classes), counts)
+
+
+def found_boxes(classes: int) -> ClassResults:
+    """Boxes whose precision falls with their recall; there is none of the last class."""
+    recalls = np.linspace(0, 1, 101)
+    curves = [tuple(np.clip(1.2 - (n + 1) / classes * recalls, 0, 1).tolist()) for n in range(classes - 1)]
+    counts = [ClassCounts(f"class {n}", 10 + n, precision=curve) for n, curve in enumerate(curves)]
+    return ClassResults("boxes", (*counts, ClassCounts("absent", 0)))

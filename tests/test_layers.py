@@ -130,6 +130,7 @@ ROOMS: dict[str, set[str]] = {
             "report",
             "settings",
             "spaces",
+            "statistics",
             "store",
             "strategies",
             "tasks",

@@ -23,6 +23,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.store.json_files import blaming
 from rl_nas.workflows import run_config
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.page_proxies import write_proxies
 from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trust import OF_TRAININGS, PLUGINS
@@ -104,8 +105,10 @@ def _run(parsed: Parsed) -> int:
     full, *others = (training.rank() for training in trainings)
     others += scored(scores, config, folder)
     rankings = [rank(proxy, full) for proxy in others]
+    document = proxy_json(full, rankings, settings.correlation)
+    write_proxies(folder, document)
     if parsed.group(OutputSettings).json:
-        print(json.dumps(proxy_json(full, rankings, settings.correlation)))
+        print(json.dumps(document))
     else:
         print(proxy_text(full, rankings, settings.correlation))
     return DONE

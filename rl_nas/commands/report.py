@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rl_nas.commands import cli
 from rl_nas.commands.runs import searches_in
@@ -19,10 +19,12 @@ from rl_nas.report.tables import counted
 from rl_nas.settings import Settings, setting
 from rl_nas.store.files import check_can_make, storage_errors, write_text
 from rl_nas.store.run_folder import SearchFolder
+from rl_nas.workflows.page_proxies import page_proxies, proxies_in
 from rl_nas.workflows.page_runs import PAGE_MODULES, page_run
 from rl_nas.workflows.trust import TrustSettings
 
 if TYPE_CHECKING:
+    from rl_nas.report.page.proxies import PageProxies
     from rl_nas.report.page.run import PageRun
 
 
@@ -44,16 +46,18 @@ REPORT = Command(
     name="rl_nas report",
     summary=(
         "makes one HTML page of a search: the verdict, charts, the front, all trials;\n"
-        "of several searches, the page compares them. The runs may be at work. A page needs no network."
+        "of several searches, the page compares them; of rl_nas proxy it has the table. The runs may be at work.\n"
+        "A page needs no network."
     ),
     examples=(
         "rl_nas report runs/digits",
         "rl_nas report runs/digits runs/aging --out=both.html",
         "rl_nas report runs --out=all.html",
+        "rl_nas report runs/digits runs/proxy",
         "rl_nas report --watch --port=8000 runs/digits",
     ),
     groups=(ReportSettings, TrustSettings),
-    words="RUN_DIR ...: folders of searches, or one that holds such folders.",
+    words="RUN_DIR ...: folders of searches or of rl_nas proxy, or one that holds such folders.",
 )
 
 
@@ -66,8 +70,8 @@ def _run(parsed: Parsed) -> int:
     settings = parsed.group(ReportSettings)
     if not parsed.words:
         raise UsageError("no folder; expected one or more, such as: rl_nas report runs/digits")
-    folders = [folder for word in parsed.words for folder in searches_in(word)]
-    if len({os.path.realpath(folder) for folder in folders}) < len(folders):
+    folders = _folders(parsed.words)
+    if len({os.path.realpath(folder) for folder in folders.all}) < len(folders.all):
         raise UsageError("a folder is given twice; leave one of them out")
     _check_flags(settings, parsed)
     check_installed("rl_nas report", "report", PAGE_MODULES)
@@ -81,11 +85,38 @@ def _run(parsed: Parsed) -> int:
         check_can_make("out", out.parent)
     from rl_nas.report.page.page import page_html  # imports Bokeh
 
-    page = page_html(runs := _read(folders, trust=trust))
+    runs, proxies = _read(folders.searches, trust=trust), _proxies(folders)
+    page = page_html(runs, proxies)
     with storage_errors(out):
         write_text(out, page)
-    _tell(runs, out, len(page.encode()), as_json=parsed.group(OutputSettings).json)
+    _tell(runs, len(proxies), out, len(page.encode()), as_json=parsed.group(OutputSettings).json)
     return DONE
+
+
+class _Folders(NamedTuple):
+    """What the page is of: folders of searches, and of comparisons of proxies."""
+
+    searches: list[str]
+    proxies: list[str]
+
+    @property
+    def all(self) -> list[str]:
+        return [*self.searches, *self.proxies]
+
+
+def _folders(words: Sequence[str]) -> _Folders:
+    found = _Folders([], [])
+    for word in words:
+        proxies = proxies_in(word)
+        found.proxies.extend(proxies)
+        if proxies != [word]:
+            found.searches.extend(searches_in(word, proxies))
+    return found
+
+
+def _proxies(folders: _Folders) -> "list[PageProxies]":
+    """The comparisons, by the names of their folders."""
+    return [replace(page_proxies(folder), name=Path(folder).resolve().name) for folder in folders.proxies]
 
 
 def _check_flags(settings: ReportSettings, parsed: Parsed) -> None:
@@ -114,31 +145,37 @@ def _short(runs: "list[PageRun]") -> "list[PageRun]":
     return [replace(run, name=name) for run, name in zip(runs, names, strict=True)]
 
 
-def _tell(runs: "Sequence[PageRun]", out: Path, size: int, *, as_json: bool) -> None:
+def _tell(runs: "Sequence[PageRun]", proxies: int, out: Path, size: int, *, as_json: bool) -> None:
     trials = sum(len(run.trials) for run in runs)
     if as_json:
-        print(json.dumps({"file": str(out), "bytes": size, "runs": len(runs), "trials": trials}))
+        print(json.dumps({"file": str(out), "bytes": size, "runs": len(runs), "proxies": proxies, "trials": trials}))
     else:
-        what = f"{counted(len(runs), 'search', 'searches')}, {counted(trials, 'trial')}, {size / 1e6:.1f} MB"
+        what = f"{_counted(len(runs), proxies)}, {counted(trials, 'trial')}, {size / 1e6:.1f} MB"
         print(f"{out}: {what}; open it in a browser")
 
 
-def _serve(folders: Sequence[str], settings: ReportSettings, *, trust: bool) -> int:
+def _counted(searches: int, proxies: int) -> str:
+    kinds = {"search": (searches, "searches"), "comparison of proxies": (proxies, "comparisons of proxies")}
+    return ", ".join(counted(count, one, many) for one, (count, many) in kinds.items() if count)
+
+
+def _serve(folders: _Folders, settings: ReportSettings, *, trust: bool) -> int:
     from rl_nas.report.page.page import page_html
     from rl_nas.report.page.server import PageServer
 
-    _read(folders, trust=trust)  # what is wrong with them is told now
+    _read(folders.searches, trust=trust)  # what is wrong with them is told now
+    _proxies(folders)
 
     def page(version: str) -> str:
-        runs = [page_run(folder, trust=trust) for folder in folders]
-        return page_html(_short(runs), watch=settings.refresh, version=version)
+        runs = [page_run(folder, trust=trust) for folder in folders.searches]
+        return page_html(_short(runs), _proxies(folders), watch=settings.refresh, version=version)
 
     try:
-        server = PageServer(settings.port, _version_of(folders), page)
+        server = PageServer(settings.port, _version_of(folders.all), page)
     except OSError as error:
         raise UsageError(f"--port={settings.port}: {error.strerror or error}; give another one, or 0") from error
     with server:
-        print(f"{server.address} shows {counted(len(folders), 'search', 'searches')}; Ctrl-C ends this", flush=True)
+        print(f"{server.address} shows {_counted(*map(len, folders))}; Ctrl-C ends this", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()
     return DONE
@@ -151,7 +188,8 @@ def _version_of(folders: Sequence[str]) -> Callable[[], str]:
         found = []
         for folder in map(SearchFolder, folders):
             then, wal = folder.then / "then.json", folder.trials.with_name(f"{folder.trials.name}-wal")
-            for path in (folder.trials, wal, folder.health, folder.config, folder.examples, then):
+            paths = [folder.trials, wal, folder.health, folder.decisions, folder.config, folder.examples, then]
+            for path in [*paths, folder.proxies]:
                 try:
                     state = path.stat()
                 except OSError:

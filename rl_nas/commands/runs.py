@@ -127,15 +127,15 @@ def _compare(words: Sequence[str], settings: TrialListSettings, *, as_json: bool
         print(runs_table(rows))
 
 
-def searches_in(name: str) -> list[str]:
-    """The folder, if it is that of a search, or those in it; tells what else is there."""
+def searches_in(name: str, known: Sequence[str] = ()) -> list[str]:
+    """The folder, if it is that of a search, or those in it; tells what else is there but for `known`."""
     if SearchFolder(name).trials.exists():
         return [name]
     folders = sorted(str(path) for path in Path(name).iterdir() if path.is_dir()) if Path(name).is_dir() else []
     found = [one for one in folders if SearchFolder(one).trials.exists()]
-    if not found:
+    if not found and not known:
         raise UsageError(f"{name} holds no trials.sqlite; expected the folder of a search, or one of such folders")
-    others = [Path(one).name for one in folders if one not in found]
+    others = [Path(one).name for one in folders if one not in (*found, *known)]
     if others:
         print(printable(f"{name}: no searches, and left out: {', '.join(others)}"), file=sys.stderr)
     return found

@@ -33,6 +33,7 @@ def find_examples(
     batches: Iterable[tuple[np.ndarray, Sequence[Any]]],
     count: int,
     seed: int,
+    among: int | None = None,
 ) -> Examples | None:
     """The images with the lowest quality, and random ones of the others; None: the task shows nothing.
 
@@ -42,6 +43,7 @@ def find_examples(
         batches: images, uint8 [batch, height, width, channels], with a target for each.
         count: images in all batches.
         seed: of the choice.
+        among: images that the worst ones in the batches are the worst of; None: those in the batches.
     """
     order = [int(place) for place in np.random.default_rng(seed).permutation(count)]
     candidates = order[: 2 * _SHOWN]  # half of them may be among the worst
@@ -63,7 +65,7 @@ def find_examples(
                     del drawn[-dropped]
     lowest = [-negative for _, negative in sorted(worst, reverse=True)]
     others = [place for place in candidates if place not in lowest][:_SHOWN]
-    places = {f"The worst of {count}": lowest, "Random ones": sorted(others)}
+    places = {f"The worst of {among or count:,}": lowest, "Random ones": sorted(others)}
     groups = {name: [drawn[place] for place in found] for name, found in places.items() if found}
     keys = {key for found in groups.values() for shown in found for key in shown.keys}
     return Examples(groups, sorted(keys)) if groups else None

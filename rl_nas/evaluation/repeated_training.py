@@ -8,10 +8,14 @@ import numpy as np
 
 from rl_nas.checkpoint import State
 from rl_nas.metrics import quality_of
+from rl_nas.store.class_results import ClassResults
 from rl_nas.trial import Job, Measurement, child_seed
 
-OnChild = Callable[[Job, Measurement, Any], None]
-"""Is called with the job, the measurement and the model of a child; the model has `weights` with path and value."""
+OnChild = Callable[[Job, Measurement, Any, ClassResults | None], None]
+"""Is called with the job, the measurement, the model and the results of each class of a child.
+
+The model has `weights` with path and value.
+"""
 
 DEVIATION = "_deviation"
 """End of the name of the metric that tells how far apart the qualities of a child's trainings are."""
@@ -38,7 +42,7 @@ class RepeatedTraining:
     """Measures children by the means over trainings with different seeds; a child fails if any of them fails.
 
     Each finished training is kept, and not repeated when its child is evaluated again. `on_child` is called with the
-    weights of the best training, of equals the first, and the means.
+    weights and the classes of the best training, of equals the first, and the means.
     """
 
     def __init__(
@@ -53,29 +57,33 @@ class RepeatedTraining:
             on_child: called with every child.
         """
         self._train, self._seeds, self._finished, self._on_child = evaluator(self._take), seeds, finished, on_child
-        self._weights: dict[str, np.ndarray] = {}  # of the last training
+        self._weights: dict[str, np.ndarray] = {}  # of the last training, as the next
+        self._classes: ClassResults | None = None
 
     def __call__(self, job: Job) -> Measurement:
         """Trains the child of a job by every seed; raises what the evaluator of one training raises."""
         job_name = [list(job.architecture), job.seed]
         kept = self._finished.load(job.index)
         if kept is None or kept.get("job") != job_name:  # asynchronous searches may propose something else again
-            kept = {"job": job_name, "measured": [], "weights": {}}
+            kept = {"job": job_name, "measured": [], "weights": {}, "classes": None}
         measured = [Measurement(**{**one, "curve": tuple(one["curve"])}) for one in kept["measured"]]
-        weights = kept["weights"]
+        weights, classes = kept["weights"], kept.get("classes") and ClassResults.of(kept["classes"])
         for number in range(len(measured), self._seeds):
             training = replace(job, seed=training_seed(job.seed, number))
             one = self._train(training, number=number)
             if not measured or one.quality > max(before.quality for before in measured):
-                weights = self._weights
+                weights, classes = self._weights, self._classes
             measured.append(one)
             documents = [{**vars(each), "metrics": dict(each.metrics)} for each in measured]
-            self._finished.save(job.index, {"job": job_name, "measured": documents, "weights": weights})
+            document = classes and classes.document()
+            state = {"job": job_name, "measured": documents, "weights": weights, "classes": document}
+            self._finished.save(job.index, state)
         mean = mean_of(measured)
-        self._on_child(job, mean, _Weights(weights))
+        self._on_child(job, mean, _Weights(weights), classes)
         return mean
 
-    def _take(self, job: Job, measurement: Measurement, model: Any) -> None:
+    def _take(self, job: Job, measurement: Measurement, model: Any, classes: ClassResults | None) -> None:
+        self._classes = classes
         self._weights = {variable.path: np.asarray(variable.numpy()) for variable in model.weights}
 
 

@@ -24,6 +24,7 @@ from rl_nas.child.training.child_training import (
     quick_start,
     training_steps,
 )
+from rl_nas.child.training.objective import Metric, class_results
 from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short
 from rl_nas.errors import UsageError
@@ -36,10 +37,12 @@ from rl_nas.metrics import quality_of
 from rl_nas.networks.layer import Cost
 from rl_nas.networks.plan import Plan
 from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.store.class_results import ClassResults
 from rl_nas.tasks.networks import Networks
 from rl_nas.trial import ChildError, Job, Measurement, TrialState
 
-OnChild = Callable[[Job, Measurement, FlatModel], None]
+OnChild = Callable[[Job, Measurement, FlatModel, ClassResults | None], None]
+"""Is called with the job, the measurement, the model and the results of each class of a child."""
 OnEpoch = Callable[[int, int, int], None]
 """Is called with the number of a child's training, from 0, its finished epochs, and those that it shall have."""
 
@@ -80,7 +83,7 @@ class TrainedChildEvaluator:
         filtering: FilterSettings = FilterSettings(),
         early_stop: EarlyStopSettings = EarlyStopSettings(),
         states: States | None = None,
-        on_child: OnChild = lambda job, measurement, child: None,
+        on_child: OnChild = lambda job, measurement, child, classes: None,
         on_epoch: OnEpoch = lambda number, done, epochs: None,
     ) -> None:
         self._space, self._data, self._networks = space, data, networks
@@ -90,6 +93,7 @@ class TrainedChildEvaluator:
         self._on_child, self._on_epoch = on_child, on_epoch
         self._early_stop, self._states = early_stop, states
         self._objective = networks.task.objective(networks.problem)
+        self._metric: Metric | None = None  # of the last measurement
         self._filter = None
         if filtering.filter:
             networks.task.require(filtering.filter, f"--filter={filtering.filter}")
@@ -139,6 +143,7 @@ class TrainedChildEvaluator:
 
     def _train(self, job: Job, number: int) -> Measurement:
         started = time.monotonic()
+        self._metric = None
         cost = self._cost(job.architecture)
         plan = self.plan(job.architecture, training_steps(self._training, self._data.train_examples))
         self._limits.check(plan, self._training.batch_size, self._backbone)
@@ -161,7 +166,7 @@ class TrainedChildEvaluator:
             seconds=time.monotonic() - started,
             curve=_curve(measured) if self._early_stop.measures else (),
         )
-        self._on_child(job, measurement, child)
+        self._on_child(job, measurement, child, None if self._metric is None else class_results(self._metric))
         return measurement
 
     def _kept(self, job: Job) -> State | None:
@@ -205,7 +210,7 @@ class TrainedChildEvaluator:
         return measured
 
     def _metrics(self, plan: Plan, infer: Callable[[Inputs], Outputs]) -> dict[str, float]:
-        metric = self._networks.task.metric(self._networks.problem)
+        self._metric = metric = self._networks.task.metric(self._networks.problem)
         return evaluate(infer, self._data, self._objective, metric, measured_batch(plan))
 
 

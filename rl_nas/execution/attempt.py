@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from rl_nas.admission import admit_measurement, failure_of, figures_of
+from rl_nas.admission import admit_measurement, failure_of, reported_figures
 from rl_nas.errors import StorageError
 from rl_nas.trial import Job, Measurement, Outcome
 
@@ -13,7 +13,7 @@ Evaluator = Callable[[Job], Measurement | float]
 def attempt(evaluator: Evaluator, job: Job) -> Outcome:
     """Evaluates a job. Only interrupts pass through, and `StorageError`: no later child could be recorded either."""
     try:
-        return Outcome(job, admit_measurement(figures_of(evaluator(job))))
+        return Outcome(job, admit_measurement(reported_figures(evaluator(job))))
     except StorageError:
         raise
     except Exception as error:

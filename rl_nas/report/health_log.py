@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rl_nas.checkpoint import REBUILD
 from rl_nas.report.figure_log import FigureLog
-from rl_nas.report.trial_sessions import figures_of
+from rl_nas.report.trial_sessions import known_figures
 from rl_nas.store.files import storage_errors
 from rl_nas.trial import Trial
 
@@ -44,7 +44,7 @@ class HealthLog(FigureLog):
         """Writes the reward of a recorded trial, the best so far, its metrics and its costs."""
         if trial.reward is not None and not trial.cached:
             self._best = max(self._best, trial.reward)
-            self._group("trials", {**figures_of(trial), "best": self._best}, trial.index)
+            self._group("trials", {**known_figures(trial), "best": self._best}, trial.index)
 
     def distributions(self, distributions: Mapping[str, Sequence[float]], number: int) -> None:
         """Writes the probabilities of decisions' choices after update `number`, by the decisions' names."""

@@ -9,10 +9,11 @@ from rl_nas.statistics import Correlation
 
 
 def proxy_json(full: Proxy, rankings: Sequence[Ranking], wanted: float) -> dict[str, Any]:
-    """All figures as JSON values."""
+    """All figures as JSON values; None for correlations and costs that do not exist."""
     found = cheapest(rankings, wanted)
     proxies = [{**asdict(r), "kendall": r.kendall._asdict(), "spearman": r.spearman._asdict()} for r in rankings]
-    return {"full": asdict(full), "proxies": proxies, "wanted": wanted, "cheapest": found.name if found else None}
+    known = [_known(one) for one in proxies]
+    return {"full": asdict(full), "proxies": known, "wanted": wanted, "cheapest": found.name if found else None}
 
 
 def proxy_text(full: Proxy, rankings: Sequence[Ranking], wanted: float) -> str:
@@ -26,10 +27,11 @@ def proxy_text(full: Proxy, rankings: Sequence[Ranking], wanted: float) -> str:
             f"{r.name:{width}}  {r.networks:8}  {r.seconds:9.2f}  {r.cost:5.3f}  {_interval(r.kendall):>20}"
             f"  {_interval(r.spearman):>20}  {r.best_place:17}"
         )
-    return "\n".join([*lines, _advice(rankings, wanted)])
+    return "\n".join([*lines, advice(rankings, wanted)])
 
 
-def _advice(rankings: Sequence[Ranking], wanted: float) -> str:
+def advice(rankings: Sequence[Ranking], wanted: float) -> str:
+    """The proxy to use, in words."""
     found = cheapest(rankings, wanted)
     if found is None:
         return f"No cheaper proxy has a Spearman correlation of {wanted:g}."
@@ -40,6 +42,14 @@ def _advice(rankings: Sequence[Ranking], wanted: float) -> str:
     if found.spearman.low < wanted:
         text += f" Its interval reaches down to {found.spearman.low:.2f}: more --trials would tell."
     return text
+
+
+def _known(document: dict[str, Any]) -> dict[str, Any]:
+    """A document with None in place of NaN, which JSON does not have."""
+    return {
+        name: _known(value) if isinstance(value, dict) else None if value != value else value
+        for name, value in document.items()
+    }
 
 
 def _interval(found: Correlation) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from rl_nas.errors import printable
 from rl_nas.metrics import PROPORTIONS
-from rl_nas.statistics import proportion_text
+from rl_nas.statistics import FEW, proportion_text
 from rl_nas.trial import Trial, trial_document
 
 COSTS = ("parameters", "madds", "epochs", "seconds", "latency")
@@ -91,14 +91,14 @@ def counted(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def measured_text(name: str, value: float, images: int) -> str:
-    """A metric on images: its name and value; a fraction of few images with its 95% interval."""
-    return f"{name.replace('_', ' ')} {figure_text(name, value, images)}"
+def measured_text(name: str, value: float, images: int, few: int = FEW) -> str:
+    """A metric on images: its name and value; a fraction of fewer images than `few` with its 95% interval."""
+    return f"{name.replace('_', ' ')} {figure_text(name, value, images, few)}"
 
 
-def figure_text(name: str, value: float, images: int) -> str:
-    """The value of a metric on images; a fraction of few images with its 95% interval."""
-    return proportion_text(value, images) if name in PROPORTIONS else f"{value:.4f}"
+def figure_text(name: str, value: float, images: int, few: int = FEW) -> str:
+    """The value of a metric on images; a fraction of fewer images than `few` with its 95% interval."""
+    return proportion_text(value, images, few) if name in PROPORTIONS else f"{value:.4f}"
 
 
 def held_out_text(images: int, split: str | None) -> str:

@@ -46,10 +46,10 @@ class TrialSessions:
             choices = self._space.values(trial.architecture)
             log.values([_start(folder.name, choices), _end(trial)], 0)
             if trial.measurement is not None:
-                log.scalars(figures_of(trial), 0)
+                log.scalars(known_figures(trial), 0)
 
 
-def figures_of(trial: Trial) -> dict[str, float]:
+def known_figures(trial: Trial) -> dict[str, float]:
     """The reward, the metrics and the costs of a trial, as far as they are known, by name."""
     return {name: value for name, value in trial_row(trial).items() if name not in _WORDS and value is not None}
 

@@ -14,11 +14,16 @@ from rl_nas.admission import reward_of
 from rl_nas.array_files import read_arrays
 from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.decisions import Architecture, Genotype
+from rl_nas.store.class_results import ClassResults, write_class_results
 from rl_nas.store.files import remove_folder, storage_errors, write_atomically, write_text
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job, Measurement, Trial
 
-_SUFFIX = ".weights.npz"
+_SUFFIX, _CLASSES = ".weights.npz", ".classes.json"
+
+
+VALID = "valid"
+"""The images that children are measured on, in the file of their classes."""
 
 
 class Model(Protocol):
@@ -30,7 +35,7 @@ class Model(Protocol):
 
 
 class ChildWeights:
-    """Saves the weights of children that may be the run's best: those that no other of this process beats.
+    """Saves weights and classes of children that may be the run's best: those that no other of this process beats.
 
     However many processes train children of a run, its best one is among these. `BestChild` deletes the others when
     they are recorded.
@@ -40,8 +45,14 @@ class ChildWeights:
         self._folder, self._reward = folder, reward
         self._best = -math.inf
 
-    def keep(self, job: Job, measurement: Measurement, model: Model) -> None:
+    def keep(self, job: Job, measurement: Measurement, model: Model, classes: ClassResults | None = None) -> None:
         """Saves a trained child's weights if it may be the best; those of one that may be trained on anyway.
+
+        Args:
+            job: of the child.
+            measurement: of the child.
+            model: with its weights.
+            classes: its results of each class; None: the task tells none.
 
         Raises:
             ChildError: it has no reward.
@@ -50,6 +61,10 @@ class ChildWeights:
         # Of equals the earlier trial is the best, but may be the later one here: its first attempt failed.
         if goes_on or reward >= self._best:
             write_atomically(weights_of(self._folder, job.index), lambda path: _save(model, path))
+            if classes is not None:
+                write_class_results(classes_of(self._folder, job.index), {VALID: classes})
+            else:  # those of a killed attempt may be of another epoch
+                classes_of(self._folder, job.index).unlink(missing_ok=True)
         if not goes_on:  # others are compared by what they have in the end
             self._best = max(self._best, reward)
 
@@ -90,7 +105,8 @@ class BestChild:
             trial = former or trial
         if self.trial is None or trial.index != self.trial.index:  # the best one may be shown again, as cached
             with storage_errors(self._folder.children):
-                weights_of(self._folder, trial.index).unlink(missing_ok=True)
+                for path in _files_of(self._folder, trial.index):
+                    path.unlink(missing_ok=True)
 
     def restore(self, trials: Sequence[Trial]) -> None:
         """Restores the best trial of a run that is continued, while none of its children is in training."""
@@ -98,8 +114,9 @@ class BestChild:
         if successful:
             self._crown(max(successful, key=_rank))
         with storage_errors(self._folder.children):
-            for path in self._folder.children.glob(f"*{_SUFFIX}"):
-                if self.trial is None or path != self.weights:
+            kept = () if self.trial is None else _files_of(self._folder, self.trial.index)
+            for path in [*self._folder.children.glob(f"*{_SUFFIX}"), *self._folder.children.glob(f"*{_CLASSES}")]:
+                if path not in kept:
                     path.unlink()
 
     def _crown(self, trial: Trial) -> None:
@@ -129,6 +146,15 @@ def _rank(trial: Trial) -> tuple[float, int]:
 def weights_of(folder: SearchFolder, index: int) -> Path:
     """The file of the weights of a trial, which need not be there."""
     return folder.children / f"{index}{_SUFFIX}"
+
+
+def classes_of(folder: SearchFolder, index: int) -> Path:
+    """The file of the results of each class of a trial, of the split `VALID`, which need not be there."""
+    return folder.children / f"{index}{_CLASSES}"
+
+
+def _files_of(folder: SearchFolder, index: int) -> tuple[Path, Path]:
+    return weights_of(folder, index), classes_of(folder, index)
 
 
 def _save(model: Model, path: Path) -> None:

@@ -73,7 +73,12 @@ def read_decision_log(path: Path) -> list[DecisionProbabilities]:
     Raises:
         UsageError: it is broken.
     """
-    lines = whole_lines(read_text(path, _HINT))
+    return parse_decision_log(read_text(path, _HINT), path)
+
+
+def parse_decision_log(text: str, path: Path) -> list[DecisionProbabilities]:
+    """The lines of a log that is read already; see `read_decision_log`."""
+    lines = whole_lines(text)
     whole: list[dict[str, Any]] = [parse_json(line, _FORM, path, _HINT) for line in lines[: _MOST + 1]]
     found = [DecisionProbabilities(**one) for one in whole]
     numbers = [value for line in found for values in line.probabilities for value in values]

@@ -208,7 +208,7 @@ class SearchFolder(RunFolder):
 
     Attributes:
         trials: SQLite.
-        children: weights of the best child so far.
+        children: weights of the best child so far, and what becomes of each class (JSON), if the task tells it.
         best: genotype.json, cell.png, saved_model, model.keras, examples.png.
         model: the best child with its normalization, for Keras.
         network: of the best child, as data, for `rl_nas predict`.
@@ -223,6 +223,7 @@ class SearchFolder(RunFolder):
         hparams: trials as rows of TensorBoard's HParams.
         time: seconds of all sittings (JSON).
         then: the longer trainings of the best networks, a folder for each, and then.json.
+        proxies: what `rl_nas proxy` found (JSON); no search has it.
         arrays: the images, if they came from a Python program: a data set of TFDS.
     """
 
@@ -246,6 +247,7 @@ class SearchFolder(RunFolder):
         self.hparams = self.path / "hparams"
         self.time = self.path / "time.json"
         self.then = self.path / "then"
+        self.proxies = self.path / "proxies.json"
         self.arrays = self.path / "arrays"
 
     @property
@@ -280,6 +282,7 @@ class TrainingFolder(RunFolder):
         model: the trained network with its normalization, for Keras.
         network: the same as data, for `rl_nas predict`.
         results: the final measurements (JSON).
+        classes: what becomes of each class of the measured splits (JSON); absent if the task tells none.
         examples: held-out images with predictions; absent if the task draws none.
     """
 
@@ -295,6 +298,7 @@ class TrainingFolder(RunFolder):
         self.model = self.path / "model.keras"
         self.network = NetworkFolder(self.path / NETWORK)
         self.results = self.path / "results.json"
+        self.classes = self.path / "classes.json"
         self.examples = self.path / "examples.png"
 
     def read_results(self) -> dict[str, Any]:
@@ -321,6 +325,7 @@ class TrainingFolder(RunFolder):
         """Files of a finished run, by description."""
         return {
             "results": self.results,
+            **_if_there("results by class", self.classes),
             "trained model": self.model,
             **_if_there("its predictions", self.examples),
             "genotype": self.genotype,

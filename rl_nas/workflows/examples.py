@@ -27,6 +27,8 @@ def write_examples(
     seed: int,
     path: Path,
     title: str,
+    *,
+    among: int | None = None,
 ) -> None:
     """Draws some images with their targets and predictions, if the task does.
 
@@ -39,6 +41,7 @@ def write_examples(
         seed: of the choice.
         path: of the picture.
         title: of the picture.
+        among: images that the worst ones in the batches are the worst of; None: those in the batches.
 
     Raises:
         StorageError: the picture cannot be written.
@@ -48,7 +51,8 @@ def write_examples(
         return {name: np.asarray(values) for name, values in serving.serve(tf.constant(images)).items()}
 
     display = task.display(serving.class_names, annotation.extras)
-    examples = find_examples(display, serve, ((images, _listed(targets)) for images, targets in batches), count, seed)
+    listed = ((images, _listed(targets)) for images, targets in batches)
+    examples = find_examples(display, serve, listed, count, seed, among)
     if examples is not None:
         draw_examples(examples, path, title)
 
@@ -56,6 +60,18 @@ def write_examples(
 def examined(images: int) -> int:
     """How many of a number of held-out images are looked at."""
     return min(images, EXAMINED)
+
+
+def examined_places(images: int, seed: int, worst: Sequence[int] = ()) -> np.ndarray:
+    """Which of the held-out images are looked at, int [places], in order: some at random, and those known as the worst.
+
+    Args:
+        images: how many there are.
+        seed: of the choice.
+        worst: places of the worst ones, as far as they are known; a stranger's may be none.
+    """
+    some = np.random.default_rng(seed).permutation(images)[: examined(images)]
+    return np.union1d(some, np.array([place for place in worst if place < images], some.dtype))
 
 
 def batch_size(image_shape: Sequence[int]) -> int:

@@ -13,7 +13,7 @@ from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.updates import Watcher
 from rl_nas.networks.genotypes import load
 from rl_nas.report.picture import genotype_svg
-from rl_nas.report.trial_sessions import figures_of
+from rl_nas.report.trial_sessions import known_figures
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Trial
 from rl_nas.workflows.tracked_run import TrackedRun
@@ -67,7 +67,7 @@ class MlflowTracker(Watcher):
         """See `Watcher`."""
         if trial.cached:
             return
-        measured = figures_of(trial)
+        measured = known_figures(trial)
         self._metrics(self._run, measured, trial.index)
         tags = {"mlflow.parentRunId": self._run, "state": str(trial.state), "error": trial.error}
         child = self._client.create_run(self._experiment, run_name=f"trial {trial.index}", tags=tags).info.run_id

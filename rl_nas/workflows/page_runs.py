@@ -12,11 +12,14 @@ from rl_nas.one_shot.state import OneShotState
 from rl_nas.regular_files import MIB, read_regular
 from rl_nas.renamed import current_figures
 from rl_nas.report.page.choices import check_fits
-from rl_nas.report.page.run import HeldOut, PageRun
+from rl_nas.report.page.run import HeldOut, MeasuredClasses, PageRun
 from rl_nas.report.tables import held_out_place
 from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.store.best_child import VALID, classes_of
+from rl_nas.store.class_results import MOST_BYTES, ClassResults, parse_class_results
+from rl_nas.store.decision_log import DecisionProbabilities, parse_decision_log
 from rl_nas.store.json_files import OTHERS, parse_json, whole_lines
-from rl_nas.store.run_folder import RESULTS_FORM
+from rl_nas.store.run_folder import RESULTS_FORM, TrainingFolder
 from rl_nas.store.run_time import RunTime
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows.run_config import DATA, HELD_OUT
@@ -68,11 +71,13 @@ def page_of(run: RunRecord, name: str | None = None) -> PageRun:
         space=space,
         decode=None if space is None else run.genotype,
         health=reader.part("Figures of the strategy", reader.health) or (),
+        decisions=reader.part("Probabilities of choices", lambda: reader.decisions(space)) or (),
         seconds=reader.part("Its time", lambda: RunTime(run.folder.time).before),
         held_out=_held_out(run.config),
         shared=reader.part("The ranking by shared weights", reader.shared),
         retrained=retrained,
         full=full,
+        classes=[*reader.classes_of_best(), *reader.classes_of_full(full)],
         examples=reader.part("Held-out images", reader.examples),
         notes=reader.notes,
     )
@@ -109,6 +114,20 @@ class _Reader:
         _check_numbers(found, path)
         return found
 
+    def decisions(self, space: SearchSpace[Any] | None) -> list[DecisionProbabilities]:
+        path = self._folder.decisions
+        found = parse_decision_log(_text(path, _MOST_HEALTH), path) if path.exists() else []
+        _check_numbers([line.update for line in found], path)
+        if found:
+            sizes = [*map(len, found[0].probabilities)] if space is None else [len(d.choices) for d in space.decisions]
+            for line in found:
+                if [*map(len, line.probabilities)] != sizes:
+                    raise UsageError(
+                        f"{path}: update {line.update} has {len(line.probabilities)} decisions with other choices than"
+                        f" the {len(sizes)} expected"
+                    )
+        return found
+
     def shared(self) -> OneShotResult | None:
         ranking = OneShotState(self._folder.shared).ranking()
         if ranking is None or self._run.config["flags"].get("estimator") != "shared":
@@ -130,9 +149,31 @@ class _Reader:
                 raise UsageError(f"{path}: {one.name} was measured on nothing")
         return retrained, document["full"]
 
+    def classes_of_best(self) -> list[MeasuredClasses]:
+        best, seeds = self._run.best, self._run.config["flags"].get("reward_seeds") or 1
+        if best is None:
+            return []
+        weights = "" if seeds == 1 else ", after the best of its trainings"
+        found = self.part("Classes of the best trial", lambda: _classes(classes_of(self._folder, best.index)))
+        of = f"trial {best.index} on the images that children are measured on{weights}"
+        return [MeasuredClasses(of, found[VALID])] if found and VALID in found else []
+
+    def classes_of_full(self, full: Mapping[str, Any] | None) -> list[MeasuredClasses]:
+        if full is None or full["folder"] != f"then/{full['name']}/full" or Path(full["name"]).name != full["name"]:
+            return []
+        path = TrainingFolder(self._folder.path / full["folder"]).classes
+        found = self.part("Classes of the full training", lambda: _classes(path)) or {}
+        places = {"final_test": "the test images", VALID: "the held-out images"}
+        on = next((name for name in places if name in found), None)
+        return [] if on is None else [MeasuredClasses(f"full training of {full['name']} on {places[on]}", found[on])]
+
     def examples(self) -> bytes | None:
         path = self._folder.examples
         return read_regular(path, _MOST_PICTURE) if path.exists() else None
+
+
+def _classes(path: Path) -> dict[str, ClassResults]:
+    return parse_class_results(_text(path, MOST_BYTES), path) if path.exists() else {}
 
 
 def _text(path: Path, most: int) -> str:

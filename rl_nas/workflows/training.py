@@ -25,6 +25,7 @@ from rl_nas.report.tables import counted
 from rl_nas.report.training_log import TrainingLog
 from rl_nas.report.training_progress import TrainingProgress
 from rl_nas.spaces.decisions import Genotype
+from rl_nas.store.class_results import write_class_results
 from rl_nas.store.files import check_is_no_pattern, write_atomically, write_text
 from rl_nas.store.json_files import read_text
 from rl_nas.store.run_folder import TrainingFolder
@@ -244,6 +245,9 @@ class TrainingRun:
         write_network(self._written.network, serving, setup.problem, plan, self._source.annotation.extras)
         if self.first and valid is not None:
             write_training_examples(setup, serving, valid, self._written)
+        splits = {"valid": valid and valid.classes, "final_test": final and final.classes}
+        if any(splits.values()):
+            write_class_results(self._written.classes, splits)
         results = {
             **training_facts(setup),
             "train": {

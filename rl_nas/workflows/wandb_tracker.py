@@ -10,7 +10,7 @@ import wandb
 
 from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.updates import Watcher
-from rl_nas.report.trial_sessions import figures_of
+from rl_nas.report.trial_sessions import known_figures
 from rl_nas.trial import Trial
 from rl_nas.workflows.tracked_run import TrackedRun
 
@@ -46,7 +46,7 @@ class WandbTracker(Watcher):
         if not trial.cached:
             choices = self._tracked.space.values(trial.architecture)
             decided = {f"decision/{name}": choice for name, choice in choices.items()}
-            self._run.log({"trial": trial.index, "state": str(trial.state), **figures_of(trial), **decided})
+            self._run.log({"trial": trial.index, "state": str(trial.state), **known_figures(trial), **decided})
 
     def update(self, number: int, figures: Mapping[str, float]) -> None:
         """See `Watcher`."""

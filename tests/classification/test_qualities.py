@@ -15,6 +15,11 @@ ORACLES = {
 }
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    powers: np.ndarray = np.exp(logits.astype(np.float64))
+    return powers / powers.sum()
+
+
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 @pytest.mark.parametrize("quality", ORACLES)
 @pytest.mark.parametrize("seed", range(5))
@@ -34,12 +39,23 @@ def test_the_quality_is_that_of_scikit_learn(quality: str, seed: int) -> None:
     assert next(iter(found)) == quality
     assert found[quality] == pytest.approx(ORACLES[quality](labels[:80], logits[:80].argmax(axis=1)))
     assert found["accuracy"] == pytest.approx(ORACLES["accuracy"](labels[:80], logits[:80].argmax(axis=1)))
+    results, matrix = metric.of_classes(), np.zeros((classes, classes), int)
+    for actual, predicted, count in results.confused:
+        matrix[actual, predicted] = count
+    matrix[np.diag_indices(classes)] = [one.right for one in results.classes]
+    expected = metrics.confusion_matrix(labels[:80], logits[:80].argmax(axis=1), labels=range(classes))
+    np.testing.assert_array_equal(matrix, expected)
+    losses = [metrics.log_loss([labels[n]], [softmax(logits[n])], labels=range(classes)) for n in range(80)]
+    assert results.worst == tuple(np.argsort(losses)[::-1][:4])
+    assert [(one.name, one.actual, one.predicted) for one in results.classes] == [
+        (str(number), expected[number].sum(), expected[:, number].sum()) for number in range(classes)
+    ]
 
 
 def test_always_the_most_frequent_class_is_accurate_and_worth_nothing() -> None:
-    actual, predicted = np.array([90.0, 10.0]), np.array([100.0, 0.0])
-    hits = np.array([90.0, 0.0])
-    sums = {"images": 100.0, "right": 90.0, "among": 100.0, "loss": 50.0}
+    sums = dict(zip(("images", "right", "among", "loss"), np.array([100.0, 90.0, 100.0, 50.0]), strict=True))
+    labels, predicted = np.repeat(np.arange(2, dtype=np.int32), [90, 10]), np.zeros(100, np.int32)
     metric = ClassificationMetric(2, "balanced_accuracy")
-    metric.add({**sums, "hits": hits, "actual": actual, "predicted": predicted})
+    images = {"labels": labels, "predicted": predicted, "losses": predicted / 2, "counted": np.ones(100)}
+    metric.add({**sums, **images})
     assert metric.result() == {"balanced_accuracy": 0.5, "accuracy": 0.9, "loss": 0.5}

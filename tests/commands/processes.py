@@ -20,6 +20,7 @@ from warm import WarmProcess
 from watchdog import TIMEOUT, watched
 
 from rl_nas.__main__ import main
+from rl_nas.store.class_results import ClassResults, parse_class_results
 
 EDGES = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|skip_connect~2|"
 TINY_TRAINING = (
@@ -157,6 +158,12 @@ def held(verb: str, *words: str | Path, line: str = "", file: str = "", times: i
         else:
             raise AssertionError("".join(lines))
         yield Held(process, given, output, errors)
+
+
+def classes(folder: Path) -> dict[str, ClassResults]:
+    """The results of classes of a training, by split."""
+    path = folder / "classes.json"
+    return parse_class_results(path.read_text(), path)
 
 
 def results(folder: Path) -> dict[str, Any]:

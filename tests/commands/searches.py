@@ -61,6 +61,7 @@ def assert_complete(folder: Path) -> None:
         "lock",
         "time.json",
         "trials.sqlite",
+        f"children/{best}.classes.json",
         f"children/{best}.weights.npz",
         "best/genotype.json",
         "best/cell.png",

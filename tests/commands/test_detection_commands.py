@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from detectors import BACKBONE, HEAD, KINDS, NETWORK, STEPS, TASK, write_shapes
 from PIL import Image
-from processes import Words, refuse, results, run
+from processes import Words, classes, refuse, results, run
 
 from rl_nas.tasks.detection.head import DetectionHead
 
@@ -64,8 +64,11 @@ def test_a_training_measures_boxes(trained: Path) -> None:
     for part in ("valid", "final_test"):
         assert found[part]["images"] == 12
         assert 0 < found[part]["mAP"] < found[part]["AP50"] < 1
-        classes = [found[part][f"AP/{name}"] for name in KINDS]
-        assert found[part]["mAP"] == pytest.approx(np.mean(classes))
+        precisions = [found[part][f"AP/{name}"] for name in KINDS]
+        assert found[part]["mAP"] == pytest.approx(np.mean(precisions))
+        boxes = classes(trained)[part].classes
+        assert [one.name for one in boxes] == [*KINDS]
+        assert found[part]["AP50"] == pytest.approx(np.mean([one.precision for one in boxes]))
     assert (trained / "examples.png").stat().st_size > 5000
 
 

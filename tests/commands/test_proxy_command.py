@@ -30,11 +30,13 @@ def test_proxies_are_ranked_and_nothing_is_trained_twice(tmp_path: Path) -> None
     recorded = [trial.measurement.seconds for trial in read_trials(folder / "epochs=1" / "trials.sqlite")]
     assert short["seconds"] == pytest.approx(sum(recorded) / 4)
     assert score["seconds"] > 0
+    assert json.loads((folder / "proxies.json").read_text()) == document
     more = run("--resume", *words, "--proxies=epochs=1", "--scores=none")
     assert more.returncode == 0, more.stderr
     assert [proxy["values"] for proxy in (json.loads(more.stdout)["full"],)] == [document["full"]["values"]]
     assert json.loads(more.stdout)["proxies"] == [short]
     assert "children" not in more.stderr
+    assert json.loads((folder / "proxies.json").read_text()) == json.loads(more.stdout)
 
 
 @pytest.mark.parametrize(

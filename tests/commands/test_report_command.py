@@ -31,6 +31,7 @@ def test_it_writes_a_page(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         "file": str(out),
         "bytes": len(out.read_bytes()),
         "runs": 2,
+        "proxies": 0,
         "trials": 13,
     }
 

@@ -12,6 +12,7 @@ from warm import WarmProcess
 from watchdog import are_gone, wait_until, watched
 
 from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.workflows.page_runs import page_run
 
 FLAGS = (
     "--dataset=digits",
@@ -70,6 +71,9 @@ def test_the_best_cells_are_trained_longer_and_the_best_of_them_in_full(recipe: 
     model = folder / "then" / best["name"] / "full/model.keras"
     assert f"trained model  {model}" in text.splitlines()
     assert model.is_file()
+    shown = [measured.of for measured in page_run(folder).classes]
+    assert len(shown) == 2
+    assert shown[1] == f"full training of {best['name']} on the test images"
     assert text.rstrip().splitlines()[-1].startswith(f"Full training: {best['name']}, 2 epochs, accuracy")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from processes import Words, refuse, results, run
+from processes import Words, classes, refuse, results, run
 
 from rl_nas.child.data.shapes import draw_picture
 from rl_nas.store.trials import read_trials
@@ -138,6 +138,10 @@ def test_a_training_measures_masks(trained: Path) -> None:
         assert found[part]["images"] == images
         assert 0 < found[part]["mIoU"] < found[part]["pixel_accuracy"] < 1
         assert "IoU/triangle" in found[part]
+        pixels = classes(trained)[part].classes
+        assert sum(one.right for one in pixels) / sum(one.actual for one in pixels) == found[part]["pixel_accuracy"]
+        for one in pixels:
+            assert one.right / (one.actual + one.predicted - one.right) == found[part][f"IoU/{one.name}"]
     assert "pixel_accuracy" in found["train"]
 
 

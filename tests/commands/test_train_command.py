@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from classifying import image_source
-from processes import TINY_TRAINING, beyond_first_lines, held, results, run, run_cold
+from processes import TINY_TRAINING, beyond_first_lines, classes, held, results, run, run_cold
 
 from rl_nas.child.data.settings import DataSettings
 
@@ -46,6 +46,12 @@ def test_results_are_what_the_saved_model_computes(unbroken: Path) -> None:
     loss = -np.log(probabilities[np.arange(len(labels)), labels]).mean()
     assert loss == pytest.approx(found["final_test"]["loss"], rel=1e-3)
     assert found["final_test"]["accuracy"] > 0.5
+    test = classes(unbroken)["final_test"].classes
+    assert [(one.name, one.actual, one.predicted, one.right) for one in test] == [
+        (str(n), *(int(np.sum(of)) for of in (labels == n, taken == n, (labels == n) & (taken == n))))
+        for taken in [probabilities.argmax(-1)]
+        for n in range(10)
+    ]
     parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
     assert parameters == found["network"]["trainable_parameters"]
 

@@ -4,11 +4,12 @@ import json
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
-from processes import TINY_TRAINING, beyond_first_lines, command, environment, refuse, results, run
+from processes import TINY_TRAINING, beyond_first_lines, classes, command, environment, refuse, results, run
 from watchdog import TIMEOUT
 
 
@@ -43,6 +44,7 @@ def test_two_workers_train_one_network(tmp_path: Path) -> None:
     found = results(folder)
     assert found["devices"] == 2
     assert found["valid"]["accuracy"] > 0.6
+    check_classes(folder, found)
     assert ends[1][0] == ""  # the first one tells
 
 
@@ -61,6 +63,15 @@ def test_devices_that_the_cpu_is_split_into(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["devices"], found["precision"], found["final_test"]) == (2, "float16", None)
     assert found["valid"]["accuracy"] > 0.6
+    check_classes(tmp_path / "run", found)
+
+
+def check_classes(folder: Path, found: dict[str, Any]) -> None:
+    """The classes are of all images that were measured, on whichever device, and of no other."""
+    counted = classes(folder)["valid"].classes
+    assert sum(one.actual for one in counted) == sum(one.predicted for one in counted) == found["valid"]["images"]
+    rights = sum(one.right for one in counted)
+    assert rights / found["valid"]["images"] == pytest.approx(found["valid"]["accuracy"])
 
 
 @pytest.mark.parametrize(

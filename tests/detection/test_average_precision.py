@@ -129,6 +129,22 @@ def test_the_figures_are_those_of_cocos_tools(seed: int, ties: bool, monkeypatch
     check_names("metric", fast)
 
 
+def test_the_curves_of_classes_have_the_average_precisions_as_means() -> None:
+    evidence = random_evidence(0, 40, ties=False)
+    metric = DetectionMetric(NAMES, SIZE)
+    metric.add(evidence)
+    figures, results = metric.result(), metric.of_classes()
+    curves = [one.precision for one in results.classes if one.precision]
+    assert [len(curve) for curve in curves] == [101] * 3
+    assert figures["AP50"] == pytest.approx(np.mean(curves))
+    assert all(list(curve) == sorted(curve, reverse=True) for curve in curves)
+    counted = evidence["true_labels"][~evidence["ignore"]]
+    assert [(one.name, one.actual) for one in results.classes] == [
+        (name, int((counted == number).sum())) for number, name in enumerate(NAMES)
+    ]
+    assert results.classes[3].precision == ()  # there is none of it
+
+
 def test_batches_may_have_any_size_and_order() -> None:
     evidence = random_evidence(3, 23, ties=False)
     whole, places = measured(evidence), list(range(23))

@@ -53,6 +53,14 @@ def test_the_worst_ones_and_random_others_are_shown(seed: int) -> None:
     assert random == sorted(random)
 
 
+def test_they_may_be_the_worst_of_more_images() -> None:
+    listed = [(np.stack([PIXELS] * 9), list(range(9)))]
+    examples = find_examples(Numbers(()), lambda images: {"quality": np.arange(9.0)}, listed, 9, 0, among=5000)
+    assert places(examples)[0] == [0, 1, 2, 3]
+    assert examples is not None
+    assert list(examples.groups) == ["The worst of 5,000", "Random ones"]
+
+
 def test_the_choice_is_a_function_of_the_seed() -> None:
     qualities = np.linspace(0, 1, 50)
     assert places(found(qualities, batch=3)) == places(found(qualities, batch=50))

@@ -30,6 +30,8 @@ NETWORKS = Networks(
 )
 JOB = Job(5, SPACE.sample(np.random.default_rng(1)), 7)
 SEEDS = 3
+CLASSES = "classes"
+"""Beside weights by their paths."""
 
 
 class Memory:
@@ -62,26 +64,31 @@ def single(data: DeviceData, on_child: Callable[..., None], **others: Any) -> Tr
     return TrainedChildEvaluator(SPACE, data, NETWORKS, training, AugmentSettings(), on_child=on_child, **others)
 
 
-def repeated(data: DeviceData, memory: Memory, weights: dict[str, np.ndarray], **others: Any) -> RepeatedTraining:
+def repeated(data: DeviceData, memory: Memory, weights: dict[str, Any], **others: Any) -> RepeatedTraining:
     return RepeatedTraining(
         lambda on_child: single(data, on_child, **others),
         SEEDS,
         memory,
-        lambda job, measurement, model: weights.update({one.path: one.numpy() for one in model.weights}),
+        lambda job, measurement, model, classes: weights.update(
+            {one.path: one.numpy() for one in model.weights} | {CLASSES: classes}
+        ),
     )
 
 
 def test_a_child_has_the_means_of_separate_trainings_and_the_weights_of_the_best(data: DeviceData) -> None:
-    trained: dict[int, dict[str, np.ndarray]] = {}
+    trained: dict[int, dict[str, Any]] = {}
     alone = single(
-        data, lambda job, _, model: trained.update({job.seed: {one.path: one.numpy() for one in model.weights}})
+        data,
+        lambda job, _, model, classes: trained.update(
+            {job.seed: {one.path: one.numpy() for one in model.weights} | {CLASSES: classes}}
+        ),
     )
     jobs = [Job(JOB.index, JOB.architecture, training_seed(JOB.seed, number)) for number in range(SEEDS)]
     assert jobs[0] == JOB
     measured = [alone(job) for job in jobs]
     accuracies = [one.metrics["accuracy"] for one in measured]
     assert len(set(accuracies)) > 1
-    weights: dict[str, np.ndarray] = {}
+    weights: dict[str, Any] = {}
     epochs: list[tuple[int, int, int]] = []
     mean = repeated(data, Memory(), weights, on_epoch=lambda *told: epochs.append(told))(JOB)
     assert epochs == [(number, epoch, 2) for number in range(SEEDS) for epoch in (1, 2)]
@@ -92,19 +99,25 @@ def test_a_child_has_the_means_of_separate_trainings_and_the_weights_of_the_best
     assert (mean.parameters, mean.madds, mean.epochs) == (measured[0].parameters, measured[0].madds, 2)
     best = trained[jobs[int(np.argmax(accuracies))].seed]
     assert weights.keys() == best.keys()
+    assert weights.pop(CLASSES) == best[CLASSES]
+    rights = [sum(one.right for one in results[CLASSES].classes) for results in trained.values()]
+    assert rights == [round(accuracy * len(data.valid_images)) for accuracy in accuracies]
     for path, value in best.items():
-        np.testing.assert_array_equal(weights[path], value)
+        if path != CLASSES:
+            np.testing.assert_array_equal(weights[path], value)
 
 
 def test_a_child_whose_process_ends_between_two_trainings_repeats_none(data: DeviceData) -> None:
-    unbroken: dict[str, np.ndarray] = {}
+    unbroken: dict[str, Any] = {}
     whole = repeated(data, Memory(), unbroken)(JOB)
+    classes = unbroken.pop(CLASSES)
     for ended in range(1, SEEDS + 1):
-        memory, weights = Memory(ends_after=ended), dict[str, np.ndarray]()
+        memory, weights = Memory(ends_after=ended), dict[str, Any]()
         with pytest.raises(KeyboardInterrupt):
             repeated(data, memory, weights)(JOB)
         assert repeated(data, memory, weights)(JOB).metrics == whole.metrics
         assert memory.saved == SEEDS
+        assert weights.pop(CLASSES) == classes
         for path, value in unbroken.items():
             np.testing.assert_array_equal(weights[path], value)
 

@@ -63,7 +63,9 @@ def evaluator(
         AugmentSettings(crop_margin=1),
         early_stop=EarlyStopSettings(rule=rule),
         states=states,
-        on_child=lambda job, measurement, child: weights.update({measurement.epochs: child.trainable.vector.numpy()}),
+        on_child=lambda job, measurement, child, _: weights.update(
+            {measurement.epochs: child.trainable.vector.numpy()}
+        ),
         on_epoch=lambda *epoch: None if told is None else told.append(epoch),
     )
 

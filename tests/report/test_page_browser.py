@@ -8,9 +8,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from page_runs import sampled_trials, write_health, write_run
+from page_runs import confused_images, sampled_trials, write_decisions, write_health, write_run
 
 from rl_nas.report.page.page import page_html
+from rl_nas.report.page.run import MeasuredClasses
 from rl_nas.report.page.server import PageServer
 from rl_nas.workflows.page_runs import page_run
 
@@ -61,6 +62,7 @@ def _keep(page: Any, message: Any) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = write_run(tmp_path_factory.mktemp("browser") / "run", sampled_trials(60), strategy="ppo", update_every=20)
     write_health(made, 5)
+    write_decisions(made, 5)
     return made
 
 
@@ -69,6 +71,16 @@ def address(folder: Path) -> str:
     path = folder.parent / "report.html"
     path.write_text(page_html([page_run(folder)]))
     return path.as_uri()
+
+
+PLACE = """([chart, x, y]) => {
+    const view = Object.values(Bokeh.index).map(one => one.roots ? one.roots[0] : one)
+        .find(one => one.el.closest(`#chart-${chart}`));
+    const box = view.canvas_view.el.getBoundingClientRect();
+    const frame = view.frame;
+    return [box.x + frame.x_scale.compute(x), box.y + frame.y_scale.compute(y)];
+}"""
+"""Where a point of a chart is on the screen."""
 
 
 def rows(page: Any, field: str) -> list[str]:
@@ -144,21 +156,32 @@ def test_a_hover_and_a_click_on_a_point_show_the_trial(address: str, opened: Any
     page = opened(address, viewport={"width": 1280, "height": 1600})
     trial = page_run(folder).trials[9]
     assert trial.reward is not None
-    place = page.evaluate(
-        """([x, y]) => {
-        const view = Object.values(Bokeh.index).map(one => one.roots ? one.roots[0] : one)
-            .find(one => one.el.closest("#chart-reward"));
-        const box = view.canvas_view.el.getBoundingClientRect();
-        const frame = view.frame;
-        return [box.x + frame.x_scale.compute(x), box.y + frame.y_scale.compute(y)];
-        }""",
-        [trial.index, trial.reward],
-    )
+    place = page.evaluate(PLACE, ["reward", trial.index, trial.reward])
     page.mouse.move(*place)
     page.locator(".bk-Tooltip", has_text=f"{trial.reward:.4f}").first.wait_for()
     page.mouse.click(*place)
     page.locator("#details h3", has_text=f"Trial {trial.index}").first.wait_for()
     assert page.problems == []
+
+
+IN_VIEW = """() => {
+    const chart = Object.values(Bokeh.index).map(one => one.roots ? one.roots[0] : one)
+        .find(one => one.el.closest("#chart-decisions")).model;
+    return [chart.y_range.end, chart.y_range.start, [...chart.left[0].major_label_overrides.values()]];
+}"""
+
+
+def test_a_menu_shows_the_policy_for_one_decision(address: str, opened: Any, folder: Path) -> None:
+    page, decisions = opened(address), page_run(folder).space.decisions  # type: ignore[union-attr]
+    assert page.evaluate(IN_VIEW)[:2] == [0, 30]
+    page.locator("#menu-decisions").select_option(decisions[2].name)
+    assert page.evaluate(IN_VIEW) == [10, 15, list(map(str, decisions[2].choices))]
+    assert page.problems == []
+
+
+def test_large_numbers_have_large_units(address: str, opened: Any) -> None:
+    script = """values => new Bokeh.Models.NumeralTickFormatter({format: "0.[00]a"}).doFormat(values, {})"""
+    assert opened(address).evaluate(script, [950, 1500, 6e8, 4.1e9]) == ["950", "1.5k", "600M", "4.1B"]
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -179,6 +202,9 @@ def test_texts_of_others_run_nothing(folder: Path, tmp_path: Path, opened: Any) 
     decisions = tuple(replace(one, name=ATTACK + one.name) for one in run.space.decisions)  # type: ignore[union-attr]
     space = replace(run.space, decisions=decisions)  # type: ignore[type-var]
     attacked = replace(run, name=ATTACK, trials=trials, space=space, flags={**run.flags, "dataset": ATTACK})
+    images = confused_images(3)
+    named = replace(images, classes=tuple(replace(one, name=ATTACK) for one in images.classes), unit=ATTACK)
+    attacked = replace(attacked, classes=[MeasuredClasses(ATTACK, named)])
     for name, runs in (("one", [attacked]), ("two", [attacked, run])):
         path = tmp_path / f"{name}.html"
         path.write_text(page_html(runs))
@@ -189,6 +215,10 @@ def test_texts_of_others_run_nothing(folder: Path, tmp_path: Path, opened: Any) 
         page.locator(".tabulator-row").first.click()
         assert ATTACK in page.locator("#details").inner_text()
         page.locator(".tabulator-col-title").first.hover()
+        if len(runs) == 1:
+            page.locator("#chart-classes-0").scroll_into_view_if_needed()
+            page.mouse.move(*page.evaluate(PLACE, ["classes-0", 0.5, 2.5]))  # the first class, taken for itself
+            page.locator(".bk-Tooltip", has_text=ATTACK[:20]).first.wait_for()
         assert page.evaluate("document.body.dataset.hacked") is None
         assert page.locator("img[src=x]").count() == 0
         assert page.problems == []
@@ -209,9 +239,11 @@ def test_a_served_page_follows_its_search(folder: Path, opened: Any) -> None:
             assert shown.locator("h1").inner_text() == "first"
             filter_by(shown, "state", "oom")
             shown.get_by_text("9 of 60 shown").wait_for()
+            shown.locator("#menu-decisions").select_option(index=3)
             versions[0] = "second"
             shown.locator("h1", has_text="second").wait_for()
             shown.get_by_text("9 of 60 shown").wait_for()
+            assert shown.locator("#menu-decisions").evaluate("menu => menu.selectedIndex") == 3
             assert shown.problems == []
         finally:
             server.shutdown()

@@ -73,6 +73,12 @@ def test_counts_beyond_float32_are_exact() -> None:
     figures = metric.result()
     assert figures["IoU/road"] == 3 / 4
     assert figures["pixel_accuracy"] == (3 * many + 3) / (3 * many + 4) < 1
+    results = metric.of_classes()
+    assert [(one.name, one.actual, one.predicted, one.right) for one in results.classes] == [
+        ("sky", 3 * many, 3 * many + 1, 3 * many),
+        ("road", 4, 3, 3),
+    ]
+    assert (results.unit, results.confused, results.left_out) == ("pixels", ((1, 0, 1),), 0)
 
 
 def test_batches_may_be_added_in_any_order() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from rl_nas.spaces.nasnet import nasnet
-from rl_nas.store.best_child import BestChild, ChildWeights
+from rl_nas.store.best_child import VALID, BestChild, ChildWeights, classes_of
+from rl_nas.store.class_results import ClassCounts, ClassResults, parse_class_results
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job, Measurement, Trial, TrialState
 
@@ -59,7 +60,8 @@ def searched(
     """The best child of trials that one process trained (number, reward, epochs) and that were recorded afterwards."""
     keep = ChildWeights(folder, lambda measurement: measurement.quality).keep
     for index, reward, epochs in trained:
-        keep(Job(index, ARCHITECTURE, 0, epochs=epochs), Measurement(reward), Model(reward))
+        classes = ClassResults("images", (ClassCounts("all", index),))
+        keep(Job(index, ARCHITECTURE, 0, epochs=epochs), Measurement(reward), Model(reward), classes)
     best = BestChild(folder, SPACE.decode)
     for index, reward in recorded:
         best.follow(trial(index, reward))
@@ -75,7 +77,14 @@ def loaded(best: BestChild) -> float:
 def test_of_equal_children_the_earlier_keeps_its_weights_whichever_was_trained_first(folder: SearchFolder) -> None:
     best = searched(folder, [(3, 0.5, None), (2, 0.5, None)], [(3, 0.5), (2, 0.5)])  # the second attempt of 2
     assert best.weights.name == "2.weights.npz"
-    assert [path.name for path in folder.children.iterdir()] == ["2.weights.npz"]
+    assert sorted(path.name for path in folder.children.iterdir()) == ["2.classes.json", "2.weights.npz"]
+    path = classes_of(folder, 2)
+    assert parse_class_results(path.read_text(), path)[VALID].classes[0].actual == 2
+    keep = ChildWeights(folder, lambda measurement: measurement.quality).keep
+    keep(Job(2, ARCHITECTURE, 0), Measurement(0.5), Model())  # of another attempt, which tells none
+    assert not path.exists()
+    best.restore([trial(3, 0.6)])
+    assert not any(folder.children.iterdir())
 
 
 @pytest.mark.parametrize("second", [0.6, 0.4])

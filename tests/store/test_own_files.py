@@ -47,7 +47,16 @@ SEARCH = (
     ),
     *("pretrained", "shared", "shared/state.npz", "shared/ranking.json", "then", "then/best0/seed0/config.json"),
 )
-TRAINING = ("genotype.json", "checkpoints", "history.jsonl", "data.json", "model.keras", "results.json", "examples.png")
+TRAINING = (
+    "genotype.json",
+    "checkpoints",
+    "history.jsonl",
+    "data.json",
+    "model.keras",
+    "results.json",
+    "classes.json",
+    "examples.png",
+)
 
 
 def make_search(path: Path) -> SearchFolder:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import keras
@@ -15,11 +16,12 @@ from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import AugmentSettings
 from rl_nas.child.network.flat_weights import FlatKerasModel
 from rl_nas.child.training.child_training import DivergedError, fitting_batch
-from rl_nas.child.training.objective import Metric, Objective, add_up
+from rl_nas.child.training.objective import Metric, Objective, add_up, class_results
 from rl_nas.child.training.settings import DeviceSettings, TrainingSettings
 from rl_nas.child.training.train_step import TrainStep
 from rl_nas.errors import UsageError
 from rl_nas.metrics import check_names
+from rl_nas.store.class_results import ClassResults
 
 _MEASURED = 256
 """Images of a batch in a measurement, unless train steps have more or their outputs are large."""
@@ -32,11 +34,13 @@ class Measured(NamedTuple):
         split: its name; `valid` are the images held out of the training split.
         images: how many.
         metrics: by name; the first is the quality.
+        classes: results of each class; None: the task tells none.
     """
 
     split: str
     images: int
     metrics: dict[str, float]
+    classes: ClassResults | None = None
 
     def document(self) -> dict[str, Any]:
         """Flat JSON values."""
@@ -187,7 +191,11 @@ class FullTrainer:
             add_up(metric, self._measure_batch(*next(batches)))
         metrics = metric.result()
         check_names("metric", metrics)
-        return Measured(self._pipeline.described(split), images, metrics)
+        return Measured(self._pipeline.described(split), images, metrics, self._classes_of(metric))
+
+    def _classes_of(self, metric: Metric) -> ClassResults | None:
+        found = class_results(metric)
+        return found and replace(found, worst=())  # several devices measure the images in another order
 
     def write_back(self) -> None:
         """Copies the trained weights, or their averages if there are any, into the model's own variables."""

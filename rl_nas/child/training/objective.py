@@ -1,13 +1,14 @@
 """The part of a training that a task provides: loss, evidence, metric."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.data.annotation import Target
 from rl_nas.child.network.flat_weights import Outputs
+from rl_nas.store.class_results import ClassResults
 
 Evidence = dict[str, tf.Tensor]
 """Tensors by name, of a batch; a metric collects those of all batches."""
@@ -51,6 +52,19 @@ class Metric(Protocol):
 
     def result(self) -> dict[str, float]:
         """The figures by name; the first is the quality that rewards are computed from."""
+
+
+@runtime_checkable
+class WithClasses(Protocol):
+    """A metric that also tells what becomes of each class."""
+
+    def of_classes(self) -> ClassResults:
+        """The results of the classes, after `result`; of the same evidence."""
+
+
+def class_results(metric: Metric) -> ClassResults | None:
+    """The results of each class; None: the metric tells none."""
+    return metric.of_classes() if isinstance(metric, WithClasses) else None
 
 
 def add_up(metric: Metric, evidence: Mapping[str, Any]) -> None:

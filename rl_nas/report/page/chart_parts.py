@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColorBar, ColumnDataSource, HoverTool, LinearColorMapper, TapTool
+from bokeh.models import BasicTicker, ColorBar, ColumnDataSource, HoverTool, LinearColorMapper, TapTool
 from bokeh.plotting import figure
 
 from rl_nas.report.page.pareto import COSTS
@@ -24,6 +24,8 @@ _TRIALS = "trials"
 """Name of sources that the page fills."""
 _MANY = 2000
 """Children of which points are small."""
+_WHOLE = ("update", "children", "epoch")
+"""Axes without ticks between whole numbers."""
 _TOOLS = "pan,box_zoom,wheel_zoom,save,reset"
 
 
@@ -40,6 +42,8 @@ def chart_of(x: str, y: str, **options: Any) -> figure:
         outline_line_color=None,
         **options,
     )
+    if x in _WHOLE:
+        chart.xaxis.ticker = BasicTicker(min_interval=1)
     chart.toolbar.logo = None
     chart.toolbar.autohide = True
     chart.grid.grid_line_color = _GRID
@@ -58,7 +62,7 @@ def add_points(chart: figure, x: str, y: str, children: int) -> None:
     size = 6 if children < _MANY else 4
     points = chart.scatter(x, y, size=size, color="color", alpha="alpha", line_color=None, source=source)
     told = [("run", "@run"), ("trial", "@trial"), ("reward", "@reward{0.0000}"), ("quality", "@quality{0.0000}")]
-    told += [(words.partition(",")[0], f"@{name}{{0.[0]a}}") for name, words in COSTS.items() if name != "latency"]
+    told += [(words.partition(",")[0], f"@{name}{{0,0}}") for name, words in COSTS.items() if name != "latency"]
     add_hover(chart, points, told)
     chart.add_tools(TapTool(renderers=[points]))
 

@@ -59,7 +59,8 @@ def reward_chart(curves: RewardCurves | None, random: RandomSearch | None, child
 def front_chart(cost: str, name: str, front: Sequence[Trial], children: int) -> figure:
     """Quality against a cost, with the front where there is a single run."""
     chart = chart_of(COSTS[cost], name, height=320, x_axis_type="linear" if cost == "latency" else "log")
-    chart.xaxis.formatter = NumeralTickFormatter(format="0.[0000]" if cost == "latency" else "0.[00]a")
+    if cost != "latency":
+        chart.xaxis.formatter = NumeralTickFormatter(format="0.[00]a")  # page.js makes the units capitals
     add_points(chart, cost, "quality", children)
     if front:
         measured = [trial.measurement for trial in front if trial.measurement]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rl_nas.evaluation.retraining import FOUND, RANDOM, agreement, of_kind, ranked, spread
 from rl_nas.metrics import metrics_of, quality_of
 from rl_nas.one_shot.result import FEWEST
+from rl_nas.report.page.classes import class_tables
 from rl_nas.report.page.curves import epoch_agreements
 from rl_nas.report.page.pareto import COSTS, front
 from rl_nas.report.page.run import PageRun
@@ -17,7 +18,11 @@ _MOST_ERRORS = 20
 
 def tables(run: PageRun) -> list[Table]:
     """All tables that a search has something for."""
-    made = [_front(run), _retrained(run), _shared(run), _epochs(run), _classes(run), _failures(run)]
+    made = [_front(run), _retrained(run), _shared(run), _epochs(run)]
+    if not any(measured.results.unit == "pixels" for measured in run.classes):  # which have the same figures
+        made.append(_figures_of_classes(run))
+    made += [table for measured in run.classes for table in class_tables(measured)]
+    made.append(_failures(run))
     return [table for table in made if table is not None]
 
 
@@ -133,7 +138,7 @@ def _epochs(run: PageRun) -> Table | None:
     return Table("Epochs of children", ["epoch", "children", "agreement with the last epoch"], rows, notes)
 
 
-def _classes(run: PageRun) -> Table | None:
+def _figures_of_classes(run: PageRun) -> Table | None:
     """Figures of the best child that are too many for a line, such as those of each class."""
     best = run.best
     if best is None or best.measurement is None:

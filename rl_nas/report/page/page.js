@@ -35,9 +35,18 @@
     for (const name of ["reward", "quality", ...Object.keys(COSTS)]) points[name] = numbers(columns[name]);
   }
 
+  /* Numbers of networks are read as 600M, not as 600m. */
+  function capitalUnits() {
+    const formatter = Bokeh.Models.NumeralTickFormatter.prototype, format = formatter.doFormat;
+    formatter.doFormat = function (ticks, options) {
+      return format.call(this, ticks, options).map((text) => text.replace(/[mbt]$/, (unit) => unit.toUpperCase()));
+    };
+  }
+
   async function draw(name) {
     const views = await Bokeh.embed.embed_item(data.charts[name], `chart-${name}`);
     const view = views.roots ? views.roots[0] : views;
+    if (data.menus[name]) addMenu(name, view.model);
     const source = view.model.document.get_model_by_name("trials");
     if (source === null) return;
     source.data = { ...points };
@@ -47,6 +56,21 @@
       document.getElementById("details").scrollIntoView({ behavior: "smooth", block: "nearest" });
     });
     sources.push(source);
+  }
+
+  /* A chart of many rows: a menu chooses those in view. */
+  function addMenu(name, chart) {
+    const parts = data.menus[name], menu = element("select"), axis = chart.left[0];
+    const choose = () => {
+      const { from, to, labels } = parts[menu.selectedIndex];
+      axis.major_label_overrides = new Map(labels.map((label, row) => [from + row + 0.5, label]));
+      chart.y_range.setv({ start: to, end: from, reset_start: to, reset_end: from });
+    };
+    menu.append(...parts.map((part) => element("option", part.name)));
+    menu.addEventListener("change", choose);
+    menu.id = `menu-${name}`;
+    menu.setAttribute("aria-label", "Rows of the chart");
+    if (parts.length > 1) document.getElementById(`chart-${name}`).before(menu);
   }
 
   const atTop = (name) => document.getElementById(`chart-${name}`).getBoundingClientRect().top < window.innerHeight;
@@ -177,18 +201,26 @@
 
   /* The search may be at work: a newer page is fetched when there is one, and looks as this one was left. */
   function reload() {
+    if (!table) return location.reload();
     const filters = table.getHeaderFilters().map(({ field, value }) => [field, value]);
     const sorters = table.getSorters().map(({ field, dir }) => ({ column: field, dir }));
-    sessionStorage.setItem("left", JSON.stringify({ filters, sorters, picked, scroll: window.scrollY }));
+    const menus = Array.from(document.querySelectorAll(".chart select"), ({ id, value }) => [id, value]);
+    sessionStorage.setItem("left", JSON.stringify({ filters, sorters, menus, picked, scroll: window.scrollY }));
     location.reload();
   }
 
   function restore() {
     const left = JSON.parse(sessionStorage.getItem("left") || "null");
     sessionStorage.removeItem("left");
-    if (left === null) return;
+    if (left === null || !table) return;
     for (const [field, value] of left.filters) table.setHeaderFilterValue(field, value);
     table.setSort(left.sorters);
+    for (const [id, value] of left.menus) {
+      const menu = document.getElementById(id);
+      if (menu === null || ![...menu.options].some((option) => option.value === value)) continue;
+      menu.value = value;
+      menu.dispatchEvent(new Event("change"));
+    }
     if (left.picked !== null && left.picked < data.columns.trial.length) show(left.picked);
     window.scrollTo(0, left.scroll);
   }
@@ -211,9 +243,10 @@
   async function start() {
     data = await unpacked();
     trialPoints();
+    capitalUnits();
     const names = Object.keys(data.charts), first = names.filter(atTop);
     for (const name of first) await draw(name);
-    await fill();
+    if (data.runs.length) await fill();
     document.body.dataset.ready = "yes";
     for (const name of names.filter((name) => !first.includes(name))) {
       await idle();

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from rl_nas.report.page.chart_parts import COLORS
 from rl_nas.report.page.charts import chart_items
 from rl_nas.report.page.comparison import seed_groups
+from rl_nas.report.page.proxies import PageProxies, proxies_table
 from rl_nas.report.page.run import PageRun
 from rl_nas.report.page.sections import Chart, RunSection, charts_of_one, charts_of_several, run_section
 from rl_nas.report.page.several import best_over_seeds, differences, side_by_side
@@ -38,21 +39,24 @@ class _Page:
     version: str
 
 
-def page_html(runs: Sequence[PageRun], *, watch: int = 0, version: str = "") -> str:
+def page_html(
+    runs: Sequence[PageRun], proxies: Sequence[PageProxies] = (), *, watch: int = 0, version: str = ""
+) -> str:
     """The page.
 
     Args:
-        runs: at least one.
+        runs: of searches.
+        proxies: comparisons of proxies; one of both, at least.
         watch: seconds after which the page asks its server for a newer one; 0: it comes from a file.
         version: of the page, which its server tells; a page of another one is loaded again.
     """
     trials = TrialData(runs)
     sections = [run_section(run, number, single=len(runs) == 1) for number, run in enumerate(runs)]
-    compared: list[Table] = []
+    compared, charts = list[Table](), list[Chart]()
     colors = [COLORS[0]] * len(runs)
     if len(runs) == 1:
         charts = charts_of_one(runs[0], sections[0].verdict.random)
-    else:
+    elif runs:
         groups = seed_groups(runs)
         charts = charts_of_several(runs, groups)
         for number, group in enumerate(groups):
@@ -61,8 +65,12 @@ def page_html(runs: Sequence[PageRun], *, watch: int = 0, version: str = "") -> 
         tables = (side_by_side(runs), best_over_seeds(groups), differences(runs))
         compared = [table for table in tables if table is not None]
     items = chart_items({chart.name: chart.drawn for chart in charts})
-    data = packed({**trials.document(), "charts": items, "colors": colors})  # before the notes: it adds to them
-    title = runs[0].name if len(runs) == 1 else f"{len(runs)} searches"
+    menus = {chart.name: list(chart.menu) for chart in charts if chart.menu}
+    # Before the notes: it adds to them.
+    data = packed({**trials.document(), "charts": items, "colors": colors, "menus": menus})
+    compared += map(proxies_table, proxies)
+    names = [run.name for run in runs] if runs else [one.name for one in proxies]
+    title = names[0] if len(names) == 1 else f"{len(names)} {'searches' if runs else 'comparisons of proxies'}"
     return _rendered(_Page(title, sections, compared, charts, colors, trials.notes, data, watch, version))
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from rl_nas.evaluation.retraining import Retrained
 from rl_nas.one_shot.result import OneShotResult
 from rl_nas.spaces.decisions import Genotype, SearchSpace
+from rl_nas.store.class_results import ClassResults
+from rl_nas.store.decision_log import DecisionProbabilities
 from rl_nas.trial import Trial, best_trials
 
 
@@ -23,6 +25,18 @@ class HeldOut:
     where: str
 
 
+class MeasuredClasses(NamedTuple):
+    """What became of each class.
+
+    Attributes:
+        of: the network and the images, in words.
+        results: of the classes.
+    """
+
+    of: str
+    results: ClassResults
+
+
 @dataclass(frozen=True)
 class PageRun:
     """A search, as its folder records it.
@@ -36,11 +50,13 @@ class PageRun:
         space: of the search; None: it is code that is not trusted, or does not fit the trials.
         decode: from a trial to its genotype; raises `UsageError`.
         health: figures of each update, in order, each with its number as `update`.
+        decisions: the policy's probabilities after updates, all of the lengths of the space's decisions.
         seconds: wall time of all sittings; None: not recorded.
         held_out: images that children were measured on; None: not recorded.
         shared: the ranking by shared weights, if there is one.
         retrained: networks that were trained longer.
         full: name, number of images, split and metrics of the full training, as in then.json; None: there was none.
+        classes: results of each class, of the best trial and of the full training.
         examples: a PNG of held-out images with predictions of the best child.
         notes: what is left out of the page, and why.
     """
@@ -53,11 +69,13 @@ class PageRun:
     space: SearchSpace[Any] | None = None
     decode: Callable[[Trial], Genotype] | None = None
     health: Sequence[Mapping[str, float]] = ()
+    decisions: Sequence[DecisionProbabilities] = ()
     seconds: float | None = None
     held_out: HeldOut | None = None
     shared: OneShotResult | None = None
     retrained: Sequence[Retrained] = ()
     full: Mapping[str, Any] | None = None
+    classes: Sequence[MeasuredClasses] = ()
     examples: bytes | None = None
     notes: Sequence[str] = ()
 

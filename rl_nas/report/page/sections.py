@@ -1,6 +1,6 @@
 """The parts of the page: what is said of each run, and the charts with their captions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -11,7 +11,9 @@ from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.report.page import charts
 from rl_nas.report.page.choices import decisions_worth
+from rl_nas.report.page.classes import FEW_CLASSES, class_caption, class_chart
 from rl_nas.report.page.comparison import SeedGroup
+from rl_nas.report.page.controller import decision_map, decisions_chart
 from rl_nas.report.page.curves import reward_curves
 from rl_nas.report.page.facts import tables
 from rl_nas.report.page.pareto import COSTS, front
@@ -20,6 +22,7 @@ from rl_nas.report.page.random_search import RandomSearch
 from rl_nas.report.page.run import PageRun
 from rl_nas.report.page.table import Table
 from rl_nas.report.page.verdict import Verdict, verdict
+from rl_nas.report.tables import counted
 from rl_nas.trial import Trial, best_trials
 
 _PICTURES = 3
@@ -56,13 +59,19 @@ class RunSection:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart with its heading and the sentence below it; small ones stand side by side."""
+    """A chart with its heading and the sentence below it; small ones stand side by side.
+
+    Attributes:
+        menu: parts of its rows, of which a menu shows one at a time, the first one to begin with: each a name, the
+            first row, the row after the last, and the labels of the rows.
+    """
 
     name: str
     title: str
     caption: str
     drawn: Any = field(repr=False)
     small: bool = False
+    menu: Sequence[Mapping[str, Any]] = ()
 
 
 def run_section(run: PageRun, number: int, *, single: bool) -> RunSection:
@@ -103,7 +112,7 @@ def charts_of_one(run: PageRun, random: RandomSearch | None) -> list[Chart]:
             charts.reward_chart(reward_curves(run.trials), random, len(run.trials)),
         )
     ]
-    return [*made, *_fronts(run), *_choices(run), *_health(run), *_curves(run)]
+    return [*made, *_fronts(run), *_choices(run), *_health(run), *_decisions(run), *_curves(run), *_classes(run)]
 
 
 def charts_of_several(runs: Sequence[PageRun], groups: Sequence[SeedGroup]) -> list[Chart]:
@@ -167,8 +176,32 @@ def _health(run: PageRun) -> list[Chart]:
     return made
 
 
+def _decisions(run: PageRun) -> list[Chart]:
+    found = decision_map(run)
+    if found is None:
+        return []
+    caption = "The policy after updates: light is likely; a decision that has no effect is blank."
+    if len(found.updates) < len(run.decisions):
+        caption += f" Of {len(run.decisions)} updates {len(found.updates)} are shown."
+    if found.left_out:
+        caption += f" The last {counted(found.left_out, 'decision')} of the space are left out."
+    drawn = decisions_chart(found)
+    return [Chart("decisions", "Probabilities of choices", caption, drawn, menu=found.menu())]
+
+
 def _curves(run: PageRun) -> list[Chart]:
     if not any(trial.measurement and len(trial.measurement.curve) > 1 for trial in run.trials):
         return []
     drawn = charts.curves_chart(run.trials, run.quality_name.replace("_", " "))
     return [Chart("curves", "Children while they were trained", "At most 200 children.", drawn)]
+
+
+def _classes(run: PageRun) -> list[Chart]:
+    made = []
+    for place, measured in enumerate(run.classes):
+        drawn = class_chart(measured.results)
+        if drawn is not None:
+            small = len(measured.results.classes) <= FEW_CLASSES
+            title = "Precision and recall" if measured.results.unit == "boxes" else "Confusions"
+            made.append(Chart(f"classes-{place}", title, class_caption(measured), drawn, small))
+    return made

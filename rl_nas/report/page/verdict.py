@@ -12,9 +12,9 @@ from rl_nas.report.page.pareto import COSTS
 from rl_nas.report.page.random_search import RandomSearch, random_search
 from rl_nas.report.page.run import PageRun
 from rl_nas.report.page.table import Cell, words
-from rl_nas.report.tables import counted
+from rl_nas.report.tables import counted, measured_text
 from rl_nas.statistics import proportion_interval
-from rl_nas.trial import Measurement, TrialState
+from rl_nas.trial import TrialState
 
 _DEVIATION = "_deviation"
 """End of the name of the metric that tells how far apart the trainings of a child are."""
@@ -78,16 +78,12 @@ def noise(run: PageRun) -> Noise | None:
     return Noise((high - low) / (2 * _NORMAL_95), f"the {images:,} held-out images", False)
 
 
-def quality_text(run: PageRun, measured: Measurement) -> str:
-    """A quality with its 95% interval and its images, as far as they are known."""
-    name, text = run.quality_name.replace("_", " "), f"{measured.quality:.4f}"
+def _quality_text(run: PageRun, quality: float) -> str:
+    """A quality with its 95% interval, of however many images, and these, as far as they are known."""
     if run.held_out is None:
-        return f"{name} {text} (the number of its held-out images is not recorded)"
+        return f"{measured_text(run.quality_name, quality, 0)} (the number of its held-out images is not recorded)"
     images = run.held_out.images
-    if run.quality_name in PROPORTIONS and images > 0 and 0 <= measured.quality <= 1:
-        low, high = proportion_interval(measured.quality * images, images)
-        text += f" (95%: {low:.4f} to {high:.4f})"
-    return f"{name} {text} on {images:,} {run.held_out.where}"
+    return f"{measured_text(run.quality_name, quality, images, few=images + 1)} on {images:,} {run.held_out.where}"
 
 
 def _is_proportion(run: PageRun) -> bool:
@@ -99,7 +95,7 @@ def _best_sentence(run: PageRun) -> str:
     best = run.best
     if best is None or best.measurement is None:
         return f"None of {len(run.trials)} children has succeeded." if run.trials else "No child is recorded yet."
-    sentence = f"Best network: trial {best.index}, {quality_text(run, best.measurement)}"
+    sentence = f"Best network: trial {best.index}, {_quality_text(run, best.measurement.quality)}"
     return f"{sentence}. It is the best of {len(run.trials):,}, which makes its figure optimistic."
 
 

@@ -1,18 +1,24 @@
 """Cross-entropy, and the accuracy of logits."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from rl_nas.child.network.flat_weights import Outputs
+from rl_nas.store.class_results import MOST_WORST, ClassResults, confusion_results
 from rl_nas.tasks.classification.own_code import OwnLoss, OwnQuality
 from rl_nas.tasks.classification.settings import CROSS_ENTROPY, QUALITY_NAMES, ClassificationSettings
 
 _TOP = 5
-_LABELS, _PROBABILITIES, _WEIGHTS = "labels", "probabilities", "weights"
-_OF_IMAGES = (_LABELS, _PROBABILITIES, _WEIGHTS)
-"""Evidence that a quality of the user's own is computed from."""
+_SUMS = ("images", "right", "among", "loss")
+"""Evidence that is added up."""
+_PROBABILITIES = "probabilities"
+"""Evidence of each image that only a quality of the user's own is computed from."""
+_OF_IMAGES = ("labels", "predicted", "losses", "counted")
+"""Evidence of each image."""
 
 
 class CrossEntropy:
@@ -36,8 +42,8 @@ class CrossEntropy:
         """
         self._settings, self._classes = settings, classes
         self._weights = None if class_weights is None else np.asarray(class_weights, np.float32)
-        self._needs_images = settings.metric not in QUALITY_NAMES
-        self.joined = frozenset(_OF_IMAGES if self._needs_images else ())
+        self._needs_probabilities = settings.metric not in QUALITY_NAMES
+        self.joined = frozenset((*_OF_IMAGES, _PROBABILITIES))
         self._own = own_loss(settings, classes)
 
     def loss(self, targets: tf.Tensor, outputs: Outputs) -> tuple[tf.Tensor, Outputs]:
@@ -56,20 +62,23 @@ class CrossEntropy:
         return {"accuracy": tf.reduce_sum(tf.cast(largest == labels, tf.float32))}
 
     def evidence(self, targets: tf.Tensor, outputs: Outputs, weights: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Sums over the batch: images, top-1 and top-5 hits, and losses; of each class too if the quality needs it."""
+        """Sums over the batch: images, top-1 and top-5 hits, and losses; and of each image its class and prediction.
+
+        Returns:
+            `images`, `right`, `among` and `loss`, float32 scalars; `labels` and `predicted`, int32 [batch]; `losses`
+            and `counted`, the weights, float32 [batch]; for a quality of the user's own `probabilities`, float32
+            [batch, classes].
+        """
         logits = _logits(outputs)
-        right = tf.cast(tf.argmax(logits, axis=-1) == targets, tf.float32)
+        predicted = tf.argmax(logits, axis=-1)
+        right = tf.cast(predicted == targets, tf.float32)
         among = tf.cast(tf.math.in_top_k(targets, logits, min(_TOP, self._classes)), tf.float32)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
         values = {"images": tf.ones_like(right), "right": right, "among": among, "loss": losses}
         sums = {name: tf.reduce_sum(weights * value) for name, value in values.items()}
-        if self._needs_images:
-            return sums | dict(zip(_OF_IMAGES, (targets, tf.nn.softmax(logits), weights), strict=True))
-        if self._settings.metric == "accuracy":
-            return sums
-        actual, predicted = (tf.one_hot(one, self._classes) for one in (targets, tf.argmax(logits, axis=-1)))
-        of_classes = {"actual": actual, "predicted": predicted, "hits": actual * predicted}
-        return sums | {name: tf.linalg.matvec(one, weights, transpose_a=True) for name, one in of_classes.items()}
+        images = {"labels": tf.cast(targets, tf.int32), "predicted": tf.cast(predicted, tf.int32)}
+        own = {_PROBABILITIES: tf.nn.softmax(logits)} if self._needs_probabilities else {}
+        return {**sums, **images, "losses": losses, "counted": tf.cast(weights, tf.float32), **own}
 
     def mixable(self, targets: tf.Tensor) -> tf.Tensor:
         """One-hot vectors."""
@@ -121,19 +130,40 @@ class ClassificationMetric:
     """
 
     def __init__(
-        self, classes: int, quality: str = "accuracy", own: OwnQuality | None = None, *, loss: str = "loss"
+        self,
+        classes: int,
+        quality: str = "accuracy",
+        names: Sequence[str] | None = None,
+        own: OwnQuality | None = None,
+        *,
+        loss: str = "loss",
     ) -> None:
-        self._classes, self._quality, self._own, self._loss = classes, quality, own, loss
-        self._sums: dict[str, np.ndarray] = {}
-        self._images: dict[str, list[np.ndarray]] = {name: [] for name in _OF_IMAGES}
+        """Takes the classes.
+
+        Args:
+            classes: how many.
+            quality: name of the metric that is the quality.
+            names: of the classes, for their results; None: numbers.
+            own: the quality, if it is the user's own.
+            loss: name of the cross-entropy among the figures.
+        """
+        self._classes, self._quality, self._names = classes, quality, names or tuple(map(str, range(classes)))
+        self._own, self._loss = own, loss
+        self._sums: dict[str, Any] = dict.fromkeys(_SUMS, np.float64(0))
+        self._cells = [np.zeros(0, np.int64)]  # of the confusion matrix, one for each image
+        self._losses = [np.zeros(0, np.float32)]
+        self._probabilities = [np.zeros([0, classes], np.float32)]
 
     def add(self, evidence: Mapping[str, np.ndarray]) -> None:
-        """Adds the evidence of a batch."""
-        for name, value in evidence.items():
-            if name in _OF_IMAGES:
-                self._images[name].append(np.asarray(value))
-            else:
-                self._sums[name] = self._sums.get(name, np.float64(0)) + np.asarray(value, np.float64)
+        """Adds the sums and the images of a batch."""
+        for name in _SUMS:
+            self._sums[name] = self._sums[name] + np.asarray(evidence[name], np.float64)
+        counted = np.asarray(evidence["counted"]) > 0
+        labels, predicted, losses = (np.asarray(evidence[name])[counted] for name in ("labels", "predicted", "losses"))
+        self._losses.append(losses)
+        self._cells.append(labels.astype(np.int64) * self._classes + predicted)
+        if self._own is not None:
+            self._probabilities.append(np.asarray(evidence[_PROBABILITIES])[counted])
 
     def result(self) -> dict[str, float]:
         """Means over the images."""
@@ -143,11 +173,19 @@ class ClassificationMetric:
             means["top5_accuracy"] = float(self._sums["among"] / images)
         if self._quality == "accuracy":
             return means
+        actual, predicted = np.divmod(np.concatenate(self._cells), self._classes)
         if self._own is not None:
-            labels, probabilities, weights = (np.concatenate(self._images[name]) for name in _OF_IMAGES)
-            return {self._own.name: self._own(labels[weights > 0], probabilities[weights > 0]), **means}
-        of_classes = [self._sums[name] for name in ("hits", "actual", "predicted")]
-        return {self._quality: QUALITIES[self._quality](*of_classes), **means}
+            return {self._own.name: self._own(actual, np.concatenate(self._probabilities)), **means}
+        of_classes = (actual[actual == predicted], actual, predicted)
+        counts = (np.bincount(one, minlength=self._classes) for one in of_classes)
+        return {self._quality: QUALITIES[self._quality](*counts), **means}
+
+    def of_classes(self) -> ClassResults:
+        """Images of each class, the classes that they are taken for, and the images with the highest loss."""
+        cells, counts = np.unique(np.concatenate(self._cells), return_counts=True)
+        results = confusion_results("images", self._names, *np.divmod(cells, self._classes), counts)
+        worst = np.argsort(-np.concatenate(self._losses), kind="stable")[:MOST_WORST]
+        return replace(results, worst=tuple(worst.tolist()))
 
 
 def balanced_accuracy(hits: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> float:

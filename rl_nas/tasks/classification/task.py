@@ -103,7 +103,7 @@ class Classification(Task):
         settings = problem.of(ClassificationSettings)
         own = own_quality(settings, problem.classes)
         loss = "loss" if settings.loss == CROSS_ENTROPY else CROSS_ENTROPY
-        return ClassificationMetric(problem.classes, settings.metric, own, loss=loss)
+        return ClassificationMetric(problem.classes, settings.metric, problem.class_names, own, loss=loss)
 
     @override
     def serving(

@@ -36,25 +36,56 @@ def check_tools() -> None:
 def average_precisions(
     truths: Sequence[Truth], detections: Sequence[Detections], class_names: Sequence[str]
 ) -> dict[str, float]:
-    """COCO's figures over images; those that COCO calls -1, as there is nothing to find, are left out.
-
-    - `mAP`: mean of the average precisions over classes with true boxes, and over the thresholds 0.5, 0.55, ..., 0.95
-      of the intersection over union; `AP50` and `AP75` at one threshold.
-    - `AP/small`, `AP/medium`, `AP/large`: the same for boxes below 32x32, up to 96x96, and above, in pixels.
-    - `AP/NAME`: of a class; `AP/NUMBER NAME` for all if two have the same name, or one that of a size.
-
-    Of equal scores the one of the earlier image, then of the earlier detection, comes first.
+    """COCO's figures over images; see `averages`.
 
     Args:
         truths: of each image, in pixels of the original; images without boxes count too.
         detections: of each image, likewise.
         class_names: one for each class.
     """
-    categories = [{"id": number} for number in range(len(class_names))]
+    return averages(precisions(truths, detections, len(class_names)), class_names)
+
+
+def precisions(truths: Sequence[Truth], detections: Sequence[Detections], classes: int) -> np.ndarray:
+    """Precision, or -1 without true boxes: float [thresholds, recalls, classes, `AREAS`].
+
+    Of equal scores the one of the earlier image, then of the earlier detection, comes first.
+
+    Args:
+        truths: as of `average_precisions`.
+        detections: likewise.
+        classes: how many.
+    """
+    categories = [{"id": number} for number in range(classes)]
     images = [{"id": number} for number in range(len(truths))]
     true = [one for number, truth in enumerate(truths) for one in _true_annotations(number, truth)]
     found = [one for number, some in enumerate(detections) for one in result_annotations(number, some)]
-    precision = _precision(*({"images": images, "categories": categories, "annotations": a} for a in (true, found)))
+    return _precision(*({"images": images, "categories": categories, "annotations": a} for a in (true, found)))
+
+
+def at_half(precision: np.ndarray, number: int) -> tuple[float, ...]:
+    """The precision of a class at an intersection over union of 0.5, at each recall; empty without true boxes.
+
+    Args:
+        precision: of `precisions`.
+        number: of the class.
+    """
+    curve = precision[_AT_50, :, number, 0]
+    return tuple(curve.tolist()) if (curve > -1).all() else ()
+
+
+def averages(precision: np.ndarray, class_names: Sequence[str]) -> dict[str, float]:
+    """COCO's figures; those that COCO calls -1, as there is nothing to find, are left out.
+
+    - `mAP`: mean of the average precisions over classes with true boxes, and over the thresholds 0.5, 0.55, ..., 0.95
+      of the intersection over union; `AP50` and `AP75` at one threshold.
+    - `AP/small`, `AP/medium`, `AP/large`: the same for boxes below 32x32, up to 96x96, and above, in pixels.
+    - `AP/NAME`: of a class; `AP/NUMBER NAME` for all if two have the same name, or one that of a size.
+
+    Args:
+        precision: of `precisions`.
+        class_names: one for each class.
+    """
     sizes = dict(zip(AREAS, np.moveaxis(precision, -1, 0), strict=True))  # each [thresholds, recalls, classes]
     everything = sizes.pop("all")
     means = {

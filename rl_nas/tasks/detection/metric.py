@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rl_nas.errors import UsageError
-from rl_nas.tasks.detection.coco import average_precisions, check_tools
+from rl_nas.store.class_results import ClassCounts, ClassResults
+from rl_nas.tasks.detection.coco import at_half, averages, check_tools, precisions
 from rl_nas.tasks.detection.records import Detections, Truth, detections, true_boxes
 
 _TARGET = {"boxes": "true_boxes", "labels": "true_labels", "ignore": "ignore", "area": "area"}
@@ -14,7 +15,7 @@ _TARGET = {"boxes": "true_boxes", "labels": "true_labels", "ignore": "ignore", "
 
 
 class DetectionMetric:
-    """COCO's figures over a split (see `average_precisions`), in pixels of the original images.
+    """COCO's figures over a split (see `averages`), in pixels of the original images.
 
     `mAP`, 0 to 1, is the quality; `loss` is the mean over images. Images come in the order of the batches, which
     matters only between equal scores.
@@ -60,7 +61,8 @@ class DetectionMetric:
         Raises:
             UsageError: no image holds a box that is to be found.
         """
-        found = average_precisions(self._truths, self._detections, self._names)
+        self._precision = precisions(self._truths, self._detections, len(self._names))
+        found = averages(self._precision, self._names)
         if not found:
             raise UsageError(
                 f"none of the {len(self._truths)} measured images has a box that is to be found; expected boxes: check"
@@ -68,3 +70,13 @@ class DetectionMetric:
             )
         main = {name: value for name, value in found.items() if "/" not in name}
         return {**main, "loss": math.fsum(self._losses) / len(self._truths), **found}
+
+    def of_classes(self) -> ClassResults:
+        """Boxes of each class that are to be found, and the precision at an intersection over union of 0.5."""
+        labels = np.concatenate([truth.labels[~truth.ignore] for truth in self._truths])
+        boxes = np.bincount(labels, minlength=len(self._names)).tolist()
+        classes = (
+            ClassCounts(name, boxes[number], precision=at_half(self._precision, number))
+            for number, name in enumerate(self._names)
+        )
+        return ClassResults("boxes", tuple(classes))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from rl_nas.errors import UsageError
+from rl_nas.store.class_results import ClassResults, confusion_results
 
 
 class SegmentationMetric:
@@ -19,6 +20,7 @@ class SegmentationMetric:
     """
 
     def __init__(self, class_names: Sequence[str]) -> None:
+        self._class_names = tuple(class_names)
         unique = len(set(class_names)) == len(class_names)
         self._names = [f"IoU/{name}" if unique else f"IoU/{number} {name}" for number, name in enumerate(class_names)]
         self._confusion = np.zeros([len(class_names)] * 2, np.int64)
@@ -47,3 +49,8 @@ class SegmentationMetric:
             "loss": self._loss / pixels,
             **ious,
         }
+
+    def of_classes(self) -> ClassResults:
+        """Labeled pixels of each class, and the classes that they are taken for."""
+        actual, predicted = np.nonzero(self._confusion)
+        return confusion_results("pixels", self._class_names, actual, predicted, self._confusion[actual, predicted])
