@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from rl_nas.commands.fit import fit
     from rl_nas.commands.train import train
     from rl_nas.controller.agent import PPO, Controller, Reinforce
+    from rl_nas.strategies.gaussian_process import GaussianProcessSearch
 
 __all__ = [
     "PPO",
@@ -65,6 +66,7 @@ __all__ = [
     "EvolutionSettings",
     "Failure",
     "FinishedSearch",
+    "GaussianProcessSearch",
     "HealthSettings",
     "InlineExecutor",
     "Job",
@@ -114,9 +116,10 @@ _LAZY = {
     **_WITH_TENSORFLOW,
     "export": "rl_nas.commands.export",
     "fit": "rl_nas.commands.fit",
+    "GaussianProcessSearch": "rl_nas.strategies.gaussian_process",
     "train": "rl_nas.commands.train",
 }
-"""The names that need TensorFlow or the command line -> their modules."""
+"""The names that need TensorFlow, SciPy or the command line -> their modules."""
 
 draw_in_notebooks()
 

@@ -52,6 +52,7 @@ class Table:
         values: float [rows, columns].
         space: one decision for each column of `ops`; architectures without a row are invalid.
         rows: row of each architecture by its mixed-radix number, -1 where there is none, int [architectures].
+        edges: source and target node of each decision's edge, where architectures are cells of such.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Table:
     values: np.ndarray
     space: SearchSpace[Row]
     rows: np.ndarray
+    edges: tuple[tuple[int, int], ...] = ()
 
     def column(self, name: str) -> np.ndarray:
         """A column, float [rows]; raises `UsageError` if there is none of that name."""
@@ -136,7 +138,7 @@ def make_table(
         return {decision.name: choice for decision, choice in zip(decisions, row.choices, strict=True)}
 
     space = SearchSpace(name, decisions, decode, encode, is_valid=lambda row: row.number is not None)
-    return Table(printable(name), tuple(printable(str(column)) for column in columns), values, space, rows)
+    return Table(printable(name), tuple(printable(str(column)) for column in columns), values, space, rows, pairs)
 
 
 def _edges_of(

@@ -77,6 +77,7 @@ def save_table(table: Table, path: Path) -> None:
         **{f"op_names_{i}": np.array([str(c) for c in decision.choices]) for i, decision in enumerate(decisions)},
         "columns": np.array(table.columns),
         "values": table.values,
+        "edges": np.array(table.edges, np.int64).reshape(-1, 2),
     }
 
     def write(draft: Path) -> None:

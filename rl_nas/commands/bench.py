@@ -143,7 +143,7 @@ def _strategies(text: str) -> Sequence[str]:
         return names_of(text, tuple(STRATEGIES), "strategies")
     missing = {name: extra for name, (extra, modules) in EXTRAS.items() if not is_installed(modules)}
     for name, extra in missing.items():
-        cli.tell(f"without {name}, which needs {install_command(extra)}")
+        cli.tell(f"without {name}: {install_command(extra)}")
     return [name for name in STRATEGIES if name not in missing]
 
 

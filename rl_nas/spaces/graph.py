@@ -69,7 +69,8 @@ def edge_graph(edges: Sequence[tuple[int, int]], operations: Sequence[str], zero
     """
     order = sorted(range(len(edges)), key=lambda edge: edges[edge])
     entering: dict[int, list[int]] = {0: [0]}
-    labels, reads = ["input"], [()]
+    labels = ["input"]
+    reads: list[tuple[int, ...]] = [()]
     for edge in order:
         source, target = edges[edge]
         if operations[edge] in zeros:

@@ -11,7 +11,6 @@ from rl_nas.plugins import check_call, load_plugin
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
-from rl_nas.strategies.gaussian_process import GaussianProcessSearch
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
@@ -45,6 +44,12 @@ def _learned(name: str) -> Factory:
     return make
 
 
+def _gp(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
+    from rl_nas.strategies.gaussian_process import GaussianProcessSearch  # imports SciPy
+
+    return GaussianProcessSearch(space, seed)
+
+
 def _tpe(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
     check_installed("--strategy=tpe", *EXTRAS["tpe"])
     from rl_nas.strategies.tpe import TPE
@@ -55,7 +60,7 @@ def _tpe(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strate
 STRATEGIES: dict[str, Factory] = {
     **{name: _learned(name) for name in LEARNED},
     "aging_evolution": lambda space, options, seed: AgingEvolution(space, options.evolution, seed),
-    "gp": lambda space, options, seed: GaussianProcessSearch(space, seed),
+    "gp": _gp,
     "local_search": lambda space, options, seed: LocalSearch(space, seed),
     "tpe": _tpe,
     "random": lambda space, options, seed: RandomSearch(space, seed),

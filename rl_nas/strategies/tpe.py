@@ -19,7 +19,7 @@ _TRIES = 100
 """Architectures to ask for until one is valid."""
 
 _WAITING, _FAILED = "waiting", "failed"
-"""What stands for the reward of one that has none yet, or never will."""
+"""Stand for the reward of one that has none yet, or never will."""
 
 
 class TPE:
@@ -52,8 +52,8 @@ class TPE:
             waiting = (trial.architecture, _WAITING)
             if waiting not in self._trials:  # another's proposal
                 self._ask(trial.architecture)
-            finished = trial.reward is not None and math.isfinite(trial.reward)
-            self._tell(self._trials.index(waiting), trial.reward if finished else _FAILED)
+            reward = math.nan if trial.reward is None else trial.reward
+            self._tell(self._trials.index(waiting), reward if math.isfinite(reward) else _FAILED)
 
     def diagnostics(self) -> Mapping[str, float]:
         """No figures."""
@@ -96,7 +96,10 @@ class TPE:
         self._trials.append((tuple(choices), _WAITING))
         return tuple(choices)
 
-    def _tell(self, number: int, reward: float | str | None) -> None:
-        failed = reward == _FAILED
-        self._study.tell(self._asked[number], None if failed else reward, TrialState.FAIL if failed else None)
+    def _tell(self, number: int, reward: float | str) -> None:
+        asked = self._asked[number]
+        if isinstance(reward, str):
+            self._study.tell(asked, state=TrialState.FAIL)
+        else:
+            self._study.tell(asked, reward)
         self._trials[number] = (self._trials[number][0], reward)

@@ -13,17 +13,20 @@ import pytest
 from watchdog import TIMEOUT
 
 from rl_nas.bench.comparison import Comparison, ComparisonSetup
+from rl_nas.bench.many_runs import make_runs
 from rl_nas.bench.runs import Curves, SequentialRuns, join, run
 from rl_nas.bench.table import Table, make_table
-from rl_nas.bench.table_files import load_table
+from rl_nas.bench.table_files import load_table, save_table
+from rl_nas.commands import bench as bench_command
 from rl_nas.commands.bench import main
+from rl_nas.errors import UsageError
 from rl_nas.exit_codes import DONE, WRONG_USE
 from rl_nas.report.bench_plot import bench_figure
 from rl_nas.report.bench_text import bench_text
 from rl_nas.statistics import estimate
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
-from rl_nas.strategies.catalog import STRATEGIES
+from rl_nas.strategies.catalog import STRATEGIES, StrategyOptions
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
@@ -184,6 +187,39 @@ def test_a_saved_table_is_the_same(tmp_path: Path, table_file: str, capsys: pyte
     np.testing.assert_array_equal(other.values, one.values)
 
 
+def test_edges_of_a_table_are_checked_and_kept(tmp_path: Path) -> None:
+    ops = np.array(list(itertools.product(range(2), repeat=3)))
+    arrays = {"ops": ops, "op_names": np.array(["none", "mine"]), "columns": ["valid"], "values": ops[:, :1]}
+    edges = np.array([[0, 1], [0, 2], [1, 2]])
+    np.savez(tmp_path / "cells.npz", **arrays, edges=edges)
+    save_table(load_table(str(tmp_path / "cells.npz")), tmp_path / "saved.npz")
+    table = load_table(str(tmp_path / "saved.npz"))
+    assert table.edges == ((0, 1), (0, 2), (1, 2))
+    assert table.space.decode((1, 0, 1)).graph().labels == ("input", "mine", "mine", "output")
+    for wrong in (edges[:2], edges[:, ::-1], edges.astype(float), edges.ravel()):
+        np.savez(tmp_path / "wrong.npz", **arrays, edges=wrong)
+        with pytest.raises(UsageError, match="edges"):
+            load_table(str(tmp_path / "wrong.npz"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["controller", "gp"])
+def test_models_find_the_best_cell_of_the_benchmark_within_100_evaluations(public: Table, name: str) -> None:
+    reward = public.column("ep12_imagenet16_valid")
+    runs = make_runs(name, public.space, StrategyOptions(), range(12))
+    best = run(runs, public, reward, reward, evaluations=100, batch=5).best
+    assert (best[:, -1] == reward.max()).sum() >= 10  # of 12; local search finds it in half of them
+
+
+def test_all_strategies_are_those_that_are_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert set(bench_command._strategies("all")) == set(STRATEGIES)
+    monkeypatch.setattr(bench_command, "is_installed", lambda modules: "optuna" not in modules)
+    assert set(bench_command._strategies("all")) == set(STRATEGIES) - {"tpe"}
+    assert "without tpe: pip install" in capsys.readouterr().err
+
+
 def test_without_flags_it_uses_a_table_that_comes_with_rl_nas(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -254,7 +290,7 @@ def test_the_verb_compares_every_strategy_and_repeats_itself(tmp_path: Path, tab
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert {row["strategy"] for row in rows} == {
-        "controller", "reinforce", "ppo", "aging_evolution", "local_search", "random"
+        "controller", "reinforce", "ppo", "aging_evolution", "gp", "local_search", "tpe", "random"
     }  # fmt: skip
     assert [row["evaluations"] for row in rows[:2]] == [5, 10]
     for row in rows:

@@ -94,7 +94,7 @@ def test_an_own_quality_is_exact_over_the_split(name: str, quality: str, oracle:
             evidence = objective.evidence(
                 tf.constant(LABELS[part]), {"logits": tf.constant(LOGITS[part])}, tf.constant(weights[part])
             )
-            assert {"labels", "probabilities", "weights"} <= objective.joined
+            assert {"labels", "probabilities", "counted"} <= objective.joined
             metric.add({key: value.numpy() for key, value in evidence.items()})
         found = metric.result()
         assert list(found) == [quality, "accuracy", "cross_entropy", "top5_accuracy"]

@@ -10,7 +10,7 @@ from rl_nas.commands.search import SEARCH
 from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, flagfile_text, help_text, packaged_recipe, parse
-from rl_nas.renamed import FLAGS, REPEATS, current_flags, tell
+from rl_nas.renamed import FLAGS, REPEATS, current_flags, tell, tell_removed
 from rl_nas.settings import Settings, declaration, field_types, setting
 
 FOLDER = Path(__file__).parents[2] / "rl_nas/flags"
@@ -25,6 +25,17 @@ def test_notes_behind_flags_and_a_byte_order_mark_are_no_values(tmp_path: Path) 
     file.write_text("--trials=7  # few\n--run_dir=runs/#1\t# the first\n--seed=3 #\n", encoding="utf-8-sig")
     values = parse(SEARCH, [f"--flagfile={file}"]).values
     assert (values["trials"], values["run_dir"], values["seed"]) == (7, "runs/#1", 3)
+
+
+def test_a_flag_that_was_removed_is_told_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tell_removed.cache_clear()
+    file = tmp_path / "flags.cfg"
+    file.write_text(flagfile_text({"seed": 3, "controller_noise": 0.3}, f"{REPEATS} rl_nas search"))
+    assert parse(SEARCH, [f"--flagfile={file}"]).values["seed"] == 3
+    assert parse(SEARCH, ["--controller_noise=0.2", "--seed=4"]).values["seed"] == 4
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "--controller_noise has no effect any more: the noise of rewards is estimated"
+    assert current_flags({"seed": 3, "controller_noise": 0.3}) == {"seed": 3}
 
 
 def test_values_of_a_run_may_hold_what_looks_like_a_note(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from test_asynchronous import SPACE, RandomOrder, evaluate, evolution
 from test_asynchronous import run as run_async
 
-from rl_nas.checkpoint import Checkpoint
+from rl_nas.checkpoint import Checkpoint, OutdatedStateError
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
@@ -93,6 +93,56 @@ def test_an_asynchronous_search_without_its_state_keeps_its_trials_and_goes_on(
     assert [trial.index for trial in trials] == list(range(40))
     assert [trial for trial in trials if trial in kept] == kept
     assert len({SPACE.canonical_key(trial.architecture) for trial in trials}) == 40
+
+
+class Newer:
+    """A strategy whose earlier states are outdated."""
+
+    def __init__(self) -> None:
+        self._strategy = evolution()
+        self.seen: list[Any] = []
+
+    def propose(self, n: int) -> Any:
+        return self._strategy.propose(n)
+
+    def observe(self, trials: Any) -> None:
+        self.seen += [trial.index for trial in trials if not trial.cached]
+        self._strategy.observe(trials)
+
+    def diagnostics(self) -> Any:
+        return {}
+
+    def state(self) -> Any:
+        return {"version": 2, **self._strategy.state()}
+
+    def restore(self, state: Any) -> None:
+        if state.pop("version", 1) != 2:
+            raise OutdatedStateError
+        self._strategy.restore(state)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_newer_strategy_learns_from_the_trials_of_the_former_one(tmp_path: Path, asynchronous: bool) -> None:
+    def go_on(strategy: Strategy, trials: int) -> None:
+        if asynchronous:
+            run_async(tmp_path / "t", strategy, RandomOrder(3), trials, SPACE.canonical_key)
+        else:
+            run(tmp_path / "t", strategy, trials)
+
+    go_on(evolution(), 20)
+    with TrialStore(tmp_path / "t") as store:
+        before = store.trials()
+    newer = Newer()
+    told = "the state of Newer is of another version of rl_nas: it learns again from the 20 recorded trials"
+    with pytest.warns(RuntimeWarning, match=told):
+        go_on(newer, 30)
+    assert newer.seen == list(range(30)) or asynchronous
+    assert sorted(newer.seen)[:20] == list(range(20))
+    with TrialStore(tmp_path / "t") as store:
+        trials = store.trials()
+    assert trials[:20] == before
+    assert len({SPACE.canonical_key(trial.architecture) for trial in trials}) == 30
+    go_on(Newer(), 35)  # its own state is good
 
 
 STATES: dict[str, Callable[[Any], Any]] = {

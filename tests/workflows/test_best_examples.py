@@ -30,7 +30,7 @@ def looked_at(folder: SearchFolder, monkeypatch: pytest.MonkeyPatch) -> tuple[li
     config = SimpleNamespace(run=SimpleNamespace(seed=0))
     setup = SimpleNamespace(annotation=None)
     parts: Any = SimpleNamespace(images=images, config=config, setup=setup, task=None, folder=folder)
-    best_files._write_examples(parts, BEST, None, "title")  # type: ignore[arg-type]
+    best_files._write_examples(parts, best_files._worst(parts, BEST), None, "title")  # type: ignore[arg-type]
     return seen[0], seen[1]
 
 
