@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from rl_nas.commands.display import Display, OutputClosedError
 from rl_nas.errors import RunError, StorageError, UsageError, printable
 from rl_nas.exit_codes import DONE, FAILED, INTERRUPTED, WRONG_USE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, parse
+
+_PACKAGE = Path(__file__).parents[1]
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -33,8 +36,24 @@ def run(
         argv: the words of the command line.
         only_prints: whether, by its flags, all is done when nobody reads the standard output any more (`| head`).
     """
-    with Display() as display:
+    with Display() as display, _warnings_in_a_line():
         return _run(command, body, argv, display, only_prints=only_prints)
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Prints this package's own warnings without the place in the code that others are printed with."""
+    usual = warnings.formatwarning
+
+    def form(message: Warning | str, category: type[Warning], file: str, *place: Any, **more: Any) -> str:
+        ours = Path(file).is_relative_to(_PACKAGE)
+        return f"{printable(str(message))}\n" if ours else usual(message, category, file, *place, **more)
+
+    warnings.formatwarning = form
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def tell(line: str) -> None:
