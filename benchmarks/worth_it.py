@@ -47,7 +47,9 @@ class WorthSettings(Settings):
 
     title: ClassVar[str] = "Comparison"
 
-    found: str | None = setting(None, "folders of searches, with commas between, whose best cells are trained")
+    found: str | None = setting(
+        None, "folders of searches whose best cells are trained, or genotypes, with commas between"
+    )
     random_cells: int = setting(6, "random cells of the space, each trained once", minimum=0)
     networks: str = setting(",".join((*GENOTYPES, *STOCK)), "other networks, with commas between")
     images: int | None = setting(None, "training images, whatever the search had; left out: all", minimum=1)
@@ -97,7 +99,7 @@ def main(argv: Sequence[str]) -> int:
 def _table(parsed: Parsed) -> Table:
     settings = parsed.group(WorthSettings)
     names = names_of(settings.networks, (*GENOTYPES, *STOCK), "networks") if settings.networks else []
-    found = {f"best of {Path(one).name}": find_genotype(one) for one in (settings.found or "").split(",") if one}
+    found = {_row_of(one): find_genotype(one) for one in (settings.found or "").split(",") if one}
     tensorflow_with_threads(settings.threads)
     task, split = task_and_test_split(parsed.values)
     config = SearchConfig.from_flags({**parsed.values, "task": task, "train_images": settings.images})
@@ -119,6 +121,12 @@ def _table(parsed: Parsed) -> Table:
         "test accuracy": estimate_text,
     }
     return Table(columns, _rows(wanted, kept.trainings()))
+
+
+def _row_of(found: str) -> str:
+    """Name in the table of one of `--found`."""
+    path = Path(found)
+    return f"best of {path.name}" if path.is_dir() else found
 
 
 class _Kept:
