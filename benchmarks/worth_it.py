@@ -1,6 +1,6 @@
 """Cells that a search has found beside random ones, published ones and networks of a library, in equal seconds of CPU.
 
-    python benchmarks/worth_it.py --flagfile=flags/cifar10_cells.cfg --found=runs/controller,runs/random --seconds=100
+    python benchmarks/worth_it.py --flagfile=flags/cifar10_cells.cfg --found=runs/controller,runs/random --seconds=60
 
 Everything is trained by the recipe of the search (its optimizer, schedule, batch size, augmentation), from nothing, on
 all training images or the same --images of them, for the same seconds of CPU, and measured once on the test split.
@@ -24,6 +24,7 @@ from kept import check_same
 from random_children import RandomChildren, tensorflow_with_threads
 from stock_networks import STOCK, classifier, flat, multiply_adds
 
+from rl_nas.errors import UsageError
 from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.networks.lookup import find_genotype
@@ -53,7 +54,7 @@ class WorthSettings(Settings):
     random_cells: int = setting(6, "random cells of the space, each trained once", minimum=0)
     networks: str = setting(",".join((*GENOTYPES, *STOCK)), "other networks, with commas between")
     images: int | None = setting(None, "training images, whatever the search had; left out: all", minimum=1)
-    seconds: float = setting(100.0, "of CPU, for the train steps of a training", above=0)
+    seconds: float = setting(60.0, "of CPU, for the train steps of a training", above=0)
     runs: int = setting(3, "trainings of each network, with other seeds", minimum=1)
     threads: int = setting(1, "CPU threads", minimum=1)
     parts: int | None = setting(None, "stop after so many trainings of this call", minimum=0)
@@ -64,7 +65,7 @@ COMMAND = Command(
     name="python benchmarks/worth_it.py",
     summary="compares found cells with random ones and with stock networks, in equal seconds of CPU.",
     examples=(
-        "python benchmarks/worth_it.py --flagfile=flags/cifar10_cells.cfg --found=runs/controller --seconds=100",
+        "python benchmarks/worth_it.py --flagfile=flags/cifar10_cells.cfg --found=runs/controller --runs=5",
         "python benchmarks/worth_it.py --flagfile=flags/cifar10_cells.cfg --networks=resnet_cell --random_cells=0",
     ),
     groups=(WorthSettings, *SearchConfig.groups()),
@@ -101,14 +102,17 @@ def _table(parsed: Parsed) -> Table:
     names = names_of(settings.networks, (*GENOTYPES, *STOCK), "networks") if settings.networks else []
     found = {_row_of(one): find_genotype(one) for one in (settings.found or "").split(",") if one}
     tensorflow_with_threads(settings.threads)
-    task, split = task_and_test_split(parsed.values)
-    config = SearchConfig.from_flags({**parsed.values, "task": task, "train_images": settings.images})
+    flags = {**parsed.values, "task": "classification", "train_images": settings.images}
+    _, split = task_and_test_split(flags)
+    config = SearchConfig.from_flags(flags)
     children = RandomChildren(tested_on(config, split), settings.random_cells)
     cells = [children.genotype(job) for job in children.jobs]
     fixed = {**found, **{name: find_genotype(GENOTYPES[name]) if name in GENOTYPES else name for name in names}}
-    kept = _Kept(Path(settings.out), config, settings.seconds)
+    kept = _Kept(config, settings)
     wanted = [_Training(row, network, seed) for row, network in fixed.items() for seed in range(settings.runs)]
     wanted += [_Training("random cells", cell, number) for number, cell in enumerate(cells)]
+    for genotype in (one.network for one in wanted if not isinstance(one.network, str)):
+        children.plan_other(genotype, 1)  # what cannot be built fails before anything is trained
     _train(wanted, kept, children, settings)
     columns: dict[str, Callable[[Any], str]] = {
         "network": str,
@@ -133,19 +137,22 @@ class _Kept:
     """Finished trainings in a file.
 
     Args:
-        file: to read and write.
         config: of the search.
-        seconds: of a training.
+        settings: of the comparison.
 
     Raises:
-        UsageError: the file is broken, or of other flags.
+        UsageError: the file is broken, or of other flags, or its folder is not there.
     """
 
-    def __init__(self, file: Path, config: SearchConfig, seconds: float) -> None:
-        self._file, self._flags = file, {**recipe_of(config), "seconds": seconds}
-        if file.exists():
-            usual = {**SearchConfig().flags(), "seconds": WorthSettings.seconds}
-            check_same(file, self._read()["flags"], self._flags, usual)
+    def __init__(self, config: SearchConfig, settings: WorthSettings) -> None:
+        self._file = Path(settings.out)
+        own = {"seconds": settings.seconds, "images": settings.images}
+        self._flags = {name: value for name, value in recipe_of(config).items() if name != "train_images"} | own
+        if not self._file.parent.is_dir():
+            raise UsageError(f"--out={self._file}: no folder {self._file.parent}; make it, or give another")
+        if self._file.exists():
+            usual = {**SearchConfig().flags(), "seconds": WorthSettings.seconds, "images": WorthSettings.images}
+            check_same(self._file, self._read()["flags"], self._flags, usual)
 
     def trainings(self) -> dict[str, dict[str, Any]]:
         """Results by the key of a training."""

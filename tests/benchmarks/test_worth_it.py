@@ -68,7 +68,7 @@ def test_trainings_are_kept_and_their_means_shown(script: Any, capsys: pytest.Ca
     assert script.main([*words, "--seconds=0.02"]) == WRONG_USE
     assert "worth.json was made with --seconds=0.01, not 0.02" in capsys.readouterr().err
     assert script.main([*words, "--images=8"]) == WRONG_USE
-    assert "worth.json was made with --train_images=None, not 8" in capsys.readouterr().err
+    assert "worth.json was made with --images=None, not 8" in capsys.readouterr().err
 
 
 def test_a_budget_is_spent_on_the_steps_that_fit(script: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +97,10 @@ def test_what_is_found_is_the_best_of_a_search(script: Any, capsys: pytest.Captu
     output, errors = capsys.readouterr()
     assert [cells(line)[0] for line in output.splitlines()[2:]] == ["best of mine", "resnet_cell"]
     assert errors.count("training ") == 1  # they are the same cell
+    assert script.main([*words, "--out=nowhere/worth.json"]) == WRONG_USE
+    assert "no folder nowhere" in capsys.readouterr().err
+    assert script.main([*words, "--seconds=2", "--reductions=5", "--out=other.json"]) == WRONG_USE
+    assert "training " not in capsys.readouterr().err
     assert script.main([*words, "--networks=vgg"]) == WRONG_USE
     assert "no 'vgg'; expected some of resnet_cell, nasnet_a, mobilenet_v2" in capsys.readouterr().err
 
@@ -118,9 +122,10 @@ def test_stock_networks_are_as_large_as_published(script: Any, name: str, parame
 
 @pytest.mark.long
 def test_stock_networks_are_trained_by_the_same_steps(script: Any) -> None:
-    words = [*WORDS, "--seconds=0.01", "--runs=1", "--networks=mobilenet_v2,mobilenet_v2_double,efficientnet_b0"]
-    assert script.main([*words, "--image_size=32"]) == DONE
-    once, double, _ = kept().values()
-    assert once["parameters"] == double["parameters"]
-    assert 3.9 < double["madds"] / once["madds"] < 4  # but for the last layer, whose cost is the same
-    assert np.isfinite([one["quality"] for one in kept().values()]).all()
+    words = [*WORDS, "--seconds=0.01", "--runs=1", "--networks=mobilenet_v2_double", "--image_size=32"]
+    assert script.main(words) == DONE
+    (one,) = kept().values()
+    assert 0 <= one["quality"] <= 1
+    stock = importlib.import_module("stock_networks")
+    small = stock.multiply_adds(stock.classifier(stock.STOCK["mobilenet_v2"], (32, 32, 3), 2, seed=0))
+    assert 3.9 < one["madds"] / small < 4  # but for the last layer, whose cost is the same
