@@ -99,12 +99,19 @@ def networks(width: float, classes: int) -> tuple[Any, Any]:
     image = keras.Input((None, None, 3), name="image")
     scaled = keras.layers.Rescaling(1 / 127.5, -1)(image)
     whole = keras.applications.MobileNetV2(input_tensor=scaled, alpha=width, include_top=False, weights=None)
-    for layer in whole.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
+    shorten_averages(whole)
     features = whole.get_layer(_CUT).output
     pooled = keras.layers.GlobalAveragePooling2D()(features)
     return keras.Model(image, features, name="mobilenet_v2"), keras.Model(image, keras.layers.Dense(classes)(pooled))
+
+
+def shorten_averages(model: Any) -> None:
+    """Lets batch normalization average over as few steps as in our networks."""
+    import keras
+
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = _MOMENTUM
 
 
 def _train(classifier: Any, images: "ImageData", settings: BackboneSettings) -> float:

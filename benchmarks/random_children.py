@@ -1,4 +1,4 @@
-"""Random children of a search, with their data: what child_overhead.py and shared_step.py train."""
+"""Random children of a search, with their data: what child_overhead.py, shared_step.py and worth_it.py train."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy as np
 from rl_nas.networks.plan import Plan
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.catalog import find_space
+from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job, child_seed
 from rl_nas.workflows.config import SearchConfig
@@ -91,9 +92,20 @@ class RandomChildren:
 
         return training_steps(self.config.training, len(self.images.train_images))
 
+    def genotype(self, job: Job) -> Genotype:
+        """What is trained in a child."""
+        found: Genotype = self._space.decode(job.architecture)
+        return found
+
     def plan(self, job: Job) -> Plan:
         """The network of a child while it is trained."""
-        return self._setup.children.plan(self._space.decode(job.architecture), self.steps)
+        return self._setup.children.plan(self.genotype(job), self.steps)
+
+    def plan_other(self, genotype: Genotype, steps: int) -> Plan:
+        """The network of a genotype that may be of another kind than the space's, as it is trained for some steps."""
+        from rl_nas.workflows.planned_networks import plan_networks
+
+        return plan_networks(self.config, genotype, self._opened).networks.plan(genotype, steps)
 
     @cached_property
     def _setup(self) -> "ChildSetup":

@@ -32,8 +32,8 @@ from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trust import TrustSettings
 
-_BUDGETS, _RUNS = "50,100,200,300,500", 200
-_QUICK_BUDGETS, _QUICK_RUNS = "20,50", 50
+_BUDGETS, _RUNS = "30,50,100", 50
+_QUICK_BUDGETS, _QUICK_RUNS = "20,50", 20
 """Of the small table that comes with rl_nas: enough to see how strategies differ there, in well under a minute."""
 _MEMORY = 2e8
 """Most elements of the covariances of runs side by side."""
