@@ -228,7 +228,7 @@ def test_without_flags_it_uses_a_table_that_comes_with_rl_nas(
     output, errors = capsys.readouterr()
     rows = json.loads(output)
     assert [row["evaluations"] for row in rows] == [20, 50] * 2
-    assert "valid  random: 50 runs in " in errors
+    assert "valid  random: 20 runs in " in errors
     assert {(row["table"], row["reward_column"], row["report_column"]) for row in rows} == {("digits", "valid", "test")}
 
 

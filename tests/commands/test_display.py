@@ -99,10 +99,12 @@ def test_an_ending_verb_may_print_to_a_closed_output() -> None:
 
 @pytest.fixture
 def heard() -> Iterator[None]:
-    """Ctrl-C is not ignored, as it is by what a shell has put into the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Ctrl-C is not ignored, as it is by what a shell has put into the background, nor the end of a terminal, by nohup."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("heard")

@@ -138,7 +138,8 @@ def work(asked: Mapping[str, Any], files: Sequence[int]) -> int:
     for target, descriptor in enumerate(files):
         os.dup2(descriptor, target)
         os.close(descriptor)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores in the background
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
     os.environ.clear()
     os.environ.update(asked["environment"])
     os.chdir(asked["cwd"])
