@@ -99,7 +99,7 @@ def test_an_ending_verb_may_print_to_a_closed_output() -> None:
 
 @pytest.fixture
 def heard() -> Iterator[None]:
-    """Ctrl-C is not ignored, as it is by what a shell has put into the background, nor the end of a terminal, by nohup."""
+    """Neither Ctrl-C is ignored, as a shell does in the background, nor the end of a terminal, as nohup does."""
     usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}
     yield
