@@ -45,9 +45,11 @@ def _warnings_in_a_line() -> Iterator[None]:
     """Prints this package's own warnings without the place in the code that others are printed with."""
     usual = warnings.formatwarning
 
-    def form(message: Warning | str, category: type[Warning], file: str, number: int, line: str | None = None) -> str:
-        ours = Path(file).is_relative_to(_PACKAGE)
-        return f"{printable(str(message))}\n" if ours else usual(message, category, file, number, line)
+    def form(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        ours = Path(filename).is_relative_to(_PACKAGE)
+        return f"{printable(str(message))}\n" if ours else usual(message, category, filename, lineno, line)
 
     warnings.formatwarning = form
     try:
