@@ -27,6 +27,7 @@ STRATEGY, REWARD, SPACE = (
     "--space=my_spaces:shallow",
 )
 TRACKER = "--track=my_tracker:Lines"
+LOSSES = ("--loss=my_losses:focal", "--metric=my_losses:kappa")
 OPERATIONS, TASK = "--operations=max_pool_3x3,my_operations:once_5x5", "--task=my_tasks:Parity"
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from own_code import OPERATIONS, PAGES, REWARD, SPACE, STRATEGY, TASK, TINY, TRACKER, rl_nas, write_examples
+from own_code import LOSSES, OPERATIONS, PAGES, REWARD, SPACE, STRATEGY, TASK, TINY, TRACKER, rl_nas, write_examples
 
 from rl_nas.__main__ import main
 from rl_nas.admission import reward_of
@@ -41,6 +41,7 @@ RUNS = {
     "processes": (*OWN, "--workers=2"),
     "inline": (*OWN, "--executor=inline"),
     "shallow": (SPACE, STRATEGY, TRACKER, "--executor=inline"),
+    "losses": (*LOSSES, "--trials=2", "--executor=inline"),
 }
 """Name of a run -> its flags, beside the tiny ones."""
 
@@ -176,7 +177,7 @@ class TestRuns:
         text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
         lines = [shlex.split(line) for line in re.findall(r"^    (rl_nas \w+ -.*)$", text, re.MULTILINE)]
         told = {word.partition("=")[2] for words in lines for word in words if re.search(r"=.*\bmy_\w+:\w+$", word)}
-        assert told == {word.partition("=")[2] for word in (*OWN, SPACE, TASK, TRACKER)} | {ONCE}
+        assert told == {word.partition("=")[2] for word in (*OWN, *LOSSES, SPACE, TASK, TRACKER)} | {ONCE}
 
     def test_strategy_reward_and_operation_do_the_same_inline_and_in_workers(
         self, searched: Callable[[str], Path]
@@ -208,6 +209,12 @@ class TestRuns:
         document = json.loads((searched("inline") / "best" / "genotype.json").read_text())
         blocks = [block for cell in document["cells"].values() for block in cell["blocks"]]
         assert {op for block in blocks for op in block["ops"]} <= {"max_pool_3x3", ONCE}
+
+    def test_loss_and_metric(self, searched: Callable[[str], Path]) -> None:
+        """The quality is the own one, and beside another loss that was trained the cross-entropy has its name."""
+        for reward, metrics in rows(searched("losses"), "reward, metrics"):
+            assert reward == json.loads(metrics)["kappa"] < json.loads(metrics)["accuracy"]
+            assert json.loads(metrics)["cross_entropy"] > 0
 
     def test_space(self, searched: Callable[[str], Path]) -> None:
         assert len(rows(searched("shallow"))) == 4

@@ -65,7 +65,7 @@ def test_children_start_from_classifiers_and_keep_their_normalization(found: Pat
         assert trial.measurement is not None
         assert next(iter(trial.measurement.metrics)) == "mAP"
         assert trial.measurement.metrics["pretrained_accuracy"] in accuracies
-    with np.load(next((found / "children").iterdir())) as archive:
+    with np.load(next((found / "children").glob("*.npz"))) as archive:
         child = {path: archive[path] for path in archive.files}
     norms = {path for path in child if path.rpartition("/")[2] in ("gamma", "beta", "moving_mean", "moving_variance")}
     backbone = [state["weights"] for state in kept.values() if norms & state["weights"].keys()]
