@@ -10,7 +10,7 @@ from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.model_based import ModelBasedLearner
 from rl_nas.controller.policy_gradient import PPOLearner, ReinforceLearner
 from rl_nas.controller.settings import ControllerSettings
-from rl_nas.spaces.decisions import FREE, Architecture, SearchSpace
+from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.trial import Trial
 
 
@@ -152,9 +152,5 @@ class Controller(_Agent):
 
 
 def fixed_choices(space: SearchSpace[Any], first: int, n: int) -> np.ndarray:
-    """Fixed choices of `n` trials from number `first` on, int32 [1, n, decisions]; `FREE` for the others."""
-    fixed = np.full([1, n, len(space.decisions)], FREE, np.int32)
-    for trial in range(n):
-        for number, choice in space.fixed(first + trial).items():
-            fixed[0, trial, number] = choice
-    return fixed
+    """`SearchSpace.fixed_choices` for learners, int32 [1, n, decisions]."""
+    return space.fixed_choices(first, n)[np.newaxis]

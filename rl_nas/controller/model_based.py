@@ -10,7 +10,7 @@ from rl_nas.checkpoint import OutdatedStateError, State
 from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.losses import reinforce_loss
 from rl_nas.controller.settings import WARM_UP, ControllerConfig
-from rl_nas.spaces.decisions import FREE, SearchSpace
+from rl_nas.spaces.decisions import FREE, SearchSpace, fixed_mapping
 from rl_nas.surrogate.acquisition import choose_batch
 from rl_nas.surrogate.candidates import Mutations, enumerated
 from rl_nas.surrogate.gaussian_process import GaussianProcess, normal_scores
@@ -163,10 +163,9 @@ class ModelBasedLearner(PolicyLearner):
 
     def _with_mutations(self, run: int, drawn: np.ndarray, of_draws: np.ndarray, fixed: np.ndarray) -> np.ndarray:
         """What was drawn, mutations of it, and as many of the best trials, int32 [n, decisions]."""
-        rng, model = self.rngs[run], self._models[run]
+        rng, best = self.rngs[run], self._models[run].best(_PARENTS)
         of_best = self.config.mutated_candidates // 2
         of_drawn = rng.integers(len(drawn), size=self.config.mutated_candidates - of_best)
-        best = model.tokens[np.argsort(-model.rewards, kind="stable")[:_PARENTS]]
         parents = np.concatenate([drawn[of_drawn], best[rng.integers(len(best), size=of_best)]])
         wanted = np.concatenate([of_draws[of_drawn], fixed[np.arange(of_best) % len(fixed)]])
         return np.unique(np.concatenate([drawn, self._mutations.draw(rng, parents, wanted)]), axis=0)
@@ -178,7 +177,7 @@ class ModelBasedLearner(PolicyLearner):
         ]
 
     def _random(self, run: int, fixed: np.ndarray) -> np.ndarray:
-        choices = {number: int(choice) for number, choice in enumerate(fixed) if choice != FREE}
+        choices = fixed_mapping(fixed)
         samples = (np.array(self.space.sample(self.rngs[run], choices), np.int32) for _ in range(_TRIES))
         found = next((one for one in samples if self._remember(run, one)), None)
         return np.array(self.space.sample(self.rngs[run], choices), np.int32) if found is None else found

@@ -26,6 +26,11 @@ _MOST_LINES, _WIDTH = 16, 100
 """Of a space's repr, which fits a screen."""
 
 
+def fixed_mapping(fixed: np.ndarray) -> dict[int, int]:
+    """The fixed choices of one architecture, int [decisions], as `SearchSpace.sample` takes them."""
+    return {number: int(choice) for number, choice in enumerate(fixed) if choice != FREE}
+
+
 class Keyed(Protocol):
     """The part of a genotype that spaces need."""
 
@@ -147,6 +152,14 @@ class SearchSpace(Generic[AnyGenotype]):
         values = self.schedule(trial) if self.schedule else {}
         places = {self._position[name]: value for name, value in values.items()}
         return {place: self.decisions[place].choices.index(value) for place, value in places.items()}
+
+    def fixed_choices(self, first: int, n: int) -> np.ndarray:
+        """Fixed choices of `n` trials from number `first` on, int32 [n, decisions]; `FREE` for the others."""
+        fixed = np.full([n, len(self.decisions)], FREE, np.int32)
+        for trial in range(n):
+            for number, choice in self.fixed(first + trial).items():
+                fixed[trial, number] = choice
+        return fixed
 
     def sample(self, rng: np.random.Generator, fixed: Mapping[int, int] = MappingProxyType({})) -> Architecture:
         """Draws every active and free decision by its weights, until the result is valid."""

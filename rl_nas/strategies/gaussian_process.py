@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rl_nas.checkpoint import State
-from rl_nas.spaces.decisions import FREE, Architecture, SearchSpace
+from rl_nas.spaces.decisions import Architecture, SearchSpace, fixed_mapping
 from rl_nas.surrogate.acquisition import choose_batch
 from rl_nas.surrogate.candidates import Mutations, enumerated
 from rl_nas.surrogate.gaussian_process import GaussianProcess
@@ -49,10 +49,7 @@ class GaussianProcessSearch:
 
     def propose(self, n: int) -> list[Architecture]:
         """The next `n` architectures."""
-        fixed = np.full([n, len(self._space.decisions)], FREE)
-        for number in range(n):
-            for place, choice in self._space.fixed(self._proposed + number).items():
-                fixed[number, place] = choice
+        fixed = self._space.fixed_choices(self._proposed, n)
         self._proposed += n
         if len(self._model) < _WARM_UP:
             return [self._random(choices) for choices in fixed]
@@ -95,16 +92,16 @@ class GaussianProcessSearch:
         every = enumerated(self._space)
         if every is not None:
             return every
-        order = np.argsort(-self._model.rewards, kind="stable")[:_PARENTS]
-        parents = self._model.tokens[order[self._rng.integers(len(order), size=_MUTATIONS)]]
+        best = self._model.best(_PARENTS)
+        parents = best[self._rng.integers(len(best), size=_MUTATIONS)]
         wanted = fixed[np.arange(_MUTATIONS) % len(fixed)]
         mutations = self._mutations.draw(self._rng, parents, wanted)
-        drawn = [self._space.sample(self._rng, _as_mapping(wanted[number])) for number in range(_RANDOM)]
+        drawn = [self._space.sample(self._rng, fixed_mapping(wanted[number])) for number in range(_RANDOM)]
         return np.unique(np.concatenate([mutations, np.array(drawn, np.int32)]), axis=0)
 
     def _random(self, fixed: np.ndarray) -> Architecture:
         for _ in range(_TRIES):
-            drawn = self._space.sample(self._rng, _as_mapping(fixed))
+            drawn = self._space.sample(self._rng, fixed_mapping(fixed))
             if self._is_new(np.array(drawn)):
                 break
         return drawn
@@ -118,7 +115,3 @@ class GaussianProcessSearch:
         fresh = key not in self._known
         self._known.add(key)
         return fresh
-
-
-def _as_mapping(fixed: np.ndarray) -> dict[int, int]:
-    return {number: int(choice) for number, choice in enumerate(fixed) if choice != FREE}

@@ -77,7 +77,6 @@ class Features:
         cached = math.prod(self.sizes)
         self._cached = cached <= _MOST_CACHED and self.has_graphs
         if self._cached:
-            self._radix = np.concatenate([[1], np.cumprod(self.sizes[:-1])]).astype(np.int64)
             self._rows = np.zeros([cached, sum(BUCKETS)], np.uint8)
             self._known = np.zeros(cached, bool)
         self._row = lru_cache(maxsize=0 if self._cached else _REMEMBERED)(self._counted)
@@ -96,12 +95,11 @@ class Features:
         return Points(choices, tuple(Counts(values, np.einsum("nc,nc->n", values, values)) for values in of_depths))
 
     def _cached_rows(self, tokens: np.ndarray) -> np.ndarray:
-        numbers = tokens @ self._radix
-        missing = np.unique(numbers[~self._known[numbers]], return_index=True)
-        for number, place in zip(missing[0], np.flatnonzero(~self._known[numbers])[missing[1]], strict=True):
-            self._rows[number] = self._row(*tokens[place].tolist())
+        numbers = np.ravel_multi_index(tuple(tokens.T), self.sizes)
+        for place in np.flatnonzero(~self._known[numbers]):
+            self._rows[numbers[place]] = self._row(*tokens[place].tolist())
         self._known[numbers] = True
-        return self._rows[numbers]
+        return np.asarray(self._rows[numbers])
 
     def _counted(self, *architecture: int) -> np.ndarray:
         return subtree_counts(self._space.decode(architecture).graph())

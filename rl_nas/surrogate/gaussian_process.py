@@ -98,6 +98,10 @@ class GaussianProcess:
         """Beliefs of architectures, int [n, decisions]; needs trials."""
         return self.posterior_at(self.features.points(tokens))
 
+    def best(self, count: int) -> np.ndarray:
+        """Architectures of the trials with the highest rewards, from the best on, int32 [count or less, decisions]."""
+        return self.tokens[np.argsort(-self.rewards, kind="stable")[:count]]
+
     def best_mean(self) -> float:
         """The largest posterior mean of a trial, which noise does not inflate; needs trials."""
         return float(self.posterior_at(self._points).mean.max())
