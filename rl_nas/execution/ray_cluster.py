@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import secrets
 import signal
 import socket
@@ -39,6 +40,8 @@ _GROW = 2.0
 """Seconds between two checks for more room."""
 _ANSWER = 10.0
 """Seconds within which a cluster must answer."""
+_JOINS = 3
+"""Attempts to join a cluster as a client."""
 _LOOPBACK = "127.0.0.1"
 _LOCAL = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 """Environment in which Ray, when it is imported, decides that its services listen on `_LOOPBACK` alone, as on systems
@@ -264,10 +267,27 @@ def _connected(address: str | None) -> Any:
             vars(job)["_runtime_env_has_working_dir"] = lambda: True
             where["job_config"] = job
         with _kept_signals():
-            ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+            _join(ray, where)
     except (OSError, ValueError, RuntimeError) as error:
-        raise UsageError(f"--ray_address={address}: no Ray cluster there ({first_line(error)})") from error
+        raise UsageError(f"--ray_address={address}: no Ray cluster there ({_cause(error)})") from error
     return ray
+
+
+def _join(ray: Any, where: Mapping[str, Any]) -> None:
+    """Joins a cluster; again if the process that it starts for a client ends at once, as on a machine under load."""
+    for left in reversed(range(_JOINS)):
+        try:
+            ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+            return
+        except ConnectionAbortedError:
+            if not left:
+                raise
+
+
+def _cause(error: Exception) -> str:
+    """The last error of a traceback that another machine has sent, the first line of other messages."""
+    named = [line for line in str(error).splitlines() if re.match(r"\w*Error: ", line)]
+    return named[-1] if named else first_line(error)
 
 
 @contextmanager

@@ -245,9 +245,32 @@ def test_workers_of_a_client_know_nothing_of_its_working_folder(
     try:
         wait_until(lambda: listens(port))  # the cluster does not wait for its server of clients
         done = under_uv(REMOTE, tmp_path, ADDRESS=f"ray://127.0.0.1:{port}")
+        said = [log.read_text() for log in Path(cluster.head_node.get_logs_dir_path()).glob("ray_client_server*.err")]
     finally:
         cluster.shutdown()
-    assert done.stdout == "ok False\n", done.stderr
+    assert done.stdout == "ok False\n", "\n".join([done.stderr, *said])
+
+
+class Refusing:
+    """A client's Ray whose cluster refuses it at first."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals, self.asked = refusals, 0
+
+    def init(self, **arguments: object) -> None:
+        self.asked += 1
+        if self.asked <= self.refusals:
+            raise ConnectionAbortedError("Initialization failure:\nTraceback\n  File\nRuntimeError: did not start\n\n")
+
+
+def test_a_client_that_is_refused_asks_again() -> None:
+    twice = Refusing(2)
+    ray_cluster._join(twice, {})
+    assert twice.asked == 3
+    with pytest.raises(ConnectionAbortedError) as refused:
+        ray_cluster._join(Refusing(3), {})
+    assert ray_cluster._cause(refused.value) == "RuntimeError: did not start"
+    assert ray_cluster._cause(OSError("no route\nto host")) == "no route"
 
 
 def test_no_cluster_where_one_was_said_to_be() -> None:
