@@ -20,7 +20,7 @@ from instant_search import instant, search_instantly
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.loops.asynchronous import search_async
-from rl_nas.loops.synchronous import search
+from rl_nas.loops.ordered import search
 from rl_nas.settings import Settings, setting
 from rl_nas.trial import Job, Outcome
 

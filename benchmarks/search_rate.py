@@ -18,7 +18,7 @@ from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.flags.parsing import Command, Parsed
-from rl_nas.loops.synchronous import search
+from rl_nas.loops.ordered import search
 from rl_nas.settings import Settings, setting
 
 COLUMNS = {

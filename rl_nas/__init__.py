@@ -15,7 +15,7 @@ from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.loops.asynchronous import search_async
 from rl_nas.loops.finished import FinishedSearch
-from rl_nas.loops.synchronous import search
+from rl_nas.loops.ordered import search
 from rl_nas.loops.updates import Watcher
 from rl_nas.networks.lookup import find_genotype as load_genotype
 from rl_nas.networks.network import plan_network

@@ -18,7 +18,7 @@ from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
-from rl_nas.loops.synchronous import search
+from rl_nas.loops.ordered import search
 from rl_nas.spaces.decisions import Decision, SearchSpace
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.aging_evolution import AgingEvolution

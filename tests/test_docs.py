@@ -135,4 +135,4 @@ def test_every_recipe_is_told_of() -> None:
 def test_public_names_exist() -> None:
     for name in rl_nas.__all__:
         assert getattr(rl_nas, name) is not None
-    assert rl_nas.search is importlib.import_module("rl_nas.loops.synchronous").search
+    assert rl_nas.search is importlib.import_module("rl_nas.loops.ordered").search

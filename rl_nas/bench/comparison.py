@@ -61,6 +61,7 @@ class Comparison:
         curves: of each strategy.
         seconds: wall time of each strategy.
         batches: proposals between two updates of each strategy.
+        in_flight: batches that are proposed before the first of them is observed.
         evolution: population and sample of aging evolution.
     """
 
@@ -69,6 +70,7 @@ class Comparison:
     seconds: Mapping[str, float]
     batches: Mapping[str, int]
     evolution: tuple[int, int] = EvolutionSettings().sizes
+    in_flight: int = 1
 
     @property
     def reports(self) -> bool:
@@ -78,6 +80,15 @@ class Comparison:
     def lines(self, budgets: Sequence[int]) -> list[Line]:
         """Every strategy at every budget."""
         return [self._line(strategy, budget) for strategy in self.curves for budget in budgets]
+
+    def differences(self, budgets: Sequence[int]) -> dict[str, list[Estimate]]:
+        """Of every strategy but the first, at every budget: how much more reward the first has, paired by seed."""
+        first, *others = self.curves
+        return {other: [self._difference(first, other, budget) for budget in budgets] for other in others}
+
+    def _difference(self, first: str, other: str, budget: int) -> Estimate:
+        ours, theirs = (_filled(self.curves[name].best[:, budget - 1]) for name in (first, other))
+        return estimate(ours - theirs)
 
     def _line(self, strategy: str, budget: int) -> Line:
         curves = self.curves[strategy]

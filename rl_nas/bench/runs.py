@@ -1,5 +1,6 @@
 """Many runs of a strategy on a table."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,7 +19,7 @@ class Runs(Protocol):
         """The next `n` architectures of every run, int [runs, n, decisions]."""
 
     def observe(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
-        """Learns from rewards, float [runs, n]; NaN where the architecture is invalid."""
+        """Learns from rewards of the first proposals that it knows none of, float [runs, n]; NaN for invalid ones."""
 
 
 class SequentialRuns:
@@ -63,6 +64,7 @@ def run(
     *,
     evaluations: int,
     batch: int,
+    batches_in_flight: int = 1,
     progress: Callable[[int], None] = lambda evaluations: None,
 ) -> Curves:
     """Lets runs search a table. Repeated and invalid proposals count as evaluations.
@@ -74,15 +76,17 @@ def run(
         report: column that is reported, float [rows].
         evaluations: of each run.
         batch: proposals between two updates.
+        batches_in_flight: batches that are proposed before the first of them is observed, as in `rl_nas.search`.
         progress: called with the number of evaluations of a run after each batch.
     """
-    rows = []
+    rows, flying = list[np.ndarray](), deque[tuple[np.ndarray, np.ndarray]]()
     for first in range(0, evaluations, batch):
         tokens = runs.propose(batch)
-        found = table.lookup(tokens)
-        rewards = np.where(found >= 0, reward[found], np.nan)
-        runs.observe(tokens, rewards)
-        rows.append(found)
+        rows.append(table.lookup(tokens))
+        flying.append((tokens, rows[-1]))
+        if len(flying) == batches_in_flight:
+            tokens, found = flying.popleft()
+            runs.observe(tokens, np.where(found >= 0, reward[found], np.nan))
         progress(min(first + batch, evaluations))
     return _curves(np.concatenate(rows, axis=1)[:, :evaluations], reward, report)
 
@@ -95,6 +99,11 @@ def join(parts: Sequence[Curves]) -> Curves:
         np.concatenate([part.report for part in parts]),
         float(np.average([part.repeats for part in parts], weights=counts)),
     )
+
+
+def first(curves: Curves, count: int) -> Curves:
+    """The curves of the first runs."""
+    return Curves(curves.best[:count], curves.report[:count], curves.repeats)
 
 
 def _curves(rows: np.ndarray, reward: np.ndarray, report: np.ndarray) -> Curves:

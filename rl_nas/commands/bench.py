@@ -10,8 +10,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from rl_nas import __version__
 from rl_nas.bench import runs as bench_runs
 from rl_nas.bench.comparison import Comparison, ComparisonSetup
+from rl_nas.bench.kept_runs import KeptRuns
 from rl_nas.bench.many_runs import BATCHES, make_runs
 from rl_nas.bench.runs import Curves
 from rl_nas.bench.table import Table
@@ -35,6 +37,7 @@ from rl_nas.workflows.trust import TrustSettings
 _BUDGETS, _RUNS = "30,50,100", 50
 _QUICK_BUDGETS, _QUICK_RUNS = "20,50", 20
 """Of the small table that comes with rl_nas: enough to see how strategies differ there, in well under a minute."""
+_MOST_SIDE_BY_SIDE = 100
 _MEMORY = 2e8
 """Most elements of the covariances of runs side by side."""
 
@@ -79,7 +82,19 @@ class BenchSettings(Settings):
         minimum=1,
         maximum=10_000,
     )
+    batches_in_flight: int = setting(
+        1,
+        "batches of --update_every proposals that are made before the first of them is learned from, as in rl_nas"
+        " search",
+        minimum=1,
+        maximum=1000,
+    )
     out: str = setting("bench", "folder for results.md, results.csv and plot.png")
+    resume: bool = setting(
+        False,
+        "keep every run's results in --out, and compute only those that are not there yet: more runs, or another"
+        " strategy; for the same version of the code alone",
+    )
     save_table: str | None = setting(
         None, "write the table, such as an archive's, into this .npz file, which is read at once, and compare nothing"
     )
@@ -127,7 +142,8 @@ def _run(parsed: Parsed) -> int:
     if set(strategies) & set(LEARNED):
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         cli.tell(device_line())
-    comparisons = [_compare(table, pair, strategies, max(budgets), settings, options, seeds) for pair in pairs]
+    kept = KeptRuns(out / "runs" if settings.resume else None, table)
+    comparisons = [_compare(table, kept, pair, strategies, max(budgets), settings, options, seeds) for pair in pairs]
     _write(comparisons, budgets, out)
     if parsed.group(OutputSettings).json:
         print(json.dumps(bench_json(comparisons, budgets)))
@@ -161,6 +177,7 @@ def _options(parsed: Parsed, strategies: Sequence[str], budgets: Sequence[int]) 
 
 def _compare(
     table: Table,
+    kept: KeptRuns,
     columns: tuple[str, str],
     strategies: Sequence[str],
     evaluations: int,
@@ -173,25 +190,37 @@ def _compare(
     setup = ComparisonSetup(table.name, *columns, len(seeds), settings.seed, float(reward[best]), float(report[best]))
     curves, seconds, batches = {}, {}, {}
     for name in strategies:
-        started = time.monotonic()
         batches[name] = settings.update_every or BATCHES.get(name, 1)
-        parts: list[Curves] = []
-        for chunk in _chunks(seeds, evaluations):
+        key = {"version": __version__, "columns": columns, "strategy": name, "seed": settings.seed}
+        key |= {"evaluations": evaluations, "batch": batches[name], "in_flight": settings.batches_in_flight}
+        key |= {"options": repr(options)}
+        parts, took = _kept(kept.find(key), len(seeds))
+        for chunk in _chunks(seeds[sum(len(part.best) for part in parts) :], evaluations):
+            started = time.monotonic()
             show = _progress(f"{columns[0]}  {name}", sum(len(part.best) for part in parts), len(chunk), len(seeds))
-            parts.append(
-                bench_runs.run(
-                    make_runs(name, table.space, options, chunk, preset="bench"),
-                    table,
-                    reward,
-                    report,
-                    evaluations=evaluations,
-                    batch=batches[name],
-                    progress=show,
-                )
+            made = bench_runs.run(
+                make_runs(name, table.space, options, chunk, preset="bench"),
+                table,
+                reward,
+                report,
+                evaluations=evaluations,
+                batch=batches[name],
+                batches_in_flight=settings.batches_in_flight,
+                progress=show,
             )
-        curves[name], seconds[name] = bench_runs.join(parts), time.monotonic() - started
-        print(f"{columns[0]}  {name}: {len(seeds)} runs in {seconds[name]:.0f} s", file=sys.stderr)
-    return Comparison(setup, curves, seconds, batches, options.evolution.sizes)
+            parts, took = [*parts, made], took + time.monotonic() - started
+            kept.keep(key, bench_runs.join(parts), took)
+        curves[name], seconds[name] = bench_runs.join(parts), took
+        print(f"{columns[0]}  {name}: {len(seeds)} runs in {took:.0f} s", file=sys.stderr)
+    return Comparison(setup, curves, seconds, batches, options.evolution.sizes, settings.batches_in_flight)
+
+
+def _kept(found: tuple[Curves, float] | None, count: int) -> tuple[list[Curves], float]:
+    """At most so many runs of those that were found, and the seconds that these took."""
+    if found is None:
+        return [], 0.0
+    curves, seconds = found
+    return [bench_runs.first(curves, count)], seconds * min(1.0, count / len(curves.best))
 
 
 def _seeds(seed: int, runs: int) -> list[int]:
@@ -201,7 +230,7 @@ def _seeds(seed: int, runs: int) -> list[int]:
 
 def _chunks(seeds: Sequence[int], evaluations: int) -> list[Sequence[int]]:
     """Groups of runs that are computed side by side, as many as memory allows."""
-    size = max(1, min(100, int(_MEMORY / evaluations**2)))
+    size = max(1, min(_MOST_SIDE_BY_SIDE, int(_MEMORY / evaluations**2)))
     return [seeds[first : first + size] for first in range(0, len(seeds), size)]
 
 

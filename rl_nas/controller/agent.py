@@ -80,6 +80,12 @@ class _Agent:
         for trial in trials:
             self._waiting.pop(trial.architecture, None)
 
+    def withdraw(self, architectures: Sequence[Architecture]) -> None:
+        """See `Withdrawing`."""
+        for architecture in architectures:
+            self._waiting.pop(architecture, None)
+        self.learner.withdraw(np.array([architectures], np.int32))
+
     def state(self) -> State:
         """See `Resumable`."""
         return {

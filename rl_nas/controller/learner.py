@@ -97,6 +97,9 @@ class PolicyLearner(ABC):
                 earlier ones; None: it was the present one.
         """
 
+    def withdraw(self, tokens: np.ndarray) -> None:  # noqa: B027 (most learners do not know them)
+        """Forgets proposals whose trials will not come, int [runs, n, decisions]."""
+
     def figures(self) -> dict[str, np.ndarray]:
         """Figures of health, each float [runs]: `entropy` of whole architectures and of each decision, in nats."""
         return self._figures

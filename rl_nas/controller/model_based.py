@@ -58,6 +58,7 @@ class ModelBasedLearner(PolicyLearner):
         self._known: list[set[str]] = [set() for _ in seeds]
         self._mixer = np.random.default_rng(0).integers(2**63, size=len(space.decisions), dtype=np.int64)
         self._hashes: list[set[int]] = [set() for _ in seeds]
+        self._pending: list[dict[tuple[int, ...], None]] = [{} for _ in seeds]
         most = sum(np.log(len(decision.choices)) for decision in space.decisions)
         self._target = min(config.target_entropy, _TARGET_FRACTION * most)
         self._log_weight = np.full(len(seeds), np.log(config.entropy_weight), np.float32)
@@ -76,6 +77,8 @@ class ModelBasedLearner(PolicyLearner):
             drawn, of_draws = self._practice(n, fixed)
             chosen = [self._best(run, drawn[run], of_draws, fixed[0]) for run in range(len(drawn))]
         self.log_prob = None  # the model chose among what the policy drew
+        for pending, of_run in zip(self._pending, chosen, strict=True):
+            pending.update(dict.fromkeys(tuple(map(int, tokens)) for tokens in of_run))
         return np.array(chosen)
 
     def observe(
@@ -86,6 +89,7 @@ class ModelBasedLearner(PolicyLearner):
             for architecture in tokens[run]:
                 self._remember(run, architecture)
             model.observe(tokens[run], np.where(np.isfinite(rewards[run]), rewards[run], -np.inf))
+        self.withdraw(tokens)
         scores = np.stack([normal_scores(model.rewards)[-tokens.shape[1] :] for model in self._models])
         baseline = scores.mean(axis=1)
         advantages = (scores - baseline[:, np.newaxis]).astype(np.float32)
@@ -93,6 +97,12 @@ class ModelBasedLearner(PolicyLearner):
         self._figures["advantage_std"] = advantages.std(axis=1)
         weight = np.exp(self._log_weight)
         self._figures["gradient_norm"] = self._update(tokens.astype(np.int32), fixed, advantages, weight).numpy()
+
+    def withdraw(self, tokens: np.ndarray) -> None:
+        """See `PolicyLearner.withdraw`."""
+        for pending, of_run in zip(self._pending, tokens.tolist(), strict=True):
+            for architecture in of_run:
+                pending.pop(tuple(architecture), None)
 
     def figures(self) -> dict[str, np.ndarray]:
         """See `PolicyLearner.figures`; with those of the models."""
@@ -106,6 +116,7 @@ class ModelBasedLearner(PolicyLearner):
             "models": [model.state() for model in self._models],
             "known": [sorted(known) for known in self._known],
             "hashes": [np.array(sorted(hashes), np.int64) for hashes in self._hashes],
+            "pending": [list(pending) for pending in self._pending],
             "log_weight": self._log_weight,
         }
 
@@ -118,6 +129,7 @@ class ModelBasedLearner(PolicyLearner):
             model.restore(of_model)
         self._known = list(map(set, state["known"]))
         self._hashes = [set(hashes.tolist()) for hashes in state["hashes"]]
+        self._pending = [dict.fromkeys(map(tuple, of_run)) for of_run in state.get("pending", self._pending)]
         self._log_weight = state["log_weight"]
 
     def _practice(self, n: int, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -158,7 +170,8 @@ class ModelBasedLearner(PolicyLearner):
         every = enumerated(self.space)
         pool = self._with_mutations(run, drawn, of_draws, fixed) if every is None else every
         pool = pool[~np.isin(pool @ self._mixer, list(self._hashes[run]))]
-        chosen = choose_batch(self._models[run], pool, fixed, lambda tokens: self._remember(run, tokens))
+        pending = np.array(list(self._pending[run]), np.int32).reshape(-1, pool.shape[1])
+        chosen = choose_batch(self._models[run], pool, fixed, lambda tokens: self._remember(run, tokens), pending)
         return [self._random(run, want) if one is None else one for one, want in zip(chosen, fixed, strict=True)]
 
     def _with_mutations(self, run: int, drawn: np.ndarray, of_draws: np.ndarray, fixed: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """What a search will take, from what a few of its children and its strategy took. No TensorFlow."""
 
 import heapq
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,22 +76,28 @@ def child_seconds(measured: Sequence[ChildForecast], madds: Sequence[int], seeds
     return np.asarray(seeds * seconds, np.float64)
 
 
-def evaluation_seconds(children: Sequence[float], workers: int, batch: int | None) -> float:
-    """Seconds until the last of some children has ended.
+def evaluation_seconds(
+    children: Sequence[float], workers: int, batch: int | None = None, batches_in_flight: int = 1
+) -> float:
+    """Seconds until the last of some children has ended; each is given to the worker that is free first.
 
     Args:
         children: seconds of each, in the order of their proposals.
         workers: children at a time.
-        batch: children after which workers wait for each other, as the strategy learns; None: they never do.
+        batch: children that are proposed together; None: workers never wait for each other.
+        batches_in_flight: how much later than a batch those are that wait for all of its children.
     """
     size = batch or max(1, len(children))
-    batches = [children[start : start + size] for start in range(0, len(children), size)]
-    return math.fsum(_of_batch(one, workers) for one in batches)
+    free, ended = [0.0] * workers, [0.0] * batches_in_flight
+    for start in range(0, len(children), size):
+        ready = ended[-batches_in_flight]
+        ends = [_give(free, ready, seconds) for seconds in children[start : start + size]]
+        ended.append(max(ended[-1], *ends))
+    return ended[-1]
 
 
-def _of_batch(children: Sequence[float], workers: int) -> float:
-    """Each child is given to the worker that is free first."""
-    free = [0.0] * workers
-    for seconds in children:
-        heapq.heapreplace(free, free[0] + seconds)
-    return max(free)
+def _give(free: list[float], ready: float, seconds: float) -> float:
+    """Gives a child to the worker that is free first; returns its end."""
+    end = max(free[0], ready) + seconds
+    heapq.heapreplace(free, end)
+    return end

@@ -92,10 +92,11 @@ def _forecast(
     seconds = child_seconds(children.forecasts, madds, config.reward.reward_seeds)
     drawn = rng.choice(seconds, count)
     batch = None if config.execution.async_updates else config.run.update_every
+    flying = config.run.batches_in_flight
     times = config.run.trials / count
     return SearchForecast(
         children=float(drawn.sum()) * times,
-        evaluating=evaluation_seconds(drawn.tolist(), workers, batch) * times,
+        evaluating=evaluation_seconds(drawn.tolist(), workers, batch, flying) * times,
         begin=before + children.begin,
         strategy=strategy,
         end=export,
@@ -157,12 +158,9 @@ def _advice(
     if memory > machine_memory():
         text = f"{workers} workers with large children hold {size_text(memory)}; this machine has less: lower --workers"
         yield Finding(State.WARNING, "advice", text)
-    if forecast.busy < 1 - _IDLE and not config.execution.async_updates and config.run.update_every % workers:
-        better = -(-config.run.update_every // workers) * workers
-        text = (
-            f"workers wait for each other {1 - forecast.busy:.0%} of the time; --update_every={better}, a multiple of"
-            f" the {workers} workers, or --async_updates"
-        )
+    if forecast.busy < 1 - _IDLE and not config.execution.async_updates and config.early_stop.rule != "halving":
+        more = config.run.batches_in_flight + 1
+        text = f"workers wait for each other {1 - forecast.busy:.0%} of the time; --batches_in_flight={more} is busier"
         yield Finding(State.WARNING, "advice", text)
     typical = sorted(children, key=lambda child: child.seconds)[len(children) // 2]
     if typical.start > _MOSTLY * typical.seconds:

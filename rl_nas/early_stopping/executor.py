@@ -19,7 +19,7 @@ class EarlyStoppingExecutor:
         executor: runs the children.
         rule: from the curves of finished children to the thresholds.
         recorded: trials of earlier parts of the run.
-        lag: proposals between two updates of the strategy.
+        lag: how much lower the numbers of trials are that a child waits for.
     """
 
     def __init__(
@@ -32,12 +32,15 @@ class EarlyStoppingExecutor:
         self._executor, self._rule, self._lag = executor, rule, lag
         self._curves = {trial.index: trial.measurement.curve for trial in recorded if trial.measurement}
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Yields the outcomes as they come."""
-        for outcome in self._executor.run(replace(job, thresholds=self._thresholds(job.index)) for job in jobs):
+        for outcome in self._executor.run(self._with_thresholds(job) for job in jobs):
             if outcome.measurement is not None:
                 self._curves[outcome.job.index] = outcome.measurement.curve
             yield outcome
+
+    def _with_thresholds(self, job: Job | None) -> Job | None:
+        return None if job is None else replace(job, thresholds=self._thresholds(job.index))
 
     def _thresholds(self, index: int) -> tuple[float, ...]:
         # In the order of their numbers, not of arrival: sums depend on it.
@@ -55,7 +58,7 @@ class ForgettingExecutor:
     def __init__(self, executor: Executor, forget: Callable[[int], None]) -> None:
         self._executor, self._forget = executor, forget
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Yields the outcomes as they come."""
         for outcome in self._executor.run(jobs):
             yield outcome

@@ -69,9 +69,9 @@ class HalvingExecutor:
         self._executor, self._rungs, self._factor = executor, rungs, factor
         self._reward, self._decisions, self._on_rung = reward, decisions, on_rung
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Yields the outcomes in the order of their numbers."""
-        batch = sorted(jobs, key=lambda job: job.index)
+        batch = sorted(filter(None, jobs), key=lambda job: job.index)
         epochs, outcomes = self._decisions.read(), dict[int, Outcome]()
         if not all(job.index in epochs for job in batch):
             epochs, outcomes = self._compete(batch)

@@ -38,9 +38,9 @@ class InlineExecutor:
         """When the first child began, by time.monotonic; None: none has."""
         return self._began
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Yields outcomes in the order of the jobs."""
-        for job in jobs:
+        for job in filter(None, jobs):
             self._began = self._began or time.monotonic()
             self._running = ChildProgress(job.index)
             with listening(self._hear):

@@ -76,7 +76,7 @@ class ProcessExecutor:
         """When the first child began, by time.monotonic; None: none has, as no worker is ready."""
         return min((slot.began for slot in self._slots if slot.began is not None), default=None)
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Yields the outcome of every job as they finish; takes a job only when a worker is free for it.
 
         Raises:

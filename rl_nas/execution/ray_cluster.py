@@ -119,7 +119,7 @@ class RayExecutor:
         """When the first child was sent to a worker, by time.monotonic; None: none was."""
         return self._began
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Yields the outcome of every job as they finish; takes a job only when a worker is free for it.
 
         Raises:

@@ -25,7 +25,7 @@ class SupervisedExecutor:
         self._executor, self._settings = executor, settings
         self._failed: list[Outcome] = []
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Yields the last outcome of every job, with the failures of all attempts.
 
         Raises:
@@ -33,7 +33,7 @@ class SupervisedExecutor:
         """
         again: deque[Job] = deque()
         failures: dict[int, tuple[Failure, ...]] = {}
-        source: Iterable[Job] = jobs
+        source: Iterable[Job | None] = jobs
         while True:
             for outcome in self._executor.run(_repeats_first(source, again)):
                 index = outcome.job.index
@@ -64,7 +64,7 @@ class SupervisedExecutor:
             )
 
 
-def _repeats_first(jobs: Iterable[Job], again: deque[Job]) -> Iterator[Job]:
+def _repeats_first(jobs: Iterable[Job | None], again: deque[Job]) -> Iterator[Job | None]:
     for job in jobs:
         while again:
             yield again.popleft()

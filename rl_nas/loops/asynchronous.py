@@ -6,9 +6,10 @@ from dataclasses import replace
 from rl_nas.checkpoint import OutdatedStateError, restoring
 from rl_nas.errors import UsageError
 from rl_nas.execution import Executor
+from rl_nas.loops.batches import Store
 from rl_nas.loops.finished import FinishedSearch
+from rl_nas.loops.ordered import end, finish
 from rl_nas.loops.stopping import never
-from rl_nas.loops.synchronous import Store, end, finish
 from rl_nas.loops.updates import Updates, Watcher, tell_of_rebuilding
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.strategies import Resumable, Strategy

@@ -28,6 +28,6 @@ class Gate:
         """Asks whether the search is to be stopped."""
         self.closed = self._stop()
 
-    def let_in(self, jobs: Iterable[Job]) -> Iterator[Job]:
+    def let_in(self, jobs: Iterable[Job | None]) -> Iterator[Job | None]:
         """The jobs, as long as it is open."""
         return itertools.takewhile(lambda _: not self.closed, jobs)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from rl_nas.checkpoint import Checkpoint, restoring
 from rl_nas.errors import UsageError
 from rl_nas.loops.finished import FinishedSearch
-from rl_nas.strategies import Recovering, Resumable, Strategy
+from rl_nas.strategies import Recovering, Resumable, Strategy, Withdrawing
 from rl_nas.strategies.failures import FailureRule
 from rl_nas.strategies.health import Health, HealthSettings
 from rl_nas.trial import Trial
@@ -153,7 +153,9 @@ class Updates:
         goes_on = True
         for first in range(0, len(trials), batch_size):
             part = slice(first, first + batch_size)
-            self._strategy.propose(len(trials[part]))
+            proposals = self._strategy.propose(len(trials[part]))
+            if isinstance(self._strategy, Withdrawing):
+                self._strategy.withdraw(proposals)
             goes_on &= self.learn(trials[part], names[part], len(trials[part]), shown=False)
         return goes_on
 

@@ -20,11 +20,12 @@ def bench_text(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> str
 def _comparison_text(comparison: Comparison, budgets: Sequence[int]) -> str:
     setup, lines = comparison.setup, comparison.lines(budgets)
     population, sample = comparison.evolution
+    flying = f" {comparison.in_flight} batches are in flight." if comparison.in_flight > 1 else ""
     evolution = f" aging_evolution has a population of {population}, of which it draws {sample}."
     parts = [
         f"## {setup.table}: {setup.reward_column}" + (f" -> {setup.report_column}" if comparison.reports else ""),
         f"{setup.runs} runs of each strategy from seed {setup.seed}; mean±std over runs, [95% bootstrap"
-        " interval of the mean]. A repeated proposal counts as an evaluation."
+        f" interval of the mean]. A repeated proposal counts as an evaluation.{flying}"
         + (evolution if "aging_evolution" in comparison.curves else ""),
         f"**Reward**: best {setup.reward_column} so far (maximum of the table {setup.maximum:.3f}), by number of"
         " evaluations:",
@@ -32,6 +33,8 @@ def _comparison_text(comparison: Comparison, budgets: Sequence[int]) -> str:
         "Runs that have found that maximum:",
         _grid(comparison, lines, budgets, [f"{line.at_maximum:.1%}" for line in lines]),
     ]
+    if len(comparison.curves) > 1:
+        parts += _differences(comparison, budgets)
     if comparison.reports:
         parts += [
             f"**Report**: {setup.report_column} of the architecture with that reward (the best reward's is"
@@ -47,6 +50,27 @@ def _comparison_text(comparison: Comparison, budgets: Sequence[int]) -> str:
     return "\n\n".join(parts)
 
 
+def _differences(comparison: Comparison, budgets: Sequence[int]) -> list[str]:
+    """How far the first strategy is ahead of the others, and where it is behind beyond the noise."""
+    differences = comparison.differences(budgets)
+    cells = {
+        name: [f"{value.mean:+.3f} [{value.low:+.3f}, {value.high:+.3f}]" for value in values]
+        for name, values in differences.items()
+    }
+    behind = [
+        f"{name} at {budget}"
+        for name, values in differences.items()
+        for budget, value in zip(budgets, values, strict=True)
+        if value.high < 0
+    ]
+    first, count = next(iter(comparison.curves)), len(differences) * len(budgets)
+    return [
+        f"**Difference**: the reward of {first} less that of the other, paired by seed (95% interval of the mean):",
+        _table([["strategy", *map(str, budgets)], *([name, *row] for name, row in cells.items())]),
+        f"{len(behind)} of {count} intervals lie wholly below 0" + (f": {', '.join(behind)}." if behind else "."),
+    ]
+
+
 def _grid(comparison: Comparison, lines: Sequence[Line], budgets: Sequence[int], cells: Sequence[str]) -> str:
     rows = [["strategy", "batch", *map(str, budgets), "repeats", "seconds"]]
     for first in range(0, len(lines), len(budgets)):
@@ -54,6 +78,10 @@ def _grid(comparison: Comparison, lines: Sequence[Line], budgets: Sequence[int],
         own = cells[first : first + len(budgets)]
         repeats, seconds = comparison.curves[name].repeats, comparison.seconds[name]
         rows.append([name, str(comparison.batches[name]), *own, f"{repeats:.0%}", f"{seconds:.0f}"])
+    return _table(rows)
+
+
+def _table(rows: list[list[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     rows.insert(1, ["-" * width for width in widths])
     return "\n".join(
@@ -87,7 +115,8 @@ def _rows(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> list[dic
     for comparison in comparisons:
         for line in comparison.lines(budgets):
             row = {**asdict(comparison.setup), "strategy": line.strategy, "batch": comparison.batches[line.strategy]}
-            row |= {"evaluations": line.evaluations, "at_maximum": line.at_maximum}
+            row |= {"batches_in_flight": comparison.in_flight, "evaluations": line.evaluations}
+            row |= {"at_maximum": line.at_maximum}
             for name, value in (("reward", line.reward), ("report", line.report)):
                 row |= {f"{name}_{part}": number for part, number in asdict(value).items()}
             row["repeats"] = comparison.curves[line.strategy].repeats

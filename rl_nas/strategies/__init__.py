@@ -21,9 +21,10 @@ class Strategy(Protocol):
         """The next `n` architectures to evaluate."""
 
     def observe(self, trials: Sequence[Trial]) -> None:
-        """Learns from finished trials of the last proposal, failed ones included, in any order.
+        """Learns from finished trials of its proposals, failed ones included, in any order.
 
-        A trial may be repeated, or missing; its reward may come from another architecture of the same network.
+        A trial may be repeated, or missing; its reward may come from another architecture of the same network. With
+        several batches in flight there are proposals whose trials come later.
         """
 
     def diagnostics(self) -> Mapping[str, float]:
@@ -58,6 +59,14 @@ class Recovering(Protocol):
 
     def restart(self) -> None:
         """Starts over, with fresh randomness."""
+
+
+@runtime_checkable
+class Withdrawing(Protocol):
+    """A strategy that considers which of its proposals wait for their trials."""
+
+    def withdraw(self, architectures: Sequence[Architecture]) -> None:
+        """Forgets proposals whose trials will not come."""
 
 
 @runtime_checkable

@@ -46,18 +46,23 @@ class GaussianProcessSearch:
         self._mutations = Mutations(space)
         self._proposed = 0
         self._known: set[str] = set()
+        self._pending: dict[Architecture, None] = {}
 
     def propose(self, n: int) -> list[Architecture]:
         """The next `n` architectures."""
         fixed = self._space.fixed_choices(self._proposed, n)
         self._proposed += n
         if len(self._model) < _WARM_UP:
-            return [self._random(choices) for choices in fixed]
-        chosen = choose_batch(self._model, self._candidates(fixed), fixed, self._is_new)
-        return [
-            self._random(choices) if tokens is None else tuple(map(int, tokens))
-            for tokens, choices in zip(chosen, fixed, strict=True)
-        ]
+            proposals = [self._random(choices) for choices in fixed]
+        else:
+            pending = np.array(list(self._pending), np.int32).reshape(-1, fixed.shape[1])
+            chosen = choose_batch(self._model, self._candidates(fixed), fixed, self._is_new, pending)
+            proposals = [
+                self._random(choices) if tokens is None else tuple(map(int, tokens))
+                for tokens, choices in zip(chosen, fixed, strict=True)
+            ]
+        self._pending |= dict.fromkeys(proposals)
+        return proposals
 
     def observe(self, trials: Sequence[Trial]) -> None:
         """Adds the trials to the model; failures count as worse than all others."""
@@ -68,6 +73,12 @@ class GaussianProcessSearch:
         rewards = np.array([np.nan if trial.reward is None else trial.reward for trial in ordered])
         tokens = np.array([trial.architecture for trial in ordered])
         self._model.observe(tokens, np.where(np.isfinite(rewards), rewards, -np.inf))
+        self.withdraw([trial.architecture for trial in trials])
+
+    def withdraw(self, architectures: Sequence[Architecture]) -> None:
+        """See `Withdrawing`."""
+        for architecture in architectures:
+            self._pending.pop(architecture, None)
 
     def diagnostics(self) -> Mapping[str, float]:
         """Figures of the model: `GaussianProcess.figures`."""
@@ -80,6 +91,7 @@ class GaussianProcessSearch:
             "model": self._model.state(),
             "proposed": self._proposed,
             "known": sorted(self._known),
+            "pending": list(self._pending),
         }
 
     def restore(self, state: State) -> None:
@@ -87,6 +99,7 @@ class GaussianProcessSearch:
         self._rng.bit_generator.state = state["rng"]
         self._model.restore(state["model"])
         self._proposed, self._known = state["proposed"], set(state["known"])
+        self._pending = dict.fromkeys(map(tuple, state.get("pending", [])))
 
     def _candidates(self, fixed: np.ndarray) -> np.ndarray:
         every = enumerated(self._space)

@@ -12,7 +12,11 @@ _LEAST_STD = 1e-6
 
 
 def choose_batch(
-    model: GaussianProcess, candidates: np.ndarray, fixed: np.ndarray, is_new: Callable[[np.ndarray], bool]
+    model: GaussianProcess,
+    candidates: np.ndarray,
+    fixed: np.ndarray,
+    is_new: Callable[[np.ndarray], bool],
+    pending: np.ndarray | None = None,
 ) -> list[np.ndarray | None]:
     """The candidates to evaluate, each the one of the largest expected improvement.
 
@@ -25,12 +29,16 @@ def choose_batch(
         candidates: architectures, int [n, decisions].
         fixed: of each to choose, int [children, decisions]; `FREE` where any choice will do.
         is_new: whether an architecture may be chosen; asked once for each that would be.
+        pending: architectures that were chosen before and have no trials yet, int [m, decisions]; variances are
+            conditioned on them, too.
 
     Returns:
         For each child an architecture, None where no candidate is left.
     """
     best = model.best_mean()
     beliefs = _Beliefs(model, model.posterior(candidates), len(fixed))
+    if pending is not None and len(pending):
+        beliefs.condition_on(model.posterior(pending))
     left, chosen = np.ones(len(candidates), bool), list[np.ndarray | None]()
     for choices in fixed:
         allowed = left & ((choices == FREE) | (candidates == choices)).all(axis=1)
@@ -64,6 +72,14 @@ class _Beliefs:
 
     def improvement(self, best: float) -> np.ndarray:
         return expected_improvement(self._mean, self._variance, best)
+
+    def condition_on(self, others: Posterior) -> None:
+        """Conditions the variances on architectures that are not among the candidates."""
+        known = self._whitened[: self._known]
+        rows = self._model.whitened(others, self._points, known)
+        self._variance = np.maximum(self._variance - (rows * rows).sum(axis=0), 0)
+        self._whitened = np.concatenate([known, rows, self._whitened[self._known :]])
+        self._known += len(rows)
 
     def condition(self, number: int) -> None:
         """Conditions the variances on a candidate."""

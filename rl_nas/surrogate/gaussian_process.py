@@ -114,6 +114,22 @@ class GaussianProcess:
         variance = np.maximum(self.prior_variance - (whitened * whitened).sum(axis=0), 0)
         return Posterior(points, self._residual @ whitened, variance, whitened)
 
+    def whitened(self, waiting: Posterior, points: Points, known: np.ndarray) -> np.ndarray:
+        """Rows that `Posterior.whitened` of points would also have if architectures that wait for trials had theirs.
+
+        Args:
+            waiting: beliefs of m architectures.
+            points: of n others.
+            known: `Posterior.whitened` of these, float32 [trials, n].
+
+        Returns:
+            float32 [m, n].
+        """
+        noise = self.noise * np.eye(len(waiting.points), dtype=np.float32)
+        among = self.covariance(waiting.points, waiting.points) - waiting.whitened.T @ waiting.whitened
+        between = self.covariance(waiting.points, points) - waiting.whitened.T @ known
+        return np.asarray(solve_triangular(np.linalg.cholesky(among + noise), between, lower=True, check_finite=False))
+
     def covariance(self, left: Points, right: Points) -> np.ndarray:
         """Prior covariances, float32 [n, m]; needs trials."""
         assert self._parameters is not None

@@ -44,13 +44,15 @@ def with_evolution_sizes(config: SearchConfig) -> SearchConfig:
 def remarks(config: SearchConfig) -> Iterator[str]:
     """Yields what to tell of a search whose strategy cannot do what it is for."""
     name, run = config.strategy.strategy, config.run
+    first = run.update_every * run.batches_in_flight
     evolution = config.evolution.warning(run.trials) if name == "aging_evolution" else None
     if evolution is not None:
         yield evolution
-    elif name in (*LEARNED, "gp", "local_search", "tpe") and 1 < run.trials <= run.update_every and not config.shared:
+    elif name in (*LEARNED, "gp", "local_search", "tpe") and 1 < run.trials <= first and not config.shared:
         yield (
             f"strategy: {name} proposes all of --trials={run.trials} before its first update, and learns nothing;"
             f" give a smaller --update_every than {run.update_every}"
+            + (f", or --batches_in_flight than {run.batches_in_flight}" if run.batches_in_flight > 1 else "")
         )
 
 
@@ -69,6 +71,11 @@ def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
         raise UsageError("--pretrain_epochs is for networks that are trained alone; leave out --estimator=shared")
     if config.early_stop.rule == "halving" and config.execution.async_updates:
         raise UsageError("--early_stop_rule=halving compares the children of a batch; leave out --async_updates")
+    if config.run.batches_in_flight > 1 and (config.execution.async_updates or config.early_stop.rule == "halving"):
+        other = "--async_updates" if config.execution.async_updates else "--early_stop_rule=halving"
+        raise UsageError(
+            f"--batches_in_flight={config.run.batches_in_flight} is not for {other}; leave one of them out"
+        )
     if config.early_stop.rule not in ("none", "record") and config.reward.reward_seeds > 1:
         raise UsageError(
             f"--early_stop_rule={config.early_stop.rule} stops single trainings; with --reward_seeds="

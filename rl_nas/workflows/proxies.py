@@ -19,7 +19,7 @@ from rl_nas.evaluation.rewards import quality
 from rl_nas.evaluation.zero_cost import SCORES, first_images
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.loops.finished import FinishedSearch
-from rl_nas.loops.synchronous import search
+from rl_nas.loops.ordered import search
 from rl_nas.loops.updates import Watcher
 from rl_nas.report.heartbeat import working
 from rl_nas.report.progress import SearchProgress

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from typing import Any, Self
 
 from rl_nas.child.data.image_cache import image_cache
@@ -10,7 +11,7 @@ from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.supervised import supervised
 from rl_nas.errors import RunError, UsageError
 from rl_nas.loops.asynchronous import search_async
-from rl_nas.loops.synchronous import search
+from rl_nas.loops.ordered import search
 from rl_nas.one_shot.search import FixedProposals
 from rl_nas.report.health_log import HealthLog
 from rl_nas.report.heartbeat import working
@@ -119,7 +120,8 @@ class SearchRun:
                     pictures.restore(recorded)
                 run = TrackedRun(self.folder.path, config.flags(), self.parts.space, resumed=bool(recorded))
                 trackers = stack.enter_context(tracked(self._trackers, run, updates, progress.line.warn))
-                loop = search_async if config.execution.async_updates else search
+                flight = config.run.batches_in_flight if self.one_shot is None else 1
+                loop = search_async if config.execution.async_updates else partial(search, batches_in_flight=flight)
                 loop(
                     strategy,
                     supervised(
@@ -130,7 +132,7 @@ class SearchRun:
                         states=self.folder.states,
                         recorded=recorded,
                         reward=self.parts.reward,
-                        lag=config.run.update_every,
+                        lag=config.run.update_every * config.run.batches_in_flight,
                         seeds=config.reward.reward_seeds,
                         on_rung=shown.rung,
                     ),

@@ -44,6 +44,14 @@ class SearchRunSettings(Settings):
         maximum=1e6,
     )
     update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1, maximum=10_000)
+    batches_in_flight: int = setting(
+        1,
+        "batches of --update_every proposals whose children are trained at once: each is proposed from the results of"
+        " those so many earlier, whatever finishes first, so that the same seed gives the same run with any number of"
+        " workers; with 1, workers wait for the last child of each batch",
+        minimum=1,
+        maximum=1000,
+    )
     seed: int = setting(0, "seed of all randomness; same flags and seed, same run", minimum=0, maximum=MAX_SEED)
     determinism: str = setting(
         "auto",

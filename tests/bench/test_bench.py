@@ -239,6 +239,69 @@ def compared(report: str, table: str = "small", names: Sequence[str] = tuple(STR
     return Comparison(setup, curves, dict.fromkeys(names, 0.0), dict.fromkeys(names, 1))
 
 
+def test_the_first_strategy_is_compared_with_the_others_run_by_run() -> None:
+    """Differences by hand: runs that differ much, by the same seeds as the other's, which differs little from them."""
+    of_runs = np.array([[0.0], [10.0], [20.0], [30.0]])
+    curves = {"gp": Curves(of_runs, of_runs, 0.0), "random": Curves(of_runs + 1, of_runs, 0.0)}
+    setup = ComparisonSetup("small", "valid", "valid", 4, 0, 31.0, 31.0)
+    comparison = Comparison(setup, curves, dict.fromkeys(curves, 0.0), dict.fromkeys(curves, 1))
+    ((difference,),) = comparison.differences([1]).values()
+    assert (difference.mean, difference.low, difference.high) == (-1, -1, -1)
+    text = bench_text([comparison], [1])
+    assert "| random   | -1.000 [-1.000, -1.000] |" in text
+    assert "1 of 1 intervals lie wholly below 0: random at 1." in text
+
+
+def test_with_batches_in_flight_runs_learn_later() -> None:
+    script = Script([[(0, 1), (0, 3), (0, 2), (0, 3), (1, 1), (2, 2)]])
+    asked = list[tuple[int, int]]()
+    propose, script.propose = script.propose, lambda n: asked.append((n, len(script.seen))) or propose(n)
+    curves = run(script, sixteen(), np.arange(15.0), np.arange(15.0), evaluations=6, batch=2, batches_in_flight=2)
+    assert asked == [(2, 0), (2, 0), (2, 1)]
+    assert [rewards.tolist() for rewards in script.seen] == [[[1.0, 3.0]], [[2.0, 3.0]]]
+    assert curves.best.tolist() == [[1.0, 3.0, 3.0, 3.0, 5.0, 10.0]]
+
+
+def test_a_comparison_is_made_in_parts(
+    tmp_path: Path, table_file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More runs and another strategy are those of a comparison in one; what is there is not computed again."""
+    monkeypatch.chdir(tmp_path)
+
+    def compare(out: str, runs: int, strategies: str, *more: str) -> list[dict[str, object]]:
+        words = [f"--table={table_file}", "--reward_column=valid", "--budgets=5,9", f"--out={tmp_path / out}"]
+        assert main([*words, f"--runs={runs}", f"--strategies={strategies}", "--json", *more]) == DONE
+        rows = json.loads(capsys.readouterr().out)
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+    compare("parts", 2, "random", "--resume")
+    whole = compare("whole", 5, "random,local_search")
+    assert compare("parts", 5, "random,local_search", "--resume") == whole
+    files = sorted((tmp_path / "parts/runs").iterdir())
+    assert len(files) == 2
+    before = [file.stat().st_mtime_ns for file in files]
+    assert compare("parts", 4, "local_search,random", "--resume")[0]["runs"] == 4
+    assert compare("parts", 5, "random,local_search", "--resume") == whole
+    assert [file.stat().st_mtime_ns for file in files] == before
+    assert len(compare("parts", 5, "random", "--resume", "--update_every=3")) == 2  # another setting, other runs
+    files[0].write_bytes(b"PK")
+    assert (
+        main(
+            [
+                f"--table={table_file}",
+                "--reward_column=valid",
+                "--budgets=5,9",
+                "--strategies=random,local_search",
+                f"--out={tmp_path / 'parts'}",
+                "--runs=5",
+                "--resume",
+            ]
+        )
+        == WRONG_USE
+    )
+    assert "is damaged (not a NumPy archive" in capsys.readouterr().err
+
+
 def test_a_strategy_has_its_color_in_every_plot() -> None:
     (whole, _), (part, _) = (
         bench_figure([compared("test", names=names)]).axes for names in (tuple(STRATEGIES), ("random", "ppo"))

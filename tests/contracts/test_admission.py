@@ -18,7 +18,7 @@ from rl_nas.execution.messages import (
 )
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
-from rl_nas.loops.synchronous import finish
+from rl_nas.loops.ordered import finish
 from rl_nas.report.tables import failures_table, trials_table
 from rl_nas.store.trials import TrialStore
 from rl_nas.trial import ChildError, ChildProgress, Job, Trial, TrialState

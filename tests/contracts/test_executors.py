@@ -13,7 +13,7 @@ from rl_nas.execution.ray_cluster import RayExecutor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.supervision import SupervisedExecutor
 from rl_nas.execution.worker_process import EvaluatorSpec
-from rl_nas.loops.synchronous import search
+from rl_nas.loops.ordered import search
 from rl_nas.spaces.decisions import Decision, SearchSpace
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.aging_evolution import AgingEvolution

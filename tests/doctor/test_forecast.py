@@ -35,6 +35,16 @@ def test_a_schedule_is_within_grahams_bounds(workers: int) -> None:
     assert evaluation_seconds(children, workers, 5) >= free - 1e-9
 
 
+def test_batches_in_flight_keep_workers_busy() -> None:
+    """By hand: batches of two on two workers wait for the longer child of the one before, or do not wait at all."""
+    children = [1.0, 3.0] * 4
+    assert evaluation_seconds(children, 2, 2) == 12
+    assert evaluation_seconds(children, 2, 2, 2) == evaluation_seconds(children, 2) == 9
+    several = RNG.exponential(size=60).tolist()
+    times = [evaluation_seconds(several, 6, 5, flying) for flying in range(1, 13)]
+    assert times[-1] == pytest.approx(evaluation_seconds(several, 6))
+
+
 def test_children_between_measured_ones_are_interpolated() -> None:
     measured = [child(300, 9.0), child(100, 5.0), child(200, 6.0)]
     assert child_seconds(measured, [100, 200, 300]).tolist() == [5.0, 6.0, 9.0]

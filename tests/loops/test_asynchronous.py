@@ -1,17 +1,17 @@
 """The asynchronous loop: every worker busy, nothing trained twice, nothing lost."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from random_order import RandomOrder
 
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import quality
-from rl_nas.execution.attempt import attempt
 from rl_nas.loops.asynchronous import search_async
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.store.trials import TrialStore
@@ -19,7 +19,7 @@ from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
 from rl_nas.strategies.catalog import STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
-from rl_nas.trial import Job, Measurement, Outcome, Trial
+from rl_nas.trial import Job, Measurement, Trial
 
 DECISIONS = 6
 
@@ -41,29 +41,6 @@ SPACE = SearchSpace(
 
 def evaluate(job: Job) -> Measurement:
     return Measurement(float(np.mean([c == i % 4 for i, c in enumerate(job.architecture)])))
-
-
-class RandomOrder:
-    """So many workers, whose children end in random order; the run may break off after some."""
-
-    def __init__(self, workers: int, seed: int = 0, breaks_after: int | None = None) -> None:
-        self._workers, self._rng, self._left = workers, np.random.default_rng(seed), breaks_after
-        self.started: list[Job] = []
-        self.idle = 0
-
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
-        jobs, flying = iter(jobs), []
-        while True:
-            while len(flying) < self._workers and (job := next(jobs, None)) is not None:
-                flying.append(job)
-                self.started.append(job)
-            if not flying:
-                return
-            self.idle += self._workers - len(flying)
-            if self._left == 0:
-                raise KeyboardInterrupt
-            self._left = None if self._left is None else self._left - 1
-            yield attempt(evaluate, flying.pop(int(self._rng.integers(len(flying)))))
 
 
 class Noting:
@@ -107,7 +84,7 @@ def run(
 
 @pytest.mark.parametrize("workers", [1, 3, 16])
 def test_all_are_busy_and_no_network_is_trained_twice(tmp_path: Path, workers: int) -> None:
-    strategy, executor = Noting(evolution()), RandomOrder(workers)
+    strategy, executor = Noting(evolution()), RandomOrder(evaluate, workers)
     trials = run(tmp_path / "t", strategy, executor, 60)
     assert [trial.index for trial in trials] == list(range(60))
     assert len({trial.architecture for trial in trials}) == 60
@@ -118,7 +95,7 @@ def test_all_are_busy_and_no_network_is_trained_twice(tmp_path: Path, workers: i
 def test_proposals_that_are_known_or_on_their_way_are_shown_with_their_trial(tmp_path: Path, workers: int) -> None:
     """60 of the 84 networks that there are."""
     strategy = Noting(evolution())
-    trials = run(tmp_path / "t", strategy, RandomOrder(workers), 60, SPACE.canonical_key)
+    trials = run(tmp_path / "t", strategy, RandomOrder(evaluate, workers), 60, SPACE.canonical_key)
     assert [trial.index for trial in trials] == list(range(60))
     assert len({SPACE.canonical_key(trial.architecture) for trial in trials}) == 60
     shown = Counter(trial.index for batch in strategy.batches for trial in batch if not trial.cached)
@@ -134,14 +111,14 @@ def test_proposals_that_are_known_or_on_their_way_are_shown_with_their_trial(tmp
 def test_a_run_that_broke_off_goes_on_with_what_was_on_its_way(
     tmp_path: Path, stop: int, before: int, after: int
 ) -> None:
-    first = RandomOrder(before, breaks_after=stop)
+    first = RandomOrder(evaluate, before, breaks_after=stop)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "t", evolution(), first, 40, SPACE.canonical_key)
     with TrialStore(tmp_path / "t") as store:
         kept = store.trials()
         checkpoint = store.checkpoint()
     assert len(kept) == stop
-    second = RandomOrder(after, seed=1)
+    second = RandomOrder(evaluate, after, seed=1)
     trials = run(tmp_path / "t", evolution(), second, 40, SPACE.canonical_key)
     assert [trial.index for trial in trials] == list(range(40))
     assert [t for t in trials if t.index in {k.index for k in kept}] == kept
@@ -162,10 +139,10 @@ def test_a_stopped_run_begins_no_child_and_goes_on_with_those_that_it_would_have
     for limit in (ended, ended, 40):
         with TrialStore(tmp_path / "t") as store:
             settings = {"reward": quality, "batch_size": 5, "seed": 1, "trials": 40}
-            executor = RandomOrder(1)
+            executor = RandomOrder(evaluate, 1)
             search_async(evolution(), executor, store, stop=lambda: len(store) >= limit, **settings)  # noqa: B023
             assert len(store) == limit
-    unbroken = run(tmp_path / "unbroken", evolution(), RandomOrder(1), 40)
+    unbroken = run(tmp_path / "unbroken", evolution(), RandomOrder(evaluate, 1), 40)
     with TrialStore(tmp_path / "t") as store:
         assert store.trials() == unbroken
 
@@ -173,7 +150,7 @@ def test_a_stopped_run_begins_no_child_and_goes_on_with_those_that_it_would_have
 def test_children_that_run_when_a_search_is_stopped_are_recorded(tmp_path: Path) -> None:
     with TrialStore(tmp_path / "t") as store:
         settings = {"reward": quality, "batch_size": 5, "seed": 1, "trials": 40}
-        search_async(evolution(), RandomOrder(3), store, stop=lambda: len(store) >= 7, **settings)
+        search_async(evolution(), RandomOrder(evaluate, 3), store, stop=lambda: len(store) >= 7, **settings)
         assert len(store) == 9  # two others ran when the seventh ended
 
 
@@ -192,9 +169,9 @@ def test_a_strategy_without_a_state_cannot_go_on(tmp_path: Path) -> None:
         def diagnostics(self) -> dict[str, float]:
             return {}
 
-    run(tmp_path / "t", Plain(), RandomOrder(2), 5)
+    run(tmp_path / "t", Plain(), RandomOrder(evaluate, 2), 5)
     with pytest.raises(UsageError, match="Plain has no state to go on from"):
-        run(tmp_path / "t", Plain(), RandomOrder(2), 9)
+        run(tmp_path / "t", Plain(), RandomOrder(evaluate, 2), 9)
 
 
 @pytest.mark.slow
@@ -206,7 +183,7 @@ def test_strategies_learn_from_what_arrives(tmp_path: Path, name: str) -> None:
         ControllerSettings(units=16, learning_rate=0.03, practice_batch=16), EvolutionSettings(population=20, sample=5)
     )
     space = SearchSpace("hits", SPACE.decisions, lambda v: Ordered(v.values()), dict)
-    trials = run(tmp_path / "t", STRATEGIES[name](space, options, 0), RandomOrder(8), 200)
+    trials = run(tmp_path / "t", STRATEGIES[name](space, options, 0), RandomOrder(evaluate, 8), 200)
     rewards = [trial.reward for trial in trials]
     if name == "controller":  # it finds the optimum, one of 4,096, and then explores what it knows least
         assert max(rewards) == 1

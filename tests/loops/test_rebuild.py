@@ -14,7 +14,7 @@ from rl_nas.checkpoint import Checkpoint, OutdatedStateError
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
-from rl_nas.loops.synchronous import search
+from rl_nas.loops.ordered import search
 from rl_nas.store.states import pack
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies import Strategy

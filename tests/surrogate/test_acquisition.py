@@ -57,6 +57,15 @@ def test_a_batch_is_that_of_a_model_that_has_seen_what_it_expects(model: Gaussia
     assert (second == cells[improvement.argmax()]).all()
 
 
+def test_what_waits_for_its_trial_counts_as_chosen(model: GaussianProcess, cells: np.ndarray) -> None:
+    """A batch in two parts, of which the second is chosen while the first waits, is the whole batch."""
+    fixed = np.repeat(ANY, 9, axis=0)
+    whole = np.array(choose_batch(model, cells, fixed, lambda tokens: True))
+    first = {tuple(tokens) for tokens in whole[:4]}
+    rest = choose_batch(model, cells, fixed[4:], lambda tokens: tuple(tokens) not in first, whole[:4])
+    np.testing.assert_array_equal(rest, whole[4:])
+
+
 def test_what_is_fixed_or_known_is_heeded_and_nothing_left_is_told(model: GaussianProcess, cells: np.ndarray) -> None:
     fixed = np.full([4, 6], FREE)
     fixed[1, 2], fixed[3] = 4, cells[0]

@@ -13,8 +13,8 @@ from rl_nas.errors import StorageError, UsageError
 from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.attempt import attempt
 from rl_nas.execution.inline import InlineExecutor
+from rl_nas.loops.ordered import search
 from rl_nas.loops.stopping import Gate
-from rl_nas.loops.synchronous import search
 from rl_nas.loops.updates import Watcher
 from rl_nas.spaces.decisions import Architecture, Decision, SearchSpace
 from rl_nas.store.trials import TrialStore
