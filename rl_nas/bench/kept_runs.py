@@ -39,12 +39,17 @@ class KeptRuns:
         check_own(path)
         try:
             arrays = read_arrays(path)
-            best, report, (repeats, seconds) = arrays["best"], arrays["report"], arrays["others"].tolist()
-            if best.dtype != np.float64 or best.shape != report.shape or best.shape[1:] != (setting["evaluations"],):
-                raise ValueError(f"arrays of the shapes {best.shape} and {report.shape}")
+            best, report, repeated = (arrays[name] for name in ("best", "report", "repeated"))
+            shape = len(repeated), setting["evaluations"]
+            if (
+                best.dtype.kind + report.dtype.kind + repeated.dtype.kind != "fff"
+                or not shape == best.shape == report.shape
+            ):
+                raise ValueError(f"arrays of the shapes {best.shape} and {report.shape}; expected {shape}")
+            seconds = float(arrays["seconds"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{path} is damaged ({error}); remove it, and its runs are computed again") from error
-        return Curves(best, report, float(repeats)), float(seconds)
+        return Curves(best, report, repeated), seconds
 
     def keep(self, setting: Mapping[str, Any], curves: Curves, seconds: float) -> None:
         """Replaces the kept runs of a setting.
@@ -55,8 +60,7 @@ class KeptRuns:
         path = self._path(setting)
         if path is not None:
             make_folder(path.parent)
-            others = np.array([curves.repeats, seconds])
-            write_atomically(path, lambda draft: _write(draft, best=curves.best, report=curves.report, others=others))
+            write_atomically(path, lambda draft: _write(draft, curves, seconds))
 
     def _path(self, setting: Mapping[str, Any]) -> Path | None:
         if self._folder is None:
@@ -65,6 +69,6 @@ class KeptRuns:
         return self._folder / f"{hashlib.sha256(text.encode()).hexdigest()[:20]}.npz"
 
 
-def _write(path: Path, best: np.ndarray, report: np.ndarray, others: np.ndarray) -> None:
+def _write(path: Path, curves: Curves, seconds: float) -> None:
     with path.open("wb") as file:
-        np.savez(file, best=best, report=report, others=others)
+        np.savez(file, best=curves.best, report=curves.report, repeated=curves.repeated, seconds=np.array(seconds))

@@ -48,12 +48,17 @@ class Curves:
     Attributes:
         best: the best reward after each evaluation, float [runs, evaluations]; NaN before the first valid one.
         report: the report column of the architecture with that reward, same shape.
-        repeats: fraction of the evaluations whose architecture the run had proposed before.
+        repeated: fraction of each run's evaluations whose architecture it had proposed before, float [runs].
     """
 
     best: np.ndarray
     report: np.ndarray
-    repeats: float
+    repeated: np.ndarray
+
+    @property
+    def repeats(self) -> float:
+        """Mean of the fractions of repeated architectures."""
+        return float(self.repeated.mean())
 
 
 def run(
@@ -93,17 +98,16 @@ def run(
 
 def join(parts: Sequence[Curves]) -> Curves:
     """Concatenates the curves of several groups of runs."""
-    counts = [len(part.best) for part in parts]
     return Curves(
         np.concatenate([part.best for part in parts]),
         np.concatenate([part.report for part in parts]),
-        float(np.average([part.repeats for part in parts], weights=counts)),
+        np.concatenate([part.repeated for part in parts]),
     )
 
 
 def first(curves: Curves, count: int) -> Curves:
     """The curves of the first runs."""
-    return Curves(curves.best[:count], curves.report[:count], curves.repeats)
+    return Curves(curves.best[:count], curves.report[:count], curves.repeated[:count])
 
 
 def _curves(rows: np.ndarray, reward: np.ndarray, report: np.ndarray) -> Curves:
@@ -113,8 +117,8 @@ def _curves(rows: np.ndarray, reward: np.ndarray, report: np.ndarray) -> Curves:
     holder = np.maximum.accumulate(np.where(improved, np.arange(rows.shape[1]), 0), axis=1)
     held = np.take_along_axis(rows, holder, axis=1)
     missing = np.isneginf(best)
-    distinct = np.mean([len(np.unique(row)) for row in rows]) / rows.shape[1]
-    return Curves(np.where(missing, np.nan, best), np.where(missing, np.nan, report[held]), float(1 - distinct))
+    repeated = 1 - np.array([len(np.unique(row)) for row in rows]) / rows.shape[1]
+    return Curves(np.where(missing, np.nan, best), np.where(missing, np.nan, report[held]), repeated)
 
 
 def _trial(index: int, architecture: tuple[int, ...], value: float) -> Trial:

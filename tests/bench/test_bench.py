@@ -235,14 +235,14 @@ def test_without_flags_it_uses_a_table_that_comes_with_rl_nas(
 def compared(report: str, table: str = "small", names: Sequence[str] = tuple(STRATEGIES)) -> Comparison:
     best = np.linspace([0.0], [1.0], 30).T
     setup = ComparisonSetup(table, "valid", report, 1, 0, 1.0, 1.0)
-    curves = {name: Curves(best + i, best + i, 0.0) for i, name in enumerate(names)}
+    curves = {name: Curves(best + i, best + i, np.zeros(1)) for i, name in enumerate(names)}
     return Comparison(setup, curves, dict.fromkeys(names, 0.0), dict.fromkeys(names, 1))
 
 
 def test_the_first_strategy_is_compared_with_the_others_run_by_run() -> None:
     """Differences by hand: runs that differ much, by the same seeds as the other's, which differs little from them."""
     of_runs = np.array([[0.0], [10.0], [20.0], [30.0]])
-    curves = {"gp": Curves(of_runs, of_runs, 0.0), "random": Curves(of_runs + 1, of_runs, 0.0)}
+    curves = {"gp": Curves(of_runs, of_runs, np.zeros(4)), "random": Curves(of_runs + 1, of_runs, np.zeros(4))}
     setup = ComparisonSetup("small", "valid", "valid", 4, 0, 31.0, 31.0)
     comparison = Comparison(setup, curves, dict.fromkeys(curves, 0.0), dict.fromkeys(curves, 1))
     ((difference,),) = comparison.differences([1]).values()
