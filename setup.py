@@ -63,7 +63,7 @@ setup(
         "pandas": ["pandas>=2.2"],
         "ray": ["ray>=2.52"],  # the first with tokens
         "report": ["bokeh>=3.8"],  # with Jinja2; earlier ones need pandas
-        "sklearn": ["scikit-learn>=1.6"],  # the first with __sklearn_tags__
+        "sklearn": ["scikit-learn>=1.6"],  # --strategy=bananas; the first with __sklearn_tags__
         "wandb": ["wandb>=0.19"],  # 60 MB, which the tests do without
         "test": [
             "rl_nas[detection,digits,docs,keras-tuner,mlflow,onnx,optuna,pandas,report,sklearn]",

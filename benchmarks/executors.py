@@ -1,16 +1,17 @@
-"""How busy workers are kept, by synchronous and by asynchronous searches.
+"""How busy workers are kept, by batches that wait for each other, by several in flight, and by asynchronous searches.
 
     python benchmarks/executors.py
 
 A simulation: children sleep for log-normal times on a clock that is not waited for; what the search itself computes
-between two of them takes its real time on that clock. Synchronous batches have as many proposals as there are workers.
+between two of them takes its real time on that clock. Batches have as many proposals as there are workers.
 """
 
 import heapq
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,13 +19,13 @@ from frame import Table, run, strategies_of
 from instant_search import instant, search_instantly
 
 from rl_nas.errors import UsageError
+from rl_nas.execution.attempt import Evaluator
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.loops.asynchronous import search_async
 from rl_nas.loops.ordered import search
 from rl_nas.settings import Settings, setting
 from rl_nas.trial import Job, Outcome
 
-LOOPS = {"synchronous": search, "asynchronous": search_async}
 COLUMNS = {
     "strategy": str,
     "workers": str,
@@ -42,7 +43,8 @@ class ExecutorSettings(Settings):
 
     workers: str = setting("2,8,64,450", "numbers of workers, with commas between")
     strategies: str = setting("reinforce,aging_evolution", "with commas between")
-    children: int = setting(20, "children of each worker", minimum=1)
+    batches_in_flight: str = setting("1,2,3,4", "numbers of batches in flight, with commas between")
+    children: int = setting(200, "children of each worker", minimum=1)
     median: float = setting(60.0, "seconds that half of the children take at most", above=0)
     sigma: float = setting(0.5, "standard deviation of the logarithm of these seconds", minimum=0)
 
@@ -63,12 +65,12 @@ class SimulatedWorkers:
         worked: seconds that all workers together were busy.
     """
 
-    def __init__(self, workers: int, median: float, sigma: float) -> None:
+    def __init__(self, workers: int, median: float, sigma: float, evaluate: Evaluator | None = None) -> None:
         self._workers, self._median, self._sigma = workers, median, sigma
-        self._evaluate = instant()
+        self._evaluate = evaluate or instant()
         self.now, self.worked = 0.0, 0.0
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[Outcome]:
+    def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Yields outcomes as they finish on the clock."""
         jobs, flying = iter(jobs), []
         while True:
@@ -101,16 +103,26 @@ def main(argv: Sequence[str]) -> int:
 
 def _table(parsed: Parsed) -> Table:
     settings = parsed.group(ExecutorSettings)
-    words = [word.strip() for word in settings.workers.split(",")]
+    workers, flying = (numbers_of(name, getattr(settings, name)) for name in ("workers", "batches_in_flight"))
+    loops = {f"{count} in flight": partial(search, batches_in_flight=count) for count in flying}
+    loops["asynchronous"] = search_async
+    return Table(COLUMNS, _rows(settings, strategies_of(settings.strategies), workers, loops))
+
+
+def numbers_of(flag: str, text: str) -> list[int]:
+    """Whole numbers above 0 with commas between; raises `UsageError` for anything else."""
+    words = [word.strip() for word in text.split(",")]
     if not all(word.isdecimal() and int(word) for word in words):
-        raise UsageError(f"--workers={settings.workers}: expected whole numbers above 0 with commas between")
-    return Table(COLUMNS, _rows(settings, strategies_of(settings.strategies), [int(word) for word in words]))
+        raise UsageError(f"--{flag}={text}: expected whole numbers above 0 with commas between")
+    return list(map(int, words))
 
 
-def _rows(settings: ExecutorSettings, names: Sequence[str], counts: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    settings: ExecutorSettings, names: Sequence[str], counts: Sequence[int], loops: Mapping[str, Callable[..., Any]]
+) -> Iterator[tuple[Any, ...]]:
     for name in names:
         for workers in counts:
-            for updates, loop in LOOPS.items():
+            for updates, loop in loops.items():
                 simulated = SimulatedWorkers(workers, settings.median, settings.sigma)
                 trials = settings.children * workers
                 search_instantly(loop, name, simulated, trials, max(4, workers))

@@ -7,7 +7,7 @@ from rl_nas.bench.runs import Runs, SequentialRuns
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.strategies.catalog import LEARNED, StrategyOptions, find_strategy
 
-BATCHES = {"controller": 5, "gp": 5, "ppo": 10}
+BATCHES = {"bananas": 5, "controller": 5, "gp": 5, "ppo": 10}
 """Proposals between two updates of strategies that learn better from several; 1 for the others."""
 
 

@@ -24,7 +24,7 @@ class StrategyOptions:
     evolution: EvolutionSettings = EvolutionSettings()
 
 
-EXTRAS = {"tpe": ("optuna", ("optuna",))}
+EXTRAS = {"bananas": ("sklearn", ("sklearn",)), "tpe": ("optuna", ("optuna",))}
 """Name -> extra and its modules, of the strategies that need one."""
 
 Factory = Callable[[SearchSpace[Any], StrategyOptions, int], Strategy]
@@ -50,6 +50,13 @@ def _gp(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strateg
     return GaussianProcessSearch(space, seed)
 
 
+def _bananas(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
+    check_installed("--strategy=bananas", *EXTRAS["bananas"])
+    from rl_nas.strategies.bananas import Bananas
+
+    return Bananas(space, seed)
+
+
 def _tpe(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
     check_installed("--strategy=tpe", *EXTRAS["tpe"])
     from rl_nas.strategies.tpe import TPE
@@ -60,6 +67,7 @@ def _tpe(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strate
 STRATEGIES: dict[str, Factory] = {
     **{name: _learned(name) for name in LEARNED},
     "aging_evolution": lambda space, options, seed: AgingEvolution(space, options.evolution, seed),
+    "bananas": _bananas,
     "gp": _gp,
     "local_search": lambda space, options, seed: LocalSearch(space, seed),
     "tpe": _tpe,

@@ -48,7 +48,7 @@ def remarks(config: SearchConfig) -> Iterator[str]:
     evolution = config.evolution.warning(run.trials) if name == "aging_evolution" else None
     if evolution is not None:
         yield evolution
-    elif name in (*LEARNED, "gp", "local_search", "tpe") and 1 < run.trials <= first and not config.shared:
+    elif name in (*LEARNED, "bananas", "gp", "local_search", "tpe") and 1 < run.trials <= first and not config.shared:
         yield (
             f"strategy: {name} proposes all of --trials={run.trials} before its first update, and learns nothing;"
             f" give a smaller --update_every than {run.update_every}"

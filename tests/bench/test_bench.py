@@ -353,7 +353,7 @@ def test_the_verb_compares_every_strategy_and_repeats_itself(tmp_path: Path, tab
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout)
     assert {row["strategy"] for row in rows} == {
-        "controller", "reinforce", "ppo", "aging_evolution", "gp", "local_search", "tpe", "random"
+        "controller", "reinforce", "ppo", "aging_evolution", "bananas", "gp", "local_search", "tpe", "random"
     }  # fmt: skip
     assert [row["evaluations"] for row in rows[:2]] == [5, 10]
     for row in rows:
