@@ -30,8 +30,8 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
     "no number": (["--learning_rate=fast"], "--learning_rate=fast: expected a number"),
     "no choice": (
         ["--dataset=digits", "--strategy=greedy"],
-        "unknown --strategy=greedy; expected one of controller, reinforce, ppo, aging_evolution, bananas, gp, local_search,"
-        " tpe, random",
+        "unknown --strategy=greedy; expected one of controller, reinforce, ppo, aging_evolution, bananas, gp,"
+        " local_search, tpe, random",
     ),
     "unknown flag": (["--trails=2"], "Unknown command line flag 'trails'. Did you mean: trials"),
     "stray word": (["trials=2"], "unexpected word 'trials=2'"),
