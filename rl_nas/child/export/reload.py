@@ -68,9 +68,9 @@ def _arrays(outputs: dict[str, Any]) -> dict[str, Any]:
 
 
 LOADERS = {"saved_model": _saved_model, "tflite": _tflite, "keras": _keras, "onnx": _onnx}
-"""Format -> function that loads a model and returns a function of images."""
+"""Kind of model -> function that loads one and returns a function of images."""
 _PACKAGES = {"onnx": ("numpy", "onnxruntime")}
-"""Format -> what reads it, if not TensorFlow."""
+"""Kind -> what reads it, if not TensorFlow."""
 
 
 def import_places(given: Sequence[str], own: Sequence[str]) -> list[str]:
