@@ -18,7 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "renamed": set(),
     "units": set(),
     "regular_files": set(),
-    "names": set(),
+    "names": {"errors"},
     "array_files": set(),
     "statistics": set(),
     "image_size": {"errors"},
