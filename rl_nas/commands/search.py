@@ -75,6 +75,9 @@ def _run(parsed: Parsed, follower: Follower | None) -> int:
         config = with_evolution_sizes(given)
         folder.check_new()
         started = _prepared(config, folder, output, follower, asked=parsed.typed)
+        from rl_nas.workflows.rehearsal import try_export
+
+        try_export(started.parts)
         flags = started.config.flags()
         folder.create(run_config.config(flags, started.parts.data), run_config.repeating_flagfile(flags, SEARCH.name))
         return _follow(started, output)

@@ -266,7 +266,7 @@ class SearchFolder(RunFolder):
         """Files of a finished run, by description."""
         return {
             "best genotype": self.best / "genotype.json",
-            "its picture": self.best / "cell.png",
+            **_if_there("its picture", self.best / "cell.png"),
             "its SavedModel": self.best / "saved_model",
             "its Keras model": self.model,
             **_if_there("its predictions", self.examples),

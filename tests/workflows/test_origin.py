@@ -229,3 +229,21 @@ def test_a_strangers_value_becomes_no_further_flag(value: str) -> None:
     parsed, _ = found.for_training(parse(TRAIN, []))
     with pytest.raises(UsageError, match=r"^--mask_suffix=.*: expected a line of UTF-8 text$"):
         TrainConfig.from_flags(parsed.values)
+
+
+def test_a_recorded_value_of_another_type_is_told_with_its_file() -> None:
+    origin = started(*PHOTOS)
+    document = json.loads(origin.folder.config.read_text())
+    for name, value, expected in (
+        ("image_size", 24, "a line of UTF-8 text"),
+        ("valid_fraction", "half", "a number"),
+        ("split_seed", 2.5, "a whole number"),
+    ):
+        changed = {**document, "flags": {**document["flags"], name: value}}
+        origin.folder.config.write_text(json.dumps(changed))
+        again = Origin.of("run")
+        assert again is not None
+        met = rf"^{origin.folder.config}: flag {name} is '{value}'; expected {expected}.*; restore the file"
+        with pytest.raises(UsageError, match=met):
+            again.for_training(parse(TRAIN, ("--trust",)))
+        again.for_training(parse(TRAIN, ("--trust", f"--{name}=1")))
