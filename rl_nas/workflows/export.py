@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.source import ImageSource
 from rl_nas.child.export import writers
 from rl_nas.child.export.serving import Serving, parts_of
-from rl_nas.child.export.verification import verify
+from rl_nas.child.export.verification import Verified, verify
 from rl_nas.child.network.keras_file import load_keras_file
 from rl_nas.errors import RunError, StorageError, UsageError, first_line
 from rl_nas.report.model_card import failed_text, model_card
@@ -70,23 +70,8 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     with tf.device("CPU:0"):  # a GPU drops 13 of the 23 bits of float32 in convolutions
         expected = writers.in_batches(serving.predictions, pixels)
     trained.write(NetworkFolder(out / NETWORK))
-    verified: dict[str, dict[str, Any]] = {}
-    failed: dict[str, str] = {}
-    for one in _writers(serving, formats, out, pipeline, trained.extras):
-        print(f"writing and comparing {one.path.name}", file=sys.stderr, flush=True)
-        try:
-            with captured_stderr():  # converters print
-                one.write(one.path)
-            compared = verify(one.kind, one.path, pixels, targets, expected, serving.compare, one.arithmetic)
-        except (StorageError, UsageError):
-            raise
-        except Exception as error:  # of converters, which raise anything
-            failed[one.name] = first_line(error).replace(str(one.path), one.path.name)
-            _remove(one.path)
-        else:
-            verified[one.name] = {"file": one.path.name, **compared.document()}
-    if not verified:
-        raise RunError(failed_text(failed))
+    compare = partial(verify, images=pixels, targets=targets, expected=expected, compare=serving.compare)
+    verified, failed = _write_all(_writers(serving, formats, out, pipeline, trained.extras), compare)
     document = {
         **_facts(source, task, serving),
         "valid": _measured(source, data),
@@ -97,6 +82,41 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     }
     _describe(document, out)
     return document
+
+
+def _write_all(
+    formats: Iterable["_Writer"], compare: Callable[..., Verified]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Writes and compares formats; one that fails does not end the others.
+
+    Args:
+        formats: to write.
+        compare: `verify` for one network.
+
+    Returns:
+        What was found of those that are the network, and what was met with the others, by name.
+
+    Raises:
+        RunError: all failed.
+    """
+    verified: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
+    for one in formats:
+        print(f"writing and comparing {one.path.name}", file=sys.stderr, flush=True)
+        try:
+            with captured_stderr():  # converters print
+                one.write(one.path)
+            compared = compare(one.kind, one.path, arithmetic=one.arithmetic)
+        except (StorageError, UsageError):
+            raise
+        except Exception as error:  # of converters, which raise anything
+            failed[one.name] = first_line(error).replace(str(one.path), one.path.name)
+            _remove(one.path)
+        else:
+            verified[one.name] = {"file": one.path.name, **compared.document()}
+    if not verified:
+        raise RunError(failed_text(failed))
+    return verified, failed
 
 
 class _Trained(NamedTuple):

@@ -188,7 +188,7 @@ def test_an_export_that_fails_leaves_nothing_and_can_be_repeated(
     (tmp_path / "there").mkdir()
     errors: list[BaseException] = [RunError("differs"), KeyboardInterrupt()]
 
-    def verified(kind: str, path: Path, *others: Any) -> Verified:
+    def verified(kind: str, path: Path, **others: Any) -> Verified:
         assert path.is_file()
         if errors:
             error = errors.pop(0)
@@ -217,7 +217,7 @@ def test_formats_that_fail_cost_the_others_nothing(
     def broken(*unused: Any, kind: str = "", **others: Any) -> None:
         raise ValueError("failed to legalize operation\nand many lines")
 
-    def verified(kind: str, path: Path, *others: Any) -> Verified:
+    def verified(kind: str, path: Path, **others: Any) -> Verified:
         assert path.exists()
         if kind == "saved_model":
             raise RunError(f"{path} differs from the network by 1")
