@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from rl_nas.errors import UsageError
-from rl_nas.names import is_line, shown_names
+from rl_nas.names import check_lines, is_line, shown_names
 from rl_nas.tasks.classification.class_files import list_classes
 from rl_nas.tasks.folder_files import files_below
-from rl_nas.tasks.name_lists import check_names
+from rl_nas.tasks.name_lists import check_names, read_lines
 
 
 def test_more_names_than_are_shown_are_counted() -> None:
@@ -50,3 +50,16 @@ def test_folders_may_be_nested_deeper_than_python_calls(tmp_path: Path) -> None:
     deep = f"cat/{'d/' * depth}0.png"
     assert found.files["train"] == [(deep, 0), ("dog/0.png", 1)]
     assert [name for name, _ in below] == [deep, "dog/0.png"]
+
+
+@pytest.mark.parametrize("separator", ["\x0b", "\x1c", "\x85", "\u2028", "\u2029"])
+def test_a_separator_within_a_name_shifts_no_other(separator: str, tmp_path: Path) -> None:
+    """Lists of users have lines, whatever else Python takes for the end of one."""
+    file = tmp_path / "names.txt"
+    file.write_bytes(f"cat\r\nd{separator}og\ncow\n".encode())
+    names = read_lines(str(file), "--classes")
+    assert names == ["cat", f"d{separator}og", "cow"]
+    with pytest.raises(UsageError, match="expected a line of UTF-8, no comment"):
+        check_names(names)
+    with pytest.raises(UsageError, match="cannot be written into a list of classes"):
+        check_lines(names)

@@ -20,7 +20,7 @@ from rl_nas.bench.table import Table
 from rl_nas.bench.table_files import PACKAGED, check_table_name, is_packaged, load_table, save_table
 from rl_nas.commands import cli
 from rl_nas.controller.settings import ControllerSettings
-from rl_nas.errors import UsageError
+from rl_nas.errors import RunError, UsageError, first_line
 from rl_nas.exit_codes import DONE
 from rl_nas.extras import install_command, is_installed
 from rl_nas.flags.lists import budgets_of, names_of
@@ -143,13 +143,22 @@ def _run(parsed: Parsed) -> int:
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         cli.tell(device_line())
     kept = KeptRuns(out / "runs" if settings.resume else None, table)
-    comparisons = [_compare(table, kept, pair, strategies, max(budgets), settings, options, seeds) for pair in pairs]
+    comparisons, failed = [], dict[str, str]()
+    for pair in pairs:
+        try:
+            comparisons.append(_compare(table, kept, pair, strategies, max(budgets), settings, options, seeds))
+        except Exception as error:  # of a column; the others are worth as much as without it
+            failed[pair[0]] = f"{pair[0]}: {type(error).__name__}: {first_line(error)}"
+            if len(failed) == len(pairs):
+                raise
     _write(comparisons, budgets, out)
     if parsed.group(OutputSettings).json:
         print(json.dumps(bench_json(comparisons, budgets)))
     else:
         print(bench_text(comparisons, budgets))
         print(f"Written to {out}: results.md, results.csv, plot.png")
+    if failed:
+        raise RunError(f"columns that failed, and are left out: {'; '.join(failed.values())}")
     return DONE
 
 

@@ -48,7 +48,8 @@ class DescribeSettings(Settings):
     genotype: str | None = setting(
         None,
         "needed unless --space or --run_dir is given; a genotype file, a run's folder (image, classes and network are"
-        f" then those of the run), a NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}",
+        " then those of the run), a NAS-Bench-201 string, a DARTS Genotype(...), an arc of ENAS' micro space, or one of"
+        f" {', '.join(PUBLISHED)}",
     )
     run_dir: str | None = setting(None, "folder of a search, one of whose trials is described")
     trial: int | None = setting(None, "number of that trial; left out: the best", minimum=0)

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rl_nas.child.data.settings import DataSettings
-from rl_nas.child.export.reload import LOADERS
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError, printable, printable_lines
+from rl_nas.errors import RunError, UsageError, printable, printable_lines
 from rl_nas.exit_codes import DONE
 from rl_nas.extras import check_installed
 from rl_nas.flags.lists import names_of
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, flag_words, parse
-from rl_nas.report.model_card import export_text, found_text
+from rl_nas.report.model_card import export_text, failed_text, found_text
 from rl_nas.settings import Settings, setting
 from rl_nas.store.new_folder import new_folder
 from rl_nas.tasks.catalog import DATA_SETTINGS
@@ -26,6 +25,9 @@ from rl_nas.workflows.export_source import ExportSource
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trained_models import search_of
 from rl_nas.workflows.trust import TrustSettings
+
+FORMATS = ("saved_model", "tflite", "tflite_float32", "tflite_float16", "tflite_int8", "keras", "onnx")
+"""What --format takes; `tflite` stands for the three that follow it."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,11 @@ class ExportSettings(Settings):
     model: str | None = setting(
         None, "needed; the folder of a training, of a search (its best child) or of an export; or a model.keras"
     )
-    format: str = setting("saved_model", f"some of {', '.join(LOADERS)}, separated by commas")
+    format: str = setting(
+        "saved_model",
+        f"some of {', '.join(FORMATS)}, separated by commas; tflite stands for all three of its kind. Those that fail"
+        " are told at the end, and the others are kept",
+    )
     out: str | None = setting(None, "folder to write; needed")
     images: int = setting(
         256, "real images on which the exported formats are compared with the network", minimum=1, maximum=100_000
@@ -79,22 +85,31 @@ def export(model: str | os.PathLike[str], out: str | os.PathLike[str], **flags: 
 
     Raises:
         UsageError: a flag, the model or the folder is invalid.
-        RunError: an exported format computes something else than the network.
+        RunError: an exported format computes something else than the network; the others are in the folder.
     """
-    return _exported(parse(EXPORT, flag_words({**flags, "model": model, "out": out})))
+    document = _exported(parse(EXPORT, flag_words({**flags, "model": model, "out": out})))
+    _check_whole(document, Path(out))
+    return document
 
 
 def _run(parsed: Parsed) -> int:
     document = _exported(parsed)
-    as_json = parsed.group(OutputSettings).json
-    print(json.dumps(document) if as_json else printable_lines(export_text(document, Path(parsed.values["out"]))))
+    as_json, out = parsed.group(OutputSettings).json, Path(parsed.values["out"])
+    print(json.dumps(document) if as_json else printable_lines(export_text(document, out)))
+    _check_whole(document, out)
     return DONE
+
+
+def _check_whole(document: dict[str, Any], out: Path) -> None:
+    """Raises `RunError` if formats failed."""
+    if failed := document.get("failed"):
+        raise RunError(f"{failed_text(failed)}; nothing is left of {', '.join(failed)}, the others are in {out}")
 
 
 def _exported(parsed: Parsed) -> dict[str, Any]:
     """Checks the flags, exports, returns the content of metadata.json."""
     settings = parsed.group(ExportSettings)
-    formats = names_of(settings.format, list(LOADERS), "format")
+    formats = names_of(settings.format, FORMATS, "format")
     if settings.model is None or settings.out is None:
         missing = "model" if settings.model is None else "out"
         raise UsageError(f"--{missing} is missing; for example --model=runs/final --out=exported")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rl_nas.child.data.broken_images import refusal_of
 from rl_nas.commands import cli
-from rl_nas.errors import UsageError, printable, printable_lines
+from rl_nas.errors import RunError, UsageError, printable, printable_lines
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.prediction_text import metrics_text
@@ -18,7 +19,7 @@ from rl_nas.store.new_folder import new_folder
 from rl_nas.tasks.catalog import PREDICT_SETTINGS, check_unread
 from rl_nas.tasks.settings import TaskSettings
 from rl_nas.workflows.devices import device_line
-from rl_nas.workflows.image_files import check_headers, find_images
+from rl_nas.workflows.image_files import find_images, readable_files
 from rl_nas.workflows.predict_source import PredictSource
 from rl_nas.workflows.prediction_folder import PredictionFolder, check_names
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
@@ -82,29 +83,37 @@ def _run(parsed: Parsed) -> int:
     groups = [group.from_flags(parsed.values) for group in PREDICT_SETTINGS]
     check_unread(task, groups, own=task.predict_settings)
     predictor = task.predictor(names, source.extras, parsed.values)
-    files = find_images(parsed.words, predictor, cli.tell, trust=trust)
-    check_headers(files, predictor)
+    problems: dict[str, str] = {}
+    files = readable_files(find_images(parsed.words, predictor, cli.tell, trust=trust), predictor, problems)
     if settings.out is not None and predictor.draws:
         check_names(files)
+    if problems:
+        cli.tell(f"left out: {refusal_of(problems)}")
     with nullcontext() if settings.out is None else new_folder(Path(settings.out)) as out:
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         cli.tell(device_line())
         from rl_nas.workflows.predict import predict_files
 
         folder = None if out is None else PredictionFolder(out)
-        width, found, measured = max(len(file.shown) for file in files), dict[str, Any](), dict[str, float]()
-        for one in predict_files(task, source.load(), names, predictor, files, settings.top):
+        predictions = predict_files(task, source.load(), names, predictor, files, settings.top, problems)
+        width, done, found, measured = max(len(file.shown) for file in files), [], dict[str, Any](), dict[str, float]()
+        for one in predictions:
+            done.append(one.file)
             found[one.file.shown] = one.value
             if not as_json:
                 print(f"{printable(one.file.shown):{width}}  {printable(one.line)}")
             if folder is not None:
                 folder.add(one.file, predictor.files(one.image, one.outputs))
+        if not done:
+            raise refusal_of(problems)
         if figures := predictor.figures():
-            measured = {"images": sum(file.target is not None for file in files), **figures}
+            measured = {"images": sum(file.target is not None for file in done), **figures}
         if folder is not None:
-            cells = {file.shown: predictor.cells(file) for file in files}
+            cells = {file.shown: predictor.cells(file) for file in done}
             folder.finish(found, measured, predictor.documents(), cells, as_json=as_json)
     _print_end(found, measured, as_json=as_json)
+    if problems:
+        raise RunError(f"{refusal_of(problems)}; predicted on the other {len(done):,}")
     return DONE
 
 

@@ -4,14 +4,15 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 from rl_nas.commands import cli
 from rl_nas.commands.runs import searches_in
-from rl_nas.errors import UsageError
+from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.exit_codes import DONE
 from rl_nas.extras import check_installed
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
@@ -19,6 +20,7 @@ from rl_nas.report.tables import counted
 from rl_nas.settings import Settings, setting
 from rl_nas.store.files import check_can_make, storage_errors, write_text
 from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.snapshots import snapshot_of
 from rl_nas.workflows.page_proxies import page_proxies, proxies_in
 from rl_nas.workflows.page_runs import PAGE_MODULES, page_run
 from rl_nas.workflows.trust import TrustSettings
@@ -26,6 +28,8 @@ from rl_nas.workflows.trust import TrustSettings
 if TYPE_CHECKING:
     from rl_nas.report.page.proxies import PageProxies
     from rl_nas.report.page.run import PageRun
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,22 @@ def _run(parsed: Parsed) -> int:
         check_can_make("out", out.parent)
     from rl_nas.report.page.page import page_html  # imports Bokeh
 
-    runs, proxies = _read(folders.searches, trust=trust), _proxies(folders)
+    broken: list[str] = []
+    runs, proxies = _read(folders.searches, broken, trust=trust), _proxies(folders, broken)
+    _check_some(runs, proxies, broken)
     page = page_html(runs, proxies)
     with storage_errors(out):
         write_text(out, page)
     _tell(runs, len(proxies), out, len(page.encode()), as_json=parsed.group(OutputSettings).json)
+    if broken:
+        raise RunError(f"left out: {'; '.join(broken)}")
     return DONE
+
+
+def _check_some(runs: "Sequence[PageRun]", proxies: "Sequence[PageProxies]", broken: Sequence[str]) -> None:
+    """Raises `UsageError` if nothing can be read."""
+    if not runs and not proxies:
+        raise UsageError("; ".join(broken))
 
 
 class _Folders(NamedTuple):
@@ -114,9 +128,11 @@ def _folders(words: Sequence[str]) -> _Folders:
     return found
 
 
-def _proxies(folders: _Folders) -> "list[PageProxies]":
-    """The comparisons, by the names of their folders."""
-    return [replace(page_proxies(folder), name=Path(folder).resolve().name) for folder in folders.proxies]
+def _proxies(folders: _Folders, broken: list[str]) -> "list[PageProxies]":
+    """The comparisons that can be read, by the names of their folders; `broken` takes what the others met."""
+    return [
+        replace(one, name=Path(folder).resolve().name) for folder, one in _each(folders.proxies, page_proxies, broken)
+    ]
 
 
 def _check_flags(settings: ReportSettings, parsed: Parsed) -> None:
@@ -128,9 +144,18 @@ def _check_flags(settings: ReportSettings, parsed: Parsed) -> None:
         raise UsageError("--json and --watch; leave one of them out")
 
 
-def _read(folders: Sequence[str], *, trust: bool) -> "list[PageRun]":
-    """The runs; tells what the page leaves out."""
-    runs = [page_run(folder, trust=trust) for folder in folders]
+def _each(folders: Sequence[str], read: Callable[[str], Read], broken: list[str]) -> Iterator[tuple[str, Read]]:
+    """Yields what is read of each folder; one that is broken does not hide the others."""
+    for folder in folders:
+        try:
+            yield folder, read(folder)
+        except (UsageError, StorageError) as error:
+            broken.append(str(error))
+
+
+def _read(folders: Sequence[str], broken: list[str], *, trust: bool) -> "list[PageRun]":
+    """The runs; tells what the page leaves out of them, and `broken` takes what is met in those that cannot be read."""
+    runs = [run for _, run in _each(folders, partial(page_run, trust=trust), broken)]
     for run in runs:
         for note in run.notes:
             cli.tell(f"{run.name}: {note}")
@@ -163,12 +188,18 @@ def _serve(folders: _Folders, settings: ReportSettings, *, trust: bool) -> int:
     from rl_nas.report.page.page import page_html
     from rl_nas.report.page.server import PageServer
 
-    _read(folders.searches, trust=trust)  # what is wrong with them is told now
-    _proxies(folders)
+    broken: list[str] = []
+    # What is wrong with them is told now.
+    _check_some(_read(folders.searches, broken, trust=trust), _proxies(folders, broken), broken)
+    for problem in broken:
+        cli.tell(f"left out: {problem}")
 
     def page(version: str) -> str:
-        runs = [page_run(folder, trust=trust) for folder in folders.searches]
-        return page_html(_short(runs), _proxies(folders), watch=settings.refresh, version=version)
+        now: list[str] = []
+        runs = [run for _, run in _each(folders.searches, partial(page_run, trust=trust), now)]
+        proxies = _proxies(folders, now)
+        _check_some(runs, proxies, now)
+        return page_html(_short(runs), proxies, watch=settings.refresh, version=version)
 
     try:
         server = PageServer(settings.port, _version_of(folders.all), page)
@@ -188,8 +219,9 @@ def _version_of(folders: Sequence[str]) -> Callable[[], str]:
         found = []
         for folder in map(SearchFolder, folders):
             then, wal = folder.then / "then.json", folder.trials.with_name(f"{folder.trials.name}-wal")
-            paths = [folder.trials, wal, folder.health, folder.decisions, folder.config, folder.examples, then]
-            for path in [*paths, folder.proxies]:
+            snapshot = snapshot_of(folder.trials) or wal
+            paths = [folder.trials, wal, snapshot, folder.health, folder.decisions, folder.config, folder.examples]
+            for path in [*paths, then, folder.proxies]:
                 try:
                     state = path.stat()
                 except OSError:

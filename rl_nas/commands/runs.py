@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from rl_nas.commands import cli
-from rl_nas.errors import StorageError, UsageError, printable
+from rl_nas.errors import RunError, StorageError, UsageError, printable
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.runs_table import COLUMNS, RunRow, runs_table
@@ -116,7 +116,8 @@ def _compare(words: Sequence[str], settings: TrialListSettings, *, as_json: bool
         if given:
             raise UsageError(f"--{flag} is for the trials of one run; give one folder, or leave it out")
     names = [name for word in words for name in searches_in(word)]
-    rows = list(_rows(names[: settings.limit], named=words))
+    broken: list[str] = []
+    rows = list(_rows(names[: settings.limit], words, broken))
     if not rows:
         raise UsageError(f"none of the searches in {', '.join(words)} can be read")
     if as_json:
@@ -125,6 +126,8 @@ def _compare(words: Sequence[str], settings: TrialListSettings, *, as_json: bool
         print(_csv_of(COLUMNS, ([*row.cells().values()] for row in rows)), end="")
     else:
         print(runs_table(rows))
+    if broken:
+        raise RunError(f"left out: {'; '.join(broken)}")
 
 
 def searches_in(name: str, known: Sequence[str] = ()) -> list[str]:
@@ -141,15 +144,21 @@ def searches_in(name: str, known: Sequence[str] = ()) -> list[str]:
     return found
 
 
-def _rows(names: Sequence[str], named: Sequence[str]) -> Iterator[RunRow]:
-    """Yields the searches; one that was not named itself does not hide the others if its files are broken."""
+def _rows(names: Sequence[str], named: Sequence[str], broken: list[str]) -> Iterator[RunRow]:
+    """Yields the searches; one whose files are broken does not hide the others.
+
+    Args:
+        names: of the folders.
+        named: those that the user gave.
+        broken: takes what was met in those of them that cannot be read.
+    """
     for name in names:
         try:
             yield _row(name)
         except (UsageError, StorageError) as error:
-            if name in named:
-                raise
             cli.tell(f"left out: {error}")
+            if name in named:
+                broken.append(str(error))
 
 
 def _row(name: str) -> RunRow:

@@ -14,7 +14,7 @@ from rl_nas.commands import cli
 from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError, printable_lines
 from rl_nas.execution.settings import ExecutionSettings
-from rl_nas.exit_codes import DONE, INTERRUPTED
+from rl_nas.exit_codes import DONE, FAILED, INTERRUPTED
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed, parse
 from rl_nas.report.search_summary import SearchResult, summary_json, summary_text
 from rl_nas.report.second_stage import second_stage_text
@@ -75,6 +75,9 @@ def _run(parsed: Parsed, follower: Follower | None) -> int:
         config = with_evolution_sizes(given)
         folder.check_new()
         started = _prepared(config, folder, output, follower, asked=parsed.typed)
+        from rl_nas.workflows.rehearsal import try_export
+
+        try_export(started.parts)
         flags = started.config.flags()
         folder.create(run_config.config(flags, started.parts.data), run_config.repeating_flagfile(flags, SEARCH.name))
         return _follow(started, output)
@@ -187,7 +190,20 @@ def _retrain(run: "SearchRun", result: SearchResult, output: OutputSettings) -> 
         if output.json
         else printable_lines(second_stage_text(document, run.folder.path))
     )
-    return DONE
+    failed = _failed_trainings(document, run.config.then.seeds)
+    if failed:
+        cli.tell(
+            f"trainings that failed, of which the lines above say why: {', '.join(failed)}; the others are in"
+            f" {run.folder.then}; try these again with: rl_nas search --resume --run_dir={run.folder.path}"
+        )
+    return FAILED if failed else DONE
+
+
+def _failed_trainings(document: Mapping[str, Any], seeds: int) -> list[str]:
+    """Names of the networks of which a training failed, by the content of then.json."""
+    failed = [one["name"] for one in document["compared"] if len(one["results"]) < seeds]
+    full = document["full"]
+    return failed + ([f"{full['name']}/full"] if full and full["results"] is None else [])
 
 
 def _print(result: SearchResult, output: OutputSettings) -> None:

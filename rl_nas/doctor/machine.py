@@ -1,12 +1,11 @@
 """Python, the installed packages, memory and disk. No TensorFlow."""
 
 import os
-import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from rl_nas.doctor.finding import Finding, State
 from rl_nas.execution.memory import machine_memory
+from rl_nas.store.trials import TrialStore
+from rl_nas.trial import Failure, Trial, TrialState
 from rl_nas.units import GIB, MIB, size_text
 
 _TESTED = ((3, 11), (3, 13))
@@ -84,22 +85,25 @@ def disk(folder: Path) -> Finding:
     try:
         free = psutil.disk_usage(str(place)).free
         with tempfile.TemporaryDirectory(dir=place, prefix=".rl_nas-doctor-") as made:
-            speed, commit = _write_speed(Path(made)), _commit_seconds(Path(made))
-    except (OSError, sqlite3.Error) as error:
+            speed = _write_speed(Path(made))
+            commit, alone = _commit_seconds(Path(made))
+    except OSError as error:
         reason = getattr(error, "strerror", None) or error
         return Finding(State.PROBLEM, "disk", f"{place} cannot be written ({reason}); give another --run_dir")
     text = f"{place}: {size_text(free)} free, {speed / MIB:,.0f} MiB/s, a trial is recorded in {commit * 1000:.1f} ms"
     figures = {"folder": str(place), "free": free, "bytes_per_second": speed, "commit_seconds": commit}
-    advice = list(_advice(free, speed, commit))
+    advice = list(_advice(free, speed, commit, alone))
     state = State.WARNING if advice else State.OK
     return Finding(state, "disk", "; ".join([text, *advice]), figures)
 
 
-def _advice(free: int, speed: float, commit: float) -> Iterator[str]:
+def _advice(free: int, speed: float, commit: float, alone: bool) -> Iterator[str]:
     if free < _LITTLE_DISK:
         yield "make room, or give another --run_dir"
     if speed < _SLOW_DISK or commit > _SLOW_COMMIT:
         yield "a slow disk, perhaps one of the network: give a local --run_dir"
+    if alone:
+        yield "its file system has no shared memory: rl_nas runs and report see the trials of a search at work later"
 
 
 def _write_speed(folder: Path) -> float:
@@ -112,16 +116,14 @@ def _write_speed(folder: Path) -> float:
     return _WRITTEN / (time.monotonic() - began)
 
 
-def _commit_seconds(folder: Path) -> float:
-    """Seconds of a commit of SQLite, as for every trial."""
-    with closing(sqlite3.connect(folder / "trials.sqlite", isolation_level=None)) as database:
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-        database.execute("CREATE TABLE trials (content TEXT)")
+def _commit_seconds(folder: Path) -> tuple[float, bool]:
+    """Seconds in which a trial is recorded, and whether the file system is without shared memory."""
+    trial = Trial(0, (0,), TrialState.CRASHED, failures=(Failure(TrialState.CRASHED, "x" * 1000),))
+    with TrialStore(folder / "trials.sqlite") as store:
         began = time.monotonic()
-        for _ in range(_COMMITS):
-            database.execute("INSERT INTO trials VALUES (?)", ("x" * 1000,))
-        return (time.monotonic() - began) / _COMMITS
+        for number in range(_COMMITS):
+            store.record(replace(trial, index=number))
+        return (time.monotonic() - began) / _COMMITS, store.alone
 
 
 def _version(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Tries the parts of a search that take long: children of three sizes, the strategy, the export."""
+"""Tries the parts of a search that take long: children of three sizes, the strategy."""
 
 import math
 import time
@@ -8,19 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from rl_nas.child.data.image_cache import image_cache
-from rl_nas.child.network.composed import build_network
 from rl_nas.controller.settings import WARM_UP
 from rl_nas.doctor.forecast import ChildForecast
-from rl_nas.errors import UsageError
-from rl_nas.report.picture import draw_genotype
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Job, Measurement, Outcome, Trial, TrialState, child_seed
-from rl_nas.workflows.best_files import write_network_files
+from rl_nas.workflows.rehearsal import Drawn
 from rl_nas.workflows.search_parts import SearchParts
 
-_DRAWN = 24
-"""Random networks that are planned."""
 _LOW, _HIGH = 0.1, 0.9
 """Quantiles of the multiply-adds of the small and the large network."""
 _ROUNDS = 2
@@ -31,13 +26,6 @@ _RECORD = 4096
 """Bytes of a recorded trial."""
 _COPIES = 5
 """Of the best child's weights: kept ones, SavedModel, model.keras, network, and one that is being written."""
-
-
-class Drawn(NamedTuple):
-    """A random network of a space, and its multiply-adds."""
-
-    madds: int
-    architecture: Architecture
 
 
 class Children(NamedTuple):
@@ -52,18 +40,6 @@ class Children(NamedTuple):
     forecasts: Sequence[ChildForecast]
     failed: Sequence[tuple[str, Outcome]]
     begin: float
-
-
-def random_networks(run: SearchParts) -> list[Drawn]:
-    """Random networks of a search's space that can be built, by their multiply-adds."""
-    rng, found = np.random.default_rng(0), list[Drawn]()
-    for _ in range(_DRAWN):
-        architecture = run.space.sample(rng)
-        try:
-            found.append(Drawn(run.setup.networks.plan(run.space.decode(architecture)).cost().madds, architecture))
-        except UsageError:
-            continue  # some spaces hold a few that are not
-    return sorted(found, key=lambda drawn: drawn.madds)
 
 
 def of_three_sizes(drawn: Sequence[Drawn]) -> dict[str, Drawn]:
@@ -130,25 +106,6 @@ def strategy_seconds(run: SearchParts) -> float:
 def _trial(index: int, architecture: Architecture, rng: np.random.Generator) -> Trial:
     reward = float(rng.random())
     return Trial(index, architecture, TrialState.OK, reward, Measurement(reward))
-
-
-def export_seconds(run: SearchParts, architecture: Architecture) -> float:
-    """Seconds in which a network is drawn and written, loaded and compared, as at the end of a search.
-
-    Args:
-        run: the search, in a folder for the files.
-        architecture: of the network, whose weights are random.
-
-    Raises:
-        RunError: the reloaded network computes something else.
-    """
-    began, setup, title = time.monotonic(), run.setup, "typical"
-    genotype = run.space.decode(architecture)
-    run.folder.best.mkdir(parents=True, exist_ok=True)
-    draw_genotype(genotype, run.folder.best / "cell.png", title=title)
-    plan = setup.networks.plan(genotype)
-    write_network_files(run, build_network(plan, setup.keras), plan, title)
-    return time.monotonic() - began
 
 
 def disk_bytes(run: SearchParts, largest: int) -> int:

@@ -10,9 +10,7 @@ from rl_nas.doctor.forecast import ChildForecast, SearchForecast, child_seconds,
 from rl_nas.doctor.rehearsal import (
     Children,
     disk_bytes,
-    export_seconds,
     of_three_sizes,
-    random_networks,
     rehearse,
     strategy_seconds,
 )
@@ -25,8 +23,11 @@ from rl_nas.report.tables import counted
 from rl_nas.tasks.display import Shown, as_rgb
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.units import size_text
+from rl_nas.workflows.rehearsal import export_sample, random_networks
 from rl_nas.workflows.search_parts import SearchParts
 
+_DRAWN = 24
+"""Random networks that are planned."""
 _PICTURED = 16
 _DRAWS = 2000
 """Children whose seconds are drawn; longer searches are so many times as long."""
@@ -57,14 +58,14 @@ def search(run: SearchParts, workers: int, seconds: float, before: float) -> Ite
         seconds: that the train steps of a child may take.
         before: seconds that its start has taken.
     """
-    drawn = random_networks(run)
+    drawn = random_networks(run, _DRAWN)
     networks = of_three_sizes(drawn)
     children = rehearse(run, networks, workers, seconds)
     yield from _children(children)
     if not children.forecasts:
         return
     try:
-        export = export_seconds(run, networks["typical"].architecture)
+        export = export_sample(run, networks["typical"].architecture, "typical")
     except RunError as error:
         yield Finding(State.PROBLEM, "export", f"{error}; the best network could not be exported")
         return

@@ -12,7 +12,9 @@ from rl_nas.spaces.published import PUBLISHED
 
 
 def find_genotype(name: str | os.PathLike[str]) -> Genotype:
-    """The genotype of a published name, of a NAS-Bench-201 string (`|op~0|+...`), of a file or of a run's folder.
+    """The genotype of a published name, of a published notation, of a file or of a run's folder.
+
+    Notations are NAS-Bench-201's (`|op~0|+...`), DARTS's (`Genotype(normal=[...], ...)`) and ENAS' arcs of numbers.
 
     Args:
         name: one of these; a search's folder stands for its best genotype.
@@ -27,7 +29,7 @@ def find_genotype(name: str | os.PathLike[str]) -> Genotype:
         genotype: Genotype | None = family.from_text(name)
         if genotype is not None:
             return genotype
-    if not Path(name).exists():
+    if not os.path.exists(name):  # also of a text that is too long for a path
         known = {published.lower(): published for published in PUBLISHED}
         near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
         hint = f"did you mean {known[near[0]]}?" if near else f"published names: {', '.join(PUBLISHED)}"

@@ -142,6 +142,18 @@ def _dilated_separable_conv(ops: Ops, x: Tensor, filters: int, stride: int) -> T
     return x
 
 
+def _dilated_separable_conv_once(kernel: int) -> OperationPlan:
+    """DARTS's dilated separable convolution; with a stride, an ordinary one on even pixels (`_dilated_conv`)."""
+
+    def plan(ops: Ops, x: Tensor, filters: int, stride: int) -> Tensor:
+        x = ops.relu(x)
+        read, dilation = (x, 2) if stride == 1 else (ops.subsample(x), 1)
+        x = ops.plan.add(SeparableConv(filters, kernel, dilation=dilation), read, name="sep")
+        return ops.plan.add(ops.norm, x, name="bn")
+
+    return plan
+
+
 def _bottleneck(*kernels: Pair) -> OperationPlan:
     """Convolutions on a quarter of the filters, between two 1x1 ones (AmoebaNet's released code)."""
 
@@ -190,6 +202,8 @@ OPERATION_PLANS: dict[str, OperationPlan] = {
     "max_pool_2x2": _pool("max", 2),
     "bottleneck_3x3": _bottleneck((3, 3)),
     "bottleneck_1x7_7x1": _bottleneck((1, 7), (7, 1)),
+    "dil_sep_once_3x3": _dilated_separable_conv_once(3),
+    "dil_sep_once_5x5": _dilated_separable_conv_once(5),
 }
 
 

@@ -13,6 +13,7 @@ class Skeleton:
     `setting` declares the fields that flags change, with their help texts. The others:
 
     Attributes:
+        squeeze_first: whether the first cell brings the stem's output to its filters as h[i-1], too (Liu et al. 2019).
         stem: `cifar`, a 3x3 convolution, or `imagenet`, the same with stride 2 and two more reduction cells.
         l2: weight of the published L2 term of the loss, half the squared kernels.
         image_size: pixels of the published images.
@@ -45,6 +46,7 @@ class Skeleton:
     zero_padded_pools: bool = setting(False, "strided pools pad the image with zeros, as in keras.applications")
     bn_momentum: float = setting(0.9, "decay of the moving averages of batch normalization", minimum=0, maximum=1)
     bn_epsilon: float = setting(1e-5, "added to the variance in batch normalization", above=0)
+    squeeze_first: bool = False
     stem: Literal["cifar", "imagenet"] = "cifar"
     l2: float = 0.0
     image_size: int = 32

@@ -1,5 +1,6 @@
 """Texts about an exported model: the model card for its users, and the summary of the export."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,15 @@ def export_text(document: dict[str, Any], out: Path) -> str:
     return "\n".join(lines)
 
 
+def failed_text(failed: Mapping[str, str]) -> str:
+    """What was met with each format that failed, in a line.
+
+    Args:
+        failed: `failed` of metadata.json.
+    """
+    return "; ".join(f"{name}: {what}" for name, what in failed.items())
+
+
 def formats_table(document: dict[str, Any]) -> list[str]:
     """A line for each format: the figures of its agreement with the network, latency and size."""
     formats = document["formats"]
@@ -102,6 +112,8 @@ def model_card(document: dict[str, Any]) -> str:
         f"Compared with the network on {compared['images']} {_where(compared['split'])}; latency of one image, median"
         " of 50, on the machine that exported it."
     )
+    if failed := document.get("failed"):
+        lines += ["", f"Not exported, as they failed: {', '.join(failed)}."]
     if document["recipe"]:
         recipe = {name: document["recipe"][name] for name in _RECIPE if document["recipe"].get(name) is not None}
         lines += ["", "## Training", ", ".join(f"{name} {value}" for name, value in recipe.items())]

@@ -18,9 +18,12 @@ OPERATIONS: tuple[str, ...] = (
     "max_pool_2x2",
     "bottleneck_3x3",
     "bottleneck_1x7_7x1",
+    "dil_sep_once_3x3",
+    "dil_sep_once_5x5",
 )
 """The built-in operations. `sep_KxK` is the depthwise-separable convolution applied twice, `dil_` means dilation rate
-2, and `bottleneck_` a convolution between two 1x1 convolutions, on a quarter of the filters."""
+2, `dil_sep_once_` is applied once (Liu et al. 2019), and `bottleneck_` a convolution between two 1x1 convolutions, on a
+quarter of the filters."""
 
 COMBINERS: tuple[str, ...] = ("add", "concat")
 """Ways to join a block's two results: element-wise addition, or concatenation along the filters."""

@@ -32,7 +32,8 @@ _FORM = {
     "keras": (None, {}),
     "weights": str,
 }
-_MOST_BYTES = 64 * 1024 * MIB
+MOST_WEIGHTS = 64 * 1024 * MIB
+"""Bytes of the weights of any network."""
 _HINT = "export the network again"
 
 
@@ -75,17 +76,18 @@ class NetworkFolder:
             raise UsageError(f"{self._document} has schema {document['schema']}; expected {_SCHEMA}: update rl_nas")
         return document
 
-    def read_arrays(self, document: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def read_arrays(self, document: Mapping[str, Any], most: int = MOST_WEIGHTS) -> dict[str, np.ndarray]:
         """The weights, and arrays of the task, by name; as large as the file at most.
 
         Args:
             document: of `read`.
+            most: bytes that the file of such a network may have.
 
         Raises:
-            UsageError: they are absent or broken, or belong to another network.
+            UsageError: they are absent or broken, larger, or belong to another network.
         """
         try:
-            check_regular(self._weights, _MOST_BYTES)
+            check_regular(self._weights, most)
             content = self._weights.read_bytes()
             if _digest(content) != document["weights"]:
                 raise UsageError(f"{self._weights} is damaged, or belongs to another {self._document.name}; {_HINT}")
@@ -93,7 +95,8 @@ class NetworkFolder:
         except UsageError:
             raise
         except (OSError, ValueError, LookupError, MemoryError) as error:
-            raise UsageError(f"{self._weights} cannot be read: {first_line(error)}; {_HINT}") from error
+            met = getattr(error, "strerror", None) or first_line(error)
+            raise UsageError(f"{self._weights} cannot be read: {met}; {_HINT}") from error
 
 
 def _digest(content: bytes) -> str:

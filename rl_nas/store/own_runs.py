@@ -57,8 +57,19 @@ def _make_key() -> bytes | None:
         with tempfile.NamedTemporaryFile(dir=path.parent) as file:
             file.write(secrets.token_bytes(_KEY_BYTES))
             file.flush()
-            with contextlib.suppress(FileExistsError):
-                os.link(file.name, path)
+            _name(Path(file.name), path)
     except OSError:
         return None
     return _read_key()
+
+
+def _name(file: Path, path: Path) -> None:
+    """Gives a file its name, unless one of that name is there; copies it on file systems without hard links."""
+    with contextlib.suppress(FileExistsError):
+        try:
+            os.link(file, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
+                copy.write(file.read_bytes())

@@ -1,5 +1,6 @@
 """The folder of a run: its paths and its lock."""
 
+import errno
 import fcntl
 import json
 import os
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rl_nas.errors import UsageError
+from rl_nas.errors import StorageError, UsageError
 from rl_nas.renamed import current_flags
 from rl_nas.store.files import (
     check_can_make,
@@ -24,6 +25,8 @@ from rl_nas.store.json_files import OTHERS, SCALAR, read_json
 from rl_nas.store.network_folder import NETWORK, NetworkFolder
 
 _LOCK, _BEST = "lock", "best"
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
+"""Of file systems such as Lustre without the option `flock`."""
 _CONFIG = {"flags": {OTHERS: SCALAR}}
 SPLIT_FORM = {"split": str, "images": int, OTHERS: (float, None)}
 RESULTS_FORM = {
@@ -171,6 +174,8 @@ class RunFolder:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
+        except OSError:  # such as of a file system without locks, on which no run can be
+            return False
         finally:
             os.close(lock)
         return False
@@ -192,7 +197,9 @@ class RunFolder:
                 raise UsageError(
                     f"--run_dir={self.path} is in use by another process; wait for it or stop it"
                 ) from error
-            except OSError as error:  # such as Lustre without the option `flock`
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise StorageError(f"cannot lock {self.path}: {error.strerror or error}") from error
                 raise UsageError(
                     f"--run_dir={self.path}: its file system has no locks ({error.strerror}), which a run needs; give a"
                     " folder on another"
@@ -259,7 +266,7 @@ class SearchFolder(RunFolder):
         """Files of a finished run, by description."""
         return {
             "best genotype": self.best / "genotype.json",
-            "its picture": self.best / "cell.png",
+            **_if_there("its picture", self.best / "cell.png"),
             "its SavedModel": self.best / "saved_model",
             "its Keras model": self.model,
             **_if_there("its predictions", self.examples),

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -17,6 +17,7 @@ from rl_nas.errors import StorageError, UsageError, first_line
 from rl_nas.regular_files import MIB
 from rl_nas.store.files import check_own, storage_errors
 from rl_nas.store.run_folder import REMEDY
+from rl_nas.store.snapshots import SNAPSHOT, Snapshot, copy_database, is_busy, lacks_shared_memory, snapshot_of
 from rl_nas.store.states import pack, unpack
 from rl_nas.store.trial_tables import SCHEMA, check_journal, check_tables, migrate
 from rl_nas.trial import MOST_TRIALS, ChildError, Failure, Job, Measurement, Trial, TrialState
@@ -46,9 +47,15 @@ _SELECT_FAILURES = "SELECT trial, state, error, log FROM failures"
 class TrialStore:
     """Trials in one SQLite file (write-ahead log, fully synchronous).
 
+    SQLite shares an index of that log with readers by memory. Where the file system cannot map such memory, the file is
+    this process's alone, and readers are given a copy of it, which is made again after trials.
+
     Args:
         path: the file; created with its tables if absent.
-        shown: what messages call it; None: its path.
+        shown: what messages call it, if it is a copy; None: its path.
+
+    Attributes:
+        alone: whether the file system has no shared memory.
 
     Raises:
         StorageError: the file cannot be written, or is not a database.
@@ -56,9 +63,21 @@ class TrialStore:
     """
 
     def __init__(self, path: Path, shown: Path | None = None) -> None:
-        self._path = shown or path
+        self._path, self.alone = shown or path, False
+        self._snapshot: Snapshot | None = None
         _check_files(path)
         check_journal(path)
+        try:
+            self._connect(path)
+        except StorageError as error:
+            if not lacks_shared_memory(error.__cause__):
+                raise
+            self.alone = True
+            self._connect(path)
+            self._snapshot = None if shown else Snapshot(self._connection, path)
+            self._show()
+
+    def _connect(self, path: Path) -> None:
         with self._errors():
             self._connection = sqlite3.connect(path)
         try:
@@ -69,6 +88,8 @@ class TrialStore:
 
     def _open(self) -> None:
         with self._errors():
+            if self.alone:
+                self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # the index is in its own memory
             check_tables(self._connection, self._path)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
@@ -86,6 +107,8 @@ class TrialStore:
 
     def __exit__(self, *unused: object) -> None:
         self._connection.close()  # folds the write-ahead log into the file
+        if self._snapshot is not None:
+            self._snapshot.remove()
 
     def __len__(self) -> int:
         with self._errors():
@@ -107,6 +130,12 @@ class TrialStore:
         with self._errors(), self._connection:
             self._connection.execute(_INSERT, row)
             self._connection.executemany(_INSERT_FAILURE, failures)
+        self._show()
+
+    def _show(self) -> None:
+        if self._snapshot is not None:
+            with self._errors():
+                self._snapshot.renew()
 
     def recall(self, jobs: Sequence[Job]) -> dict[int, Trial]:
         """The recorded trials among these jobs, by index.
@@ -215,21 +244,20 @@ def read_trials(path: Path) -> list[Trial]:
         _check_room(path, Path(scratch))
         copy = Path(scratch) / path.name
         try:
-            address = f"{path.absolute().as_uri()}?mode=ro"
-            with closing(sqlite3.connect(address, uri=True)) as source, closing(sqlite3.connect(copy)) as target:
-                source.backup(target)
-        except sqlite3.Error:
+            copy_database(path, copy)
+        except sqlite3.Error as error:
             copy.unlink(missing_ok=True)
+            shown = snapshot_of(path) if is_busy(error) else None
             with storage_errors(path):
-                for file in _copied(path):
-                    shutil.copyfile(file, copy.with_name(file.name))
+                for file in _copied(path) if shown is None else [shown]:
+                    shutil.copyfile(file, copy.with_name(copy.name if file == shown else file.name))
         with TrialStore(copy, path) as store:
             return store.trials()
 
 
 def _check_files(path: Path) -> None:
     """Raises `UsageError` if a file of trials, or one that SQLite writes beside it, is not a file of the run's own."""
-    for file in (path, *(path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm", "journal"))):
+    for file in (path, *(path.with_name(f"{path.name}-{ending}") for ending in ("wal", "shm", "journal", SNAPSHOT))):
         check_own(file)
 
 

@@ -146,14 +146,15 @@ def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror or error}; its files would be missing") from error
     for entry in shown:
-        (folders if _is_folder(entry) else files).append(folder / entry.name)
+        (folders if is_folder(entry) else files).append(folder / entry.name)
     return files, folders
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry of a folder is one, or a link to one; a link that is a circle is a file that cannot be read."""
     try:
         return entry.is_dir()
-    except OSError:  # links that are a circle
+    except OSError:
         return False
 
 

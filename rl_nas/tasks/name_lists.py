@@ -39,7 +39,7 @@ def read_lines(path: str, flag: str) -> list[str]:
         raise UsageError(f"{flag}={path}: {error.strerror or error}; expected a text file") from error
     except ValueError as error:
         raise UsageError(f"{flag}={path} is not UTF-8 text; expected a line for each entry") from error
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in text.split("\n")]  # other separators are part of a name, which is refused
     kept = [line for line in lines if line and not _COMMENT.match(line)]
     if not kept:
         raise UsageError(f"{flag}={path} has no entries; expected a line for each")

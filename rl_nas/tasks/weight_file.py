@@ -18,7 +18,7 @@ def read_weights(path: Path, class_names: Sequence[str]) -> tuple[float, ...]:
             number >= 0, or all are 0.
     """
     found: dict[str, float] = {}
-    for line in filter(str.strip, read_text(path, _HINT).splitlines()):
+    for line in filter(str.strip, read_text(path, _HINT).split("\n")):
         name, weight = ("", *line.strip().rsplit(maxsplit=1))[-2:]
         if name not in class_names:
             raise UsageError(f"{path}: {line[:60]!r} names no class; expected one of {', '.join(class_names)}; {_HINT}")

@@ -14,6 +14,7 @@ from rl_nas.evaluation.examples import EXAMINED
 from rl_nas.networks.plan import Plan
 from rl_nas.report.event_log import EventLog
 from rl_nas.report.health_log import BEST_CELLS
+from rl_nas.report.optional_picture import optional_picture
 from rl_nas.report.picture import draw_genotype
 from rl_nas.store.best_child import VALID, BestChild, classes_of
 from rl_nas.store.class_results import parse_class_results
@@ -48,9 +49,12 @@ def write_best_files(parts: SearchParts, child: BestChild, best: Trial, title: s
     folder = parts.folder
     with storage_errors(folder.best):
         picture = folder.best / "cell.png"
-        draw_genotype(parts.space.decode(best.architecture), picture, title=title)
-        with EventLog(folder.tensorboard) as events:
-            events.png(BEST_CELLS, picture.read_bytes(), best.index)
+        picture.unlink(missing_ok=True)  # it may be of another network
+        with optional_picture("the best network", tell_user):
+            draw_genotype(parts.space.decode(best.architecture), picture, title=title)
+        if picture.exists():
+            with EventLog(folder.tensorboard) as events:
+                events.png(BEST_CELLS, picture.read_bytes(), best.index)
         return _export(parts, child, best, title)
 
 

@@ -12,6 +12,8 @@ from rl_nas.child.data.images import selected
 from rl_nas.child.export.serving import Serving
 from rl_nas.evaluation.examples import EXAMINED, find_examples
 from rl_nas.report.example_picture import draw_examples
+from rl_nas.report.optional_picture import optional_picture
+from rl_nas.tasks.sources import tell_user
 from rl_nas.tasks.task import Task
 
 _PIXELS = 2**20
@@ -50,11 +52,12 @@ def write_examples(
     def serve(images: np.ndarray) -> Mapping[str, np.ndarray]:
         return {name: np.asarray(values) for name, values in serving.serve(tf.constant(images)).items()}
 
-    display = task.display(serving.class_names, annotation.extras)
-    listed = ((images, _listed(targets)) for images, targets in batches)
-    examples = find_examples(display, serve, listed, count, seed, among)
-    if examples is not None:
-        draw_examples(examples, path, title)
+    with optional_picture("examples", tell_user):
+        display = task.display(serving.class_names, annotation.extras)
+        listed = ((images, _listed(targets)) for images, targets in batches)
+        examples = find_examples(display, serve, listed, count, seed, among)
+        if examples is not None:
+            draw_examples(examples, path, title)
 
 
 def examined(images: int) -> int:

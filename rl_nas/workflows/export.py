@@ -1,8 +1,9 @@
 """Export of a trained network in several formats, each compared with the network in a clean process."""
 
 import json
+import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +15,10 @@ from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.source import ImageSource
 from rl_nas.child.export import writers
 from rl_nas.child.export.serving import Serving, parts_of
-from rl_nas.child.export.verification import verify
+from rl_nas.child.export.verification import Verified, verify
 from rl_nas.child.network.keras_file import load_keras_file
-from rl_nas.errors import UsageError, first_line
-from rl_nas.report.model_card import model_card
+from rl_nas.errors import RunError, StorageError, UsageError, first_line
+from rl_nas.report.model_card import failed_text, model_card
 from rl_nas.store.files import write_text
 from rl_nas.store.network_folder import NETWORK, NetworkFolder
 from rl_nas.tasks.catalog import check_unread
@@ -40,16 +41,17 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
 
     Args:
         source: of the network.
-        formats: of `rl_nas.child.export.reload.LOADERS`.
+        formats: of `rl_nas.commands.export.FORMATS`.
         out: an empty folder.
         images: most real images on which the formats are compared with the network.
 
     Returns:
-        The content of metadata.json.
+        The content of metadata.json; `failed` has the formats that could not be written, or that compute something else
+        than the network, with what was met. Nothing is left of them.
 
     Raises:
         UsageError: the model, the data set and the task do not fit together, or a format's converter is broken.
-        RunError: a format computes something else than the network.
+        RunError: all formats failed.
     """
     writers.check_converters(formats)
     flags = {name: value for group in source.of_tasks for name, value in group.flags().items()}
@@ -68,23 +70,53 @@ def export_network(source: ExportSource, formats: Sequence[str], out: Path, imag
     with tf.device("CPU:0"):  # a GPU drops 13 of the 23 bits of float32 in convolutions
         expected = writers.in_batches(serving.predictions, pixels)
     trained.write(NetworkFolder(out / NETWORK))
-    verified: dict[str, dict[str, Any]] = {}
-    for one in _writers(serving, formats, out, pipeline, trained.extras):
-        print(f"writing and comparing {one.path.name}", file=sys.stderr, flush=True)
-        with captured_stderr():  # converters print
-            one.write(one.path)
-        compared = verify(one.kind, one.path, pixels, targets, expected, serving.compare, one.arithmetic)
-        name = one.kind if one.kind != "tflite" else f"tflite_{one.arithmetic}"
-        verified[name] = {"file": one.path.name, **compared.document()}
+    compare = partial(verify, images=pixels, targets=targets, expected=expected, compare=serving.compare)
+    verified, failed = _write_all(_writers(serving, formats, out, pipeline, trained.extras), compare)
     document = {
         **_facts(source, task, serving),
         "valid": _measured(source, data),
         "dataset": data.name,
         "compared_on": {"split": data.described(split), "images": len(pixels)},
         "formats": verified,
+        **({"failed": failed} if failed else {}),
     }
     _describe(document, out)
     return document
+
+
+def _write_all(
+    formats: Iterable["_Writer"], compare: Callable[..., Verified]
+) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Writes and compares formats; one that fails does not end the others.
+
+    Args:
+        formats: to write.
+        compare: `verify` for one network.
+
+    Returns:
+        What was found of those that are the network, and what was met with the others, by name.
+
+    Raises:
+        RunError: all failed.
+    """
+    verified: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
+    for one in formats:
+        print(f"writing and comparing {one.path.name}", file=sys.stderr, flush=True)
+        try:
+            with captured_stderr():  # converters print
+                one.write(one.path)
+            compared = compare(one.kind, one.path, arithmetic=one.arithmetic)
+        except (StorageError, UsageError):
+            raise
+        except Exception as error:  # of converters, which raise anything
+            failed[one.name] = first_line(error).replace(str(one.path), one.path.name)
+            _remove(one.path)
+        else:
+            verified[one.name] = {"file": one.path.name, **compared.document()}
+    if not verified:
+        raise RunError(failed_text(failed))
+    return verified, failed
 
 
 class _Trained(NamedTuple):
@@ -170,6 +202,11 @@ class _Writer(NamedTuple):
     write: Callable[[Path], None]
     arithmetic: str = "float32"
 
+    @property
+    def name(self) -> str:
+        """Of the format, in metadata.json."""
+        return self.kind if self.kind != "tflite" else f"tflite_{self.arithmetic}"
+
 
 def _writers(
     serving: Serving, formats: Sequence[str], out: Path, pipeline: InputPipeline, extras: Mapping[str, str]
@@ -178,14 +215,25 @@ def _writers(
         write = partial(writers.write_saved_model, serving, extras=extras)
         yield _Writer("saved_model", out / "saved_model", write)
     if "keras" in formats:
-        yield _Writer("keras", out / "model.keras", serving.keras_model().save)
-    if "tflite" in formats:
-        ranges, _ = _first(pipeline.train(0, min(_RANGE_IMAGES, pipeline.train_images)))
-        for kind in writers.LITE_TYPES:
-            write = partial(writers.write_lite, serving, kind=kind, images=ranges)
+        yield _Writer("keras", out / "model.keras", lambda path: serving.keras_model().save(path))
+    for kind in writers.LITE_TYPES:
+        if "tflite" in formats or f"tflite_{kind}" in formats:
+            write = partial(_write_lite, serving, kind, pipeline)
             yield _Writer("tflite", out / f"model_{kind}.tflite", write, kind)
     if "onnx" in formats:
         yield _Writer("onnx", out / "model.onnx", lambda path: writers.write_onnx(serving, path))
+
+
+def _write_lite(serving: Serving, kind: str, pipeline: InputPipeline, path: Path) -> None:
+    ranges, _ = _first(pipeline.train(0, min(_RANGE_IMAGES, pipeline.train_images)))
+    writers.write_lite(serving, path, kind, ranges)
+
+
+def _remove(path: Path) -> None:
+    """Deletes what a format has left: nobody is to use it."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
 
 
 def _first(batches: Any) -> tuple[np.ndarray, Any]:

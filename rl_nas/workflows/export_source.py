@@ -8,6 +8,7 @@ from rl_nas.errors import UsageError
 from rl_nas.renamed import BEFORE
 from rl_nas.tasks.catalog import DATA_SETTINGS
 from rl_nas.tasks.settings import TaskSettings
+from rl_nas.workflows.recorded_flags import check_values
 from rl_nas.workflows.trained_models import find_model
 from rl_nas.workflows.trust import check_recorded
 
@@ -46,6 +47,8 @@ class ExportSource:
         if config is not None:
             used = {*TaskSettings().flags(), *DataSettings().flags(), *of_tasks}
             check_recorded(config, given, self.model.folder, trust=self.trust, read=used)
+            groups = (TaskSettings, DataSettings, *DATA_SETTINGS, InputPipelineSettings)
+            check_values(self.flags, self.flags.keys() - given, groups, self.model.folder)
         elif self.own_data:
             raise UsageError(f"--model={model} does not say what it was trained on: give its data set with --dataset")
         before = {} if config is None else BEFORE

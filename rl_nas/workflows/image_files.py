@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from rl_nas.child.data.broken_images import read_headers
+from rl_nas.child.data.broken_images import readable_headers, refusal_of
 from rl_nas.child.data.image_header import IMAGE_TYPES
-from rl_nas.errors import UsageError
+from rl_nas.errors import UsageError, printable
 from rl_nas.tasks.folder_files import check_links, files_below, tell_kinds
 from rl_nas.tasks.predictor import ImageFile, Predictor
 
@@ -36,10 +36,34 @@ def find_images(
     return predictor.with_targets(list({file.path: file for file in found}.values()), tell)
 
 
-def check_headers(files: Sequence[ImageFile], predictor: Predictor) -> None:
-    """Raises `UsageError` for all files that are no images, or for the first whose target is of another size."""
-    for file, header in zip(files, read_headers(file.path for file in files), strict=True):
-        predictor.check(file, header)
+def readable_files(files: Sequence[ImageFile], predictor: Predictor, problems: dict[str, str]) -> list[ImageFile]:
+    """The files that are images by their headers, and whose targets are of their size.
+
+    Args:
+        files: to look at.
+        predictor: knows targets.
+        problems: takes what is wrong with the others.
+
+    Raises:
+        UsageError: there is none; it names all.
+    """
+    headers, found = readable_headers(file.path for file in files)
+    problems |= found
+    for file in files:
+        if file.path in headers:
+            try:
+                predictor.check(file, headers[file.path])
+            except UsageError as error:
+                problems[str(file.path)] = problem_in(file, error)
+    readable = [file for file in files if str(file.path) not in problems]
+    if not readable:
+        raise refusal_of(problems)
+    return readable
+
+
+def problem_in(file: ImageFile, error: UsageError) -> str:
+    """What is wrong with a file, after its name."""
+    return str(error).removeprefix(printable(str(file.path))).lstrip()
 
 
 def _below(folder: Path, tell: Callable[[str], None], *, trust: bool) -> list[ImageFile]:

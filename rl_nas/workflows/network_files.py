@@ -16,10 +16,13 @@ from rl_nas.child.network.keras_model import build_model
 from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.plan import Plan
 from rl_nas.networks.plan_json import plan_from_json, plan_to_json
-from rl_nas.store.network_folder import NetworkFolder
+from rl_nas.regular_files import MIB
+from rl_nas.store.network_folder import MOST_WEIGHTS, NetworkFolder
 from rl_nas.tasks.task import Problem, Task
 from rl_nas.workflows.trust import FILES
 
+_LONGEST_NUMBER, _FOR_OTHERS = 8, 64 * MIB
+"""Bytes of a weight, and of names and facts beside the weights, at most."""
 _FACTS = "$facts/"
 """Before the names of arrays that are no weights but facts of the task, such as anchors."""
 
@@ -80,7 +83,7 @@ def read_network(folder: NetworkFolder, document: Mapping[str, Any], task: Task)
     Raises:
         UsageError: the files are broken, do not belong together, or describe no network of the task.
     """
-    arrays = folder.read_arrays(document)
+    arrays = folder.read_arrays(document, _most_bytes(folder, document))
     facts = {name.removeprefix(_FACTS): value for name, value in arrays.items() if name.startswith(_FACTS)}
     try:
         network = _model(document, sum(array.nbytes for array in arrays.values()))
@@ -98,6 +101,17 @@ def read_network(folder: NetworkFolder, document: Mapping[str, Any], task: Task)
             f"{folder.path} holds no network for --task={task.name} ({type(error).__name__}: {first_line(error)})"
         ) from error
     return serving
+
+
+def _most_bytes(folder: NetworkFolder, document: Mapping[str, Any]) -> int:
+    """Bytes that the file of weights may have: it is read whole, and hashed, before its arrays are compared."""
+    if document["plan"] is None:
+        return MOST_WEIGHTS
+    try:
+        cost = plan_from_json(document["plan"]).cost()
+    except UsageError as error:
+        raise UsageError(f"{folder.path}: {error}") from error
+    return min(MOST_WEIGHTS, _LONGEST_NUMBER * (cost.trainable + cost.other) + _FOR_OTHERS)
 
 
 def _model(document: Mapping[str, Any], size: int) -> keras.Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -189,11 +190,11 @@ def find_backbone(name: str | None, task: Task, settings: NetworkSettings) -> Na
         )
     if is_foreign(name):
         return NamedBackbone(name, None)
-    application = None if name in PUBLISHED or Path(name).exists() else meant(name)
+    application = None if name in PUBLISHED or os.path.exists(name) else meant(name)
     if application is not None:
         raise UsageError(f"--backbone={name} is neither a file nor a known name; did you mean {application}?")
     folder = TrainingFolder(name)
-    if not (folder.model.is_file() and folder.results.is_file()):
+    if not (os.path.isfile(folder.model) and os.path.isfile(folder.results)):
         found = NamedBackbone(name, find_genotype(name))
     else:
         skeleton = _trained_skeleton(folder)

@@ -20,6 +20,8 @@ from rl_nas.store.json_files import check_form
 from rl_nas.store.run_folder import RunFolder, SearchFolder, TrainingFolder, run_at
 from rl_nas.tasks.catalog import DATA_SETTINGS, TASK_SETTINGS
 from rl_nas.tasks.settings import PartSettings, TaskSettings
+from rl_nas.workflows.config import SearchConfig, TrainConfig
+from rl_nas.workflows.recorded_flags import check_values
 from rl_nas.workflows.run_config import DATA, DATA_FORM, portable
 from rl_nas.workflows.sizing import UNITS, without_given
 from rl_nas.workflows.trust import check_recorded
@@ -137,6 +139,7 @@ class Origin:
     def _merged(self, found: Mapping[str, Any], parsed: Parsed) -> Parsed:
         read = [name for name, value in found.items() if value != parsed.values[name]]
         check_recorded(self.config, parsed.given, self.folder.path, trust=parsed.values["trust"], read=read)
+        check_values(found, found, (*TrainConfig.groups(), *SearchConfig.groups()), self.folder.config)
         values = {**parsed.values, **found}
         return replace(parsed, values=without_given(values, found) if "auto" in values else values)
 

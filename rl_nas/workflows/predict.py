@@ -17,6 +17,7 @@ from rl_nas.store.network_folder import NetworkFolder
 from rl_nas.tasks.display import Outputs
 from rl_nas.tasks.predictor import ImageFile, Predictor
 from rl_nas.tasks.task import Task
+from rl_nas.workflows.image_files import problem_in
 from rl_nas.workflows.network_files import read_network
 
 
@@ -70,9 +71,15 @@ def opened(path: Path) -> Served:
 
 
 def predict_files(
-    task: Task, served: Served, class_names: Sequence[str], predictor: Predictor, files: Sequence[ImageFile], top: int
+    task: Task,
+    served: Served,
+    class_names: Sequence[str],
+    predictor: Predictor,
+    files: Sequence[ImageFile],
+    top: int,
+    problems: dict[str, str],
 ) -> Iterator[Prediction]:
-    """Yields the prediction for each file.
+    """Yields the prediction for each file that can be decoded, and whose target can be read.
 
     Args:
         task: of the network.
@@ -81,18 +88,23 @@ def predict_files(
         predictor: of the task.
         files: images.
         top: most classes in a line.
-
-    Raises:
-        UsageError: a file cannot be decoded.
+        problems: takes what is wrong with each of the others, after its name.
     """
 
     def outputs_of(image: np.ndarray) -> Mapping[str, np.ndarray]:
         return {name: output[0].numpy() for name, output in served.serve(tf.constant(image[np.newaxis])).items()}
 
     for file in files:
-        image, turn = _decoded(file.path, served.channels)
-        outputs = predictor.outputs(outputs_of, image)
-        predictor.measure(file, outputs, turn)
+        try:
+            image, turn = _decoded(file.path, served.channels)
+            outputs = predictor.outputs(outputs_of, image)
+            predictor.measure(file, outputs, turn)
+        except UsageError as error:
+            problems[str(file.path)] = problem_in(file, error)
+            continue
+        except tf.errors.ResourceExhaustedError:
+            problems[str(file.path)] = "takes more memory than there is; give it smaller, or in tiles if there are any"
+            continue
         yield Prediction(file, image, outputs, *task.prediction(outputs, class_names, top))
 
 

@@ -57,7 +57,7 @@ class PredictSource:
             )
         recorded = path / _EXTRA / _TASK  # networks of 0.1.0 were all classifiers
         self.task = _task(path, task, read_text(recorded, _HINT).strip() if recorded.is_file() else next(iter(TASKS)))
-        self.class_names = read_text(path / _EXTRA / _CLASSES, _HINT).splitlines()
+        self.class_names = read_text(path / _EXTRA / _CLASSES, _HINT).removesuffix("\n").split("\n")
         places = {name: path / _EXTRA / name for name in self.task.extras}
         self.extras = {name: read_text(place, _HINT) for name, place in places.items() if place.is_file()}
 

@@ -1,5 +1,6 @@
 """The settings in a run's folder, written by a run and read when it is resumed."""
 
+import os
 import platform
 import sys
 from collections.abc import Collection, Mapping
@@ -156,7 +157,7 @@ def portable(values: Mapping[str, Any]) -> dict[str, Any]:
                 portable[name] = prefix + _absolute(portable[name].removeprefix(prefix))
     for name in FILES:
         value = values.get(name)
-        if value is not None and value not in (*PUBLISHED, *APPLICATIONS) and Path(value).exists():
+        if value is not None and value not in (*PUBLISHED, *APPLICATIONS) and os.path.exists(value):
             portable[name] = _absolute(value)
     for name in RECIPES:
         value = values.get(name)

@@ -69,6 +69,11 @@ class SearchRun:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             self.store = stack.enter_context(TrialStore(self.folder.trials))
+            if self.store.alone:
+                tell_user(
+                    f"{self.folder.path} is on a file system without shared memory: while the search is at work, others"
+                    " read a copy of its trials, which may lack the last ones"
+                )
             if self.config.run.rebuild:
                 self._forget()
             recorded, trials = self.store.trials(), self.config.run.trials

@@ -7,6 +7,7 @@ from typing import Any
 from rl_nas.loops.finished import FinishedSearch
 from rl_nas.loops.updates import Watcher
 from rl_nas.report.health_log import HealthLog
+from rl_nas.report.optional_picture import optional_picture
 from rl_nas.report.picture import genotype_png
 from rl_nas.report.trial_sessions import MOST, TrialSessions
 from rl_nas.spaces.decisions import SearchSpace
@@ -102,4 +103,5 @@ class PictureWatcher(Watcher):
         assert best is not None
         self._drawn, self._next_picture = best, time.monotonic() + _PAUSE
         title = f"trial {best.index}, reward {best.reward:.4f}"
-        self._log.best(genotype_png(self._space.decode(best.architecture), title, _DPI), best.index)
+        with optional_picture("the best network", self._tell):
+            self._log.best(genotype_png(self._space.decode(best.architecture), title, _DPI), best.index)

@@ -116,7 +116,7 @@ class TrainRunSettings(Settings):
     genotype: str | None = setting(
         None,
         "needed; a genotype file, a run's folder (which tells data set, image size, splits and task, too), a"
-        f" NAS-Bench-201 string, or one of {', '.join(PUBLISHED)}",
+        f" NAS-Bench-201 string, a DARTS Genotype(...), an arc of ENAS' micro space, or one of {', '.join(PUBLISHED)}",
     )
     run_dir: str | None = setting(None, "folder of the training, new or (with --resume) an earlier one; needed")
     resume: bool = setting(False, "continue the training in --run_dir from its last checkpoint")

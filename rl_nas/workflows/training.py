@@ -30,11 +30,13 @@ from rl_nas.store.files import check_is_no_pattern, write_atomically, write_text
 from rl_nas.store.json_files import read_text
 from rl_nas.store.run_folder import TrainingFolder
 from rl_nas.tasks.sources import tell_user
+from rl_nas.units import size_text
 from rl_nas.workflows.backbone import read_weights
 from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.devices import distribution_line
 from rl_nas.workflows.network_files import write_network
 from rl_nas.workflows.run_data import checked_data, described
+from rl_nas.workflows.step_memory import step_bytes
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 from rl_nas.workflows.training_results import measured_views, training_facts, write_training_examples
 from rl_nas.workflows.training_setup import set_up_training
@@ -141,7 +143,9 @@ class TrainingRun:
         config, setup, images = self.config, self._setup, self._pipeline.train_images
         batch = global_batch(config.training, images, self._distribution)
         steps = images // batch * config.training.epochs
-        self._tell(network_line(setup.cost, f"; {counted(steps, 'train step')} of {counted(batch, 'image')}"))
+        needed = step_bytes(setup.networks.plan(setup.genotype, steps), batch, setup.source.shape)
+        told = f"{counted(steps, 'train step')} of {counted(batch, 'image')}, about {size_text(needed)} of memory"
+        self._tell(network_line(setup.cost, f"; {told}"))
         with precision(config.devices.precision):
             model = setup.network(steps, seed=config.run.seed)
         freeze(model, setup.freeze, setup.head)

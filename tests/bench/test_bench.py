@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -401,3 +402,26 @@ def test_wrong_use_is_one_line(
     assert message in errors
     assert len(errors.splitlines()) == 1
     assert not (tmp_path / "bench").exists()
+
+
+def test_a_column_that_fails_costs_the_others_nothing(
+    tmp_path: Path, table_file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    usual = bench_command._compare
+
+    def compare(table: Table, columns: tuple[str, str], *others: Any) -> Comparison:
+        if columns[0] == table.columns[0]:
+            raise ArithmeticError("of this column")
+        return usual(table, columns, *others)
+
+    monkeypatch.setattr(bench_command, "_compare", compare)
+    first, second = load_table(table_file).columns[:2]
+    words = [f"--table={table_file}", "--strategies=random", "--budgets=5", "--runs=2", f"--out={tmp_path / 'out'}"]
+    assert main([*words, f"--reward_column={first},{second}"]) == 1
+    output, errors = capsys.readouterr()
+    assert second in output
+    assert "columns that failed, and are left out: " in errors.splitlines()[-1]
+    assert f"{first}: ArithmeticError: of this column" in errors.splitlines()[-1]
+    assert (tmp_path / "out/results.csv").exists()
+    assert main([*words, f"--reward_column={first}"]) == 1

@@ -199,6 +199,14 @@ def test_all_broken_files_are_named_at_once(tmp_path: Path) -> None:
     broken = [tmp_path / f"{name}.jpg" for name in ("test/cat/a", "train/cat/b", "train/dog/c")]
     for file in broken:
         file.write_bytes(b"<html>")
+    links = [tmp_path / "train/cat/circle.jpg", tmp_path / "train/dog/dead.jpg"]
+    for link in links:
+        link.symlink_to(link if link.stem == "circle" else "nowhere.jpg")
+    message = refusal(tmp_path)
+    assert "circle.jpg (cannot be read: Too many levels of symbolic links)" in message
+    assert "dead.jpg (cannot be read: No such file or directory)" in message
+    for link in links:
+        link.unlink()
     message = refusal(tmp_path)
     assert message.startswith("3 files cannot be decoded; fix or remove them: ")
     assert all(str(file) in message for file in broken)

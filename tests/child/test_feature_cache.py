@@ -1,5 +1,6 @@
 """Features of a frozen backbone: computed once, found again, never half-made."""
 
+import errno
 import os
 import platform
 import re
@@ -233,3 +234,24 @@ def test_only_mirroring_is_possible_with_them() -> None:
 def test_their_place_is_the_users_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert default_root() == tmp_path / "rl_nas" / "features"
+
+
+def test_a_file_system_that_reserves_no_space_is_no_full_disk(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*unused: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    assert made(Blocks(2), data, tmp_path).features
+
+
+def test_a_file_system_that_maps_no_files_is_told_as_such(
+    data: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*unused: object) -> None:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+
+    monkeypatch.setattr(np.lib.format, "open_memmap", refuse)
+    with pytest.raises(StorageError, match=r"its file system cannot map files.* give a --feature_dir on another"):
+        made(Blocks(2), data, tmp_path)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 from pathlib import Path
 
 import image_bombs
@@ -13,9 +14,10 @@ from classifying import image_data, image_source
 
 from rl_nas.child.data.image_decoding import image_problem
 from rl_nas.child.data.image_header import TooLargeError, frames_pixels, read_image_header
-from rl_nas.child.data.image_limits import size_problem
+from rl_nas.child.data.image_limits import MOST_SCANS, size_problem
 from rl_nas.child.data.images import load_images
 from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.jpeg_scans import jpeg_scans
 from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.errors import UsageError
 
@@ -107,3 +109,37 @@ def test_files_that_never_end_are_not_read(folder: Path) -> None:
         file.truncate(10 * 2**30)  # sparse
     with pytest.raises(UsageError, match="10,737,418,240 bytes; expected at most"):
         image_data(DataSettings(dataset=f"folder:{folder}", image_size="4"))
+
+
+def progressive(scans: int, before: bytes = b"", behind: bytes = b"") -> bytes:
+    """A progressive JPEG image with its last scan again and again, and further bytes as metadata and behind its end."""
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (32, 32), (10, 200, 30)).save(file, "JPEG", progressive=True)
+    content = file.getvalue()
+    last, end = content.rindex(b"\xff\xda"), content.rindex(b"\xff\xd9")
+    metadata = b"\xff\xed" + struct.pack(">H", len(before) + 2) + before if before else b""
+    more = scans - content.count(b"\xff\xda")
+    return content[:2] + metadata + content[2:end] + content[last:end] * more + b"\xff\xd9" + behind
+
+
+def test_scans_of_a_progressive_image_are_bounded() -> None:
+    """Each changes all pixels: some megabytes of them would take hours."""
+    for count in (10, MOST_SCANS, MOST_SCANS + 1, 5000):
+        content = progressive(count)
+        assert jpeg_scans(content) == count
+        problem = size_problem(tf.constant(content)).numpy().decode()
+        assert problem == ("" if count <= MOST_SCANS else f"has {count:,} scans; expected at most 100: save it again")
+        (mapped,) = tf.data.Dataset.from_tensors(content).map(size_problem).as_numpy_iterator()
+        assert mapped.decode() == problem
+
+
+def test_scans_in_metadata_and_behind_an_image_do_not_count() -> None:
+    """Previews, depth maps and the films of phones may hold any bytes."""
+    content = progressive(10, before=b"\xff\xda" * 5000, behind=b"\xff\xda" * 5000)
+    assert jpeg_scans(content) == 10
+    assert size_problem(tf.constant(content)).numpy() == b""
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 4, 5, 100, -2, -1])
+def test_scans_of_broken_files_are_counted_as_far_as_they_go(cut: int) -> None:
+    assert 0 <= jpeg_scans(progressive(10)[:cut]) <= 10

@@ -108,7 +108,7 @@ def test_predictions_are_for_upright_photos(tmp_path: Path, number: int) -> None
     seen = as_others_show(jpeg(number)).astype(float)
     expected = {"upper": seen[: len(seen) // 2].mean(), "lower": seen[len(seen) // 2 :].mean()}
     file = ImageFile("photo.jpg", tmp_path / "photo.jpg")
-    (one,) = predict_files(Classification(), opened(tmp_path / "model"), ("upper", "lower"), Predictor(), [file], 2)
+    (one,) = predict_files(Classification(), opened(tmp_path / "model"), ("upper", "lower"), Predictor(), [file], 2, {})
     assert {one["class"]: one["probability"] for one in one.value} == pytest.approx(expected, abs=1)
 
 

@@ -108,7 +108,7 @@ def refuse(verb: str, *words: str | Path, cwd: Path | None = None) -> subprocess
     return subprocess.CompletedProcess([verb, *map(str, words)], code, output.getvalue(), errors.getvalue())
 
 
-FIRST_LINES = ("search: ", "train: ", "proxy: ", "device: ", "data: ", "network: ", "strategy: ")
+FIRST_LINES = ("search: ", "train: ", "proxy: ", "device: ", "data: ", "network: ", "strategy: ", "export: ")
 TIMES = ("time: ", "still ")
 
 

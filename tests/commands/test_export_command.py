@@ -188,7 +188,7 @@ def test_an_export_that_fails_leaves_nothing_and_can_be_repeated(
     (tmp_path / "there").mkdir()
     errors: list[BaseException] = [RunError("differs"), KeyboardInterrupt()]
 
-    def verified(kind: str, path: Path, *others: Any) -> Verified:
+    def verified(kind: str, path: Path, **others: Any) -> Verified:
         assert path.is_file()
         if errors:
             error = errors.pop(0)
@@ -200,12 +200,54 @@ def test_an_export_that_fails_leaves_nothing_and_can_be_repeated(
     words = ("export", f"--model={trained}", "--format=keras")
     failed = refuse(*words, "--out=new/out", cwd=tmp_path)
     assert failed.returncode == 1
-    assert failed.stderr.splitlines()[-1] == "rl_nas export: new/out/model.keras differs (--debug shows where)"
+    assert failed.stderr.splitlines()[-1] == "rl_nas export: keras: model.keras differs (--debug shows where)"
     assert refuse(*words, "--out=there", cwd=tmp_path).returncode == 130
     assert [path.name for path in tmp_path.rglob("*")] == ["there"]
     assert refuse(*words, "--out=there", cwd=tmp_path).returncode == 0
     names = {"labels.txt", "metadata.json", "model.keras", "model_card.md", "network"}
     assert {path.name for path in (tmp_path / "there").iterdir()} == names
+
+
+@pytest.mark.slow
+def test_formats_that_fail_cost_the_others_nothing(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One cannot be converted, another computes something else."""
+
+    def broken(*unused: Any, kind: str = "", **others: Any) -> None:
+        raise ValueError("failed to legalize operation\nand many lines")
+
+    def verified(kind: str, path: Path, **others: Any) -> Verified:
+        assert path.exists()
+        if kind == "saved_model":
+            raise RunError(f"{path} differs from the network by 1")
+        return Verified(1, {"max_difference": 0.0}, 1.0, 1)
+
+    monkeypatch.setattr("rl_nas.workflows.export.verify", verified)
+    monkeypatch.setattr("rl_nas.child.export.writers.write_lite", broken)
+    words = ("export", f"--model={trained}", "--format=tflite_int8,keras,saved_model")
+    failed = refuse(*words, "--out=out", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1] == (
+        "rl_nas export: saved_model: saved_model differs from the network by 1; tflite_int8: failed to legalize"
+        " operation; nothing is left of saved_model, tflite_int8, the others are in out (--debug shows where)"
+    )
+    names = {"labels.txt", "metadata.json", "model.keras", "model_card.md", "network"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    document = metadata(tmp_path / "out")
+    assert [*document["formats"]] == ["keras"]
+    assert document["failed"]["tflite_int8"] == "failed to legalize operation"
+    assert "Not exported, as they failed: saved_model, tflite_int8." in (tmp_path / "out/model_card.md").read_text()
+    assert refuse(*words[:2], "--format=tflite_int8,saved_model", "--out=none", cwd=tmp_path).returncode == 1
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.long
+def test_one_kind_of_tflite_can_be_asked_for(trained: Path, tmp_path: Path) -> None:
+    done = run("export", f"--model={trained}", "--format=tflite_float16", "--out=out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [*metadata(tmp_path / "out")["formats"]] == ["tflite_float16"]
+    assert [path.name for path in (tmp_path / "out").glob("*.tflite")] == ["model_float16.tflite"]
 
 
 @pytest.mark.long

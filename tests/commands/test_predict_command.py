@@ -167,25 +167,27 @@ def test_metrics_follow_the_lines(segmenter: Path, photos: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_file_that_cannot_be_decoded_leaves_nothing(segmenter: Path, photos: Path, tmp_path: Path) -> None:
-    """Its header is whole, so that only its turn shows it."""
-    content = (photos / "photos/a.png").read_bytes()
+def test_files_that_cannot_be_decoded_are_told_at_the_end_and_the_others_predicted(
+    segmenter: Path, photos: Path, tmp_path: Path
+) -> None:
+    """The header of one is whole, so that only its turn shows it."""
+    good, content = photos / "photos/a.png", (photos / "photos/a.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(content[: len(content) // 2])
-    (tmp_path / "there").mkdir()
-    for out in ("new/out", "there"):
-        done = run(
-            "predict",
-            "--trust",
-            f"--model={segmenter}",
-            f"--out={out}",
-            photos / "photos/a.png",
-            "cut.png",
-            cwd=tmp_path,
-        )
-        assert done.returncode == 2
-        (line,) = beyond_first_lines(done.stderr)
-        assert line == "rl_nas predict: cut.png cannot be decoded; fix or remove it"
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["cut.png", "there"]
+    (tmp_path / "bad.tif").write_bytes(b"no image")
+    words = ("predict", "--trust", f"--model={segmenter}", "--out=out")
+    done = run(*words, "cut.png", "bad.tif", good, cwd=tmp_path)
+    assert done.returncode == 1
+    first, last = beyond_first_lines(done.stderr)
+    assert first == "left out: bad.tif cannot be decoded; fix or remove it"
+    both = "2 files cannot be decoded; fix or remove them: bad.tif, cut.png; predicted on the other 1"
+    assert last == f"rl_nas predict: {both} (--debug shows where)"
+    assert done.stdout.startswith(str(good))
+    assert [row["image"] for row in table(tmp_path / "out")] == [str(good)]
+    assert (tmp_path / "out/masks/a.png").exists()
+    done = run("predict", "--trust", f"--model={segmenter}", "--out=none", "cut.png", cwd=tmp_path)
+    assert done.returncode == 2
+    assert beyond_first_lines(done.stderr) == ["rl_nas predict: cut.png cannot be decoded; fix or remove it"]
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.slow

@@ -43,6 +43,19 @@ def test_what_the_page_leaves_out_is_told(tmp_path: Path, capsys: pytest.Capture
     assert line.startswith(f"{run}: Names of choices are left out: ")
 
 
+def test_a_broken_search_does_not_hide_the_others(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, out = write_run(run.parent / "broken", sampled_trials(5)), tmp_path / "report.html"
+    (broken / "config.json").write_text("{")
+    assert main(["report", str(broken), str(run), f"--out={out}"]) == 1
+    output, errors = capsys.readouterr()
+    assert f"{out}: 1 search, 8 trials, " in output
+    assert errors.splitlines()[-1].startswith(f"rl_nas report: left out: {broken}/config.json is not JSON")
+    assert main(["report", str(broken), f"--out={tmp_path / 'none.html'}"]) == 2
+    assert not (tmp_path / "none.html").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -91,8 +91,10 @@ class TestSeveralRuns:
         _, first, second = errors.splitlines()
         assert first.startswith(f"left out: {runs}/a/config.json is not JSON")
         assert second.startswith(f"left out: trials of the run, {runs}/c/trials.sqlite: file is not a database")
-        assert main(["runs", str(runs / "a"), str(runs / "b")]) == 2
-        assert "a/config.json is not JSON" in capsys.readouterr().err
+        assert main(["runs", str(runs / "a"), str(runs / "b")]) == 1
+        output, errors = capsys.readouterr()
+        assert [line.split()[0] for line in output.splitlines()[1:]] == [str(runs / "b")]
+        assert errors.splitlines()[-1].startswith(f"rl_nas runs: left out: {runs}/a/config.json is not JSON")
         (runs / "b/config.json").write_text("{")
         assert main(["runs", str(runs)]) == 2
         assert capsys.readouterr().err.splitlines()[-1] == f"rl_nas runs: none of the searches in {runs} can be read"

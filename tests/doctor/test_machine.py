@@ -1,6 +1,5 @@
 """Checks of Python, packages, memory and disk, against machines that have something wrong."""
 
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from rl_nas.doctor import machine
 from rl_nas.doctor.finding import Finding, State, document, has_problem, line
+from rl_nas.errors import StorageError
 from rl_nas.units import GIB
 
 
@@ -63,7 +63,7 @@ def test_a_disk_is_written_and_left_as_it_was(tmp_path: Path) -> None:
 
 def test_a_disk_that_cannot_be_written_is_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(folder: Path) -> float:
-        raise sqlite3.OperationalError("database is locked")
+        raise StorageError("database is locked")
 
     assert machine.disk(Path("/proc/run")).state is State.PROBLEM
     monkeypatch.setattr(machine, "_commit_seconds", fail)
@@ -85,7 +85,7 @@ def test_a_full_or_slow_disk_is_a_warning(
 ) -> None:
     monkeypatch.setattr(psutil, "disk_usage", lambda place: type("", (), {"free": free}))
     monkeypatch.setattr(machine, "_write_speed", lambda folder: speed)
-    monkeypatch.setattr(machine, "_commit_seconds", lambda folder: commit)
+    monkeypatch.setattr(machine, "_commit_seconds", lambda folder: (commit, False))
     found = machine.disk(tmp_path)
     assert found.state is State.WARNING
     assert advice in found.text

@@ -1,14 +1,18 @@
 """The table of the second stage: order, means and correlation from known results."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from rl_nas.commands.search import _retrain
+from rl_nas.flags.parsing import OutputSettings
 from rl_nas.report.second_stage import second_stage_text
 from rl_nas.statistics import spearman
+from rl_nas.store.run_folder import SearchFolder
 
 
 def results(valid: float, test: float | None = None) -> dict[str, Any]:
@@ -77,3 +81,26 @@ def test_spearman_is_that_of_scipy() -> None:
         one, other = rng.integers(0, 8, size).astype(float), rng.normal(size=size)
         assert spearman(one, other) == pytest.approx(stats.spearmanr(one, other).statistic)
     assert np.isnan(spearman(np.ones(4), np.arange(4.0)))
+
+
+def test_trainings_that_failed_are_told_at_the_end_and_in_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    def ended(document: dict[str, Any]) -> tuple[int, str]:
+        run = SimpleNamespace(
+            second_stage=lambda trials: document,
+            folder=SearchFolder("/runs/a"),
+            config=SimpleNamespace(then=SimpleNamespace(seeds=2)),
+        )
+        code = _retrain(run, SimpleNamespace(trials=()), OutputSettings())  # type: ignore[arg-type]
+        return code, capsys.readouterr().err
+
+    code, told = ended(DOCUMENT)
+    assert code == 1
+    assert told == (
+        "trainings that failed, of which the lines above say why: random1; the others are in /runs/a/then; try these"
+        " again with: rl_nas search --resume --run_dir=/runs/a\n"
+    )
+    whole = {**DOCUMENT, "compared": DOCUMENT["compared"][:4]}
+    assert ended(whole) == (0, "")
+    code, told = ended({**whole, "full": {**whole["full"], "results": None}})
+    assert code == 1
+    assert "say why: trial1/full; " in told

@@ -92,7 +92,18 @@ def test_a_file_system_without_locks_is_told_as_such(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
+    folder = SearchFolder(tmp_path / "run")
     with pytest.raises(UsageError, match="its file system has no locks"):
+        folder.create(CONFIG, "")
+    assert not folder.in_use
+
+
+def test_a_lock_that_fails_otherwise_tells_its_own_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(file: int, operation: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    with pytest.raises(StorageError, match=r"cannot lock .*/run: Input/output error"):
         SearchFolder(tmp_path / "run").create(CONFIG, "")
 
 

@@ -1,6 +1,7 @@
 """`rl_nas predict` reads the images that searches and trainings read."""
 
 import os
+import re
 from pathlib import Path
 
 import image_bombs
@@ -9,10 +10,12 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
+from rl_nas.child.data.broken_images import refusal_of
+from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.errors import UsageError
 from rl_nas.tasks.classification.task import Classification
-from rl_nas.tasks.predictor import Predictor
-from rl_nas.workflows.image_files import check_headers, find_images
+from rl_nas.tasks.predictor import ImageFile, Predictor
+from rl_nas.workflows.image_files import find_images, readable_files
 from rl_nas.workflows.predict import Served, predict_files
 
 ENDINGS = (".bmp", ".gif", ".jpg", ".png", ".ppm", ".tif", ".webp")
@@ -36,7 +39,7 @@ def test_all_formats_are_found_and_decoded(photos: Path) -> None:
     told: list[str] = []
     files = find_images([str(photos)], Predictor(), told.append)
     assert told == [f"{photos}: left out what is no image: 1 .txt, such as {photos}/sub/notes.txt"]
-    check_headers(files, Predictor())
+    assert readable_files(files, Predictor(), {}) == files
 
     def red(images: tf.Tensor) -> dict[str, tf.Tensor]:
         share = tf.reduce_mean(tf.cast(images, tf.float32)[..., 0], [1, 2]) / 255
@@ -44,18 +47,34 @@ def test_all_formats_are_found_and_decoded(photos: Path) -> None:
 
     found = {
         prediction.file.name: float(prediction.outputs["probabilities"][0]) * 255 / 30
-        for prediction in predict_files(Classification(), Served(red, 3), ("red", "other"), Predictor(), files, 2)
+        for prediction in predict_files(Classification(), Served(red, 3), ("red", "other"), Predictor(), files, 2, {})
     }
     names = [*(f"sub/a{ending}" for ending in ENDINGS[:-1]), "sub/b.jpg"]
     assert found == {name: pytest.approx(number, abs=0.1) for number, name in enumerate(names)}
 
 
-def test_all_that_are_no_images_are_named_at_once(photos: Path) -> None:
+def test_all_that_are_no_images_are_named_at_once_and_the_others_stay(photos: Path) -> None:
+    good = find_images([str(photos)], Predictor(), lambda line: None)
     for name in ("c.png", "d.tif"):
         (photos / "sub" / name).write_bytes(np.zeros(99, np.uint8).tobytes())
-    files = find_images([str(photos)], Predictor(), lambda line: None)
-    with pytest.raises(UsageError, match=r"^2 files cannot be decoded; fix or remove them: .*/c\.png, .*/d\.tif$"):
-        check_headers(files, Predictor())
+    files, problems = find_images([str(photos)], Predictor(), lambda line: None), dict[str, str]()
+    assert readable_files(files, Predictor(), problems) == good
+    told = r"^2 files cannot be decoded; fix or remove them: .*/c\.png, .*/d\.tif$"
+    assert re.match(told, str(refusal_of(problems)))
+    with pytest.raises(UsageError, match=told):
+        readable_files([file for file in files if file not in good], Predictor(), {})
+
+
+def test_a_file_whose_target_does_not_fit_is_told_by_its_name(photos: Path) -> None:
+    class OfOneSize(Predictor):
+        def check(self, file: ImageFile, header: ImageHeader) -> None:
+            if file.path.name == "a.png":
+                raise UsageError(f"{photos}/mask.png has 2x2 pixels")
+
+    files, problems = find_images([str(photos / "sub/a.png"), str(photos)], Predictor(), lambda line: None), {}
+    rest = readable_files(files, OfOneSize(), problems)
+    assert problems == {str(photos / "sub/a.png"): f"{photos}/mask.png has 2x2 pixels"}
+    assert [file for file in files if file.path.name == "a.png"] == [file for file in files if file not in rest]
 
 
 def test_links_out_of_a_folder_are_refused_or_trusted(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -77,11 +96,25 @@ def test_links_out_of_a_folder_are_refused_or_trusted(photos: Path, tmp_path_fac
 def test_an_image_is_bounded_when_it_is_decoded(photos: Path) -> None:
     """It may have changed since the headers of all were read."""
     files = find_images([str(photos / "sub/a.png")], Predictor(), lambda line: None)
-    check_headers(files, Predictor())
+    assert readable_files(files, Predictor(), {}) == files
     files[0].path.write_bytes(image_bombs.png())
-    predictions = predict_files(Classification(), Served(lambda images: {}, 3), (), Predictor(), files, 1)
-    with pytest.raises(UsageError, match=r"/sub/a\.png has 900000000 pixels; expected at most .*: resize it$"):
-        next(predictions)
+    problems: dict[str, str] = {}
+    assert not [*predict_files(Classification(), Served(lambda images: {}, 3), (), Predictor(), files, 1, problems)]
+    assert re.match(r"has 900000000 pixels; expected at most .*: resize it$", problems[str(photos / "sub/a.png")])
+
+
+def test_an_image_that_takes_all_memory_is_told_and_the_others_are_predicted(photos: Path) -> None:
+    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        if images.shape[1] > 6:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+        return {"probabilities": tf.ones([1, 2]) / 2}
+
+    PIL.Image.new("RGB", (9, 60)).save(photos / "large.png")
+    files = find_images([str(photos / "large.png"), str(photos / "sub/a.png")], Predictor(), lambda line: None)
+    problems: dict[str, str] = {}
+    (one,) = predict_files(Classification(), Served(serve, 3), ("a", "b"), Predictor(), files, 1, problems)
+    assert one.file.name == "a.png"
+    assert [*problems] == [str(photos / "large.png")]
 
 
 def test_names_of_files_need_not_be_utf_8(photos: Path) -> None:
@@ -89,5 +122,5 @@ def test_names_of_files_need_not_be_utf_8(photos: Path) -> None:
     (photos / "sub/a.png").rename(path)
     (file,) = find_images([str(path)], Predictor(), lambda line: None)
     serve = Served(lambda images: {"probabilities": tf.ones([1, 2]) / 2}, 3)
-    (found,) = predict_files(Classification(), serve, ("a", "b"), Predictor(), [file], 1)
+    (found,) = predict_files(Classification(), serve, ("a", "b"), Predictor(), [file], 1, {})
     assert found.image.shape == (6, 9, 3)

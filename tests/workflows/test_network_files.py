@@ -157,6 +157,15 @@ def test_a_plan_of_more_than_the_weights(network: NetworkFolder, monkeypatch: py
     assert "parameters, but its weights 10 bytes" in refused(network)
 
 
+def test_weights_that_are_larger_than_their_plan_are_not_read(
+    network: NetworkFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file with holes has any size; it would be read whole, and hashed."""
+    os.truncate(network.path / "weights.npz", 2**34)
+    monkeypatch.setattr(Path, "read_bytes", pytest.fail)
+    assert "weights.npz cannot be read: has 17,179,869,184 bytes; expected at most 67," in refused(network)
+
+
 class Payload:
     def __reduce__(self) -> Any:
         return Path.touch, (Path("executed"),)

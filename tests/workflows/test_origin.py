@@ -12,7 +12,6 @@ from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, Parsed, parse
 from rl_nas.store.run_folder import RunFolder, SearchFolder
-from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.origin import Origin, for_training
 from rl_nas.workflows.run_config import DATA, config, portable
 
@@ -226,6 +225,23 @@ def test_a_strangers_value_becomes_no_further_flag(value: str) -> None:
     path.write_text(json.dumps({**written, "flags": {**written["flags"], "mask_suffix": value}}))
     found = Origin.of("run")
     assert found is not None
-    parsed, _ = found.for_training(parse(TRAIN, []))
-    with pytest.raises(UsageError, match=r"^--mask_suffix=.*: expected a line of UTF-8 text$"):
-        TrainConfig.from_flags(parsed.values)
+    with pytest.raises(UsageError, match=r"config\.json: flag mask_suffix is .*; expected a line of UTF-8 text; "):
+        found.for_training(parse(TRAIN, []))
+
+
+def test_a_recorded_value_of_another_type_is_told_with_its_file() -> None:
+    origin = started(*PHOTOS)
+    document = json.loads(origin.folder.config.read_text())
+    for name, value, expected in (
+        ("image_size", 24, "a line of UTF-8 text"),
+        ("valid_fraction", "half", "a number"),
+        ("split_seed", 2.5, "a whole number"),
+    ):
+        changed = {**document, "flags": {**document["flags"], name: value}}
+        origin.folder.config.write_text(json.dumps(changed))
+        again = Origin.of("run")
+        assert again is not None
+        met = rf"^{origin.folder.config}: flag {name} is '{value}'; expected {expected}.*; restore the file"
+        with pytest.raises(UsageError, match=met):
+            again.for_training(parse(TRAIN, ("--trust",)))
+        again.for_training(parse(TRAIN, ("--trust", f"--{name}=1")))

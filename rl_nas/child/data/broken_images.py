@@ -45,6 +45,11 @@ def refusal_of(problems: Mapping[str, str]) -> UsageError:
     return UsageError(f"{len(named):,} files cannot be decoded; fix or remove them: {shown_names(named, _SHOWN)}")
 
 
+def readable_headers(files: Iterable[Path]) -> tuple[dict[Path, ImageHeader], dict[str, str]]:
+    """The headers of the images among files, and what is wrong with each of the others, for `refusal_of`."""
+    return _look(files, read_image_header)
+
+
 def read_headers(files: Iterable[Path]) -> list[ImageHeader]:
     """The header of each image.
 
@@ -65,16 +70,23 @@ def check_files(files: Iterable[Path]) -> None:
 
 def _of_each(files: Iterable[Path], look: Callable[[Path], Found]) -> list[Found]:
     """What is found in each file; raises the error for all of which it cannot be."""
-    found: list[Found] = []
+    files = list(files)
+    found, problems = _look(files, look)
+    if problems:
+        raise refusal_of(problems)
+    return [found[file] for file in files]
+
+
+def _look(files: Iterable[Path], look: Callable[[Path], Found]) -> tuple[dict[Path, Found], dict[str, str]]:
+    """What is found in each file, and what is wrong with those in which it cannot be."""
+    found: dict[Path, Found] = {}
     problems: dict[str, str] = {}
     for file in files:
         try:
-            found.append(look(file))
+            found[file] = look(file)
         except Exception as error:  # of many types: files may be broken in any way
             problems[str(file)] = problem_of(error)
-    if problems:
-        raise refusal_of(problems)
-    return found
+    return found, problems
 
 
 def header_remarks(files: Iterable[Path], headers: Iterable[ImageHeader], where: object) -> list[str]:

@@ -1,6 +1,7 @@
 """Features of a frozen backbone on disk: computed once for all runs, in files whose pages processes share."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -162,10 +163,22 @@ def _remove_left(root: Path) -> None:
 
 def _made(path: Path, shape: tuple[int, ...]) -> np.memmap:
     """A new array in a file whose space is reserved: a mapped file that finds none later ends the process."""
-    array = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    try:
+        array = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        raise StorageError(
+            f"{path.parent.parent}: its file system cannot map files, as features need; give a --feature_dir on"
+            " another, or --feature_cache=no"
+        ) from error
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            try:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # some file systems reserve nothing
+                    raise
     return array
 
 

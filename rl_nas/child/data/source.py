@@ -21,6 +21,7 @@ from rl_nas.child.data.refusal import refuse, refused
 from rl_nas.child.data.settings import DataSettings
 from rl_nas.child.data.splits import TEST, TRAIN, VALID, assign_roles, test_split, without_test
 from rl_nas.errors import UsageError
+from rl_nas.names import check_lines
 from rl_nas.networks.layer import Shape
 
 
@@ -50,7 +51,8 @@ class ImageSource:
             annotation: of the task at hand.
 
         Raises:
-            UsageError: a split is absent, too small for the settings, or has no targets.
+            UsageError: a split is absent, too small for the settings, or has no targets; or the name of a class is no
+                line.
         """
         self.name, self.annotation = settings.required_dataset(), annotation
         self._examples = examples
@@ -60,6 +62,7 @@ class ImageSource:
                 f"images of {self.name} are {kind.name}; expected uint8: prepare them with values from 0 to 255"
             )
         self.class_names = annotation.class_names
+        check_lines(self.class_names)
         found = find_settings(settings, examples, annotation)
         self.settings = settings = found.settings
         height, width = settings.size or self._feature.shape[:2]

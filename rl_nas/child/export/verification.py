@@ -1,6 +1,7 @@
 """Compares exported models with the network, in a process that cannot import rl_nas."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -79,22 +80,45 @@ def _run_elsewhere(kind: str, path: Path, images: np.ndarray) -> tuple[dict[str,
     with tempfile.TemporaryDirectory() as scratch:
         np.save(f"{scratch}/images.npy", images)
         words = [
-            sys.executable,
-            "-I",
-            reload.__file__,
-            kind,
-            str(path.absolute()),
-            f"{scratch}/images.npy",
-            f"{scratch}/out.npz",
+            *(sys.executable, "-P", *(["-s"] if sys.flags.no_user_site else []), reload.__file__),
+            *(kind, str(path.absolute()), f"{scratch}/images.npy", f"{scratch}/out.npz", *_places()),
         ]
-        quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=scratch, env=quiet)
+        left_out = ("PYTHONPATH", "PYTHONSTARTUP", "PYTHONINSPECT")
+        kept = {name: value for name, value in os.environ.items() if name not in left_out}
+        quiet = {**kept, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            cwd=scratch,
+            env=quiet,
+        )
         if done.returncode:
-            last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-            raise RunError(f"{path} cannot be used without rl_nas: {last[0]}")
+            raise RunError(_blamed(path, done.returncode, done.stderr))
         with np.load(f"{scratch}/out.npz") as out:
             arrays = {name: out[name] for name in out.files}
             return arrays, float(arrays.pop("$seconds"))
+
+
+def _places() -> list[str]:
+    """Where this process imports from, without its working folder."""
+    return [place for place in map(os.path.abspath, filter(None, sys.path)) if place != os.getcwd()]
+
+
+def _blamed(path: Path, code: int, printed: str) -> str:
+    """What a process that failed says of the model, or of itself."""
+    last = (printed.strip().splitlines() or [f"exit code {code}"])[-1]
+    if code < 0:
+        return (
+            f"{path} cannot be compared: {signal.strsignal(-code) or -code} ended the process that had loaded it; free"
+            " memory if it was killed, and export again"
+        )
+    if code == reload.NO_PACKAGES:
+        return f"{path} cannot be compared: the process that is to load it finds no packages ({last}); rl_nas doctor"
+    return f"{path} cannot be used without rl_nas: {last}"
 
 
 def _size(path: Path) -> int:

@@ -74,7 +74,8 @@ def plan_cell_network(ops: Ops, genotype: CellGenotype, skeleton: Skeleton, step
         filters = max(1, int(skeleton.filters * placed.scale))
         with plan.scope(placed.name):
             step = 2 if placed.reduces else 1
-            outputs.append(plan_cell(replace(ops, keep=keep), cell, outputs[-1], previous, filters, step))
+            read = outputs[-1] if previous is None and skeleton.squeeze_first else previous
+            outputs.append(plan_cell(replace(ops, keep=keep), cell, outputs[-1], read, filters, step))
         stride *= step
         levels[stride] = outputs[-1]
         # The next cell's second input: the input of this cell, or (skip) this cell's own second input.

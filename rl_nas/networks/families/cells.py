@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from rl_nas.networks.families.cell_network import plan_cell_network
+from rl_nas.networks.families.cell_notations import from_notation
 from rl_nas.networks.families.cell_text import cells_text
 from rl_nas.networks.families.family import NORM, SIZES, BackboneFamily
 from rl_nas.networks.skeleton import Skeleton
@@ -24,6 +25,8 @@ CELLS = BackboneFamily(
     presets={
         "proxy": _CIFAR,
         "cifar": replace(_CIFAR, cells=6, drop_path=0.6, auxiliary=True),
+        # Liu et al. 2019: 20 cells of 36 filters; drop path there is one probability for all cells.
+        "darts": replace(_CIFAR, cells=6, filters=36, l2=3e-4, drop_path=0.8, auxiliary=True, squeeze_first=True),
         "imagenet_mobile": replace(_IMAGENET, cells=4, filters=44, l2=4e-5, image_size=224),
         "imagenet_large": replace(
             _IMAGENET,
@@ -41,6 +44,7 @@ CELLS = BackboneFamily(
     | {"size", "stem_multiplier", "output_conv", "skip_reduction_input", "drop_path", "zero_padded_pools"},
     plan=plan_cell_network,
     text=cells_text,
+    from_text=from_notation,
     drawing=lambda genotype: {f"{kind.capitalize()} cell": cell for kind, cell in genotype.cells().items()},
     output_width=_output_width,
 )

@@ -11,7 +11,7 @@ import tensorflow as tf
 from rl_nas.child.data.image_header import IMAGE_TYPES
 from rl_nas.errors import UsageError
 from rl_nas.names import shown_names
-from rl_nas.tasks.folder_files import is_hidden, kind_of_file, kinds_text, split_called
+from rl_nas.tasks.folder_files import is_folder, is_hidden, kind_of_file, kinds_text, split_called
 
 TRAIN = "train"
 _SHOWN = 3
@@ -210,7 +210,7 @@ def _entries(path: str) -> list[_Entry]:
     if "://" in path:
         return [_Entry(name.rstrip("/"), _is_folder(path, name)) for name in sorted(tf.io.gfile.listdir(path))]
     with os.scandir(path) as found:
-        return sorted(_Entry(one.name, one.is_dir(), one.is_symlink()) for one in found)
+        return sorted(_Entry(one.name, is_folder(one), one.is_symlink()) for one in found)
 
 
 def _is_folder(path: str, name: str) -> bool:

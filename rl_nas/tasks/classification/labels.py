@@ -6,16 +6,10 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from rl_nas.child.data.annotation import Annotation, names_of_classes
-from rl_nas.errors import UsageError
-from rl_nas.names import is_line
 
 
 def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotation | None:
-    """The image and its class label; of several, those that the data set names as supervised.
-
-    Raises:
-        UsageError: the name of a class is no line of UTF-8.
-    """
+    """The image and its class label; of several, those that the data set names as supervised."""
     images = [key for key, value in features.items() if isinstance(value, tfds.features.Image)]
     labels = [key for key, value in features.items() if isinstance(value, tfds.features.ClassLabel)]
     for key in reversed(supervised):
@@ -25,11 +19,6 @@ def labels_of(features: Mapping[str, Any], supervised: Sequence[str]) -> Annotat
         return None
     label = labels[0]
     names = names_of_classes(features[label])
-    broken = next((name for name in names if not is_line(name)), None)
-    if broken is not None:
-        raise UsageError(
-            f"class name {broken!r} cannot be written into a list of classes; expected a line of UTF-8: rename it"
-        )
     return Annotation(
         image=images[0],
         class_names=names,

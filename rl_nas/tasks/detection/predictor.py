@@ -82,10 +82,10 @@ class DetectionPredictor(Predictor):
     @override
     def measure(self, file: ImageFile, outputs: Outputs, orientation: int = UPRIGHT) -> None:
         found = detections(outputs)
-        self._file.add(file.name, outputs[_SIZE].tolist(), found)
         if file.target is not None:
-            self._truths.append(true_boxes(self._source.target(file, orientation)))
+            self._truths.append(true_boxes(self._source.target(file, orientation)))  # which may be broken
             self._measured.append(found)
+        self._file.add(file.name, outputs[_SIZE].tolist(), found)
 
     @override
     def figures(self) -> dict[str, float]:

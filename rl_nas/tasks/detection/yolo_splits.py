@@ -176,7 +176,7 @@ def _of_list(root: Path, file: Path, index: ImageIndex) -> SplitFiles:
     check_inside(file, root)
     images: dict[str, tuple[str, Path, Path | None]] = {}
     missing = []
-    for place, line in enumerate(read_text(file, "expected the path of an image in each line").splitlines(), 1):
+    for place, line in enumerate(read_text(file, "expected the path of an image in each line").split("\n"), 1):
         if not line.strip():
             continue
         where = f"{file}: line {place}"

@@ -175,7 +175,7 @@ def parse_label_map(text: str, names: Sequence[str], where: str) -> LabelMap:
     Raises:
         UsageError: it is malformed, or lacks a class.
     """
-    return _parsed([line for line in text.splitlines() if line.strip()], where, ClassList(tuple(names)), [])
+    return _parsed([line for line in text.split("\n") if line.strip()], where, ClassList(tuple(names)), [])
 
 
 def _ignored(text: str) -> list[int]:
