@@ -146,6 +146,7 @@ ROOMS: dict[str, set[str]] = {
             "execution",
             "report",
             "spaces",
+            "store",
             "tasks",
             "trial",
             "units",

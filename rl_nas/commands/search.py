@@ -27,7 +27,7 @@ from rl_nas.workflows.checks import check_search, remarks, with_evolution_sizes,
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.followed import Follower
 from rl_nas.workflows.second_stage import published
-from rl_nas.workflows.settings import SecondStageSettings
+from rl_nas.workflows.settings import ChoiceSettings, SecondStageSettings
 from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
@@ -52,6 +52,7 @@ SEARCH = Command(
 CHANGEABLE = (
     *("run_dir", "resume", "rebuild", "trials", "max_hours", "data_dir", "auto", "json", "debug", "track"),
     *(field.name for field in fields(ExecutionSettings) if field.name not in ("threads_per_worker", "async_updates")),
+    *(field.name for field in fields(ChoiceSettings)),
     *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
 )
 """Flags that may change when a run is resumed."""
@@ -146,6 +147,7 @@ def _follow(run: "SearchRun", output: OutputSettings) -> int:
     with run:
         try:
             run.search()
+            run.confirm()
         except KeyboardInterrupt:
             return _stop(run, output)
         result = run.finish()

@@ -12,8 +12,15 @@ from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.surrogate.features import Points, features_of
 from rl_nas.surrogate.kernel import Distances, Prior, SumKernel
 
-_NOISE, _NOISE_STD = 0.05, 1.0
-"""Prior of the noise's variance: median, and deviation of the logarithm."""
+
+class NoisePrior(NamedTuple):
+    """Prior of the variance of the noise, in units of normal scores: median, and deviation of the logarithm."""
+
+    median: float
+    std: float
+
+
+_NOISE = NoisePrior(0.05, 1.0)
 
 _LEAST_NOISE = 1e-6
 """Is added to it for the sake of the Cholesky factor."""
@@ -56,12 +63,13 @@ class GaussianProcess:
     Args:
         space: of the architectures.
         memory: number of trials above which they are thinned: the best and the latest half stay.
+        noise: prior of the noise.
     """
 
-    def __init__(self, space: SearchSpace[Any], memory: int) -> None:
+    def __init__(self, space: SearchSpace[Any], memory: int, *, noise: NoisePrior = _NOISE) -> None:
         self.features = features_of(space)
         self._kernel = SumKernel(self.features.sizes)
-        self._memory = memory
+        self._memory, self._noise = memory, noise
         self.tokens = np.zeros([0, len(space.decisions)], np.int32)
         self.rewards = np.zeros(0)
         self._parameters: np.ndarray | None = None
@@ -161,7 +169,7 @@ class GaussianProcess:
         kept = self._best_and_latest(_FITTED) if len(self) > _FITTED else np.arange(len(self))
         points = self._points.take(kept)
         prior = self._kernel.prior(points)
-        prior = Prior(np.append(prior.mean, np.log(_NOISE)), np.append(prior.std, _NOISE_STD))
+        prior = Prior(np.append(prior.mean, np.log(self._noise.median)), np.append(prior.std, self._noise.std))
         lowest, highest = prior.mean - _BOUND * prior.std, prior.mean + _BOUND * prior.std
         start = prior.mean if self._parameters is None else np.clip(self._parameters, lowest, highest)
         distances = Distances.between(points, points)

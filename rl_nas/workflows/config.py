@@ -23,7 +23,13 @@ from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.tasks.catalog import TASK_SETTINGS, check_unread
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Problem, Task
-from rl_nas.workflows.settings import SearchRunSettings, SecondStageSettings, StrategySettings, TrainRunSettings
+from rl_nas.workflows.settings import (
+    ChoiceSettings,
+    SearchRunSettings,
+    SecondStageSettings,
+    StrategySettings,
+    TrainRunSettings,
+)
 from rl_nas.workflows.sizing import AutoSettings
 from rl_nas.workflows.tracking import TrackSettings
 from rl_nas.workflows.trust import TrustSettings
@@ -93,6 +99,7 @@ class SearchConfig(Config):
     limits: LimitSettings = field(default_factory=LimitSettings)
     filter: FilterSettings = field(default_factory=FilterSettings)
     early_stop: EarlyStopSettings = field(default_factory=EarlyStopSettings)
+    choice: ChoiceSettings = field(default_factory=ChoiceSettings)
     then: SecondStageSettings = field(default_factory=SecondStageSettings)
     data: DataSettings = field(default_factory=DataSettings)
     auto: AutoSettings = field(default_factory=AutoSettings)

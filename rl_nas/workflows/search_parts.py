@@ -1,9 +1,11 @@
 """The parts of a search, checked and prepared before anything is written."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rl_nas.child.data.image_cache import image_cache
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.source import ImageSource
 from rl_nas.evaluation.rewards import make_reward
@@ -20,7 +22,7 @@ from rl_nas.tasks.sources import tell_user
 from rl_nas.tasks.task import Task
 from rl_nas.trial import Reward
 from rl_nas.workflows.child_setup import ChildSetup, set_up
-from rl_nas.workflows.children import Children
+from rl_nas.workflows.children import ChildExecutor, Children
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.networks import check_parts
 from rl_nas.workflows.planned_networks import plan_networks
@@ -64,6 +66,14 @@ class SearchParts:
     def child_plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
         """The network that is trained as the child of an architecture; with `steps`, for so many train steps."""
         return self.setup.children.plan(self.space.decode(architecture), steps)
+
+    @contextmanager
+    def executor(self, config: SearchConfig) -> Iterator[ChildExecutor]:
+        """The executor of the children, whose workers find the images decoded; `config` is of their training."""
+        pretraining, folder = self.setup.pretraining, self.folder
+        kept = image_cache(pretraining.images, folder.pretraining_images, tell_user) if pretraining else nullcontext()
+        with image_cache(self.images, folder.images, tell_user), kept, self.children.executor(config) as executor:
+            yield executor
 
 
 def prepare_search(
