@@ -94,6 +94,7 @@ ROOMS: dict[str, set[str]] = {
             "controller",
             "errors",
             "regular_files",
+            "settings",
             "spaces",
             "statistics",
             "store",

@@ -13,9 +13,10 @@ import numpy as np
 from rl_nas.bench import runs as bench_runs
 from rl_nas.bench.comparison import Comparison, ComparisonSetup
 from rl_nas.bench.many_runs import BATCHES, make_runs
-from rl_nas.bench.runs import Curves
+from rl_nas.bench.runs import Curves, Runs
 from rl_nas.bench.table import Table
 from rl_nas.bench.table_files import PACKAGED, check_table_name, is_packaged, load_table, save_table
+from rl_nas.bench.warm_start import TableWarmStartSettings, WarmStartedRuns, first_proposals, table_scores
 from rl_nas.commands import cli
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
@@ -98,7 +99,7 @@ BENCH = Command(
         " --budgets=100,300 --runs=50",
         "rl_nas bench --table=NATS-tss-v1_0-3ffb9-simple --trust --save_table=nasbench201.npz",
     ),
-    groups=(BenchSettings, TrustSettings, EvolutionSettings, ControllerSettings),
+    groups=(BenchSettings, TableWarmStartSettings, TrustSettings, EvolutionSettings, ControllerSettings),
 )
 
 
@@ -122,12 +123,13 @@ def _run(parsed: Parsed) -> int:
         return DONE
     pairs = _columns(settings, table)
     options = _options(parsed, strategies, budgets)
+    first = _first_proposals(parsed, table, seeds)
     out = Path(settings.out)
     check_can_make("--out", out)
     if set(strategies) & set(LEARNED):
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         cli.tell(device_line())
-    comparisons = [_compare(table, pair, strategies, max(budgets), settings, options, seeds) for pair in pairs]
+    comparisons = [_compare(table, pair, strategies, max(budgets), settings, options, seeds, first) for pair in pairs]
     _write(comparisons, budgets, out)
     if parsed.group(OutputSettings).json:
         print(json.dumps(bench_json(comparisons, budgets)))
@@ -167,6 +169,7 @@ def _compare(
     settings: BenchSettings,
     options: StrategyOptions,
     seeds: Sequence[int],
+    first: np.ndarray | None,
 ) -> Comparison:
     reward, report = (table.column(name) for name in columns)
     best = int(reward.argmax())
@@ -178,9 +181,13 @@ def _compare(
         parts: list[Curves] = []
         for chunk in _chunks(seeds, evaluations):
             show = _progress(f"{columns[0]}  {name}", sum(len(part.best) for part in parts), len(chunk), len(seeds))
+            runs: Runs = make_runs(name, table.space, options, chunk, preset="bench")
+            if first is not None:
+                done = sum(len(part.best) for part in parts)
+                runs = WarmStartedRuns(runs, first[done : done + len(chunk)])
             parts.append(
                 bench_runs.run(
-                    make_runs(name, table.space, options, chunk, preset="bench"),
+                    runs,
                     table,
                     reward,
                     report,
@@ -192,6 +199,19 @@ def _compare(
         curves[name], seconds[name] = bench_runs.join(parts), time.monotonic() - started
         print(f"{columns[0]}  {name}: {len(seeds)} runs in {seconds[name]:.0f} s", file=sys.stderr)
     return Comparison(setup, curves, seconds, batches, options.evolution.sizes)
+
+
+def _first_proposals(parsed: Parsed, table: Table, seeds: Sequence[int]) -> np.ndarray | None:
+    """The first proposals of a warm start, int [runs, children, decisions]; None: there is none."""
+    settings = parsed.group(TableWarmStartSettings)
+    if settings.columns is None:
+        if settings.table is not None:
+            raise UsageError("--warm_start_table has no effect without --warm_start_columns; give some of its columns")
+        return None
+    trust = parsed.group(TrustSettings).trust
+    other = table if settings.table is None else load_table(settings.table, trust=trust)
+    scores = table_scores(table, other, names_of(settings.columns, other.columns, "warm_start_columns"))
+    return np.stack([first_proposals(table, scores, seed, settings.children, settings.sample) for seed in seeds])
 
 
 def _seeds(seed: int, runs: int) -> list[int]:

@@ -224,6 +224,7 @@ class SearchFolder(RunFolder):
         time: seconds of all sittings (JSON).
         then: the longer trainings of the best networks, a folder for each, and then.json.
         proxies: what `rl_nas proxy` found (JSON); no search has it.
+        warm_start: the networks that the search begins with, by scores of untrained ones (JSON); absent otherwise.
         choice: which trial was chosen as the best when the search ended, and why (JSON).
         confirmed: the further trainings of the best trials (SQLite); absent if there are none.
         arrays: the images, if they came from a Python program: a data set of TFDS.
@@ -250,6 +251,7 @@ class SearchFolder(RunFolder):
         self.time = self.path / "time.json"
         self.then = self.path / "then"
         self.proxies = self.path / "proxies.json"
+        self.warm_start = self.path / "warm_start.json"
         self.choice = self.path / "choice.json"
         self.confirmed = self.path / "confirmed.sqlite"
         self.arrays = self.path / "arrays"

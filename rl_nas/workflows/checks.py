@@ -67,6 +67,8 @@ def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
             raise UsageError(f"--then_also={config.then.also}: {name} is a {part}; this search is for a {searched}")
     if config.shared and config.pretraining.epochs:
         raise UsageError("--pretrain_epochs is for networks that are trained alone; leave out --estimator=shared")
+    if config.shared and config.warm_start.warm_start != "none":
+        raise UsageError("--warm_start is for networks that are trained alone; leave out --estimator=shared")
     if config.early_stop.rule == "halving" and config.execution.async_updates:
         raise UsageError("--early_stop_rule=halving compares the children of a batch; leave out --async_updates")
     if config.early_stop.rule not in ("none", "record") and config.reward.reward_seeds > 1:

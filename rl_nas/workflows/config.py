@@ -10,7 +10,7 @@ from rl_nas.controller.settings import ControllerSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.rewards import RewardSettings
-from rl_nas.evaluation.settings import EvaluationSettings, FilterSettings, PretrainSettings
+from rl_nas.evaluation.settings import EvaluationSettings, FilterSettings, PretrainSettings, WarmStartSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.networks.own_operations import OperationSettings
 from rl_nas.networks.settings import NetworkSettings
@@ -97,6 +97,7 @@ class SearchConfig(Config):
     estimator: EstimatorSettings = field(default_factory=EstimatorSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    warm_start: WarmStartSettings = field(default_factory=WarmStartSettings)
     filter: FilterSettings = field(default_factory=FilterSettings)
     early_stop: EarlyStopSettings = field(default_factory=EarlyStopSettings)
     choice: ChoiceSettings = field(default_factory=ChoiceSettings)

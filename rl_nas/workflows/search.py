@@ -22,6 +22,7 @@ from rl_nas.store.json_files import blaming
 from rl_nas.store.run_time import RunTime
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.failures import FAILURE_RULES
+from rl_nas.strategies.warm_start import warm_started
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Trial
 from rl_nas.workflows.best_files import write_best_files
@@ -35,6 +36,7 @@ from rl_nas.workflows.search_watchers import PictureWatcher, Watchers
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.tracked_run import TrackedRun
 from rl_nas.workflows.tracking import find_trackers, tracked
+from rl_nas.workflows.warm_start import first_children
 
 
 class SearchRun:
@@ -97,9 +99,11 @@ class SearchRun:
         if config.run.max_hours is not None and recorded and self._time.before is None:
             tell_user("the run has not recorded the time of its earlier sittings: --max_hours counts from now on")
         strategy, trials, batch = self.parts.strategy, config.run.trials, config.run.update_every
+        if config.warm_start.warm_start == "scores":
+            strategy = warm_started(strategy, first_children(self.parts))
         if self.one_shot is not None:
-            ranked = self.one_shot.architectures(self.parts.child_plan, self._time, self.is_out_of_time)
-            strategy, trials, batch = FixedProposals(ranked), min(trials, len(ranked)), len(ranked)
+            order = self.one_shot.architectures(self.parts.child_plan, self._time, self.is_out_of_time)
+            strategy, trials, batch = FixedProposals(order), min(trials, len(order)), len(order)
         with self.parts.executor(config) as executor:
             progress = search_progress(
                 config, trials, recorded, executor, self._time, len(self.parts.images.valid_images)

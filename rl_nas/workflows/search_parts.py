@@ -131,6 +131,9 @@ def _check_task(config: SearchConfig, task: Task, genotype: Any, class_names: Se
         task.require("one_shot", "--estimator=shared")
     if config.filter.filter:
         task.require(config.filter.filter, f"--filter={config.filter.filter}")
+    if config.warm_start.warm_start == "scores":
+        for name in config.warm_start.names(task.supports):
+            task.require(name, f"--warm_start_scores={name}")
     space = f"--space={config.space.space}"
     check_parts(task, genotype, space, config.flags())
     check_pretraining(config.pretraining, task, space, is_backbone=family_of(genotype).part == BACKBONE)
