@@ -13,6 +13,7 @@ import numpy as np
 from rl_nas.bench import runs as bench_runs
 from rl_nas.bench.comparison import Comparison, ComparisonSetup
 from rl_nas.bench.many_runs import BATCHES, make_runs
+from rl_nas.bench.prior import TablePriorSettings, earlier_searches
 from rl_nas.bench.runs import Curves, Runs
 from rl_nas.bench.table import Table
 from rl_nas.bench.table_files import PACKAGED, check_table_name, is_packaged, load_table, save_table
@@ -27,8 +28,9 @@ from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.bench_text import bench_csv, bench_json, bench_text
 from rl_nas.settings import MAX_SEED, Settings, setting
 from rl_nas.store.files import check_can_make, make_folder, write_atomically, write_text
-from rl_nas.strategies.catalog import EXTRAS, LEARNED, STRATEGIES, StrategyOptions
+from rl_nas.strategies.catalog import EXTRAS, LEARNED, MODELED, STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trust import TrustSettings
@@ -99,7 +101,14 @@ BENCH = Command(
         " --budgets=100,300 --runs=50",
         "rl_nas bench --table=NATS-tss-v1_0-3ffb9-simple --trust --save_table=nasbench201.npz",
     ),
-    groups=(BenchSettings, TableWarmStartSettings, TrustSettings, EvolutionSettings, ControllerSettings),
+    groups=(
+        BenchSettings,
+        TableWarmStartSettings,
+        TablePriorSettings,
+        TrustSettings,
+        EvolutionSettings,
+        ControllerSettings,
+    ),
 )
 
 
@@ -123,13 +132,15 @@ def _run(parsed: Parsed) -> int:
         return DONE
     pairs = _columns(settings, table)
     options = _options(parsed, strategies, budgets)
-    first = _first_proposals(parsed, table, seeds)
+    first, earlier = _first_proposals(parsed, table, seeds), _earlier(parsed, table, strategies, seeds)
     out = Path(settings.out)
     check_can_make("--out", out)
     if set(strategies) & set(LEARNED):
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         cli.tell(device_line())
-    comparisons = [_compare(table, pair, strategies, max(budgets), settings, options, seeds, first) for pair in pairs]
+    comparisons = [
+        _compare(table, pair, strategies, max(budgets), settings, options, seeds, first, earlier) for pair in pairs
+    ]
     _write(comparisons, budgets, out)
     if parsed.group(OutputSettings).json:
         print(json.dumps(bench_json(comparisons, budgets)))
@@ -170,6 +181,7 @@ def _compare(
     options: StrategyOptions,
     seeds: Sequence[int],
     first: np.ndarray | None,
+    earlier: Sequence[EarlierTrials],
 ) -> Comparison:
     reward, report = (table.column(name) for name in columns)
     best = int(reward.argmax())
@@ -181,9 +193,10 @@ def _compare(
         parts: list[Curves] = []
         for chunk in _chunks(seeds, evaluations):
             show = _progress(f"{columns[0]}  {name}", sum(len(part.best) for part in parts), len(chunk), len(seeds))
-            runs: Runs = make_runs(name, table.space, options, chunk, preset="bench")
+            done = sum(len(part.best) for part in parts)
+            own = earlier[done : done + len(chunk)]
+            runs: Runs = make_runs(name, table.space, options, chunk, preset="bench", earlier=own)
             if first is not None:
-                done = sum(len(part.best) for part in parts)
                 runs = WarmStartedRuns(runs, first[done : done + len(chunk)])
             parts.append(
                 bench_runs.run(
@@ -212,6 +225,20 @@ def _first_proposals(parsed: Parsed, table: Table, seeds: Sequence[int]) -> np.n
     other = table if settings.table is None else load_table(settings.table, trust=trust)
     scores = table_scores(table, other, names_of(settings.columns, other.columns, "warm_start_columns"))
     return np.stack([first_proposals(table, scores, seed, settings.children, settings.sample) for seed in seeds])
+
+
+def _earlier(parsed: Parsed, table: Table, strategies: Sequence[str], seeds: Sequence[int]) -> list[EarlierTrials]:
+    """The trials of an earlier search for each run; none if no column is given."""
+    settings = parsed.group(TablePriorSettings)
+    if settings.column is None:
+        return []
+    without = [name for name in strategies if name not in MODELED]
+    if without:
+        raise UsageError(
+            f"--prior_column={settings.column}: {without[0]} has no model of the rewards; give --strategies="
+            f"{','.join(MODELED)}, or leave it out"
+        )
+    return earlier_searches(table, settings.column, seeds, settings.trials)
 
 
 def _seeds(seed: int, runs: int) -> list[int]:

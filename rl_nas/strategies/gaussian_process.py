@@ -9,6 +9,7 @@ from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import Architecture, SearchSpace, fixed_mapping
 from rl_nas.surrogate.acquisition import choose_batch
 from rl_nas.surrogate.candidates import Mutations, enumerated
+from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.surrogate.gaussian_process import GaussianProcess
 from rl_nas.trial import Trial
 
@@ -37,12 +38,13 @@ class GaussianProcessSearch:
     Args:
         space: the space to search.
         seed: all randomness is a function of it.
+        earlier: trials of an earlier search, by which the first proposals are made, too; None: those are random.
     """
 
-    def __init__(self, space: SearchSpace[Any], seed: int = 0) -> None:
+    def __init__(self, space: SearchSpace[Any], seed: int = 0, earlier: EarlierTrials | None = None) -> None:
         self._space = space
         self._rng = np.random.default_rng(seed)
-        self._model = GaussianProcess(space, _MEMORY)
+        self._model = GaussianProcess(space, _MEMORY, earlier=earlier)
         self._mutations = Mutations(space)
         self._proposed = 0
         self._known: set[str] = set()
@@ -51,7 +53,7 @@ class GaussianProcessSearch:
         """The next `n` architectures."""
         fixed = self._space.fixed_choices(self._proposed, n)
         self._proposed += n
-        if len(self._model) < _WARM_UP:
+        if len(self._model) < _WARM_UP and self._model.earlier is None:
             return [self._random(choices) for choices in fixed]
         chosen = choose_batch(self._model, self._candidates(fixed), fixed, self._is_new)
         return [

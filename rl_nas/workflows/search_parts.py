@@ -18,6 +18,7 @@ from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.catalog import find_strategy
+from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.tasks.sources import tell_user
 from rl_nas.tasks.task import Task
 from rl_nas.trial import Reward
@@ -27,6 +28,7 @@ from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.networks import check_parts
 from rl_nas.workflows.planned_networks import plan_networks
 from rl_nas.workflows.pretraining import check_pretraining
+from rl_nas.workflows.prior import earlier_trials
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.run_data import checked_data, described, open_data, read_images
 from rl_nas.workflows.space import any_genotype, search_space
@@ -49,6 +51,7 @@ class SearchParts:
         reward: what the strategy maximizes.
         children: their execution.
         setup: what children have in common.
+        earlier: trials of an earlier search that the strategy knows, if there are any.
     """
 
     config: SearchConfig
@@ -62,6 +65,7 @@ class SearchParts:
     reward: Reward
     children: Children
     setup: ChildSetup
+    earlier: EarlierTrials | None = None
 
     def child_plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
         """The network that is trained as the child of an architecture; with `steps`, for so many train steps."""
@@ -106,7 +110,9 @@ def prepare_search(
         data = checked_data(opened.source, folder, resumed=resumed)
     task, source = opened.task, opened.source
     _check_task(config, task, genotype, source.class_names)  # before images are decoded and features are computed
-    strategy = find_strategy(config.strategy.strategy)(space, config.strategies, config.run.seed)
+    earlier = earlier_trials(config, space, folder, resumed=resumed)
+    options = replace(config.strategies, earlier=earlier)
+    strategy = find_strategy(config.strategy.strategy)(space, options, config.run.seed)
     check_recovery(strategy, config.health)
     tell_user(described(source, task))
     # What flags left open, so that the record says what was done.
@@ -120,7 +126,8 @@ def prepare_search(
     images = read_images(source)
     with working("still preparing what children share", first=QUIET):
         setup = set_up(config, genotype, opened, images, folder, planned=planned)
-    return SearchParts(config, folder, data, task, source, images, space, strategy, reward, children, setup)
+    parts = (config, folder, data, task, source, images, space, strategy, reward, children, setup)
+    return SearchParts(*parts, earlier=earlier)
 
 
 def _check_task(config: SearchConfig, task: Task, genotype: Any, class_names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.best_child import KEPT
 from rl_nas.store.choice import FEWEST, MODEL, MOST_SEEDS, REWARD
 from rl_nas.store.run_folder import SearchFolder
-from rl_nas.strategies.catalog import STRATEGIES
+from rl_nas.strategies.catalog import MODELED, STRATEGIES
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.trial import MOST_TRIALS
 
@@ -77,6 +77,11 @@ class StrategySettings(Settings):
         "controller",
         f"source of architectures: {', '.join(STRATEGIES)}; or module:NAME, a class of your own, called with a space"
         " and a seed",
+    )
+    prior: str | None = setting(
+        None,
+        f"folder of an earlier search of the same space, on other data or by a cheaper proxy, whose trials the model of"
+        f" the rewards knows from the start; strategies {' and '.join(MODELED)}",
     )
     failure_reward: str = setting(
         "worst",
