@@ -31,7 +31,7 @@ def make_runs(
         preset: the default of `reinforce` and `ppo`.
         earlier: trials of an earlier search for each run, of a strategy of `MODELED`; empty: there are none.
     """
-    known: Sequence[EarlierTrials | None] = earlier or [None] * len(seeds)
+    known: Sequence[EarlierTrials | None] = earlier if earlier else [None] * len(seeds)
     if name not in LEARNED:
         each = zip(seeds, known, strict=True)
         return SequentialRuns([find_strategy(name)(space, replace(options, earlier=own), seed) for seed, own in each])

@@ -12,7 +12,7 @@ _LEAST_DISTINCT = 5
 """Fewest different rewards that a model is made of."""
 
 _MEMORY = 1000
-"""Trials of the model."""
+"""Trials of the model; of more, those that may be the best and so many others at equal distances."""
 
 _NOISE = NoisePrior(0.2, 1.0)
 """Wider than that of a search, where noise that is not seen costs some trials, and not the result."""
@@ -51,7 +51,7 @@ def expected_rewards(
 
     Args:
         space: of the architectures.
-        architectures: of the successful trials.
+        architectures: of the successful trials, in the order of their numbers.
         rewards: of these.
         among: places of those that may be the best, two or more.
         noise: standard deviation of a reward, if it was measured.
@@ -60,6 +60,12 @@ def expected_rewards(
         None if the rewards hardly differ.
     """
     values = np.array(rewards, np.float64)
+    if len(values) > _MEMORY:
+        kept = np.unique([*among, *np.linspace(0, len(values) - 1, _MEMORY - len(among)).astype(int)]).tolist()
+        place_of = {place: number for number, place in enumerate(kept)}
+        thinned = [architectures[place] for place in kept], values[kept].tolist(), [place_of[place] for place in among]
+        found = expected_rewards(space, *thinned, noise)
+        return None if found is None else found._replace(places=[kept[place] for place in found.places])
     if len(np.unique(values)) < _LEAST_DISTINCT or len(among) < 2:
         return None
     scores = normal_scores(values)
@@ -70,7 +76,7 @@ def expected_rewards(
     if not scale > 0:
         return None
     prior = _NOISE if noise is None else NoisePrior(max((noise / scale) ** 2, 1e-4), _KNOWN_STD)
-    model = GaussianProcess(space, _MEMORY, noise=prior)
+    model = GaussianProcess(space, len(values), noise=prior)
     model.observe(np.array(architectures), values)
     belief = model.posterior(np.array([architectures[place] for place in among]))
     first = sorted(range(len(among)), key=lambda i: (-belief.mean[i], -values[among[i]], among[i]))

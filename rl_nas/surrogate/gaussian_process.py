@@ -183,6 +183,10 @@ class GaussianProcess:
         tokens, rewards = state["tokens"].astype(np.int32), state["rewards"]
         if tokens.shape != (len(rewards), len(self.features.sizes)) or not (tokens < self.features.sizes).all():
             raise ValueError(f"trials {tokens.shape} and {len(rewards)} rewards")
+        parameters, count = state["parameters"], self._kernel.count(self._before) + 1
+        count += 0 if self.earlier is None else PRIOR.shape[1]
+        if parameters is not None and len(parameters) != count:
+            raise ValueError(f"{len(parameters)} parameters; expected {count}")
         self.tokens, self.rewards = tokens, rewards
         self._parameters, self._fitted = state["parameters"], state["fitted"]
         self._points, self._factor = self.features.points(tokens), None

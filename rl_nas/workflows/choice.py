@@ -30,9 +30,10 @@ def ranked(config: SearchConfig, space: SearchSpace[Any], trials: Sequence[Trial
     if config.choice.choose_by == MODEL and len(successful) >= FEWEST:
         from rl_nas.surrogate.choice import expected_rewards  # imports SciPy
 
-        architectures = [trial.architecture for trial in successful]
-        rewards = [trial.reward or 0.0 for trial in successful]
-        expected = expected_rewards(space, architectures, rewards, range(len(best)), noise)
+        ordered = sorted(successful, key=lambda trial: trial.index)
+        architectures = [trial.architecture for trial in ordered]
+        rewards = [trial.reward or 0.0 for trial in ordered]
+        expected = expected_rewards(space, architectures, rewards, [ordered.index(trial) for trial in best], noise)
     if expected is None:
         first, second = best[0], best[1] if len(best) > 1 else None
         lead = None if second is None else (first.reward or 0.0) - (second.reward or 0.0)
@@ -49,7 +50,7 @@ def ranked(config: SearchConfig, space: SearchSpace[Any], trials: Sequence[Trial
             noise=noise,
         )
         return choice, best
-    order = [best[place] for place in expected.places]
+    order = [ordered[place] for place in expected.places]
     choice = Choice(
         trial=order[0].index,
         by=MODEL,

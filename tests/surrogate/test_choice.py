@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rl_nas.spaces.nasbench201 import nasbench201
+from rl_nas.surrogate import choice
 from rl_nas.surrogate.choice import expected_rewards
 
 SPACE = nasbench201()
@@ -48,6 +49,16 @@ def test_the_same_lead_is_more_certain_with_less_noise() -> None:
     assert much is not None
     assert little.noise < much.noise
     assert little.lead_deviation < much.lead_deviation
+
+
+def test_of_very_many_trials_some_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "_MEMORY", 60)
+    cells, truth, rewards = trials(300, 0.1)
+    among = np.argsort(-rewards)[:10].tolist()
+    found = expected_rewards(SPACE, cells, rewards.tolist(), among)
+    assert found is not None
+    assert set(found.places) == set(among)
+    assert truth[found.places[0]] == truth.max()
 
 
 def test_equal_rewards_have_no_model() -> None:
