@@ -8,6 +8,7 @@ from typing import Any
 from rl_nas.child.data.image_cache import image_cache
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.source import ImageSource
+from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.loops.updates import check_recovery
 from rl_nas.networks.families.catalog import family_of
@@ -139,7 +140,12 @@ def _check_task(config: SearchConfig, task: Task, genotype: Any, class_names: Se
     if config.filter.filter:
         task.require(config.filter.filter, f"--filter={config.filter.filter}")
     if config.warm_start.warm_start == "scores":
-        for name in config.warm_start.names(task.supports):
+        names = config.warm_start.names(task.supports)
+        if not names:
+            raise UsageError(
+                f"--warm_start=scores: --task={task.name} has no scores of untrained networks; leave it out"
+            )
+        for name in names:
             task.require(name, f"--warm_start_scores={name}")
     space = f"--space={config.space.space}"
     check_parts(task, genotype, space, config.flags())
