@@ -1,7 +1,7 @@
 """Means, deviations, rank correlations and their intervals."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -77,6 +77,25 @@ def proportion_text(share: float, total: int, few: int = FEW) -> str:
         return f"{share:.4f}"
     low, high = proportion_interval(share * total, total)
     return f"{share:.4f} (95%: {low:.4f} to {high:.4f})"
+
+
+def pooled_deviation(groups: Sequence[Sequence[float]]) -> float | None:
+    """The standard deviation that groups of values have in common; None if no group has two."""
+    degrees = sum(len(group) - 1 for group in groups)
+    if degrees < 1:
+        return None
+    return math.sqrt(sum(float(np.sum((np.array(group) - np.mean(group)) ** 2)) for group in groups) / degrees)
+
+
+def mean_interval(group: Sequence[float], groups: Sequence[Sequence[float]]) -> float | None:
+    """Half of the 95% interval of a group's mean, by Student's t and the pooled deviation; None if it is not known."""
+    deviation = pooled_deviation(groups)
+    if deviation is None:
+        return None
+    from scipy.special import stdtrit  # here: most who need this module do without SciPy
+
+    degrees = sum(len(one) - 1 for one in groups)
+    return float(stdtrit(degrees, 0.975)) * deviation / math.sqrt(len(group))
 
 
 def spearman(one: np.ndarray, other: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,9 +15,11 @@ from rl_nas.bench import runs as bench_runs
 from rl_nas.bench.comparison import Comparison, ComparisonSetup
 from rl_nas.bench.kept_runs import KeptRuns
 from rl_nas.bench.many_runs import BATCHES, make_runs
-from rl_nas.bench.runs import Curves
+from rl_nas.bench.prior import TablePriorSettings, earlier_searches
+from rl_nas.bench.runs import Curves, Runs
 from rl_nas.bench.table import Table
 from rl_nas.bench.table_files import PACKAGED, check_table_name, is_packaged, load_table, save_table
+from rl_nas.bench.warm_start import TableWarmStartSettings, WarmStartedRuns, first_proposals, table_scores
 from rl_nas.commands import cli
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError, first_line
@@ -28,8 +30,9 @@ from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.bench_text import bench_csv, bench_json, bench_text
 from rl_nas.settings import MAX_SEED, Settings, setting
 from rl_nas.store.files import check_can_make, make_folder, write_atomically, write_text
-from rl_nas.strategies.catalog import EXTRAS, LEARNED, STRATEGIES, StrategyOptions
+from rl_nas.strategies.catalog import EXTRAS, LEARNED, MODELED, STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.workflows.devices import device_line
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 from rl_nas.workflows.trust import TrustSettings
@@ -113,8 +116,51 @@ BENCH = Command(
         " --budgets=100,300 --runs=50",
         "rl_nas bench --table=NATS-tss-v1_0-3ffb9-simple --trust --save_table=nasbench201.npz",
     ),
-    groups=(BenchSettings, TrustSettings, EvolutionSettings, ControllerSettings),
+    groups=(
+        BenchSettings,
+        TableWarmStartSettings,
+        TablePriorSettings,
+        TrustSettings,
+        EvolutionSettings,
+        ControllerSettings,
+    ),
 )
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """What all comparisons of a call have in common.
+
+    Attributes:
+        table: that is searched.
+        kept: runs of earlier calls.
+        strategies: their names.
+        evaluations: of each run.
+        settings: of the comparison.
+        options: of the strategies.
+        seeds: of the runs.
+        first: first proposals of a warm start, int [runs, children, decisions]; None: there is none.
+        earlier: trials of an earlier search for each run, or none.
+        key: what results depend on beside the strategy.
+    """
+
+    table: Table
+    kept: KeptRuns
+    strategies: Sequence[str]
+    evaluations: int
+    settings: BenchSettings
+    options: StrategyOptions
+    seeds: Sequence[int]
+    first: np.ndarray | None
+    earlier: Sequence[EarlierTrials]
+    key: Mapping[str, str]
+
+    def runs(self, name: str, chunk: range) -> Runs:
+        """Some of the runs of a strategy."""
+        part = slice(chunk.start, chunk.stop)
+        earlier = self.earlier[part]
+        made = make_runs(name, self.table.space, self.options, self.seeds[part], preset="bench", earlier=earlier)
+        return made if self.first is None else WarmStartedRuns(made, self.first[part])
 
 
 def main(argv: Sequence[str]) -> int:
@@ -137,16 +183,18 @@ def _run(parsed: Parsed) -> int:
         return DONE
     pairs = _columns(settings, table)
     options = _options(parsed, strategies, budgets)
+    first, earlier = _first_proposals(parsed, table, seeds), _earlier(parsed, table, strategies, seeds)
     out = Path(settings.out)
     check_can_make("--out", out)
     if set(strategies) & set(LEARNED):
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         cli.tell(device_line())
     kept = KeptRuns(out / "runs" if settings.resume else None, table)
+    setup = _Setup(table, kept, strategies, max(budgets), settings, options, seeds, first, earlier, _key(parsed))
     comparisons, failed = [], dict[str, str]()
     for pair in pairs:
         try:
-            comparisons.append(_compare(table, kept, pair, strategies, max(budgets), settings, options, seeds))
+            comparisons.append(_compare(setup, pair))
         except Exception as error:  # of a column; the others are worth as much as without it
             failed[pair[0]] = f"{pair[0]}: {type(error).__name__}: {first_line(error)}"
             if len(failed) == len(pairs):
@@ -184,44 +232,41 @@ def _options(parsed: Parsed, strategies: Sequence[str], budgets: Sequence[int]) 
     return StrategyOptions(parsed.group(ControllerSettings), evolution)
 
 
-def _compare(
-    table: Table,
-    kept: KeptRuns,
-    columns: tuple[str, str],
-    strategies: Sequence[str],
-    evaluations: int,
-    settings: BenchSettings,
-    options: StrategyOptions,
-    seeds: Sequence[int],
-) -> Comparison:
+def _key(parsed: Parsed) -> dict[str, str]:
+    """What the results of runs depend on beside the strategy, by flags."""
+    groups = (EvolutionSettings, ControllerSettings, TableWarmStartSettings, TablePriorSettings)
+    return {"version": __version__, **{group.title: repr(parsed.group(group)) for group in groups}}
+
+
+def _compare(setup: _Setup, columns: tuple[str, str]) -> Comparison:
+    settings, table, runs = setup.settings, setup.table, len(setup.seeds)
     reward, report = (table.column(name) for name in columns)
     best = int(reward.argmax())
-    setup = ComparisonSetup(table.name, *columns, len(seeds), settings.seed, float(reward[best]), float(report[best]))
+    compared = ComparisonSetup(table.name, *columns, runs, settings.seed, float(reward[best]), float(report[best]))
     curves, seconds, batches = {}, {}, {}
-    for name in strategies:
+    for name in setup.strategies:
         batches[name] = settings.update_every or BATCHES.get(name, 1)
-        key = {"version": __version__, "columns": columns, "strategy": name, "seed": settings.seed}
-        key |= {"evaluations": evaluations, "batch": batches[name], "in_flight": settings.batches_in_flight}
-        key |= {"options": repr(options)}
-        parts, took = _kept(kept.find(key), len(seeds))
-        for chunk in _chunks(seeds[sum(len(part.best) for part in parts) :], evaluations):
+        key = {**setup.key, "columns": columns, "strategy": name, "seed": settings.seed, "batch": batches[name]}
+        key |= {"evaluations": setup.evaluations, "in_flight": settings.batches_in_flight}
+        parts, took = _kept(setup.kept.find(key), runs)
+        done = sum(len(part.best) for part in parts)
+        for chunk in _chunks(range(done, runs), setup.evaluations):
             started = time.monotonic()
-            show = _progress(f"{columns[0]}  {name}", sum(len(part.best) for part in parts), len(chunk), len(seeds))
             made = bench_runs.run(
-                make_runs(name, table.space, options, chunk, preset="bench"),
+                setup.runs(name, chunk),
                 table,
                 reward,
                 report,
-                evaluations=evaluations,
+                evaluations=setup.evaluations,
                 batch=batches[name],
                 batches_in_flight=settings.batches_in_flight,
-                progress=show,
+                progress=_progress(f"{columns[0]}  {name}", chunk.start, len(chunk), runs),
             )
             parts, took = [*parts, made], took + time.monotonic() - started
-            kept.keep(key, bench_runs.join(parts), took)
+            setup.kept.keep(key, bench_runs.join(parts), took)
         curves[name], seconds[name] = bench_runs.join(parts), took
-        print(f"{columns[0]}  {name}: {len(seeds)} runs in {took:.0f} s", file=sys.stderr)
-    return Comparison(setup, curves, seconds, batches, options.evolution.sizes, settings.batches_in_flight)
+        print(f"{columns[0]}  {name}: {runs} runs in {took:.0f} s", file=sys.stderr)
+    return Comparison(compared, curves, seconds, batches, setup.options.evolution.sizes, settings.batches_in_flight)
 
 
 def _kept(found: tuple[Curves, float] | None, count: int) -> tuple[list[Curves], float]:
@@ -232,15 +277,42 @@ def _kept(found: tuple[Curves, float] | None, count: int) -> tuple[list[Curves],
     return [bench_runs.first(curves, count)], seconds * min(1.0, count / len(curves.best))
 
 
+def _first_proposals(parsed: Parsed, table: Table, seeds: Sequence[int]) -> np.ndarray | None:
+    """The first proposals of a warm start, int [runs, children, decisions]; None: there is none."""
+    settings = parsed.group(TableWarmStartSettings)
+    if settings.columns is None:
+        if settings.table is not None:
+            raise UsageError("--warm_start_table has no effect without --warm_start_columns; give some of its columns")
+        return None
+    trust = parsed.group(TrustSettings).trust
+    other = table if settings.table is None else load_table(settings.table, trust=trust)
+    scores = table_scores(table, other, names_of(settings.columns, other.columns, "warm_start_columns"))
+    return np.stack([first_proposals(table, scores, seed, settings.children, settings.sample) for seed in seeds])
+
+
+def _earlier(parsed: Parsed, table: Table, strategies: Sequence[str], seeds: Sequence[int]) -> list[EarlierTrials]:
+    """The trials of an earlier search for each run; none if no column is given."""
+    settings = parsed.group(TablePriorSettings)
+    if settings.column is None:
+        return []
+    without = [name for name in strategies if name not in MODELED]
+    if without:
+        raise UsageError(
+            f"--prior_column={settings.column}: {without[0]} has no model of the rewards; give --strategies="
+            f"{','.join(MODELED)}, or leave it out"
+        )
+    return earlier_searches(table, settings.column, seeds, settings.trials)
+
+
 def _seeds(seed: int, runs: int) -> list[int]:
     states = np.random.SeedSequence(seed).generate_state(runs, np.uint32)
     return [int(state) for state in states]
 
 
-def _chunks(seeds: Sequence[int], evaluations: int) -> list[Sequence[int]]:
+def _chunks(numbers: range, evaluations: int) -> list[range]:
     """Groups of runs that are computed side by side, as many as memory allows."""
     size = max(1, min(_MOST_SIDE_BY_SIDE, int(_MEMORY / evaluations**2)))
-    return [seeds[first : first + size] for first in range(0, len(seeds), size)]
+    return [numbers[first : first + size] for first in range(0, len(numbers), size)]
 
 
 def _progress(what: str, done: int, chunk: int, runs: int) -> Callable[[int], None]:

@@ -13,6 +13,7 @@ from rl_nas.commands import cli
 from rl_nas.errors import RunError, StorageError, UsageError, printable
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.report.choice_text import choice_text
 from rl_nas.report.runs_table import COLUMNS, RunRow, runs_table
 from rl_nas.report.tables import (
     COSTS,
@@ -24,9 +25,10 @@ from rl_nas.report.tables import (
     trials_table,
 )
 from rl_nas.settings import Settings, setting
+from rl_nas.store.choice import best_of, read_choice
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
-from rl_nas.trial import Trial, TrialState, best_first, best_trials, trial_document
+from rl_nas.trial import Trial, TrialState, best_first, trial_document
 from rl_nas.workflows.run_config import held_out
 from rl_nas.workflows.trust import OF_THE_CALL
 
@@ -92,17 +94,19 @@ def _list(folder: SearchFolder, settings: TrialListSettings, *, as_json: bool) -
         print(_csv(shown, list(metrics)), end="")
     else:
         print(trials_table(shown))
-        if measured := _measured_on(folder, trials):
+        choice = read_choice(folder, trials)
+        if measured := _measured_on(folder, best_of(trials, choice)):
             print(f"\n{printable(measured)}")
+        if choice is not None:
+            print(choice_text(choice))
         if settings.log:
             print(failures_table(shown))
 
 
-def _measured_on(folder: SearchFolder, trials: Sequence[Trial]) -> str:
+def _measured_on(folder: SearchFolder, best: Trial | None) -> str:
     """On which images the trials were measured, if the run has recorded it, and the best one's metric on them."""
     config = folder.read_config() if folder.config.exists() else {}
     images = held_out(config, folder.config) if config else 0
-    best = next(iter(best_trials(trials, 1)), None)
     if not images or best is None or best.measurement is None:
         return ""
     name, value = best.measurement.quality_name, best.measurement.quality
@@ -165,7 +169,8 @@ def _row(name: str) -> RunRow:
     folder = SearchFolder(name)
     config = folder.read_config()
     kept = {flag: value for flag, value in config["flags"].items() if flag not in OF_THE_CALL}
-    return RunRow(name, read_trials(folder.trials), kept, held_out(config, folder.config))
+    trials = read_trials(folder.trials)
+    return RunRow(name, trials, kept, held_out(config, folder.config), read_choice(folder, trials))
 
 
 def _csv(trials: Sequence[Trial], metrics: Sequence[str]) -> str:

@@ -26,8 +26,9 @@ from rl_nas.workflows import run_config
 from rl_nas.workflows.checks import check_search, remarks, with_evolution_sizes, with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.followed import Follower
+from rl_nas.workflows.prior import prior_document
 from rl_nas.workflows.second_stage import published
-from rl_nas.workflows.settings import SecondStageSettings
+from rl_nas.workflows.settings import ChoiceSettings, SecondStageSettings
 from rl_nas.workflows.sizing import without_given
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
@@ -52,6 +53,7 @@ SEARCH = Command(
 CHANGEABLE = (
     *("run_dir", "resume", "rebuild", "trials", "max_hours", "data_dir", "auto", "json", "debug", "track"),
     *(field.name for field in fields(ExecutionSettings) if field.name not in ("threads_per_worker", "async_updates")),
+    *(field.name for field in fields(ChoiceSettings)),
     *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
 )
 """Flags that may change when a run is resumed."""
@@ -79,7 +81,8 @@ def _run(parsed: Parsed, follower: Follower | None) -> int:
 
         try_export(started.parts)
         flags = started.config.flags()
-        folder.create(run_config.config(flags, started.parts.data), run_config.repeating_flagfile(flags, SEARCH.name))
+        document = {**run_config.config(flags, started.parts.data), **prior_document(started.parts.earlier)}
+        folder.create(document, run_config.repeating_flagfile(flags, SEARCH.name))
         return _follow(started, output)
     recorded = folder.reopen()
     merged = run_config.merge(parsed, recorded, (*CHANGEABLE, *run_config.moved(recorded, parsed)))
@@ -149,6 +152,7 @@ def _follow(run: "SearchRun", output: OutputSettings) -> int:
     with run:
         try:
             run.search()
+            run.confirm()
         except KeyboardInterrupt:
             return _stop(run, output)
         result = run.finish()

@@ -9,8 +9,9 @@ from rl_nas.checkpoint import State
 from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.model_based import ModelBasedLearner
 from rl_nas.controller.policy_gradient import PPOLearner, ReinforceLearner
-from rl_nas.controller.settings import ControllerSettings
+from rl_nas.controller.settings import ControllerConfig, ControllerSettings
 from rl_nas.spaces.decisions import Architecture, SearchSpace
+from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.trial import Trial
 
 
@@ -47,9 +48,12 @@ class _Agent:
         self, space: SearchSpace[Any], settings: ControllerSettings = ControllerSettings(), seed: int = 0
     ) -> None:
         self._space = space
-        self.learner = self.LEARNER(space, settings.config(self.PRESET), [seed])
+        self.learner = self._made(settings.config(self.PRESET), seed)
         self._proposed, self._updates = 0, 0
         self._waiting: dict[Architecture, _Proposal] = {}
+
+    def _made(self, config: ControllerConfig, seed: int) -> PolicyLearner:
+        return self.LEARNER(self._space, config, [seed])
 
     def propose(self, n: int) -> list[Architecture]:
         """The next `n` architectures."""
@@ -151,10 +155,30 @@ class PPO(_PolicyAgent):
 
 
 class Controller(_Agent):
-    """A policy that practices on a model of the rewards: `ModelBasedLearner`."""
+    """A policy that practices on a model of the rewards: `ModelBasedLearner`.
+
+    Args:
+        space: the space to search.
+        settings: missing ones come from the class's preset.
+        seed: all randomness is a function of it.
+        earlier: trials of an earlier search, which the model knows from the start.
+    """
 
     LEARNER = ModelBasedLearner
     PRESET = "controller"
+
+    def __init__(
+        self,
+        space: SearchSpace[Any],
+        settings: ControllerSettings = ControllerSettings(),
+        seed: int = 0,
+        earlier: EarlierTrials | None = None,
+    ) -> None:
+        self._earlier = earlier
+        super().__init__(space, settings, seed)
+
+    def _made(self, config: ControllerConfig, seed: int) -> PolicyLearner:
+        return ModelBasedLearner(self._space, config, [seed], [self._earlier])
 
 
 def fixed_choices(space: SearchSpace[Any], first: int, n: int) -> np.ndarray:

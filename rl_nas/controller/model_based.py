@@ -13,6 +13,7 @@ from rl_nas.controller.settings import WARM_UP, ControllerConfig
 from rl_nas.spaces.decisions import FREE, SearchSpace, fixed_mapping
 from rl_nas.surrogate.acquisition import choose_batch
 from rl_nas.surrogate.candidates import Mutations, enumerated
+from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.surrogate.gaussian_process import GaussianProcess, normal_scores
 
 SPREADS = (0.0, 0.5, 1.0, 2.0)
@@ -51,9 +52,16 @@ class ModelBasedLearner(PolicyLearner):
     units of the scores, not divided by their deviation, which would amplify ever smaller differences.
     """
 
-    def __init__(self, space: SearchSpace[Any], config: ControllerConfig, seeds: Sequence[int]) -> None:
+    def __init__(
+        self,
+        space: SearchSpace[Any],
+        config: ControllerConfig,
+        seeds: Sequence[int],
+        earlier: Sequence[EarlierTrials | None] | None = None,
+    ) -> None:
         super().__init__(space, config, seeds)
-        self._models = [GaussianProcess(space, config.memory) for _ in seeds]
+        known: Sequence[EarlierTrials | None] = earlier or [None] * len(seeds)
+        self._models = [GaussianProcess(space, config.memory, earlier=own) for own in known]
         self._mutations = Mutations(space)
         self._known: list[set[str]] = [set() for _ in seeds]
         self._mixer = np.random.default_rng(0).integers(2**63, size=len(space.decisions), dtype=np.int64)
@@ -70,7 +78,7 @@ class ModelBasedLearner(PolicyLearner):
 
     def propose(self, n: int, fixed: np.ndarray) -> np.ndarray:
         """See `PolicyLearner.propose`. No architecture is proposed twice unless the space seems exhausted."""
-        if len(self._models[0]) < WARM_UP:
+        if len(self._models[0]) < WARM_UP and self._models[0].earlier is None:
             pool = super().propose(self.config.candidates, _repeated(fixed, self.config.candidates))
             chosen = [self._first(run, drawn, fixed[0]) for run, drawn in enumerate(pool)]
         else:

@@ -11,6 +11,7 @@ from rl_nas.child.data.image_cache import image_cache
 from rl_nas.controller.settings import WARM_UP
 from rl_nas.doctor.forecast import ChildForecast
 from rl_nas.spaces.decisions import Architecture
+from rl_nas.store.best_child import KEPT
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Job, Measurement, Outcome, Trial, TrialState, child_seed
 from rl_nas.workflows.rehearsal import Drawn
@@ -24,8 +25,8 @@ _SECONDS = ("forecast", "start", "step")
 """Metrics of a rehearsed child whose means over its equals are taken."""
 _RECORD = 4096
 """Bytes of a recorded trial."""
-_COPIES = 5
-"""Of the best child's weights: kept ones, SavedModel, model.keras, network, and one that is being written."""
+_COPIES = KEPT + 4
+"""Of a child's weights: those of the best ones, and of one of them SavedModel, model.keras, network, and a draft."""
 
 
 class Children(NamedTuple):

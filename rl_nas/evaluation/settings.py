@@ -1,6 +1,6 @@
 """Settings of the filter of children, of their pretraining and of final evaluations; TensorFlow-free."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -8,8 +8,11 @@ from rl_nas.errors import UsageError
 from rl_nas.image_size import parse_image_size
 from rl_nas.settings import Settings, setting
 
-SCORE_NAMES = ("parameters", "gradient_norm", "synflow", "naswot")
+SCORE_NAMES = ("parameters", "gradient_norm", "synflow", "naswot", "jacov")
 """Names of `rl_nas.evaluation.zero_cost.SCORES`, whose module imports TensorFlow."""
+
+VOTERS = ("synflow", "naswot", "jacov", "parameters")
+"""Scores that vote on the first children of a warm start."""
 
 _LEAST_SCALE, _LARGEST_SCALE = 0.1, 4
 
@@ -30,6 +33,42 @@ class FilterSettings(Settings):
     )
     filter_sample: int = setting(50, "random networks that the threshold is computed from", minimum=2, maximum=100_000)
     filter_images: int = setting(32, "training images that a score is computed on", minimum=2, maximum=100_000)
+
+
+@dataclass(frozen=True)
+class WarmStartSettings(Settings):
+    """First children that are chosen by scores of untrained networks."""
+
+    title: ClassVar[str] = "Warm start"
+
+    warm_start: str = setting(
+        "none",
+        "first children: none: the strategy's own; scores: the best of some random networks by a vote (the mean rank)"
+        " of scores of the untrained networks, whatever the strategy",
+        choices=("none", "scores"),
+    )
+    warm_start_children: int = setting(10, "children that are chosen so", minimum=1, maximum=1000)
+    warm_start_sample: int = setting(100, "random networks that are scored", minimum=1, maximum=100_000)
+    warm_start_scores: str | None = setting(
+        None, f"scores that vote, separated by commas; left out: those of {', '.join(VOTERS)} that the task has"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.warm_start_children > self.warm_start_sample:
+            raise UsageError(
+                f"--warm_start_children={self.warm_start_children} of --warm_start_sample={self.warm_start_sample}"
+                " random networks; give more of these, or fewer children"
+            )
+        unknown = [name for name in (self.warm_start_scores or "parameters").split(",") if name not in SCORE_NAMES]
+        if unknown:
+            raise UsageError(f"--warm_start_scores: no score {unknown[0]!r}; expected some of {', '.join(SCORE_NAMES)}")
+
+    def names(self, supported: Collection[str]) -> list[str]:
+        """The scores that vote, of a task that has the supported ones."""
+        if self.warm_start_scores is not None:
+            return self.warm_start_scores.split(",")
+        return [name for name in VOTERS if name in supported]
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,9 @@ def first_images(data: TrainingData, objective: Objective, count: int) -> Batch:
     return Batch(inputs, targets, objective)
 
 
+_JACOV_SHIFT = 1e-5
+"""k of `jacov`."""
+
 Score = Callable[[Plan, int, Batch], float]
 """Plan, seed of the initial weights, training images -> score; higher is better."""
 
@@ -91,11 +94,35 @@ def naswot(plan: Plan, seed: int, batch: Batch) -> float:
     return float(logarithm) if sign > 0 else -math.inf
 
 
+def jacov(plan: Plan, seed: int, batch: Batch) -> float:
+    """How little the Jacobians of different images correlate (Mellor et al. 2020, first version, section 3).
+
+    A row of the correlation matrix is the gradient of the sum of an image's outputs by its pixels, all images being
+    normalized together. The score is -sum(log(v + k) + 1 / (v + k)) over the eigenvalues v, with k = 1e-5.
+    """
+    child, images = PlannedModel(plan, seed=seed), tf.convert_to_tensor(batch.images)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs, _, _ = child.train_call(child.trainable.vector.value, images)
+        total = tf.add_n([tf.reduce_sum(output) for output in tf.nest.flatten(outputs)])
+    gradient = tape.gradient(total, images)
+    if gradient is None:  # no path leads from the image to an output
+        return -math.inf
+    rows = gradient.numpy().reshape(len(images), -1).astype(np.float64)
+    rows -= rows.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    if not lengths.all():
+        return -math.inf
+    shifted = np.maximum(np.linalg.eigvalsh((rows / lengths) @ (rows / lengths).T), 0) + _JACOV_SHIFT
+    return float(-np.sum(np.log(shifted) + 1 / shifted))
+
+
 SCORES: dict[str, Score] = {
     "parameters": parameters,
     "gradient_norm": gradient_norm,
     "synflow": synflow,
     "naswot": naswot,
+    "jacov": jacov,
 }
 
 

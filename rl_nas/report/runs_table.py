@@ -6,7 +6,8 @@ from typing import Any
 
 from rl_nas.errors import printable
 from rl_nas.report.tables import aligned, figure_text
-from rl_nas.trial import Trial, best_trials, trial_document
+from rl_nas.store.choice import Choice, best_of
+from rl_nas.trial import Trial, trial_document
 
 COLUMNS = (
     "run",
@@ -32,12 +33,19 @@ class RunRow:
         trials: so far.
         flags: of its config that say what it is; those of the call left out.
         images: that its children were measured on; 0: unknown.
+        choice: of the best when the search ended, if it was recorded.
     """
 
     name: str
     trials: Sequence[Trial]
     flags: Mapping[str, Any]
     images: int = 0
+    choice: Choice | None = None
+
+    @property
+    def best(self) -> Trial | None:
+        """The best trial."""
+        return best_of(self.trials, self.choice)
 
     def cells(self) -> dict[str, Any]:
         """Values by `COLUMNS`; None where there is none."""
@@ -45,7 +53,7 @@ class RunRow:
         cells |= {"run": self.name, "trials": len(self.trials)}
         cells |= {"failed": sum(trial.reward is None for trial in self.trials)}
         cells |= {name: self.flags.get(name) for name in ("strategy", "dataset")}
-        for best in best_trials(self.trials, 1):
+        if (best := self.best) is not None:
             cells |= {"best": best.index, "reward": best.reward}
             if best.measurement is not None:
                 measured = best.measurement
@@ -65,8 +73,7 @@ class RunRow:
 
     def document(self) -> dict[str, Any]:
         """Everything as JSON values."""
-        best = next(iter(best_trials(self.trials, 1)), None)
-        cells = {**self.cells(), "best": None if best is None else trial_document(best)}
+        cells = {**self.cells(), "best": None if self.best is None else trial_document(self.best)}
         return {**cells, "flags": dict(self.flags)}
 
 

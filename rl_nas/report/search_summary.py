@@ -1,16 +1,18 @@
 """The result of a search, as text and as JSON."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.genotypes import to_json
 from rl_nas.one_shot.result import OneShotResult
+from rl_nas.report.choice_text import choice_text
 from rl_nas.report.one_shot_text import one_shot_json, one_shot_text
 from rl_nas.report.tables import counted, held_out_text, measured_text, trials_table
 from rl_nas.spaces.decisions import Genotype
+from rl_nas.store.choice import Choice
 from rl_nas.trial import Trial, best_trials, measurement_document
 
 _SHOWN = 5
@@ -23,10 +25,11 @@ class SearchResult:
 
     Attributes:
         trials: all of them.
-        best: the one with the highest reward.
+        best: the chosen one.
         genotype: of the best.
         epochs: of each child's training: the rewards are those of a proxy.
         runs: trainings of each child.
+        choice: why the best was chosen; None: not known.
         valid_images: number of held-out images that children were measured on.
         valid_split: the split that these are; None: a part of the training split.
         files: paths by description.
@@ -44,6 +47,7 @@ class SearchResult:
     shared: OneShotResult | None = None
     valid_split: str | None = None
     runs: int = 1
+    choice: Choice | None = None
 
     @property
     def proxy(self) -> str:
@@ -72,6 +76,7 @@ def summary_text(result: SearchResult) -> str:
             f" {result.measured_on}:",
             trials_table(best_trials(result.trials, _SHOWN)),
             "",
+            *([] if result.choice is None else [choice_text(result.choice), ""]),
             *([] if result.shared is None else [one_shot_text(result.shared), ""]),
             family_of(result.genotype).text(result.genotype),
             "",
@@ -93,6 +98,7 @@ def summary_json(result: SearchResult) -> dict[str, Any]:
         "trials": len(result.trials),
         "failures": result.failures,
         "best": {"trial": result.best.index, "reward": result.best.reward, **measurement_document(measurement)},
+        **({} if result.choice is None else {"choice": asdict(result.choice)}),
         "measured_on": f"{result.measured_on}, proxy, {result.proxy}",
         "genotype": to_json(result.genotype),
         **({} if result.shared is None else {"shared": one_shot_json(result.shared)}),

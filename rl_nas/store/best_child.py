@@ -1,4 +1,4 @@
-"""Keeps the best child of a run: its genotype as a file that is always valid, and its weights."""
+"""Keeps the best child of a run: its genotype as a file that is always valid; and the weights of the best few."""
 
 import io
 import json
@@ -22,6 +22,9 @@ from rl_nas.trial import Job, Measurement, Trial
 _SUFFIX, _CLASSES = ".weights.npz", ".classes.json"
 
 
+KEPT = 10
+"""Children with the highest rewards whose weights are kept: the best of them by more than one reward may be another."""
+
 VALID = "valid"
 """The images that children are measured on, in the file of their classes."""
 
@@ -35,15 +38,15 @@ class Model(Protocol):
 
 
 class ChildWeights:
-    """Saves weights and classes of children that may be the run's best: those that no other of this process beats.
+    """Saves weights and classes of children that may be among the run's best: those that few of this process beat.
 
-    However many processes train children of a run, its best one is among these. `BestChild` deletes the others when
+    However many processes train children of a run, its best few are among these. `BestChild` deletes the others when
     they are recorded.
     """
 
     def __init__(self, folder: SearchFolder, reward: Callable[[Measurement], float]) -> None:
         self._folder, self._reward = folder, reward
-        self._best = -math.inf
+        self._best = [-math.inf] * KEPT  # rewards, ascending
 
     def keep(self, job: Job, measurement: Measurement, model: Model, classes: ClassResults | None = None) -> None:
         """Saves a trained child's weights if it may be the best; those of one that may be trained on anyway.
@@ -59,26 +62,30 @@ class ChildWeights:
         """
         reward, goes_on = reward_of(measurement, self._reward), job.epochs is not None
         # Of equals the earlier trial is the best, but may be the later one here: its first attempt failed.
-        if goes_on or reward >= self._best:
+        if goes_on or reward >= self._best[0]:
             write_atomically(weights_of(self._folder, job.index), lambda path: _save(model, path))
             if classes is not None:
                 write_class_results(classes_of(self._folder, job.index), {VALID: classes})
             else:  # those of a killed attempt may be of another epoch
                 classes_of(self._folder, job.index).unlink(missing_ok=True)
         if not goes_on:  # others are compared by what they have in the end
-            self._best = max(self._best, reward)
+            self._best = sorted([*self._best, reward])[1:]
 
 
 class BestChild:
-    """Follows a search and keeps its best trial so far.
+    """Follows a search and keeps its best trial so far, and the weights of the `KEPT` best.
 
     The weights are on disk before the trial is recorded, and the genotype is replaced after it, so that a
     kill at any instant leaves every recorded best with its weights.
+
+    Attributes:
+        trial: the one with the highest reward, or that `crown` was called with last; None: none has succeeded.
     """
 
     def __init__(self, folder: SearchFolder, decode: Callable[[Architecture], Genotype]) -> None:
         self._folder, self._decode = folder, decode
         self.trial: Trial | None = None
+        self._kept: list[Trial] = []  # best first
 
     @property
     def weights(self) -> Path:
@@ -98,28 +105,31 @@ class BestChild:
             variable.assign(arrays[variable.path] if variable.path in arrays else others[variable.path])
 
     def follow(self, trial: Trial) -> None:
-        """Makes a recorded trial the best if it is; deletes the weights of the other one."""
-        if trial.reward is not None and (self.trial is None or _rank(trial) > _rank(self.trial)):
-            former = self.trial
-            self._crown(trial)
-            trial = former or trial
-        if self.trial is None or trial.index != self.trial.index:  # the best one may be shown again, as cached
-            with storage_errors(self._folder.children):
-                for path in _files_of(self._folder, trial.index):
+        """Makes a recorded trial the best if it is; deletes the weights of those that are not among the best."""
+        if trial.reward is not None and all(trial.index != one.index for one in self._kept):  # it may be shown again
+            self._kept = sorted([*self._kept, trial], key=_rank, reverse=True)
+        if self._kept and (self.trial is None or _rank(self._kept[0]) > _rank(self.trial)):
+            self.crown(self._kept[0])
+        left, self._kept = [trial, *self._kept[KEPT:]], self._kept[:KEPT]
+        kept = {one.index for one in self._kept}
+        with storage_errors(self._folder.children):
+            for index in {one.index for one in left} - kept:
+                for path in _files_of(self._folder, index):
                     path.unlink(missing_ok=True)
 
     def restore(self, trials: Sequence[Trial]) -> None:
-        """Restores the best trial of a run that is continued, while none of its children is in training."""
-        successful = [trial for trial in trials if trial.reward is not None]
-        if successful:
-            self._crown(max(successful, key=_rank))
+        """Restores the best trials of a run that is continued, while none of its children is in training."""
+        self._kept = sorted((one for one in trials if one.reward is not None), key=_rank, reverse=True)[:KEPT]
+        if self._kept:
+            self.crown(self._kept[0])
         with storage_errors(self._folder.children):
-            kept = () if self.trial is None else _files_of(self._folder, self.trial.index)
+            kept = {path for trial in self._kept for path in _files_of(self._folder, trial.index)}
             for path in [*self._folder.children.glob(f"*{_SUFFIX}"), *self._folder.children.glob(f"*{_CLASSES}")]:
                 if path not in kept:
                     path.unlink()
 
-    def _crown(self, trial: Trial) -> None:
+    def crown(self, trial: Trial) -> None:
+        """Makes a trial the best, whatever its reward: its genotype stands in the folder of the best one."""
         self.trial = trial
         document = {
             **to_json(self._decode(trial.architecture)),

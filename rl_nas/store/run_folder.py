@@ -215,7 +215,7 @@ class SearchFolder(RunFolder):
 
     Attributes:
         trials: SQLite.
-        children: weights of the best child so far, and what becomes of each class (JSON), if the task tells it.
+        children: weights of the best children so far, and what becomes of each class (JSON), if the task tells it.
         best: genotype.json, cell.png, saved_model, model.keras, examples.png.
         model: the best child with its normalization, for Keras.
         network: of the best child, as data, for `rl_nas predict`.
@@ -231,6 +231,9 @@ class SearchFolder(RunFolder):
         time: seconds of all sittings (JSON).
         then: the longer trainings of the best networks, a folder for each, and then.json.
         proxies: what `rl_nas proxy` found (JSON); no search has it.
+        warm_start: the networks that the search begins with, by scores of untrained ones (JSON); absent otherwise.
+        choice: which trial was chosen as the best when the search ended, and why (JSON).
+        confirmed: the further trainings of the best trials (SQLite); absent if there are none.
         arrays: the images, if they came from a Python program: a data set of TFDS.
     """
 
@@ -255,6 +258,9 @@ class SearchFolder(RunFolder):
         self.time = self.path / "time.json"
         self.then = self.path / "then"
         self.proxies = self.path / "proxies.json"
+        self.warm_start = self.path / "warm_start.json"
+        self.choice = self.path / "choice.json"
+        self.confirmed = self.path / "confirmed.sqlite"
         self.arrays = self.path / "arrays"
 
     @property

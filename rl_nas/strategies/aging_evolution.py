@@ -34,7 +34,7 @@ class AgingEvolution:
         self._rng = np.random.default_rng(seed)
         self._population: deque[tuple[float, Architecture]] = deque(maxlen=self._size)
         self._random_left = self._size
-        self._proposed = 0
+        self._proposed, self._observed = 0, 0
 
     def propose(self, n: int) -> list[Architecture]:
         """The next `n` children."""
@@ -45,6 +45,9 @@ class AgingEvolution:
         for trial in sorted(trials, key=lambda trial: trial.index):
             reward = -np.inf if trial.reward is None or not np.isfinite(trial.reward) else trial.reward
             self._population.append((reward, trial.architecture))
+            self._observed += 1
+            if self._observed > self._proposed:  # of a warm start: it stands for a random member
+                self._random_left = max(0, self._random_left - 1)
 
     def diagnostics(self) -> Mapping[str, float]:
         """`population_mean` and `population_best`, rewards of the members that did not fail."""
@@ -68,6 +71,7 @@ class AgingEvolution:
             "population": [architecture for _, architecture in self._population],
             "random_left": self._random_left,
             "proposed": self._proposed,
+            "observed": self._observed,
         }
 
     def restore(self, state: State) -> None:
@@ -76,6 +80,7 @@ class AgingEvolution:
         members = zip(state["rewards"].tolist(), map(tuple, state["population"]), strict=True)
         self._population = deque(members, maxlen=self._size)
         self._random_left, self._proposed = state["random_left"], state["proposed"]
+        self._observed = state.get("observed", 0)
 
     def _child(self) -> Architecture:
         fixed = self._space.fixed(self._proposed)

@@ -14,14 +14,22 @@ from rl_nas.strategies.aging_evolution import AgingEvolution
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.surrogate.earlier import EarlierTrials
 
 
 @dataclass(frozen=True)
 class StrategyOptions:
-    """Settings of all strategies; each reads its part."""
+    """Settings of all strategies; each reads its part.
+
+    Attributes:
+        controller: of the RNN controllers.
+        evolution: of aging evolution.
+        earlier: trials of an earlier search, which the strategies of `MODELED` know from the start.
+    """
 
     controller: ControllerSettings = ControllerSettings()
     evolution: EvolutionSettings = EvolutionSettings()
+    earlier: EarlierTrials | None = None
 
 
 EXTRAS = {"bananas": ("sklearn", ("sklearn",)), "tpe": ("optuna", ("optuna",))}
@@ -34,11 +42,16 @@ LEARNED = {"controller": "Controller", "reinforce": "Reinforce", "ppo": "PPO"}
 """Name -> class in `rl_nas.controller.agent`, of the strategies that need TensorFlow."""
 
 
+MODELED = ("controller", "gp")
+"""Strategies with a model of the rewards, to which trials of an earlier search are prior knowledge."""
+
+
 def _learned(name: str) -> Factory:
     def make(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
         from rl_nas.controller import agent  # imports TensorFlow
 
-        strategy: Strategy = getattr(agent, LEARNED[name])(space, options.controller, seed)
+        earlier = {"earlier": options.earlier} if name in MODELED else {}
+        strategy: Strategy = getattr(agent, LEARNED[name])(space, options.controller, seed, **earlier)
         return strategy
 
     return make
@@ -47,7 +60,7 @@ def _learned(name: str) -> Factory:
 def _gp(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
     from rl_nas.strategies.gaussian_process import GaussianProcessSearch  # imports SciPy
 
-    return GaussianProcessSearch(space, seed)
+    return GaussianProcessSearch(space, seed, options.earlier)
 
 
 def _bananas(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:

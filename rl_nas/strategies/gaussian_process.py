@@ -8,6 +8,7 @@ import numpy as np
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.strategies.surrogate_search import SurrogateSearch
 from rl_nas.surrogate.acquisition import choose_batch
+from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.surrogate.gaussian_process import GaussianProcess
 
 _MEMORY = 1000
@@ -22,20 +23,21 @@ class GaussianProcessSearch(SurrogateSearch):
     Args:
         space: the space to search.
         seed: all randomness is a function of it.
+        earlier: trials of an earlier search, by which the first proposals are made, too; None: those are random.
     """
 
     ENUMERATES = True
 
-    def __init__(self, space: SearchSpace[Any], seed: int = 0) -> None:
+    def __init__(self, space: SearchSpace[Any], seed: int = 0, earlier: EarlierTrials | None = None) -> None:
         super().__init__(space, seed)
-        self._model = GaussianProcess(space, _MEMORY)
+        self._model = GaussianProcess(space, _MEMORY, earlier=earlier)
 
     def diagnostics(self) -> Mapping[str, float]:
         """Figures of the model: `GaussianProcess.figures`."""
         return self._model.figures()
 
     def _is_ready(self) -> bool:
-        return len(self._model) >= self.WARM_UP
+        return len(self._model) >= self.WARM_UP or self._model.earlier is not None
 
     def _learn(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
         self._model.observe(tokens, rewards)

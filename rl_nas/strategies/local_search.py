@@ -45,6 +45,7 @@ class LocalSearch:
 
     def observe(self, trials: Sequence[Trial]) -> None:
         """Moves to the best trial if it is better than the current one, or if the climb has ended."""
+        self._known.update(self._space.canonical_key(trial.architecture) for trial in trials)  # of a warm start, too
         finished = [trial for trial in trials if trial.reward is not None and np.isfinite(trial.reward)]
         ordered = sorted(finished, key=lambda trial: (-(trial.reward or 0.0), trial.index))
         better = [t for t in ordered if t.architecture not in self._starts and (t.reward or 0.0) > self._reward]

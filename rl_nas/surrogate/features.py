@@ -53,6 +53,12 @@ class Points(NamedTuple):
     def __len__(self) -> int:
         return len(self.choices)
 
+    def joined(self, others: Self) -> Self:
+        """These, and then others."""
+        pairs = zip(self.subtrees, others.subtrees, strict=True)
+        subtrees = (Counts(*map(np.concatenate, zip(one, other, strict=True))) for one, other in pairs)
+        return type(self)(np.concatenate([self.choices, others.choices]), tuple(subtrees))
+
     def take(self, places: Any) -> Self:
         """Some of them."""
         return type(self)(self.choices[places], tuple(counts.take(places) for counts in self.subtrees))

@@ -9,11 +9,19 @@ from scipy.special import ndtri
 
 from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.surrogate.earlier import OFFSET, PRIOR, EarlierTrials, agreement, mixing, shared, slopes_of
 from rl_nas.surrogate.features import Points, features_of
 from rl_nas.surrogate.kernel import Distances, Prior, SumKernel
 
-_NOISE, _NOISE_STD = 0.05, 1.0
-"""Prior of the noise's variance: median, and deviation of the logarithm."""
+
+class NoisePrior(NamedTuple):
+    """Prior of the variance of the noise, in units of normal scores: median, and deviation of the logarithm."""
+
+    median: float
+    std: float
+
+
+_NOISE = NoisePrior(0.05, 1.0)
 
 _LEAST_NOISE = 1e-6
 """Is added to it for the sake of the Cholesky factor."""
@@ -56,12 +64,25 @@ class GaussianProcess:
     Args:
         space: of the architectures.
         memory: number of trials above which they are thinned: the best and the latest half stay.
+        noise: prior of the noise.
+        earlier: trials of an earlier search; `rl_nas.surrogate.earlier`.
     """
 
-    def __init__(self, space: SearchSpace[Any], memory: int) -> None:
+    def __init__(
+        self,
+        space: SearchSpace[Any],
+        memory: int,
+        *,
+        noise: NoisePrior = _NOISE,
+        earlier: EarlierTrials | None = None,
+    ) -> None:
         self.features = features_of(space)
         self._kernel = SumKernel(self.features.sizes)
-        self._memory = memory
+        self._memory, self._noise = memory, noise
+        self.earlier = None if earlier is None else earlier.thinned()
+        before = np.zeros([0, len(space.decisions)], np.int32) if self.earlier is None else self.earlier.tokens
+        self._before = self.features.points(before)
+        self._offset = 0.0 if self.earlier is None else OFFSET
         self.tokens = np.zeros([0, len(space.decisions)], np.int32)
         self.rewards = np.zeros(0)
         self._parameters: np.ndarray | None = None
@@ -77,7 +98,7 @@ class GaussianProcess:
     def noise(self) -> float:
         """Variance of a normal score around the model."""
         assert self._parameters is not None
-        return float(np.exp(self._parameters[-1])) + _LEAST_NOISE
+        return float(np.exp(self._parameters[self._kernel.count(self._points)])) + _LEAST_NOISE
 
     def observe(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
         """Adds trials.
@@ -99,17 +120,25 @@ class GaussianProcess:
         return self.posterior_at(self.features.points(tokens))
 
     def best(self, count: int) -> np.ndarray:
-        """Architectures of the trials with the highest rewards, from the best on, int32 [count or less, decisions]."""
-        return self.tokens[np.argsort(-self.rewards, kind="stable")[:count]]
+        """Architectures of the trials with the highest rewards, from the best on, int32 [count or less, decisions].
+
+        Those of the earlier trials, while there are no others.
+        """
+        known = EarlierTrials(self.tokens, self.rewards) if len(self) or self.earlier is None else self.earlier
+        return np.asarray(known.tokens[np.argsort(-known.rewards, kind="stable")[:count]], np.int32)
 
     def best_mean(self) -> float:
         """The largest posterior mean of a trial, which noise does not inflate; needs trials."""
-        return float(self.posterior_at(self._points).mean.max())
+        return float(self.posterior_at(self._points if len(self) else self._before).mean.max())
 
     def posterior_at(self, points: Points) -> Posterior:
         """Beliefs of points; needs trials."""
         self._update()
+        assert self._parameters is not None
         covariance = self.covariance(self._points, points)
+        if self.earlier is not None:
+            known = self._kernel(self._of_kernel, Distances.between(self._before, points))
+            covariance = np.concatenate([np.float32(shared(self._parameters)) * known, covariance])
         whitened = solve_triangular(self._factor, covariance, lower=True, check_finite=False)
         variance = np.maximum(self.prior_variance - (whitened * whitened).sum(axis=0), 0)
         return Posterior(points, self._residual @ whitened, variance, whitened)
@@ -131,19 +160,30 @@ class GaussianProcess:
         return np.asarray(solve_triangular(np.linalg.cholesky(among + noise), between, lower=True, check_finite=False))
 
     def covariance(self, left: Points, right: Points) -> np.ndarray:
-        """Prior covariances, float32 [n, m]; needs trials."""
-        assert self._parameters is not None
-        return self._kernel(self._parameters[:-1], Distances.between(left, right))
+        """Prior covariances of new rewards, float32 [n, m]; needs trials."""
+        return self._kernel(self._of_kernel, Distances.between(left, right)) + np.float32(self._offset)
 
     @property
     def prior_variance(self) -> float:
         """Prior variance of every architecture."""
+        return self._kernel.variance(self._of_kernel) + self._offset
+
+    @property
+    def _of_kernel(self) -> np.ndarray:
         assert self._parameters is not None
-        return self._kernel.variance(self._parameters[:-1])
+        return self._parameters[: self._kernel.count(self._points)]
 
     def figures(self) -> dict[str, float]:
-        """`noise`, the noise's part of the variance of normal scores; none before the first fit."""
-        return {} if self._parameters is None else {"noise": self.noise}
+        """The noise's part of the variance of normal scores, and the correlation with earlier trials if there are any.
+
+        Their names are `noise` and `prior_agreement`; none before the first fit.
+        """
+        if self._parameters is None:
+            return {}
+        return {
+            "noise": self.noise,
+            **({} if self.earlier is None else {"prior_agreement": agreement(self._parameters)}),
+        }
 
     def state(self) -> State:
         """The trials and the parameters; all else is computed again."""
@@ -159,6 +199,10 @@ class GaussianProcess:
         tokens, rewards = state["tokens"].astype(np.int32), state["rewards"]
         if tokens.shape != (len(rewards), len(self.features.sizes)) or not (tokens < self.features.sizes).all():
             raise ValueError(f"trials {tokens.shape} and {len(rewards)} rewards")
+        parameters, count = state["parameters"], self._kernel.count(self._before) + 1
+        count += 0 if self.earlier is None else PRIOR.shape[1]
+        if parameters is not None and len(parameters) != count:
+            raise ValueError(f"{len(parameters)} parameters; expected {count}")
         self.tokens, self.rewards = tokens, rewards
         self._parameters, self._fitted = state["parameters"], state["fitted"]
         self._points, self._factor = self.features.points(tokens), None
@@ -166,23 +210,44 @@ class GaussianProcess:
     def _update(self) -> None:
         if self._factor is not None:
             return
-        scores = normal_scores(self.rewards)
+        scores = self._scores(np.arange(len(self)))
         if self._parameters is None or len(self) >= _GROWTH * self._fitted:
-            self._fit(scores)
-        noise = self.noise * np.eye(len(self), dtype=np.float32)
-        self._factor = np.linalg.cholesky(self.covariance(self._points, self._points) + noise)
+            self._fit()
+        assert self._parameters is not None
+        points = self._before.joined(self._points)
+        covariance = self._covariance(self._parameters, Distances.between(points, points), len(self), np.float32)
+        self._factor = np.linalg.cholesky(covariance)
         self._residual = solve_triangular(self._factor, scores.astype(np.float32), lower=True, check_finite=False)
 
-    def _fit(self, scores: np.ndarray) -> None:
+    def _scores(self, kept: np.ndarray) -> np.ndarray:
+        """Normal scores of the earlier trials among themselves, and of some of the new ones among these."""
+        new = normal_scores(self.rewards)[kept]
+        return new if self.earlier is None else np.concatenate([normal_scores(self.earlier.rewards), new])
+
+    def _covariance(self, parameters: np.ndarray, distances: Distances, new: int, dtype: type) -> np.ndarray:
+        """Prior covariances of the earlier and so many new trials, with the noise, of a type of numbers."""
+        count, before = self._kernel.count(self._points), len(self._before)
+        covariance: np.ndarray = self._kernel(parameters[:count], distances).astype(dtype)
+        noise: np.ndarray = np.full(before + new, np.exp(parameters[count]) + _LEAST_NOISE, dtype)
+        if self.earlier is not None:
+            covariance *= mixing(before, new, parameters)
+            covariance[before:, before:] += self._offset
+            noise[:before] = np.exp(parameters[count + 1]) + _LEAST_NOISE
+        covariance[np.diag_indices_from(covariance)] += noise
+        return covariance
+
+    def _fit(self) -> None:
         kept = self._best_and_latest(_FITTED) if len(self) > _FITTED else np.arange(len(self))
-        points = self._points.take(kept)
+        points = self._before.joined(self._points.take(kept))
         prior = self._kernel.prior(points)
-        prior = Prior(np.append(prior.mean, np.log(_NOISE)), np.append(prior.std, _NOISE_STD))
+        prior = Prior(np.append(prior.mean, np.log(self._noise.median)), np.append(prior.std, self._noise.std))
+        if self.earlier is not None:
+            prior = Prior(np.append(prior.mean, PRIOR[0]), np.append(prior.std, PRIOR[1]))
         lowest, highest = prior.mean - _BOUND * prior.std, prior.mean + _BOUND * prior.std
         start = prior.mean if self._parameters is None else np.clip(self._parameters, lowest, highest)
-        distances = Distances.between(points, points)
+        distances, scores = Distances.between(points, points), self._scores(kept)
         found = optimize.minimize(
-            lambda parameters: self._loss(parameters, prior, distances, scores[kept]),
+            lambda parameters: self._loss(parameters, prior, distances, scores),
             start,
             jac=True,
             method="L-BFGS-B",
@@ -195,17 +260,20 @@ class GaussianProcess:
         self, parameters: np.ndarray, prior: Prior, distances: Distances, scores: np.ndarray
     ) -> tuple[float, np.ndarray]:
         """Negative logarithm of evidence times prior, up to a constant, and its gradient."""
-        noise = np.exp(parameters[-1])
-        covariance = self._kernel(parameters[:-1], distances).astype(np.float64)
-        covariance[np.diag_indices_from(covariance)] += noise + _LEAST_NOISE
-        factor = np.linalg.cholesky(covariance)
+        count, before = self._kernel.count(self._points), len(self._before)
+        factor = np.linalg.cholesky(self._covariance(parameters, distances, len(scores) - before, np.float64))
         inverse = cho_solve((factor, True), np.eye(len(scores)), check_finite=False)
         weighted = inverse @ scores
         slopes = (inverse - np.outer(weighted, weighted)) / 2  # of the loss by the covariances
-        gradient = self._kernel.gradient(parameters[:-1], distances, slopes.astype(np.float32))
+        diagonal, of_kernel = np.diag(slopes), slopes.astype(np.float32)
+        further = [np.exp(parameters[count]) * diagonal[before:].sum()]
+        if self.earlier is not None:
+            further += slopes_of(slopes, self._kernel(parameters[:count], distances), before, parameters)
+            of_kernel = of_kernel * mixing(before, len(scores) - before, parameters)
+        gradient = self._kernel.gradient(parameters[:count], distances, of_kernel)
         distance = (parameters - prior.mean) / prior.std
         loss = scores @ weighted / 2 + np.log(np.diag(factor)).sum() + distance @ distance / 2
-        return float(loss), np.append(gradient, noise * np.trace(slopes)) + distance / prior.std
+        return float(loss), np.append(gradient, further) + distance / prior.std
 
     def _best_and_latest(self, count: int) -> np.ndarray:
         """Numbers of the best and the latest half of so many trials, ascending."""

@@ -57,6 +57,10 @@ class SumKernel:
         self._sizes = sizes
         self._decision = np.repeat(np.arange(len(sizes)), sizes)
 
+    def count(self, points: Points) -> int:
+        """Number of the parameters."""
+        return 1 + len(self._sizes) + (1 + len(points.subtrees) if points.subtrees else 0)
+
     def prior(self, points: Points) -> Prior:
         """The prior of the logarithms of s, the rates r, t, the rates w; rates are in units of typical distances."""
         mean, std = list[float](), list[float]()

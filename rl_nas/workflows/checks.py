@@ -12,7 +12,7 @@ from rl_nas.networks.families.family import BackboneFamily
 from rl_nas.spaces.catalog import check_read
 from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
-from rl_nas.strategies.catalog import LEARNED
+from rl_nas.strategies.catalog import LEARNED, MODELED
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
@@ -69,6 +69,13 @@ def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
             raise UsageError(f"--then_also={config.then.also}: {name} is a {part}; this search is for a {searched}")
     if config.shared and config.pretraining.epochs:
         raise UsageError("--pretrain_epochs is for networks that are trained alone; leave out --estimator=shared")
+    if config.strategy.prior is not None and config.strategy.strategy not in MODELED:
+        raise UsageError(
+            f"--prior: --strategy={config.strategy.strategy} has no model of the rewards; give --strategy="
+            f"{' or '.join(MODELED)}, or leave it out"
+        )
+    if config.shared and config.warm_start.warm_start != "none":
+        raise UsageError("--warm_start is for networks that are trained alone; leave out --estimator=shared")
     if config.early_stop.rule == "halving" and config.execution.async_updates:
         raise UsageError("--early_stop_rule=halving compares the children of a batch; leave out --async_updates")
     if config.run.batches_in_flight > 1 and (config.execution.async_updates or config.early_stop.rule == "halving"):

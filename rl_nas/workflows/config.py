@@ -10,7 +10,7 @@ from rl_nas.controller.settings import ControllerSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.evaluation.limits import LimitSettings
 from rl_nas.evaluation.rewards import RewardSettings
-from rl_nas.evaluation.settings import EvaluationSettings, FilterSettings, PretrainSettings
+from rl_nas.evaluation.settings import EvaluationSettings, FilterSettings, PretrainSettings, WarmStartSettings
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.networks.own_operations import OperationSettings
 from rl_nas.networks.settings import NetworkSettings
@@ -23,7 +23,13 @@ from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.tasks.catalog import TASK_SETTINGS, check_unread
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.tasks.task import Problem, Task
-from rl_nas.workflows.settings import SearchRunSettings, SecondStageSettings, StrategySettings, TrainRunSettings
+from rl_nas.workflows.settings import (
+    ChoiceSettings,
+    SearchRunSettings,
+    SecondStageSettings,
+    StrategySettings,
+    TrainRunSettings,
+)
 from rl_nas.workflows.sizing import AutoSettings
 from rl_nas.workflows.tracking import TrackSettings
 from rl_nas.workflows.trust import TrustSettings
@@ -91,8 +97,10 @@ class SearchConfig(Config):
     estimator: EstimatorSettings = field(default_factory=EstimatorSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    warm_start: WarmStartSettings = field(default_factory=WarmStartSettings)
     filter: FilterSettings = field(default_factory=FilterSettings)
     early_stop: EarlyStopSettings = field(default_factory=EarlyStopSettings)
+    choice: ChoiceSettings = field(default_factory=ChoiceSettings)
     then: SecondStageSettings = field(default_factory=SecondStageSettings)
     data: DataSettings = field(default_factory=DataSettings)
     auto: AutoSettings = field(default_factory=AutoSettings)

@@ -80,6 +80,7 @@ def page_of(run: RunRecord, name: str | None = None) -> PageRun:
         classes=[*reader.classes_of_best(), *reader.classes_of_full(full)],
         examples=reader.part("Held-out images", reader.examples),
         notes=reader.notes,
+        choice=run.choice,
     )
 
 

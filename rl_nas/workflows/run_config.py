@@ -147,7 +147,7 @@ def without_unread(settings: NetworkSettings, genotype: Genotype, head: Head) ->
 def portable(values: Mapping[str, Any]) -> dict[str, Any]:
     """The flags, with absolute paths."""
     portable = dict(values)
-    for name in FOLDERS:
+    for name in (*FOLDERS, "prior"):  # which is read when a run begins, and leads a record nowhere
         if values.get(name) is not None:
             portable[name] = _absolute(values[name])
     for name in (name for name in DATASETS if values.get(name) is not None):

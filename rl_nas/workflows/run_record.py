@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from rl_nas.errors import UsageError
 from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.store.best_child import weights_of
+from rl_nas.store.choice import Choice, best_of, read_choice
 from rl_nas.store.json_files import blaming
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 from rl_nas.tasks.catalog import TASKS, find_task
 from rl_nas.tasks.task import Task
-from rl_nas.trial import Trial, best_trials
+from rl_nas.trial import Trial
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.space import search_space
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
@@ -65,8 +66,17 @@ class RunRecord:
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the highest reward, of equals the earlier; None: none succeeded."""
-        return next(iter(best_trials(self.trials, 1)), None)
+        """The trial chosen when the search ended, else that with the highest reward; None: none succeeded."""
+        return best_of(self.trials, self.choice)
+
+    @cached_property
+    def choice(self) -> Choice | None:
+        """Why the best was chosen when the search ended; None: it has not ended, or went on since.
+
+        Raises:
+            UsageError: the record of it is broken.
+        """
+        return read_choice(self.folder, self.trials)
 
     def trial(self, number: int | None = None) -> Trial:
         """A trial by its number; None: the best.
@@ -99,7 +109,7 @@ class RunRecord:
         return genotype
 
     def weights(self, trial: int | Trial | None = None) -> Path | None:
-        """The file of a trial's trained weights; None: they were not kept, as those of all but the best."""
+        """The file of a trial's trained weights; None: they were not kept, as those of most."""
         found = trial if isinstance(trial, Trial) else self.trial(trial)
         path = weights_of(self.folder, found.index)
         return path if path.exists() else None

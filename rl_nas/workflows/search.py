@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Self
 
-from rl_nas.child.data.image_cache import image_cache
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.supervised import supervised
 from rl_nas.errors import RunError, UsageError
@@ -18,14 +17,18 @@ from rl_nas.report.heartbeat import working
 from rl_nas.report.search_summary import SearchResult
 from rl_nas.report.tables import counted, measured_text
 from rl_nas.store.best_child import BestChild
+from rl_nas.store.choice import Choice, best_of, write_choice
 from rl_nas.store.files import storage_errors
 from rl_nas.store.json_files import blaming
 from rl_nas.store.run_time import RunTime
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.failures import FAILURE_RULES
+from rl_nas.strategies.warm_start import warm_started
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Trial
 from rl_nas.workflows.best_files import write_best_files
+from rl_nas.workflows.choice import by_confirmation, ranked
+from rl_nas.workflows.confirmation import confirm, confirmed_rewards
 from rl_nas.workflows.followed import Follower
 from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.search_parts import SearchParts
@@ -34,6 +37,7 @@ from rl_nas.workflows.search_watchers import PictureWatcher, Watchers
 from rl_nas.workflows.second_stage import SecondStage, candidates
 from rl_nas.workflows.tracked_run import TrackedRun
 from rl_nas.workflows.tracking import find_trackers, tracked
+from rl_nas.workflows.warm_start import first_children
 
 
 class SearchRun:
@@ -101,16 +105,12 @@ class SearchRun:
         if config.run.max_hours is not None and recorded and self._time.before is None:
             tell_user("the run has not recorded the time of its earlier sittings: --max_hours counts from now on")
         strategy, trials, batch = self.parts.strategy, config.run.trials, config.run.update_every
+        if config.warm_start.warm_start == "scores":
+            strategy = warm_started(strategy, first_children(self.parts))
         if self.one_shot is not None:
-            ranked = self.one_shot.architectures(self.parts.child_plan, self._time, self.is_out_of_time)
-            strategy, trials, batch = FixedProposals(ranked), min(trials, len(ranked)), len(ranked)
-        pretraining, folder = self.parts.setup.pretraining, self.folder
-        kept = image_cache(pretraining.images, folder.pretraining_images, tell_user) if pretraining else nullcontext()
-        with (
-            image_cache(self.parts.images, folder.images, tell_user),
-            kept,
-            self.parts.children.executor(config) as executor,
-        ):
+            order = self.one_shot.architectures(self.parts.child_plan, self._time, self.is_out_of_time)
+            strategy, trials, batch = FixedProposals(order), min(trials, len(order)), len(order)
+        with self.parts.executor(config) as executor:
             progress = search_progress(
                 config, trials, recorded, executor, self._time, len(self.parts.images.valid_images)
             )
@@ -160,17 +160,27 @@ class SearchRun:
                 f" for more: rl_nas search --resume --run_dir={self.folder.path} --max_hours=MORE"
             )
 
+    def confirm(self) -> None:
+        """Trains the best children again, as `--confirm` says; those that an earlier call trained are not repeated."""
+        if self.config.choice.confirm is not None:
+            confirm(self.parts, ranked(self.config, self.parts.space, self.store.trials())[1])
+
     def finish(self) -> SearchResult:
-        """Writes pictures and the SavedModel of the best child.
+        """Chooses the best child, and writes its pictures and its SavedModel.
 
         Raises:
             RunError: all children failed, or the SavedModel computes something else.
         """
-        best, trials = self.best.trial, self.store.trials()
+        trials = self.store.trials()
+        choice = self._choice(trials)
+        best = best_of(trials, choice)
         if not trials:
             raise RunError("no child was trained: the time of --max_hours was spent before the first; give more")
         if best is None or best.measurement is None:
             raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
+        assert choice is not None
+        self.best.crown(best)
+        write_choice(self.folder, choice)
         genotype, measured = self.parts.space.decode(best.architecture), best.measurement
         images = len(self.parts.images.valid_images)
         figure = measured_text(measured.quality_name, measured.quality, images)
@@ -180,6 +190,7 @@ class SearchRun:
         return SearchResult(
             trials=trials,
             best=best,
+            choice=choice,
             genotype=genotype,
             epochs=measured.epochs or self.config.training.epochs,
             runs=self.config.reward.reward_seeds,
@@ -189,6 +200,13 @@ class SearchRun:
             agreement=agreement,
             shared=None if self.one_shot is None else self.one_shot.result(trials),
         )
+
+    def _choice(self, trials: Sequence[Trial]) -> Choice | None:
+        choice, best = ranked(self.config, self.parts.space, trials)
+        if choice is None or self.config.choice.confirm is None:
+            return choice
+        confirmed = confirmed_rewards(self.config, self.folder, best)
+        return by_confirmation(choice, confirmed) if confirmed else choice
 
     def is_out_of_time(self) -> bool:
         """Whether the hours that the run may take are spent."""

@@ -1,11 +1,14 @@
 """The parts of a search, checked and prepared before anything is written."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rl_nas.child.data.image_cache import image_cache
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.source import ImageSource
+from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import make_reward
 from rl_nas.loops.updates import check_recovery
 from rl_nas.networks.families.catalog import family_of
@@ -16,15 +19,17 @@ from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.catalog import find_strategy
+from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.tasks.sources import tell_user
 from rl_nas.tasks.task import Task
 from rl_nas.trial import Reward
 from rl_nas.workflows.child_setup import ChildSetup, set_up
-from rl_nas.workflows.children import Children
+from rl_nas.workflows.children import ChildExecutor, Children
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.networks import check_parts
 from rl_nas.workflows.planned_networks import plan_networks
 from rl_nas.workflows.pretraining import check_pretraining
+from rl_nas.workflows.prior import earlier_trials
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.run_data import checked_data, described, open_data, read_images
 from rl_nas.workflows.space import any_genotype, search_space
@@ -47,6 +52,7 @@ class SearchParts:
         reward: what the strategy maximizes.
         children: their execution.
         setup: what children have in common.
+        earlier: trials of an earlier search that the strategy knows, if there are any.
     """
 
     config: SearchConfig
@@ -60,10 +66,19 @@ class SearchParts:
     reward: Reward
     children: Children
     setup: ChildSetup
+    earlier: EarlierTrials | None = None
 
     def child_plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
         """The network that is trained as the child of an architecture; with `steps`, for so many train steps."""
         return self.setup.children.plan(self.space.decode(architecture), steps)
+
+    @contextmanager
+    def executor(self, config: SearchConfig) -> Iterator[ChildExecutor]:
+        """The executor of the children, whose workers find the images decoded; `config` is of their training."""
+        pretraining, folder = self.setup.pretraining, self.folder
+        kept = image_cache(pretraining.images, folder.pretraining_images, tell_user) if pretraining else nullcontext()
+        with image_cache(self.images, folder.images, tell_user), kept, self.children.executor(config) as executor:
+            yield executor
 
 
 def prepare_search(
@@ -96,7 +111,9 @@ def prepare_search(
         data = checked_data(opened.source, folder, resumed=resumed)
     task, source = opened.task, opened.source
     _check_task(config, task, genotype, source.class_names)  # before images are decoded and features are computed
-    strategy = find_strategy(config.strategy.strategy)(space, config.strategies, config.run.seed)
+    earlier = earlier_trials(config, space, folder, resumed=resumed)
+    options = replace(config.strategies, earlier=earlier)
+    strategy = find_strategy(config.strategy.strategy)(space, options, config.run.seed)
     check_recovery(strategy, config.health)
     tell_user(described(source, task))
     # What flags left open, so that the record says what was done.
@@ -110,7 +127,8 @@ def prepare_search(
     images = read_images(source)
     with working("still preparing what children share", first=QUIET):
         setup = set_up(config, genotype, opened, images, folder, planned=planned)
-    return SearchParts(config, folder, data, task, source, images, space, strategy, reward, children, setup)
+    parts = (config, folder, data, task, source, images, space, strategy, reward, children, setup)
+    return SearchParts(*parts, earlier=earlier)
 
 
 def _check_task(config: SearchConfig, task: Task, genotype: Any, class_names: Sequence[str]) -> None:
@@ -121,6 +139,14 @@ def _check_task(config: SearchConfig, task: Task, genotype: Any, class_names: Se
         task.require("one_shot", "--estimator=shared")
     if config.filter.filter:
         task.require(config.filter.filter, f"--filter={config.filter.filter}")
+    if config.warm_start.warm_start == "scores":
+        names = config.warm_start.names(task.supports)
+        if not names:
+            raise UsageError(
+                f"--warm_start=scores: --task={task.name} has no scores of untrained networks; leave it out"
+            )
+        for name in names:
+            task.require(name, f"--warm_start_scores={name}")
     space = f"--space={config.space.space}"
     check_parts(task, genotype, space, config.flags())
     check_pretraining(config.pretraining, task, space, is_backbone=family_of(genotype).part == BACKBONE)

@@ -6,8 +6,10 @@ from typing import ClassVar
 from rl_nas.errors import UsageError
 from rl_nas.settings import MAX_SEED, Settings, setting
 from rl_nas.spaces.published import PUBLISHED
+from rl_nas.store.best_child import KEPT
+from rl_nas.store.choice import FEWEST, MODEL, MOST_SEEDS, REWARD
 from rl_nas.store.run_folder import SearchFolder
-from rl_nas.strategies.catalog import STRATEGIES
+from rl_nas.strategies.catalog import MODELED, STRATEGIES
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.trial import MOST_TRIALS
 
@@ -84,12 +86,40 @@ class StrategySettings(Settings):
         f"source of architectures: {', '.join(STRATEGIES)}; or module:NAME, a class of your own, called with a space"
         " and a seed",
     )
+    prior: str | None = setting(
+        None,
+        f"folder of an earlier search of the same space, on other data or by a cheaper proxy, whose trials the model of"
+        f" the rewards knows from the start; strategies {' and '.join(MODELED)}",
+    )
     failure_reward: str = setting(
         "worst",
         "reward of a failed child: worst: the worst so far; zero: 0, for rewards that are never negative; skip: the"
         " strategy is not shown the child",
         choices=tuple(FAILURE_RULES),
     )
+
+
+@dataclass(frozen=True)
+class ChoiceSettings(Settings):
+    """The choice of the best child when a search ends."""
+
+    title: ClassVar[str] = "Choice of the best"
+
+    choose_by: str = setting(
+        MODEL,
+        f"choose the best of the {KEPT} children with the highest rewards by the reward that a model of all trials"
+        f" expects of it, in searches of {FEWEST} successful children or more; or by its own reward, part of which is"
+        " noise",
+        choices=(MODEL, REWARD),
+    )
+    confirm: int | None = setting(
+        None,
+        "train so many of the best children again with other seeds when the search ends, and choose by the mean of"
+        " these trainings",
+        minimum=1,
+        maximum=KEPT,
+    )
+    confirm_seeds: int = setting(3, "further trainings of each child of --confirm", minimum=1, maximum=MOST_SEEDS)
 
 
 @dataclass(frozen=True)

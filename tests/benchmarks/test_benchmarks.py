@@ -42,6 +42,7 @@ TINY = {
     "executors": ("--strategies=random,aging_evolution", "--workers=2,3", "--children=2"),
     "search_rate": ("--strategies=random", "--children=4", "--update_every=2"),
     "proposals": ("--strategies=random,local_search", "--batches=3,2"),
+    "choice_of_best": ("--budgets=50", "--runs=1"),
     "large_space": ("--strategies=random,local_search", "--budgets=2,4", "--runs=2"),
 }
 """Benchmarks without TensorFlow -> flags for less than seconds."""

@@ -10,6 +10,7 @@ from typing import Any
 from processes import beyond_first_lines
 
 from rl_nas.networks.genotypes import load
+from rl_nas.store.best_child import KEPT
 from rl_nas.strategies.catalog import LEARNED
 
 TINY = ("--epochs=1", "--filters=2", "--blocks=1", "--update_every=1", "--seed=3")
@@ -54,15 +55,18 @@ def assert_complete(folder: Path) -> None:
     strategy = json.loads((folder / "config.json").read_text())["flags"]["strategy"]
     updated = (folder / "health.jsonl").read_text() != ""
     policy = {"decisions.jsonl"} if strategy in LEARNED and updated else set()
-    assert found == events | sessions | model | policy | {
+    succeeded = sorted((row for row in rows(folder) if row["state"] == "ok"), key=lambda row: -row["reward"])
+    kept = {row["number"] for row in succeeded[:KEPT]}
+    assert best in kept
+    children = {f"children/{number}.{what}" for number in kept for what in ("classes.json", "weights.npz")}
+    assert found == events | sessions | model | policy | children | {
         "config.json",
         "flags.cfg",
         "health.jsonl",
         "lock",
         "time.json",
         "trials.sqlite",
-        f"children/{best}.classes.json",
-        f"children/{best}.weights.npz",
+        "choice.json",
         "best/genotype.json",
         "best/cell.png",
         "best/examples.png",

@@ -10,7 +10,7 @@ from classifying import objective
 
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.evaluation.settings import SCORE_NAMES, FilterSettings
-from rl_nas.evaluation.zero_cost import SCORES, Batch, Filter, gradient_norm, naswot, synflow
+from rl_nas.evaluation.zero_cost import SCORES, Batch, Filter, gradient_norm, jacov, naswot, synflow
 from rl_nas.networks.layers import BatchNorm, Conv, Dense, GlobalPool, Relu
 from rl_nas.networks.network import plan_network
 from rl_nas.networks.plan import Plan
@@ -69,6 +69,22 @@ def test_the_kernel_counts_what_is_on_or_off_for_both_images() -> None:
     assert naswot(plan, 3, BATCH) == pytest.approx(np.linalg.slogdet(np.array(kernel, float))[1])
     twins = tf.concat([IMAGES[:1], IMAGES[:1]], axis=0)
     assert naswot(plan, 3, Batch(twins, LABELS[:2], objective(4))) == -math.inf
+
+
+def test_jacobians_are_those_of_the_keras_model() -> None:
+    """The published code: eigenvalues of NumPy's correlation coefficients."""
+    plan = random_plan(3)
+    model = build_model(plan, seed=4)
+    with tf.GradientTape() as tape:
+        tape.watch(IMAGES)
+        total = tf.add_n([tf.reduce_sum(output) for output in model(IMAGES, training=True).values()])
+    jacobians = tape.gradient(total, IMAGES).numpy().reshape(len(IMAGES), -1)
+    eigenvalues, _ = np.linalg.eig(np.corrcoef(jacobians))
+    assert jacov(plan, 4, BATCH) == pytest.approx(
+        -np.sum(np.log(eigenvalues + 1e-5) + 1 / (eigenvalues + 1e-5)), rel=1e-3
+    )
+    twins = tf.concat([IMAGES[:3], IMAGES[:3]], axis=0)
+    assert jacov(plan, 4, Batch(twins, LABELS, objective(4))) < jacov(plan, 4, BATCH)
 
 
 def test_the_gradient_is_that_of_the_keras_model() -> None:

@@ -1,5 +1,6 @@
 """The weights of the best child stay until a better one is recorded, and are those that were measured."""
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from rl_nas.spaces.nasnet import nasnet
-from rl_nas.store.best_child import VALID, BestChild, ChildWeights, classes_of
+from rl_nas.store.best_child import KEPT, VALID, BestChild, ChildWeights, classes_of
 from rl_nas.store.class_results import ClassCounts, ClassResults, parse_class_results
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.trial import Job, Measurement, Trial, TrialState
@@ -77,13 +78,14 @@ def loaded(best: BestChild) -> float:
 def test_of_equal_children_the_earlier_keeps_its_weights_whichever_was_trained_first(folder: SearchFolder) -> None:
     best = searched(folder, [(3, 0.5, None), (2, 0.5, None)], [(3, 0.5), (2, 0.5)])  # the second attempt of 2
     assert best.weights.name == "2.weights.npz"
-    assert sorted(path.name for path in folder.children.iterdir()) == ["2.classes.json", "2.weights.npz"]
+    kept = [f"{number}.{what}" for number in (2, 3) for what in ("classes.json", "weights.npz")]
+    assert sorted(path.name for path in folder.children.iterdir()) == kept
     path = classes_of(folder, 2)
     assert parse_class_results(path.read_text(), path)[VALID].classes[0].actual == 2
     keep = ChildWeights(folder, lambda measurement: measurement.quality).keep
     keep(Job(2, ARCHITECTURE, 0), Measurement(0.5), Model())  # of another attempt, which tells none
     assert not path.exists()
-    best.restore([trial(3, 0.6)])
+    best.restore([trial(4, 0.6)])
     assert not any(folder.children.iterdir())
 
 
@@ -127,4 +129,22 @@ def test_a_best_child_that_is_met_again_keeps_its_weights(folder: SearchFolder) 
         best.follow(trial(index, reward))
         best.follow(replace(trial(index, reward), cached=True))
     assert best.weights.exists()
-    assert [path.name for path in folder.children.iterdir()] == ["7.weights.npz"]
+    assert sorted(path.name for path in folder.children.iterdir()) == ["5.weights.npz", "7.weights.npz"]
+
+
+def test_the_weights_of_the_best_few_are_kept_in_whatever_order_they_come(folder: SearchFolder) -> None:
+    rewards = np.random.default_rng(0).permutation(3 * KEPT) / 100
+    best = searched(folder, [(i, r, None) for i, r in enumerate(rewards)], list(enumerate(rewards)))
+    top = {f"{index}.weights.npz" for index in np.argsort(-rewards)[:KEPT]}
+    assert {path.name for path in folder.children.glob("*.npz")} == top
+    best.follow(Trial(3 * KEPT, ARCHITECTURE, TrialState.CRASHED))
+    assert {path.name for path in folder.children.glob("*.npz")} == top
+
+
+def test_a_crowned_trial_is_the_best_until_the_run_goes_on(folder: SearchFolder) -> None:
+    best = searched(folder, [(0, 0.5, None), (1, 0.4, None)], [(0, 0.5), (1, 0.4)])
+    best.crown(trial(1, 0.4))
+    assert loaded(best) == 0.4
+    assert json.loads((folder.best / "genotype.json").read_text())["found_by"] == {"trial": 1, "reward": 0.4}
+    best.restore([trial(0, 0.5), trial(1, 0.4)])
+    assert loaded(best) == 0.5

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from rl_nas.evaluation.retraining import Retrained
 from rl_nas.one_shot.result import OneShotResult
 from rl_nas.spaces.decisions import Genotype, SearchSpace
+from rl_nas.store.choice import Choice, best_of
 from rl_nas.store.class_results import ClassResults
 from rl_nas.store.decision_log import DecisionProbabilities
-from rl_nas.trial import Trial, best_trials
+from rl_nas.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class PageRun:
         classes: results of each class, of the best trial and of the full training.
         examples: a PNG of held-out images with predictions of the best child.
         notes: what is left out of the page, and why.
+        choice: of the best trial when the search ended; None: it has not ended.
     """
 
     name: str
@@ -78,11 +80,12 @@ class PageRun:
     classes: Sequence[MeasuredClasses] = ()
     examples: bytes | None = None
     notes: Sequence[str] = ()
+    choice: Choice | None = None
 
     @property
     def best(self) -> Trial | None:
-        """The trial with the highest reward; None: none succeeded."""
-        return next(iter(best_trials(self.trials, 1)), None)
+        """The chosen trial, else that with the highest reward; None: none succeeded."""
+        return best_of(self.trials, self.choice)
 
     @property
     def quality_name(self) -> str:

@@ -3,17 +3,19 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rl_nas.metrics import PROPORTIONS
+from rl_nas.report.choice_text import choice_text
 from rl_nas.report.page.pareto import COSTS
 from rl_nas.report.page.random_search import RandomSearch, random_search
 from rl_nas.report.page.run import PageRun
 from rl_nas.report.page.table import Cell, words
 from rl_nas.report.tables import counted, measured_text
 from rl_nas.statistics import proportion_interval
+from rl_nas.store.choice import REWARD
 from rl_nas.trial import TrialState
 
 _DEVIATION = "_deviation"
@@ -96,6 +98,8 @@ def _best_sentence(run: PageRun) -> str:
     if best is None or best.measurement is None:
         return f"None of {len(run.trials)} children has succeeded." if run.trials else "No child is recorded yet."
     sentence = f"Best network: trial {best.index}, {_quality_text(run, best.measurement.quality)}"
+    if run.choice is not None and run.choice.by != REWARD:
+        return f"{sentence}. {choice_text(replace(run.choice, confirmed=()))}"
     return f"{sentence}. It is the best of {len(run.trials):,}, which makes its figure optimistic."
 
 

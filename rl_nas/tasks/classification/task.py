@@ -40,7 +40,7 @@ class Classification(Task):
     noun: ClassVar[str] = "image classifier"
     settings: ClassVar[tuple[type[Settings], ...]] = (ClassificationSettings,)
     supports: ClassVar[frozenset[str]] = frozenset(
-        {"one_shot", "mixup", "parameters", "gradient_norm", "synflow", "naswot"}
+        {"one_shot", "mixup", "parameters", "gradient_norm", "synflow", "naswot", "jacov"}
     )
     layouts: ClassVar[str] = (
         "CLASS/NAME.jpg of two classes or more, or train/CLASS/NAME.jpg with val and test beside it"
