@@ -1,6 +1,6 @@
 """The strategy `controller`: an RNN policy that practices on a model of the rewards between real children."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from rl_nas.checkpoint import OutdatedStateError, State
 from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.losses import reinforce_loss
 from rl_nas.controller.settings import WARM_UP, ControllerConfig
-from rl_nas.spaces.decisions import FREE, SearchSpace, fixed_mapping
+from rl_nas.spaces.decisions import FREE, Architecture, SearchSpace, fixed_mapping
 from rl_nas.surrogate.acquisition import choose_batch
 from rl_nas.surrogate.candidates import Mutations, enumerated
 from rl_nas.surrogate.gaussian_process import GaussianProcess, normal_scores
@@ -93,6 +93,11 @@ class ModelBasedLearner(PolicyLearner):
         self._figures["advantage_std"] = advantages.std(axis=1)
         weight = np.exp(self._log_weight)
         self._figures["gradient_norm"] = self._update(tokens.astype(np.int32), fixed, advantages, weight).numpy()
+
+    def reward_again(self, reward: Callable[[Architecture], float]) -> None:
+        """Gives all trials of all runs other rewards; see `GaussianProcess.reward_again`."""
+        for model in self._models:
+            model.reward_again(reward)
 
     def figures(self) -> dict[str, np.ndarray]:
         """See `PolicyLearner.figures`; with those of the models."""
@@ -194,7 +199,7 @@ class ModelBasedLearner(PolicyLearner):
             return False
         self._hashes[run].add(mixed)
         genotype = self.space.decode(tuple(map(int, architecture)))
-        if not self.space.is_valid(genotype):
+        if not self.space.may_propose(genotype):
             return False
         key = genotype.canonical_key()
         fresh = key not in self._known[run]

@@ -23,7 +23,7 @@ from rl_nas.store.files import (
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
 from rl_nas.store.network_folder import NETWORK, NetworkFolder
 
-_LOCK, _BEST = "lock", "best"
+_LOCK, _BEST, _FRONT = "lock", "best", "front"
 _CONFIG = {"flags": {OTHERS: SCALAR}}
 SPLIT_FORM = {"split": str, "images": int, OTHERS: (float, None)}
 RESULTS_FORM = {
@@ -225,6 +225,9 @@ class SearchFolder(RunFolder):
         then: the longer trainings of the best networks, a folder for each, and then.json.
         proxies: what `rl_nas proxy` found (JSON); no search has it.
         arrays: the images, if they came from a Python program: a data set of TFDS.
+        front: genotypes of the networks on the front of several objectives; absent if there is one.
+        front_json: their figures.
+        front_csv: the same as a table.
     """
 
     _BEFORE = ("arrays",)
@@ -249,6 +252,9 @@ class SearchFolder(RunFolder):
         self.then = self.path / "then"
         self.proxies = self.path / "proxies.json"
         self.arrays = self.path / "arrays"
+        self.front = self.path / _FRONT
+        self.front_json = self.path / "front.json"
+        self.front_csv = self.path / "front.csv"
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -337,9 +343,9 @@ class TrainingFolder(RunFolder):
 
 
 def run_at(place: Path) -> Path:
-    """The folder of the run that a folder belongs to: itself, or the one above the `best` of a search."""
+    """The folder of the run that a folder belongs to: itself, or the one above `best` or `front` of a search."""
     place = place.absolute()
-    return place.parent if place.name == _BEST and not RunFolder(place).config.exists() else place
+    return place.parent if place.name in (_BEST, _FRONT) and not RunFolder(place).config.exists() else place
 
 
 def _if_there(name: str, path: Path) -> dict[str, Path]:

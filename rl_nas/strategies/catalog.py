@@ -7,12 +7,14 @@ from typing import Any
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
 from rl_nas.extras import check_installed
+from rl_nas.objectives import Objectives
 from rl_nas.plugins import check_call, load_plugin
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
+from rl_nas.strategies.scalarized import scalarized
 from rl_nas.strategies.settings import EvolutionSettings
 
 
@@ -22,9 +24,13 @@ class StrategyOptions:
 
     controller: ControllerSettings = ControllerSettings()
     evolution: EvolutionSettings = EvolutionSettings()
+    objectives: Objectives | None = None
 
 
-EXTRAS = {"tpe": ("optuna", ("optuna",))}
+MULTI_OBJECTIVE = ("controller", "gp", "nsga2", "random")
+"""Strategies that search for the front of several objectives."""
+
+EXTRAS = {"nsga2": ("optuna", ("optuna",)), "tpe": ("optuna", ("optuna",))}
 """Name -> extra and its modules, of the strategies that need one."""
 
 Factory = Callable[[SearchSpace[Any], StrategyOptions, int], Strategy]
@@ -38,7 +44,12 @@ def _learned(name: str) -> Factory:
     def make(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
         from rl_nas.controller import agent  # imports TensorFlow
 
-        strategy: Strategy = getattr(agent, LEARNED[name])(space, options.controller, seed)
+        made = getattr(agent, LEARNED[name])
+        strategy: Strategy = (
+            made(space, options.controller, seed)
+            if options.objectives is None
+            else scalarized(made)(space, options.controller, objectives=options.objectives, seed=seed)
+        )
         return strategy
 
     return make
@@ -47,7 +58,17 @@ def _learned(name: str) -> Factory:
 def _gp(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
     from rl_nas.strategies.gaussian_process import GaussianProcessSearch  # imports SciPy
 
-    return GaussianProcessSearch(space, seed)
+    if options.objectives is None:
+        return GaussianProcessSearch(space, seed)
+    strategy: Strategy = scalarized(GaussianProcessSearch)(space, objectives=options.objectives, seed=seed)
+    return strategy
+
+
+def _nsga2(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
+    check_installed("--strategy=nsga2", *EXTRAS["nsga2"])
+    from rl_nas.strategies.nsga2 import NSGA2
+
+    return NSGA2(space, options.evolution.sizes[0], seed, options.objectives)
 
 
 def _tpe(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
@@ -61,6 +82,7 @@ STRATEGIES: dict[str, Factory] = {
     **{name: _learned(name) for name in LEARNED},
     "aging_evolution": lambda space, options, seed: AgingEvolution(space, options.evolution, seed),
     "gp": _gp,
+    "nsga2": _nsga2,
     "local_search": lambda space, options, seed: LocalSearch(space, seed),
     "tpe": _tpe,
     "random": lambda space, options, seed: RandomSearch(space, seed),

@@ -1,6 +1,6 @@
 """Bayesian optimization with a Gaussian process over graphs and choices (in the manner of Ru et al. 2021)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,10 @@ class GaussianProcessSearch:
         tokens = np.array([trial.architecture for trial in ordered])
         self._model.observe(tokens, np.where(np.isfinite(rewards), rewards, -np.inf))
 
+    def reward_again(self, reward: Callable[[Architecture], float]) -> None:
+        """Gives all trials other rewards; see `GaussianProcess.reward_again`."""
+        self._model.reward_again(reward)
+
     def diagnostics(self) -> Mapping[str, float]:
         """Figures of the model: `GaussianProcess.figures`."""
         return self._model.figures()
@@ -109,7 +113,7 @@ class GaussianProcessSearch:
     def _is_new(self, tokens: np.ndarray) -> bool:
         """Whether it is a valid network that was not proposed yet; marks it as known."""
         genotype = self._space.decode(tuple(map(int, tokens)))
-        if not self._space.is_valid(genotype):
+        if not self._space.may_propose(genotype):
             return False
         key = genotype.canonical_key()
         fresh = key not in self._known

@@ -19,6 +19,7 @@ from rl_nas.strategies.catalog import find_strategy
 from rl_nas.tasks.sources import tell_user
 from rl_nas.tasks.task import Task
 from rl_nas.trial import Reward
+from rl_nas.workflows.affordable import affordable
 from rl_nas.workflows.child_setup import ChildSetup, set_up
 from rl_nas.workflows.children import Children
 from rl_nas.workflows.config import SearchConfig
@@ -96,8 +97,7 @@ def prepare_search(
         data = checked_data(opened.source, folder, resumed=resumed)
     task, source = opened.task, opened.source
     _check_task(config, task, genotype, source.class_names)  # before images are decoded and features are computed
-    strategy = find_strategy(config.strategy.strategy)(space, config.strategies, config.run.seed)
-    check_recovery(strategy, config.health)
+    make_strategy = find_strategy(config.strategy.strategy)
     tell_user(described(source, task))
     # What flags left open, so that the record says what was done.
     config = replace(config, task=replace(config.task, task=config.task.task or task.name), data=source.settings)
@@ -107,6 +107,9 @@ def prepare_search(
     planned = plan_networks(config, genotype, opened).fitting(space, asked)
     config = planned.config(config)
     tell_user(planned.line(space))
+    space = affordable(space, config.limits, planned.planned_cost)
+    strategy = make_strategy(space, config.strategies, config.run.seed)
+    check_recovery(strategy, config.health)
     images = read_images(source)
     with working("still preparing what children share", first=QUIET):
         setup = set_up(config, genotype, opened, images, folder, planned=planned)
