@@ -82,8 +82,8 @@ STRATEGIES: dict[str, Factory] = {
     **{name: _learned(name) for name in LEARNED},
     "aging_evolution": lambda space, options, seed: AgingEvolution(space, options.evolution, seed),
     "gp": _gp,
-    "nsga2": _nsga2,
     "local_search": lambda space, options, seed: LocalSearch(space, seed),
+    "nsga2": _nsga2,
     "tpe": _tpe,
     "random": lambda space, options, seed: RandomSearch(space, seed),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import NSGAIISampler
+from optuna.samplers import NSGAIISampler, PartialFixedSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
@@ -77,7 +77,7 @@ class NSGA2:
         """See `Resumable`."""
         for kind, *content in state["log"]:
             if kind == _ASK:
-                self._ask(dict(enumerate(content[0])))
+                self._ask(dict(map(tuple, content)))
             else:
                 self._tell(*content)
         self._waiting = [(tuple(architecture), number) for architecture, number in state["waiting"]]
@@ -106,17 +106,18 @@ class NSGA2:
 
     def _ask(self, known: Mapping[int, int]) -> int:
         """Asks for an architecture with some known choices; returns the number of the question."""
-        number = len(self._asked)
+        number, decisions = len(self._asked), self._space.decisions
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-            self._study.sampler = NSGAIISampler(population_size=self._population, seed=seed)
-        decisions = self._space.decisions
-        self._study.enqueue_trial({decisions[place].name: choice for place, choice in known.items()})
+            sampler = NSGAIISampler(population_size=self._population, seed=seed)
+            # A trial whose choices are all enqueued would be of no generation.
+            fixed = {decisions[place].name: choice for place, choice in known.items()}
+            self._study.sampler = PartialFixedSampler(fixed, sampler)
         asked = self._study.ask()
         for decision in decisions:
             asked.suggest_categorical(decision.name, range(len(decision.choices)))
         self._asked.append(asked)
-        self._log.append([_ASK, self._genes(number)])
+        self._log.append([_ASK, *map(list, known.items())])
         return number
 
     def _genes(self, number: int) -> list[int]:
