@@ -30,6 +30,9 @@ class StrategyOptions:
 MULTI_OBJECTIVE = ("controller", "gp", "nsga2", "random")
 """Strategies that search for the front of several objectives."""
 
+ONLY_SEVERAL = ("nsga2",)
+"""Those that are for nothing else."""
+
 EXTRAS = {"nsga2": ("optuna", ("optuna",)), "tpe": ("optuna", ("optuna",))}
 """Name -> extra and its modules, of the strategies that need one."""
 

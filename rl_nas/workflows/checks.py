@@ -13,7 +13,7 @@ from rl_nas.networks.families.family import BackboneFamily
 from rl_nas.spaces.catalog import check_read
 from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
-from rl_nas.strategies.catalog import LEARNED, MULTI_OBJECTIVE
+from rl_nas.strategies.catalog import LEARNED, MULTI_OBJECTIVE, ONLY_SEVERAL
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
@@ -85,6 +85,11 @@ def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
 def _check_objectives(config: SearchConfig) -> None:
     given, strategy = config.objectives.objectives, config.strategy.strategy
     if given is None:
+        if strategy in ONLY_SEVERAL:
+            raise UsageError(
+                f"--strategy={strategy} is for several objectives; give --objectives=quality,parameters or another"
+                " strategy"
+            )
         return
     if strategy not in MULTI_OBJECTIVE:
         raise UsageError(

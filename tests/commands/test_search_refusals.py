@@ -77,6 +77,10 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
         ["--dataset=digits", "--objectives=quality,latency", "--strategy=ppo"],
         "--strategy=ppo maximizes one number; for --objectives=quality,latency give controller, gp, nsga2, random",
     ),
+    "one objective for a strategy of several": (
+        ["--dataset=digits", "--strategy=nsga2"],
+        "--strategy=nsga2 is for several objectives; give --objectives=quality,parameters or another strategy",
+    ),
     "objectives and a reward": (
         ["--dataset=digits", "--objectives=quality,madds", "--reward=quality_cubed"],
         "--reward=quality_cubed is for a single objective",
