@@ -59,14 +59,15 @@ setup(
         "keras-tuner": ["keras-tuner>=1.4.7"],
         "mlflow": ["mlflow-skinny>=3"],
         "onnx": ["onnxruntime>=1.17", "tf2onnx>=1.16"],
-        "optuna": ["optuna>=4"],  # --strategy=tpe
+        "optuna": ["optuna>=4"],  # --strategy=tpe, nsga2
         "pandas": ["pandas>=2.2"],
+        "pareto": ["moocore>=0.2", "optuna>=4"],  # hypervolumes, for benchmarks/pareto.py
         "ray": ["ray>=2.52"],  # the first with tokens
         "report": ["bokeh>=3.8"],  # with Jinja2; earlier ones need pandas
         "sklearn": ["scikit-learn>=1.6"],  # --strategy=bananas; the first with __sklearn_tags__
         "wandb": ["wandb>=0.19"],  # 60 MB, which the tests do without
         "test": [
-            "rl_nas[detection,digits,docs,keras-tuner,mlflow,onnx,optuna,pandas,report,sklearn]",
+            "rl_nas[detection,digits,docs,keras-tuner,mlflow,onnx,optuna,pandas,pareto,report,sklearn]",
             "build",
             "faster-coco-eval",
             "hypothesis",

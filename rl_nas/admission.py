@@ -20,7 +20,7 @@ LARGEST_REWARD = 1e12
 
 _FAILURES = frozenset(TrialState) - {TrialState.OK}
 _FIELDS = tuple(field.name for field in fields(Measurement))
-_COUNTS = ("parameters", "madds", "epochs")
+_COUNTS = ("parameters", "madds", "epochs", "tflite_size", "peak_memory")
 _MOST_STEPS = 100_000_000
 """Of the progress of a child; it cannot tell more often than that."""
 _SECONDS = ("seconds", "latency")

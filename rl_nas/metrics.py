@@ -12,6 +12,7 @@ TAKEN = {
     "metric": (
         *("trial", "index", "architecture", "state", "attempts", "failures", "error"),
         *("reward", "quality", "parameters", "madds", "epochs", "seconds", "latency", "curve", *SPLIT),
+        *("tflite_size", "peak_memory"),
     ),
     "training figure": ("epoch", "step", "learning_rate", "loss", "images", "images_per_second", "seconds"),
     "export figure": ("file", "images", "latency_ms", "bytes"),

@@ -19,6 +19,7 @@ class TrialState(enum.StrEnum):
 
     OK = "ok"
     INVALID = "invalid"  # cannot be built
+    OVER_LIMIT = "over_limit"  # costs more than a limit of the search allows; was not trained
     NAN = "nan"  # its loss or a metric is not finite
     OOM = "oom"  # ran out of memory
     TIMEOUT = "timeout"  # exceeded its time limit
@@ -90,8 +91,11 @@ class Measurement:
         epochs: passes over the training images; fewer if the child was stopped.
         seconds: wall time, building and tracing included.
         latency: median wall time of one image's forward pass, seconds; without a backbone whose features are computed
-            before; None unless the reward needs it.
+            before; None unless the search asks for it.
         curve: quality after each epoch; empty unless children may be stopped by it.
+        tflite_size: bytes of the network as a TFLite model in 32-bit floats; None unless the search asks for it.
+        peak_memory: estimated bytes of activations that are held at once while one image is computed in 32-bit floats,
+            layer by layer, without weights; likewise.
     """
 
     quality: float
@@ -102,6 +106,8 @@ class Measurement:
     seconds: float | None = None
     latency: float | None = None
     curve: tuple[float, ...] = ()
+    tflite_size: int | None = None
+    peak_memory: int | None = None
 
     @classmethod
     def of(cls, metrics: Mapping[str, float], **others: Any) -> Self:

@@ -3,6 +3,7 @@
 GIB = 2**30
 """Bytes."""
 MIB = 2**20
+KIB = 2**10
 
 
 def size_text(size: int) -> str:

@@ -31,11 +31,13 @@ ROOMS: dict[str, set[str]] = {
     "networks": {"errors", "plugins", "regular_files", "settings", "spaces"},
     "trial": {"metrics", "spaces"},
     "admission": {"errors", "trial"},
+    "objectives": {"errors", "settings", "trial"},
     "execution": {"admission", "errors", "extras", "settings", "trial", "units"},
     "surrogate": {"checkpoint", "spaces"},
     "controller": {"checkpoint", "settings", "spaces", "surrogate", "trial"},
     "strategies": {
-        *("checkpoint", "controller", "errors", "extras", "plugins", "settings", "spaces", "surrogate", "trial"),
+        *("checkpoint", "controller", "errors", "extras", "objectives", "plugins", "settings", "spaces", "surrogate"),
+        "trial",
     },
     "loops": {"admission", "checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
     "store": {
@@ -105,7 +107,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "report": {
         *("bench", "checkpoint", "controller", "errors", "evaluation", "metrics", "networks", "one_shot", "renamed"),
-        *("spaces", "statistics", "store", "strategies", "tasks", "trial"),
+        *("objectives", "spaces", "statistics", "store", "strategies", "tasks", "trial"),
     },
     "flags": {"errors", "regular_files", "renamed", "settings"},
     "workflows": {
@@ -125,6 +127,7 @@ ROOMS: dict[str, set[str]] = {
             "loops",
             "metrics",
             "networks",
+            "objectives",
             "one_shot",
             "plugins",
             "regular_files",
@@ -171,6 +174,7 @@ ROOMS: dict[str, set[str]] = {
         ),
         *(
             "networks",
+            "objectives",
             "plugins",
             "report",
             "settings",
@@ -203,7 +207,18 @@ PURE = (
         "settings",
         "checkpoint",
     ),
-    *("spaces", "networks", "trial", "admission", "execution", "strategies", "loops", "store", "early_stopping"),
+    *(
+        "spaces",
+        "networks",
+        "trial",
+        "admission",
+        "objectives",
+        "execution",
+        "strategies",
+        "loops",
+        "store",
+        "early_stopping",
+    ),
     *("report", "flags", "commands"),
 )
 """Rooms whose modules can be imported without TensorFlow; what they need of it they import when it is used."""

@@ -30,7 +30,7 @@ from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.report.bench_text import bench_csv, bench_json, bench_text
 from rl_nas.settings import MAX_SEED, Settings, setting
 from rl_nas.store.files import check_can_make, make_folder, write_atomically, write_text
-from rl_nas.strategies.catalog import EXTRAS, LEARNED, MODELED, STRATEGIES, StrategyOptions
+from rl_nas.strategies.catalog import EXTRAS, LEARNED, MODELED, ONLY_SEVERAL, STRATEGIES, StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.workflows.devices import device_line
@@ -214,10 +214,11 @@ def _strategies(text: str) -> Sequence[str]:
     """The named strategies; all are those whose packages are installed, and what is left out is told."""
     if text != "all":
         return names_of(text, tuple(STRATEGIES), "strategies")
-    missing = {name: extra for name, (extra, modules) in EXTRAS.items() if not is_installed(modules)}
-    for name, extra in missing.items():
+    offered = [name for name in STRATEGIES if name not in ONLY_SEVERAL]
+    missing = {name: EXTRAS[name] for name in offered if name in EXTRAS and not is_installed(EXTRAS[name][1])}
+    for name, (extra, _) in missing.items():
         cli.tell(f"without {name}: {install_command(extra)}")
-    return [name for name in STRATEGIES if name not in missing]
+    return [name for name in offered if name not in missing]
 
 
 def _options(parsed: Parsed, strategies: Sequence[str], budgets: Sequence[int]) -> StrategyOptions:

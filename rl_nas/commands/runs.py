@@ -13,7 +13,9 @@ from rl_nas.commands import cli
 from rl_nas.errors import RunError, StorageError, UsageError, printable
 from rl_nas.exit_codes import DONE
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.objectives import Objectives
 from rl_nas.report.choice_text import choice_text
+from rl_nas.report.front_text import front_text
 from rl_nas.report.runs_table import COLUMNS, RunRow, runs_table
 from rl_nas.report.tables import (
     COSTS,
@@ -40,6 +42,7 @@ class TrialListSettings(Settings):
     title: ClassVar[str] = "Trials"
 
     state: str | None = setting(None, "of one run, only trials that ended in this state", choices=tuple(TrialState))
+    front: bool = setting(False, "of one run with --objectives, only the trials on their front, by falling quality")
     limit: int | None = setting(None, "most trials, or runs, to show", minimum=1)
     csv: bool = setting(False, "print comma-separated values, with the names of the columns first")
     log: bool = setting(False, "also show the last output of failed attempts")
@@ -55,6 +58,7 @@ RUNS = Command(
         "rl_nas runs runs/digits",
         "rl_nas runs runs/digits --state=oom --log",
         "rl_nas runs runs/digits --csv > trials.csv",
+        "rl_nas runs runs/pareto --front",
         "rl_nas runs runs/digits runs/aging",
         "rl_nas runs runs",
     ),
@@ -86,6 +90,13 @@ def _list(folder: SearchFolder, settings: TrialListSettings, *, as_json: bool) -
     """Prints the trials of a search."""
     folder.check()
     trials = best_first(read_trials(folder.trials))
+    config = folder.read_config() if folder.config.exists() else {}
+    objectives = Objectives.recorded(config["flags"]) if config else None
+    front = objectives.front(trials) if objectives is not None else []
+    if settings.front:
+        if objectives is None:
+            raise UsageError(f"--front: {folder.path} has one objective, its reward; leave it out")
+        trials = front
     shown = [trial for trial in trials if settings.state in (None, trial.state)][: settings.limit]
     if as_json:
         print(json.dumps([trial_document(trial) for trial in shown]))
@@ -94,8 +105,11 @@ def _list(folder: SearchFolder, settings: TrialListSettings, *, as_json: bool) -
         print(_csv(shown, list(metrics)), end="")
     else:
         print(trials_table(shown))
+        if objectives is not None:
+            measured_ones = sum(trial.measurement is not None for trial in read_trials(folder.trials))
+            print(f"\n{front_text(objectives, front, measured_ones)}")
         choice = read_choice(folder, trials)
-        if measured := _measured_on(folder, best_of(trials, choice)):
+        if measured := _measured_on(folder, config, best_of(trials, choice)):
             print(f"\n{printable(measured)}")
         if choice is not None:
             print(choice_text(choice))
@@ -103,9 +117,8 @@ def _list(folder: SearchFolder, settings: TrialListSettings, *, as_json: bool) -
             print(failures_table(shown))
 
 
-def _measured_on(folder: SearchFolder, best: Trial | None) -> str:
+def _measured_on(folder: SearchFolder, config: dict[str, Any], best: Trial | None) -> str:
     """On which images the trials were measured, if the run has recorded it, and the best one's metric on them."""
-    config = folder.read_config() if folder.config.exists() else {}
     images = held_out(config, folder.config) if config else 0
     if not images or best is None or best.measurement is None:
         return ""
@@ -116,7 +129,7 @@ def _measured_on(folder: SearchFolder, best: Trial | None) -> str:
 
 def _compare(words: Sequence[str], settings: TrialListSettings, *, as_json: bool) -> None:
     """Prints several searches; tells those in the folders of others that cannot be read."""
-    for flag, given in (("state", settings.state), ("log", settings.log)):
+    for flag, given in (("state", settings.state), ("front", settings.front), ("log", settings.log)):
         if given:
             raise UsageError(f"--{flag} is for the trials of one run; give one folder, or leave it out")
     names = [name for word in words for name in searches_in(word)]

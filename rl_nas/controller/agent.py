@@ -1,6 +1,6 @@
 """The learning strategies: a learner of a single run behind the `Strategy` protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -166,6 +166,11 @@ class Controller(_Agent):
 
     LEARNER = ModelBasedLearner
     PRESET = "controller"
+    learner: ModelBasedLearner
+
+    def reward_again(self, reward: Callable[[Architecture], float]) -> None:
+        """Gives all trials other rewards; see `GaussianProcess.reward_again`."""
+        self.learner.reward_again(reward)
 
     def __init__(
         self,

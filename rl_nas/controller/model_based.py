@@ -1,6 +1,6 @@
 """The strategy `controller`: an RNN policy that practices on a model of the rewards between real children."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from rl_nas.checkpoint import OutdatedStateError, State
 from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.losses import reinforce_loss
 from rl_nas.controller.settings import WARM_UP, ControllerConfig
-from rl_nas.spaces.decisions import FREE, SearchSpace, fixed_mapping
+from rl_nas.spaces.decisions import FREE, Architecture, SearchSpace, fixed_mapping
 from rl_nas.surrogate.acquisition import choose_batch
 from rl_nas.surrogate.candidates import Mutations, enumerated
 from rl_nas.surrogate.earlier import EarlierTrials
@@ -111,6 +111,11 @@ class ModelBasedLearner(PolicyLearner):
         for pending, of_run in zip(self._pending, tokens.tolist(), strict=True):
             for architecture in of_run:
                 pending.pop(tuple(architecture), None)
+
+    def reward_again(self, reward: Callable[[Architecture], float]) -> None:
+        """Gives all trials of all runs other rewards; see `GaussianProcess.reward_again`."""
+        for model in self._models:
+            model.reward_again(reward)
 
     def figures(self) -> dict[str, np.ndarray]:
         """See `PolicyLearner.figures`; with those of the models."""
@@ -215,7 +220,7 @@ class ModelBasedLearner(PolicyLearner):
             return False
         self._hashes[run].add(mixed)
         genotype = self.space.decode(tuple(map(int, architecture)))
-        if not self.space.is_valid(genotype):
+        if not self.space.may_propose(genotype):
             return False
         key = genotype.canonical_key()
         fresh = key not in self._known[run]

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -29,7 +29,7 @@ from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.latency import measure_latency
-from rl_nas.evaluation.limits import LimitSettings
+from rl_nas.evaluation.limits import LimitSettings, PlannedCost
 from rl_nas.evaluation.pretraining import Start
 from rl_nas.evaluation.settings import FilterSettings
 from rl_nas.evaluation.zero_cost import Filter, first_images
@@ -61,10 +61,12 @@ class TrainedChildEvaluator:
     """Builds, trains and measures children on one data set.
 
     Children are what `build` makes of a plan and a seed. They start from the weights that `start` has for a genotype,
-    and from random ones elsewhere. `backbone` is the cost of theirs if it is not in their plans. `on_child` is called
-    with every trained child before it is dropped, `on_epoch` after every epoch. With `latency`, the latency of an image
-    is measured too. Children over the `limits` are not built, those that the filter refuses are not trained, those
-    below their job's thresholds are stopped. With `states`, stopped children continue when they are evaluated again.
+    and from random ones elsewhere. `whole` are the networks from images to outputs, if these are more than what is
+    trained, and `backbone` the cost of one that is not in their plans. `on_child` is called with every trained child
+    before it is dropped, `on_epoch` after every epoch. What `costs` names, or a limit is for, is measured before the
+    training: `latency`, `tflite_size` (by a function of the genotype), `peak_memory`. Children over the `limits` and
+    those that the filter refuses are not trained, those below their job's thresholds are stopped. With `states`,
+    stopped children continue when they are evaluated again.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class TrainedChildEvaluator:
         *,
         start: Callable[[Any], Start] = lambda genotype: Start({}, {}),
         build: Callable[[Plan, int], FlatModel] = lambda plan, seed: PlannedModel(plan, seed=seed),
+        whole: Networks | None = None,
         backbone: Cost = Cost(),
-        latency: bool = False,
+        costs: Collection[str] = (),
+        tflite_size: Callable[[Any], int] | None = None,
         limits: LimitSettings = LimitSettings(),
         filtering: FilterSettings = FilterSettings(),
         early_stop: EarlyStopSettings = EarlyStopSettings(),
@@ -88,8 +92,9 @@ class TrainedChildEvaluator:
     ) -> None:
         self._space, self._data, self._networks = space, data, networks
         self._training, self._augmentation = training, augmentation
-        self._build, self._backbone = build, backbone
-        self._start, self._latency, self._limits = start, latency, limits
+        self._build, self._whole, self._backbone = build, whole or networks, backbone
+        self._start, self._limits = start, limits
+        self._costs, self._tflite_size = {*costs, *limits.measured}, tflite_size
         self._on_child, self._on_epoch = on_child, on_epoch
         self._early_stop, self._states = early_stop, states
         self._objective = networks.task.objective(networks.problem)
@@ -129,10 +134,20 @@ class TrainedChildEvaluator:
         """The child network of an architecture; with `steps`, for a training of that many train steps."""
         return self._networks.plan(self._space.decode(architecture), steps)
 
-    def _cost(self, architecture: Architecture) -> Cost:
+    def _cost(self, genotype: Any) -> PlannedCost:
         """Cost of the whole network; parameters count as trainable whether or not the search trains them."""
-        plan = replace(self._networks, frozen_norm=False).plan(self._space.decode(architecture))
-        return plan.cost() + self._backbone
+        return PlannedCost.of(replace(self._whole, frozen_norm=False).plan(genotype), self._backbone)
+
+    def _measured_costs(self, genotype: Any, child: FlatModel) -> dict[str, Any]:
+        """Latency and size as a TFLite model, as far as they are asked for; raises `ChildError` over a limit."""
+        found: dict[str, Any] = {}
+        if "latency" in self._costs:
+            found["latency"] = measure_latency(child.infer, self._data)
+            self._limits.check_latency(found["latency"])
+        if "tflite_size" in self._costs and self._tflite_size is not None:
+            found["tflite_size"] = self._tflite_size(genotype)
+            self._limits.check_tflite(found["tflite_size"])
+        return found
 
     def _random_plans(self) -> Iterator[Plan]:
         """Endless sequence of random networks of the space, always the same."""
@@ -144,27 +159,33 @@ class TrainedChildEvaluator:
     def _train(self, job: Job, number: int) -> Measurement:
         started = time.monotonic()
         self._metric = None
-        cost = self._cost(job.architecture)
+        genotype = self._space.decode(job.architecture)
+        cost = self._cost(genotype)
         plan = self.plan(job.architecture, training_steps(self._training, self._data.train_examples))
-        self._limits.check(plan, self._training.batch_size, self._backbone)
+        self._limits.check(plan, self._training.batch_size, cost)
         kept = self._kept(job)
         if kept is not None:
             started -= kept["seconds"]
         elif self._filter is not None and number == 0:
             self._filter.check(self.plan(job.architecture), job.seed)
         child = self._build(plan, job.seed)
-        start = self._start(self._space.decode(job.architecture))
+        # Once for each child, so that what was within a limit stays so.
+        costs = {} if kept is None else kept.get("costs", {})
+        if kept is None and number == 0:
+            costs = self._measured_costs(genotype, child)
+        start = self._start(genotype)
         child.load(start.weights)
         with quick_start():
-            measured = self._train_and_evaluate(child, plan, job, kept, started, number)
+            measured = self._train_and_evaluate(child, plan, job, kept, started, number, costs)
         measurement = Measurement.of(
             {**measured[-1], **start.metrics},
-            parameters=cost.trainable,
+            parameters=cost.parameters,
             madds=cost.madds,
             epochs=len(measured) if self._early_stop.measures else self._training.epochs,
-            latency=measure_latency(child.infer, self._data) if self._latency else None,
             seconds=time.monotonic() - started,
             curve=_curve(measured) if self._early_stop.measures else (),
+            peak_memory=cost.peak_memory if "peak_memory" in self._costs else None,
+            **costs,
         )
         self._on_child(job, measurement, child, None if self._metric is None else class_results(self._metric))
         return measurement
@@ -175,7 +196,14 @@ class TrainedChildEvaluator:
         return kept if whole else None  # states of 0.1.0 have no named metrics: the child is trained again
 
     def _train_and_evaluate(
-        self, child: FlatModel, plan: Plan, job: Job, kept: State | None, started: float, number: int
+        self,
+        child: FlatModel,
+        plan: Plan,
+        job: Job,
+        kept: State | None,
+        started: float,
+        number: int,
+        costs: Mapping[str, Any],
     ) -> list[dict[str, float]]:
         """Trains to the end, or as long as the job says; from a saved state if there is one.
 
@@ -202,7 +230,7 @@ class TrainedChildEvaluator:
             ends = short or len(measured) == job.epochs
             if ends and self._states is not None:
                 seconds = time.monotonic() - started
-                state = {"trainer": trainer.state(), "measured": measured, "seconds": seconds}
+                state = {"trainer": trainer.state(), "measured": measured, "seconds": seconds, "costs": dict(costs)}
                 self._states.save(job.index, state)
             return ends
 

@@ -66,7 +66,9 @@ class ExecutionSettings(Settings):
         START_TIMEOUT, "seconds after which a worker that is not ready for children is replaced", above=0, maximum=1e8
     )
     max_consecutive_failures: int = setting(
-        20, "failed children in a row, invalid ones aside, after which the search stops and shows the first one's log",
+        20,
+        "failed children in a row, invalid ones and those over a limit aside, after which the search stops and shows"
+        " the first one's log",
         minimum=1,
     )  # fmt: skip
     ray_address: str | None = setting(

@@ -52,7 +52,10 @@ class SupervisedExecutor:
     def _count(self, outcome: Outcome) -> None:
         if outcome.state is TrialState.OK:
             self._failed.clear()
-        elif outcome.state is not TrialState.INVALID:  # a property of the architecture, not a fault
+        elif outcome.state not in (
+            TrialState.INVALID,
+            TrialState.OVER_LIMIT,
+        ):  # a property of the architecture, not a fault
             self._failed.append(outcome)
         if len(self._failed) >= self._settings.max_consecutive_failures:
             first = self._failed[0]

@@ -71,10 +71,11 @@ class Layer:
     """A layer that keeps the shape of its only input, has no weights and costs nothing.
 
     `KEEPS_CHANNELS`: each channel of its output comes from the same one of its input. `RANDOM`: its output differs from
-    train step to train step.
+    train step to train step. `IN_PLACE`: its output can take the place of its only input in memory.
     """
 
     KEEPS_CHANNELS: ClassVar[bool] = False
+    IN_PLACE: ClassVar[bool] = False
     RANDOM: ClassVar[bool] = False
 
     def output_shape(self, *inputs: Shape) -> Shape:

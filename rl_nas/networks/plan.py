@@ -182,6 +182,23 @@ class Plan:
         counted = (cost if node.weights_of is None else replace(cost, trainable=0) for node, cost in costs)
         return sum(counted, start=Cost())
 
+    def peak_activations(self) -> int:
+        """Most numbers that are held at once while one image is computed, layer by layer in the plan's order.
+
+        A layer holds its inputs and its output, unless this takes the place of an input that no later layer reads. An
+        output is held until the last layer that reads it, those of the network to the end.
+        """
+        last = {tensor.node: place for place, node in enumerate(self.nodes) for tensor in node.inputs}
+        last |= {tensor.node: len(self.nodes) for tensor in self.outputs.values()}
+        held = most = sum(math.prod(tensor.shape) for tensor in self.inputs.values())
+        for place, node in enumerate(self.nodes):
+            read = {tensor.node: math.prod(tensor.shape) for tensor in node.inputs}
+            freed = sum(size for number, size in read.items() if last[number] == place)
+            held += math.prod(node.output.shape)
+            most = max(most, held - freed if node.layer.IN_PLACE else held)
+            held -= freed
+        return most
+
     def activations(self) -> int:
         """Number of output values of all layers for one image."""
         return sum(math.prod(node.output.shape) for node in self.nodes)

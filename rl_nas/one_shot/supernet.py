@@ -11,7 +11,7 @@ from rl_nas.child.data.training_data import DeviceData
 from rl_nas.child.training.objective import Metric, Objective
 from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.errors import RunError, UsageError
-from rl_nas.evaluation.limits import LimitSettings
+from rl_nas.evaluation.limits import LimitSettings, PlannedCost
 from rl_nas.networks.plan import Plan
 from rl_nas.one_shot.training import OneShotTrainer
 from rl_nas.spaces.decisions import Architecture
@@ -113,5 +113,5 @@ class TrainedSupernet:
             plan = self._plan(architecture, None)
         except UsageError as error:
             raise ChildError(TrialState.INVALID, str(error)) from error
-        self._limits.check(plan, self._trainer.batch)
+        self._limits.check(plan, self._trainer.batch, PlannedCost.of(plan))
         return plan

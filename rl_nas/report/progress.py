@@ -94,6 +94,7 @@ class SearchProgress:
         self.line = LiveLine(self, stream)
         self._activity, self._hours, self._cached, self._images = activity, hours, 0, images
         self._failures: Counter[TrialState] = Counter()
+        self._over_limit = 0
         self._last: Trial | None = None
         self._best: Trial | None = None
         self._diagnostics: Mapping[str, float] = {}
@@ -151,6 +152,8 @@ class SearchProgress:
         words += figure_words(self._diagnostics)
         if self._cached:
             words.append(f"cached {self._cached}")
+        if self._over_limit:
+            words.append(f"over a limit {self._over_limit}")
         kinds = ", ".join(f"{count} {state}" for state, count in sorted(dict(self._failures).items()))
         return [*words, f"failures {self._failures.total()}{f' ({kinds})' if kinds else ''}"]
 
@@ -192,7 +195,9 @@ class SearchProgress:
             self._cached += 1
             return
         self.done += 1
-        if trial.reward is None:
+        if trial.state is TrialState.OVER_LIMIT:
+            self._over_limit += 1
+        elif trial.reward is None:
             self._failures[trial.state] += 1
         else:
             self._best = best_trials([trial] if self._best is None else [self._best, trial], 1)[0]

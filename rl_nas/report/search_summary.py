@@ -7,13 +7,15 @@ from typing import Any
 
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.genotypes import to_json
+from rl_nas.objectives import Objectives
 from rl_nas.one_shot.result import OneShotResult
 from rl_nas.report.choice_text import choice_text
+from rl_nas.report.front_text import front_text
 from rl_nas.report.one_shot_text import one_shot_json, one_shot_text
 from rl_nas.report.tables import counted, held_out_text, measured_text, trials_table
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.choice import Choice
-from rl_nas.trial import Trial, best_trials, measurement_document
+from rl_nas.trial import Trial, TrialState, best_trials, measurement_document, trial_document
 
 _SHOWN = 5
 _DIFFERENCE = "max_difference"
@@ -35,6 +37,8 @@ class SearchResult:
         files: paths by description.
         agreement: figures of the reloaded SavedModel's agreement with the child, by name.
         shared: the ranking by shared weights, if there are any.
+        objectives: if there are several; None: the reward alone.
+        front: of the objectives, by falling quality.
     """
 
     trials: Sequence[Trial]
@@ -48,6 +52,8 @@ class SearchResult:
     valid_split: str | None = None
     runs: int = 1
     choice: Choice | None = None
+    objectives: Objectives | None = None
+    front: Sequence[Trial] = ()
 
     @property
     def proxy(self) -> str:
@@ -61,8 +67,13 @@ class SearchResult:
 
     @property
     def failures(self) -> int:
-        """Children that ended without a measurement."""
-        return sum(trial.reward is None for trial in self.trials)
+        """Children that ended without a measurement, those over a limit aside."""
+        return sum(trial.reward is None for trial in self.trials) - self.over_limit
+
+    @property
+    def over_limit(self) -> int:
+        """Networks that exceed a limit."""
+        return sum(trial.state is TrialState.OVER_LIMIT for trial in self.trials)
 
 
 def summary_text(result: SearchResult) -> str:
@@ -72,12 +83,13 @@ def summary_text(result: SearchResult) -> str:
     assert measurement is not None
     return "\n".join(
         [
-            f"The best of {counted(len(result.trials), 'child', 'children')} ({result.failures} failed), measured on"
+            f"The best of {counted(len(result.trials), 'child', 'children')} ({_ended(result)}), measured on"
             f" {result.measured_on}:",
             trials_table(best_trials(result.trials, _SHOWN)),
             "",
             *([] if result.choice is None else [choice_text(result.choice), ""]),
             *([] if result.shared is None else [one_shot_text(result.shared), ""]),
+            *([] if result.objectives is None else [_front(result, result.objectives), ""]),
             family_of(result.genotype).text(result.genotype),
             "",
             *(f"{name:{width}}  {path}" for name, path in result.files.items()),
@@ -97,15 +109,26 @@ def summary_json(result: SearchResult) -> dict[str, Any]:
     return {
         "trials": len(result.trials),
         "failures": result.failures,
+        "over_limit": result.over_limit,
         "best": {"trial": result.best.index, "reward": result.best.reward, **measurement_document(measurement)},
         **({} if result.choice is None else {"choice": asdict(result.choice)}),
         "measured_on": f"{result.measured_on}, proxy, {result.proxy}",
         "genotype": to_json(result.genotype),
+        **({} if result.objectives is None else {"front": [trial_document(trial) for trial in result.front]}),
         **({} if result.shared is None else {"shared": one_shot_json(result.shared)}),
         "files": {name: str(path) for name, path in result.files.items()},
         "export_difference": result.agreement.get(_DIFFERENCE),
         "export_agreement": dict(result.agreement),
     }
+
+
+def _ended(result: SearchResult) -> str:
+    over = f", {result.over_limit} over a limit" if result.over_limit else ""
+    return f"{result.failures} failed{over}"
+
+
+def _front(result: SearchResult, objectives: Objectives) -> str:
+    return front_text(objectives, result.front, len(result.trials) - result.failures - result.over_limit)
 
 
 def _agreement_text(agreement: Mapping[str, float]) -> str:

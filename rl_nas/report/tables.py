@@ -8,7 +8,7 @@ from rl_nas.metrics import PROPORTIONS
 from rl_nas.statistics import FEW, proportion_text
 from rl_nas.trial import Trial, trial_document
 
-COSTS = ("parameters", "madds", "epochs", "seconds", "latency")
+COSTS = ("parameters", "madds", "epochs", "seconds", "latency", "tflite_size", "peak_memory")
 """Figures of a measurement besides its metrics."""
 
 _FORMULAS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")

@@ -21,6 +21,9 @@ Architecture = tuple[int, ...]
 FREE = -1
 """Stands, in the fixed choices of an architecture, for one that is not fixed."""
 
+_MOST_DRAWS = 2000
+"""Until a network is within limits."""
+
 _LARGE = 10**9
 _MOST_LINES, _WIDTH = 16, 100
 """Of a space's repr, which fits a screen."""
@@ -60,6 +63,8 @@ class SearchSpace(Generic[AnyGenotype]):
         decoder: values of the decisions by name -> genotype.
         encoder: genotype -> values by name; raises `UsageError` for what the space does not contain.
         is_valid: whether a genotype can be built; samples, mutations and neighbors all can.
+        is_affordable: whether a genotype is within limits; samples and mutations are, unless such are very rare, and
+            neighbors.
         mutator: architecture and generator -> mutated architecture; left out, one decision is changed.
         schedule: number of a trial -> values of the decisions that are fixed in it; left out, none are.
     """
@@ -69,6 +74,7 @@ class SearchSpace(Generic[AnyGenotype]):
     decoder: Callable[[dict[str, Choice]], AnyGenotype]
     encoder: Callable[[AnyGenotype], dict[str, Choice]]
     is_valid: Callable[[AnyGenotype], bool] = lambda genotype: True
+    is_affordable: Callable[[AnyGenotype], bool] = lambda genotype: True
     mutator: Callable[[Architecture, np.random.Generator], Architecture] | None = None
     schedule: Callable[[int], dict[str, Choice]] | None = None
     _position: dict[str, int] = field(init=False, repr=False, compare=False)
@@ -161,12 +167,13 @@ class SearchSpace(Generic[AnyGenotype]):
                 fixed[trial, number] = choice
         return fixed
 
+    def may_propose(self, genotype: AnyGenotype) -> bool:
+        """Whether a genotype can be built and is within limits."""
+        return self.is_valid(genotype) and self.is_affordable(genotype)
+
     def sample(self, rng: np.random.Generator, fixed: Mapping[int, int] = MappingProxyType({})) -> Architecture:
-        """Draws every active and free decision by its weights, until the result is valid."""
-        while True:
-            architecture = self._drawn(rng, fixed)
-            if self.is_valid(self.decode(architecture)):
-                return architecture
+        """Draws every active and free decision by its weights, until the result is valid and within limits."""
+        return self._first_affordable(lambda: self._drawn(rng, fixed))
 
     def mutate(
         self, architecture: Architecture, rng: np.random.Generator, fixed: Mapping[int, int] = MappingProxyType({})
@@ -180,17 +187,19 @@ class SearchSpace(Generic[AnyGenotype]):
             UsageError: nothing can be changed.
         """
         if self.mutator is not None:
-            return self.mutator(architecture, rng)
+            mutator = self.mutator
+            return self._first_affordable(lambda: mutator(architecture, rng), valid=True)
         architecture = self._pinned(architecture, fixed, rng)
         places = [i for i in self._free(architecture, fixed) if len(self.decisions[i].choices) > 1]
         if not places:
             raise UsageError(f"space {self.name} has a single architecture; there is nothing to mutate")
-        while True:
+
+        def changed() -> Architecture:
             index = places[rng.integers(len(places))]
             others = [c for c in range(len(self.decisions[index].choices)) if c != architecture[index]]
-            mutated = self._changed(architecture, index, others[rng.integers(len(others))], rng)
-            if self.is_valid(self.decode(mutated)):
-                return mutated
+            return self._changed(architecture, index, others[rng.integers(len(others))], rng)
+
+        return self._first_affordable(changed)
 
     def neighbours(
         self,
@@ -212,12 +221,27 @@ class SearchSpace(Generic[AnyGenotype]):
         ]
         for number in range(len(changes)) if rng is None else rng.permutation(len(changes)):
             neighbor = self._changed(architecture, *changes[number], None)
-            if self.is_valid(self.decode(neighbor)):
+            if self.may_propose(self.decode(neighbor)):
                 yield neighbor
 
     def canonical_key(self, architecture: Sequence[int]) -> str:
         """A name that architectures of the same network share."""
         return self.decode(architecture).canonical_key()
+
+    def _first_affordable(self, draw: Callable[[], Architecture], *, valid: bool = False) -> Architecture:
+        """The first valid draw within limits; after many valid ones beyond them, any: its child ends at once.
+
+        Args:
+            draw: draws an architecture.
+            valid: all draws are.
+        """
+        for _ in range(_MOST_DRAWS):
+            architecture = draw()
+            while not (valid or self.is_valid(self.decode(architecture))):
+                architecture = draw()
+            if self.is_affordable(self.decode(architecture)):
+                break
+        return architecture
 
     def _free(self, architecture: Architecture, fixed: Mapping[int, int]) -> list[int]:
         """Numbers of the active, free decisions."""

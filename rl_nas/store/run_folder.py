@@ -24,7 +24,7 @@ from rl_nas.store.files import (
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
 from rl_nas.store.network_folder import NETWORK, NetworkFolder
 
-_LOCK, _BEST = "lock", "best"
+_LOCK, _BEST, _FRONT = "lock", "best", "front"
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 """Of file systems such as Lustre without the option `flock`."""
 _CONFIG = {"flags": {OTHERS: SCALAR}}
@@ -235,6 +235,9 @@ class SearchFolder(RunFolder):
         choice: which trial was chosen as the best when the search ended, and why (JSON).
         confirmed: the further trainings of the best trials (SQLite); absent if there are none.
         arrays: the images, if they came from a Python program: a data set of TFDS.
+        front: genotypes of the networks on the front of several objectives; absent if there is one.
+        front_json: their figures.
+        front_csv: the same as a table.
     """
 
     _BEFORE = ("arrays",)
@@ -262,6 +265,9 @@ class SearchFolder(RunFolder):
         self.choice = self.path / "choice.json"
         self.confirmed = self.path / "confirmed.sqlite"
         self.arrays = self.path / "arrays"
+        self.front = self.path / _FRONT
+        self.front_json = self.path / "front.json"
+        self.front_csv = self.path / "front.csv"
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -350,9 +356,9 @@ class TrainingFolder(RunFolder):
 
 
 def run_at(place: Path) -> Path:
-    """The folder of the run that a folder belongs to: itself, or the one above the `best` of a search."""
+    """The folder of the run that a folder belongs to: itself, or the one above `best` or `front` of a search."""
     place = place.absolute()
-    return place.parent if place.name == _BEST and not RunFolder(place).config.exists() else place
+    return place.parent if place.name in (_BEST, _FRONT) and not RunFolder(place).config.exists() else place
 
 
 def _if_there(name: str, path: Path) -> dict[str, Path]:

@@ -8,7 +8,7 @@ from rl_nas.admission import one_line
 from rl_nas.errors import UsageError
 from rl_nas.store.files import storage_errors
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of the tables, kept in SQLite's user_version."""
 
 _TRIALS = """
@@ -25,6 +25,8 @@ CREATE TABLE trials (
     seconds      REAL,                 -- wall time
     latency      REAL,                 -- seconds of one image's forward pass, where it was measured
     curve        TEXT,                 -- JSON list, quality after each epoch, where it was measured
+    tflite_size  INTEGER,              -- bytes of the exported model, where it was measured
+    peak_memory  INTEGER,              -- estimated bytes of activations of one image, where it was asked for
     recorded_at  TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))
 ) STRICT
 """
@@ -32,7 +34,7 @@ _FAILURES = """
 CREATE TABLE failures (
     trial   INTEGER NOT NULL REFERENCES trials (number),
     attempt INTEGER NOT NULL,          -- from 1; an ok trial may have failed before
-    state   TEXT NOT NULL,             -- invalid, nan, oom, timeout, crashed, interrupted
+    state   TEXT NOT NULL,             -- invalid, over_limit, nan, oom, timeout, crashed, interrupted
     error   TEXT NOT NULL,             -- one line
     log     TEXT NOT NULL,             -- the last lines that the child printed
     PRIMARY KEY (trial, attempt)
@@ -63,6 +65,7 @@ _MIGRATIONS = {
         "UPDATE trials SET metrics = json_object('accuracy', quality, 'loss', loss) WHERE quality IS NOT NULL",
         "ALTER TABLE trials DROP COLUMN loss",
     ),
+    5: ("ALTER TABLE trials ADD COLUMN tflite_size INTEGER", "ALTER TABLE trials ADD COLUMN peak_memory INTEGER"),
 }
 """Schema -> statements that migrate to the next one; an empty file's, 0, migrates to the present one."""
 

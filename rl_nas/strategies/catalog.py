@@ -7,12 +7,14 @@ from typing import Any
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
 from rl_nas.extras import check_installed
+from rl_nas.objectives import Objectives
 from rl_nas.plugins import check_call, load_plugin
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.aging_evolution import AgingEvolution
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
+from rl_nas.strategies.scalarized import scalarized
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.surrogate.earlier import EarlierTrials
 
@@ -30,9 +32,20 @@ class StrategyOptions:
     controller: ControllerSettings = ControllerSettings()
     evolution: EvolutionSettings = EvolutionSettings()
     earlier: EarlierTrials | None = None
+    objectives: Objectives | None = None
 
 
-EXTRAS = {"bananas": ("sklearn", ("sklearn",)), "tpe": ("optuna", ("optuna",))}
+MULTI_OBJECTIVE = ("controller", "gp", "nsga2", "random")
+"""Strategies that search for the front of several objectives."""
+
+ONLY_SEVERAL = ("nsga2",)
+"""Those that are for nothing else."""
+
+EXTRAS = {
+    "bananas": ("sklearn", ("sklearn",)),
+    "nsga2": ("optuna", ("optuna",)),
+    "tpe": ("optuna", ("optuna",)),
+}
 """Name -> extra and its modules, of the strategies that need one."""
 
 Factory = Callable[[SearchSpace[Any], StrategyOptions, int], Strategy]
@@ -50,8 +63,11 @@ def _learned(name: str) -> Factory:
     def make(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
         from rl_nas.controller import agent  # imports TensorFlow
 
-        earlier = {"earlier": options.earlier} if name in MODELED else {}
-        strategy: Strategy = getattr(agent, LEARNED[name])(space, options.controller, seed, **earlier)
+        made = getattr(agent, LEARNED[name])
+        more: dict[str, Any] = {"earlier": options.earlier} if name in MODELED else {}
+        if options.objectives is not None:
+            made, more = scalarized(made), {**more, "objectives": options.objectives}
+        strategy: Strategy = made(space, options.controller, seed=seed, **more)
         return strategy
 
     return make
@@ -60,7 +76,11 @@ def _learned(name: str) -> Factory:
 def _gp(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
     from rl_nas.strategies.gaussian_process import GaussianProcessSearch  # imports SciPy
 
-    return GaussianProcessSearch(space, seed, options.earlier)
+    if options.objectives is None:
+        return GaussianProcessSearch(space, seed, options.earlier)
+    made = scalarized(GaussianProcessSearch)
+    strategy: Strategy = made(space, objectives=options.objectives, seed=seed, earlier=options.earlier)
+    return strategy
 
 
 def _bananas(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
@@ -68,6 +88,13 @@ def _bananas(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> St
     from rl_nas.strategies.bananas import Bananas
 
     return Bananas(space, seed)
+
+
+def _nsga2(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
+    check_installed("--strategy=nsga2", *EXTRAS["nsga2"])
+    from rl_nas.strategies.nsga2 import NSGA2
+
+    return NSGA2(space, options.evolution.sizes[0], seed, options.objectives)
 
 
 def _tpe(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strategy:
@@ -83,6 +110,7 @@ STRATEGIES: dict[str, Factory] = {
     "bananas": _bananas,
     "gp": _gp,
     "local_search": lambda space, options, seed: LocalSearch(space, seed),
+    "nsga2": _nsga2,
     "tpe": _tpe,
     "random": lambda space, options, seed: RandomSearch(space, seed),
 }

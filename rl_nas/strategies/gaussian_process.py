@@ -1,11 +1,11 @@
 """Bayesian optimization with a Gaussian process over graphs and choices (in the manner of Ru et al. 2021)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.strategies.surrogate_search import SurrogateSearch
 from rl_nas.surrogate.acquisition import choose_batch
 from rl_nas.surrogate.earlier import EarlierTrials
@@ -31,6 +31,10 @@ class GaussianProcessSearch(SurrogateSearch):
     def __init__(self, space: SearchSpace[Any], seed: int = 0, earlier: EarlierTrials | None = None) -> None:
         super().__init__(space, seed)
         self._model = GaussianProcess(space, _MEMORY, earlier=earlier)
+
+    def reward_again(self, reward: Callable[[Architecture], float]) -> None:
+        """Gives all trials other rewards; see `GaussianProcess.reward_again`."""
+        self._model.reward_again(reward)
 
     def diagnostics(self) -> Mapping[str, float]:
         """Figures of the model: `GaussianProcess.figures`."""

@@ -11,22 +11,22 @@ _POPULATION = 100
 
 @dataclass(frozen=True)
 class EvolutionSettings(Settings):
-    """Aging evolution. Sizes that are left out are those of AmoebaNet's search, in short searches smaller ones."""
+    """Aging evolution, and the population of NSGA-II. Sizes left out are AmoebaNet's, in short searches smaller."""
 
-    title: ClassVar[str] = "Evolution (strategy aging_evolution)"
+    title: ClassVar[str] = "Evolution (strategies aging_evolution and nsga2)"
     prefix: ClassVar[str] = "evolution_"
 
     population: int | None = setting(
         None,
-        "members alive (P in the paper); left out: 100 as in the paper, in searches of less than 400 trials a quarter"
-        " of them",
+        "members alive (P in the paper), or of a generation of nsga2; left out: 100 as in the paper, in searches of"
+        " less than 400 trials a quarter of them",
         minimum=1,
         maximum=1_000_000,
     )
     sample: int | None = setting(
         None,
-        "members drawn, the best of which is the parent (S in the paper); left out: a quarter of the population, as in"
-        " the paper, and at least 2",
+        "members drawn, the best of which is the parent (S in the paper), for aging_evolution; left out: a quarter of"
+        " the population, as in the paper, and at least 2",
         minimum=1,
         maximum=1_000_000,
     )

@@ -144,7 +144,7 @@ class SurrogateSearch(ABC):
     def _is_new(self, tokens: np.ndarray) -> bool:
         """Whether it is a valid network that was not proposed yet; marks it as known."""
         genotype = self._space.decode(tuple(map(int, tokens)))
-        if not self._space.is_valid(genotype):
+        if not self._space.may_propose(genotype):
             return False
         key = genotype.canonical_key()
         fresh = key not in self._known

@@ -76,7 +76,7 @@ class TPE:
         self._proposed += 1
         for _ in range(_TRIES):
             architecture = self._ask(fixed=fixed)
-            if self._space.is_valid(self._space.decode(architecture)):
+            if self._space.may_propose(self._space.decode(architecture)):
                 break
             self._tell(len(self._trials) - 1, _FAILED)
         return architecture

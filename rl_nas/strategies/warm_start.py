@@ -7,7 +7,7 @@ import numpy as np
 
 from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import Architecture
-from rl_nas.strategies import Recovering, Resumable, Sampling, Strategy, WithProbabilities
+from rl_nas.strategies import Recovering, Resumable, Sampling, Strategy, Withdrawing, WithProbabilities
 from rl_nas.trial import Trial
 
 
@@ -35,7 +35,13 @@ def warm_started(strategy: Strategy, first: Sequence[Architecture]) -> Strategy:
         strategy: fresh.
         first: the first proposals.
     """
-    parts = {Recovering: _Recovering, Resumable: _Resumable, Sampling: _Sampling, WithProbabilities: _WithProbabilities}
+    parts = {
+        Recovering: _Recovering,
+        Resumable: _Resumable,
+        Sampling: _Sampling,
+        WithProbabilities: _WithProbabilities,
+        Withdrawing: _Withdrawing,
+    }
     bases = tuple(part for protocol, part in parts.items() if isinstance(strategy, protocol))
     made: Strategy = type(type(strategy).__name__, (*bases, _WarmStarted), {})(strategy, first)
     return made
@@ -87,3 +93,8 @@ class _WithProbabilities(_WarmStarted):
     def choice_probabilities(self) -> list[np.ndarray]:
         probabilities: list[np.ndarray] = self._strategy.choice_probabilities()
         return probabilities
+
+
+class _Withdrawing(_WarmStarted):
+    def withdraw(self, architectures: Sequence[Architecture]) -> None:
+        self._strategy.withdraw(architectures)

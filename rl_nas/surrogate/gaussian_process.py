@@ -1,5 +1,6 @@
 """A Gaussian process of the rewards, whose kernel and noise are chosen by the evidence."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,6 +115,11 @@ class GaussianProcess:
             self.tokens, self.rewards = self.tokens[kept], self.rewards[kept]
             self._fitted = min(self._fitted, len(self))
         self._points, self._factor = self.features.points(self.tokens), None
+
+    def reward_again(self, reward: Callable[[tuple[int, ...]], float]) -> None:
+        """Gives all trials other rewards, as a function of their architectures; the parameters are fitted to them."""
+        self.rewards = np.array([reward(tuple(tokens)) for tokens in self.tokens.tolist()])
+        self._fitted, self._factor = 0, None
 
     def posterior(self, tokens: np.ndarray) -> Posterior:
         """Beliefs of architectures, int [n, decisions]; needs trials."""

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from rl_nas.errors import UsageError
+from rl_nas.evaluation.rewards import RewardSettings
 from rl_nas.networks.families.catalog import backbone_family, family_of
 from rl_nas.networks.families.family import BackboneFamily
 from rl_nas.spaces.catalog import check_read
 from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
-from rl_nas.strategies.catalog import LEARNED, MODELED
+from rl_nas.strategies.catalog import LEARNED, MODELED, MULTI_OBJECTIVE, ONLY_SEVERAL
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
@@ -36,7 +37,7 @@ def with_one_shot_defaults(config: SearchConfig) -> SearchConfig:
 
 def with_evolution_sizes(config: SearchConfig) -> SearchConfig:
     """The config of a new search with explicit sizes of aging evolution, so that its record has them."""
-    if config.strategy.strategy != "aging_evolution":
+    if config.strategy.strategy not in ("aging_evolution", "nsga2"):
         return config
     return replace(config, evolution=config.evolution.sized(config.run.trials))
 
@@ -48,7 +49,11 @@ def remarks(config: SearchConfig) -> Iterator[str]:
     evolution = config.evolution.warning(run.trials) if name == "aging_evolution" else None
     if evolution is not None:
         yield evolution
-    elif name in (*LEARNED, "bananas", "gp", "local_search", "tpe") and 1 < run.trials <= first and not config.shared:
+    elif (
+        name in (*LEARNED, "bananas", "gp", "local_search", "nsga2", "tpe")
+        and 1 < run.trials <= first
+        and not config.shared
+    ):
         yield (
             f"strategy: {name} proposes all of --trials={run.trials} before its first update, and learns nothing;"
             f" give a smaller --update_every than {run.update_every}"
@@ -63,6 +68,7 @@ def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
         check_read(config.space)
     if config.shared:
         _check_one_shot(config)
+    _check_objectives(config)
     for name in published(config.then):
         part, searched = (family_of(each).part for each in (PUBLISHED[name], _random(search_space(config))))
         if part != searched:
@@ -90,6 +96,30 @@ def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
         )
 
 
+def _check_objectives(config: SearchConfig) -> None:
+    given, strategy = config.objectives.objectives, config.strategy.strategy
+    if given is None:
+        if strategy in ONLY_SEVERAL:
+            raise UsageError(
+                f"--strategy={strategy} is for several objectives; give --objectives=quality,parameters or another"
+                " strategy"
+            )
+        return
+    if strategy not in MULTI_OBJECTIVE:
+        raise UsageError(
+            f"--strategy={strategy} maximizes one number; for --objectives={given} give {', '.join(MULTI_OBJECTIVE)}"
+        )
+    if config.reward.reward != RewardSettings().reward:
+        raise UsageError(f"--reward={config.reward.reward} is for a single objective; leave it out, or --objectives")
+    if config.shared:
+        raise UsageError("--objectives are compared between networks trained alone; leave out --estimator=shared")
+    if config.early_stop.rule not in ("none", "record"):
+        raise UsageError(
+            f"--early_stop_rule={config.early_stop.rule} stops networks of low quality, which may be on the front of"
+            f" --objectives={given}; leave it out or give record"
+        )
+
+
 def _check_one_shot(config: SearchConfig) -> None:
     strategy, space = config.strategy.strategy, search_space(config)
     if strategy not in SAMPLED:
@@ -104,6 +134,11 @@ def _check_one_shot(config: SearchConfig) -> None:
         raise UsageError(f"--trials={trials} to be trained alone exceed --shared_samples={samples}; give more samples")
     if config.reward.needs_latency:
         raise UsageError("--cost=latency is measured on children; with --estimator=shared, give --cost=madds")
+    for flag in ("max_latency_ms", "max_tflite_kib"):
+        if getattr(config.limits, flag) is not None:
+            raise UsageError(
+                f"--{flag} is measured on children; with --estimator=shared, give --max_madds or --max_params"
+            )
     rule = config.early_stop.rule
     if rule not in ("none", "record"):
         raise UsageError(f"--early_stop_rule={rule}: the networks chosen are trained to the end; leave it out")

@@ -1,5 +1,6 @@
 """The evaluator of a search's children, made from the search's config in any process."""
 
+from functools import partial
 from typing import Any
 
 from rl_nas.child.data.image_cache import load_image_cache
@@ -17,6 +18,7 @@ from rl_nas.store.run_folder import SearchFolder
 from rl_nas.tasks.sources import open_source
 from rl_nas.workflows.child_setup import ChildSetup, set_up
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.lite_size import tflite_size
 from rl_nas.workflows.space import any_genotype, search_space
 from rl_nas.workflows.tensorflow_setup import settle_determinism
 
@@ -44,8 +46,10 @@ def child_evaluator(config: SearchConfig, folder: SearchFolder) -> Evaluator:
             config.augmentation,
             start=setup.start_of_child,
             build=setup.child,
+            whole=setup.networks,
             backbone=setup.cost_before,
-            latency=config.reward.needs_latency,
+            costs=config.costs,
+            tflite_size=partial(tflite_size, setup),
             limits=config.limits,
             filtering=config.filter,
             early_stop=config.early_stop,

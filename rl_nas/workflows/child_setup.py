@@ -18,7 +18,6 @@ from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_backbone import KerasBackbone
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.evaluation.pretraining import Pretraining, Start
-from rl_nas.networks.features import FeatureMaps
 from rl_nas.networks.layer import Cost
 from rl_nas.networks.plan import Plan
 from rl_nas.spaces.decisions import Genotype
@@ -86,10 +85,8 @@ class ChildSetup:
 
     @property
     def cost_before(self) -> Cost:
-        """Cost of the backbone, if it is not in the plans of `children`."""
-        if self.backbone is None or not isinstance(self.children.backbone, FeatureMaps):
-            return Cost()
-        return self.backbone.cost
+        """Cost of the backbone, if it is not in the plans of `networks`."""
+        return Cost() if self.keras is None else self.keras.cost
 
     @property
     def keras(self) -> KerasBackbone | None:

@@ -14,6 +14,7 @@ from rl_nas.evaluation.settings import EvaluationSettings, FilterSettings, Pretr
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.networks.own_operations import OperationSettings
 from rl_nas.networks.settings import NetworkSettings
+from rl_nas.objectives import ObjectiveSettings
 from rl_nas.one_shot.settings import EstimatorSettings
 from rl_nas.settings import Settings
 from rl_nas.spaces.settings import SpaceSettings
@@ -96,6 +97,7 @@ class SearchConfig(Config):
     health: HealthSettings = field(default_factory=HealthSettings)
     estimator: EstimatorSettings = field(default_factory=EstimatorSettings)
     reward: RewardSettings = field(default_factory=RewardSettings)
+    objectives: ObjectiveSettings = field(default_factory=ObjectiveSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     warm_start: WarmStartSettings = field(default_factory=WarmStartSettings)
     filter: FilterSettings = field(default_factory=FilterSettings)
@@ -114,7 +116,13 @@ class SearchConfig(Config):
     @property
     def strategies(self) -> StrategyOptions:
         """The settings of all strategies."""
-        return StrategyOptions(self.controller, self.evolution)
+        return StrategyOptions(self.controller, self.evolution, objectives=self.objectives.parsed)
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """Costs of children that the reward or an objective needs."""
+        objectives = self.objectives.parsed
+        return (*(("latency",) if self.reward.needs_latency else ()), *(objectives.names if objectives else ()))
 
     @property
     def shared(self) -> bool:

@@ -43,7 +43,7 @@ class Origin:
 
     @classmethod
     def of(cls, genotype: str | None) -> Self | None:
-        """The run of `--genotype`, a folder or the genotype.json in it; None: it names no run.
+        """The run of `--genotype`, a folder or a genotype of its best or its front; None: it names no run.
 
         Raises:
             UsageError: the run's config is broken.
@@ -52,7 +52,7 @@ class Origin:
             return None
         place = Path(genotype).absolute()
         if not place.is_dir():
-            if place.name != "genotype.json":
+            if place.name != "genotype.json" and not place.name.endswith(".genotype.json"):
                 return None
             place = place.parent
         folder = RunFolder(run_at(place))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rl_nas.errors import UsageError
+from rl_nas.evaluation.limits import PlannedCost
 from rl_nas.networks.layer import Cost
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.first_lines import network_line
@@ -70,11 +71,16 @@ class PlannedNetworks(NamedTuple):
         typical = sorted(costs, key=lambda cost: cost.madds)[len(costs) // 2]
         return network_line(typical, f" (median of {len(costs)} random networks of --space={space.name})")
 
+    def planned_cost(self, genotype: Genotype) -> PlannedCost:
+        """Cost of the whole network; raises `UsageError` if it cannot be built."""
+        keras = None if self.backbone is None else self.backbone.keras
+        return PlannedCost.of(self.networks.plan(genotype), Cost() if keras is None else keras.cost)
+
     def _cost(self, genotype: Genotype) -> Cost:
         """Cost of the whole network; raises `UsageError` if it cannot be built."""
         self.networks.plan(genotype, 1)  # with what only the training needs
-        keras = None if self.backbone is None else self.backbone.keras
-        return self.networks.plan(genotype).cost() + (Cost() if keras is None else keras.cost)
+        cost = self.planned_cost(genotype)
+        return Cost(cost.parameters, madds=cost.madds)
 
 
 def plan_networks(config: SearchConfig, genotype: Genotype, opened: Opened) -> PlannedNetworks:

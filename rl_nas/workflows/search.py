@@ -25,11 +25,12 @@ from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.strategies.warm_start import warm_started
 from rl_nas.tasks.sources import tell_user
-from rl_nas.trial import Trial
+from rl_nas.trial import Trial, TrialState
 from rl_nas.workflows.best_files import write_best_files
 from rl_nas.workflows.choice import by_confirmation, ranked
 from rl_nas.workflows.confirmation import confirm, confirmed_rewards
 from rl_nas.workflows.followed import Follower
+from rl_nas.workflows.front_files import write_front
 from rl_nas.workflows.one_shot import OneShotStage
 from rl_nas.workflows.search_parts import SearchParts
 from rl_nas.workflows.search_progress import ProgressWatcher, SearchWatcher, search_progress
@@ -166,7 +167,7 @@ class SearchRun:
             confirm(self.parts, ranked(self.config, self.parts.space, self.store.trials())[1])
 
     def finish(self) -> SearchResult:
-        """Chooses the best child, and writes its pictures and its SavedModel.
+        """Chooses the best child, writes its pictures and SavedModel, and the front if there are several objectives.
 
         Raises:
             RunError: all children failed, or the SavedModel computes something else.
@@ -176,6 +177,9 @@ class SearchRun:
         best = best_of(trials, choice)
         if not trials:
             raise RunError("no child was trained: the time of --max_hours was spent before the first; give more")
+        over = [trial for trial in trials if trial.state is TrialState.OVER_LIMIT]
+        if best is None and len(over) == len(trials):
+            raise RunError(f"no network is within the limits; the first of {len(trials)}: {over[0].error}; give more")
         if best is None or best.measurement is None:
             raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
         assert choice is not None
@@ -187,6 +191,11 @@ class SearchRun:
         title = f"trial {best.index}, {figure} on {images:,} held-out images"
         with working("still writing the files of the best child"):
             agreement = write_best_files(self.parts, self.best, best, title)
+        objectives, front = self.config.objectives.parsed, list[Trial]()
+        files = self.folder.files()
+        if objectives is not None:
+            front = objectives.front(trials)
+            files |= write_front(self.folder, objectives, front, self.parts.space.decode)
         return SearchResult(
             trials=trials,
             best=best,
@@ -196,7 +205,9 @@ class SearchRun:
             runs=self.config.reward.reward_seeds,
             valid_images=len(self.parts.images.valid_images),
             valid_split=self.config.data.valid_split,
-            files=self.folder.files(),
+            files=files,
+            objectives=objectives,
+            front=front,
             agreement=agreement,
             shared=None if self.one_shot is None else self.one_shot.result(trials),
         )

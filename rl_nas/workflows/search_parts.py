@@ -23,6 +23,7 @@ from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.tasks.sources import tell_user
 from rl_nas.tasks.task import Task
 from rl_nas.trial import Reward
+from rl_nas.workflows.affordable import affordable
 from rl_nas.workflows.child_setup import ChildSetup, set_up
 from rl_nas.workflows.children import ChildExecutor, Children
 from rl_nas.workflows.config import SearchConfig
@@ -112,9 +113,7 @@ def prepare_search(
     task, source = opened.task, opened.source
     _check_task(config, task, genotype, source.class_names)  # before images are decoded and features are computed
     earlier = earlier_trials(config, space, folder, resumed=resumed)
-    options = replace(config.strategies, earlier=earlier)
-    strategy = find_strategy(config.strategy.strategy)(space, options, config.run.seed)
-    check_recovery(strategy, config.health)
+    make_strategy = find_strategy(config.strategy.strategy)
     tell_user(described(source, task))
     # What flags left open, so that the record says what was done.
     config = replace(config, task=replace(config.task, task=config.task.task or task.name), data=source.settings)
@@ -124,6 +123,9 @@ def prepare_search(
     planned = plan_networks(config, genotype, opened).fitting(space, asked)
     config = planned.config(config)
     tell_user(planned.line(space))
+    space = affordable(space, config.limits, planned.planned_cost)
+    strategy = make_strategy(space, replace(config.strategies, earlier=earlier), config.run.seed)
+    check_recovery(strategy, config.health)
     images = read_images(source)
     with working("still preparing what children share", first=QUIET):
         setup = set_up(config, genotype, opened, images, folder, planned=planned)

@@ -70,7 +70,7 @@ def _drawn(parts: SearchParts) -> list[tuple[Architecture, Plan]]:
         if key not in found:
             try:
                 plan = networks.plan(genotype)
-                config.limits.check(plan, config.training.batch_size, parts.setup.cost_before)
+                config.limits.check(plan, config.training.batch_size, networks.planned_cost(genotype))
             except ChildError:
                 continue
             found[key] = architecture, plan

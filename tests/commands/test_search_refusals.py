@@ -31,7 +31,7 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
     "no choice": (
         ["--dataset=digits", "--strategy=greedy"],
         "unknown --strategy=greedy; expected one of controller, reinforce, ppo, aging_evolution, bananas, gp,"
-        " local_search, tpe, random",
+        " local_search, nsga2, tpe, random",
     ),
     "unknown flag": (["--trails=2"], "Unknown command line flag 'trails'. Did you mean: trials"),
     "stray word": (["trials=2"], "unexpected word 'trials=2'"),
@@ -68,6 +68,30 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
     "no answer to a collapse": (
         ["--dataset=digits", "--strategy=random", "--on_collapse=temper"],
         "--on_collapse=temper: RandomSearch can't do that; choose warn or stop",
+    ),
+    "one objective": (
+        ["--dataset=digits", "--objectives=latency"],
+        "--objectives=latency: expected quality and one or more of parameters, madds, latency, tflite_size,",
+    ),
+    "objectives of a strategy for one number": (
+        ["--dataset=digits", "--objectives=quality,latency", "--strategy=ppo"],
+        "--strategy=ppo maximizes one number; for --objectives=quality,latency give controller, gp, nsga2, random",
+    ),
+    "one objective for a strategy of several": (
+        ["--dataset=digits", "--strategy=nsga2"],
+        "--strategy=nsga2 is for several objectives; give --objectives=quality,parameters or another strategy",
+    ),
+    "objectives and a reward": (
+        ["--dataset=digits", "--objectives=quality,madds", "--reward=quality_cubed"],
+        "--reward=quality_cubed is for a single objective",
+    ),
+    "objectives and halving": (
+        ["--dataset=digits", "--objectives=quality,madds", "--early_stop_rule=halving"],
+        "--early_stop_rule=halving stops networks of low quality, which may be on the front",
+    ),
+    "a limit that is measured on children": (
+        ["--dataset=digits", "--estimator=shared", "--strategy=random", "--space=nasbench201", "--max_tflite_kib=9"],
+        "--max_tflite_kib is measured on children",
     ),
     "nothing to resume": (["--resume"], "holds no run to resume"),
 }

@@ -9,6 +9,7 @@ from page_runs import FLAGS, SPACE, sampled_trials
 
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.retraining import Retrained
+from rl_nas.objectives import Objectives
 from rl_nas.one_shot.result import Confirmed, OneShotResult
 from rl_nas.report.page.choices import decisions_worth, importance
 from rl_nas.report.page.comparison import differing_flags, seed_groups
@@ -114,6 +115,19 @@ def test_the_front_is_what_no_other_beats() -> None:
     assert {one.index for one in found} == {one.index for one in measured if not beaten(one)}
     assert [one.measurement.madds for one in found] == sorted(one.measurement.madds for one in found)
     assert front(trials, "latency") == []
+
+
+def test_the_front_of_a_run_is_that_of_its_objectives() -> None:
+    trials = sampled_trials(60)
+    objectives = Objectives(("quality", "parameters", "madds"))
+    flags = {**FLAGS, "objectives": "quality,parameters,madds"}
+    first, *others = tables(PageRun("r", trials, flags))
+    assert first.title == "Front of quality, parameters, madds"
+    assert [row[0].text for row in first.rows] == [str(one.index) for one in objectives.front(trials)]
+    assert first.heads == ["trial", "quality", "parameters", "multiply-adds"]
+    assert [one.title for one in others] == [one.title for one in tables(PageRun("r", trials, FLAGS))]
+    for strange in (7, "quality,beauty"):
+        assert len(tables(PageRun("r", trials, {**FLAGS, "objectives": strange}))) == len(others)
 
 
 class TestChoices:

@@ -18,6 +18,8 @@ class BatchNorm(Layer):
         frozen: not trained: it normalizes by the moving statistics, in training too, and nothing of it changes.
     """
 
+    IN_PLACE = True
+
     momentum: float
     epsilon: float
     frozen: bool = False
@@ -37,6 +39,7 @@ class BatchNorm(Layer):
 class Relu(Layer):
     """max(x, 0)."""
 
+    IN_PLACE = True
     KEEPS_CHANNELS = True
 
 

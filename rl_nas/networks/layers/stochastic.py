@@ -43,6 +43,7 @@ class Dropout(Layer):
     """Zeroes a fraction `rate` of the values in training."""
 
     KEEPS_CHANNELS = True
+    IN_PLACE = True
     RANDOM = True
 
     rate: float

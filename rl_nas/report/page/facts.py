@@ -5,12 +5,15 @@ from collections.abc import Sequence
 
 from rl_nas.evaluation.retraining import FOUND, RANDOM, agreement, of_kind, ranked, spread
 from rl_nas.metrics import metrics_of, quality_of
+from rl_nas.objectives import Objectives
 from rl_nas.one_shot.result import FEWEST
+from rl_nas.report.front_text import FIGURES, figure
 from rl_nas.report.page.classes import class_tables
 from rl_nas.report.page.curves import epoch_agreements
 from rl_nas.report.page.pareto import COSTS, front
 from rl_nas.report.page.run import PageRun
 from rl_nas.report.page.table import Cell, Table, correlation_text, number
+from rl_nas.report.tables import counted
 
 _MOST_ROWS = 200
 _MOST_ERRORS = 20
@@ -18,12 +21,30 @@ _MOST_ERRORS = 20
 
 def tables(run: PageRun) -> list[Table]:
     """All tables that a search has something for."""
-    made = [_front(run), _retrained(run), _shared(run), _epochs(run)]
+    made = [_front_of_objectives(run), _front(run), _retrained(run), _shared(run), _epochs(run)]
     if not any(measured.results.unit == "pixels" for measured in run.classes):  # which have the same figures
         made.append(_figures_of_classes(run))
     made += [table for measured in run.classes for table in class_tables(measured)]
     made.append(_failures(run))
     return [table for table in made if table is not None]
+
+
+def _front_of_objectives(run: PageRun) -> Table | None:
+    """The networks that no other equals or exceeds in all objectives of the search."""
+    objectives = Objectives.recorded(run.flags)
+    front = [] if objectives is None else objectives.front(run.trials)
+    if objectives is None or not front:
+        return None
+    rows = [
+        [number(trial.index, "d"), *(Cell(figure(trial.measurement, name)) for name in objectives.names)]
+        for trial in front[:_MOST_ROWS]
+        if trial.measurement is not None
+    ]
+    measured = sum(trial.measurement is not None for trial in run.trials)
+    notes = [f"{len(front):,} of {counted(measured, 'network')}, which no other equals or exceeds in all objectives."]
+    notes += [f"The {_MOST_ROWS} of the highest quality are shown."] if len(front) > _MOST_ROWS else []
+    heads = ["trial", *(FIGURES[name][0] for name in objectives.names)]
+    return Table(f"Front of {', '.join(objectives.names)}", heads, rows, notes)
 
 
 def _front(run: PageRun) -> Table | None:

@@ -1,7 +1,10 @@
 /* Fills the page from the data that it holds: charts by Bokeh, the table of trials by Tabulator. */
 "use strict";
 (() => {
-  const COSTS = { parameters: "parameters", madds: "multiply-adds", latency: "latency, seconds" };
+  const COSTS = {
+    parameters: "parameters", madds: "multiply-adds", latency: "latency, seconds",
+    tflite_size: "TFLite size, bytes", peak_memory: "peak memory, bytes",
+  };
   const sources = [];
   let data, points, table, picked = null, plain = 0.75;
 
@@ -108,7 +111,8 @@
     const shown = [numeric("trial", "trial", "plaintext", "="), text("state", "state"), numeric("reward", "reward", short(4))];
     if (runs.length > 1) shown.unshift(text("run", "name"));
     metrics.forEach((name, place) => shown.push(numeric(name, `metric${place}`, short(4))));
-    const costs = [["parameters", "parameters", grouped], ["multiply-adds", "madds", grouped], ["latency", "latency", scientific]];
+    const costs = [["parameters", "parameters", grouped], ["multiply-adds", "madds", grouped], ["latency", "latency", scientific],
+      ["TFLite size", "tflite_size", grouped], ["peak memory", "peak_memory", grouped]];
     for (const [title, field, formatter] of costs) if (present(field)) shown.push(numeric(title, field, formatter, "<="));
     if (present("epochs")) shown.push(numeric("epochs", "epochs", grouped));
     if (present("seconds")) shown.push(numeric("seconds", "seconds", short(1), "<="));
@@ -160,7 +164,7 @@
     const tell = (name, value) => value !== null && value !== undefined && measured.push([name, String(value)]);
     tell("reward", columns.reward[place]);
     metrics.forEach((name, number) => tell(name, columns[`metric${number}`][place]));
-    for (const name of ["parameters", "madds", "latency", "epochs", "seconds", "attempts"]) {
+    for (const name of [...Object.keys(COSTS), "epochs", "seconds", "attempts"]) {
       tell(COSTS[name] || name, columns[name][place]);
     }
     details.replaceChildren(element("h3", head), facts(measured));

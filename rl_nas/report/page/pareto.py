@@ -6,7 +6,13 @@ import numpy as np
 
 from rl_nas.trial import Trial
 
-COSTS = {"parameters": "parameters", "madds": "multiply-adds", "latency": "latency, seconds"}
+COSTS = {
+    "parameters": "parameters",
+    "madds": "multiply-adds",
+    "latency": "latency, seconds",
+    "tflite_size": "TFLite size, bytes",
+    "peak_memory": "peak memory, bytes",
+}
 """Figures of a measurement that are costs, in words."""
 
 

@@ -104,7 +104,12 @@ def _random_children(flags: Mapping[str, Any], children: int) -> int:
     population = flags.get("evolution_population")
     if flags.get("estimator") == "shared":
         return 0
-    known = {"random": children, "aging_evolution": population, **dict.fromkeys((*_POLICIES, "controller"), batch)}
+    known = {
+        "random": children,
+        "aging_evolution": population,
+        "nsga2": population,
+        **dict.fromkeys((*_POLICIES, "controller"), batch),
+    }
     found = known.get(str(strategy))
     if not isinstance(found, int) or found < 1:
         return 0
