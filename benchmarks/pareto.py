@@ -71,7 +71,7 @@ def _table(parsed: Parsed) -> Table:
         raise UsageError(f"--strategies={','.join(others)}: expected some of {', '.join(MULTI_OBJECTIVE)}")
     space = Lookup(load_table(settings.table), settings.quality, settings.cost)
     evolution = parsed.group(EvolutionSettings).sized(min(max(budgets), 2 * min(budgets)))
-    options = StrategyOptions(parsed.group(ControllerSettings), evolution, OBJECTIVES)
+    options = StrategyOptions(parsed.group(ControllerSettings), evolution, objectives=OBJECTIVES)
     columns = {"strategy": str, **{f"{budget} evaluations": estimate_text for budget in budgets}}
     return Table(columns, _rows(settings, strategies, options, space, budgets))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rl_nas.evaluation.limits import PlannedCost
 from rl_nas.evaluation.zero_cost import SCORES, Batch, first_images
 from rl_nas.networks.plan import Plan
 from rl_nas.report.durations import about
@@ -70,7 +71,7 @@ def _drawn(parts: SearchParts) -> list[tuple[Architecture, Plan]]:
         if key not in found:
             try:
                 plan = networks.plan(genotype)
-                config.limits.check(plan, config.training.batch_size, networks.planned_cost(genotype))
+                config.limits.check(plan, config.training.batch_size, PlannedCost.of(plan, parts.setup.cost_before))
             except ChildError:
                 continue
             found[key] = architecture, plan

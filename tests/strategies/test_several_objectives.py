@@ -38,7 +38,7 @@ SPACE = space_of(6)
 
 
 def make(name: str, seed: int = 0, population: int = 8) -> Strategy:
-    return STRATEGIES[name](SPACE, StrategyOptions(SMALL, EvolutionSettings(population), OBJECTIVES), seed)
+    return STRATEGIES[name](SPACE, StrategyOptions(SMALL, EvolutionSettings(population), objectives=OBJECTIVES), seed)
 
 
 def trial(index: int, architecture: Architecture) -> Trial:
