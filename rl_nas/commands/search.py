@@ -26,7 +26,6 @@ from rl_nas.workflows import run_config
 from rl_nas.workflows.checks import check_search, remarks, with_evolution_sizes, with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.followed import Follower
-from rl_nas.workflows.prior import prior_document
 from rl_nas.workflows.second_stage import published
 from rl_nas.workflows.settings import ChoiceSettings, SecondStageSettings
 from rl_nas.workflows.sizing import without_given
@@ -81,7 +80,7 @@ def _run(parsed: Parsed, follower: Follower | None) -> int:
 
         try_export(started.parts)
         flags = started.config.flags()
-        document = {**run_config.config(flags, started.parts.data), **prior_document(started.parts.earlier)}
+        document = {**run_config.config(flags, started.parts.data), **started.parts.prior}
         folder.create(document, run_config.repeating_flagfile(flags, SEARCH.name))
         return _follow(started, output)
     recorded = folder.reopen()

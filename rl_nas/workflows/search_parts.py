@@ -30,7 +30,7 @@ from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.networks import check_parts
 from rl_nas.workflows.planned_networks import plan_networks
 from rl_nas.workflows.pretraining import check_pretraining
-from rl_nas.workflows.prior import earlier_trials
+from rl_nas.workflows.prior import earlier_trials, prior_document
 from rl_nas.workflows.run_config import without_unread
 from rl_nas.workflows.run_data import checked_data, described, open_data, read_images
 from rl_nas.workflows.space import any_genotype, search_space
@@ -72,6 +72,11 @@ class SearchParts:
     def child_plan(self, architecture: Architecture, steps: int | None = None) -> Plan:
         """The network that is trained as the child of an architecture; with `steps`, for so many train steps."""
         return self.setup.children.plan(self.space.decode(architecture), steps)
+
+    @property
+    def prior(self) -> dict[str, Any]:
+        """What the run's config records of its prior knowledge; nothing if there is none."""
+        return prior_document(self.earlier)
 
     @contextmanager
     def executor(self, config: SearchConfig) -> Iterator[ChildExecutor]:

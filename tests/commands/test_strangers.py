@@ -92,6 +92,10 @@ def test_flags_of_a_training(flag: str, value: str, here: Path) -> None:
 
 OPENED: dict[str, tuple[tuple[str, ...], str]] = {
     "search its database": (("search", "--resume", "--run_dir=run", "--space=nasbench201"), "run/trials.sqlite"),
+    "search with its trials": (
+        ("search", "--prior=run", "--space=nasbench201", "--strategy=gp", "--dataset=digits", "--run_dir=new"),
+        "trials.sqlite",
+    ),
     "runs": (("runs", "run"), "trials.sqlite"),
     "report": (("report", "run", "--out=out.html"), "trials.sqlite"),
     "describe": (("describe", "--genotype=run"), f"operation '{OPERATION}' is its author's own code"),
