@@ -232,10 +232,9 @@ def test_a_strangers_value_becomes_no_further_flag(value: str) -> None:
 def test_a_recorded_value_of_another_type_is_told_with_its_file() -> None:
     origin = started(*PHOTOS)
     document = json.loads(origin.folder.config.read_text())
-    for name, value, expected in (
-        ("image_size", 24, "a line of UTF-8 text"),
-        ("valid_fraction", "half", "a number"),
-        ("split_seed", 2.5, "a whole number"),
+    for name, value, expected, given in (
+        ("valid_fraction", "half", "a number", "0.5"),
+        ("split_seed", 2.5, "a whole number", "1"),
     ):
         changed = {**document, "flags": {**document["flags"], name: value}}
         origin.folder.config.write_text(json.dumps(changed))
@@ -244,4 +243,4 @@ def test_a_recorded_value_of_another_type_is_told_with_its_file() -> None:
         met = rf"^{origin.folder.config}: flag {name} is '{value}'; expected {expected}.*; restore the file"
         with pytest.raises(UsageError, match=met):
             again.for_training(parse(TRAIN, ("--trust",)))
-        again.for_training(parse(TRAIN, ("--trust", f"--{name}=1")))
+        again.for_training(parse(TRAIN, ("--trust", f"--{name}={given}")))

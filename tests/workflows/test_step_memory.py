@@ -21,11 +21,11 @@ def plan(side: int) -> Plan:
 
 def test_a_strangers_image_size_is_refused_by_its_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [])
-    with pytest.raises(UsageError, match=r"^a train step of 32 images of 32768x32768x3 takes about .* --image_size"):
-        step_bytes(plan(32_768), 32, (32_768, 32_768, 3))
+    with pytest.raises(UsageError, match=r"^a train step of 512 images of 2048x2048x3 takes about .* --image_size"):
+        step_bytes(plan(2048), 512, (2048, 2048, 3))
     assert step_bytes(plan(32), 32, (32, 32, 3)) == training_bytes(plan(32), 32) < machine_memory()
 
 
 def test_the_memory_of_accelerators_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["it"] if kind == "GPU" else [])
-    assert step_bytes(plan(32_768), 32, (32_768, 32_768, 3)) > machine_memory()
+    assert step_bytes(plan(2048), 512, (2048, 2048, 3)) > machine_memory()
