@@ -27,6 +27,20 @@ def test_the_same_trials_in_one_process_or_in_several(base: Path, tiny: Words) -
     assert repeatable(folders["processes"]) == repeatable(folders["inline"])
 
 
+@pytest.mark.slow
+def test_the_same_trials_with_batches_in_flight(base: Path, tiny: Words) -> None:
+    """Real children, of which two are trained at once or one: batches of two do not wait for each other."""
+    folders = [base / f"flying{workers}" for workers in (1, 2)]
+    for workers, folder in enumerate(folders, start=1):
+        words = ("--strategy=gp", "--trials=5", "--update_every=2", "--batches_in_flight=2", f"--workers={workers}")
+        done = run(*tiny, *words, f"--run_dir={folder}")
+        assert done.returncode == 0, done.stderr
+    assert repeatable(folders[0]) == repeatable(folders[1])
+    done = run("--resume", "--trials=7", f"--run_dir={folders[1]}")
+    assert done.returncode == 0, done.stderr
+    assert repeatable(folders[1])[:5] == repeatable(folders[0])
+
+
 @pytest.mark.long
 def test_what_changes_when_a_run_goes_on_is_written_down(base: Path, tiny: Words) -> None:
     folder = base / "changed"
