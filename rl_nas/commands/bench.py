@@ -2,8 +2,7 @@
 
 import json
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -11,15 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from rl_nas import __version__
-from rl_nas.bench import runs as bench_runs
-from rl_nas.bench.comparison import Comparison, ComparisonSetup
+from rl_nas.bench.comparing import Comparing, Progress
+from rl_nas.bench.comparison import Comparison
 from rl_nas.bench.kept_runs import KeptRuns
-from rl_nas.bench.many_runs import BATCHES, make_runs
 from rl_nas.bench.prior import TablePriorSettings, earlier_searches
-from rl_nas.bench.runs import Curves, Runs
 from rl_nas.bench.table import Table
 from rl_nas.bench.table_files import PACKAGED, check_table_name, is_packaged, load_table, save_table
-from rl_nas.bench.warm_start import TableWarmStartSettings, WarmStartedRuns, first_proposals, table_scores
+from rl_nas.bench.warm_start import TableWarmStartSettings, first_proposals, table_scores
 from rl_nas.commands import cli
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import RunError, UsageError, first_line
@@ -40,9 +37,6 @@ from rl_nas.workflows.trust import TrustSettings
 _BUDGETS, _RUNS = "30,50,100", 50
 _QUICK_BUDGETS, _QUICK_RUNS = "20,50", 20
 """Of the small table that comes with rl_nas: enough to see how strategies differ there, in well under a minute."""
-_MOST_SIDE_BY_SIDE = 100
-_MEMORY = 2e8
-"""Most elements of the covariances of runs side by side."""
 
 
 @dataclass(frozen=True)
@@ -127,40 +121,16 @@ BENCH = Command(
 )
 
 
-@dataclass(frozen=True)
-class _Setup:
-    """What all comparisons of a call have in common.
+class _Shown(Progress):
+    """Shows progress on standard error."""
 
-    Attributes:
-        table: that is searched.
-        kept: runs of earlier calls.
-        strategies: their names.
-        evaluations: of each run.
-        settings: of the comparison.
-        options: of the strategies.
-        seeds: of the runs.
-        first: first proposals of a warm start, int [runs, children, decisions]; None: there is none.
-        earlier: trials of an earlier search for each run, or none.
-        key: what results depend on beside the strategy.
-    """
+    def evaluations(self, what: str, chunk: range, runs: int, count: int) -> None:
+        if sys.stderr.isatty():
+            text = f"\r{what}: runs {chunk.start + 1} to {chunk.stop} of {runs}, {count} evaluations "
+            print(text, end="", file=sys.stderr, flush=True)
 
-    table: Table
-    kept: KeptRuns
-    strategies: Sequence[str]
-    evaluations: int
-    settings: BenchSettings
-    options: StrategyOptions
-    seeds: Sequence[int]
-    first: np.ndarray | None
-    earlier: Sequence[EarlierTrials]
-    key: Mapping[str, str]
-
-    def runs(self, name: str, chunk: range) -> Runs:
-        """Some of the runs of a strategy."""
-        part = slice(chunk.start, chunk.stop)
-        earlier = self.earlier[part]
-        made = make_runs(name, self.table.space, self.options, self.seeds[part], preset="bench", earlier=earlier)
-        return made if self.first is None else WarmStartedRuns(made, self.first[part])
+    def done(self, what: str, runs: int, seconds: float) -> None:
+        print(f"{what}: {runs} runs in {seconds:.0f} s", file=sys.stderr)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -190,11 +160,25 @@ def _run(parsed: Parsed) -> int:
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         cli.tell(device_line())
     kept = KeptRuns(out / "runs" if settings.resume else None, table)
-    setup = _Setup(table, kept, strategies, max(budgets), settings, options, seeds, first, earlier, _key(parsed))
+    comparing = Comparing(
+        table,
+        kept,
+        strategies,
+        max(budgets),
+        settings.seed,
+        seeds,
+        settings.update_every,
+        settings.batches_in_flight,
+        options,
+        first,
+        earlier,
+        _key(parsed),
+        _Shown(),
+    )
     comparisons, failed = [], dict[str, str]()
     for pair in pairs:
         try:
-            comparisons.append(_compare(setup, pair))
+            comparisons.append(comparing.on(*pair))
         except Exception as error:  # of a column; the others are worth as much as without it
             failed[pair[0]] = f"{pair[0]}: {type(error).__name__}: {first_line(error)}"
             if len(failed) == len(pairs):
@@ -239,45 +223,6 @@ def _key(parsed: Parsed) -> dict[str, str]:
     return {"version": __version__, **{group.title: repr(parsed.group(group)) for group in groups}}
 
 
-def _compare(setup: _Setup, columns: tuple[str, str]) -> Comparison:
-    settings, table, runs = setup.settings, setup.table, len(setup.seeds)
-    reward, report = (table.column(name) for name in columns)
-    best = int(reward.argmax())
-    compared = ComparisonSetup(table.name, *columns, runs, settings.seed, float(reward[best]), float(report[best]))
-    curves, seconds, batches = {}, {}, {}
-    for name in setup.strategies:
-        batches[name] = settings.update_every or BATCHES.get(name, 1)
-        key = {**setup.key, "columns": columns, "strategy": name, "seed": settings.seed, "batch": batches[name]}
-        key |= {"evaluations": setup.evaluations, "in_flight": settings.batches_in_flight}
-        parts, took = _kept(setup.kept.find(key), runs)
-        done = sum(len(part.best) for part in parts)
-        for chunk in _chunks(range(done, runs), setup.evaluations):
-            started = time.monotonic()
-            made = bench_runs.run(
-                setup.runs(name, chunk),
-                table,
-                reward,
-                report,
-                evaluations=setup.evaluations,
-                batch=batches[name],
-                batches_in_flight=settings.batches_in_flight,
-                progress=_progress(f"{columns[0]}  {name}", chunk.start, len(chunk), runs),
-            )
-            parts, took = [*parts, made], took + time.monotonic() - started
-            setup.kept.keep(key, bench_runs.join(parts), took)
-        curves[name], seconds[name] = bench_runs.join(parts), took
-        print(f"{columns[0]}  {name}: {runs} runs in {took:.0f} s", file=sys.stderr)
-    return Comparison(compared, curves, seconds, batches, setup.options.evolution.sizes, settings.batches_in_flight)
-
-
-def _kept(found: tuple[Curves, float] | None, count: int) -> tuple[list[Curves], float]:
-    """At most so many runs of those that were found, and the seconds that these took."""
-    if found is None:
-        return [], 0.0
-    curves, seconds = found
-    return [bench_runs.first(curves, count)], seconds * min(1.0, count / len(curves.best))
-
-
 def _first_proposals(parsed: Parsed, table: Table, seeds: Sequence[int]) -> np.ndarray | None:
     """The first proposals of a warm start, int [runs, children, decisions]; None: there is none."""
     settings = parsed.group(TableWarmStartSettings)
@@ -308,21 +253,6 @@ def _earlier(parsed: Parsed, table: Table, strategies: Sequence[str], seeds: Seq
 def _seeds(seed: int, runs: int) -> list[int]:
     states = np.random.SeedSequence(seed).generate_state(runs, np.uint32)
     return [int(state) for state in states]
-
-
-def _chunks(numbers: range, evaluations: int) -> list[range]:
-    """Groups of runs that are computed side by side, as many as memory allows."""
-    size = max(1, min(_MOST_SIDE_BY_SIDE, int(_MEMORY / evaluations**2)))
-    return [numbers[first : first + size] for first in range(0, len(numbers), size)]
-
-
-def _progress(what: str, done: int, chunk: int, runs: int) -> Callable[[int], None]:
-    def show(evaluations: int) -> None:
-        if sys.stderr.isatty():
-            text = f"\r{what}: runs {done + 1} to {done + chunk} of {runs}, {evaluations} evaluations "
-            print(text, end="", file=sys.stderr, flush=True)
-
-    return show
 
 
 def _write(comparisons: Sequence[Comparison], budgets: Sequence[int], out: Path) -> None:

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from watchdog import TIMEOUT
 
+from rl_nas.bench.comparing import Comparing
 from rl_nas.bench.comparison import Comparison, ComparisonSetup
 from rl_nas.bench.many_runs import make_runs
 from rl_nas.bench.runs import Curves, SequentialRuns, join, run
@@ -408,14 +408,14 @@ def test_a_column_that_fails_costs_the_others_nothing(
     tmp_path: Path, table_file: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    usual = bench_command._compare
+    usual = Comparing.on
 
-    def compare(table: Table, columns: tuple[str, str], *others: Any) -> Comparison:
-        if columns[0] == table.columns[0]:
+    def compare(self: Comparing, *columns: str) -> Comparison:
+        if columns[0] == self.table.columns[0]:
             raise ArithmeticError("of this column")
-        return usual(table, columns, *others)
+        return usual(self, *columns)
 
-    monkeypatch.setattr(bench_command, "_compare", compare)
+    monkeypatch.setattr(Comparing, "on", compare)
     first, second = load_table(table_file).columns[:2]
     words = [f"--table={table_file}", "--strategies=random", "--budgets=5", "--runs=2", f"--out={tmp_path / 'out'}"]
     assert main([*words, f"--reward_column={first},{second}"]) == 1
