@@ -19,6 +19,7 @@ TINY = (
     "--filters=2",
     "--blocks=1",
     "--seed=3",
+    "--try_export=false",
 )
 """Flags of a search for seconds."""
 STRATEGY, REWARD, SPACE = (

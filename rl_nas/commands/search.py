@@ -51,6 +51,7 @@ SEARCH = Command(
 
 CHANGEABLE = (
     *("run_dir", "resume", "rebuild", "trials", "max_hours", "data_dir", "auto", "json", "debug", "track"),
+    "try_export",
     *(field.name for field in fields(ExecutionSettings) if field.name not in ("threads_per_worker", "async_updates")),
     *(field.name for field in fields(ChoiceSettings)),
     *(SecondStageSettings.prefix + field.name for field in fields(SecondStageSettings)),
@@ -76,9 +77,10 @@ def _run(parsed: Parsed, follower: Follower | None) -> int:
         config = with_evolution_sizes(given)
         folder.check_new()
         started = _prepared(config, folder, output, follower, asked=parsed.typed)
-        from rl_nas.workflows.rehearsal import try_export
+        if config.run.try_export:
+            from rl_nas.workflows.rehearsal import try_export  # imports TensorFlow
 
-        try_export(started.parts)
+            try_export(started.parts)
         flags = started.config.flags()
         document = {**run_config.config(flags, started.parts.data), **started.parts.prior}
         folder.create(document, run_config.repeating_flagfile(flags, SEARCH.name))

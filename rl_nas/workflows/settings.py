@@ -32,6 +32,11 @@ class SearchRunSettings(Settings):
         " make them again from the recorded trials; --async_updates: its further proposals then differ; shared weights"
         " are trained again",
     )
+    try_export: bool = setting(
+        True,
+        "before the first child, draw and export a sample network as the best one will be, and compare what is read"
+        " back: what would fail at the end fails at once",
+    )
     trials: int = setting(
         100,
         "total number of children to train; left out with --max_hours: as many as fit",

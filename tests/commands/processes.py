@@ -40,8 +40,15 @@ TINY_TRAINING = (
 Words = Sequence[str | Path]
 
 
+def in_short(verb: str, words: Sequence[str | Path]) -> list[str]:
+    """The words of a command. A new search does not try its export unless it is told to: that takes longer than it."""
+    texts = [verb, *map(str, words)]
+    tries = verb != "search" or any(text.startswith(("--try_export", "--resume", "--help")) for text in texts)
+    return texts if tries else [*texts, "--try_export=false"]
+
+
 def command(verb: str, *words: str | Path) -> list[str]:
-    return [sys.executable, "-m", "rl_nas", verb, *map(str, words)]
+    return [sys.executable, "-m", "rl_nas", *in_short(verb, words)]
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -54,7 +61,7 @@ def run(
     verb: str, *words: str | Path, cwd: Path | None = None, file_size: int | None = None
 ) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own, in which TensorFlow is imported already (see warm.py)."""
-    all_words = [verb, *map(str, words)]
+    all_words = in_short(verb, words)
     with (
         tempfile.TemporaryFile("w+") as output,
         tempfile.TemporaryFile("w+") as errors,
@@ -104,8 +111,8 @@ def refuse(verb: str, *words: str | Path, cwd: Path | None = None) -> subprocess
         mock.patch("tensorflow.config.threading.set_inter_op_parallelism_threads"),
         mock.patch("tensorflow.config.set_visible_devices"),
     ):
-        code = main([verb, *map(str, words)])
-    return subprocess.CompletedProcess([verb, *map(str, words)], code, output.getvalue(), errors.getvalue())
+        code = main(in_short(verb, words))
+    return subprocess.CompletedProcess(in_short(verb, words), code, output.getvalue(), errors.getvalue())
 
 
 FIRST_LINES = ("search: ", "train: ", "proxy: ", "device: ", "data: ", "network: ", "strategy: ", "export: ")
@@ -146,7 +153,7 @@ def held(verb: str, *words: str | Path, line: str = "", file: str = "", times: i
     place = ("line", line) if line else ("file", file)
     (stdin, ours_in), (ours_out, stdout), (ours_err, stderr) = os.pipe(), os.pipe(), os.pipe()
     theirs = (stdin, stdout, stderr)
-    process = WarmProcess("held", [*place, str(times), verb, *map(str, words)], environment(), theirs)
+    process = WarmProcess("held", [*place, str(times), *in_short(verb, words)], environment(), theirs)
     for descriptor in theirs:
         os.close(descriptor)
     with open(ours_in, "w") as given, open(ours_out) as output, open(ours_err) as errors, watched(process):

@@ -12,7 +12,14 @@ from rl_nas.store.trials import read_trials
 
 WORDS = (
     *("search", "--dataset=digits", "--image_size=9", "--epochs=1", "--filters=2", "--cells=1", "--space=nasbench201"),
-    *("--train_images=100", "--valid_images=50", "--executor=inline", "--trials=1", "--strategy=random"),
+    *(
+        "--train_images=100",
+        "--valid_images=50",
+        "--executor=inline",
+        "--trials=1",
+        "--strategy=random",
+        "--try_export",
+    ),
 )
 
 
