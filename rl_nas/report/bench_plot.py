@@ -14,9 +14,21 @@ from rl_nas.bench.runs import Curves
 from rl_nas.report.figure_style import own_style
 from rl_nas.strategies.catalog import STRATEGIES
 
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#8A8A8A", "#000000")
+_PALETTE = [
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#F0E442",
+    "#8A8A8A",
+    "#7A3E00",
+    "#000000",
+]
 COLORS = dict(zip(STRATEGIES, _PALETTE, strict=True))
-"""A strategy's color in every plot, of Okabe and Ito's palette and a gray, which color-blind readers distinguish."""
+"""A strategy's color in every plot, of Okabe and Ito's palette, a gray and a brown, which color-blind readers
+distinguish."""
 
 _FIRST = 10
 """First evaluation shown: earlier ones would dominate the scale."""

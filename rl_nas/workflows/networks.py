@@ -232,6 +232,8 @@ def _expected(name: str, value: object, default: object) -> str | None:
         return None if value in stems else " or ".join(stems)
     if name in field_types(NetworkSettings):
         expected = expectation(NetworkSettings, name, value)
+    elif isinstance(default, bool):
+        return None if isinstance(value, bool) else "true or false"
     else:
         number = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
         whole = not isinstance(default, int) or isinstance(value, int)

@@ -118,11 +118,11 @@ def test_flat_dropout_differs_from_step_to_step() -> None:
 @pytest.mark.parametrize("fast", [False, True])
 def test_flat_training_is_plain_keras_training(digits: ImageData, fast: bool) -> None:
     """Three steps with the vectors equal three steps of a plain loop over the variables of a Keras model."""
-    settings = TrainingSettings(epochs=1, batch_size=32, weight_decay=0.01, clip_norm=1.0)
+    settings = TrainingSettings(epochs=1, batch_size=32, learning_rate=0.02, weight_decay=0.01, clip_norm=1.0)
     data, plain, model = device_data(digits), logits_model(plan()), build_model(plan())
     flat_model = PlannedModel(plan()) if fast else FlatKerasModel(model)
     trainer = ChildTrainer(flat_model, OBJECTIVE, data, settings, AugmentSettings(), seed=0)
-    schedule = keras.optimizers.schedules.CosineDecay(0.1, training_steps(settings, 1200))
+    schedule = keras.optimizers.schedules.CosineDecay(0.02, training_steps(settings, 1200))
     optimizer = keras.optimizers.SGD(schedule, momentum=0.9, global_clipnorm=1.0)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     for step in range(3):

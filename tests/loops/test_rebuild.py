@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_asynchronous import SPACE, RandomOrder, evaluate, evolution
+from random_order import RandomOrder
+from test_asynchronous import SPACE, evaluate, evolution
 from test_asynchronous import run as run_async
 
 from rl_nas.checkpoint import Checkpoint, OutdatedStateError
@@ -81,15 +82,16 @@ def test_an_asynchronous_search_without_its_state_keeps_its_trials_and_goes_on(
 ) -> None:
     path, workers = tmp_path / "t", 7
     with pytest.raises(KeyboardInterrupt):
-        run_async(path, evolution(), RandomOrder(workers, breaks_after=stop), 40, SPACE.canonical_key)
+        run_async(path, evolution(), RandomOrder(evaluate, workers, breaks_after=stop), 40, SPACE.canonical_key)
     with TrialStore(path) as store:
         kept = store.trials()
         store.forget()
     assert len(kept) == stop
     for seed in range(2):  # broken off twice more, before all that was on its way is there
+        executor = RandomOrder(evaluate, workers, seed, breaks_after=again)
         with pytest.raises(KeyboardInterrupt):
-            run_async(path, evolution(), RandomOrder(workers, seed, breaks_after=again), 40, SPACE.canonical_key)
-    trials = run_async(path, evolution(), RandomOrder(workers, seed=2), 40, SPACE.canonical_key)
+            run_async(path, evolution(), executor, 40, SPACE.canonical_key)
+    trials = run_async(path, evolution(), RandomOrder(evaluate, workers, seed=2), 40, SPACE.canonical_key)
     assert [trial.index for trial in trials] == list(range(40))
     assert [trial for trial in trials if trial in kept] == kept
     assert len({SPACE.canonical_key(trial.architecture) for trial in trials}) == 40
@@ -125,7 +127,7 @@ class Newer:
 def test_a_newer_strategy_learns_from_the_trials_of_the_former_one(tmp_path: Path, asynchronous: bool) -> None:
     def go_on(strategy: Strategy, trials: int) -> None:
         if asynchronous:
-            run_async(tmp_path / "t", strategy, RandomOrder(3), trials, SPACE.canonical_key)
+            run_async(tmp_path / "t", strategy, RandomOrder(evaluate, 3), trials, SPACE.canonical_key)
         else:
             run(tmp_path / "t", strategy, trials)
 

@@ -99,7 +99,7 @@ def test_a_perfect_prediction_has_no_loss(name: str) -> None:
     targets, _ = masks(3)
     logits = 200 * np.eye(256, dtype=np.float32)[targets][..., :CLASSES]
     assert float(LOSSES[name](targets, logits)) == 0
-    np.testing.assert_array_equal(gradient(LOSSES[name], targets, logits), 0)
+    np.testing.assert_allclose(gradient(LOSSES[name], targets, logits), 0, atol=1e-12)  # rounding of some processors
 
 
 def test_dice_of_all_wrong_is_1() -> None:

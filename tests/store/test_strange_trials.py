@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from rl_nas.errors import StorageError, UsageError
-from rl_nas.store import trials
+from rl_nas.store import snapshots, trials
 from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.trial import Failure, Trial, TrialState
 
@@ -134,7 +134,7 @@ def test_a_part_is_what_its_text_says(text: str, path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["", "-wal"])
 def test_a_file_that_is_too_large_is_not_copied(path: Path, ending: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trials, "closing", pytest.fail)  # of the connection that would copy it
+    monkeypatch.setattr(snapshots, "closing", pytest.fail)  # of the connection that would copy it
     file = path.with_name(path.name + ending)
     file.touch()
     os.truncate(file, 2**33)
