@@ -30,7 +30,7 @@ from rl_nas.spaces.nasnet import nasnet
 from rl_nas.statistics import proportion_text
 from rl_nas.store.decision_log import read_decision_log
 from rl_nas.store.trials import TrialStore
-from rl_nas.strategies.catalog import STRATEGIES
+from rl_nas.strategies.catalog import ONLY_SEVERAL, STRATEGIES
 from rl_nas.tasks.classification.head import ClassificationHead as Head
 
 TRIALS = 3
@@ -214,7 +214,7 @@ def test_flags_cfg_repeats_the_run_under_another_hash_seed(base: Path, unbroken:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name not in ONLY_SEVERAL])
 def test_every_strategy_searches(base: Path, tiny: Words, unbroken: Run, strategy: str) -> None:
     folder = unbroken.folder
     if strategy != json.loads((folder / "config.json").read_text())["flags"]["strategy"]:
