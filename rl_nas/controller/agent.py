@@ -168,10 +168,6 @@ class Controller(_Agent):
     PRESET = "controller"
     learner: ModelBasedLearner
 
-    def reward_again(self, reward: Callable[[Architecture], float]) -> None:
-        """Gives all trials other rewards; see `GaussianProcess.reward_again`."""
-        self.learner.reward_again(reward)
-
     def __init__(
         self,
         space: SearchSpace[Any],
@@ -181,6 +177,10 @@ class Controller(_Agent):
     ) -> None:
         self._earlier = earlier
         super().__init__(space, settings, seed)
+
+    def reward_again(self, reward: Callable[[Architecture], float]) -> None:
+        """Gives all trials other rewards; see `GaussianProcess.reward_again`."""
+        self.learner.reward_again(reward)
 
     def _made(self, config: ControllerConfig, seed: int) -> PolicyLearner:
         return ModelBasedLearner(self._space, config, [seed], [self._earlier])
