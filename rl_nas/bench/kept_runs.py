@@ -25,7 +25,8 @@ class KeptRuns:
 
     def __init__(self, folder: Path | None, table: Table) -> None:
         self._folder = folder
-        self._table = hashlib.sha256(table.rows.tobytes() + table.values.tobytes()).hexdigest()
+        content = table.rows.tobytes() + table.values.tobytes() if folder is not None else b""
+        self._table = hashlib.sha256(content).hexdigest()
 
     def find(self, setting: Mapping[str, Any]) -> tuple[Curves, float] | None:
         """The runs of a setting from the first on, and their seconds; None if there are none.

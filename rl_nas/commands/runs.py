@@ -93,6 +93,7 @@ def _list(folder: SearchFolder, settings: TrialListSettings, *, as_json: bool) -
     config = folder.read_config() if folder.config.exists() else {}
     objectives = Objectives.recorded(config["flags"]) if config else None
     front = objectives.front(trials) if objectives is not None else []
+    measured_ones = sum(trial.measurement is not None for trial in trials)
     if settings.front:
         if objectives is None:
             raise UsageError(f"--front: {folder.path} has one objective, its reward; leave it out")
@@ -106,7 +107,6 @@ def _list(folder: SearchFolder, settings: TrialListSettings, *, as_json: bool) -
     else:
         print(trials_table(shown))
         if objectives is not None:
-            measured_ones = sum(trial.measurement is not None for trial in read_trials(folder.trials))
             print(f"\n{front_text(objectives, front, measured_ones)}")
         choice = read_choice(folder, trials)
         if measured := _measured_on(folder, config, best_of(trials, choice)):
