@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import subprocess
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,13 @@ def assert_refused(done: subprocess.CompletedProcess[str], message: str) -> None
     assert message in line
 
 
-def assert_complete(folder: Path) -> None:
-    """The best files are whole, belong together, and nothing half-written lies beside them."""
+def assert_complete(folder: Path, lost: Iterable[int] = ()) -> None:
+    """The best files are whole, belong together, and nothing half-written lies beside them.
+
+    Args:
+        folder: of the run.
+        lost: trials whose weights somebody has removed.
+    """
     best = json.loads((folder / "best/genotype.json").read_text())["found_by"]["trial"]
     found = set(contents(folder))
     events = {name for name in found if name.startswith("tensorboard/events.out.tfevents.")}
@@ -58,7 +64,7 @@ def assert_complete(folder: Path) -> None:
     succeeded = sorted((row for row in rows(folder) if row["state"] == "ok"), key=lambda row: -row["reward"])
     kept = {row["number"] for row in succeeded[:KEPT]}
     assert best in kept
-    children = {f"children/{number}.{what}" for number in kept for what in ("classes.json", "weights.npz")}
+    children = {f"children/{number}.{what}" for number in kept - {*lost} for what in ("classes.json", "weights.npz")}
     assert found == events | sessions | model | policy | children | {
         "config.json",
         "flags.cfg",

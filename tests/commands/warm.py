@@ -4,6 +4,7 @@ That takes longer than most of what the tests have the verbs do. A fork has its 
 descriptors, signals and exit code. What is about the start of Python itself needs a process from nothing.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 PRELOADED = ("tensorflow", "keras", "tensorflow_datasets", "tensorboard.summary", "matplotlib.figure")
+VERBS = ("rl_nas.__main__", "held")
+"""Scripts whose workers are warm."""
 WORDS = [sys.executable, "-P", str(Path(__file__))]
 
 
@@ -30,7 +33,7 @@ class WarmProcess:
         script: a module with a function `main` of the words; it returns the exit code.
         words: of the command line.
         environment: all its variables.
-        files: its standard input, output and error.
+        files: its standard input, output and error; others are named to it by their numbers, as further words.
         cwd: where it works.
         file_size: bytes that a file of it may have.
     """
@@ -91,7 +94,7 @@ class WarmProcess:
 
 
 @cache
-def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
+def _server() -> tuple[socket.socket, subprocess.Popen[bytes] | None]:
     """The process that forks, and the connection to it; it ends with this one."""
     ours, theirs = socket.socketpair()
     with theirs:
@@ -104,13 +107,29 @@ def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     return ours, process
 
 
+def fork_server() -> tuple[socket.socket, None]:
+    """As `_server`, in a fork of this process, which should have done nothing yet."""
+    ours, theirs = socket.socketpair()
+    if os.fork() == 0:
+        ours.close()
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor in range(3):
+            os.dup2(nothing, descriptor)
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) > 2 and int(name) != theirs.fileno():
+                with contextlib.suppress(OSError):
+                    os.close(int(name))
+        serve(theirs)
+        os._exit(0)
+    theirs.close()
+    return ours, None
+
+
 def serve(connection: socket.socket) -> None:
     """Forks for every request a process that waits for another, which does what is asked for."""
-    for name in PRELOADED:
-        importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     while True:
-        request, descriptors, *_ = socket.recv_fds(connection, 4096, 4)
+        request, descriptors, *_ = socket.recv_fds(connection, 4096, 8)
         if not request:
             return
         if os.fork():
@@ -135,7 +154,10 @@ def serve(connection: socket.socket) -> None:
 
 def work(asked: Mapping[str, Any], files: Sequence[int]) -> int:
     """What happens in the process; returns its exit code."""
-    for target, descriptor in enumerate(files):
+    # A limit holds for the workers too, but not for what the test needs; so they begin as usual.
+    warm = asked["script"] in VERBS and asked["file_size"] is None
+    own = fork_server() if warm else None
+    for target, descriptor in enumerate(files[:3]):
         os.dup2(descriptor, target)
         os.close(descriptor)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores in the background
@@ -145,8 +167,18 @@ def work(asked: Mapping[str, Any], files: Sequence[int]) -> int:
     os.chdir(asked["cwd"])
     if asked["file_size"] is not None:
         limit_file_size(asked["file_size"])
-    code: int = importlib.import_module(asked["script"]).main(asked["words"])
+    if own is not None:
+        _use(own)
+    code: int = importlib.import_module(asked["script"]).main([*asked["words"], *map(str, files[3:])])
     return code
+
+
+def _use(server: tuple[socket.socket, None]) -> None:
+    """Lets this process have warm workers, of a server."""
+    import warm_workers
+
+    sys.modules["warm"]._server = lambda: server  # type: ignore[attr-defined]
+    warm_workers.use()
 
 
 def limit_file_size(size: int) -> None:
@@ -156,4 +188,6 @@ def limit_file_size(size: int) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(1, str(Path(__file__).parent))
+    for name in PRELOADED:
+        importlib.import_module(name)
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -126,6 +127,19 @@ class Serving(ABC):
 
     def outputs(self, images: tf.Tensor) -> dict[str, Any]:
         """Outputs of the network, by name, for normalized images of its size."""
+        outputs: dict[str, Any] = self._traced(images)
+        return outputs
+
+    @cached_property
+    def _traced(self) -> Any:
+        """The network as a graph that is made once, for all that is computed here and for all signatures of an export.
+
+        The layers of a network are hundreds of calls of Keras, each time.
+        """
+        spec = tf.TensorSpec([None, *self.image_shape], tf.float32)
+        return tf.function(self._layers, [spec], autograph=False)
+
+    def _layers(self, images: Any) -> dict[str, Any]:
         outputs = self.network(images, training=False)
         return outputs if isinstance(outputs, dict) else {ONLY_OUTPUT: outputs}
 
@@ -143,7 +157,7 @@ class Serving(ABC):
         image = keras.Input(self.image_shape, dtype="uint8", name="image")
         mean, variance = np.asarray(self.normalization.mean), np.square(self.normalization.deviation)
         normalized = keras.layers.Normalization(mean=mean, variance=variance, name=NORMALIZATION)(image)
-        return keras.Model(image, self.keras_predictions(self.outputs(normalized)))
+        return keras.Model(image, self.keras_predictions(self._layers(normalized)))
 
     @abstractmethod
     def check(self) -> None:
