@@ -1,15 +1,19 @@
-"""Workers of searches in warm processes: forks, too, of a process that has imported TensorFlow.
+"""What warm processes start is warm too: workers of searches, and readers of exported models.
 
-What a worker is to its driver stays: a keeper with a session of its own, its child, their pipes and their socket.
-`tests/execution` and `tests/test_kills.py` have workers that begin with Python itself.
+What a worker is to its driver stays: a keeper with a session of its own, its child, their pipes and their socket; and
+a reader of models cannot import rl_nas. `tests/execution`, `tests/child` and `tests/test_kills.py` have those that
+begin with Python itself.
 """
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +28,7 @@ class WarmKeeper(WarmProcess):
     ) -> None:
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
-        super().__init__("warm_workers", [], env, [theirs_in, theirs_out, theirs_out, *pass_fds])
+        super().__init__("warm_workers", ["worker"], env, [theirs_in, theirs_out, theirs_out, *pass_fds])
         os.close(theirs_in)
         os.close(theirs_out)
         self.stdin, self.stdout = os.fdopen(ours_in, "wb"), os.fdopen(ours_out, "rb", buffering=0)
@@ -34,22 +38,40 @@ class WarmKeeper(WarmProcess):
 
 
 def use() -> None:
-    """Lets the workers of this process be warm ones."""
+    """Lets the workers of this process, and its readers of models, be warm ones."""
+    from rl_nas.child.export import verification
     from rl_nas.execution import worker_process
 
-    names = {name: getattr(subprocess, name) for name in ("PIPE", "STDOUT", "TimeoutExpired")}
+    names = {name: getattr(subprocess, name) for name in ("PIPE", "STDOUT", "DEVNULL", "TimeoutExpired")}
     worker_process.subprocess = SimpleNamespace(**names, Popen=WarmKeeper)  # type: ignore[attr-defined]
+    verification.subprocess = SimpleNamespace(**names, run=_read)  # type: ignore[attr-defined]
+
+
+def _read(command: Sequence[str], *, cwd: str, env: Mapping[str, str], **unused: object) -> Any:
+    """Stands for the `subprocess.run` of `python -P reload.py WORDS...`."""
+    script = next(number for number, word in enumerate(command) if word.endswith("reload.py"))
+    with tempfile.TemporaryFile("w+") as printed, open(os.devnull) as nothing:
+        words = ["reader", *command[script:]]
+        with WarmProcess("warm_workers", words, env, [nothing, printed, printed], cwd=Path(cwd)) as process:
+            code = process.wait()
+        printed.seek(0)
+        return subprocess.CompletedProcess(command, code, "", printed.read())
 
 
 def main(words: Sequence[str]) -> int:
-    """A keeper that forks its worker; the word is the worker's socket."""
+    """A keeper that forks its worker (`worker SOCKET`), or a reader (`reader SCRIPT WORDS...`)."""
+    kind, first, *others = words
+    if kind == "reader":
+        sys.argv = [first, *others]
+        sys.path = [place for place in sys.path if place not in (str(Path(__file__).parent), os.getcwd(), "")]
+        return _code(lambda: runpy.run_path(first, run_name="__main__"))
     from rl_nas.execution import keeper
 
     os.setsid()
     sys.path[:] = os.environ["PYTHONPATH"].split(os.pathsep)
     names = {"DEVNULL": subprocess.DEVNULL, "Popen": _forked}
     keeper.subprocess = SimpleNamespace(**names)  # type: ignore[attr-defined]
-    keeper.main(os.getppid(), int(words[0]), [words[0]])
+    keeper.main(os.getppid(), int(first), [first])
     return 0
 
 
@@ -67,7 +89,7 @@ def _forked(words: Sequence[str], **unused: object) -> Any:
     return SimpleNamespace(pid=pid)
 
 
-def _code(work: Callable[[], None]) -> int:
+def _code(work: Callable[[], object]) -> int:
     """The exit code of a process that does this work."""
     code = 0
     try:
