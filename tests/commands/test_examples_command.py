@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from processes import TINY_TRAINING, run
+from processes import EDGES, TINY_TRAINING, run
 
 COLORS = ((200, 60, 40), (40, 180, 60), (50, 60, 190))
 NETWORK = ("--cells=1", "--filters=4", "--reductions=2", "--head_filters=8")
@@ -37,7 +37,7 @@ def colors(path: Path) -> set[tuple[int, ...]]:
 
 @pytest.mark.long
 def test_a_training_shows_masks_in_the_colors_of_the_data_set(folder: Path, tmp_path: Path) -> None:
-    words = ("--task=segmentation", f"--dataset=folder:{folder}", "--genotype=NASNet-A", *NETWORK, *TRAINING)
+    words = ("--task=segmentation", f"--dataset=folder:{folder}", f"--genotype={EDGES}", *NETWORK, *TRAINING)
     done = run("train", *words, "--nofinal_test", f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 0, done.stderr
     picture = tmp_path / "run/examples.png"
@@ -57,7 +57,7 @@ def test_a_training_shows_masks_in_the_colors_of_the_data_set(folder: Path, tmp_
 
 @pytest.mark.long
 def test_a_search_shows_the_predictions_of_its_best_child(folder: Path, tmp_path: Path) -> None:
-    words = ("--task=segmentation", f"--dataset=folder:{folder}", "--space=dpc", "--backbone=NASNet-A", *NETWORK)
+    words = ("--task=segmentation", f"--dataset=folder:{folder}", "--space=dpc", f"--backbone={EDGES}", *NETWORK)
     run_words = ("--trials=1", "--update_every=1", "--executor=inline", f"--feature_dir={tmp_path / 'features'}")
     done = run("search", *words, *TRAINING, *run_words, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 0, done.stderr

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 import pytest
-from processes import refuse, run
+from processes import EDGES, refuse, run
 
 SEARCH = ("--blocks=1", "--filters=2", "--epochs=1", "--update_every=1", "--strategy=random", "--executor=inline")
 TRAIN = (
-    "--genotype=NASNet-A",
+    f"--genotype={EDGES}",
     "--cells=1",
     "--filters=1",
     "--reductions=0",

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from processes import Words, classes, refuse, results, run
+from processes import EDGES, Words, classes, refuse, results, run
 
 from rl_nas.child.data.shapes import draw_picture
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import Trial
 
 TASK = "--task=segmentation"
-NETWORK = ("--cells=1", "--filters=4", "--reductions=3", "--stem_multiplier=1")
+NETWORK = ("--cells=1", "--filters=4", "--reductions=3")
 HEAD = ("--head_filters=8", "--decoder_filters=4")
 STEPS = ("--batch_size=20", "--optimizer=adam", "--learning_rate=0.005", "--train_images=60", "--valid_images=20")
-SPACE = ("--space=dpc", "--branches=2", "--strategy=random", "--update_every=2", "--backbone=NASNet-A")
+SPACE = ("--space=dpc", "--branches=2", "--strategy=random", "--update_every=2", f"--backbone={EDGES}")
 
 
 @pytest.fixture(scope="module")
@@ -114,15 +114,15 @@ def test_the_best_heads_are_trained_on_the_backbone_of_the_search(found: Path, b
     for one in compared:
         (config,) = (json.loads(path.read_text()) for path in (found / "then" / one["name"]).glob("seed0/config.json"))
         names = ("task", "backbone", "decoder_filters", "head_filters")
-        assert [config["flags"][name] for name in names] == ["segmentation", "NASNet-A", 4, 6]
+        assert [config["flags"][name] for name in names] == ["segmentation", EDGES, 4, 6]
         assert one["results"][0]["parts"]["backbone"]["kind"] == "cells"
 
 
 @pytest.fixture(scope="module")
 def trained(base: Path, shapes: Words) -> Path:
-    """A segmentation network of NASNet-A's cells under the default head."""
+    """A segmentation network of small cells under the default head."""
     recipe = ("--epochs=2", "--schedule=poly", "--flip", "--scale_min=0.7", "--scale_max=1.4", "--class_weights=auto")
-    words = (*shapes, "--genotype=NASNet-A", *NETWORK, *HEAD, *STEPS, *recipe, "--noauxiliary")
+    words = (*shapes, f"--genotype={EDGES}", *NETWORK, *HEAD, *STEPS, *recipe, "--noauxiliary")
     done = run("train", *words, f"--run_dir={base / 'trained'}")
     assert done.returncode == 0, done.stderr
     assert "valid mIoU" in done.stderr
