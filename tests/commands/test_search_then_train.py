@@ -90,7 +90,9 @@ def test_a_search_that_is_killed_ends_its_training_which_goes_on_with_it(recipe:
     with (
         open(os.devnull, "r+") as nothing,
         open(tmp_path / "errors", "w") as errors,
-        watched(WarmProcess("rl_nas.__main__", words, environment(), [nothing, nothing, errors], cwd=place)) as search,
+        watched(
+            WarmProcess("rl_nas.__main__", words, environment(), [nothing, nothing, errors], cwd=place, warm=False)
+        ) as search,
     ):
         wait_until(lambda: training.checkpoints.exists() or search.poll() is not None)
         children = psutil.Process(search.pid).children(recursive=True)

@@ -5,6 +5,7 @@ descriptors, signals and exit code. What is about the start of Python itself nee
 """
 
 import contextlib
+import ctypes
 import importlib
 import json
 import os
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 PRELOADED = ("tensorflow", "keras", "tensorflow_datasets", "tensorboard.summary", "matplotlib.figure")
+PR_SET_PDEATHSIG = 1
 VERBS = ("rl_nas.__main__", "held")
-"""Scripts whose workers are warm."""
+"""Scripts whose processes can be warm."""
 WORDS = [sys.executable, "-P", str(Path(__file__))]
 
 
@@ -36,6 +38,7 @@ class WarmProcess:
         files: its standard input, output and error; others are named to it by their numbers, as further words.
         cwd: where it works.
         file_size: bytes that a file of it may have.
+        warm: whether what it starts itself is warm too (see warm_workers.py).
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class WarmProcess:
         *,
         cwd: Path | None = None,
         file_size: int | None = None,
+        warm: bool = True,
     ) -> None:
         asked = {
             "script": script,
@@ -54,6 +58,8 @@ class WarmProcess:
             "environment": dict(environment),
             "cwd": str(cwd or Path.cwd()),
             "file_size": file_size,
+            # A limit holds for its processes too, but not for what the test needs; so they begin as usual.
+            "warm": warm and file_size is None and script in VERBS,
         }
         status, told = os.pipe()
         self._status = os.fdopen(status, "rb", buffering=0)
@@ -137,6 +143,7 @@ def serve(connection: socket.socket) -> None:
                 os.close(descriptor)
             continue
         connection.close()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         *files, told = descriptors
         asked = json.loads(Path(request.decode()).read_bytes())
@@ -154,9 +161,7 @@ def serve(connection: socket.socket) -> None:
 
 def work(asked: Mapping[str, Any], files: Sequence[int]) -> int:
     """What happens in the process; returns its exit code."""
-    # A limit holds for the workers too, but not for what the test needs; so they begin as usual.
-    warm = asked["script"] in VERBS and asked["file_size"] is None
-    own = fork_server() if warm else None
+    own = fork_server() if asked["warm"] else None
     for target, descriptor in enumerate(files[:3]):
         os.dup2(descriptor, target)
         os.close(descriptor)

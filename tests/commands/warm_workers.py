@@ -1,4 +1,4 @@
-"""What warm processes start is warm too: workers of searches, and readers of exported models.
+"""What warm processes start is warm too: workers of searches, their trainings, and readers of exported models.
 
 What a worker is to its driver stays: a keeper with a session of its own, its child, their pipes and their socket; and
 a reader of models cannot import rl_nas. `tests/execution`, `tests/child` and `tests/test_kills.py` have those that
@@ -38,13 +38,15 @@ class WarmKeeper(WarmProcess):
 
 
 def use() -> None:
-    """Lets the workers of this process, and its readers of models, be warm ones."""
+    """Lets the workers, trainings and readers of this process be warm ones."""
     from rl_nas.child.export import verification
     from rl_nas.execution import worker_process
+    from rl_nas.workflows import second_stage
 
     names = {name: getattr(subprocess, name) for name in ("PIPE", "STDOUT", "DEVNULL", "TimeoutExpired")}
     worker_process.subprocess = SimpleNamespace(**names, Popen=WarmKeeper)  # type: ignore[attr-defined]
     verification.subprocess = SimpleNamespace(**names, run=_read)  # type: ignore[attr-defined]
+    second_stage.subprocess = SimpleNamespace(**names, call=_train)  # type: ignore[attr-defined]
 
 
 def _read(command: Sequence[str], *, cwd: str, env: Mapping[str, str], **unused: object) -> Any:
@@ -58,9 +60,22 @@ def _read(command: Sequence[str], *, cwd: str, env: Mapping[str, str], **unused:
         return subprocess.CompletedProcess(command, code, "", printed.read())
 
 
+def _train(command: Sequence[str], *, env: Mapping[str, str], **unused: object) -> int:
+    """Stands for the `subprocess.call` of `python_process.command("rl_nas", WORDS...)`."""
+    words = ["training", *command[command.index("rl_nas") + 1 :]]
+    with open(os.devnull, "r+") as nothing, WarmProcess("warm_workers", words, env, [nothing, nothing, 2]) as process:
+        return process.wait()
+
+
 def main(words: Sequence[str]) -> int:
-    """A keeper that forks its worker (`worker SOCKET`), or a reader (`reader SCRIPT WORDS...`)."""
+    """A keeper that forks its worker (`worker SOCKET`), a training, or a reader (`reader SCRIPT WORDS...`)."""
     kind, first, *others = words
+    if kind == "training":
+        from rl_nas.__main__ import main as verb
+        from rl_nas.execution import python_process
+
+        python_process._die_with(os.getppid())
+        return verb([first, *others])
     if kind == "reader":
         sys.argv = [first, *others]
         sys.path = [place for place in sys.path if place not in (str(Path(__file__).parent), os.getcwd(), "")]
