@@ -2,9 +2,11 @@
 # the one that .ci/make_venv finds.
 PYTHON ?=
 BIN := .venv/bin
+# `make test-long` skips, and counts, the tests that have not begun by then; empty: it runs them all.
+LONG_MINUTES ?=
 DEMO_DIR ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
-.PHONY: demo demo-segmentation demo-detection test test-all test-fast lint docs venv
+.PHONY: demo demo-segmentation demo-detection test test-all test-fast test-long lint docs venv
 
 demo: .venv/demo
 	$(BIN)/rl_nas search --flagfile=flags/digits.cfg --run_dir=$(DEMO_DIR)
@@ -20,6 +22,9 @@ test: lint
 
 test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-long: .venv/test
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(if $(LONG_MINUTES),--long_minutes=$(LONG_MINUTES))
 
 test-fast: lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not long"
