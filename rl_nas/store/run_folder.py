@@ -146,6 +146,7 @@ class RunFolder:
         with storage_errors(self.path):
             if not self.config.exists():
                 raise UsageError(f"--run_dir={self.path} holds no run to resume; start one without --resume")
+        check_is_no_pattern("--run_dir", self.path)
         with self._lock_kept():
             config = self.read_config()  # which checks the folder
             self._make_folders()

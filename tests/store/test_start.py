@@ -128,6 +128,13 @@ def test_folders_that_tensorflow_takes_for_patterns_are_refused(name: str, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_that_was_moved_to_such_a_folder_is_not_resumed(tmp_path: Path) -> None:
+    assert not killed("training", tmp_path / "run", 1000)
+    moved = (tmp_path / "run").rename(tmp_path / "tr[1]")
+    with pytest.raises(UsageError, match="as patterns, and finds no file there; give a folder without"):
+        TrainingFolder(moved).reopen()
+
+
 @pytest.mark.parametrize("names", [["flags.cfg"], ["genotype.json"], ["lock", "notes.txt"], [".1.config.json"]])
 def test_files_of_a_user_are_no_start(tmp_path: Path, names: list[str]) -> None:
     for name in names:
