@@ -201,7 +201,9 @@ def test_what_recovers_goes_on(name: str) -> None:
         assert play(strategy, [5, 5]) != seen  # not the same randomness again
 
 
-@pytest.mark.parametrize("name", [n for n in STRATEGIES if n != "random"])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.long if n == "bananas" else ()) for n in STRATEGIES if n != "random"]
+)
 def test_it_learns_and_random_does_not(name: str) -> None:
     """Mean of the last quarter of 240 proposals; 8 decisions, a random one hits with probability 1/4.
 
