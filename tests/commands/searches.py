@@ -46,7 +46,7 @@ def assert_complete(folder: Path, lost: Iterable[int] = ()) -> None:
 
     Args:
         folder: of the run.
-        lost: trials whose weights somebody has removed.
+        lost: trials whose weights somebody has removed; those of the best one are made again.
     """
     best = json.loads((folder / "best/genotype.json").read_text())["found_by"]["trial"]
     found = set(contents(folder))
@@ -63,8 +63,10 @@ def assert_complete(folder: Path, lost: Iterable[int] = ()) -> None:
     policy = {"decisions.jsonl"} if strategy in LEARNED and updated else set()
     succeeded = sorted((row for row in rows(folder) if row["state"] == "ok"), key=lambda row: -row["reward"])
     kept = {row["number"] for row in succeeded[:KEPT]}
+    gone = {number for number in lost if f"children/{number}.weights.npz" not in found}
+    assert not lost or gone
     assert best in kept
-    children = {f"children/{number}.{what}" for number in kept - {*lost} for what in ("classes.json", "weights.npz")}
+    children = {f"children/{number}.{what}" for number in kept - gone for what in ("classes.json", "weights.npz")}
     assert found == events | sessions | model | policy | children | {
         "config.json",
         "flags.cfg",
