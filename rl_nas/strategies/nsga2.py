@@ -35,11 +35,10 @@ class NSGA2(OptunaSearch):
         super().__init__(space, seed, 1 if objectives is None else len(objectives.names))
         self._population, self._objectives = max(2, population), objectives
 
-    def _begin(self, known: Mapping[int, int], seed: int) -> optuna.Trial:
+    def _begin(self, known: Mapping[str, int], seed: int) -> optuna.Trial:
         # A trial whose choices are all enqueued would be of no generation.
-        fixed = {self._space.decisions[place].name: choice for place, choice in known.items()}
         sampler = NSGAIISampler(population_size=self._population, seed=seed)
-        self._study.sampler = PartialFixedSampler(fixed, sampler)
+        self._study.sampler = PartialFixedSampler(dict(known), sampler)
         return self._study.ask()
 
     def _known(self, fixed: Mapping[int, int]) -> Mapping[int, int]:
@@ -50,5 +49,5 @@ class NSGA2(OptunaSearch):
 
     def _values(self, trial: Trial) -> Sequence[float]:
         if self._objectives is None:
-            return [math.nan if trial.reward is None else trial.reward]
+            return super()._values(trial)
         return [math.nan] if trial.measurement is None else self._objectives.values(trial.measurement).tolist()

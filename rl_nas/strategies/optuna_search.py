@@ -1,5 +1,6 @@
 """Base of strategies that ask a sampler of Optuna what to evaluate next, and tell it what came of it."""
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -46,12 +47,12 @@ class OptunaSearch(ABC):
         self._proposed = 0
 
     @abstractmethod
-    def _begin(self, known: Mapping[int, int], seed: int) -> optuna.Trial:
-        """A trial with the known choices, a function of the seed and of what was asked and told."""
+    def _begin(self, known: Mapping[str, int], seed: int) -> optuna.Trial:
+        """A trial with the known choices, by decision, a function of the seed and of what was asked and told."""
 
-    @abstractmethod
     def _values(self, trial: Trial) -> Sequence[float]:
         """What is to be maximized; a failed trial has values that are no finite numbers."""
+        return [math.nan if trial.reward is None else trial.reward]
 
     def _known(self, fixed: Mapping[int, int]) -> Mapping[int, int]:
         """The choices that the sampler does not make in the next question."""
@@ -113,7 +114,7 @@ class OptunaSearch(ABC):
         number = len(self._asked)
         seed = int(np.random.SeedSequence([self._seed, number]).generate_state(1)[0])
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-            asked = self._begin(known, seed)
+            asked = self._begin({self._space.decisions[place].name: choice for place, choice in known.items()}, seed)
         choices: list[int] = []
         for place, decision in enumerate(self._space.decisions):
             active = self._space.is_active(place, choices)

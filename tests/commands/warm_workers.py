@@ -79,7 +79,8 @@ def main(words: Sequence[str]) -> int:
     if kind == "reader":
         sys.argv = [first, *others]
         sys.path = [place for place in sys.path if place not in (str(Path(__file__).parent), os.getcwd(), "")]
-        return _code(lambda: runpy.run_path(first, run_name="__main__"))
+        runpy.run_path(first, run_name="__main__")
+        return 0
     from rl_nas.execution import keeper
 
     os.setsid()
