@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.controller.attention import AnchorAttention, is_selection, selection_sets
+from rl_nas.controller.lstm import LSTMState, lstm_sequence, lstm_step
 from rl_nas.controller.settings import ControllerConfig
 from rl_nas.spaces.decisions import FREE, SearchSpace
 
@@ -107,25 +108,36 @@ class RNNPolicy(tf.Module):
             fixed: fixed choices of each architecture, int32 [replicas or 1, batch, decisions]; FREE for the others.
         """
         x = tf.repeat(self.start, tf.shape(uniforms)[1], axis=1)  # [replicas, batch, units]
-        state = self._zero_state(x)
-        tokens: list[tf.Tensor] = []
-        hidden, log_probs = [], []
+        # What each step needs of larger tensors is taken out at once: the fewer operations, the faster a graph.
+        draws, chosen, free = (tf.unstack(part, axis=2) for part in (uniforms[..., tf.newaxis], fixed, fixed == FREE))
+        kernels, biases, embeddings = (
+            tf.unstack(of_decisions, axis=1)
+            for of_decisions in (self.softmax_kernels, self.softmax_biases[:, :, tf.newaxis], self.embeddings)
+        )
+        layers = self._layers()
+        states = [LSTMState.zero(x)] * len(layers)
+        tokens, hidden, log_probs = list[tf.Tensor](), list[tf.Tensor](), list[tf.Tensor]()
         for made in self._steps:
-            state = self._advance(self._gates(x), state)
-            hidden.append(state[-1][0])
-            log_probs.append(self._log_softmax(hidden, made))
-            for place, number in enumerate(made):
-                token = self._draw(log_probs[-1][:, :, place], uniforms[:, :, number], self._sizes[number])
-                token = tf.where(fixed[:, :, number] == FREE, token, fixed[:, :, number])
+            states = _advance(x, states, layers)
+            hidden.append(states[-1].hidden)
+            if len(made) > 1 or made[0] in self._pointing:
+                log_probs += tf.unstack(self._log_softmax(tf.stack(hidden, axis=2), made), num=len(made), axis=2)
+            else:  # it looks at the present state alone
+                logits = tf.matmul(hidden[-1], kernels[made[0]]) + biases[made[0]]
+                log_probs.append(self._normalized(logits, made[0]))
+            for number in made:
+                token = self._draw(log_probs[number], draws[number], self._sizes[number])
+                token = tf.where(free[number], token, chosen[number])
                 active = self._active(number, tokens)
                 tokens.append(token if active is None else tf.where(active, token, 0))
-            x = tf.add_n([tf.gather(self.embeddings[:, i], tokens[i], batch_dims=1) for i in made])
-        return self._rollout(tokens, tf.concat(log_probs, axis=2), fixed)
+            embedded = [tf.gather(embeddings[number], tokens[number], batch_dims=1) for number in made]
+            x = tf.add_n(embedded) if len(made) > 1 else embedded[0]
+        return self._rollout(tokens, tf.stack(log_probs, axis=2), fixed)
 
     def score(self, tokens: tf.Tensor, fixed: tf.Tensor | None = None) -> Rollout:
         """Probabilities of given architectures, int [replicas, batch, decisions]; `fixed` as in `sample`.
 
-        The tokens being known, the first LSTM layer's input and all softmaxes are computed at once.
+        The tokens being known, the inputs of each LSTM layer and all softmaxes are computed at once.
         """
         places = tf.broadcast_to(tf.range(len(self._sizes)), tf.shape(tokens))
         embedded = tf.gather_nd(self.embeddings, tf.stack([places, tokens], -1), batch_dims=1)
@@ -133,38 +145,23 @@ class RNNPolicy(tf.Module):
             parts = tf.split(embedded, [len(made) for made in self._steps], axis=2)
             embedded = tf.stack([tf.reduce_sum(part, axis=2) for part in parts], axis=2)
         start = tf.repeat(self.start, tf.shape(tokens)[1], axis=1)
-        inputs = tf.concat([start[:, :, tf.newaxis], embedded[:, :, :-1]], axis=2)
-        gates = tf.einsum("rbtu,rug->rbtg", inputs, self.input_kernels[0])
-        state, hidden = self._zero_state(start), []
-        for gate in tf.unstack(gates, num=len(self._steps), axis=2):
-            state = self._advance(gate, state)
-            hidden.append(state[-1][0])
-        log_probs = self._log_softmax(hidden, range(len(self._sizes)))
+        states = tf.concat([start[:, :, tf.newaxis], embedded[:, :, :-1]], axis=2)
+        for kernel, recurrent, bias in self._layers():
+            gates = tf.einsum("rbtu,rug->rbtg", states, kernel) + bias[:, tf.newaxis]
+            states = lstm_sequence(gates, recurrent)
+        log_probs = self._log_softmax(states, range(len(self._sizes)))
         return self._rollout(tf.unstack(tokens, num=len(self._sizes), axis=2), log_probs, fixed)
 
-    def _zero_state(self, x: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
-        return [(tf.zeros_like(x), tf.zeros_like(x))] * self._config.layers
+    def _layers(self) -> list[list[tf.Tensor]]:
+        """Input kernel, recurrent kernel and bias of each LSTM layer, read once."""
+        layers = zip(self.input_kernels, self.recurrent_kernels, self.biases, strict=True)
+        return [[tf.convert_to_tensor(variable) for variable in layer] for layer in layers]
 
-    def _gates(self, x: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(x, self.input_kernels[0])
-
-    def _advance(self, gates: tf.Tensor, state: list[tuple[tf.Tensor, tf.Tensor]]) -> list[tuple[tf.Tensor, tf.Tensor]]:
-        """One step of all LSTM layers; `gates` is the input's part of the first layer's. States are (hidden, cell)."""
-        advanced: list[tuple[tf.Tensor, tf.Tensor]] = []
-        for layer, (hidden, before) in enumerate(state):
-            if layer:
-                gates = tf.matmul(advanced[-1][0], self.input_kernels[layer])
-            gates = gates + tf.matmul(hidden, self.recurrent_kernels[layer]) + self.biases[layer]
-            update, forget, candidate, output = tf.split(gates, 4, axis=-1)
-            cell = tf.sigmoid(forget) * before + tf.sigmoid(update) * tf.tanh(candidate)
-            advanced.append((tf.sigmoid(output) * tf.tanh(cell), cell))
-        return advanced
-
-    def _log_softmax(self, hidden: list[tf.Tensor], decisions: Sequence[int]) -> tf.Tensor:
+    def _log_softmax(self, states: tf.Tensor, decisions: Sequence[int]) -> tf.Tensor:
         """Log-probabilities of consecutive decisions.
 
         Args:
-            hidden: the RNN's state at each step so far, float [replicas, batch, units].
+            states: those of the RNN at each step so far, float [replicas, batch, steps, units].
             decisions: their numbers.
 
         Returns:
@@ -172,29 +169,34 @@ class RNNPolicy(tf.Module):
         """
         span = slice(decisions[0], decisions[-1] + 1)
         rows = [row for row, number in enumerate(self._pointing) if number in decisions]
-        # Only attention looks back: stacking all states at every step would cost the square of their number.
-        at_decisions = tf.stack([hidden[step] for step in self._step_of[span]], axis=2)
+        at_decisions = tf.gather(states, self._step_of[span], axis=2)
         kernels, biases = self.softmax_kernels[:, span], self.softmax_biases[:, span]
         logits = tf.einsum("rbtu,rtun->rbtn", at_decisions, kernels) + biases[:, tf.newaxis]
         if rows:
             places = [self._pointing[row] - span.start for row in rows]
             pointing = tf.gather(at_decisions, places, axis=2)
-            pointed = self.attention.logits(pointing, tf.stack(hidden, axis=2), slice(rows[0], rows[-1] + 1))
+            pointed = self.attention.logits(pointing, states, slice(rows[0], rows[-1] + 1))
             # For each decision, its row of the softmax's or the attention's logits.
             order = np.arange(len(decisions))
             order[places] = len(decisions) + np.arange(len(rows))
             logits = tf.gather(tf.concat([logits, pointed], axis=2), order, axis=2)
-        logits = logits / self._config.temperature
+        return self._normalized(logits, span)
+
+    def _normalized(self, logits: tf.Tensor, span: int | slice) -> tf.Tensor:
+        """Log-probabilities from logits of a decision, or of a span of them, float [..., choices]."""
+        if self._config.temperature != 1:
+            logits = logits / self._config.temperature
         if self._config.tanh:
             logits = self._config.tanh * tf.tanh(logits)
         if np.any(self._prior[span]):
             logits += self._prior[span]
-        return tf.nn.log_softmax(tf.where(self._offered[span], logits, _NEVER))
+        if not np.all(self._offered[span]):
+            logits = tf.where(self._offered[span], logits, _NEVER)
+        return tf.nn.log_softmax(logits)
 
     def _draw(self, log_probs: tf.Tensor, uniforms: tf.Tensor, size: int) -> tf.Tensor:
-        """Inverts the distribution function: int32 [replicas, batch] from [replicas, batch, choices]."""
-        cumulative = tf.cumsum(tf.stop_gradient(tf.exp(log_probs)), axis=-1)
-        below = tf.cast(uniforms[:, :, tf.newaxis] >= cumulative, tf.int32)
+        """Inverts the distribution function: int32 [replicas, batch] from [replicas, batch, choices] and [..., 1]."""
+        below = tf.cast(uniforms >= tf.cumsum(tf.exp(log_probs), axis=-1), tf.int32)
         return tf.minimum(tf.reduce_sum(below, axis=-1), size - 1)  # in case the sum is not quite 1
 
     def temper(self) -> None:
@@ -232,3 +234,12 @@ class RNNPolicy(tf.Module):
             tf.where(counts, tf.gather(log_probs, chosen, batch_dims=3), 0.0),
             tf.where(counts, entropies, 0.0),
         )
+
+
+def _advance(x: tf.Tensor, states: Sequence[LSTMState], layers: Sequence[Sequence[tf.Tensor]]) -> list[LSTMState]:
+    """One step of all LSTM layers on an input, float [replicas, batch, units]."""
+    advanced = list[LSTMState]()
+    for state, (kernel, recurrent, bias) in zip(states, layers, strict=True):
+        advanced.append(lstm_step(tf.matmul(x, kernel) + bias, state, recurrent))
+        x = advanced[-1].hidden
+    return advanced

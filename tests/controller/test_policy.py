@@ -8,6 +8,7 @@ import tensorflow as tf
 from classifying import measured
 
 from rl_nas.controller.agent import Reinforce, fixed_choices
+from rl_nas.controller.lstm import lstm_sequence
 from rl_nas.controller.policy import RNNPolicy, Rollout
 from rl_nas.controller.settings import PRESETS, ControllerConfig, ControllerSettings
 from rl_nas.spaces.catalog import SPACES, find_space
@@ -90,7 +91,7 @@ def test_samples_have_the_probabilities_that_are_told() -> None:
         np.testing.assert_allclose(counts, probabilities[replica], atol=0.018)
 
 
-def test_skip_connections_are_sigmoids_of_their_anchors() -> None:
+def test_skip_connections_are_sigmoids_of_their_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
     """P(j feeds i) = sigmoid(v . tanh(W_prev h_j + W_curr h_i)), and all of a layer's are made at one step."""
     space = nas_rl(4)
     policy = policies(space)
@@ -98,14 +99,13 @@ def test_skip_connections_are_sigmoids_of_their_anchors() -> None:
     names = [decision.name for decision in space.decisions]
     rollout = sample(policy, space, 2)
     states: list[tf.Tensor] = []
-    advance = policy._advance
 
-    def recorded(gates: tf.Tensor, state: Any) -> Any:
-        after = advance(gates, state)
-        states.append(after[-1][0])
-        return after
+    def recorded(gates: tf.Tensor, recurrent: tf.Tensor) -> tf.Tensor:
+        hidden = lstm_sequence(gates, recurrent)
+        states.extend(tf.unstack(hidden, axis=2))
+        return hidden
 
-    policy._advance = recorded
+    monkeypatch.setattr("rl_nas.controller.policy.lstm_sequence", recorded)
     log_probs = policy.score(rollout.tokens).log_probs.numpy()
     assert len(states) == 3 * 4 + 3  # three decisions a layer, and a step for the anchors of all but the first
     step = {name: policy._step_of[number] for number, name in enumerate(names)}
