@@ -4,8 +4,9 @@
     python benchmarks/early_stopping.py --run_dir=curves
 
 The rules are replayed over the recorded curves of a search that stopped nobody, trial by trial in their order, each
-told of the trials before it, and those of successive halving batch by batch. Saved: share of the epochs. Spearman:
-between the qualities that the search would have seen, those of stopped children at their last epoch, and the full ones.
+told of the trials before it, and those of successive halving (`halving`) batch by batch. Saved: share of the epochs.
+Spearman: between the qualities that the search would have seen, those of stopped children at their last epoch, and the
+full ones.
 """
 
 import sys
@@ -18,18 +19,22 @@ from typing import Any, ClassVar
 import numpy as np
 from frame import Table, remark, run
 
+from rl_nas.early_stopping.catalog import rule_of
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.halving import HalvingExecutor
-from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short, rungs, thresholds
+from rl_nas.early_stopping.rules import Finished
+from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short, rungs
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
+from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.statistics import correlation, spearman
 from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import Job, Measurement
+from rl_nas.workflows.recorded_run import RecordedRun
 
 Curve = tuple[float, ...]
 
@@ -45,7 +50,7 @@ COLUMNS = {
 THRESHOLDS = (("median", 0.5), ("extrapolation", 0.5), ("extrapolation", 0.75), ("extrapolation", 0.9))
 """Rules with their quantiles."""
 FACTORS = (2.0, 3.0)
-"""Of successive halving."""
+"""Of successive halving, in batches and asynchronous."""
 
 
 @dataclass(frozen=True)
@@ -73,21 +78,31 @@ def main(argv: Sequence[str]) -> int:
 
 def _table(parsed: Parsed) -> Table:
     replay = parsed.group(ReplaySettings)
-    trials = read_trials(SearchFolder(replay.run_dir).trials)
+    folder = SearchFolder(replay.run_dir)
+    trials = [trial for trial in read_trials(folder.trials) if trial.measurement]
     curves = [trial.measurement.curve for trial in trials if trial.measurement]
     if not curves or len({len(curve) for curve in curves}) > 1 or not curves[0]:
         raise UsageError("the trials have no curves of one length; expected a search with --early_stop_rule=record")
     remark(f"{len(curves)} children of {len(curves[0])} epochs")
-    return Table(COLUMNS, _rows(curves, parsed.group(EarlyStopSettings), replay.batch))
+    children = [Finished(trial.architecture, curve) for trial, curve in zip(trials, curves, strict=True)]
+    space = RecordedRun(replay.run_dir).space if folder.config.exists() else None
+    return Table(COLUMNS, _rows(children, space, parsed.group(EarlyStopSettings), replay.batch))
 
 
-def _rows(curves: Sequence[Curve], settings: EarlyStopSettings, batch: int) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    children: Sequence[Finished], space: SearchSpace[Any] | None, settings: EarlyStopSettings, batch: int
+) -> Iterator[tuple[Any, ...]]:
+    curves = [child.curve for child in children]
     for rule, quantile in THRESHOLDS:
         name = rule if rule == "median" else f"{rule}, quantile {quantile:g}"
-        yield name, *_compared(curves, _replay(curves, replace(settings, rule=rule, quantile=quantile)))
+        yield name, *_compared(curves, _replay(children, space, replace(settings, rule=rule, quantile=quantile)))
     for factor in FACTORS:
         chosen = replace(settings, rule="halving", factor=factor)
         yield f"halving, factor {factor:g}", *_compared(curves, _halve(curves, chosen, batch))
+    for rule in ("asha", "model") if space is not None else ("asha",):
+        for factor in FACTORS:
+            chosen = replace(settings, rule=rule, factor=factor)
+            yield f"{rule}, factor {factor:g}", *_compared(curves, _replay(children, space, chosen))
 
 
 def _halve(curves: Sequence[Curve], settings: EarlyStopSettings, batch: int) -> list[Curve]:
@@ -106,15 +121,15 @@ def _halve(curves: Sequence[Curve], settings: EarlyStopSettings, batch: int) -> 
     return [outcome.measurement.curve for outcome in outcomes if outcome.measurement]
 
 
-def _replay(curves: Sequence[Curve], settings: EarlyStopSettings) -> list[Curve]:
-    """The curves as far as the rule lets them come."""
-    seen: list[Curve] = []
-    for curve in curves:
-        limits = thresholds(seen, settings)
+def _replay(children: Sequence[Finished], space: SearchSpace[Any] | None, settings: EarlyStopSettings) -> list[Curve]:
+    """The curves as far as the rule lets them come; only the rule `model` needs the space."""
+    rule, seen = rule_of(settings, space, len(children[0].curve)), list[Finished]()
+    for index, (architecture, curve) in enumerate(children):
+        limits = rule.thresholds(Job(index, architecture, 0), seen)
         lengths = range(1, len(curve) + 1)
         length = next((n for n in lengths if falls_short(curve[:n], limits, settings.rule)), len(curve))
-        seen.append(curve[:length])
-    return seen
+        seen.append(Finished(architecture, curve[:length]))
+    return [child.curve for child in seen]
 
 
 def _compared(curves: Sequence[Curve], seen: Sequence[Curve]) -> tuple[Any, ...]:

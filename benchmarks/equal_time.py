@@ -72,12 +72,15 @@ class Memory:
     """Trials of a search that is not kept, and the time of each.
 
     Attributes:
-        ends: time and reward of each child, as they end.
+        ends: time and trial of each child that succeeded, as they end.
+
+    Args:
+        now: the time.
     """
 
-    def __init__(self, workers: Clocked) -> None:
-        self._workers, self._trials = workers, list[Trial]()
-        self.ends: list[tuple[float, float]] = []
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now, self._trials = now, list[Trial]()
+        self.ends: list[tuple[float, Trial]] = []
 
     def recall(self, jobs: Sequence[Job]) -> dict[int, Trial]:
         """None."""
@@ -87,7 +90,7 @@ class Memory:
         """Notes the time."""
         self._trials.append(trial)
         if trial.reward is not None:
-            self.ends.append((self._workers.now, trial.reward))
+            self.ends.append((self._now(), trial))
 
     def trials(self) -> Sequence[Trial]:
         """All so far."""
@@ -154,7 +157,7 @@ def _ends(
         settings.sigma,
         lambda job: Measurement(float(rewards[table.lookup(np.array(job.architecture))])),
     )
-    memory = Memory(workers)
+    memory = Memory(lambda: workers.now)
     strategy = STRATEGIES[name](table.space, StrategyOptions(), seed)
     most = len(table.values)
     loop(
@@ -167,7 +170,7 @@ def _ends(
         seed=seed,
         stop=lambda: workers.now > last,
     )
-    return memory.ends
+    return [(end, trial.reward or 0.0) for end, trial in memory.ends]
 
 
 if __name__ == "__main__":

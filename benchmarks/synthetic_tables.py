@@ -3,10 +3,11 @@
     python benchmarks/synthetic_tables.py --out=tables
     rl_nas bench --table=tables/eight_of_three.npz --reward_column=valid --report_column=test
 
-`eight_of_three` has 8 decisions of 3 choices; `five_of_nine` few decisions of many choices, 5 of 9; `uneven` 8 decisions
-of 2 to 6 choices, of whose combinations a fifth is invalid. Column `test` is an NK landscape (Kauffman and Weinberger 1989) with K = 2: 100 times the mean over decisions
-of a number uniform in [0, 1), which is drawn for every choice of the decision together with those of two others; so it
-has many local optima, and no choice means anything. `valid` is the same with normal noise of standard deviation 1.
+`eight_of_three` has 8 decisions of 3 choices; `five_of_nine` few decisions of many choices, 5 of 9; `uneven` 8
+decisions of 2 to 6 choices, of whose combinations a fifth is invalid. Column `test` is an NK landscape (Kauffman and
+Weinberger 1989) with K = 2: 100 times the mean over decisions of a number uniform in [0, 1), which is drawn for every
+choice of the decision together with those of two others; so it has many local optima, and no choice means anything.
+`valid` is the same with normal noise of standard deviation 1.
 """
 
 import itertools

@@ -34,10 +34,11 @@ ROOMS: dict[str, set[str]] = {
     "objectives": {"errors", "settings", "trial"},
     "execution": {"admission", "errors", "extras", "settings", "trial", "units"},
     "surrogate": {"checkpoint", "spaces"},
-    "controller": {"checkpoint", "settings", "spaces", "surrogate", "trial"},
+    "fidelities": {"admission", "trial"},
+    "controller": {"checkpoint", "fidelities", "settings", "spaces", "surrogate", "trial"},
     "strategies": {
-        *("checkpoint", "controller", "errors", "extras", "objectives", "plugins", "settings", "spaces", "surrogate"),
-        "trial",
+        *("checkpoint", "controller", "errors", "extras", "fidelities", "objectives", "plugins", "settings", "spaces"),
+        *("surrogate", "trial"),
     },
     "loops": {"admission", "checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
     "store": {
@@ -51,7 +52,9 @@ ROOMS: dict[str, set[str]] = {
         "spaces",
         "trial",
     },
-    "early_stopping": {"admission", "checkpoint", "errors", "execution", "settings", "store", "trial"},
+    "early_stopping": {
+        *("admission", "checkpoint", "errors", "execution", "settings", "spaces", "store", "surrogate", "trial"),
+    },
     "child": {
         "checkpoint",
         "errors",
@@ -120,6 +123,7 @@ ROOMS: dict[str, set[str]] = {
             "execution",
             "exit_codes",
             "extras",
+            "fidelities",
             "flags",
         ),
         "image_size",

@@ -10,6 +10,7 @@ from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.model_based import ModelBasedLearner
 from rl_nas.controller.policy_gradient import PPOLearner, ReinforceLearner
 from rl_nas.controller.settings import ControllerConfig, ControllerSettings
+from rl_nas.fidelities import Fidelities
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.trial import Trial
@@ -76,13 +77,17 @@ class _Agent:
         proposals = [self._waiting.get(trial.architecture) or self._present(trial.index) for trial in trials]
         self.learner.observe(
             np.array([[trial.architecture for trial in trials]], np.int32),
-            np.array([[np.nan if trial.reward is None else trial.reward for trial in trials]]),
+            self._rewards_of(trials)[np.newaxis],
             np.array([[proposal.fixed for proposal in proposals]], np.int32),
             self._behavior(proposals),
         )
         self._updates += 1
         for trial in trials:
             self._waiting.pop(trial.architecture, None)
+
+    def _rewards_of(self, trials: Sequence[Trial]) -> np.ndarray:
+        """Rewards of trials, as the learner takes them."""
+        return np.array([np.nan if trial.reward is None else trial.reward for trial in trials])
 
     def withdraw(self, architectures: Sequence[Architecture]) -> None:
         """See `Withdrawing`."""
@@ -162,6 +167,7 @@ class Controller(_Agent):
         settings: missing ones come from the class's preset.
         seed: all randomness is a function of it.
         earlier: trials of an earlier search, which the model knows from the start.
+        fidelities: of trainings that may be stopped; None: all are whole ones.
     """
 
     LEARNER = ModelBasedLearner
@@ -174,8 +180,9 @@ class Controller(_Agent):
         settings: ControllerSettings = ControllerSettings(),
         seed: int = 0,
         earlier: EarlierTrials | None = None,
+        fidelities: Fidelities | None = None,
     ) -> None:
-        self._earlier = earlier
+        self._earlier, self._fidelities = earlier, fidelities
         super().__init__(space, settings, seed)
 
     def reward_again(self, reward: Callable[[Architecture], float]) -> None:
@@ -183,7 +190,11 @@ class Controller(_Agent):
         self.learner.reward_again(reward)
 
     def _made(self, config: ControllerConfig, seed: int) -> PolicyLearner:
-        return ModelBasedLearner(self._space, config, [seed], [self._earlier])
+        rungs = len(self._fidelities.epochs) if self._fidelities else 1
+        return ModelBasedLearner(self._space, config, [seed], [self._earlier], rungs=rungs)
+
+    def _rewards_of(self, trials: Sequence[Trial]) -> np.ndarray:
+        return super()._rewards_of(trials) if self._fidelities is None else self._fidelities.rewards(trials)
 
 
 def fixed_choices(space: SearchSpace[Any], first: int, n: int) -> np.ndarray:

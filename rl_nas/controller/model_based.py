@@ -14,7 +14,8 @@ from rl_nas.spaces.decisions import FREE, Architecture, SearchSpace, fixed_mappi
 from rl_nas.surrogate.acquisition import choose_batch
 from rl_nas.surrogate.candidates import Mutations, enumerated
 from rl_nas.surrogate.earlier import EarlierTrials
-from rl_nas.surrogate.gaussian_process import GaussianProcess, normal_scores
+from rl_nas.surrogate.gaussian_process import GaussianProcess
+from rl_nas.surrogate.proposed import Proposed
 
 SPREADS = (0.0, 0.5, 1.0, 2.0)
 """What is imagined of a child, in standard deviations above the model's mean, in the steps of a practice in turn."""
@@ -58,15 +59,14 @@ class ModelBasedLearner(PolicyLearner):
         config: ControllerConfig,
         seeds: Sequence[int],
         earlier: Sequence[EarlierTrials | None] | None = None,
+        rungs: int = 1,
     ) -> None:
         super().__init__(space, config, seeds)
+        self._rungs = rungs
         known: Sequence[EarlierTrials | None] = earlier or [None] * len(seeds)
-        self._models = [GaussianProcess(space, config.memory, earlier=own) for own in known]
+        self._models = [GaussianProcess(space, config.memory, earlier=own, rungs=rungs) for own in known]
         self._mutations = Mutations(space)
-        self._known: list[set[str]] = [set() for _ in seeds]
-        self._mixer = np.random.default_rng(0).integers(2**63, size=len(space.decisions), dtype=np.int64)
-        self._hashes: list[set[int]] = [set() for _ in seeds]
-        self._pending: list[dict[tuple[int, ...], None]] = [{} for _ in seeds]
+        self._met = [Proposed(space) for _ in seeds]
         most = sum(np.log(len(decision.choices)) for decision in space.decisions)
         self._target = min(config.target_entropy, _TARGET_FRACTION * most)
         self._log_weight = np.full(len(seeds), np.log(config.entropy_weight), np.float32)
@@ -85,20 +85,25 @@ class ModelBasedLearner(PolicyLearner):
             drawn, of_draws = self._practice(n, fixed)
             chosen = [self._best(run, drawn[run], of_draws, fixed[0]) for run in range(len(drawn))]
         self.log_prob = None  # the model chose among what the policy drew
-        for pending, of_run in zip(self._pending, chosen, strict=True):
-            pending.update(dict.fromkeys(tuple(map(int, tokens)) for tokens in of_run))
+        for met, of_run in zip(self._met, chosen, strict=True):
+            met.wait_for(tuple(map(int, tokens)) for tokens in of_run)
         return np.array(chosen)
 
     def observe(
         self, tokens: np.ndarray, rewards: np.ndarray, fixed: np.ndarray, behavior: np.ndarray | None = None
     ) -> None:
-        """Updates the model, and takes one step on the real rewards; see `PolicyLearner.observe`."""
+        """Updates the model, and takes one step on the real rewards; see `PolicyLearner.observe`.
+
+        With several rungs, rewards are float [runs, n, rungs], NaN at those that a trial did not reach, -inf at the
+        first of one that failed.
+        """
         for run, model in enumerate(self._models):
             for architecture in tokens[run]:
-                self._remember(run, architecture)
-            model.observe(tokens[run], np.where(np.isfinite(rewards[run]), rewards[run], -np.inf))
+                self._met[run].meet(architecture)
+            known = np.where(np.isfinite(rewards[run]), rewards[run], -np.inf) if self._rungs == 1 else rewards[run]
+            model.observe(tokens[run], known)
         self.withdraw(tokens)
-        scores = np.stack([normal_scores(model.rewards)[-tokens.shape[1] :] for model in self._models])
+        scores = np.stack([model.scores[-tokens.shape[1] :] for model in self._models])
         baseline = scores.mean(axis=1)
         advantages = (scores - baseline[:, np.newaxis]).astype(np.float32)
         self._figures["baseline"] = baseline
@@ -108,9 +113,8 @@ class ModelBasedLearner(PolicyLearner):
 
     def withdraw(self, tokens: np.ndarray) -> None:
         """See `PolicyLearner.withdraw`."""
-        for pending, of_run in zip(self._pending, tokens.tolist(), strict=True):
-            for architecture in of_run:
-                pending.pop(tuple(architecture), None)
+        for met, of_run in zip(self._met, tokens.tolist(), strict=True):
+            met.forget(of_run)
 
     def reward_again(self, reward: Callable[[Architecture], float]) -> None:
         """Gives all trials of all runs other rewards; see `GaussianProcess.reward_again`."""
@@ -127,22 +131,19 @@ class ModelBasedLearner(PolicyLearner):
         return {
             **super().state(),
             "models": [model.state() for model in self._models],
-            "known": [sorted(known) for known in self._known],
-            "hashes": [np.array(sorted(hashes), np.int64) for hashes in self._hashes],
-            "pending": [list(pending) for pending in self._pending],
+            "met": [met.state() for met in self._met],
             "log_weight": self._log_weight,
         }
 
     def restore(self, state: State) -> None:
         """See `PolicyLearner.restore`; raises `OutdatedStateError` for a state of the model of earlier versions."""
-        if "models" not in state:
+        if not {"models", "met"} <= state.keys():
             raise OutdatedStateError
         super().restore(state)
         for model, of_model in zip(self._models, state["models"], strict=True):
             model.restore(of_model)
-        self._known = list(map(set, state["known"]))
-        self._hashes = [set(hashes.tolist()) for hashes in state["hashes"]]
-        self._pending = [dict.fromkeys(map(tuple, of_run)) for of_run in state.get("pending", self._pending)]
+        for met, of_run in zip(self._met, state["met"], strict=True):
+            met.restore(of_run)
         self._log_weight = state["log_weight"]
 
     def _practice(self, n: int, fixed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -182,9 +183,8 @@ class ModelBasedLearner(PolicyLearner):
         """The children of the largest expected improvement, of what was drawn and of mutations, or of a small space."""
         every = enumerated(self.space)
         pool = self._with_mutations(run, drawn, of_draws, fixed) if every is None else every
-        pool = pool[~np.isin(pool @ self._mixer, list(self._hashes[run]))]
-        pending = np.array(list(self._pending[run]), np.int32).reshape(-1, pool.shape[1])
-        chosen = choose_batch(self._models[run], pool, fixed, lambda tokens: self._remember(run, tokens), pending)
+        met = self._met[run]
+        chosen = choose_batch(self._models[run], met.unmet(pool), fixed, met.meet, met.waiting())
         return [self._random(run, want) if one is None else one for one, want in zip(chosen, fixed, strict=True)]
 
     def _with_mutations(self, run: int, drawn: np.ndarray, of_draws: np.ndarray, fixed: np.ndarray) -> np.ndarray:
@@ -205,27 +205,13 @@ class ModelBasedLearner(PolicyLearner):
     def _random(self, run: int, fixed: np.ndarray) -> np.ndarray:
         choices = fixed_mapping(fixed)
         samples = (np.array(self.space.sample(self.rngs[run], choices), np.int32) for _ in range(_TRIES))
-        found = next((one for one in samples if self._remember(run, one)), None)
+        found = next(filter(self._met[run].meet, samples), None)
         return np.array(self.space.sample(self.rngs[run], choices), np.int32) if found is None else found
 
     def _new(self, run: int, architectures: Iterable[np.ndarray], fixed: np.ndarray) -> np.ndarray:
         """The first new one; a random one if there is none."""
-        found = next((one for one in architectures if self._remember(run, one)), None)
+        found = next(filter(self._met[run].meet, architectures), None)
         return self._random(run, fixed) if found is None else found
-
-    def _remember(self, run: int, architecture: np.ndarray) -> bool:
-        """Whether the architecture is a valid network new to this run; marks it as known."""
-        mixed = int(architecture @ self._mixer)
-        if mixed in self._hashes[run]:
-            return False
-        self._hashes[run].add(mixed)
-        genotype = self.space.decode(tuple(map(int, architecture)))
-        if not self.space.may_propose(genotype):
-            return False
-        key = genotype.canonical_key()
-        fresh = key not in self._known[run]
-        self._known[run].add(key)
-        return fresh
 
 
 def _repeated(fixed: np.ndarray, count: int) -> np.ndarray:

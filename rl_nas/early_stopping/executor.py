@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from rl_nas.early_stopping.rules import Finished, Rule
 from rl_nas.execution import Executor
 from rl_nas.trial import Job, Outcome, Trial
-
-Curve = tuple[float, ...]
 
 
 class EarlyStoppingExecutor:
@@ -17,7 +16,7 @@ class EarlyStoppingExecutor:
 
     Args:
         executor: runs the children.
-        rule: from the curves of finished children to the thresholds.
+        rule: from the curves of finished children, in the order of their numbers, to the thresholds.
         recorded: trials of earlier parts of the run.
         lag: how much lower the numbers of trials are that a child waits for.
     """
@@ -25,26 +24,28 @@ class EarlyStoppingExecutor:
     def __init__(
         self,
         executor: Executor,
-        rule: Callable[[Sequence[Curve]], tuple[float, ...]],
+        rule: Rule,
         recorded: Sequence[Trial] = (),
         lag: int = 1,
     ) -> None:
         self._executor, self._rule, self._lag = executor, rule, lag
-        self._curves = {trial.index: trial.measurement.curve for trial in recorded if trial.measurement}
+        measured = ((trial.index, trial.architecture, trial.measurement) for trial in recorded)
+        self._finished = {index: Finished(one, found.curve) for index, one, found in measured if found}
 
     def run(self, jobs: Iterable[Job | None]) -> Iterator[Outcome]:
         """Yields the outcomes as they come."""
         for outcome in self._executor.run(self._with_thresholds(job) for job in jobs):
+            job = outcome.job
             if outcome.measurement is not None:
-                self._curves[outcome.job.index] = outcome.measurement.curve
+                self._finished[job.index] = Finished(job.architecture, outcome.measurement.curve)
             yield outcome
 
     def _with_thresholds(self, job: Job | None) -> Job | None:
-        return None if job is None else replace(job, thresholds=self._thresholds(job.index))
-
-    def _thresholds(self, index: int) -> tuple[float, ...]:
+        if job is None:
+            return None
         # In the order of their numbers, not of arrival: sums depend on it.
-        return self._rule([curve for number, curve in sorted(self._curves.items()) if number <= index - self._lag])
+        finished = [child for number, child in sorted(self._finished.items()) if number <= job.index - self._lag]
+        return replace(job, thresholds=self._rule.thresholds(job, finished))
 
 
 class ForgettingExecutor:

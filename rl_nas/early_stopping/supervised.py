@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from rl_nas.early_stopping.catalog import rule_of
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.executor import EarlyStoppingExecutor, ForgettingExecutor
 from rl_nas.early_stopping.halving import HalvingExecutor, Rung
-from rl_nas.early_stopping.thresholds import EarlyStopSettings, rungs, thresholds
+from rl_nas.early_stopping.thresholds import EarlyStopSettings, rungs
 from rl_nas.execution import Executor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.supervision import SupervisedExecutor
+from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.trial import Reward, Trial
 
 
@@ -18,6 +21,7 @@ def supervised(
     execution: ExecutionSettings,
     settings: EarlyStopSettings,
     *,
+    space: SearchSpace[Any],
     epochs: int,
     states: Path,
     recorded: Sequence[Trial],
@@ -32,6 +36,7 @@ def supervised(
         executor: runs the children.
         execution: number of attempts.
         settings: the rule by which children are stopped.
+        space: of their architectures.
         epochs: of a whole training.
         states: folder for the states of children whose training may continue.
         recorded: trials of earlier parts of the run.
@@ -48,6 +53,6 @@ def supervised(
         steps = rungs(settings, epochs)
         attempts = SupervisedExecutor(executor, execution)
         return HalvingExecutor(attempts, steps, settings.factor, reward, kept, on_rung)
-    stopping = EarlyStoppingExecutor(executor, lambda curves: thresholds(curves, settings), recorded, lag=lag)
+    stopping = EarlyStoppingExecutor(executor, rule_of(settings, space, epochs), recorded, lag=lag)
     whole = SupervisedExecutor(stopping, execution)
     return whole if seeds == 1 else ForgettingExecutor(whole, kept.forget)

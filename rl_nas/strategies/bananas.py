@@ -56,7 +56,7 @@ class Bananas(SurrogateSearch):
         for choices in fixed:
             allowed = ((choices == FREE) | (candidates == choices)).all(axis=1)
             place = next(
-                (p for p, number in enumerate(ranked) if allowed[number] and self._is_new(candidates[number])), None
+                (p for p, number in enumerate(ranked) if allowed[number] and self._met.meet(candidates[number])), None
             )
             chosen.append(None if place is None else candidates[ranked.pop(place)])
         return chosen

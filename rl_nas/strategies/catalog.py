@@ -7,6 +7,7 @@ from typing import Any
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
 from rl_nas.extras import check_installed
+from rl_nas.fidelities import Fidelities
 from rl_nas.objectives import Objectives
 from rl_nas.plugins import check_call, load_plugin
 from rl_nas.spaces.decisions import SearchSpace
@@ -27,12 +28,15 @@ class StrategyOptions:
         controller: of the RNN controllers.
         evolution: of aging evolution.
         earlier: trials of an earlier search, which the strategies of `MODELED` know from the start.
+        objectives: of a search for a front; None: there is one reward.
+        fidelities: rungs at which children may be stopped, which the same strategies tell apart.
     """
 
     controller: ControllerSettings = ControllerSettings()
     evolution: EvolutionSettings = EvolutionSettings()
     earlier: EarlierTrials | None = None
     objectives: Objectives | None = None
+    fidelities: Fidelities | None = None
 
 
 MULTI_OBJECTIVE = ("controller", "gp", "nsga2", "random")
@@ -56,7 +60,8 @@ LEARNED = {"controller": "Controller", "reinforce": "Reinforce", "ppo": "PPO"}
 
 
 MODELED = ("controller", "gp")
-"""Strategies with a model of the rewards, to which trials of an earlier search are prior knowledge."""
+"""Strategies with a model of the rewards, to which trials of an earlier search are prior knowledge, and rewards of
+stopped children lower fidelities."""
 
 
 def _learned(name: str) -> Factory:
@@ -67,6 +72,8 @@ def _learned(name: str) -> Factory:
         more: dict[str, Any] = {"earlier": options.earlier} if name in MODELED else {}
         if options.objectives is not None:
             made, more = scalarized(made), {**more, "objectives": options.objectives}
+        elif name in MODELED:
+            more["fidelities"] = options.fidelities
         strategy: Strategy = made(space, options.controller, seed=seed, **more)
         return strategy
 
@@ -77,7 +84,7 @@ def _gp(space: SearchSpace[Any], options: StrategyOptions, seed: int) -> Strateg
     from rl_nas.strategies.gaussian_process import GaussianProcessSearch  # imports SciPy
 
     if options.objectives is None:
-        return GaussianProcessSearch(space, seed, options.earlier)
+        return GaussianProcessSearch(space, seed, options.earlier, options.fidelities)
     made = scalarized(GaussianProcessSearch)
     strategy: Strategy = made(space, objectives=options.objectives, seed=seed, earlier=options.earlier)
     return strategy

@@ -1,15 +1,17 @@
 """Bayesian optimization with a Gaussian process over graphs and choices (in the manner of Ru et al. 2021)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from rl_nas.fidelities import Fidelities
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.strategies.surrogate_search import SurrogateSearch
 from rl_nas.surrogate.acquisition import choose_batch
 from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.surrogate.gaussian_process import GaussianProcess
+from rl_nas.trial import Trial
 
 _MEMORY = 1000
 """Trials of the model."""
@@ -24,13 +26,23 @@ class GaussianProcessSearch(SurrogateSearch):
         space: the space to search.
         seed: all randomness is a function of it.
         earlier: trials of an earlier search, by which the first proposals are made, too; None: those are random.
+        fidelities: of trainings that may be stopped; None: all are whole ones.
     """
 
     ENUMERATES = True
 
-    def __init__(self, space: SearchSpace[Any], seed: int = 0, earlier: EarlierTrials | None = None) -> None:
+    def __init__(
+        self,
+        space: SearchSpace[Any],
+        seed: int = 0,
+        earlier: EarlierTrials | None = None,
+        fidelities: Fidelities | None = None,
+    ) -> None:
         super().__init__(space, seed)
-        self._model = GaussianProcess(space, _MEMORY, earlier=earlier)
+        self._fidelities = fidelities
+        self._model = GaussianProcess(
+            space, _MEMORY, earlier=earlier, rungs=len(fidelities.epochs) if fidelities else 1
+        )
 
     def reward_again(self, reward: Callable[[Architecture], float]) -> None:
         """Gives all trials other rewards; see `GaussianProcess.reward_again`."""
@@ -46,11 +58,14 @@ class GaussianProcessSearch(SurrogateSearch):
     def _learn(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
         self._model.observe(tokens, rewards)
 
+    def _rewards_of(self, trials: Sequence[Trial]) -> np.ndarray:
+        return super()._rewards_of(trials) if self._fidelities is None else self._fidelities.rewards(trials)
+
     def _best(self, count: int) -> np.ndarray:
         return self._model.best(count)
 
     def _choose(self, candidates: np.ndarray, fixed: np.ndarray) -> list[np.ndarray | None]:
-        return choose_batch(self._model, candidates, fixed, self._is_new, self._waiting())
+        return choose_batch(self._model, candidates, fixed, self._met.meet, self._met.waiting())
 
     def _model_state(self) -> Any:
         return self._model.state()

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rl_nas.checkpoint import State
+from rl_nas.checkpoint import OutdatedStateError, State
 from rl_nas.spaces.decisions import Architecture, SearchSpace, fixed_mapping
 from rl_nas.surrogate.candidates import Mutations, enumerated
+from rl_nas.surrogate.proposed import Proposed
 from rl_nas.trial import Trial
 
 _TRIES = 100
@@ -43,8 +44,7 @@ class SurrogateSearch(ABC):
         self._rng = np.random.default_rng(seed)
         self._mutations = Mutations(space)
         self._proposed = 0
-        self._known: set[str] = set()
-        self._pending: dict[Architecture, None] = {}
+        self._met = Proposed(space)
 
     @abstractmethod
     def _is_ready(self) -> bool:
@@ -52,7 +52,7 @@ class SurrogateSearch(ABC):
 
     @abstractmethod
     def _learn(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
-        """Adds trials to the model: architectures, int [n, decisions], and rewards, float [n], -inf for failures."""
+        """Adds trials to the model: architectures, int [n, decisions], and rewards, those of `_rewards_of`."""
 
     @abstractmethod
     def _best(self, count: int) -> np.ndarray:
@@ -79,7 +79,7 @@ class SurrogateSearch(ABC):
             self._random(choices) if tokens is None else tuple(map(int, tokens))
             for tokens, choices in zip(chosen, fixed, strict=True)
         ]
-        self._pending |= dict.fromkeys(proposals)
+        self._met.wait_for(proposals)
         return proposals
 
     def observe(self, trials: Sequence[Trial]) -> None:
@@ -87,16 +87,14 @@ class SurrogateSearch(ABC):
         if not trials:
             return
         ordered = sorted(trials, key=lambda trial: trial.index)
-        self._known.update(self._space.canonical_key(trial.architecture) for trial in ordered)
-        rewards = np.array([np.nan if trial.reward is None else trial.reward for trial in ordered])
-        tokens = np.array([trial.architecture for trial in ordered])
-        self._learn(tokens, np.where(np.isfinite(rewards), rewards, -np.inf))
+        for trial in ordered:
+            self._met.meet(np.array(trial.architecture))
+        self._learn(np.array([trial.architecture for trial in ordered]), self._rewards_of(ordered))
         self.withdraw([trial.architecture for trial in trials])
 
     def withdraw(self, architectures: Sequence[Architecture]) -> None:
         """See `Withdrawing`."""
-        for architecture in architectures:
-            self._pending.pop(architecture, None)
+        self._met.forget(architectures)
 
     def diagnostics(self) -> Mapping[str, float]:
         """Figures of the model."""
@@ -108,20 +106,22 @@ class SurrogateSearch(ABC):
             "rng": self._rng.bit_generator.state,
             "model": self._model_state(),
             "proposed": self._proposed,
-            "known": sorted(self._known),
-            "pending": list(self._pending),
+            "met": self._met.state(),
         }
 
     def restore(self, state: State) -> None:
-        """See `Resumable`."""
+        """See `Resumable`; raises `OutdatedStateError` for a state of earlier versions."""
+        if "met" not in state:
+            raise OutdatedStateError
+        self._met.restore(state["met"])
         self._rng.bit_generator.state = state["rng"]
         self._restore_model(state["model"])
-        self._proposed, self._known = state["proposed"], set(state["known"])
-        self._pending = dict.fromkeys(map(tuple, state.get("pending", [])))
+        self._proposed = state["proposed"]
 
-    def _waiting(self) -> np.ndarray:
-        """Proposals that have no trials yet, int32 [n, decisions]."""
-        return np.array(list(self._pending), np.int32).reshape(-1, len(self._space.decisions))
+    def _rewards_of(self, trials: Sequence[Trial]) -> np.ndarray:
+        """Rewards of trials, float [n], -inf for failures."""
+        rewards = np.array([np.nan if trial.reward is None else trial.reward for trial in trials])
+        return np.where(np.isfinite(rewards), rewards, -np.inf)
 
     def _candidates(self, fixed: np.ndarray) -> np.ndarray:
         every = enumerated(self._space) if self.ENUMERATES else None
@@ -137,16 +137,6 @@ class SurrogateSearch(ABC):
     def _random(self, fixed: np.ndarray) -> Architecture:
         for _ in range(_TRIES):
             drawn = self._space.sample(self._rng, fixed_mapping(fixed))
-            if self._is_new(np.array(drawn)):
+            if self._met.meet(np.array(drawn)):
                 break
         return drawn
-
-    def _is_new(self, tokens: np.ndarray) -> bool:
-        """Whether it is a valid network that was not proposed yet; marks it as known."""
-        genotype = self._space.decode(tuple(map(int, tokens)))
-        if not self._space.may_propose(genotype):
-            return False
-        key = genotype.canonical_key()
-        fresh = key not in self._known
-        self._known.add(key)
-        return fresh

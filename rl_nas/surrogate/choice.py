@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rl_nas.spaces.decisions import Architecture, SearchSpace
-from rl_nas.surrogate.gaussian_process import GaussianProcess, NoisePrior, normal_scores
+from rl_nas.surrogate.fidelities import normal_scores
+from rl_nas.surrogate.gaussian_process import GaussianProcess, NoisePrior
 
 _LEAST_DISTINCT = 5
 """Fewest different rewards that a model is made of."""

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import optimize
 from scipy.linalg import cho_solve, solve_triangular
-from scipy.special import ndtri
 
 from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import SearchSpace
-from rl_nas.surrogate.earlier import OFFSET, PRIOR, EarlierTrials, agreement, mixing, shared, slopes_of
+from rl_nas.surrogate import earlier as prior_knowledge
+from rl_nas.surrogate import fidelities
+from rl_nas.surrogate.earlier import EarlierTrials, agreement, mixing, shared
 from rl_nas.surrogate.features import Points, features_of
+from rl_nas.surrogate.fidelities import correlations, latest, normal_scores, rung_scores
 from rl_nas.surrogate.kernel import Distances, Prior, SumKernel
 
 
@@ -56,17 +58,33 @@ class Posterior(NamedTuple):
     whitened: np.ndarray
 
 
+class _Rows(NamedTuple):
+    """Rewards that the model knows, those of earlier trials first: of each the number of its point, and its rung."""
+
+    points: np.ndarray
+    rungs: np.ndarray
+
+    @classmethod
+    def of(cls, rewards: np.ndarray, before: int) -> "_Rows":
+        """Those of children, float [n, rungs], after so many earlier trials."""
+        point, rung = np.nonzero(~np.isnan(rewards))
+        earlier = np.arange(before), np.full(before, rewards.shape[1] - 1)
+        return cls(np.concatenate([earlier[0], before + point]), np.concatenate([earlier[1], rung]))
+
+
 class GaussianProcess:
     """Regression of the rewards on architectures (Rasmussen and Williams 2006, chapters 2 and 5).
 
     Rewards enter as normal scores of their ranks, so that no scale has to be chosen and the worst children do not
-    dominate. The parameters maximize the evidence times their prior; they are functions of the trials alone.
+    dominate. The parameters maximize the evidence times their prior; they are functions of the trials alone. Rewards of
+    shorter trainings are lower fidelities (`rl_nas.surrogate.fidelities`); beliefs are those of whole ones.
 
     Args:
         space: of the architectures.
         memory: number of trials above which they are thinned: the best and the latest half stay.
         noise: prior of the noise.
         earlier: trials of an earlier search; `rl_nas.surrogate.earlier`.
+        rungs: of the trainings; 1: all are whole ones.
     """
 
     def __init__(
@@ -76,16 +94,17 @@ class GaussianProcess:
         *,
         noise: NoisePrior = _NOISE,
         earlier: EarlierTrials | None = None,
+        rungs: int = 1,
     ) -> None:
         self.features = features_of(space)
         self._kernel = SumKernel(self.features.sizes)
-        self._memory, self._noise = memory, noise
+        self._memory, self._noise, self._rungs = memory, noise, rungs
         self.earlier = None if earlier is None else earlier.thinned()
         before = np.zeros([0, len(space.decisions)], np.int32) if self.earlier is None else self.earlier.tokens
         self._before = self.features.points(before)
-        self._offset = 0.0 if self.earlier is None else OFFSET
+        self._offset = 0.0 if self.earlier is None else prior_knowledge.OFFSET
         self.tokens = np.zeros([0, len(space.decisions)], np.int32)
-        self.rewards = np.zeros(0)
+        self.rewards = np.zeros([0, rungs])
         self._parameters: np.ndarray | None = None
         self._fitted = 0
         self._points = self.features.points(self.tokens)
@@ -106,10 +125,11 @@ class GaussianProcess:
 
         Args:
             tokens: their architectures, int [n, decisions].
-            rewards: float [n]; -inf for failures.
+            rewards: float [n], or at each rung, float [n, rungs], NaN at those that a trial did not reach; -inf for
+                failures.
         """
         self.tokens = np.concatenate([self.tokens, tokens.astype(np.int32)])
-        self.rewards = np.concatenate([self.rewards, rewards])
+        self.rewards = np.concatenate([self.rewards, rewards.reshape(len(tokens), self._rungs)])
         if len(self) > 1.25 * self._memory:
             kept = self._best_and_latest(self._memory)
             self.tokens, self.rewards = self.tokens[kept], self.rewards[kept]
@@ -118,7 +138,7 @@ class GaussianProcess:
 
     def reward_again(self, reward: Callable[[tuple[int, ...]], float]) -> None:
         """Gives all trials other rewards, as a function of their architectures; the parameters are fitted to them."""
-        self.rewards = np.array([reward(tuple(tokens)) for tokens in self.tokens.tolist()])
+        self.rewards = np.array([[reward(tuple(tokens))] for tokens in self.tokens.tolist()]).reshape(-1, 1)
         self._fitted, self._factor = 0, None
 
     def posterior(self, tokens: np.ndarray) -> Posterior:
@@ -130,21 +150,29 @@ class GaussianProcess:
 
         Those of the earlier trials, while there are no others.
         """
-        known = EarlierTrials(self.tokens, self.rewards) if len(self) or self.earlier is None else self.earlier
+        known = EarlierTrials(self.tokens, self.scores) if len(self) or self.earlier is None else self.earlier
         return np.asarray(known.tokens[np.argsort(-known.rewards, kind="stable")[:count]], np.int32)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Scores of the trials at the highest rungs that they reached, float [trials]."""
+        return latest(rung_scores(self.rewards))
 
     def best_mean(self) -> float:
         """The largest posterior mean of a trial, which noise does not inflate; needs trials."""
         return float(self.posterior_at(self._points if len(self) else self._before).mean.max())
 
-    def posterior_at(self, points: Points) -> Posterior:
-        """Beliefs of points; needs trials."""
+    def posterior_at(self, points: Points, rung: int = -1) -> Posterior:
+        """Beliefs of points at a rung; needs trials."""
         self._update()
         assert self._parameters is not None
         covariance = self.covariance(self._points, points)
         if self.earlier is not None:
             known = self._kernel(self._of_kernel, Distances.between(self._before, points))
             covariance = np.concatenate([np.float32(shared(self._parameters)) * known, covariance])
+        if self._rungs > 1:
+            rows, among = self._rows(self.rewards), self.rung_correlations.astype(np.float32)
+            covariance = covariance[rows.points] * among[rows.rungs, rung, np.newaxis]
         whitened = solve_triangular(self._factor, covariance, lower=True, check_finite=False)
         variance = np.maximum(self.prior_variance - (whitened * whitened).sum(axis=0), 0)
         return Posterior(points, self._residual @ whitened, variance, whitened)
@@ -170,6 +198,12 @@ class GaussianProcess:
         return self._kernel(self._of_kernel, Distances.between(left, right)) + np.float32(self._offset)
 
     @property
+    def rung_correlations(self) -> np.ndarray:
+        """Correlations of the rungs, float [rungs, rungs]; needs trials."""
+        assert self._parameters is not None
+        return correlations(self._logits(self._parameters))
+
+    @property
     def prior_variance(self) -> float:
         """Prior variance of every architecture."""
         return self._kernel.variance(self._of_kernel) + self._offset
@@ -180,16 +214,23 @@ class GaussianProcess:
         return self._parameters[: self._kernel.count(self._points)]
 
     def figures(self) -> dict[str, float]:
-        """The noise's part of the variance of normal scores, and the correlation with earlier trials if there are any.
+        """Parameters by name; none before the first fit.
 
-        Their names are `noise` and `prior_agreement`; none before the first fit.
+        `noise`: its part of the variance of normal scores. `prior_agreement`: the correlation with earlier trials, if
+        there are any. `rung_correlation/1` and so on: that of each rung with whole trainings.
         """
         if self._parameters is None:
             return {}
+        of_rungs = enumerate(self.rung_correlations[:-1, -1].tolist(), start=1)
         return {
             "noise": self.noise,
             **({} if self.earlier is None else {"prior_agreement": agreement(self._parameters)}),
+            **{f"rung_correlation/{number}": value for number, value in of_rungs},
         }
+
+    def settle(self) -> None:
+        """Fits the parameters if they are due: they depend on the numbers of trials at which that is asked."""
+        self._update()
 
     def state(self) -> State:
         """The trials and the parameters; all else is computed again."""
@@ -203,10 +244,11 @@ class GaussianProcess:
     def restore(self, state: State) -> None:
         """Restores the state of a model of the same space; raises ValueError if it contradicts itself."""
         tokens, rewards = state["tokens"].astype(np.int32), state["rewards"]
-        if tokens.shape != (len(rewards), len(self.features.sizes)) or not (tokens < self.features.sizes).all():
-            raise ValueError(f"trials {tokens.shape} and {len(rewards)} rewards")
+        known = rewards.shape == (len(tokens), self._rungs) and tokens.shape[1:] == (len(self.features.sizes),)
+        if not known or not (tokens < self.features.sizes).all():
+            raise ValueError(f"trials {tokens.shape} and rewards {rewards.shape}, of {self._rungs} rungs")
         parameters, count = state["parameters"], self._kernel.count(self._before) + 1
-        count += 0 if self.earlier is None else PRIOR.shape[1]
+        count += self._rungs - 1 + (0 if self.earlier is None else prior_knowledge.PRIOR.shape[1])
         if parameters is not None and len(parameters) != count:
             raise ValueError(f"{len(parameters)} parameters; expected {count}")
         self.tokens, self.rewards = tokens, rewards
@@ -220,40 +262,49 @@ class GaussianProcess:
         if self._parameters is None or len(self) >= _GROWTH * self._fitted:
             self._fit()
         assert self._parameters is not None
-        points = self._before.joined(self._points)
-        covariance = self._covariance(self._parameters, Distances.between(points, points), len(self), np.float32)
+        points, rows = self._before.joined(self._points), self._rows(self.rewards)
+        covariance = self._covariance(self._parameters, Distances.between(points, points), rows, np.float32)
         self._factor = np.linalg.cholesky(covariance)
         self._residual = solve_triangular(self._factor, scores.astype(np.float32), lower=True, check_finite=False)
 
+    def _rows(self, rewards: np.ndarray) -> _Rows:
+        return _Rows.of(rewards, len(self._before))
+
+    def _logits(self, parameters: np.ndarray) -> np.ndarray:
+        """Parameters of the rungs' correlations, which come after the noise."""
+        first = self._kernel.count(self._points) + 1
+        return parameters[first : first + self._rungs - 1]
+
     def _scores(self, kept: np.ndarray) -> np.ndarray:
-        """Normal scores of the earlier trials among themselves, and of some of the new ones among these."""
-        new = normal_scores(self.rewards)[kept]
+        """Scores of the earlier trials among themselves, and of some of the new ones among these, of each row."""
+        of_rungs = rung_scores(self.rewards)[kept]
+        new = of_rungs[~np.isnan(of_rungs)]
         return new if self.earlier is None else np.concatenate([normal_scores(self.earlier.rewards), new])
 
-    def _covariance(self, parameters: np.ndarray, distances: Distances, new: int, dtype: type) -> np.ndarray:
-        """Prior covariances of the earlier and so many new trials, with the noise, of a type of numbers."""
+    def _covariance(self, parameters: np.ndarray, distances: Distances, rows: _Rows, dtype: type) -> np.ndarray:
+        """Prior covariances of rows, with the noise, of a type of numbers."""
         count, before = self._kernel.count(self._points), len(self._before)
         covariance: np.ndarray = self._kernel(parameters[:count], distances).astype(dtype)
-        noise: np.ndarray = np.full(before + new, np.exp(parameters[count]) + _LEAST_NOISE, dtype)
+        noise: np.ndarray = np.full(len(rows.rungs), np.exp(parameters[count]) + _LEAST_NOISE, dtype)
         if self.earlier is not None:
-            covariance *= mixing(before, new, parameters)
+            covariance *= mixing(before, len(covariance) - before, parameters)
             covariance[before:, before:] += self._offset
-            noise[:before] = np.exp(parameters[count + 1]) + _LEAST_NOISE
+            noise[:before] = np.exp(parameters[-3]) + _LEAST_NOISE
+        if self._rungs > 1:
+            among: np.ndarray = correlations(self._logits(parameters)).astype(dtype)
+            covariance = covariance[np.ix_(rows.points, rows.points)] * among[np.ix_(rows.rungs, rows.rungs)]
         covariance[np.diag_indices_from(covariance)] += noise
         return covariance
 
     def _fit(self) -> None:
         kept = self._best_and_latest(_FITTED) if len(self) > _FITTED else np.arange(len(self))
-        points = self._before.joined(self._points.take(kept))
-        prior = self._kernel.prior(points)
-        prior = Prior(np.append(prior.mean, np.log(self._noise.median)), np.append(prior.std, self._noise.std))
-        if self.earlier is not None:
-            prior = Prior(np.append(prior.mean, PRIOR[0]), np.append(prior.std, PRIOR[1]))
+        points, rows = self._before.joined(self._points.take(kept)), self._rows(self.rewards[kept])
+        prior = self._prior(points)
         lowest, highest = prior.mean - _BOUND * prior.std, prior.mean + _BOUND * prior.std
         start = prior.mean if self._parameters is None else np.clip(self._parameters, lowest, highest)
         distances, scores = Distances.between(points, points), self._scores(kept)
         found = optimize.minimize(
-            lambda parameters: self._loss(parameters, prior, distances, scores),
+            lambda parameters: self._loss(parameters, prior, distances, rows, scores),
             start,
             jac=True,
             method="L-BFGS-B",
@@ -262,20 +313,34 @@ class GaussianProcess:
         )
         self._parameters, self._fitted = found.x, len(self)
 
+    def _prior(self, points: Points) -> Prior:
+        """The prior of all parameters: of the kernel, the noise, the rungs, the earlier trials."""
+        of_kernel = self._kernel.prior(points)
+        further = [(np.log(self._noise.median), self._noise.std), *[fidelities.PRIOR] * (self._rungs - 1)]
+        further += [] if self.earlier is None else prior_knowledge.PRIOR.T.tolist()
+        mean, std = np.array(further).T
+        return Prior(np.append(of_kernel.mean, mean), np.append(of_kernel.std, std))
+
     def _loss(
-        self, parameters: np.ndarray, prior: Prior, distances: Distances, scores: np.ndarray
+        self, parameters: np.ndarray, prior: Prior, distances: Distances, rows: _Rows, scores: np.ndarray
     ) -> tuple[float, np.ndarray]:
         """Negative logarithm of evidence times prior, up to a constant, and its gradient."""
         count, before = self._kernel.count(self._points), len(self._before)
-        factor = np.linalg.cholesky(self._covariance(parameters, distances, len(scores) - before, np.float64))
+        covariance = self._covariance(parameters, distances, rows, np.float64)
+        factor = np.linalg.cholesky(covariance)
         inverse = cho_solve((factor, True), np.eye(len(scores)), check_finite=False)
         weighted = inverse @ scores
         slopes = (inverse - np.outer(weighted, weighted)) / 2  # of the loss by the covariances
-        diagonal, of_kernel = np.diag(slopes), slopes.astype(np.float32)
-        further = [np.exp(parameters[count]) * diagonal[before:].sum()]
+        further = [np.exp(parameters[count]) * np.diag(slopes)[before:].sum()]
+        if self._rungs > 1:
+            logits = self._logits(parameters)
+            further += fidelities.slopes_of(slopes, covariance, rows.rungs, logits)
+            slopes = _by_point(slopes * correlations(logits)[np.ix_(rows.rungs, rows.rungs)], rows.points)
+        of_kernel = slopes.astype(np.float32)
         if self.earlier is not None:
-            further += slopes_of(slopes, self._kernel(parameters[:count], distances), before, parameters)
-            of_kernel = of_kernel * mixing(before, len(scores) - before, parameters)
+            kernel = self._kernel(parameters[:count], distances)
+            further += prior_knowledge.slopes_of(slopes, kernel, before, parameters)
+            of_kernel = of_kernel * mixing(before, len(kernel) - before, parameters)
         gradient = self._kernel.gradient(parameters[:count], distances, of_kernel)
         distance = (parameters - prior.mean) / prior.std
         loss = scores @ weighted / 2 + np.log(np.diag(factor)).sum() + distance @ distance / 2
@@ -284,12 +349,11 @@ class GaussianProcess:
     def _best_and_latest(self, count: int) -> np.ndarray:
         """Numbers of the best and the latest half of so many trials, ascending."""
         half = count // 2
-        best = np.argsort(self.rewards[:-half], kind="stable")[-half:]
+        best = np.argsort(self.scores[:-half], kind="stable")[-half:]
         return np.concatenate([np.sort(best), np.arange(len(self) - half, len(self))])
 
 
-def normal_scores(values: np.ndarray) -> np.ndarray:
-    """Standard normal quantiles of the ranks, float [n]; equal values get equal scores."""
-    ordered = np.sort(values)
-    below, upto = np.searchsorted(ordered, values, "left"), np.searchsorted(ordered, values, "right")
-    return np.asarray(ndtri((below + upto) / (2 * len(values)))) if len(values) else values
+def _by_point(values: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Sums over the rows of each point, float [points, points], of [rows, rows]."""
+    firsts = np.flatnonzero(np.diff(points, prepend=-1))
+    return np.asarray(np.add.reduceat(np.add.reduceat(values, firsts, axis=0), firsts, axis=1))

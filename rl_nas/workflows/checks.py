@@ -89,7 +89,7 @@ def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
         raise UsageError(
             f"--batches_in_flight={config.run.batches_in_flight} is not for {other}; leave one of them out"
         )
-    if config.early_stop.rule not in ("none", "record") and config.reward.reward_seeds > 1:
+    if config.early_stop.stops and config.reward.reward_seeds > 1:
         raise UsageError(
             f"--early_stop_rule={config.early_stop.rule} stops single trainings; with --reward_seeds="
             f"{config.reward.reward_seeds}, leave it out or give record"
@@ -113,7 +113,7 @@ def _check_objectives(config: SearchConfig) -> None:
         raise UsageError(f"--reward={config.reward.reward} is for a single objective; leave it out, or --objectives")
     if config.shared:
         raise UsageError("--objectives are compared between networks trained alone; leave out --estimator=shared")
-    if config.early_stop.rule not in ("none", "record"):
+    if config.early_stop.stops:
         raise UsageError(
             f"--early_stop_rule={config.early_stop.rule} stops networks of low quality, which may be on the front of"
             f" --objectives={given}; leave it out or give record"
@@ -139,8 +139,8 @@ def _check_one_shot(config: SearchConfig) -> None:
             raise UsageError(
                 f"--{flag} is measured on children; with --estimator=shared, give --max_madds or --max_params"
             )
-    rule = config.early_stop.rule
-    if rule not in ("none", "record"):
+    if config.early_stop.stops:
+        rule = config.early_stop.rule
         raise UsageError(f"--early_stop_rule={rule}: the networks chosen are trained to the end; leave it out")
     if config.health.on_collapse != "warn":
         raise UsageError(

@@ -27,13 +27,14 @@ def ranked(config: SearchConfig, space: SearchSpace[Any], trials: Sequence[Trial
     best, noise, expected = successful[:KEPT], measured_noise(config, trials), None
     if not best:
         return None, []
-    if config.choice.choose_by == MODEL and len(successful) >= FEWEST:
+    ordered = sorted(_whole(config, successful), key=lambda trial: trial.index)
+    if config.choice.choose_by == MODEL and len(ordered) >= FEWEST:
         from rl_nas.surrogate.choice import expected_rewards  # imports SciPy
 
-        ordered = sorted(successful, key=lambda trial: trial.index)
         architectures = [trial.architecture for trial in ordered]
         rewards = [trial.reward or 0.0 for trial in ordered]
-        expected = expected_rewards(space, architectures, rewards, [ordered.index(trial) for trial in best], noise)
+        among = [ordered.index(trial) for trial in best if trial in ordered]
+        expected = expected_rewards(space, architectures, rewards, among, noise)
     if expected is None:
         first, second = best[0], best[1] if len(best) > 1 else None
         lead = None if second is None else (first.reward or 0.0) - (second.reward or 0.0)
@@ -63,6 +64,13 @@ def ranked(config: SearchConfig, space: SearchSpace[Any], trials: Sequence[Trial
         noise=expected.noise,
     )
     return choice, order
+
+
+def _whole(config: SearchConfig, trials: Sequence[Trial]) -> Sequence[Trial]:
+    """Those that were trained to the end: of stopped ones the rewards say too little."""
+    if not config.early_stop.stops:
+        return trials
+    return [one for one in trials if one.measurement and one.measurement.epochs == config.training.epochs]
 
 
 def by_confirmation(choice: Choice, rewards: Mapping[int, Sequence[float]]) -> Choice:

@@ -45,6 +45,7 @@ def confirm(parts: SearchParts, best: Sequence[Trial]) -> None:
                 executor,
                 config.execution,
                 config.early_stop,
+                space=parts.space,
                 epochs=config.training.epochs,
                 states=folder.states,
                 recorded=(),

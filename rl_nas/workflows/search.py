@@ -134,6 +134,7 @@ class SearchRun:
                         executor,
                         config.execution,
                         config.early_stop,
+                        space=self.parts.space,
                         epochs=config.training.epochs,
                         states=self.folder.states,
                         recorded=recorded,

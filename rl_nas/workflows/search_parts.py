@@ -8,8 +8,10 @@ from typing import Any
 from rl_nas.child.data.image_cache import image_cache
 from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.source import ImageSource
+from rl_nas.early_stopping.thresholds import rungs
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import make_reward
+from rl_nas.fidelities import Fidelities
 from rl_nas.loops.updates import check_recovery
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
@@ -129,13 +131,21 @@ def prepare_search(
     config = planned.config(config)
     tell_user(planned.line(space))
     space = affordable(space, config.limits, planned.planned_cost)
-    strategy = make_strategy(space, replace(config.strategies, earlier=earlier), config.run.seed)
+    options = replace(config.strategies, earlier=earlier, fidelities=_fidelities(config, reward))
+    strategy = make_strategy(space, options, config.run.seed)
     check_recovery(strategy, config.health)
     images = read_images(source)
     with working("still preparing what children share", first=QUIET):
         setup = set_up(config, genotype, opened, images, folder, planned=planned)
     parts = (config, folder, data, task, source, images, space, strategy, reward, children, setup)
     return SearchParts(*parts, earlier=earlier)
+
+
+def _fidelities(config: SearchConfig, reward: Reward) -> Fidelities | None:
+    """The rungs at which children may be stopped; None if they are all trained to the end."""
+    if not config.early_stop.stops:
+        return None
+    return Fidelities(tuple(rungs(config.early_stop, config.training.epochs)), reward)
 
 
 def _check_task(config: SearchConfig, task: Task, genotype: Any, class_names: Sequence[str]) -> None:

@@ -43,6 +43,16 @@ TINY = {
     "search_rate": ("--strategies=random", "--children=4", "--update_every=2"),
     "proposals": ("--strategies=random,local_search", "--batches=3,2"),
     "choice_of_best": ("--budgets=50", "--runs=1"),
+    "fidelities": (
+        "--table=digits",
+        "--reward_column=test",
+        "--short_table=digits",
+        "--short_column=valid",
+        "--epochs=4",
+        "--short_epochs=1",
+        "--budgets=2,4",
+        "--runs=2",
+    ),
     "large_space": ("--strategies=random,local_search", "--budgets=2,4", "--runs=2"),
 }
 """Benchmarks without TensorFlow -> flags for less than seconds."""
@@ -154,7 +164,8 @@ def test_synthetic_tables_are_as_large_as_told(capsys: pytest.CaptureFixture[str
     for name, row in told.items():
         with np.load(row["file"]) as arrays:
             assert len(arrays["ops"]) == row["architectures"]
-        assert row["combinations"] == {"eight_of_three": 3**8, "uneven": 2 * 5 * 3 * 4 * 2 * 6 * 3 * 4}[name]
+        expected = {"eight_of_three": 3**8, "five_of_nine": 9**5, "uneven": 2 * 5 * 3 * 4 * 2 * 6 * 3 * 4}
+        assert row["combinations"] == expected[name]
 
 
 def test_a_table_is_made_of_searches_that_have_trained_every_network(
@@ -187,8 +198,9 @@ def test_a_table_is_made_of_searches_that_have_trained_every_network(
 def test_rules_replayed_over_children_that_never_change(capsys: pytest.CaptureFixture[str]) -> None:
     """Each child is better than the one before from its first epoch: only halving stops any, and in their order.
 
-    Of 20 children, halving by 2 leaves 10 after the first of 4 epochs and 5 after the second; by 3, 7 after the first
-    and 3 after the third. The best four of all are in the second batch.
+    Asynchronous halving knows those before a child alone: it stops none once there are enough to compare with. Of 20
+    children, halving by 2 leaves 10 after the first of 4 epochs and 5 after the second; by 3, 7 after the first and 3
+    after the third. The best four of all are in the second batch.
     """
     folder = SearchFolder("curves")
     folder.path.mkdir()
@@ -206,8 +218,10 @@ def test_rules_replayed_over_children_that_never_change(capsys: pytest.CaptureFi
         ["extrapolation, quantile 0.9", "0%", "0%", same, "0 of 4", "yes"],
         ["halving, factor 2", "75%", f"{1 - (10 * 1 + 5 * 2 + 5 * 4) / 80:.0%}", same, "0 of 4", "yes"],
         ["halving, factor 3", "85%", f"{1 - (13 * 1 + 4 * 3 + 3 * 4) / 80:.0%}", same, "1 of 4", "yes"],
+        ["asha, factor 2", "5%", f"{(3 + 2) / 160:.0%}", same, "0 of 4", "yes"],
+        ["asha, factor 3", "10%", f"{(3 + 3 + 1 + 1) / 160:.0%}", same, "0 of 4", "yes"],
     ]
-    assert document[-1]["of the best 10%, stopped"] == {"stopped": 1, "best": 4}
+    assert document[5]["of the best 10%, stopped"] == {"stopped": 1, "best": 4}
 
 
 def test_a_ranking_in_the_order_of_the_table_and_children_in_the_opposite_one(

@@ -97,11 +97,12 @@ def test_mutations_find_what_a_policy_has_given_up() -> None:
     assert (best == 4.0).all()  # 70 random ones of 256 would do this once in 2,000 times
 
 
-def test_a_state_of_the_former_model_is_outdated() -> None:
+@pytest.mark.parametrize("part", ["models", "met"])
+def test_a_state_of_the_former_model_is_outdated(part: str) -> None:
     ops = np.array(list(itertools.product(range(2), repeat=3)))
     table = make_table("tiny", ops, [["a", "b"]] * 3, ["valid"], ops.sum(axis=1, keepdims=True))
     learner = ModelBasedLearner(table.space, ControllerConfig(units=4), [0])
     state = learner.state()
-    state["model"] = state.pop("models")
+    state["former"] = state.pop(part)
     with pytest.raises(OutdatedStateError):
         learner.restore(state)

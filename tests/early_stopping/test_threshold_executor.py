@@ -6,6 +6,7 @@ import math
 import pytest
 
 from rl_nas.early_stopping.executor import EarlyStoppingExecutor
+from rl_nas.early_stopping.rules import CurveRule
 from rl_nas.execution.inline import InlineExecutor
 from rl_nas.execution.messages import job_from_json, job_to_json, outcome_from_json, outcome_to_json
 from rl_nas.trial import Job, Measurement, Outcome, Trial, TrialState
@@ -23,8 +24,7 @@ def told(executor: EarlyStoppingExecutor, indices: list[int]) -> dict[int, tuple
     return {o.job.index: o.job.thresholds for o in executor.run(Job(index, (0,), 0) for index in indices)}
 
 
-def rule(curves: object) -> tuple[float, ...]:
-    return tuple(sorted(first for first, _ in curves))  # type: ignore[attr-defined]
+rule = CurveRule(lambda curves: tuple(sorted(curve[0] for curve in curves)))
 
 
 @pytest.mark.parametrize("order", [[3, 4, 5], [5, 3, 4]])

@@ -9,6 +9,7 @@ import pytest
 from random_order import RandomOrder
 
 from rl_nas.early_stopping.executor import EarlyStoppingExecutor
+from rl_nas.early_stopping.rules import CurveRule
 from rl_nas.evaluation.rewards import quality
 from rl_nas.execution import Executor
 from rl_nas.execution.inline import InlineExecutor
@@ -154,7 +155,7 @@ def test_children_are_repeated_while_others_wait(tmp_path: Path, expected: list[
             raise ChildError("lost", TrialState.INTERRUPTED)
         return evaluate(job)
 
-    executor = EarlyStoppingExecutor(RandomOrder(fails_once, 5), lambda curves: (), lag=SIZE * FLYING)
+    executor = EarlyStoppingExecutor(RandomOrder(fails_once, 5), CurveRule(lambda curves: ()), lag=SIZE * FLYING)
     found = run(tmp_path / "t", evolution(), SupervisedExecutor(executor, ExecutionSettings(max_attempts=2)))
     assert [trial.architecture for trial in found] == [trial.architecture for trial in expected]
     assert [trial.reward for trial in found] == [trial.reward for trial in expected]

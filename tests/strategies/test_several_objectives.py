@@ -121,7 +121,9 @@ def test_the_best_by_any_weights_is_on_the_front() -> None:
 def test_failed_children_are_the_worst_whatever_their_reward_is_said_to_be() -> None:
     strategy: Any = make("gp")
     seen = play(strategy, [12])
-    rewards = dict(zip(map(tuple, strategy._model.tokens.tolist()), strategy._model.rewards.tolist(), strict=True))
+    rewards = dict(
+        zip(map(tuple, strategy._model.tokens.tolist()), strategy._model.rewards[:, 0].tolist(), strict=True)
+    )
     assert {one.architecture for one in seen if one.measurement is None} == {
         architecture for architecture, reward in rewards.items() if reward == -np.inf
     }

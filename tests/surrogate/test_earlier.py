@@ -7,9 +7,9 @@ from rl_nas.spaces.nasbench201 import nasbench201
 from rl_nas.statistics import spearman
 from rl_nas.store.states import pack, unpack
 from rl_nas.strategies.gaussian_process import GaussianProcessSearch
-from rl_nas.surrogate.earlier import PRIOR, EarlierTrials
+from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.surrogate.gaussian_process import GaussianProcess
-from rl_nas.surrogate.kernel import Distances, Prior
+from rl_nas.surrogate.kernel import Distances
 from rl_nas.trial import Measurement, Trial, TrialState
 
 SPACE = nasbench201()
@@ -48,13 +48,12 @@ def test_the_gradient_is_that_of_differences() -> None:
     made = model(TRUTH[EARLIER])
     made.best_mean()
     points = made._before.joined(made._points)
-    kernel = made._kernel.prior(points)
-    prior = Prior(np.concatenate([kernel.mean, [-3.0], PRIOR[0]]), np.concatenate([kernel.std, [1.0], PRIOR[1]]))
-    distances, scores = Distances.between(points, points), made._scores(np.arange(len(made)))
+    prior, rows, scores = made._prior(points), made._rows(made.rewards), made._scores(np.arange(len(made)))
+    distances = Distances.between(points, points)
     at = prior.mean + 0.3 * np.random.default_rng(2).standard_normal(len(prior.mean))
-    _, gradient = made._loss(at, prior, distances, scores)
+    _, gradient = made._loss(at, prior, distances, rows, scores)
     for place, step in enumerate(1e-3 * np.eye(len(at))):
-        high, low = (made._loss(at + way * step, prior, distances, scores)[0] for way in (1, -1))
+        high, low = (made._loss(at + way * step, prior, distances, rows, scores)[0] for way in (1, -1))
         assert gradient[place] == pytest.approx((high - low) / 2e-3, rel=0.01, abs=0.02)
 
 

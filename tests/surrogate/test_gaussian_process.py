@@ -9,7 +9,8 @@ from scipy.stats import multivariate_normal
 from rl_nas.bench.table import Table, make_table
 from rl_nas.spaces.nasbench201 import EDGES, NASBENCH201_OPERATIONS, EdgeCell, nasbench201
 from rl_nas.store.states import pack, unpack
-from rl_nas.surrogate.gaussian_process import GaussianProcess, normal_scores
+from rl_nas.surrogate.fidelities import normal_scores
+from rl_nas.surrogate.gaussian_process import GaussianProcess
 from rl_nas.surrogate.kernel import Prior
 
 
@@ -54,11 +55,11 @@ def test_the_loss_is_evidence_and_prior_and_its_gradient_fits(cells: np.ndarray)
     prior = Prior(np.append(of_kernel.mean, -3.0), np.append(of_kernel.std, 1.0))
     from rl_nas.surrogate.kernel import Distances
 
-    distances = Distances.between(points, points)
+    distances, rows = Distances.between(points, points), model._rows(model.rewards)
     rng = np.random.default_rng(2)
 
     def loss(parameters: np.ndarray) -> float:
-        return model._loss(parameters, prior, distances, scores)[0]
+        return model._loss(parameters, prior, distances, rows, scores)[0]
 
     def expected(parameters: np.ndarray) -> float:
         covariance = model._kernel(parameters[:-1], distances).astype(float) + np.eye(30) * np.exp(parameters[-1])
@@ -68,7 +69,7 @@ def test_the_loss_is_evidence_and_prior_and_its_gradient_fits(cells: np.ndarray)
 
     first, second = (prior.mean + 0.5 * rng.normal(size=len(prior.mean)) for _ in range(2))
     assert loss(first) - loss(second) == pytest.approx(expected(first) - expected(second), abs=1e-2)
-    gradient = model._loss(first, prior, distances, scores)[1]
+    gradient = model._loss(first, prior, distances, rows, scores)[1]
     for number in range(len(first)):
         step = np.eye(len(first))[number] * 1e-2
         assert gradient[number] == pytest.approx((loss(first + step) - loss(first - step)) / 2e-2, abs=2e-2)
@@ -122,8 +123,8 @@ def test_memory_keeps_the_best_and_the_latest(cells: np.ndarray) -> None:
     for first in range(0, 100, 5):
         model.observe(cells[first : first + 5], rewards[first : first + 5])
         assert len(model) <= 50
-    assert {99.0, 98.0, 97.0} <= set(model.rewards)
-    assert (model.rewards[-20:] == rewards[-20:]).all()
+    assert {99.0, 98.0, 97.0} <= set(model.rewards[:, 0])
+    assert (model.rewards[-20:, 0] == rewards[-20:]).all()
 
 
 def test_a_state_gives_the_same_beliefs_to_the_bit(cells: np.ndarray) -> None:
@@ -142,7 +143,9 @@ def test_a_state_gives_the_same_beliefs_to_the_bit(cells: np.ndarray) -> None:
 @pytest.mark.parametrize("change", ["one reward less", "a choice that there is not"])
 def test_a_state_that_contradicts_itself_is_refused(cells: np.ndarray, change: str) -> None:
     state = model_of(cells[:20], np.arange(20.0)).state()
-    state |= {"rewards": np.zeros(19)} if change == "one reward less" else {"tokens": np.full([20, 6], 7, np.int16)}
+    state |= (
+        {"rewards": np.zeros([19, 1])} if change == "one reward less" else {"tokens": np.full([20, 6], 7, np.int16)}
+    )
     with pytest.raises(ValueError, match="trials"):
         GaussianProcess(nasbench201(), 1000).restore(state)
 

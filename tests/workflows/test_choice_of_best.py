@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rl_nas.early_stopping.thresholds import EarlyStopSettings
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import RewardSettings
 from rl_nas.report.choice_text import choice_text
@@ -56,6 +57,33 @@ def test_the_model_is_asked_in_searches_of_enough_children() -> None:
         assert (plain.by, plain.trial) == (REWARD, max(shown, key=lambda trial: trial.reward or 0.0).index)
         assert len(best) == KEPT
     assert ranked(SearchConfig(), SPACE, [Trial(0, (0,) * 6, TrialState.CRASHED)]) == (None, [])
+
+
+def test_the_model_looks_at_whole_trainings_alone() -> None:
+    """Stopped children, though of high rewards, neither count as enough nor change what is expected of the others."""
+    config = SearchConfig(early_stop=EarlyStopSettings(rule="asha"))
+    epochs = config.training.epochs
+
+    def trained(trial: Trial, epochs: int, index: int) -> Trial:
+        assert trial.measurement is not None
+        return replace(trial, index=index, measurement=replace(trial.measurement, epochs=epochs))
+
+    trials = noisy_trials(3 * FEWEST)
+    whole = [trained(trial, epochs, index) for index, trial in enumerate(trials[: 2 * FEWEST])]
+    stopped = [trained(trial, 1, 2 * FEWEST + index) for index, trial in enumerate(trials[2 * FEWEST :])]
+    low = [replace(trial, reward=(trial.reward or 0.0) - 100) for trial in stopped]
+    expected, _ = ranked(config, SPACE, whole)
+    choice, order = ranked(config, SPACE, [*whole, *low])
+    assert choice is not None
+    assert expected is not None
+    assert (choice.by, choice.trial, choice.expected) == (MODEL, expected.trial, expected.expected)
+    mixed, order = ranked(config, SPACE, [*whole, *stopped])
+    assert mixed is not None
+    assert mixed.by == MODEL
+    assert all(trial.measurement and trial.measurement.epochs == epochs for trial in order)
+    few, _ = ranked(config, SPACE, [*whole[: FEWEST - 1], *low])
+    assert few is not None
+    assert few.by == REWARD
 
 
 def test_further_trainings_decide() -> None:
