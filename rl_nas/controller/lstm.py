@@ -1,15 +1,13 @@
-"""A layer of long short-term memory (Hochreiter and Schmidhuber 1997): one step, and sequences with few operations.
+"""Layers of long short-term memory (Hochreiter and Schmidhuber 1997), one for each of several policies side by side.
 
-Tensors begin with the axes [replicas, batch]. The parts of `gates`, 4 units wide, are those of the input gate, the
-forget gate, the candidate and the output gate.
+Tensors begin with the axes [replicas, batch]; kernels hold the input gate, the forget gate, the candidate and the
+output gate side by side.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
-
-_Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 class LSTMState(NamedTuple):
@@ -18,10 +16,41 @@ class LSTMState(NamedTuple):
     hidden: tf.Tensor
     cell: tf.Tensor
 
-    @classmethod
-    def zero(cls, like: tf.Tensor) -> "LSTMState":
-        """The state before the first step, of the shape of another tensor."""
-        return cls(tf.zeros_like(like), tf.zeros_like(like))
+
+class LSTM:
+    """A layer in a graph, for each policy; its weights are read once.
+
+    Policies spend most of their time on making and launching operations, so that these are few. (TensorFlow's fused
+    `BlockLSTM` needs yet fewer, but is slower with a hundred units.)
+
+    Args:
+        kernel: of the inputs, float [replicas, inputs, 4 units].
+        recurrent: of the hidden state, float [replicas, units, 4 units].
+        bias: float [replicas, 1, 4 units].
+    """
+
+    def __init__(self, kernel: tf.Variable, recurrent: tf.Variable, bias: tf.Variable) -> None:
+        self._kernel, self._recurrent, self._bias = map(tf.convert_to_tensor, (kernel, recurrent, bias))
+
+    def zero(self, batch: tf.Tensor) -> LSTMState:
+        """The state before the first step."""
+        nothing = tf.zeros([self._recurrent.shape[0], batch, self._recurrent.shape[1]])
+        return LSTMState(nothing, nothing)
+
+    def step(self, x: tf.Tensor, state: LSTMState) -> LSTMState:
+        """The state after a step on inputs, float [replicas, batch, inputs]."""
+        after = _step(tf.matmul(x, self._kernel) + self._bias, state, self._recurrent)
+        return LSTMState(after.hidden, after.cell)
+
+    def sequence(self, x: tf.Tensor) -> tf.Tensor:
+        """Hidden states after each step from the zero state on, float [replicas, batch, steps, units].
+
+        Args:
+            x: the inputs, float [replicas, batch, steps, inputs]; the number of steps is static.
+        """
+        gates = tf.einsum("rbtu,rug->rbtg", x, self._kernel) + self._bias[:, tf.newaxis]
+        hidden: tf.Tensor = _sequence(gates, self._recurrent, *self.zero(tf.shape(x)[1]))
+        return hidden
 
 
 class _Step(NamedTuple):
@@ -36,36 +65,24 @@ class _Step(NamedTuple):
     hidden: tf.Tensor
 
 
-def lstm_step(gates: tf.Tensor, state: LSTMState, recurrent: tf.Tensor) -> LSTMState:
-    """Advances a layer by a step.
-
-    Args:
-        gates: what the layer's input adds to the gates, with the bias, float [replicas, batch, 4 units].
-        state: before the step.
-        recurrent: the recurrent kernel, float [replicas, units, 4 units].
-    """
-    step = _step(gates, state, recurrent)
-    return LSTMState(step.hidden, step.cell)
+_Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
 
 
 @tf.custom_gradient
-def lstm_sequence(gates: tf.Tensor, recurrent: tf.Tensor) -> tuple[tf.Tensor, _Gradient]:
-    """Hidden states of a layer over a sequence from the zero state, float [replicas, batch, steps, units].
+def _sequence(
+    gates: tf.Tensor, recurrent: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor
+) -> tuple[tf.Tensor, _Gradient]:
+    """Hidden states, [replicas, batch, steps, units], of what the inputs add to the gates, from a zero state on.
 
-    Its gradient has a quarter of the operations of an automatic one: all but what goes from step to step is computed
-    for the whole sequence at once. The time that a policy takes is that of making and launching its operations.
-
-    Args:
-        gates: what the layer's inputs add to the gates, with the bias, float [replicas, batch, steps, 4 units]; the
-            number of steps is static.
-        recurrent: the recurrent kernel, float [replicas, units, 4 units].
+    The gradient has a quarter of the operations of an automatic one: all but what goes from step to step is computed
+    for the whole sequence at once.
     """
-    steps, state = list[_Step](), LSTMState.zero(gates[:, :, 0, : gates.shape[-1] // 4])
+    steps = list[_Step]()
     for of_step in tf.unstack(gates, axis=2):
-        steps.append(_step(of_step, state, recurrent))
-        state = LSTMState(steps[-1].hidden, steps[-1].cell)
+        steps.append(_step(of_step, LSTMState(hidden, cell), recurrent))
+        hidden, cell = steps[-1].hidden, steps[-1].cell
     whole = _Step(*(tf.stack(part, axis=2) for part in zip(*steps, strict=True)))
-    return whole.hidden, lambda upstream: _gradients(whole, recurrent, upstream)
+    return whole.hidden, lambda upstream: (*_gradients(whole, recurrent, upstream), None, None)
 
 
 def _step(gates: tf.Tensor, state: LSTMState, recurrent: tf.Tensor) -> _Step:

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.controller.attention import AnchorAttention, is_selection, selection_sets
-from rl_nas.controller.lstm import LSTMState, lstm_sequence, lstm_step
+from rl_nas.controller.lstm import LSTM
 from rl_nas.controller.settings import ControllerConfig
 from rl_nas.spaces.decisions import FREE, SearchSpace
 
@@ -115,11 +115,13 @@ class RNNPolicy(tf.Module):
             for of_decisions in (self.softmax_kernels, self.softmax_biases[:, :, tf.newaxis], self.embeddings)
         )
         layers = self._layers()
-        states = [LSTMState.zero(x)] * len(layers)
+        states = [layer.zero(tf.shape(uniforms)[1]) for layer in layers]
         tokens, hidden, log_probs = list[tf.Tensor](), list[tf.Tensor](), list[tf.Tensor]()
         for made in self._steps:
-            states = _advance(x, states, layers)
-            hidden.append(states[-1].hidden)
+            for number, layer in enumerate(layers):
+                states[number] = layer.step(x, states[number])
+                x = states[number].hidden
+            hidden.append(x)
             if len(made) > 1 or made[0] in self._pointing:
                 log_probs += tf.unstack(self._log_softmax(tf.stack(hidden, axis=2), made), num=len(made), axis=2)
             else:  # it looks at the present state alone
@@ -146,16 +148,14 @@ class RNNPolicy(tf.Module):
             embedded = tf.stack([tf.reduce_sum(part, axis=2) for part in parts], axis=2)
         start = tf.repeat(self.start, tf.shape(tokens)[1], axis=1)
         states = tf.concat([start[:, :, tf.newaxis], embedded[:, :, :-1]], axis=2)
-        for kernel, recurrent, bias in self._layers():
-            gates = tf.einsum("rbtu,rug->rbtg", states, kernel) + bias[:, tf.newaxis]
-            states = lstm_sequence(gates, recurrent)
+        for layer in self._layers():
+            states = layer.sequence(states)
         log_probs = self._log_softmax(states, range(len(self._sizes)))
         return self._rollout(tf.unstack(tokens, num=len(self._sizes), axis=2), log_probs, fixed)
 
-    def _layers(self) -> list[list[tf.Tensor]]:
-        """Input kernel, recurrent kernel and bias of each LSTM layer, read once."""
-        layers = zip(self.input_kernels, self.recurrent_kernels, self.biases, strict=True)
-        return [[tf.convert_to_tensor(variable) for variable in layer] for layer in layers]
+    def _layers(self) -> list[LSTM]:
+        weights = zip(self.input_kernels, self.recurrent_kernels, self.biases, strict=True)
+        return [LSTM(*of_layer) for of_layer in weights]
 
     def _log_softmax(self, states: tf.Tensor, decisions: Sequence[int]) -> tf.Tensor:
         """Log-probabilities of consecutive decisions.
@@ -234,12 +234,3 @@ class RNNPolicy(tf.Module):
             tf.where(counts, tf.gather(log_probs, chosen, batch_dims=3), 0.0),
             tf.where(counts, entropies, 0.0),
         )
-
-
-def _advance(x: tf.Tensor, states: Sequence[LSTMState], layers: Sequence[Sequence[tf.Tensor]]) -> list[LSTMState]:
-    """One step of all LSTM layers on an input, float [replicas, batch, units]."""
-    advanced = list[LSTMState]()
-    for state, (kernel, recurrent, bias) in zip(states, layers, strict=True):
-        advanced.append(lstm_step(tf.matmul(x, kernel) + bias, state, recurrent))
-        x = advanced[-1].hidden
-    return advanced

@@ -8,7 +8,7 @@ import tensorflow as tf
 from classifying import measured
 
 from rl_nas.controller.agent import Reinforce, fixed_choices
-from rl_nas.controller.lstm import lstm_sequence
+from rl_nas.controller.lstm import LSTM
 from rl_nas.controller.policy import RNNPolicy, Rollout
 from rl_nas.controller.settings import PRESETS, ControllerConfig, ControllerSettings
 from rl_nas.spaces.catalog import SPACES, find_space
@@ -100,12 +100,13 @@ def test_skip_connections_are_sigmoids_of_their_anchors(monkeypatch: pytest.Monk
     rollout = sample(policy, space, 2)
     states: list[tf.Tensor] = []
 
-    def recorded(gates: tf.Tensor, recurrent: tf.Tensor) -> tf.Tensor:
-        hidden = lstm_sequence(gates, recurrent)
-        states.extend(tf.unstack(hidden, axis=2))
-        return hidden
+    class Recorded(LSTM):
+        def sequence(self, x: tf.Tensor) -> tf.Tensor:
+            hidden = super().sequence(x)
+            states.extend(tf.unstack(hidden, axis=2))
+            return hidden
 
-    monkeypatch.setattr("rl_nas.controller.policy.lstm_sequence", recorded)
+    monkeypatch.setattr("rl_nas.controller.policy.LSTM", Recorded)
     log_probs = policy.score(rollout.tokens).log_probs.numpy()
     assert len(states) == 3 * 4 + 3  # three decisions a layer, and a step for the anchors of all but the first
     step = {name: policy._step_of[number] for number, name in enumerate(names)}
