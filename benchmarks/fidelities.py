@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from equal_time import Memory
-from frame import Table, estimate_text, run, strategies_of
+from frame import Table, estimate_text, remark, run, strategies_of
 
 from rl_nas.bench.table import Table as BenchTable
 from rl_nas.bench.table_files import load_table
@@ -30,7 +30,7 @@ from rl_nas.flags.lists import budgets_of
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.loops.ordered import search
 from rl_nas.settings import Settings, setting
-from rl_nas.statistics import estimate
+from rl_nas.statistics import estimate, spearman
 from rl_nas.strategies.catalog import STRATEGIES, StrategyOptions
 from rl_nas.trial import Job, Measurement, Trial, best_trials
 
@@ -136,6 +136,8 @@ def _table(parsed: Parsed) -> Table:
         table.column(settings.reward_column),
         round(settings.epochs / settings.short_epochs),
     )
+    agreement = spearman(trainings.short, trainings.whole)
+    remark(f"Spearman's correlation of short with whole trainings, {len(rows):,} architectures: {agreement:.2f}")
     columns = {"strategy": str, "rule": str, "children": "{:.0f}".format, "whole": "{:.0f}".format}
     columns |= {f"after {budget}": estimate_text for budget in budgets}
     return Table(columns, _rows(settings, trainings, names, budgets))
