@@ -123,8 +123,11 @@ def summary_json(result: SearchResult) -> dict[str, Any]:
 
 
 def _ended(result: SearchResult) -> str:
+    epochs = [trial.measurement.epochs or 0 for trial in result.trials if trial.measurement]
+    stopped = sum(one < max(epochs) for one in epochs)
+    early = f", {stopped} stopped early: {sum(epochs):,} epochs" if stopped else ""
     over = f", {result.over_limit} over a limit" if result.over_limit else ""
-    return f"{result.failures} failed{over}"
+    return f"{result.failures} failed{early}{over}"
 
 
 def _front(result: SearchResult, objectives: Objectives) -> str:

@@ -22,16 +22,17 @@ def csv_cell(text: str) -> str:
 
 
 def trials_table(trials: Sequence[Trial]) -> str:
-    """Trials, one a line, with their measurements."""
+    """Trials, one a line, with their measurements; their epochs where some were stopped early."""
     columns = [("trial", 5, ""), ("reward", 6, ".4f"), *_metrics(trials), ("parameters", 10, ",")]
-    columns += [("multiply-adds", 13, ","), ("seconds", 7, ".1f")]
+    epochs = {trial.measurement.epochs for trial in trials if trial.measurement}
+    columns += [("multiply-adds", 13, ","), *([("epochs", 6, ",")] if len(epochs) > 1 else []), ("seconds", 7, ".1f")]
     rows = [[name for name, _, _ in columns]]
     for trial in trials:
         m = trial.measurement
         if m is None:
             continue
         values = {"trial": trial.index, "reward": trial.reward, "quality": m.quality, **m.metrics}
-        values |= {"parameters": m.parameters, "multiply-adds": m.madds, "seconds": m.seconds}
+        values |= {"parameters": m.parameters, "multiply-adds": m.madds, "epochs": m.epochs, "seconds": m.seconds}
         rows.append([_cell(values.get(name), form) for name, _, form in columns])
     head, *measured = aligned(rows, [(">", width) for _, width, _ in columns])
     left = iter(measured)

@@ -43,6 +43,21 @@ def test_an_accuracy_of_few_images_tells_its_interval(images: int, words: str) -
     assert summary_text(result).splitlines()[-1] == f"Best child: trial 6, {words} (proxy: 6 epochs, one run)."
 
 
+def test_children_that_were_stopped_early_are_told() -> None:
+    trials = [
+        Trial(index, (0,), TrialState.OK, reward, Measurement.of({"accuracy": reward}, epochs=epochs))
+        for index, (reward, epochs) in enumerate([(0.5, 1), (0.9, 6), (0.4, 2)])
+    ]
+    files = {"all trials": Path("trials.sqlite")}
+    lines = summary_text(SearchResult(trials, trials[1], NASNET_A, 6, 100, files, {})).splitlines()
+    assert lines[0].startswith("The best of 3 children (0 failed, 2 stopped early: 9 epochs), measured on")
+    assert lines[1].split()[-2:] == ["epochs", "seconds"]
+    assert [line.split()[-2] for line in lines[2:5]] == ["6", "1", "2"]
+    alone = summary_text(SearchResult(trials[1:2], trials[1], NASNET_A, 6, 100, files, {}))
+    assert "epochs  seconds" not in alone
+    assert "(0 failed), measured" in alone
+
+
 def test_a_training_tells_on_how_many_images_it_was_measured() -> None:
     measured = {"accuracy": 0.9, "loss": 0.5}
     results = {
