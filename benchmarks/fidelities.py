@@ -25,7 +25,7 @@ from rl_nas.early_stopping.thresholds import EarlyStopSettings, falls_short
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import quality
 from rl_nas.execution.inline import InlineExecutor
-from rl_nas.fidelities import Fidelities
+from rl_nas.fidelities import WHOLE, Fidelities
 from rl_nas.flags.lists import budgets_of
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.loops.ordered import search
@@ -87,7 +87,7 @@ class Trainings:
     def search(self, name: str, rule: str, batch: int, seed: int, most: float) -> list[tuple[float, Trial]]:
         """The cost after each child of a search, in whole trainings, and the child; up to a cost."""
         stopping = EarlyStopSettings(rule="none" if rule == SHORT else rule, factor=float(self.epochs))
-        fidelities = Fidelities((1, self.epochs), quality) if stopping.stops else None
+        fidelities = Fidelities((1, self.epochs), quality) if stopping.stops else WHOLE
         strategy = STRATEGIES[name](self.table.space, StrategyOptions(fidelities=fidelities), seed)
         costs = list[float]()
         memory = Memory(lambda: sum(costs))

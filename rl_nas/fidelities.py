@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import numpy as np
 
@@ -14,12 +15,18 @@ class Fidelities:
     """Trainings that may end at rungs.
 
     Attributes:
-        epochs: of the rungs, growing; the last is the whole training.
+        epochs: of the rungs, growing; the last is the whole training. Empty: no training ends early, and trials have
+            one reward.
         reward: of a measurement.
     """
 
     epochs: tuple[int, ...]
     reward: Reward
+
+    @property
+    def rungs(self) -> int:
+        """Number of the rungs."""
+        return max(1, len(self.epochs))
 
     def rewards(self, trials: Sequence[Trial]) -> np.ndarray:
         """Rewards of trials at each rung, float [trials, rungs]; NaN at those that one did not reach.
@@ -27,7 +34,7 @@ class Fidelities:
         They are those of the qualities that were measured there; costs are those of the whole trial. A failed trial has
         its reward, or -inf, at the first.
         """
-        return np.array([self._of(trial) for trial in trials]).reshape(-1, len(self.epochs))
+        return np.array([self._of(trial) for trial in trials]).reshape(-1, self.rungs)
 
     def _of(self, trial: Trial) -> list[float]:
         measured = trial.measurement
@@ -44,4 +51,8 @@ class Fidelities:
         return self._filled(found or [last])
 
     def _filled(self, rewards: list[float]) -> list[float]:
-        return rewards + [np.nan] * (len(self.epochs) - len(rewards))
+        return rewards + [np.nan] * (self.rungs - len(rewards))
+
+
+WHOLE = Fidelities((), attrgetter("quality"))
+"""Trainings that all go to the end."""

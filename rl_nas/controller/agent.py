@@ -10,7 +10,7 @@ from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.model_based import ModelBasedLearner
 from rl_nas.controller.policy_gradient import PPOLearner, ReinforceLearner
 from rl_nas.controller.settings import ControllerConfig, ControllerSettings
-from rl_nas.fidelities import Fidelities
+from rl_nas.fidelities import WHOLE, Fidelities
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.trial import Trial
@@ -167,7 +167,7 @@ class Controller(_Agent):
         settings: missing ones come from the class's preset.
         seed: all randomness is a function of it.
         earlier: trials of an earlier search, which the model knows from the start.
-        fidelities: of trainings that may be stopped; None: all are whole ones.
+        fidelities: of trainings that may be stopped.
     """
 
     LEARNER = ModelBasedLearner
@@ -180,7 +180,7 @@ class Controller(_Agent):
         settings: ControllerSettings = ControllerSettings(),
         seed: int = 0,
         earlier: EarlierTrials | None = None,
-        fidelities: Fidelities | None = None,
+        fidelities: Fidelities = WHOLE,
     ) -> None:
         self._earlier, self._fidelities = earlier, fidelities
         super().__init__(space, settings, seed)
@@ -190,11 +190,10 @@ class Controller(_Agent):
         self.learner.reward_again(reward)
 
     def _made(self, config: ControllerConfig, seed: int) -> PolicyLearner:
-        rungs = len(self._fidelities.epochs) if self._fidelities else 1
-        return ModelBasedLearner(self._space, config, [seed], [self._earlier], rungs=rungs)
+        return ModelBasedLearner(self._space, config, [seed], [self._earlier], rungs=self._fidelities.rungs)
 
     def _rewards_of(self, trials: Sequence[Trial]) -> np.ndarray:
-        return super()._rewards_of(trials) if self._fidelities is None else self._fidelities.rewards(trials)
+        return self._fidelities.rewards(trials)
 
 
 def fixed_choices(space: SearchSpace[Any], first: int, n: int) -> np.ndarray:

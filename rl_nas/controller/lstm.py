@@ -34,8 +34,7 @@ class LSTM:
 
     def zero(self, batch: tf.Tensor) -> LSTMState:
         """The state before the first step."""
-        nothing = tf.zeros([self._recurrent.shape[0], batch, self._recurrent.shape[1]])
-        return LSTMState(nothing, nothing)
+        return _zero(self._recurrent, batch)
 
     def step(self, x: tf.Tensor, state: LSTMState) -> LSTMState:
         """The state after a step on inputs, float [replicas, batch, inputs]."""
@@ -49,7 +48,7 @@ class LSTM:
             x: the inputs, float [replicas, batch, steps, inputs]; the number of steps is static.
         """
         gates = tf.einsum("rbtu,rug->rbtg", x, self._kernel) + self._bias[:, tf.newaxis]
-        hidden: tf.Tensor = _sequence(gates, self._recurrent, *self.zero(tf.shape(x)[1]))
+        hidden: tf.Tensor = _sequence(gates, self._recurrent)
         return hidden
 
 
@@ -65,24 +64,27 @@ class _Step(NamedTuple):
     hidden: tf.Tensor
 
 
-_Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, ...]]
+_Gradient = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 @tf.custom_gradient
-def _sequence(
-    gates: tf.Tensor, recurrent: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor
-) -> tuple[tf.Tensor, _Gradient]:
+def _sequence(gates: tf.Tensor, recurrent: tf.Tensor) -> tuple[tf.Tensor, _Gradient]:
     """Hidden states, [replicas, batch, steps, units], of what the inputs add to the gates, from a zero state on.
 
     The gradient has a quarter of the operations of an automatic one: all but what goes from step to step is computed
     for the whole sequence at once.
     """
-    steps = list[_Step]()
+    steps, state = list[_Step](), _zero(recurrent, tf.shape(gates)[1])
     for of_step in tf.unstack(gates, axis=2):
-        steps.append(_step(of_step, LSTMState(hidden, cell), recurrent))
-        hidden, cell = steps[-1].hidden, steps[-1].cell
+        steps.append(_step(of_step, state, recurrent))
+        state = LSTMState(steps[-1].hidden, steps[-1].cell)
     whole = _Step(*(tf.stack(part, axis=2) for part in zip(*steps, strict=True)))
-    return whole.hidden, lambda upstream: (*_gradients(whole, recurrent, upstream), None, None)
+    return whole.hidden, lambda upstream: _gradients(whole, recurrent, upstream)
+
+
+def _zero(recurrent: tf.Tensor, batch: tf.Tensor) -> LSTMState:
+    nothing = tf.zeros([recurrent.shape[0], batch, recurrent.shape[1]])
+    return LSTMState(nothing, nothing)
 
 
 def _step(gates: tf.Tensor, state: LSTMState, recurrent: tf.Tensor) -> _Step:

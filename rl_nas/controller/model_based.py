@@ -62,7 +62,6 @@ class ModelBasedLearner(PolicyLearner):
         rungs: int = 1,
     ) -> None:
         super().__init__(space, config, seeds)
-        self._rungs = rungs
         known: Sequence[EarlierTrials | None] = earlier or [None] * len(seeds)
         self._models = [GaussianProcess(space, config.memory, earlier=own, rungs=rungs) for own in known]
         self._mutations = Mutations(space)
@@ -100,8 +99,7 @@ class ModelBasedLearner(PolicyLearner):
         for run, model in enumerate(self._models):
             for architecture in tokens[run]:
                 self._met[run].meet(architecture)
-            known = np.where(np.isfinite(rewards[run]), rewards[run], -np.inf) if self._rungs == 1 else rewards[run]
-            model.observe(tokens[run], known)
+            model.observe(tokens[run], rewards[run])
         self.withdraw(tokens)
         scores = np.stack([model.scores[-tokens.shape[1] :] for model in self._models])
         baseline = scores.mean(axis=1)

@@ -122,7 +122,7 @@ class RNNPolicy(tf.Module):
                 states[number] = layer.step(x, states[number])
                 x = states[number].hidden
             hidden.append(x)
-            if len(made) > 1 or made[0] in self._pointing:
+            if made[0] in self._pointing:  # as all decisions that are made together
                 log_probs += tf.unstack(self._log_softmax(tf.stack(hidden, axis=2), made), num=len(made), axis=2)
             else:  # it looks at the present state alone
                 logits = tf.matmul(hidden[-1], kernels[made[0]]) + biases[made[0]]

@@ -9,8 +9,8 @@ import numpy as np
 from rl_nas.early_stopping.rules import Finished, HalvingRule
 from rl_nas.early_stopping.thresholds import NONE, EarlyStopSettings
 from rl_nas.spaces.decisions import SearchSpace
-from rl_nas.surrogate.fidelities import rung_scores
 from rl_nas.surrogate.gaussian_process import GaussianProcess
+from rl_nas.surrogate.scores import rung_scores
 from rl_nas.trial import Job
 
 _MEMORY = 1000
@@ -36,6 +36,11 @@ class ModelRule(HalvingRule):
         self._space = space
         self._forget()
 
+    def thresholds(self, child: Job, finished: Sequence[Finished]) -> tuple[float, ...]:
+        """See `Rule`."""
+        self._learn(finished)
+        return super().thresholds(child, finished)
+
     def _forget(self) -> None:
         self._model = GaussianProcess(self._space, _MEMORY, rungs=len(self.rungs))
         self._known: list[Finished] = []
@@ -54,7 +59,6 @@ class ModelRule(HalvingRule):
 
     def threshold(self, child: Job, rung: int, finished: Sequence[Finished]) -> float:
         """See `HalvingRule.threshold`: the quality from which the expected final one is among the best."""
-        self._learn(finished)
         model = self._model
         reached = ~np.isnan(model.rewards[:, rung])
         wanted = np.quantile(model.posterior(model.tokens[reached]).mean, 1 - 1 / self.settings.factor)

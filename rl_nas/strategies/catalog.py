@@ -7,7 +7,7 @@ from typing import Any
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
 from rl_nas.extras import check_installed
-from rl_nas.fidelities import Fidelities
+from rl_nas.fidelities import WHOLE, Fidelities
 from rl_nas.objectives import Objectives
 from rl_nas.plugins import check_call, load_plugin
 from rl_nas.spaces.decisions import SearchSpace
@@ -36,7 +36,7 @@ class StrategyOptions:
     evolution: EvolutionSettings = EvolutionSettings()
     earlier: EarlierTrials | None = None
     objectives: Objectives | None = None
-    fidelities: Fidelities | None = None
+    fidelities: Fidelities = WHOLE
 
 
 MULTI_OBJECTIVE = ("controller", "gp", "nsga2", "random")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_nas.fidelities import Fidelities
+from rl_nas.fidelities import WHOLE, Fidelities
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.strategies.surrogate_search import SurrogateSearch
 from rl_nas.surrogate.acquisition import choose_batch
@@ -26,7 +26,7 @@ class GaussianProcessSearch(SurrogateSearch):
         space: the space to search.
         seed: all randomness is a function of it.
         earlier: trials of an earlier search, by which the first proposals are made, too; None: those are random.
-        fidelities: of trainings that may be stopped; None: all are whole ones.
+        fidelities: of trainings that may be stopped.
     """
 
     ENUMERATES = True
@@ -36,13 +36,11 @@ class GaussianProcessSearch(SurrogateSearch):
         space: SearchSpace[Any],
         seed: int = 0,
         earlier: EarlierTrials | None = None,
-        fidelities: Fidelities | None = None,
+        fidelities: Fidelities = WHOLE,
     ) -> None:
         super().__init__(space, seed)
         self._fidelities = fidelities
-        self._model = GaussianProcess(
-            space, _MEMORY, earlier=earlier, rungs=len(fidelities.epochs) if fidelities else 1
-        )
+        self._model = GaussianProcess(space, _MEMORY, earlier=earlier, rungs=fidelities.rungs)
 
     def reward_again(self, reward: Callable[[Architecture], float]) -> None:
         """Gives all trials other rewards; see `GaussianProcess.reward_again`."""
@@ -59,7 +57,7 @@ class GaussianProcessSearch(SurrogateSearch):
         self._model.observe(tokens, rewards)
 
     def _rewards_of(self, trials: Sequence[Trial]) -> np.ndarray:
-        return super()._rewards_of(trials) if self._fidelities is None else self._fidelities.rewards(trials)
+        return self._fidelities.rewards(trials)
 
     def _best(self, count: int) -> np.ndarray:
         return self._model.best(count)

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rl_nas.spaces.decisions import Architecture, SearchSpace
-from rl_nas.surrogate.fidelities import normal_scores
 from rl_nas.surrogate.gaussian_process import GaussianProcess, NoisePrior
+from rl_nas.surrogate.scores import normal_scores
 
 _LEAST_DISTINCT = 5
 """Fewest different rewards that a model is made of."""

@@ -13,8 +13,9 @@ from rl_nas.surrogate import earlier as prior_knowledge
 from rl_nas.surrogate import fidelities
 from rl_nas.surrogate.earlier import EarlierTrials, agreement, mixing, shared
 from rl_nas.surrogate.features import Points, features_of
-from rl_nas.surrogate.fidelities import correlations, latest, normal_scores, rung_scores
+from rl_nas.surrogate.fidelities import Rows, by_point, correlations
 from rl_nas.surrogate.kernel import Distances, Prior, SumKernel
+from rl_nas.surrogate.scores import latest, normal_scores, rung_scores
 
 
 class NoisePrior(NamedTuple):
@@ -56,20 +57,6 @@ class Posterior(NamedTuple):
     mean: np.ndarray
     variance: np.ndarray
     whitened: np.ndarray
-
-
-class _Rows(NamedTuple):
-    """Rewards that the model knows, those of earlier trials first: of each the number of its point, and its rung."""
-
-    points: np.ndarray
-    rungs: np.ndarray
-
-    @classmethod
-    def of(cls, rewards: np.ndarray, before: int) -> "_Rows":
-        """Those of children, float [n, rungs], after so many earlier trials."""
-        point, rung = np.nonzero(~np.isnan(rewards))
-        earlier = np.arange(before), np.full(before, rewards.shape[1] - 1)
-        return cls(np.concatenate([earlier[0], before + point]), np.concatenate([earlier[1], rung]))
 
 
 class GaussianProcess:
@@ -126,10 +113,12 @@ class GaussianProcess:
         Args:
             tokens: their architectures, int [n, decisions].
             rewards: float [n], or at each rung, float [n, rungs], NaN at those that a trial did not reach; -inf for
-                failures.
+                failures, as any other number at the lowest rung that is not finite.
         """
+        known = rewards.reshape(len(tokens), self._rungs).astype(np.float64)
+        known[:, 0] = np.where(np.isfinite(known[:, 0]), known[:, 0], -np.inf)
         self.tokens = np.concatenate([self.tokens, tokens.astype(np.int32)])
-        self.rewards = np.concatenate([self.rewards, rewards.reshape(len(tokens), self._rungs)])
+        self.rewards = np.concatenate([self.rewards, known])
         if len(self) > 1.25 * self._memory:
             kept = self._best_and_latest(self._memory)
             self.tokens, self.rewards = self.tokens[kept], self.rewards[kept]
@@ -230,7 +219,8 @@ class GaussianProcess:
 
     def settle(self) -> None:
         """Fits the parameters if they are due: they depend on the numbers of trials at which that is asked."""
-        self._update()
+        if self._parameters is None or len(self) >= _GROWTH * self._fitted:
+            self._fit()
 
     def state(self) -> State:
         """The trials and the parameters; all else is computed again."""
@@ -259,16 +249,15 @@ class GaussianProcess:
         if self._factor is not None:
             return
         scores = self._scores(np.arange(len(self)))
-        if self._parameters is None or len(self) >= _GROWTH * self._fitted:
-            self._fit()
+        self.settle()
         assert self._parameters is not None
         points, rows = self._before.joined(self._points), self._rows(self.rewards)
         covariance = self._covariance(self._parameters, Distances.between(points, points), rows, np.float32)
         self._factor = np.linalg.cholesky(covariance)
         self._residual = solve_triangular(self._factor, scores.astype(np.float32), lower=True, check_finite=False)
 
-    def _rows(self, rewards: np.ndarray) -> _Rows:
-        return _Rows.of(rewards, len(self._before))
+    def _rows(self, rewards: np.ndarray) -> Rows:
+        return Rows.of(rewards, len(self._before))
 
     def _logits(self, parameters: np.ndarray) -> np.ndarray:
         """Parameters of the rungs' correlations, which come after the noise."""
@@ -281,7 +270,7 @@ class GaussianProcess:
         new = of_rungs[~np.isnan(of_rungs)]
         return new if self.earlier is None else np.concatenate([normal_scores(self.earlier.rewards), new])
 
-    def _covariance(self, parameters: np.ndarray, distances: Distances, rows: _Rows, dtype: type) -> np.ndarray:
+    def _covariance(self, parameters: np.ndarray, distances: Distances, rows: Rows, dtype: type) -> np.ndarray:
         """Prior covariances of rows, with the noise, of a type of numbers."""
         count, before = self._kernel.count(self._points), len(self._before)
         covariance: np.ndarray = self._kernel(parameters[:count], distances).astype(dtype)
@@ -322,7 +311,7 @@ class GaussianProcess:
         return Prior(np.append(of_kernel.mean, mean), np.append(of_kernel.std, std))
 
     def _loss(
-        self, parameters: np.ndarray, prior: Prior, distances: Distances, rows: _Rows, scores: np.ndarray
+        self, parameters: np.ndarray, prior: Prior, distances: Distances, rows: Rows, scores: np.ndarray
     ) -> tuple[float, np.ndarray]:
         """Negative logarithm of evidence times prior, up to a constant, and its gradient."""
         count, before = self._kernel.count(self._points), len(self._before)
@@ -335,7 +324,7 @@ class GaussianProcess:
         if self._rungs > 1:
             logits = self._logits(parameters)
             further += fidelities.slopes_of(slopes, covariance, rows.rungs, logits)
-            slopes = _by_point(slopes * correlations(logits)[np.ix_(rows.rungs, rows.rungs)], rows.points)
+            slopes = by_point(slopes * correlations(logits)[np.ix_(rows.rungs, rows.rungs)], rows.points)
         of_kernel = slopes.astype(np.float32)
         if self.earlier is not None:
             kernel = self._kernel(parameters[:count], distances)
@@ -351,9 +340,3 @@ class GaussianProcess:
         half = count // 2
         best = np.argsort(self.scores[:-half], kind="stable")[-half:]
         return np.concatenate([np.sort(best), np.arange(len(self) - half, len(self))])
-
-
-def _by_point(values: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Sums over the rows of each point, float [points, points], of [rows, rows]."""
-    firsts = np.flatnonzero(np.diff(points, prepend=-1))
-    return np.asarray(np.add.reduceat(np.add.reduceat(values, firsts, axis=0), firsts, axis=1))

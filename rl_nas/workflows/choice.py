@@ -33,7 +33,8 @@ def ranked(config: SearchConfig, space: SearchSpace[Any], trials: Sequence[Trial
 
         architectures = [trial.architecture for trial in ordered]
         rewards = [trial.reward or 0.0 for trial in ordered]
-        among = [ordered.index(trial) for trial in best if trial in ordered]
+        places = {trial.index: place for place, trial in enumerate(ordered)}
+        among = [places[trial.index] for trial in best if trial.index in places]
         expected = expected_rewards(space, architectures, rewards, among, noise)
     if expected is None:
         first, second = best[0], best[1] if len(best) > 1 else None

@@ -11,7 +11,7 @@ from rl_nas.child.data.source import ImageSource
 from rl_nas.early_stopping.thresholds import rungs
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import make_reward
-from rl_nas.fidelities import Fidelities
+from rl_nas.fidelities import WHOLE, Fidelities
 from rl_nas.loops.updates import check_recovery
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
@@ -141,10 +141,10 @@ def prepare_search(
     return SearchParts(*parts, earlier=earlier)
 
 
-def _fidelities(config: SearchConfig, reward: Reward) -> Fidelities | None:
-    """The rungs at which children may be stopped; None if they are all trained to the end."""
+def _fidelities(config: SearchConfig, reward: Reward) -> Fidelities:
+    """The rungs at which children may be stopped; none if they are all trained to the end."""
     if not config.early_stop.stops:
-        return None
+        return WHOLE
     return Fidelities(tuple(rungs(config.early_stop, config.training.epochs)), reward)
 
 

@@ -22,7 +22,7 @@ from rl_nas.loops.ordered import search
 from rl_nas.spaces.nasbench201 import nasbench201
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.catalog import StrategyOptions, find_strategy
-from rl_nas.surrogate.fidelities import rung_scores
+from rl_nas.surrogate.scores import rung_scores
 from rl_nas.trial import ChildError, Job, Measurement, Trial, TrialState
 
 SPACE = nasbench201()

@@ -1,7 +1,7 @@
 """Trials of an earlier search as prior knowledge: worth much where they agree, and harmless where they do not."""
 
 import numpy as np
-import pytest
+from gradients import check_gradient
 
 from rl_nas.spaces.nasbench201 import nasbench201
 from rl_nas.statistics import spearman
@@ -9,7 +9,6 @@ from rl_nas.store.states import pack, unpack
 from rl_nas.strategies.gaussian_process import GaussianProcessSearch
 from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.surrogate.gaussian_process import GaussianProcess
-from rl_nas.surrogate.kernel import Distances
 from rl_nas.trial import Measurement, Trial, TrialState
 
 SPACE = nasbench201()
@@ -46,15 +45,7 @@ def test_trials_that_agree_help_and_others_are_found_out() -> None:
 
 def test_the_gradient_is_that_of_differences() -> None:
     made = model(TRUTH[EARLIER])
-    made.best_mean()
-    points = made._before.joined(made._points)
-    prior, rows, scores = made._prior(points), made._rows(made.rewards), made._scores(np.arange(len(made)))
-    distances = Distances.between(points, points)
-    at = prior.mean + 0.3 * np.random.default_rng(2).standard_normal(len(prior.mean))
-    _, gradient = made._loss(at, prior, distances, rows, scores)
-    for place, step in enumerate(1e-3 * np.eye(len(at))):
-        high, low = (made._loss(at + way * step, prior, distances, rows, scores)[0] for way in (1, -1))
-        assert gradient[place] == pytest.approx((high - low) / 2e-3, rel=0.01, abs=0.02)
+    check_gradient(made)
 
 
 def test_a_search_knows_the_earlier_trials_from_its_first_proposal() -> None:

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+from gradients import check_gradient
 from scipy.stats import spearmanr
 
 from rl_nas.spaces.nasbench201 import nasbench201
 from rl_nas.store.states import pack, unpack
 from rl_nas.surrogate.earlier import EarlierTrials
-from rl_nas.surrogate.fidelities import correlations, latest, normal_scores, rung_scores
+from rl_nas.surrogate.fidelities import correlations
 from rl_nas.surrogate.gaussian_process import GaussianProcess
 from rl_nas.surrogate.kernel import Distances
+from rl_nas.surrogate.scores import latest, normal_scores, rung_scores
 
 SPACE = nasbench201()
 CELLS = np.unique([SPACE.sample(np.random.default_rng(seed)) for seed in range(400)], axis=0).astype(np.int32)
@@ -105,15 +107,7 @@ def test_the_gradient_is_that_of_differences(prior: bool) -> None:
     rewards = np.stack([low, np.where(low > np.median(low), TRUTH, NAN), np.full(len(low), NAN)], axis=1)
     rewards[:10, 2] = rewards[:10, 1]
     made = model(rewards, np.arange(50), EarlierTrials(CELLS[200:220], TRUTH[200:220]) if prior else None)
-    points = made._before.joined(made._points)
-    parameters = made._prior(points)
-    distances, rows = Distances.between(points, points), made._rows(made.rewards)
-    scores = made._scores(np.arange(len(made)))
-    at = parameters.mean + 0.3 * np.random.default_rng(2).standard_normal(len(parameters.mean))
-    _, gradient = made._loss(at, parameters, distances, rows, scores)
-    for place, step in enumerate(1e-3 * np.eye(len(at))):
-        high, low_ = (made._loss(at + way * step, parameters, distances, rows, scores)[0] for way in (1, -1))
-        assert gradient[place] == pytest.approx((high - low_) / 2e-3, rel=0.01, abs=0.02)
+    check_gradient(made)
 
 
 def test_the_correlation_is_learned() -> None:

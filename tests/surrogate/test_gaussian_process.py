@@ -9,9 +9,9 @@ from scipy.stats import multivariate_normal
 from rl_nas.bench.table import Table, make_table
 from rl_nas.spaces.nasbench201 import EDGES, NASBENCH201_OPERATIONS, EdgeCell, nasbench201
 from rl_nas.store.states import pack, unpack
-from rl_nas.surrogate.fidelities import normal_scores
 from rl_nas.surrogate.gaussian_process import GaussianProcess
 from rl_nas.surrogate.kernel import Prior
+from rl_nas.surrogate.scores import normal_scores
 
 
 @pytest.fixture(scope="module")
