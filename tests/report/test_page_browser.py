@@ -152,6 +152,31 @@ def test_a_click_on_a_row_shows_the_trial(address: str, opened: Any, folder: Pat
     assert "line one of 3\nline two" in details.inner_text()
 
 
+MOVED = """async () => {
+    const row = document.querySelector(".tabulator-row");
+    let moved = 0;
+    new MutationObserver((changes) => moved += changes.length).observe(row.parentNode, { childList: true });
+    const seen = new Promise((resolve) => new IntersectionObserver(([one]) => one.isIntersecting && resolve()).observe(row));
+    row.scrollIntoView();
+    await seen;
+    await new Promise(requestAnimationFrame);
+    return moved;
+}"""
+"""Rows that are taken out and put in when they come into view: a click in that moment would be lost."""
+
+
+def test_rows_that_come_into_view_stay_and_the_table_follows_the_window(
+    address: str, opened: Any, folder: Path
+) -> None:
+    page = opened(address, viewport={"width": 1280, "height": 300})
+    assert page.evaluate(MOVED) == 0
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.wait_for_function("document.querySelector('.tabulator-tableholder').clientWidth <= 390")
+    page.locator(".tabulator-row").nth(3).click()
+    page.locator("#details h3", has_text="Trial").first.wait_for()
+    assert page.problems == []
+
+
 def test_a_hover_and_a_click_on_a_point_show_the_trial(address: str, opened: Any, folder: Path) -> None:
     page = opened(address, viewport={"width": 1280, "height": 1600})
     trial = page_run(folder).trials[9]

@@ -127,6 +127,7 @@
       table = new Tabulator("#table", {
         data: rows, index: "place", columns: shown, height: Math.min(460, 90 + 30 * Math.max(rows.length, 1)),
         layout: "fitDataFill", headerFilterLiveFilterDelay: 200, rowHeight: 28, initialSort: [{ column: "reward", dir: "desc" }],
+        autoResize: false, // or it would replace its rows whenever it comes into view, and lose a click in that moment
         rowFormatter: (row) => row.getElement().classList.toggle("picked", row.getData().place === picked),
       });
       table.on("rowClick", (_, row) => show(row.getData().place));
@@ -134,7 +135,10 @@
         document.getElementById("count").textContent = `${found.length.toLocaleString("en")} of ${rows.length.toLocaleString("en")} shown.`;
         mark(found.map((row) => row.getData().place));
       });
-      table.on("tableBuilt", resolve);
+      table.on("tableBuilt", () => {
+        window.addEventListener("resize", () => table.redraw());
+        resolve();
+      });
     });
   }
 
