@@ -156,7 +156,9 @@ MOVED = """async () => {
     const row = document.querySelector(".tabulator-row");
     let moved = 0;
     new MutationObserver((changes) => moved += changes.length).observe(row.parentNode, { childList: true });
-    const seen = new Promise((resolve) => new IntersectionObserver(([one]) => one.isIntersecting && resolve()).observe(row));
+    const seen = new Promise((resolve) => {
+        new IntersectionObserver(([one]) => one.isIntersecting && resolve()).observe(row);
+    });
     row.scrollIntoView();
     await seen;
     await new Promise(requestAnimationFrame);
