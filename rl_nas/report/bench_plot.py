@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from rl_nas.bench.comparison import Comparison
 from rl_nas.bench.runs import Curves
 from rl_nas.report.figure_style import own_style
+from rl_nas.store.files import write_atomically
 from rl_nas.strategies.catalog import STRATEGIES
 
 _PALETTE = [
@@ -71,10 +72,43 @@ def bench_figure(comparisons: Sequence[Comparison]) -> Figure:
     return figure
 
 
+def draw_summary(
+    budgets: Sequence[int], panels: Mapping[str, Mapping[str, np.ndarray]], title: str, path: Path
+) -> None:
+    """Draws figures of several columns into an image file.
+
+    Args:
+        budgets: evaluations.
+        panels: by the name of the figure, of each strategy float [budgets]; of ranks the lowest is at the top.
+        title: of the whole.
+        path: the file.
+    """
+    with own_style():
+        figure = Figure(figsize=(_WIDTH * len(panels) + 1.6, _HEIGHT), layout="constrained")
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for of_panel, (name, curves) in zip(axes, panels.items(), strict=True):
+            for strategy, values in curves.items():
+                of_panel.plot(
+                    budgets, values, "o-", color=COLORS[strategy], label=strategy, linewidth=1.6, markersize=4
+                )
+            of_panel.set(title=name, xlabel="evaluations")
+            _scale(of_panel)
+            if "rank" in name:
+                of_panel.invert_yaxis()
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=9)
+        figure.suptitle(title, fontsize=10, parse_math=False)
+        write_atomically(path, lambda draft: figure.savefig(draft, dpi=130))
+
+
 def _draw_panel(axes: Axes, curves: Mapping[str, Curves], part: str, title: str) -> None:
     for name, of_strategy in curves.items():
         _draw_curve(axes, getattr(of_strategy, part), name)
     axes.set_title(_wrapped(title, _LETTERS), fontsize=10, parse_math=False)
+    _scale(axes)
+
+
+def _scale(axes: Axes) -> None:
+    """Evaluations on a logarithmic axis, as numbers."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda evaluations, _: f"{evaluations:,.0f}"))

@@ -94,7 +94,7 @@ def _interval(value: Estimate) -> str:
 
 
 def bench_csv(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> str:
-    """One row for each pair of columns, strategy and budget."""
+    """One row for each pair of columns, strategy and budget; `lead_...`: that of the first strategy, paired by seed."""
     rows = list(_rows(comparisons, budgets))
     out = io.StringIO()
     writer = csv.DictWriter(out, rows[0], lineterminator="\n")
@@ -113,12 +113,15 @@ def bench_json(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> lis
 def _rows(comparisons: Sequence[Comparison], budgets: Sequence[int]) -> list[dict[str, Any]]:
     rows = []
     for comparison in comparisons:
+        leads = comparison.differences(budgets)
         for line in comparison.lines(budgets):
             row = {**asdict(comparison.setup), "strategy": line.strategy, "batch": comparison.batches[line.strategy]}
             row |= {"batches_in_flight": comparison.in_flight, "evaluations": line.evaluations}
             row |= {"at_maximum": line.at_maximum}
             for name, value in (("reward", line.reward), ("report", line.report)):
                 row |= {f"{name}_{part}": number for part, number in asdict(value).items()}
+            lead = leads[line.strategy][budgets.index(line.evaluations)] if line.strategy in leads else None
+            row |= {f"lead_{part}": None if lead is None else getattr(lead, part) for part in ("mean", "low", "high")}
             row["repeats"] = comparison.curves[line.strategy].repeats
             row["seconds"] = comparison.seconds[line.strategy]
             rows.append(row)

@@ -17,6 +17,7 @@ from PIL import Image
 from watchdog import TIMEOUT
 
 from rl_nas.bench.table_files import load_table
+from rl_nas.commands.bench import main as bench
 from rl_nas.commands.search import SEARCH
 from rl_nas.exit_codes import DONE, WRONG_USE
 from rl_nas.flags.parsing import parse
@@ -166,6 +167,37 @@ def test_synthetic_tables_are_as_large_as_told(capsys: pytest.CaptureFixture[str
             assert len(arrays["ops"]) == row["architectures"]
         expected = {"eight_of_three": 3**8, "five_of_nine": 9**5, "uneven": 2 * 5 * 3 * 4 * 2 * 6 * 3 * 4}
         assert row["combinations"] == expected[name]
+
+
+def test_a_summary_ranks_strategies_over_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ranks and leads are those that each comparison has, and `random` is last in the long run."""
+    printed("synthetic_tables", (), capsys)
+    words = (
+        "--reward_column=valid",
+        "--strategies=local_search,aging_evolution,random",
+        "--runs=20",
+        "--budgets=50,300",
+    )
+    results = list[dict[str, Any]]()
+    for name in ("uneven", "eight_of_three"):
+        assert bench([f"--table=tables/{name}.npz", *words, f"--out={name}", "--json"]) == DONE
+        results += json.loads(capsys.readouterr().out)
+    rows, document = both("bench_summary", ["--results=uneven,eight_of_three", "--picture=mean.png"], capsys)
+    assert [row[0] for row in rows] == ["local_search", "aging_evolution", "random"]
+    means = np.array([row["reward_mean"] for row in results]).reshape(2, 3, 2)
+    ranks = 1 + (means[:, np.newaxis] > means[:, :, np.newaxis]).sum(axis=2)
+    for place, row in enumerate(document):
+        assert [float(row[budget]) for budget in ("50", "300")] == pytest.approx(ranks.mean(axis=0)[place])
+        of = [one for one in results if one["strategy"] == row["strategy"]]
+        ahead, behind = (
+            sum((sign * (one[end] or 0)) > 0 for one in of) for sign, end in ((1, "lead_low"), (-1, "lead_high"))
+        )
+        assert place == 0 or (row["local_search ahead"], row["behind"], row["of"]) == (ahead, behind, 4)
+    assert document[2]["300"] == "3.0"
+    assert Path("mean.png").read_bytes().startswith(b"\x89PNG")
+    assert bench(["--strategies=random", "--budgets=50,300", "--runs=2", "--out=digits"]) == DONE
+    assert load("bench_summary").main(["--results=uneven,digits"]) == WRONG_USE
+    assert "no local_search after 50 evaluations on digits valid; expected all" in capsys.readouterr().err
 
 
 def test_a_table_is_made_of_searches_that_have_trained_every_network(
