@@ -1,13 +1,13 @@
 """A network as a list of layers in order of computation, to be counted, built in Keras or computed directly."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.layer import Cost, Layer, Shape
-from rl_nas.networks.layers import Pad, Pair
+from rl_nas.networks.layers import BatchNorm, Pad, Pair
 
 MAX_LAYERS, MAX_OUTPUT = 20_000, 2**31 - 1
 """Most layers of a network, and numbers in a layer's output for one image: TensorFlow counts them in 32 bits."""
@@ -43,6 +43,7 @@ class Node:
         key: the name with further choices of the architecture, such as the state that an operation reads: in weight
             sharing, layers with equal keys share their weights.
         weights_of: name of an earlier layer whose weights it uses; None: it has its own.
+        frozen: whether its weights are not trained.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Node:
     output: Tensor
     key: str
     weights_of: str | None = None
+    frozen: bool = False
 
 
 class Plan:
@@ -175,6 +177,16 @@ class Plan:
             if node.weights_of is not None and node.weights_of != owner:
                 kept[place] = replace(node, weights_of=None if owner == node.name else owner)
         self.nodes = kept
+
+    def freeze(self, chosen: Callable[[Node], bool]) -> None:
+        """Freezes some layers: batch normalization then uses its present averages."""
+        for place, node in enumerate(self.nodes):
+            if not chosen(node):
+                continue
+            if isinstance(node.layer, BatchNorm):
+                self.nodes[place] = replace(node, layer=replace(node.layer, frozen=True))
+            else:
+                self.nodes[place] = replace(node, frozen=True)
 
     def cost(self) -> Cost:
         """Parameters and multiply-adds of the whole network."""

@@ -101,7 +101,8 @@ class ChildSetup:
             seed: of its initial weights.
         """
         if self.keras is not None and not self.reads_features:
-            return FlatKerasModel(build_network(plan, self.keras, seed=seed, frozen_norm=self.networks.frozen_norm))
+            freeze = "norm" if self.networks.frozen_norm else "none"
+            return FlatKerasModel(build_network(plan, self.keras, seed=seed, freeze=freeze))
         return PlannedModel(plan, seed=seed)
 
     def training_data(self) -> TrainingData:

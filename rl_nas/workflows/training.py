@@ -4,20 +4,20 @@ import contextlib
 import json
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import keras
+import numpy as np
 
 from rl_nas.child.data.normalization import Normalization
-from rl_nas.child.export.serving import NETWORK, copy_weights
+from rl_nas.child.export.serving import NETWORK, load_weights
 from rl_nas.child.training.checkpoints import Checkpoints, saved_states
 from rl_nas.child.training.child_training import DivergedError
-from rl_nas.child.training.devices import make_distribution, precision
+from rl_nas.child.training.devices import make_distribution
 from rl_nas.child.training.full_training import FullTrainer, Measured, global_batch
 from rl_nas.child.training.tf_config import worker_index
-from rl_nas.child.training.transfer import freeze, rate_factors
+from rl_nas.child.training.transfer import rate_factors
 from rl_nas.errors import RunError, UsageError
 from rl_nas.report.first_lines import network_line
 from rl_nas.report.heartbeat import working
@@ -146,13 +146,11 @@ class TrainingRun:
         needed = step_bytes(setup.networks.plan(setup.genotype, steps), batch, setup.source.shape)
         told = f"{counted(steps, 'train step')} of {counted(batch, 'image')}, about {size_text(needed)} of memory"
         self._tell(network_line(setup.cost, f"; {told}"))
-        with precision(config.devices.precision):
-            model = setup.network(steps, seed=config.run.seed)
-        freeze(model, setup.freeze, setup.head)
-        return FullTrainer(
-            model,
+        weights, normalization = self._start(steps)
+        trainer = FullTrainer(
+            lambda: setup.flat_network(steps),
             self._pipeline,
-            self._normalization(model),
+            normalization,
             setup.task.objective(setup.problem),
             config.training,
             config.augmentation,
@@ -162,24 +160,27 @@ class TrainingRun:
             strategy=self._distribution,
             mixup=config.pipeline.mixup,
             seed=config.run.seed,
-            factors=rate_factors(model, config.start.backbone_rate, setup.head),
+            factors=lambda network: rate_factors(network, config.start.backbone_rate, setup.head),
         )
+        trainer.load(weights)
+        return trainer
 
-    def _normalization(self, model: keras.Model) -> Normalization:
-        """The normalization of the data, or of the network whose weights the model gets.
+    def _start(self, steps: int) -> tuple[Mapping[str, np.ndarray], Normalization]:
+        """Trained weights by path, and the normalization of their images, or of the data.
 
         A resumed training restores its own, and checks that the data are still the same.
         """
         if not (self.config.run.resume and self.folder.data.exists()):
             with working("data: measuring the mean and deviation of its images"):
-                return self._setup.start(model) or self._pipeline.normalization()
+                weights, normalization = self._setup.start(steps)
+                return weights, normalization or self._pipeline.normalization()
         data, recorded = self._setup.facts(), self.folder.read_data()
         changed = ", ".join(name for name in data if recorded.get(name) != data[name])
         if changed:
             raise UsageError(f"--dataset={self._source.name} differs from that at the training's start: {changed}")
-        if not saved_states(self._place):  # it was stopped before the first one
-            self._setup.start(model)
-        return Normalization(tuple(recorded["mean"]), tuple(recorded["deviation"]))
+        stopped_before_the_first = not saved_states(self._place)
+        weights = self._setup.start(steps)[0] if stopped_before_the_first else {}
+        return weights, Normalization(tuple(recorded["mean"]), tuple(recorded["deviation"]))
 
     def _train_epoch(self, log: TrainingLog) -> None:
         """Trains for an epoch, or the rest of one, measures, writes figures and checkpoint."""
@@ -242,7 +243,7 @@ class TrainingRun:
         final = trainer.measure(setup.test_split) if setup.test_split else None
         trainer.write_back()
         network = setup.network(name=NETWORK)
-        copy_weights(trainer.model, network)
+        load_weights(network, trainer.network.values)
         serving = setup.task.serving(setup.problem, network, trainer.normalization)
         write_atomically(self._written.model, serving.keras_model().save)
         plan = None if setup.keras_backbone else setup.networks.plan(setup.genotype)

@@ -14,9 +14,12 @@ from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.source import ImageSource
 from rl_nas.child.network.composed import build_network
+from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_backbone import KerasBackbone
+from rl_nas.child.network.planned_model import PlannedModel
+from rl_nas.child.training.devices import precision
 from rl_nas.child.training.tf_config import worker_index
-from rl_nas.child.training.transfer import start_from
+from rl_nas.child.training.transfer import freeze, start_from
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.averaged_views import AveragedViews
 from rl_nas.evaluation.pretraining import Pretraining
@@ -103,6 +106,15 @@ class TrainingSetup:
         """The network, for a training of that many train steps or (None) for inference; options of `build_network`."""
         return build_network(self.networks.plan(self.genotype, training_steps), self.keras_backbone, **options)
 
+    def flat_network(self, training_steps: int) -> FlatModel:
+        """The network that is trained, for so many train steps; made under the strategy of its devices."""
+        plan = freeze(self.networks.plan(self.genotype, training_steps), self.freeze, self.head)
+        seed, number = self.config.run.seed, self.config.devices.precision
+        if self.keras_backbone is None:
+            return PlannedModel(plan, seed=seed, precision=number)
+        with precision(number):
+            return FlatKerasModel(build_network(plan, self.keras_backbone, seed=seed, freeze=self.freeze))
+
     def facts(self) -> dict[str, Any]:
         """Facts of the data that must not change when a training is continued."""
         facts = {
@@ -114,22 +126,25 @@ class TrainingSetup:
             facts["targets"] = _digest(self.problem.facts)
         return facts
 
-    def start(self, model: keras.Model) -> Normalization | None:
-        """Copies the trained weights that the flags name, if any; returns the normalization of their images."""
+    def start(self, training_steps: int) -> tuple[Mapping[str, np.ndarray], Normalization | None]:
+        """The trained weights that the flags name by path, if any, and the normalization of their images.
+
+        Args:
+            training_steps: of the training; an auxiliary head may have weights, too.
+        """
         start = self.config.start
         if start.init is not None:
-            return start_from(start, model, self.networks.skeleton(self.genotype), self.head).normalization
+            model = self.network(training_steps, seed=self.config.run.seed)
+            started = start_from(start, model, self.networks.skeleton(self.genotype), self.head)
+            return {variable.path: variable.numpy() for variable in model.weights}, started.normalization
         if self.keras_backbone is not None:
-            return self.keras_backbone.normalization  # the model has its weights
+            return {}, self.keras_backbone.normalization  # the network has its weights
         if self.pretraining is not None:
-            return self.pretraining.normalization  # its weights are trained when the run has its folder
+            return {}, self.pretraining.normalization  # its weights are trained when the run has its folder
         if self.backbone is None or self.backbone.file is None:
-            return None
+            return {}, None
         backbone = load_backbone(self.backbone, self.networks, self.genotype)
-        for variable in model.variables:
-            if variable.path in backbone.weights:
-                variable.assign(backbone.weights[variable.path])
-        return backbone.normalization
+        return backbone.weights, backbone.normalization
 
 
 def set_up_training(config: TrainConfig, genotype: Genotype, asked: Collection[str] = ()) -> TrainingSetup:

@@ -10,7 +10,6 @@ from classifying import device_data, image_data
 from rl_nas.child.data.feature_data import ComputedFeatures
 from rl_nas.child.data.settings import AugmentSettings, DataSettings, FeatureCacheSettings
 from rl_nas.child.network.backbone import PlannedBackbone
-from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.training.transfer import freeze, rate_factors
 from rl_nas.errors import UsageError
@@ -118,18 +117,19 @@ def test_all_layers_are_the_backbones_or_the_heads(genotype: Genotype, output_st
     """Those that a cut backbone has are those that trainings freeze or slow down as such."""
     head = SegmentationHead(3, ASPP, SegmentationHeadSettings(output_stride=output_stride, decoder_stride=2))
     skeleton, shape = replace(SKELETON, reductions=3), (16, 16, 3)
-    model = build_model(plan_network(genotype, skeleton, shape, head, 10))
+
+    def network(what: str) -> PlannedModel:
+        return PlannedModel(freeze(plan_network(genotype, skeleton, shape, head, 10), what, head))
+
     of_backbone = {weight.path for weight in PlannedModel(plan_features(genotype, skeleton, shape, head)).weights}
-    factors = rate_factors(model, 0.5, head)
+    factors, variables = rate_factors(network("none"), 0.5, head), network("none").trainable.specs
     assert factors is not None
-    sizes = [int(np.prod(v.shape)) for v in model.trainable_variables]
-    assert (np.repeat([v.path in of_backbone for v in model.trainable_variables], sizes) == (factors == 0.5)).all()
-    norms = {v.path for v in model.trainable_variables if v.path.endswith(("gamma", "beta"))}
-    everything = {v.path for v in model.trainable_variables}
-    freeze(model, "norm", head)
-    assert {v.path for v in model.trainable_variables} == everything - (norms & of_backbone)
-    freeze(model, "backbone", head)
-    assert {v.path for v in model.trainable_variables} == everything - of_backbone
+    sizes = [int(np.prod(v.shape)) for v in variables]
+    assert (np.repeat([v.path in of_backbone for v in variables], sizes) == (factors == 0.5)).all()
+    norms = {v.path for v in variables if v.path.endswith(("gamma", "beta"))}
+    everything = {v.path for v in variables}
+    assert {v.path for v in network("norm").trainable.specs} == everything - (norms & of_backbone)
+    assert {v.path for v in network("backbone").trainable.specs} == everything - of_backbone
 
 
 def test_backbones_of_other_wiring_or_outputs_have_other_fingerprints() -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -13,7 +14,10 @@ from watchdog import TIMEOUT
 
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.settings import AugmentSettings, DataSettings, InputPipelineSettings
+from rl_nas.child.export.serving import load_weights
+from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.training.checkpoints import Checkpoints
 from rl_nas.child.training.devices import precision
 from rl_nas.child.training.full_training import FullTrainer
@@ -28,6 +32,7 @@ from rl_nas.tasks.classification.objective import ClassificationMetric
 EDGES = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|none~1|skip_connect~2|"
 TESTS = str(Path(__file__).parents[1])
 SOURCE = DataSettings(dataset="digits", valid_images=97)
+PLAN = plan_network(EdgeCell.from_string(EDGES), NetworkSettings(cells=1, filters=4), (8, 8, 1), Head(10), 42)
 
 REPLICAS = """
 import sys
@@ -110,16 +115,19 @@ def make(
     name: str = "float32",
     loop: int = 20,
     varied: bool = True,
-    model: keras.Model | None = None,
+    keras_model: Callable[[], keras.Model] | None = None,
     **training: object,
 ) -> FullTrainer:
     settings = TrainingSettings(**{"epochs": 3, "batch_size": 100, **training})  # type: ignore[arg-type]
-    network = NetworkSettings(cells=1, filters=4)
-    plan = plan_network(EdgeCell.from_string(EDGES), network, (8, 8, 1), Head(10), 42)
-    with precision(name):
-        model = model or build_model(plan, seed=1)
+
+    def flat_network() -> FlatModel:
+        if keras_model is None:
+            return PlannedModel(PLAN, seed=1, precision=name)
+        with precision(name):
+            return FlatKerasModel(keras_model())
+
     return FullTrainer(
-        model,
+        flat_network,
         pipeline,
         pipeline.normalization(),
         objective(10),
@@ -151,7 +159,7 @@ def test_a_trainer_goes_on_as_if_it_had_not_stopped(optimizer: str, pipeline: In
     assert resumed.step == 22
     train(resumed)
     assert unbroken.measure("valid") == resumed.measure("valid")
-    for name in ("vectors", "optimizer", "averages"):
+    for name in ("weights", "optimizer", "averages"):
         for one, other in zip(unbroken.state[name], resumed.state[name], strict=True):
             np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=f"{name} {one.name}")
 
@@ -159,17 +167,37 @@ def test_a_trainer_goes_on_as_if_it_had_not_stopped(optimizer: str, pipeline: In
 def test_a_checkpoint_of_another_network_is_refused(pipeline: InputPipeline, tmp_path: Path) -> None:
     trainer = make(pipeline)
     Checkpoints(trainer.state, str(tmp_path), keep=1).save(0)
-    other = {"vectors": [keras.Variable(np.zeros(3, np.float32))]}
+    other = {"weights": [keras.Variable(np.zeros(3, np.float32))]}
     with pytest.raises(UsageError, match="is not a checkpoint of this training"):
         Checkpoints(other, str(tmp_path), keep=1).restore(print)
+
+
+def test_a_checkpoint_of_keras_layers_is_refused(pipeline: InputPipeline, tmp_path: Path) -> None:
+    trainer = make(pipeline)
+    former = {("vectors" if name == "weights" else name): value for name, value in trainer.state.items()}
+    Checkpoints(former, str(tmp_path), keep=1).save(0)
+    with pytest.raises(UsageError, match="of an earlier version of rl_nas, which computed networks in another way"):
+        Checkpoints(trainer.state, str(tmp_path), keep=1).restore(print)
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
+def test_a_training_is_that_of_the_keras_model(pipeline: InputPipeline, name: str) -> None:
+    """Steps of both begin alike; later rounding is blown up."""
+    curves, trained = [], []
+    for keras_model in (None, lambda: build_model(PLAN, seed=1)):
+        trainer = make(pipeline, name, loop=1, keras_model=keras_model, learning_rate=0.001, ema_decay=0.9)
+        curves.append([now.figures["loss"] for now in trainer.train_epoch()])
+        trained.append(trainer.measure("valid").metrics)
+    rtol = 1e-3 if name == "float32" else 0.03
+    np.testing.assert_allclose(curves[0], curves[1], rtol=rtol)
+    assert trained[0] == pytest.approx(trained[1], rel=rtol, abs=rtol)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["bfloat16", "float16"])
 def test_sixteen_bits_learn_too(pipeline: InputPipeline, name: str) -> None:
     trainer = make(pipeline, name, epochs=8)
-    assert trainer.model.get_layer("stem.conv").compute_dtype == name
-    assert {v.dtype for v in trainer.model.trainable_variables} == {"float32"}
+    assert {v.dtype for v in trainer.network.vectors} == {"float32"}
     train(trainer, 8)
     measured = trainer.measure("valid")
     assert measured.metrics["accuracy"] > 0.8
@@ -185,13 +213,13 @@ def test_compiled_steps_are_the_same(pipeline: InputPipeline) -> None:
         layers.append(keras.layers.Dense(10, kernel_initializer=keras.initializers.HeNormal(seed=2)))
         return named_logits(keras.Sequential([keras.Input((8, 8, 1)), *layers]))
 
-    plain, compiled = (make(pipeline, varied=False, model=small(), jit_compile=jit) for jit in (False, True))
+    plain, compiled = (make(pipeline, varied=False, keras_model=small, jit_compile=jit) for jit in (False, True))
     for trainer in (plain, compiled):
         train(trainer, 1)
-    one, other = (trainer.state["vectors"][0].numpy() for trainer in (plain, compiled))
+    one, other = (trainer.state["weights"][0].numpy() for trainer in (plain, compiled))
     np.testing.assert_allclose(other, one, rtol=0.01, atol=1e-3)
     # XLA draws other numbers, and lacks some operations: the variations are compiled as well.
-    varied = make(pipeline, loop=2, epochs=1, model=small(), jit_compile=True)
+    varied = make(pipeline, loop=2, epochs=1, keras_model=small, jit_compile=True)
     losses = [progress.figures["loss"] for progress in varied.train_epoch()]
     assert losses[-1] < losses[0]  # means over the epoch so far
 
@@ -203,7 +231,9 @@ def test_what_is_measured_are_the_averages_that_are_kept(pipeline: InputPipeline
     trainer.write_back()
     batches = list(pipeline.measured("valid", 97).as_numpy_iterator())
     images, labels, _ = batches[0]
-    logits = trainer.model(trainer.normalization(images), training=False)["logits"].numpy()
+    model = build_model(PLAN)
+    load_weights(model, trainer.network.values)
+    logits = model(trainer.normalization(images), training=False)["logits"].numpy()
     assert measured.metrics["accuracy"] == pytest.approx(np.mean(logits.argmax(-1) == labels))
     log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     assert measured.metrics["loss"] == pytest.approx(-log_probs[np.arange(97), labels].mean(), rel=1e-4)

@@ -119,7 +119,7 @@ def test_the_network_behind_it_gives_the_logits_of_the_planned_one(planned: Plan
 
 def test_frozen_normalization_is_not_trained_and_keeps_its_averages(foreign: Any) -> None:
     head = plan_network(foreign.maps, SKELETON, SHAPE, HEAD)
-    trained, frozen = (FlatKerasModel(build_network(head, foreign, frozen_norm=frozen)) for frozen in (False, True))
+    trained, frozen = (FlatKerasModel(build_network(head, foreign, freeze=freeze)) for freeze in ("none", "norm"))
     paths, kept = ({v.path for v in model.trainable.specs} for model in (trained, frozen))
     assert (
         paths - kept

@@ -13,14 +13,17 @@ from sklearn.datasets import load_digits
 from rl_nas.child.data.input_pipeline import InputPipeline
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import AugmentSettings, DataSettings, InputPipelineSettings
-from rl_nas.child.network.flat_weights import FlatKerasModel
+from rl_nas.child.export.serving import load_weights
+from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_model import build_model
+from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.training.full_training import FullTrainer
 from rl_nas.child.training.settings import DeviceSettings, InitSettings, TrainingSettings
 from rl_nas.child.training.train_step import TrainStep
 from rl_nas.child.training.transfer import freeze, rate_factors, start_from
 from rl_nas.errors import UsageError
 from rl_nas.networks.network import plan_network
+from rl_nas.networks.plan import Plan
 from rl_nas.networks.settings import NetworkSettings, skeleton_of
 from rl_nas.spaces.nasbench201 import EdgeCell
 from rl_nas.spaces.published import NASNET_A
@@ -34,16 +37,19 @@ SKELETON = skeleton_of(NASNET_A, NETWORK)
 HEAD = Head(1)  # whose layers have the same names whatever its classes
 
 
-def network(classes: int, seed: int = 0, auxiliary: bool = False, filters: int = 4) -> keras.Model:
+def plan(classes: int, auxiliary: bool = False, filters: int = 4, what: str = "none") -> Plan:
     settings = NetworkSettings(cells=1, filters=filters, reductions=1, auxiliary=auxiliary)
     size = 20 if auxiliary else 8
-    plan = plan_network(NASNET_A, settings, (size, size, 1), Head(classes), 10 if auxiliary else None)
-    return build_model(plan, seed=seed, name="network")
+    planned = plan_network(NASNET_A, settings, (size, size, 1), Head(classes), 10 if auxiliary else None)
+    return freeze(planned, what, HEAD)
 
 
-def small_network(classes: int, seed: int) -> keras.Model:
-    plan = plan_network(EdgeCell.from_string(EDGES), NetworkSettings(cells=1, filters=8), (8, 8, 3), Head(classes))
-    return build_model(plan, seed=seed, name="network")
+def network(classes: int, seed: int = 0, auxiliary: bool = False, filters: int = 4) -> keras.Model:
+    return build_model(plan(classes, auxiliary, filters), seed=seed, name="network")
+
+
+def small_plan(classes: int) -> Plan:
+    return plan_network(EdgeCell.from_string(EDGES), NetworkSettings(cells=1, filters=8), (8, 8, 3), Head(classes))
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +75,20 @@ def stream_of(folder: Path) -> InputPipeline:
     return InputPipeline(source, InputPipelineSettings(), seed=0)
 
 
-def train(model: keras.Model, pipeline: InputPipeline, normalization: object, epochs: int, rate: float) -> FullTrainer:
+def train(
+    network: FlatModel, pipeline: InputPipeline, normalization: Normalization, epochs: int, rate: float
+) -> FullTrainer:
+    classes = network.output_shapes[0][-1]
     trainer = FullTrainer(
-        model,
+        lambda: network,
         pipeline,
-        normalization,  # type: ignore[arg-type]
-        objective(classes_of(model)),
+        normalization,
+        objective(classes),
         TrainingSettings(epochs=epochs, batch_size=20, learning_rate=rate),
         AugmentSettings(crop_margin=1),
         DeviceSettings(),
         annotation=LABELS,
-        metric=lambda: ClassificationMetric(classes_of(model)),
+        metric=lambda: ClassificationMetric(classes),
         strategy=tf.distribute.get_strategy(),
     )
     while trainer.epoch < epochs:
@@ -93,10 +102,11 @@ def pretrained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that knows the digits 0 to 5 (images are read with three channels)."""
     pipeline = stream_of(digits / "many")
     normalization = pipeline.normalization()
-    trainer = train(small_network(6, seed=1), pipeline, normalization, epochs=12, rate=0.1)
-    trainer.write_back()
+    trainer = train(PlannedModel(small_plan(6), seed=1), pipeline, normalization, epochs=12, rate=0.1)
+    trained = build_model(small_plan(6), name="network")
+    load_weights(trained, trainer.network.values)
     folder = tmp_path_factory.mktemp("pretrained")
-    Classifier("classification", trainer.model, normalization, "012345").keras_model().save(folder / "model.keras")
+    Classifier("classification", trained, normalization, "012345").keras_model().save(folder / "model.keras")
     return folder
 
 
@@ -105,18 +115,20 @@ def test_fine_tuning_beats_training_from_scratch_at_the_same_budget(digits: Path
     """40 images of four other digits, fifteen epochs, three seeds each."""
     pipeline = stream_of(digits / "few")
     assert pipeline.train_images == 40
-    frozen = {"scratch": "none", "tuned": "none", "norm": "norm", "head": "backbone"}
+    parts = {"scratch": "none", "tuned": "none", "norm": "norm", "head": "backbone"}
     found: dict[str, float] = {}
-    for name, what in frozen.items():
+    for name, what in parts.items():
         accuracies = []
         for seed in range(3):
-            model, normalization = small_network(4, seed=10 + seed), pipeline.normalization()
+            network = PlannedModel(freeze(small_plan(4), what, HEAD), seed=10 + seed)
+            normalization = pipeline.normalization()
             if name != "scratch":
+                model = build_model(small_plan(4), seed=10 + seed)
                 start = start_from(InitSettings(init=str(pretrained)), model, SKELETON, HEAD)
                 assert start.new == ("head.logits",)
                 normalization = start.normalization
-                freeze(model, what, HEAD)
-            measured = train(model, pipeline, normalization, epochs=15, rate=0.05).measure("test")
+                network.load({variable.path: variable.numpy() for variable in model.weights})
+            measured = train(network, pipeline, normalization, epochs=15, rate=0.05).measure("test")
             assert measured.images == 674
             accuracies.append(measured.metrics["accuracy"])
         found[name] = sum(accuracies) / 3
@@ -166,35 +178,50 @@ def test_an_auxiliary_head_is_new(tmp_path: Path) -> None:
 
 
 def test_frozen_layers_stay_and_normalisation_uses_its_averages(tmp_path: Path) -> None:
-    model = network(4)
-    freeze(model, "backbone", HEAD)
+    model = build_model(plan(4, what="backbone"))
     assert {v.path for v in model.trainable_variables} == {"head.logits/kernel", "head.logits/bias"}
-    model = network(4)
-    freeze(model, "norm", HEAD)
+    model = build_model(plan(4, what="norm"))
     assert not any("gamma" in v.path or "beta" in v.path for v in model.trainable_variables)
-    with_auxiliary = network(4, auxiliary=True)
-    freeze(with_auxiliary, "norm", HEAD)  # of this head too, as since 0.1.0
+    with_auxiliary = build_model(plan(4, auxiliary=True, what="norm"))  # of this head too, as since 0.1.0
     assert not any("gamma" in v.path or "beta" in v.path for v in with_auxiliary.trainable_variables)
     images = np.random.default_rng(0).normal(3.0, size=(5, 8, 8, 1)).astype(np.float32)
     trained, inferred = (model(images, training=training)["logits"] for training in (True, False))
     np.testing.assert_allclose(trained, inferred, atol=1e-6)
 
 
-@pytest.mark.parametrize("frozen", ["none", "norm"])
-def test_the_backbone_takes_a_tenth_of_each_step_and_the_head_the_whole(frozen: str) -> None:
+@pytest.mark.parametrize("what", ["norm", "backbone"])
+def test_a_frozen_network_learns_as_its_keras_model(what: str) -> None:
+    images = np.random.default_rng(0).normal(size=(6, 20, 20, 1)).astype(np.float32)
+    labels, training = tf.constant([0, 1, 2, 3, 0, 1]), TrainingSettings(epochs=1, batch_size=6, learning_rate=0.01)
+    found = []
+    for network in (PlannedModel, lambda plan, seed: FlatKerasModel(build_model(plan, seed=seed))):
+        step = TrainStep(network(plan(4, auxiliary=True, what=what), seed=3), objective(4), training, 6, 10)
+        before = step.model.values
+        losses = [float(step(tf.constant(images), labels)[0]) for _ in range(3)]
+        moved = {path for path, value in step.model.values.items() if (value != before[path]).any()}
+        found.append((losses, step.model.values, moved))
+    (ours, weights, moved), (theirs, keras_weights, keras_moved) = found
+    assert ours == pytest.approx(theirs, rel=1e-4)
+    assert moved == keras_moved
+    assert not any("moving" in path or "gamma" in path for path in moved if what == "norm" or "auxiliary" not in path)
+    for path, value in keras_weights.items():
+        np.testing.assert_allclose(weights[path], value, rtol=1e-3, atol=1e-5, err_msg=path)
+
+
+@pytest.mark.parametrize("what", ["none", "norm"])
+def test_the_backbone_takes_a_tenth_of_each_step_and_the_head_the_whole(what: str) -> None:
     images = np.random.default_rng(0).normal(size=(6, 8, 8, 1)).astype(np.float32)
     training = TrainingSettings(epochs=1, batch_size=6, learning_rate=0.1, clip_norm=0)
     steps = {}
     for rate in (1.0, 0.1):
-        model = network(4, seed=3)
-        freeze(model, frozen, HEAD)
-        factors = rate_factors(model, rate, HEAD)
-        step = TrainStep(FlatKerasModel(model), objective(4), training, 6, 10, factors=factors)
+        network = PlannedModel(plan(4, what=what), seed=3)
+        factors = rate_factors(network, rate, HEAD)
+        step = TrainStep(network, objective(4), training, 6, 10, factors=factors)
         before = step.model.trainable.vector.numpy()
         step(tf.constant(images), tf.constant([0, 1, 2, 3, 0, 1]))
         steps[rate] = step.model.trainable.vector.numpy() - before
     of_head = np.concatenate(
-        [np.full(int(np.prod(v.shape)), v.path.startswith("head.logits")) for v in model.trainable_variables]
+        [np.full(int(np.prod(v.shape)), v.path.startswith("head.logits")) for v in network.trainable.specs]
     )
     assert 0 < of_head.sum() < len(of_head)
     np.testing.assert_allclose(steps[0.1], np.where(of_head, 1.0, 0.1) * steps[1.0], rtol=1e-3, atol=1e-6)

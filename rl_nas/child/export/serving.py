@@ -183,8 +183,7 @@ def normalization_of(layer: keras.layers.Normalization) -> Normalization:
     return Normalization(tuple(np.ravel(layer.mean).tolist()), tuple(deviation.tolist()))
 
 
-def copy_weights(source: keras.Model, target: keras.Model) -> None:
-    """Copies the weights of the source to the target; the source may have more, such as those for training only."""
-    weights: dict[str, Any] = {variable.path: variable for variable in source.weights}
-    for variable in target.weights:
+def load_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
+    """Gives all weights of a model values by path; there may be more, such as those for training only."""
+    for variable in model.weights:
         variable.assign(weights[variable.path])

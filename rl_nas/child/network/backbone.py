@@ -74,11 +74,7 @@ class PlannedBackbone:
         if weights:
             check_weights(self._model, weights, source)
             self._model.load(weights)
-        self.weights = {
-            v.path: np.asarray(part)
-            for pack in (self._model.trainable, self._model.other)
-            for v, part in pack.mapping(pack.vector.value)
-        }
+        self.weights = self._model.values
         self._infer = tf.function(self._model.infer, autograph=False)
 
     @property

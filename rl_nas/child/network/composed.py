@@ -13,7 +13,7 @@ def build_network(
     *,
     seed: int = 0,
     name: str = "child",
-    frozen_norm: bool = False,
+    freeze: str = "none",
 ) -> keras.Model:
     """Builds a network that reads images.
 
@@ -22,7 +22,8 @@ def build_network(
         backbone: that computes these from images; None: the plan is the whole network.
         seed: as in `build_model`, of the backbone's dropout too.
         name: of the model.
-        frozen_norm: whether the batch normalization of the Keras backbone is not trained, and uses its averages.
+        freeze: what is not trained of the Keras backbone: `none`; `norm`, batch normalization, which uses its averages;
+            `backbone`, all of it.
 
     Returns:
         A functional model from float images [batch, height, width, channels] to the plan's outputs. The names of the
@@ -34,6 +35,7 @@ def build_network(
     model = keras.Model(image, planned_outputs(plan, backbone.attach(image, seed), seed=seed), name=name)
     initialize(model, plan, seed)
     for layer in model.layers:
-        if frozen_norm and layer.name.startswith(PREFIX) and isinstance(layer, keras.layers.BatchNormalization):
+        norm = isinstance(layer, keras.layers.BatchNormalization)
+        if layer.name.startswith(PREFIX) and (freeze == "backbone" or (freeze == "norm" and norm)):
             layer.trainable = False
     return model

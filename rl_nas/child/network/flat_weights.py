@@ -119,6 +119,17 @@ class FlatModel(ABC):
         return [*self.trainable.specs, *self.other.specs]
 
     @property
+    @abstractmethod
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the outputs of one image."""
+
+    @property
+    def values(self) -> dict[str, np.ndarray]:
+        """The values in the vectors by path."""
+        packs = (self.trainable, self.other)
+        return {v.path: np.asarray(part) for pack in packs for v, part in pack.mapping(pack.vector.value)}
+
+    @property
     def vectors(self) -> list[keras.Variable]:
         """All state of the model."""
         return [pack.vector for pack in (self.trainable, self.other, *self.counters)]
@@ -171,6 +182,11 @@ class FlatKerasModel(FlatModel):
         whole = [v for v in model.non_trainable_variables if v.dtype != "float32"]
         super().__init__(model.trainable_variables, floats, whole)
         self._model = model
+
+    @property
+    @override
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        return [tuple(output.shape[1:]) for output in tf.nest.flatten(self._model.output)]
 
     @override
     def call(self, weights: tf.Tensor, other: tf.Tensor, images: Any) -> Outputs:

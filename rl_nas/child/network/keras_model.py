@@ -56,8 +56,13 @@ def planned_outputs(plan: Plan, inputs: Mapping[str, Any], *, seed: int = 0, l2:
 
 
 def initialize(model: keras.Model, plan: Plan, seed: int) -> None:
-    """Gives the planned layers of a model their initial weights."""
-    variables = {variable.path: variable for variable in model.trainable_variables}
+    """Gives the planned layers of a model their initial weights, and freezes those that are frozen."""
+    variables = {variable.path: variable for variable in model.weights}
     for node, node_seed in zip(plan.nodes, node_seeds(plan, seed), strict=True):
-        for parameter in initial_parameters(node, node_seed).trainable:
+        own = initial_parameters(node, node_seed)
+        for parameter in own.trainable or own.other:  # moving statistics start as Keras' do
             variables[parameter.path].assign(parameter.numpy())
+    frozen = {node.name for node in plan.nodes if node.frozen}
+    for layer in model.layers:
+        if layer.name in frozen:
+            layer.trainable = False

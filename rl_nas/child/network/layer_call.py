@@ -14,7 +14,7 @@ class LayerCall(NamedTuple):
 
     Attributes:
         layer: the planned layer.
-        weights: its trainable weights.
+        weights: its weights.
         moving: moving statistics, such as mean and variance of a batch normalization.
         moved: list that receives their updates, in training mode.
         training: whether the layer is in training mode.

@@ -48,10 +48,10 @@ class Parameter:
 
 
 class NodeParameters(NamedTuple):
-    """Parameters of one layer: trainable ones and moving statistics."""
+    """Parameters of one layer: trainable ones, and others, such as moving statistics."""
 
     trainable: list[Parameter]
-    moving: list[Parameter]
+    other: list[Parameter]
 
 
 def node_seeds(plan: Plan, seed: int) -> list[int]:
@@ -93,10 +93,8 @@ def initial_parameters(node: Node, seed: int) -> NodeParameters:
         (Parameter(f"{node.name}/{weight.name}", weight.shape, initial_of(weight), seed + place), weight)
         for place, weight in enumerate(weights)
     ]
-    return NodeParameters(
-        [parameter for parameter, weight in created if weight.trainable],
-        [parameter for parameter, weight in created if not weight.trainable],
-    )
+    trained = [parameter for parameter, weight in created if weight.trainable and not node.frozen]
+    return NodeParameters(trained, [parameter for parameter, _ in created if parameter not in trained])
 
 
 def zeros(shape: tuple[int, ...], seed: int) -> np.ndarray:

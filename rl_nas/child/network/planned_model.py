@@ -1,7 +1,8 @@
 """A planned network that is trained without a Keras model, by its operations alone."""
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from typing_extensions import override
 
 from rl_nas.child.network.flat_weights import FlatModel, Outputs, Pullback, replica_shift
 from rl_nas.child.network.kinds.catalog import KINDS
+from rl_nas.child.network.kinds.kind import LayerKind
 from rl_nas.child.network.layer_call import LayerCall, LayerPullback, Moved
 from rl_nas.child.network.parameters import Parameter, initial_parameters, node_seeds, zeros
 from rl_nas.networks.layer import Layer
@@ -27,24 +29,33 @@ class PlannedModel(FlatModel):
         plan: the network.
     """
 
-    def __init__(self, plan: Plan, *, seed: int = 0, weights: np.ndarray | None = None) -> None:
+    def __init__(
+        self, plan: Plan, *, seed: int = 0, weights: np.ndarray | None = None, precision: str = "float32"
+    ) -> None:
         """Makes the initial weights.
 
         Args:
             plan: the network.
             seed: initial weights, dropout and drop path are functions of it and of the layer's position.
             weights: float [trainable parameters], to start from instead.
+            precision: `bfloat16` or `float16`: layers that are faster for it compute in that; weights, normalization
+                statistics and outputs are float32.
         """
-        self.plan, self._seeds = plan, node_seeds(plan, seed)
+        self.plan, self._seeds, self._precision = plan, node_seeds(plan, seed), tf.as_dtype(precision)
         parameters = [initial_parameters(*pair) for pair in zip(plan.nodes, self._seeds, strict=True)]
-        self._counts = [(len(own.trainable), len(own.moving)) for own in parameters]
+        self._counts = [(len(own.trainable), len(own.other)) for own in parameters]
         steps = [Parameter("step", (), zeros, dtype="int64")] if any(node.layer.RANDOM for node in plan.nodes) else []
         super().__init__(
             [parameter for own in parameters for parameter in own.trainable],
-            [parameter for own in parameters for parameter in own.moving],
+            [parameter for own in parameters for parameter in own.other],
             steps,
             weights,
         )
+
+    @property
+    @override
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        return [tensor.shape for tensor in self.plan.outputs.values()]
 
     @override
     def call(self, weights: tf.Tensor, other: tf.Tensor, images: Any, *, of_batch: bool = False) -> Outputs:
@@ -67,7 +78,8 @@ class PlannedModel(FlatModel):
             counter.vector.assign_add([1])
 
         def pull(gradients: Outputs) -> tf.Tensor:
-            by_node = {self.plan.outputs[name].node: [gradient] for name, gradient in gradients.items()}
+            ends = {self.plan.outputs[name].node: gradient for name, gradient in gradients.items()}
+            by_node = {node: [tf.cast(gradient, values[node].dtype)] for node, gradient in ends.items()}
             return self.trainable.join(_pull_back(pullbacks, by_node))
 
         return self._outputs(values), pull, self._moved(moved)
@@ -104,18 +116,21 @@ class PlannedModel(FlatModel):
         moved: list[Moved] | None = None,
     ) -> Iterator["_Run"]:
         """Yields the computation of every layer, in order."""
-        trainable = iter([part for _, part in self.trainable.mapping(weights)])
-        moving = iter([part for _, part in self.other.mapping(other)])
+        trained = iter([part for _, part in self.trainable.mapping(weights)])
+        others = iter([part for _, part in self.other.mapping(other)])
         weights_of: dict[str, list[tf.Tensor]] = {}
         step = self.counters[0].vector.value[0] if self.counters else None
         constant = cache(lambda value: tf.constant(value, tf.int32))
         for node, node_seed, (own, moves) in zip(self.plan.nodes, self._seeds, self._counts, strict=True):
+            moving = [next(others) for _ in range(moves)]
             if node.weights_of is None:
-                weights_of[node.name] = [next(trainable) for _ in range(own)]
+                weights_of[node.name] = moving if node.frozen else [next(trained) for _ in range(own)]
+            if node.frozen and moved is not None:
+                moved.extend(Moved(1.0, 0.0, weight) for weight in moving)
             call = LayerCall(
                 node.layer,
                 weights=weights_of[node.weights_of or node.name],
-                moving=[next(moving) for _ in range(moves)],
+                moving=moving,
                 moved=[] if moved is None else moved,
                 training=training,
                 of_batch=of_batch,
@@ -123,12 +138,12 @@ class PlannedModel(FlatModel):
                 step=step,
                 constant=constant,
             )
-            yield _Run(node, call)
+            yield _Run(node, call, self._precision)
 
     def _moved(self, moved: list[Moved]) -> tf.Tensor:
         """The new moving statistics, all at once: a graph would have a thousand operations for them otherwise."""
         decay, rest = (
-            np.concatenate([np.zeros(0), *(np.full(m.value.shape, getattr(m, name)) for m in moved)])
+            np.concatenate([np.zeros(0), *(np.full(math.prod(m.value.shape), getattr(m, name)) for m in moved)])
             for name in ("decay", "rest")
         )
         values = self.other.join([m.value for m in moved])
@@ -140,24 +155,45 @@ class PlannedModel(FlatModel):
         return {tensor.node: named[name] for name, tensor in self.plan.inputs.items()}
 
     def _outputs(self, values: dict[int, tf.Tensor]) -> Outputs:
-        return {name: values[tensor.node] for name, tensor in self.plan.outputs.items()}
+        return {name: tf.cast(values[tensor.node], tf.float32) for name, tensor in self.plan.outputs.items()}
 
 
 class _Run(NamedTuple):
-    """One layer with its arguments."""
+    """One layer with its arguments, and the type of numbers that layers compute in where it is faster."""
 
     node: Node
     call: LayerCall
+    precision: tf.DType
 
     def __call__(self, values: dict[int, tf.Tensor]) -> tuple[tf.Tensor, LayerPullback]:
-        inputs = [values[tensor.node] for tensor in self.node.inputs]
-        return KINDS[type(self.node.layer)].compute(self.call, *inputs)
+        kind, inputs = KINDS[type(self.node.layer)], [values[tensor.node] for tensor in self.node.inputs]
+        if self.precision == tf.float32:
+            return kind.compute(self.call, *inputs)
+        return self._in_sixteen_bits(kind, inputs)
+
+    def _in_sixteen_bits(self, kind: LayerKind, inputs: list[tf.Tensor]) -> tuple[tf.Tensor, LayerPullback]:
+        """Casts inputs and weights to what the layer computes in, and gradients back."""
+        narrow = self.precision if kind.narrow else tf.float32
+        weights = [tf.cast(weight, narrow if kind.narrow_weights else tf.float32) for weight in self.call.weights]
+        output, pullback = kind.compute(
+            self.call._replace(weights=weights), *(tf.cast(x, narrow) if x.shape.rank else x for x in inputs)
+        )
+
+        def pull(gradient: tf.Tensor) -> tuple[list[tf.Tensor | None], list[tf.Tensor]]:
+            to_inputs, to_weights = pullback(tf.cast(gradient, output.dtype))
+            cast = [g if g is None else tf.cast(g, x.dtype) for g, x in zip(to_inputs, inputs, strict=True)]
+            return cast, [tf.cast(g, tf.float32) for g in to_weights]
+
+        return output, pull
 
 
 def _pull_back(pullbacks: list[tuple[_Run, LayerPullback]], gradients: dict[int, list[tf.Tensor]]) -> list[tf.Tensor]:
     """Backpropagation: from the gradients of the outputs, by node, to those of all trainable weights, in order."""
     of_weights: dict[str, list[Sequence[tf.Tensor]]] = {}  # by the layer's name, from every use
+    trained = _trained(run.node for run, _ in pullbacks)
     for run, pullback in reversed(pullbacks):
+        if run.node.output.node not in trained:
+            continue
         owner = run.node.weights_of or run.node.name
         arrived = gradients.pop(run.node.output.node, [])
         if not arrived:
@@ -168,8 +204,19 @@ def _pull_back(pullbacks: list[tuple[_Run, LayerPullback]], gradients: dict[int,
         for tensor, gradient in zip(run.node.inputs, to_inputs, strict=True):
             if gradient is not None:
                 gradients.setdefault(tensor.node, []).append(gradient)
-    owners = [run.node.name for run, _ in pullbacks if run.node.weights_of is None]
+    owners = [run.node.name for run, _ in pullbacks if run.node.name in of_weights and not run.node.frozen]
     return [_total(parts) for owner in owners for parts in zip(*of_weights[owner], strict=True)]
+
+
+def _trained(nodes: Iterable[Node]) -> set[int]:
+    """The layers whose outputs depend on a trained weight, by the numbers of these outputs."""
+    found = set[int]()
+    for node in nodes:
+        weights = node.layer.weights(*(tensor.shape for tensor in node.inputs))
+        own = not node.frozen and any(weight.trainable for weight in weights)
+        if own or any(tensor.node in found for tensor in node.inputs):
+            found.add(node.output.node)
+    return found
 
 
 def _total(parts: Sequence[tf.Tensor]) -> tf.Tensor:

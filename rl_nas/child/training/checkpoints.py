@@ -45,6 +45,11 @@ class Checkpoints:
             try:
                 self._checkpoint.restore(path).assert_consumed()
             except Exception as error:  # TensorFlow has many for bytes that are not its own, IndexError among them
+                if _is_former(path):
+                    raise UsageError(
+                        f"{path} is a checkpoint of an earlier version of rl_nas, which computed networks in another"
+                        " way; finish the training with that version, or start another run"
+                    ) from error
                 damaged.append(f"{path} is not a checkpoint of this training: {first_line(error)}")
             else:
                 for line in damaged:
@@ -70,6 +75,14 @@ def saved_states(folder: str) -> list[str]:
         return []
     steps = [int(found[1]) for name in tf.io.gfile.listdir(folder) if (found := _INDEX.fullmatch(name))]
     return [f"{folder.rstrip('/')}/ckpt-{step}" for step in sorted(steps, reverse=True)]
+
+
+def _is_former(path: str) -> bool:
+    """Whether a state is one of trainings by Keras layers: the vectors of their weights were called so."""
+    try:
+        return any(name.startswith("vectors/") for name, _ in tf.train.list_variables(path))
+    except (ValueError, IndexError, tf.errors.OpError):
+        return False
 
 
 def _drop_strange_list(folder: str) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -14,7 +13,7 @@ from rl_nas.child.data.augmentation import augment, mix_up
 from rl_nas.child.data.input_pipeline import InputPipeline, Shard
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.data.settings import AugmentSettings
-from rl_nas.child.network.flat_weights import FlatKerasModel
+from rl_nas.child.network.flat_weights import FlatModel
 from rl_nas.child.training.child_training import DivergedError, fitting_batch
 from rl_nas.child.training.objective import Metric, Objective, add_up, class_results
 from rl_nas.child.training.settings import DeviceSettings, TrainingSettings
@@ -61,7 +60,7 @@ class FullTrainer:
     averages and the number of the step: `state` holds them for tf.train.Checkpoint.
 
     Attributes:
-        model: the network; its own weights are the initial ones until `write_back`.
+        network: its own weights are the initial ones until `write_back`.
         normalization: of the images.
         batch: images of a step, over all devices.
         steps_per_epoch: the last partial batch is dropped.
@@ -70,7 +69,7 @@ class FullTrainer:
 
     def __init__(
         self,
-        model: keras.Model,
+        network: Callable[[], FlatModel],
         pipeline: InputPipeline,
         normalization: Normalization,
         objective: Objective,
@@ -83,9 +82,26 @@ class FullTrainer:
         strategy: tf.distribute.Strategy,
         mixup: float = 0.0,
         seed: int = 0,
-        factors: np.ndarray | None = None,
+        factors: Callable[[FlatModel], np.ndarray | None] | None = None,
     ) -> None:
-        self.model, self._pipeline, self.normalization = model, pipeline, normalization
+        """Makes the network, under the strategy, and all else that the training needs.
+
+        Args:
+            network: makes the network.
+            pipeline: of the images.
+            normalization: of the images.
+            objective: of the task.
+            training: optimizer and schedule.
+            augmentation: of the training images.
+            devices: precision, and steps between two checks of the loss.
+            annotation: of the targets.
+            metric: makes one for a measurement.
+            strategy: of the devices.
+            mixup: parameter of the distribution of the weights of pairs; 0: images are not mixed.
+            seed: of all that is random.
+            factors: of the learning rate of each trainable parameter; see `TrainStep`.
+        """
+        self._pipeline, self.normalization = pipeline, normalization
         self._augmentation, self._mixup, self._seed = augmentation, mixup, seed
         check_names("training figure", objective.figure_names)
         self._objective, self._annotation, self._metric = objective, annotation, metric
@@ -94,10 +110,15 @@ class FullTrainer:
         self.steps_per_epoch = pipeline.train_images // self.batch
         self.steps = self.steps_per_epoch * training.epochs
         with strategy.scope():
-            scale_loss = devices.precision == "float16"
-            flat = FlatKerasModel(model)
+            self.network = network()
             self._update = TrainStep(
-                flat, objective, training, self.batch, self.steps, scale_loss=scale_loss, factors=factors
+                self.network,
+                objective,
+                training,
+                self.batch,
+                self.steps,
+                scale_loss=devices.precision == "float16",
+                factors=factors and factors(self.network),
             )
         self._step = tf.Variable(0, dtype=tf.int64)
         # Of the epoch: the loss over steps, the objective's figures over images.
@@ -114,7 +135,7 @@ class FullTrainer:
         return {
             "step": self._step,
             "sums": self._sums,
-            "vectors": self._update.model.vectors,
+            "weights": self.network.vectors,
             "optimizer": self._update.optimizer.variables,
             "averages": [average.value for average in self._update.averages],
         }
@@ -172,7 +193,7 @@ class FullTrainer:
 
     def check_finite(self) -> None:
         """Raises `DivergedError` if a weight is not finite, which may show before the loss does."""
-        if not np.all(np.isfinite(self._update.model.trainable.vector)):
+        if not np.all(np.isfinite(self.network.trainable.vector)):
             raise DivergedError(f"weights are not finite after step {self.step}")
 
     def measure(self, split: str) -> Measured:
@@ -182,8 +203,7 @@ class FullTrainer:
             split: `valid`, the held-out images, or a split of the data set.
         """
         images = self._pipeline.size(split)
-        outputs = (output.shape[1:] for output in tf.nest.flatten(self.model.output))
-        per_replica = fitting_batch(outputs, max(self.batch, _MEASURED) // self._replicas)
+        per_replica = fitting_batch(self.network.output_shapes, max(self.batch, _MEASURED) // self._replicas)
         batch = per_replica * self._replicas
         batches = iter(self._distribute(lambda shard: self._pipeline.measured(split, batch, shard)))
         metric = self._metric()
@@ -198,7 +218,7 @@ class FullTrainer:
         return found and replace(found, worst=())  # several devices measure the images in another order
 
     def write_back(self) -> None:
-        """Copies the trained weights, or their averages if there are any, into the model's own variables."""
+        """Copies the trained weights, or their averages if there are any, into the network's own."""
         self._update.write_back()
 
     def augmented_images(self, count: int) -> np.ndarray:

@@ -8,13 +8,15 @@ import numpy as np
 
 from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.export.serving import parts_of
-from rl_nas.child.network.flat_weights import size_of
+from rl_nas.child.network.flat_weights import FlatModel, size_of
 from rl_nas.child.network.keras_applications import copy_nasnet_weights
 from rl_nas.child.network.keras_file import load_keras_file
 from rl_nas.child.training.settings import InitSettings
 from rl_nas.errors import UsageError, first_line
 from rl_nas.networks.families.catalog import PRESETS
 from rl_nas.networks.features import ClassifyingHead, Head
+from rl_nas.networks.layers import BatchNorm
+from rl_nas.networks.plan import Node, Plan
 from rl_nas.networks.skeleton import Skeleton
 
 APPLICATIONS = "keras_applications"
@@ -54,36 +56,39 @@ def start_from(settings: InitSettings, model: keras.Model, skeleton: Skeleton, h
     return Start(normalization, _copy(settings, weights, model, head))
 
 
-def freeze(model: keras.Model, what: str, head: Head) -> None:
+def freeze(plan: Plan, what: str, head: Head) -> Plan:
     """Excludes layers from training.
 
     Args:
-        model: the network.
+        plan: of the network.
         what: `none`; `norm`, batch normalization, which then uses its present averages, without the head's unless that
             says otherwise; `backbone`, all but the head.
         head: of the network.
     """
-    for layer in model.layers:
-        of_head = layer.name.startswith(head.layers)
-        norm = isinstance(layer, keras.layers.BatchNormalization) and (head.freezes_norm or not of_head)
-        if (what == "backbone" and not of_head) or (what == "norm" and norm):
-            layer.trainable = False
+
+    def chosen(node: Node) -> bool:
+        of_head = node.name.startswith(head.layers)
+        norm = isinstance(node.layer, BatchNorm) and (head.freezes_norm or not of_head)
+        return (what == "backbone" and not of_head) or (what == "norm" and norm)
+
+    plan.freeze(chosen)
+    return plan
 
 
-def rate_factors(model: keras.Model, backbone_rate: float, head: Head) -> np.ndarray | None:
+def rate_factors(network: FlatModel, backbone_rate: float, head: Head) -> np.ndarray | None:
     """Factors of the learning rate: 1 in the head, another one in all other layers.
 
     Args:
-        model: the network, whose layers that stay are frozen already.
+        network: whose layers that stay are frozen already.
         backbone_rate: the factor outside of the head.
         head: of the network.
 
     Returns:
-        Float [trainable parameters], in the order of `FlatKerasModel`; None if all are 1.
+        Float [trainable parameters]; None if all are 1.
     """
     if backbone_rate == 1:
         return None
-    variables = model.trainable_variables
+    variables = network.trainable.specs
     factors = [1.0 if v.path.startswith(head.layers) else backbone_rate for v in variables]
     return np.repeat(np.array(factors, np.float32), [size_of(v) for v in variables])
 

@@ -53,7 +53,7 @@ def _frozen_norm(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullbac
     norm = tf.raw_ops.FusedBatchNormV3(
         x=x, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=epsilon, is_training=False
     )
-    return norm.y, lambda gradient: ([gradient * (scale * tf.math.rsqrt(variance + epsilon))], [])
+    return norm.y, lambda gradient: ([gradient * tf.cast(scale * tf.math.rsqrt(variance + epsilon), x.dtype)], [])
 
 
 def _relu(call: LayerCall, x: tf.Tensor) -> tuple[tf.Tensor, LayerPullback]:
@@ -78,10 +78,12 @@ BATCH_NORM = LayerKind(
         momentum=layer.momentum, epsilon=layer.epsilon, trainable=not layer.frozen, name=site.name
     ),
     compute=_batch_norm,
+    narrow_weights=False,
 )
 RELU = LayerKind(layers.Relu, keras=lambda layer, site: keras.layers.ReLU(name=site.name), compute=_relu)
 DENSE = LayerKind(
     layers.Dense,
     keras=lambda layer, site: keras.layers.Dense(layer.units, name=site.name, **site.kernel()),
     compute=_dense,
+    narrow=False,
 )

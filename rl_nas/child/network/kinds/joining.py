@@ -115,7 +115,7 @@ CONCAT = LayerKind(
     layers.Concat, keras=lambda layer, site: _joined(keras.layers.Concatenate(name=site.name)), compute=_concat
 )
 GLOBAL_ATTENTION = LayerKind(
-    layers.GlobalAttention, keras=lambda layer, site: _keras_global_attention, compute=_global_attention
+    layers.GlobalAttention, keras=lambda layer, site: _keras_global_attention, compute=_global_attention, narrow=False
 )
 FLATTEN_LEVELS = LayerKind(layers.FlattenLevels, keras=_keras_flatten_levels, compute=_flatten_levels)
 SHIFT = LayerKind(layers.Shift, keras=_keras_shift, compute=_shift)

@@ -48,8 +48,12 @@ class LayerKind:
         layer: the planned layer's class.
         keras: from the layer and its site to a function of the inputs: a Keras layer, or several in a row.
         compute: the direct computation, with its gradient.
+        narrow: whether it computes in 16 bits if the network does; otherwise it is not faster for it, or less exact.
+        narrow_weights: whether its weights have 16 bits then.
     """
 
     layer: type[Layer]
     keras: Callable[[Any, Site], Callable[..., Any]]
     compute: LayerFunction
+    narrow: bool = True
+    narrow_weights: bool = True

@@ -75,4 +75,5 @@ GLOBAL_POOL = LayerKind(
     layers.GlobalPool,
     keras=lambda layer, site: keras.layers.GlobalAveragePooling2D(name=site.name),
     compute=_global_pool,
+    narrow=False,
 )

@@ -94,5 +94,6 @@ GRID_POOL = LayerKind(
     # AdaptiveAveragePooling2D cannot be traced where a cell is a whole side.
     keras=lambda layer, site: _keras_maps(_averaging, layer.grid, site),
     compute=lambda call, x: _mapped(call, x, _averaging, call.layer.grid),
+    narrow=False,
 )
-RESIZE = LayerKind(layers.Resize, keras=_keras_resize, compute=_resize)
+RESIZE = LayerKind(layers.Resize, keras=_keras_resize, compute=_resize, narrow=False)

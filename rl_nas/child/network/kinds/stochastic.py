@@ -26,7 +26,7 @@ def _drop_path(call: LayerCall, x: tf.Tensor, fraction: tf.Tensor) -> tuple[tf.T
         return x, lambda gradient: ([gradient, None], [])
     keep = 1 - fraction * (1 - call.layer.keep)
     kept = tf.random.stateless_uniform([x.shape[0], 1, 1, 1], call.seed) < keep
-    scale = tf.where(kept, 1 / keep, 0.0)
+    scale = tf.cast(tf.where(kept, 1 / keep, 0.0), x.dtype)
     return x * scale, lambda gradient: ([gradient * scale, None], [])
 
 
@@ -34,11 +34,13 @@ DROPOUT = LayerKind(
     layers.Dropout,
     keras=lambda layer, site: keras.layers.Dropout(layer.rate, seed=site.seed, name=site.name),
     compute=_dropout,
+    narrow=False,
 )
 TRAINING_FRACTION = LayerKind(
     layers.TrainingFraction,
     keras=lambda layer, site: TrainingFractionLayer(layer.steps, name=site.name),
     compute=_fraction,
+    narrow=False,
 )
 DROP_PATH = LayerKind(
     layers.DropPath,
