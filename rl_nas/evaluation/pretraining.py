@@ -108,7 +108,8 @@ class Pretraining:
         if self._data is None:
             self._data = DeviceData(self.images, self._annotation, self.normalization)
         task, problem, data = self._classifiers.task, self._classifiers.problem, self._data
-        model, objective = PlannedModel(plan, seed=seed % 2**31), task.objective(problem)
+        model = PlannedModel(plan, seed=seed % 2**31, precision=self._training.precision)
+        objective = task.objective(problem)
         with quick_start():
             ChildTrainer(model, objective, data, self._training, self._augmentation, seed % 2**63).train()
             metrics = evaluate(model.infer, data, objective, task.metric(problem))

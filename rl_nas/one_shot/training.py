@@ -75,7 +75,7 @@ class OneShotTrainer:
             The loss before the step.
         """
         places = self.weights.places(plan)
-        child = PlannedModel(plan, seed=self._seed, weights=self.weights.vectors[WEIGHTS][places])
+        child = self._network(plan, places)
         for counter in child.counters:
             counter.vector.assign([number])
         steps = self.steps * self._training.epochs
@@ -105,7 +105,7 @@ class OneShotTrainer:
             metric: fresh.
         """
         places = self.weights.places(plan)
-        child = PlannedModel(plan, weights=self.weights.vectors[WEIGHTS][places])
+        child = self._network(plan, places)
         weights, other = child.trainable.vector.value, child.other.vector.value
         for part in np.array_split(indices, -(-len(indices) // self.batch)):
             images = self._data.normalize(tf.gather(self._data.valid_images, part))
@@ -113,6 +113,11 @@ class OneShotTrainer:
             outputs = child.call(weights, other, images, of_batch=True)
             add_up(metric, self._objective.evidence(targets, outputs, tf.ones([len(part)])))
         return metric.result()
+
+    def _network(self, plan: Plan, places: Any) -> PlannedModel:
+        """The network of a plan with its part of the shared weights."""
+        weights = self.weights.vectors[WEIGHTS][places]
+        return PlannedModel(plan, seed=self._seed, weights=weights, precision=self._training.precision)
 
     def state(self) -> State:
         """State that later train steps depend on."""

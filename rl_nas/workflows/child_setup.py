@@ -17,6 +17,7 @@ from rl_nas.child.network.composed import build_network
 from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_backbone import KerasBackbone
 from rl_nas.child.network.planned_model import PlannedModel
+from rl_nas.child.training.devices import layers_in
 from rl_nas.evaluation.pretraining import Pretraining, Start
 from rl_nas.networks.layer import Cost
 from rl_nas.networks.plan import Plan
@@ -42,6 +43,7 @@ class ChildSetup:
         features: of the backbone, that children read instead of images; None: they are not computed once.
         frozen: whether children read features that are computed from every batch.
         pretraining: of searched backbones; None: they start from random weights.
+        precision: number type of children; see `PlannedModel`.
     """
 
     images: ImageData
@@ -51,6 +53,7 @@ class ChildSetup:
     features: CachedFeatures | None = None
     frozen: bool = False
     pretraining: Pretraining | None = None
+    precision: str = "float32"
 
     @property
     def reads_features(self) -> bool:
@@ -102,8 +105,9 @@ class ChildSetup:
         """
         if self.keras is not None and not self.reads_features:
             freeze = "norm" if self.networks.frozen_norm else "none"
-            return FlatKerasModel(build_network(plan, self.keras, seed=seed, freeze=freeze))
-        return PlannedModel(plan, seed=seed)
+            with layers_in(self.precision):
+                return FlatKerasModel(build_network(plan, self.keras, seed=seed, freeze=freeze))
+        return PlannedModel(plan, seed=seed, precision=self.precision)
 
     def training_data(self) -> TrainingData:
         """The examples of children."""
@@ -143,15 +147,17 @@ def set_up(
         UsageError: space, parts, task and data do not fit together.
     """
     networks, named = planned or plan_networks(config, genotype, opened)
+    precision = config.training.precision
     networks = networks.on_targets(genotype, lambda: [images.train_targets], tell)
     annotation = opened.source.annotation
     if named is None:
-        setup = ChildSetup(images, annotation, networks)
+        setup = ChildSetup(images, annotation, networks, precision=precision)
         return _searched_backbone(config, genotype, setup, folder, pretraining_images, tell)
     backbone = load_backbone(named, networks, genotype, tell)
     freeze = opened.task.freeze(config.features.freeze, trained=named.trained)
     networks = replace(networks, frozen_norm=freeze == "norm")
-    setup = ChildSetup(images, annotation, networks, backbone, frozen=freeze == "backbone")
+    frozen = freeze == "backbone"
+    setup = ChildSetup(images, annotation, networks, backbone, frozen=frozen, precision=precision)
     if config.features.feature_cache == "no":
         return setup
     check_augmentation(config.augmentation)

@@ -45,7 +45,7 @@ def training_facts(setup: TrainingSetup) -> dict[str, Any]:
         "dataset": source.name,
         "classes": list(source.class_names),
         "epochs": config.training.epochs,
-        "precision": config.devices.precision,
+        "precision": config.training.precision,
         "seed": config.run.seed,
         "split_seed": config.data.split_seed,
     }

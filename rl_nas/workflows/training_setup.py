@@ -17,7 +17,7 @@ from rl_nas.child.network.composed import build_network
 from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_backbone import KerasBackbone
 from rl_nas.child.network.planned_model import PlannedModel
-from rl_nas.child.training.devices import precision
+from rl_nas.child.training.devices import layers_in
 from rl_nas.child.training.tf_config import worker_index
 from rl_nas.child.training.transfer import freeze, start_from
 from rl_nas.errors import UsageError
@@ -109,10 +109,10 @@ class TrainingSetup:
     def flat_network(self, training_steps: int) -> FlatModel:
         """The network that is trained, for so many train steps; made under the strategy of its devices."""
         plan = freeze(self.networks.plan(self.genotype, training_steps), self.freeze, self.head)
-        seed, number = self.config.run.seed, self.config.devices.precision
+        seed, precision = self.config.run.seed, self.config.training.precision
         if self.keras_backbone is None:
-            return PlannedModel(plan, seed=seed, precision=number)
-        with precision(number):
+            return PlannedModel(plan, seed=seed, precision=precision)
+        with layers_in(precision):
             return FlatKerasModel(build_network(plan, self.keras_backbone, seed=seed, freeze=self.freeze))
 
     def facts(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from rl_nas.child.network.flat_weights import FlatKerasModel, FlatModel
 from rl_nas.child.network.keras_model import build_model
 from rl_nas.child.network.planned_model import PlannedModel
 from rl_nas.child.training.checkpoints import Checkpoints
-from rl_nas.child.training.devices import precision
+from rl_nas.child.training.devices import layers_in
 from rl_nas.child.training.full_training import FullTrainer
 from rl_nas.child.training.settings import DeviceSettings, TrainingSettings
 from rl_nas.errors import UsageError
@@ -63,11 +63,11 @@ model = named_logits(model)
 def trained(optimizer, rate):
     training = TrainingSettings(
         epochs=1, batch_size=12, clip_norm=0.5, ema_decay=0.9, weight_decay=0.01, optimizer=optimizer,
-        learning_rate=rate
+        learning_rate=rate, precision="float16" if scale else "float32"
     )
     factors = np.linspace(0.1, 1, model.count_params(), dtype=np.float32)
     with strategy.scope():
-        step = TrainStep(FlatKerasModel(model), objective(5), training, 12, 6, scale_loss=scale, factors=factors)
+        step = TrainStep(FlatKerasModel(model), objective(5), training, 12, 6, factors=factors)
 
     @tf.function(autograph=False)
     def train(images, labels):
@@ -118,12 +118,12 @@ def make(
     keras_model: Callable[[], keras.Model] | None = None,
     **training: object,
 ) -> FullTrainer:
-    settings = TrainingSettings(**{"epochs": 3, "batch_size": 100, **training})  # type: ignore[arg-type]
+    settings = TrainingSettings(**{"epochs": 3, "batch_size": 100, "precision": name, **training})  # type: ignore[arg-type]
 
     def flat_network() -> FlatModel:
         if keras_model is None:
             return PlannedModel(PLAN, seed=1, precision=name)
-        with precision(name):
+        with layers_in(name):
             return FlatKerasModel(keras_model())
 
     return FullTrainer(
@@ -133,7 +133,7 @@ def make(
         objective(10),
         settings,
         AugmentSettings(crop_margin=1 if varied else 0),
-        DeviceSettings(precision=name, steps_per_loop=loop),
+        DeviceSettings(steps_per_loop=loop),
         annotation=LABELS,
         metric=lambda: ClassificationMetric(10),
         strategy=tf.distribute.get_strategy(),

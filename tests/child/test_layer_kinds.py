@@ -154,6 +154,25 @@ def test_it_is_computed_and_learns_as_its_keras_layer(layer: Layer) -> None:
                 np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4, err_msg=f"{name}, step {step}")
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("layer", CASES, ids=name_of)
+def test_in_sixteen_bits_it_is_the_same_within_rounding(layer: Layer, precision: str) -> None:
+    """Relative to the norm of all: some values are small sums of large ones."""
+    plan, rng = planned(layer), np.random.default_rng(0)
+    wide, narrow = PlannedModel(plan, seed=1), PlannedModel(plan, seed=1, precision=precision)
+    size, rounding = int(np.prod(plan.outputs["out"].shape)), {"bfloat16": 2.0**-4, "float16": 2.0**-7}[precision]
+    # Of two pixels that are equal but for rounding, the other one may get a whole gradient.
+    choosing = isinstance(layer, (layers.Relu, layers.Pool, layers.GlobalAttention))
+    for _ in range(STEPS):
+        images = tf.constant(rng.normal(size=(BATCH, *IMAGE)), tf.float32)
+        direction = rng.normal(size=(BATCH, size)).astype(np.float32)
+        for exact, rounded in zip(passes(wide, images, direction), passes(narrow, images, direction), strict=True):
+            assert all(value.dtype == np.float32 for value in rounded.values())
+            values, others = (np.concatenate([np.zeros(0), *map(np.ravel, x.values())]) for x in (exact, rounded))
+            error = np.linalg.norm(others - values) / max(1e-6, np.linalg.norm(values))
+            assert error < (0.2 if choosing else rounding), error
+
+
 @pytest.mark.parametrize("layer", CASES, ids=name_of)
 def test_networks_share_its_weights_where_they_share_it(layer: Layer) -> None:
     plan, shared = planned(layer), OneShotWeights(seed=0)

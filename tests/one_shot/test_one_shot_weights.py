@@ -136,16 +136,19 @@ def test_a_kernel_behind_a_concatenation_has_a_part_for_each_state() -> None:
     np.testing.assert_array_equal(kernels["both"][width:], kernels["one"])
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adamw"])
 @pytest.mark.parametrize("name", ["enas_micro", "nasbench101"])
-def test_training_one_network_is_training_a_child(name: str, optimizer: str) -> None:
+def test_training_one_network_is_training_a_child(name: str, optimizer: str, precision: str) -> None:
     settings = replace(SMALL, drop_path=0.7) if name == "enas_micro" else SMALL
     genotype = next(random_genotypes(name, seed=1))
-    training = TrainingSettings(epochs=3, batch_size=12, optimizer=optimizer, learning_rate=0.01, weight_decay=0.01)
+    training = TrainingSettings(
+        epochs=3, batch_size=12, optimizer=optimizer, learning_rate=0.01, weight_decay=0.01, precision=precision
+    )
     data = held_data()
     ours = trainer(training, data)
     network = plan(genotype, settings)
-    child = PlannedModel(network, seed=3, weights=values(ours.weights, network))
+    child = PlannedModel(network, seed=3, weights=values(ours.weights, network), precision=precision)
     alone = TrainStep(child, objective(CLASSES), training, 12, 6)
     for number, indices in enumerate([*ours.order(0), *ours.order(1), *ours.order(2)]):
         images = data.normalize(tf.gather(data.train_images, indices))

@@ -1,4 +1,4 @@
-"""Devices that a training runs on, and its precision."""
+"""Devices that a training runs on, and the precision of Keras layers."""
 
 import contextlib
 from collections.abc import Iterator
@@ -39,10 +39,10 @@ def make_distribution(settings: DeviceSettings) -> tf.distribute.Strategy:
 
 
 @contextlib.contextmanager
-def precision(name: str) -> Iterator[None]:
-    """Makes layers created inside compute in `float32`, `bfloat16` or `float16`; weights are always float32."""
+def layers_in(precision: str) -> Iterator[None]:
+    """Makes Keras layers created inside compute in `float32`, `bfloat16` or `float16`; weights are always float32."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name if name == "float32" else f"mixed_{name}")
+    keras.config.set_dtype_policy(precision if precision == "float32" else f"mixed_{precision}")
     try:
         yield
     finally:

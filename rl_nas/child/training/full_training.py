@@ -93,7 +93,7 @@ class FullTrainer:
             objective: of the task.
             training: optimizer and schedule.
             augmentation: of the training images.
-            devices: precision, and steps between two checks of the loss.
+            devices: train steps between two checks of the loss.
             annotation: of the targets.
             metric: makes one for a measurement.
             strategy: of the devices.
@@ -117,7 +117,6 @@ class FullTrainer:
                 training,
                 self.batch,
                 self.steps,
-                scale_loss=devices.precision == "float16",
                 factors=factors and factors(self.network),
             )
         self._step = tf.Variable(0, dtype=tf.int64)

@@ -94,6 +94,12 @@ class TrainingSettings(Settings):
         minimum=0,
         maximum=0.999999,
     )
+    precision: str = setting(
+        "float32",
+        "number type that convolutions compute in, and most other layers; weights, normalization statistics, depthwise"
+        " convolutions, the last layer and the loss are float32",
+        choices=("float32", "bfloat16", "float16"),
+    )
     jit_compile: bool = setting(False, "compile children with XLA (minutes a child on a CPU; for GPUs and TPUs)")
 
     def __post_init__(self) -> None:
@@ -127,9 +133,6 @@ class DeviceSettings(Settings):
         choices=("auto", "one", "mirrored", "multiworker", "tpu"),
     )
     tpu: str | None = setting(None, "name or address of a TPU; local: that of this machine")
-    precision: str = setting(
-        "float32", "number type that layers compute in; weights are float32", choices=("float32", "bfloat16", "float16")
-    )
     steps_per_loop: int = setting(
         20, "train steps between two checks of the loss, without returning to Python", minimum=1, maximum=1_000_000
     )

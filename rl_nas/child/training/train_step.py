@@ -34,7 +34,6 @@ class TrainStep:
         batch: int,
         steps: int,
         *,
-        scale_loss: bool = False,
         factors: np.ndarray | None = None,
     ) -> None:
         """Makes the optimizer.
@@ -45,14 +44,13 @@ class TrainStep:
             training: optimizer and schedule.
             batch: images of a step, over all replicas.
             steps: of the whole training.
-            scale_loss: scale the loss so that float16 gradients do not vanish.
             factors: of the learning rate; float [trainable parameters]. None: 1.
         """
         self._training, self._objective = training, objective
         self.model = model
         self.optimizer = make_optimizer(training, batch, steps, is_kernel=model.is_kernel, factors=factors)
-        if scale_loss:
-            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
+        if training.precision == "float16":  # or small gradients would vanish
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer, name="loss_scale")
         self.optimizer.build([self.model.trainable.vector])
         # The moving statistics of batch normalization are averaged as well: they belong to the averaged weights.
         vectors = (self.model.trainable.vector, self.model.other.vector) if training.ema_decay else ()
