@@ -1,0 +1,221 @@
+"""Train steps of one network in several ways, on the device that this machine has: a GPU, or its CPU.
+
+    python benchmarks/gpu.py
+    python benchmarks/gpu.py --cells=6 --ways=direct,direct+bfloat16,direct+xla,torch,torch+graph --seconds=120
+
+Random images, each way in a process of its own with its own limit of time, so that one that takes too long costs no
+other a figure. The memory floor is the time in which a sum of two numbers moves what a step must: each layer's output
+five times (it is written and read forwards, read backwards, and its gradient is written and read).
+"""
+
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from frame import Table, remark, run
+
+from rl_nas.errors import UsageError
+from rl_nas.extras import is_installed
+from rl_nas.flags.lists import names_of
+from rl_nas.flags.parsing import Command
+from rl_nas.networks.network import plan_network
+from rl_nas.networks.plan import Plan
+from rl_nas.networks.settings import NetworkSettings
+from rl_nas.settings import Settings, setting
+from rl_nas.spaces.published import NASNET_A
+from rl_nas.tasks.classification.head import ClassificationHead
+
+WAYS = tuple(
+    way + precision + compiled
+    for way, compilers in (("direct", ("", "+xla")), ("keras", ("", "+xla")), ("torch", ("", "+graph")))
+    for compiled in compilers
+    for precision in ("", "+bfloat16")
+)
+_DEFAULT = "direct,direct+bfloat16,keras,torch,torch+graph,torch+bfloat16+graph"
+_CLASSES, _COMPARED, _FIRST_STEPS, _MOVES = 10, 3, 5, 5
+_FIGURES = ("images/s", "ms a step", "memory floor, ms", "s to the first step", "graph operations", "loss, against CPU")
+COLUMNS = dict.fromkeys(("way", *_FIGURES), str)
+
+
+@dataclass(frozen=True)
+class GpuSettings(Settings):
+    """What is measured."""
+
+    title: ClassVar[str] = "Benchmark"
+
+    ways: str = setting(_DEFAULT, f"with commas between, of {', '.join(WAYS)}; torch needs PyTorch")
+    cells: int = setting(2, "normal cells between two reductions of NASNet-A", minimum=1)
+    filters: int = setting(32, "filters of its first cell", minimum=1)
+    pixels: int = setting(32, "of a side of the images", minimum=8)
+    batch_size: int = setting(128, "images of a step", minimum=1)
+    seconds: int = setting(35, "limit of time of each way, of which a third is for the steps that are timed", minimum=1)
+    compare: bool = setting(True, "compare the losses of the first steps with those in float32 on the CPU")
+
+
+COMMAND = Command(
+    name="python benchmarks/gpu.py",
+    summary="times train steps of one network in several ways.",
+    examples=("python benchmarks/gpu.py --ways=direct,direct+bfloat16 --cells=6",),
+    groups=(GpuSettings,),
+)
+
+
+class Measured(NamedTuple):
+    """What a way's process tells: its steps, and the losses of the first ones."""
+
+    first: float
+    step: float
+    floor: float
+    operations: int | None
+    losses: list[float]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the benchmark; returns its exit code."""
+    return run(COMMAND, lambda parsed: Table(COLUMNS, _rows(parsed.group(GpuSettings))), argv)
+
+
+def _rows(settings: GpuSettings) -> Iterator[tuple[Any, ...]]:
+    ways = names_of(settings.ways, list(WAYS), "ways")
+    if not is_installed("torch") and any(way.startswith("torch") for way in ways):
+        remark("without PyTorch: pip install torch")
+        ways = [way for way in ways if not way.startswith("torch")]
+    if not ways:
+        raise UsageError("--ways: nothing is left to be measured; expected some of TensorFlow's, or PyTorch")
+    expected = _in_process("direct", settings, cpu=True) if settings.compare else None
+    for way in ways:
+        found = _in_process(way, settings)
+        if isinstance(found, str):
+            yield (way, found, *[None] * (len(COLUMNS) - 2))
+            continue
+        same = None
+        if isinstance(expected, Measured) and not way.startswith("torch"):  # that draws other weights
+            same = f"{max(abs(a / b - 1) for a, b in zip(found.losses, expected.losses, strict=True)):.1e}"
+        rate, step, floor = settings.batch_size / found.step, 1000 * found.step, 1000 * found.floor
+        yield way, f"{rate:,.0f}", f"{step:.1f}", f"{floor:.1f}", f"{found.first:.1f}", found.operations, same
+
+
+def _in_process(way: str, settings: GpuSettings, *, cpu: bool = False) -> Measured | str:
+    """Measures a way in a fresh process; a text where it had not enough time, or failed."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_tell, args=(theirs, way, settings, cpu), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        if not ours.poll(settings.seconds):
+            return f"not within {settings.seconds} s"
+        found: Measured | str = ours.recv()
+        return found
+    except EOFError:
+        process.join()
+        return f"ended with {process.exitcode}"
+    finally:
+        process.kill()
+        process.join()
+
+
+def _tell(pipe: Any, way: str, settings: GpuSettings, cpu: bool) -> None:
+    os.dup2(2, 1)  # standard output is the table's
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if cpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    try:
+        from torch_plan import measure_torch
+
+        plan, seconds = network(settings), 0 if cpu else settings.seconds / 3
+        measure = measure_torch if way.startswith("torch") else measure_tensorflow
+        pipe.send(Measured(*measure(way.split("+"), plan, batch_of(settings), seconds)))
+    except Exception as error:  # of one way; the others are measured all the same
+        pipe.send(f"{type(error).__name__}: {str(error).splitlines()[0][:60] if str(error) else ''}")
+
+
+def network(settings: GpuSettings) -> Plan:
+    """NASNet-A without the parts that are random in training, which the ways draw differently."""
+    around = NetworkSettings(network="cifar", cells=settings.cells, filters=settings.filters)
+    return plan_network(NASNET_A, around, (settings.pixels, settings.pixels, 3), ClassificationHead(_CLASSES))
+
+
+def batch_of(settings: GpuSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Images, float32 [batch, side, side, 3], and labels, int64 [batch]."""
+    rng, side = np.random.default_rng(0), settings.pixels
+    images = rng.normal(size=(settings.batch_size, side, side, 3)).astype(np.float32)
+    return images, rng.integers(0, _CLASSES, settings.batch_size)
+
+
+def moved_numbers(plan: Plan, batch: int) -> int:
+    """Numbers that a train step moves at least."""
+    return _MOVES * batch * plan.activations()
+
+
+def measure_tensorflow(
+    words: Sequence[str], plan: Plan, batch: tuple[np.ndarray, np.ndarray], seconds: float
+) -> tuple[float, float, float, int, list[float]]:
+    """Measures our train step; see `Measured`."""
+    import tensorflow as tf
+
+    from rl_nas.child.training.settings import TrainingSettings
+    from rl_nas.child.training.train_step import TrainStep
+    from rl_nas.tasks.classification.objective import CrossEntropy
+    from rl_nas.tasks.classification.settings import ClassificationSettings
+
+    precision = "bfloat16" if "bfloat16" in words else "float32"
+    training = TrainingSettings(epochs=1, batch_size=len(batch[0]), learning_rate=0.001, precision=precision)
+    objective = CrossEntropy(ClassificationSettings(), _CLASSES)
+    update = TrainStep(_model(words, plan, precision), objective, training, len(batch[0]), 10_000)
+    images, labels = (tf.constant(part) for part in batch)
+    step = tf.function(lambda: update(images, labels)[0], autograph=False, jit_compile="xla" in words)
+    started = time.monotonic()
+    losses = [float(step())]
+    first = time.monotonic() - started
+    losses += [float(step()) for _ in range(_COMPARED - 1)]
+    graph = step.get_concrete_function().graph.as_graph_def()
+    operations = len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
+    if not seconds:
+        return first, 0.0, 0.0, operations, losses
+    floor = moved_numbers(plan, len(images)) * (2 if precision == "bfloat16" else 4) / _bandwidth(tf)
+    return first, timed(lambda count: float([step() for _ in range(count)][-1]), seconds), floor, operations, losses
+
+
+def _model(words: Sequence[str], plan: Plan, precision: str) -> Any:
+    from rl_nas.child.network.flat_weights import FlatKerasModel
+    from rl_nas.child.network.keras_model import build_model
+    from rl_nas.child.network.planned_model import PlannedModel
+    from rl_nas.child.training.devices import layers_in
+
+    if words[0] == "direct":
+        return PlannedModel(plan, precision=precision)
+    with layers_in(precision):
+        return FlatKerasModel(build_model(plan))
+
+
+def _bandwidth(tf: Any) -> float:
+    """Bytes a second that a sum reads and writes."""
+    size = 2**28 if tf.config.list_physical_devices("GPU") else 2**24
+    numbers, add = tf.zeros([size]), tf.function(lambda x: x + 1.0, autograph=False)
+    return 2 * 4 * size / timed(lambda count: float([add(numbers) for _ in range(count)][-1][0]), 1.0)
+
+
+def timed(steps: Any, seconds: float) -> float:
+    """Seconds of a step: the least of rounds that wait for the device at their ends.
+
+    Args:
+        steps: takes a number of steps, and waits.
+        seconds: for all rounds.
+    """
+    steps(_FIRST_STEPS)
+    least, began = float("inf"), time.monotonic()
+    while time.monotonic() - began < seconds:
+        started = time.monotonic()
+        steps(_FIRST_STEPS)
+        least = min(least, (time.monotonic() - started) / _FIRST_STEPS)
+    return least
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,157 @@
+"""A planned network in PyTorch, for the speed of its train steps: what gpu.py compares ours with."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rl_nas.errors import UsageError
+from rl_nas.networks import layers
+from rl_nas.networks.plan import Node, Plan
+
+
+def torch_network(plan: Plan) -> Any:
+    """The module of a plan: images [batch, channels, height, width] -> logits; layers for training alone are missing.
+
+    Raises:
+        UsageError: a layer has no form here.
+    """
+    import torch
+
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = torch.nn.ModuleList([_part(node) for node in plan.nodes])
+
+        def forward(self, images: Any) -> Any:
+            values = {plan.image.node: images}
+            for node, part in zip(plan.nodes, self.parts, strict=True):
+                values[node.output.node] = part(*(values[tensor.node] for tensor in node.inputs))
+            return values[plan.outputs["logits"].node]
+
+    return Network()
+
+
+def _part(node: Node) -> Any:
+    """The module of one layer."""
+    import torch
+    from torch import nn
+
+    spec, before = node.layer, node.inputs[0].shape
+
+    class Joined(nn.Module):
+        def __init__(self, join: Any) -> None:
+            super().__init__()
+            self.join = join
+
+        def forward(self, *inputs: Any) -> Any:
+            return self.join(inputs)
+
+    def padded(part: Any, size: layers.Pair, strides: layers.Pair, rate: int = 1) -> Any:
+        return nn.Sequential(nn.ZeroPad2d(_same(before, size, strides, rate)), part)
+
+    match spec:
+        case layers.Conv():
+            how = {"stride": spec.strides, "dilation": spec.dilation, "bias": spec.bias}
+            conv = nn.Conv2d(before[2], spec.filters, spec.kernel, **how)
+            return padded(conv, spec.kernel, spec.strides, spec.dilation) if spec.padding == "same" else conv
+        case layers.SeparableConv():
+            size, strides = (spec.kernel, spec.kernel), (spec.stride, spec.stride)
+            how = {"stride": strides, "dilation": spec.dilation, "groups": before[2], "bias": False}
+            depthwise = padded(nn.Conv2d(before[2], before[2], size, **how), size, strides, spec.dilation)
+            return nn.Sequential(depthwise, nn.Conv2d(before[2], spec.filters, 1, bias=False))
+        case layers.BatchNorm():
+            return nn.BatchNorm2d(before[2], eps=spec.epsilon, momentum=1 - spec.momentum)
+        case layers.Relu():
+            return nn.ReLU()
+        case layers.Pool():
+            kind = nn.AvgPool2d if spec.kind == "avg" else nn.MaxPool2d
+            pool = kind(spec.size, spec.stride)
+            size, strides = (spec.size, spec.size), (spec.stride, spec.stride)
+            return padded(pool, size, strides) if spec.padding == "same" else pool
+        case layers.GlobalPool():
+            return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        case layers.Dense():
+            return nn.Linear(before[2], spec.units)
+        case layers.Add():
+            return Joined(sum)
+        case layers.Concat():
+            return Joined(lambda inputs: torch.cat(inputs, 1))
+        case layers.Shift():
+            by = spec.pixels
+            return Joined(lambda inputs: nn.functional.pad(inputs[0][:, :, by:, by:], (0, by, 0, by)))
+        case _:
+            raise UsageError(f"no {type(spec).__name__} in PyTorch here; give another network")
+
+
+def _same(shape: Sequence[int], size: layers.Pair, strides: layers.Pair, rate: int) -> tuple[int, int, int, int]:
+    """Padding before and behind columns, then rows, by which a side becomes its quotient by the stride, rounded up."""
+    ends = []
+    for side, taps, stride in zip(shape[1::-1], size[::-1], strides[::-1], strict=True):
+        total = max(0, (-(-side // stride) - 1) * stride + (taps - 1) * rate + 1 - side)
+        ends += [total // 2, total - total // 2]
+    return ends[0], ends[1], ends[2], ends[3]
+
+
+def measure_torch(
+    words: Sequence[str], plan: Plan, batch: tuple[np.ndarray, np.ndarray], seconds: float
+) -> tuple[float, float, float, None, list[float]]:
+    """Measures PyTorch's train step; see `gpu.Measured`."""
+    import torch
+    from gpu import moved_numbers, timed
+
+    if "graph" in words and not torch.cuda.is_available():
+        raise UsageError("CUDA graphs need a GPU")
+    device, narrow = "cuda" if torch.cuda.is_available() else "cpu", "bfloat16" in words
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
+    network = torch_network(plan).to(device, memory_format=torch.channels_last)
+    images = torch.tensor(batch[0].transpose(0, 3, 1, 2), device=device).to(memory_format=torch.channels_last)
+    labels = torch.tensor(batch[1], device=device)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.001, momentum=0.9, foreach=True)
+
+    def step() -> Any:
+        optimizer.zero_grad(set_to_none=False)
+        with torch.autocast(device, torch.bfloat16, enabled=narrow):
+            loss = torch.nn.functional.cross_entropy(network(images), labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0, foreach=True)
+        optimizer.step()
+        return loss
+
+    started = time.monotonic()
+    losses = [float(step())]
+    first = time.monotonic() - started
+    losses += [float(step()) for _ in range(2)]
+    again = _captured(step) if "graph" in words else step
+    floor = moved_numbers(plan, len(images)) * (2 if narrow else 4) / _bandwidth(device)
+    return first, timed(lambda count: float([again() for _ in range(count)][-1]), seconds), floor, None, losses
+
+
+def _captured(step: Any) -> Any:
+    """The step as a CUDA graph."""
+    import torch
+
+    stream = torch.cuda.Stream()
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        loss = step()
+
+    def replay() -> Any:
+        graph.replay()
+        return loss
+
+    return replay
+
+
+def _bandwidth(device: str) -> float:
+    """Bytes a second that a sum reads and writes."""
+    import torch
+    from gpu import timed
+
+    numbers = torch.zeros(2**28 if device == "cuda" else 2**24, device=device)
+    return 2 * 4 * len(numbers) / timed(lambda count: float([numbers + 1 for _ in range(count)][-1][0]), 1.0)
