@@ -66,11 +66,11 @@ COMMAND = Command(
 
 
 class Measured(NamedTuple):
-    """What a way's process tells: its steps, and the losses of the first ones."""
+    """What a way's process tells: seconds of its steps, and the losses of the first ones; the floor of a GPU alone."""
 
     first: float
     step: float
-    floor: float
+    floor: float | None
     operations: int | None
     losses: list[float]
 
@@ -96,8 +96,9 @@ def _rows(settings: GpuSettings) -> Iterator[tuple[Any, ...]]:
         same = None
         if isinstance(expected, Measured) and not way.startswith("torch"):  # that draws other weights
             same = f"{max(abs(a / b - 1) for a, b in zip(found.losses, expected.losses, strict=True)):.1e}"
-        rate, step, floor = settings.batch_size / found.step, 1000 * found.step, 1000 * found.floor
-        yield way, f"{rate:,.0f}", f"{step:.1f}", f"{floor:.1f}", f"{found.first:.1f}", found.operations, same
+        rate, step = settings.batch_size / found.step, 1000 * found.step
+        floor = None if found.floor is None else f"{1000 * found.floor:.1f}"
+        yield way, f"{rate:,.0f}", f"{step:.1f}", floor, f"{found.first:.1f}", found.operations, same
 
 
 def _in_process(way: str, settings: GpuSettings, *, cpu: bool = False) -> Measured | str:
@@ -148,14 +149,14 @@ def batch_of(settings: GpuSettings) -> tuple[np.ndarray, np.ndarray]:
     return images, rng.integers(0, _CLASSES, settings.batch_size)
 
 
-def moved_numbers(plan: Plan, batch: int) -> int:
-    """Numbers that a train step moves at least."""
-    return _MOVES * batch * plan.activations()
+def moved_bytes(plan: Plan, batch: int, precision: str) -> int:
+    """Bytes that a train step moves at least."""
+    return _MOVES * batch * plan.activations() * (2 if precision == "bfloat16" else 4)
 
 
 def measure_tensorflow(
     words: Sequence[str], plan: Plan, batch: tuple[np.ndarray, np.ndarray], seconds: float
-) -> tuple[float, float, float, int, list[float]]:
+) -> tuple[float, float, float | None, int, list[float]]:
     """Measures our train step; see `Measured`."""
     import tensorflow as tf
 
@@ -177,9 +178,12 @@ def measure_tensorflow(
     graph = step.get_concrete_function().graph.as_graph_def()
     operations = len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
     if not seconds:
-        return first, 0.0, 0.0, operations, losses
-    floor = moved_numbers(plan, len(images)) * (2 if precision == "bfloat16" else 4) / _bandwidth(tf)
-    return first, timed(lambda count: float([step() for _ in range(count)][-1]), seconds), floor, operations, losses
+        return first, 0.0, None, operations, losses
+    took = timed(lambda count: float([step() for _ in range(count)][-1]), seconds)
+    floor = None
+    if tf.config.list_physical_devices("GPU"):
+        floor = moved_bytes(plan, len(images), precision) / _bandwidth(tf)
+    return first, took, floor, operations, losses
 
 
 def _model(words: Sequence[str], plan: Plan, precision: str) -> Any:
@@ -196,7 +200,7 @@ def _model(words: Sequence[str], plan: Plan, precision: str) -> Any:
 
 def _bandwidth(tf: Any) -> float:
     """Bytes a second that a sum reads and writes."""
-    size = 2**28 if tf.config.list_physical_devices("GPU") else 2**24
+    size = 2**28
     numbers, add = tf.zeros([size]), tf.function(lambda x: x + 1.0, autograph=False)
     return 2 * 4 * size / timed(lambda count: float([add(numbers) for _ in range(count)][-1][0]), 1.0)
 

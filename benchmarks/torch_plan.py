@@ -96,10 +96,10 @@ def _same(shape: Sequence[int], size: layers.Pair, strides: layers.Pair, rate: i
 
 def measure_torch(
     words: Sequence[str], plan: Plan, batch: tuple[np.ndarray, np.ndarray], seconds: float
-) -> tuple[float, float, float, None, list[float]]:
+) -> tuple[float, float, float | None, None, list[float]]:
     """Measures PyTorch's train step; see `gpu.Measured`."""
     import torch
-    from gpu import moved_numbers, timed
+    from gpu import moved_bytes, timed
 
     if "graph" in words and not torch.cuda.is_available():
         raise UsageError("CUDA graphs need a GPU")
@@ -124,8 +124,9 @@ def measure_torch(
     first = time.monotonic() - started
     losses += [float(step()) for _ in range(2)]
     again = _captured(step) if "graph" in words else step
-    floor = moved_numbers(plan, len(images)) * (2 if narrow else 4) / _bandwidth(device)
-    return first, timed(lambda count: float([again() for _ in range(count)][-1]), seconds), floor, None, losses
+    took = timed(lambda count: float([again() for _ in range(count)][-1]), seconds)
+    moved = moved_bytes(plan, len(images), "bfloat16" if narrow else "float32")
+    return first, took, moved / _bandwidth() if device == "cuda" else None, None, losses
 
 
 def _captured(step: Any) -> Any:
@@ -148,10 +149,10 @@ def _captured(step: Any) -> Any:
     return replay
 
 
-def _bandwidth(device: str) -> float:
+def _bandwidth() -> float:
     """Bytes a second that a sum reads and writes."""
     import torch
     from gpu import timed
 
-    numbers = torch.zeros(2**28 if device == "cuda" else 2**24, device=device)
+    numbers = torch.zeros(2**28, device="cuda")
     return 2 * 4 * len(numbers) / timed(lambda count: float([numbers + 1 for _ in range(count)][-1][0]), 1.0)

@@ -202,8 +202,7 @@ class FullTrainer:
             split: `valid`, the held-out images, or a split of the data set.
         """
         images = self._pipeline.size(split)
-        per_replica = fitting_batch(self.network.output_shapes, max(self.batch, _MEASURED) // self._replicas)
-        batch = per_replica * self._replicas
+        batch = self._measured_at_once * self._replicas
         batches = iter(self._distribute(lambda shard: self._pipeline.measured(split, batch, shard)))
         metric = self._metric()
         for _ in range(-(-images // batch)):
@@ -226,6 +225,11 @@ class FullTrainer:
         images, _ = augment(images, tf.constant([self._seed, 0], tf.int64), self._augmentation)
         low, high = (tf.reduce_min(images), tf.reduce_max(images))
         return np.asarray((images - low) / tf.maximum(high - low, 1e-6))
+
+    @property
+    def _measured_at_once(self) -> int:
+        """Images of a batch in a measurement, on one device."""
+        return fitting_batch(self.network.output_shapes, max(self.batch, _MEASURED) // self._replicas)
 
     @property
     def _replicas(self) -> int:
@@ -258,6 +262,7 @@ class FullTrainer:
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
             seed = tf.random.fold_in(seed, tf.cast(context.replica_id_in_sync_group, tf.int64))
+        images = _of_size(images, self.batch // self._replicas)
         images, geometry = augment(self.normalization(images), seed, self._augmentation)
         targets = self._annotation.warped(targets, geometry)
         if self._mixup:
@@ -274,7 +279,13 @@ class FullTrainer:
         return self._strategy.reduce(tf.distribute.ReduceOp.SUM, evidence, axis=None)
 
     def _measure_on_replica(self, images: tf.Tensor, targets: Any, weights: tf.Tensor) -> dict[str, tf.Tensor]:
+        images = _of_size(images, self._measured_at_once)
         return self._objective.evidence(targets, self._update.infer(self.normalization(images)), weights)
+
+
+def _of_size(images: tf.Tensor, batch: int) -> tf.Tensor:
+    """Images whose number is known when the step is traced: several machines' iterators do not tell it."""
+    return tf.ensure_shape(images, [batch, *images.shape[1:]])
 
 
 def global_batch(training: TrainingSettings, images: int, strategy: tf.distribute.Strategy) -> int:
