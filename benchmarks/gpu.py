@@ -82,7 +82,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _rows(settings: GpuSettings) -> Iterator[tuple[Any, ...]]:
     ways = names_of(settings.ways, list(WAYS), "ways")
-    if not is_installed("torch") and any(way.startswith("torch") for way in ways):
+    if not is_installed(["torch"]) and any(way.startswith("torch") for way in ways):
         remark("without PyTorch: pip install torch")
         ways = [way for way in ways if not way.startswith("torch")]
     if not ways:

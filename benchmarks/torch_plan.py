@@ -48,6 +48,17 @@ def _part(node: Node) -> Any:
         def forward(self, *inputs: Any) -> Any:
             return self.join(inputs)
 
+    class Averaged(nn.Module):
+        """Means over windows, in which padding is not counted."""
+
+        def __init__(self, size: int, stride: int, ends: tuple[int, int, int, int]) -> None:
+            super().__init__()
+            self.pool = nn.Sequential(nn.ZeroPad2d(ends), nn.AvgPool2d(size, stride))
+            self.register_buffer("inside", self.pool(torch.ones(1, 1, *before[:2])))
+
+        def forward(self, x: Any) -> Any:
+            return self.pool(x) / self.inside.to(x.dtype)
+
     def padded(part: Any, size: layers.Pair, strides: layers.Pair, rate: int = 1) -> Any:
         return nn.Sequential(nn.ZeroPad2d(_same(before, size, strides, rate)), part)
 
@@ -66,10 +77,12 @@ def _part(node: Node) -> Any:
         case layers.Relu():
             return nn.ReLU()
         case layers.Pool():
-            kind = nn.AvgPool2d if spec.kind == "avg" else nn.MaxPool2d
-            pool = kind(spec.size, spec.stride)
             size, strides = (spec.size, spec.size), (spec.stride, spec.stride)
-            return padded(pool, size, strides) if spec.padding == "same" else pool
+            ends = _same(before, size, strides, 1) if spec.padding == "same" else (0, 0, 0, 0)
+            if spec.kind == "max":
+                around = nn.ConstantPad2d(ends, float("-inf"))
+                return nn.Sequential(around, nn.MaxPool2d(spec.size, spec.stride))
+            return Averaged(spec.size, spec.stride, ends)
         case layers.GlobalPool():
             return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         case layers.Dense():
