@@ -14,7 +14,9 @@ TAKEN = {
         *("reward", "quality", "parameters", "madds", "epochs", "seconds", "latency", "curve", *SPLIT),
         *("tflite_size", "peak_memory"),
     ),
-    "training figure": ("epoch", "step", "learning_rate", "loss", "images", "images_per_second", "seconds"),
+    "training figure": (
+        *("epoch", "step", "learning_rate", "loss", "images", "images_per_second", "waiting", "seconds"),
+    ),
     "export figure": ("file", "images", "latency_ms", "bytes"),
 }
 """What a task names -> the figures that are written beside it, whose names it may not use."""

@@ -9,6 +9,9 @@ from rl_nas.report.durations import Pace, about
 from rl_nas.report.live_line import LiveLine
 from rl_nas.report.tables import counted, measured_text
 
+_SHOWN = 0.01
+"""Least part of the time that is told of."""
+
 _ENOUGH = 30.0
 """Seconds of train steps after which the time of the whole is forecast, within an epoch too."""
 
@@ -39,7 +42,7 @@ class TrainingProgress:
         self.line = LiveLine(self, stream)
         self._epochs, self._batch, self._pace, self._images = epochs, batch, Pace(start), images
         self._last: float | None = None  # time of the last step, if nothing else came between
-        self._timed_steps, self._timed_seconds = 0, 0.0
+        self._timed_steps, self._timed_seconds, self._waited = 0, 0.0, 0.0
         self._figures: dict[str, float] = {}
         self._foretold = False
 
@@ -48,12 +51,19 @@ class TrainingProgress:
         """The part of the train steps that is done."""
         return self.done / self.total
 
-    def follow(self, step: int, figures: Mapping[str, float]) -> None:
-        """Notes a train step, and figures on the epoch's images so far."""
+    def follow(self, step: int, figures: Mapping[str, float], waited: float = 0.0) -> None:
+        """Notes train steps.
+
+        Args:
+            step: the last one's number.
+            figures: on the epoch's images so far.
+            waited: seconds in which they waited for images.
+        """
         now = time.monotonic()
         if self._last is not None:
             self._timed_steps += step - self.done
             self._timed_seconds += now - self._last
+            self._waited += waited
         self.done, self._last = step, now
         self._figures = {**self._figures, **figures}
         if self._timed_seconds >= _ENOUGH:
@@ -68,13 +78,16 @@ class TrainingProgress:
             self._foretell(seconds)
 
     def words(self) -> list[str]:
-        """Epoch, speed, time left, figures."""
+        """Epoch, speed, the part of the time that is spent on waiting for images, time left, figures."""
         words = [f"epoch {self._epochs * self.done // self.total}/{self._epochs}"]
         seconds = self._pace.seconds_each(self.done)
         if seconds:
             if self._timed_steps:  # only steps that follow another one: without tracing and measuring
                 seconds = self._timed_seconds / self._timed_steps
-            words += [f"{self._batch / seconds:,.0f} images/s", self._pace.left(self.done, self.total)]
+            words.append(f"{self._batch / seconds:,.0f} images/s")
+            if self._timed_steps and self._waited >= _SHOWN * self._timed_seconds:
+                words.append(f"waiting for images {self._waited / self._timed_seconds:.0%}")
+            words.append(self._pace.left(self.done, self.total))
         return words + [self._figure(name, value) for name, value in self._figures.items()]
 
     def now(self) -> list[str]:

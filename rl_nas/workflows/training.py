@@ -187,10 +187,11 @@ class TrainingRun:
         trainer, every = self._trainer, self.config.run.checkpoint_steps
         began, step_before = time.monotonic(), trainer.step
         seconds_before = log.written[-1]["seconds"] if log.written else 0.0
-        last_saved = trainer.step
+        last_saved, waited = trainer.step, 0.0
         try:
             for now in trainer.train_epoch():
-                self._progress.follow(now.step, now.figures)
+                self._progress.follow(now.step, now.figures, now.waited)
+                waited += now.waited
                 if every and now.step - last_saved >= every and now.step % trainer.steps_per_epoch:
                     self._save()
                     last_saved = now.step
@@ -210,6 +211,7 @@ class TrainingRun:
                 "learning_rate": trainer.learning_rate,
                 **measured,
                 "images_per_second": (trainer.step - step_before) * trainer.batch / seconds,
+                "waiting": waited / seconds,
                 "seconds": seconds_before + time.monotonic() - began,
             }
         )

@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -170,6 +172,29 @@ def test_a_checkpoint_of_another_network_is_refused(pipeline: InputPipeline, tmp
     other = {"weights": [keras.Variable(np.zeros(3, np.float32))]}
     with pytest.raises(UsageError, match="is not a checkpoint of this training"):
         Checkpoints(other, str(tmp_path), keep=1).restore(print)
+
+
+def test_steps_that_get_their_images_late_have_waited(pipeline: InputPipeline) -> None:
+    """By a part of the time that they took, which is most of it where an image takes longer than a step."""
+
+    class Slow(InputPipeline):
+        def train(self, *args: Any, **kwargs: Any) -> tf.data.Dataset:
+            work = tf.random.stateless_uniform([1500, 1500], [1, 2])
+
+            def late(images: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                nothing = 0 * tf.reduce_sum(tf.linalg.matmul(work, work))
+                return tf.cast(tf.cast(images, tf.float32) + nothing, tf.uint8), targets
+
+            return super().train(*args, **kwargs).map(late)
+
+    shares = []
+    for images in (pipeline, Slow(image_source(SOURCE), InputPipelineSettings(), seed=0)):
+        trainer = make(images, loop=4)
+        next(steps := trainer.train_epoch())
+        started, waited = time.monotonic(), sum(now.waited for now in steps)
+        shares.append(waited / (time.monotonic() - started))
+        assert 0 < shares[-1] < 1
+    assert shares[1] > shares[0]
 
 
 def test_a_checkpoint_of_keras_layers_is_refused(pipeline: InputPipeline, tmp_path: Path) -> None:

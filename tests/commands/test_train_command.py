@@ -18,7 +18,7 @@ TRICKS = ("--mixup=0.2", "--ema_decay=0.9", "--color=0.2", "--cutout=2", "--chec
 
 def history(folder: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k not in ("seconds", "images_per_second")} for line in lines]
+    return [{k: v for k, v in line.items() if k not in ("seconds", "images_per_second", "waiting")} for line in lines]
 
 
 @pytest.fixture(scope="module")

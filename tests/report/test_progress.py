@@ -57,11 +57,12 @@ def test_a_line_for_each_epoch(time: list[float]) -> None:
         time[0] = 110.0
         progress.follow(15, {"loss": 2.0, "accuracy": 0.1})  # ten seconds with the tracing
         time[0] = 111.0
-        progress.follow(20, {"loss": 1.5, "accuracy": 0.2})  # five steps in one second
+        progress.follow(20, {"loss": 1.5, "accuracy": 0.2}, waited=0.25)  # five steps in one second
         time[0] = 115.0
         progress.epoch({"loss": 1.5, "accuracy": 0.2, "valid_loss": 1.25, "valid_accuracy": 0.3})
     assert shown.getvalue() == (
-        "epoch 2/4  250 images/s  0:30 left  loss 1.5000  accuracy 0.2000  valid loss 1.2500  valid accuracy 0.3000\n"
+        "epoch 2/4  250 images/s  waiting for images 25%  0:30 left  loss 1.5000  accuracy 0.2000  valid loss 1.2500"
+        "  valid accuracy 0.3000\n"
         "time: about 30 s for the remaining 20 steps at this rate\n"
     )
 

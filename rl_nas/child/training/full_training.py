@@ -1,6 +1,7 @@
 """Full training of a network: input pipelines, one or many devices, exact saving and restoring of the state."""
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -47,10 +48,17 @@ class Measured(NamedTuple):
 
 
 class TrainingFigures(NamedTuple):
-    """Number of train steps so far, and loss and figures on the training images of the epoch so far."""
+    """The training so far.
+
+    Attributes:
+        step: number of train steps.
+        figures: loss and figures on the training images of the epoch.
+        waited: seconds in which the last train steps waited for images.
+    """
 
     step: int
     figures: dict[str, float]
+    waited: float
 
 
 class FullTrainer:
@@ -177,7 +185,7 @@ class FullTrainer:
         )
         while done < self.steps_per_epoch:
             count = min(self._loop_steps, self.steps_per_epoch - done)
-            sums = self._loop(iterator, tf.constant(self.step, tf.int64), tf.constant(count, tf.int64))
+            sums, waited = self._loop(iterator, tf.constant(self.step, tf.int64), tf.constant(count, tf.int64))
             loss = float(sums[0])
             if not math.isfinite(loss):
                 raise DivergedError(f"the loss is {loss} in steps {self.step + 1} to {self.step + count}")
@@ -186,9 +194,8 @@ class FullTrainer:
             done += count
             loss_sum, *others = self._sums.numpy().tolist()
             means = [total / (done * self.batch) for total in others]
-            yield TrainingFigures(
-                self.step, {"loss": loss_sum / done, **dict(zip(self._objective.figure_names, means, strict=True))}
-            )
+            figures = {"loss": loss_sum / done, **dict(zip(self._objective.figure_names, means, strict=True))}
+            yield TrainingFigures(self.step, figures, float(waited))
 
     def check_finite(self) -> None:
         """Raises `DivergedError` if a weight is not finite, which may show before the loss does."""
@@ -241,21 +248,37 @@ class FullTrainer:
 
         return self._strategy.distribute_datasets_from_function(make)
 
-    def _train_loop(self, iterator: Any, first: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
-        """Takes train steps in the graph; returns the sums of their losses and figures, float [1 + figures]."""
+    def _train_loop(self, iterator: Any, first: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Takes train steps in the graph.
+
+        Returns:
+            The sums of their losses and figures, float [1 + figures], and the seconds that they waited for images.
+        """
         names = self._objective.figure_names
 
-        def body(done: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            images, targets = next(iterator)
+        def body(done: tf.Tensor, sums: tf.Tensor, waited: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            with tf.control_dependencies([sums]):  # of the step before: only then the device has nothing to do
+                began = self._clock()
+            with tf.control_dependencies([began]):
+                images, targets = next(iterator)
+            with tf.control_dependencies(self._strategy.experimental_local_results(images)):
+                waited += self._clock() - began
             losses, figures = self._strategy.run(self._on_replica, args=(images, targets, first + done))
             mean = self._strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
             total = tf.distribute.ReduceOp.SUM
             totals = [self._strategy.reduce(total, figures[name], axis=None) for name in names]
-            return done + 1, sums + tf.stack([mean, *totals])
+            return done + 1, sums + tf.stack([mean, *totals]), waited
 
-        start = (tf.constant(0, tf.int64), tf.zeros([1 + len(names)]))
-        _, sums = tf.while_loop(lambda done, *_: done < steps, body, start)
-        return sums
+        start = (tf.constant(0, tf.int64), tf.zeros([1 + len(names)]), tf.constant(0.0, tf.float64))
+        _, sums, waited = tf.while_loop(lambda done, *_: done < steps, body, start)
+        return sums, waited
+
+    def _clock(self) -> tf.Tensor:
+        """Seconds; always 0 on TPUs, whose machines do not run Python."""
+        if isinstance(self._strategy, tf.distribute.TPUStrategy):
+            return tf.constant(0.0, tf.float64)
+        # Deterministic graphs refuse `tf.timestamp`.
+        return tf.ensure_shape(tf.numpy_function(time.monotonic, [], tf.float64), [])
 
     def _train_batch(self, images: tf.Tensor, targets: Any, step: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         seed = tf.random.fold_in(tf.constant([self._seed, 1], tf.int64), step)
