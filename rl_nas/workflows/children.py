@@ -57,14 +57,13 @@ class Children:
         if self._settings.executor != "inline" and hide_gpus:
             tf.config.set_visible_devices([], "GPU")  # GPUs are for the workers
 
-    @property
-    def device_line(self) -> str:
-        """Where children are executed, in words."""
+    def device_line(self, precision: str) -> str:
+        """Where children are executed, and in which number type, in words."""
         settings = self._settings
         if settings.executor == "ray":
             gpus = f", {settings.gpus_per_child:g} GPUs a child" if settings.gpus_per_child else ""
-            return f"device: Ray cluster {settings.ray_address or 'of this machine'}{gpus}"
-        return device_line(None if settings.executor == "inline" else self._devices)
+            return f"device: Ray cluster {settings.ray_address or 'of this machine'}{gpus}, {precision}"
+        return device_line(None if settings.executor == "inline" else self._devices, precision=precision)
 
     def executor(self, config: SearchConfig, rehearsal: float | None = None) -> ChildExecutor:
         """The executor of the children, a context manager.

@@ -13,13 +13,15 @@ _TRACES = ("/proc/driver/nvidia/version", "/dev/nvidia0")
 """Files of NVIDIA's driver."""
 
 
-def device_line(devices: Sequence[str] | None = None, *, why_cpu: str = "") -> str:
-    """The devices of this process, or of the workers of a search: `device: CPU, 2 workers`.
+def device_line(devices: Sequence[str] | None = None, *, why_cpu: str = "", precision: str = "") -> str:
+    """The devices of this process, or of the workers of a search: `device: CPU, 2 workers, float32`.
 
     Args:
         devices: of each worker, `cpu` or `gpu:` and its number; None: this process computes.
         why_cpu: what is always done on the CPU, if anything is.
+        precision: number type that networks are trained in, if any are.
     """
+    numbers = f", {precision}" if precision else ""
     if why_cpu:
         return f"device: CPU, {why_cpu}"
     gpus = _gpus()
@@ -30,22 +32,24 @@ def device_line(devices: Sequence[str] | None = None, *, why_cpu: str = "") -> s
         used += ["CPU"] if "cpu" in devices else []
         text = f"{', '.join(used)}, {counted(len(devices), 'worker')}"
     hint = "" if gpus or not is_overlooked() else f"; {NO_GPU}"
-    return f"device: {text}{hint}"
+    return f"device: {text}{numbers}{hint}"
 
 
-def distribution_line(strategy: Any) -> str:
-    """The devices of a full training, of its `tf.distribute.Strategy`: `device: 2 GPUs NVIDIA H100`."""
+def distribution_line(strategy: Any, precision: str) -> str:
+    """The devices of a full training, of its `tf.distribute.Strategy`: `device: 2 GPUs NVIDIA H100, bfloat16`."""
     import tensorflow as tf
 
     replicas = int(strategy.num_replicas_in_sync)
     if isinstance(strategy, tf.distribute.TPUStrategy):
-        return f"device: TPU, {counted(replicas, 'replica')}"
-    if replicas == 1:
-        return device_line()
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
-        return f"device: {counted(replicas, 'replica')} in several processes"
-    gpus = _gpus()
-    return f"device: {replicas} GPUs {gpus[0]}" if gpus else f"device: CPU, {counted(replicas, 'replica')}"
+        text = f"TPU, {counted(replicas, 'replica')}"
+    elif replicas == 1:
+        return device_line(precision=precision)
+    elif isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        text = f"{counted(replicas, 'replica')} in several processes"
+    else:
+        gpus = _gpus()
+        text = f"{replicas} GPUs {gpus[0]}" if gpus else f"CPU, {counted(replicas, 'replica')}"
+    return f"device: {text}, {precision}"
 
 
 def is_overlooked(root: Path = Path("/")) -> bool:

@@ -64,7 +64,7 @@ class ProxyTraining:
         self._folder, self._space = SearchFolder(folder.path / name), search_space(config)
         self._children = Children(way.execution, self._folder)
         if name == FULL:
-            tell_user(self._children.device_line)
+            tell_user(self._children.device_line(way.training.precision))
         genotype, opened = any_genotype(self._space), _opened(way)
         planned = plan_networks(way, genotype, opened).fitting(self._space, asked)
         self._way = way = planned.config(way)

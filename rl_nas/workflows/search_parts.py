@@ -110,7 +110,7 @@ def prepare_search(
         UsageError: data, space, network or strategy do not fit together.
     """
     children = Children(config.execution, folder, debug=debug, hide_gpus=not config.shared)
-    tell_user(children.device_line)
+    tell_user(children.device_line(config.training.precision))
     settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile)
     space, reward = search_space(config), make_reward(config.reward)
     genotype = any_genotype(space)

@@ -65,7 +65,7 @@ class TrainingRun:
         self.config, self._place = config, settings.checkpoint_dir or str(folder.checkpoints)
         self._check_place()
         self._distribution = make_distribution(config.devices)
-        self._tell(distribution_line(self._distribution))
+        self._tell(distribution_line(self._distribution, config.training.precision))
         with working(f"data: opening {config.data.dataset}"):
             self._setup = set_up_training(config, genotype, asked)
         self._tell(described(self._setup.source, self._setup.task))
@@ -148,7 +148,7 @@ class TrainingRun:
         self._tell(network_line(setup.cost, f"; {told}"))
         weights, normalization = self._start(steps)
         trainer = FullTrainer(
-            lambda: setup.flat_network(steps),
+            setup.trained_network(steps),
             self._pipeline,
             normalization,
             setup.task.objective(setup.problem),

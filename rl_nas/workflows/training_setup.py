@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -106,14 +106,15 @@ class TrainingSetup:
         """The network, for a training of that many train steps or (None) for inference; options of `build_network`."""
         return build_network(self.networks.plan(self.genotype, training_steps), self.keras_backbone, **options)
 
-    def flat_network(self, training_steps: int) -> FlatModel:
-        """The network that is trained, for so many train steps; made under the strategy of its devices."""
+    def trained_network(self, training_steps: int) -> Callable[[], FlatModel]:
+        """Makes the network for a training of so many train steps; to be called under the strategy of its devices."""
         plan = freeze(self.networks.plan(self.genotype, training_steps), self.freeze, self.head)
         seed, precision = self.config.run.seed, self.config.training.precision
         if self.keras_backbone is None:
-            return PlannedModel(plan, seed=seed, precision=precision)
+            return lambda: PlannedModel(plan, seed=seed, precision=precision)
         with layers_in(precision):
-            return FlatKerasModel(build_network(plan, self.keras_backbone, seed=seed, freeze=self.freeze))
+            model = build_network(plan, self.keras_backbone, seed=seed, freeze=self.freeze)
+        return lambda: FlatKerasModel(model)
 
     def facts(self) -> dict[str, Any]:
         """Facts of the data that must not change when a training is continued."""

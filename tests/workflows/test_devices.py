@@ -21,7 +21,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_the_cpu_and_its_workers_are_told(gpus: list[str]) -> None:
     assert device_line() == "device: CPU"
-    assert device_line(["cpu"]) == "device: CPU, 1 worker"
+    assert device_line(["cpu"], precision="float16") == "device: CPU, 1 worker, float16"
     assert device_line(["cpu", "cpu"]) == "device: CPU, 2 workers"
     assert device_line(why_cpu="always") == "device: CPU, always"
 
@@ -34,15 +34,15 @@ def test_gpus_are_told_by_their_names(gpus: list[str]) -> None:
 
 
 def test_the_devices_of_a_full_training_are_told(gpus: list[str]) -> None:
-    assert distribution_line(tf.distribute.get_strategy()) == "device: CPU"
+    assert distribution_line(tf.distribute.get_strategy(), "bfloat16") == "device: CPU, bfloat16"
 
     class Mirrored:
         num_replicas_in_sync = 2
 
     strategy: Any = Mirrored()
-    assert distribution_line(strategy) == "device: CPU, 2 replicas"
+    assert distribution_line(strategy, "float32") == "device: CPU, 2 replicas, float32"
     gpus += ["NVIDIA A", "NVIDIA A"]
-    assert distribution_line(strategy) == "device: 2 GPUs NVIDIA A"
+    assert distribution_line(strategy, "float16") == "device: 2 GPUs NVIDIA A, float16"
 
 
 def test_how_to_use_a_gpu_is_told_only_where_there_is_one(gpus: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
