@@ -53,7 +53,6 @@ class Summary(NamedTuple):
     Attributes:
         strategies: names.
         budgets: evaluations.
-        columns: number of reward columns.
         ranks: of each strategy at each budget of each column, float [columns, strategies, budgets].
         at_maximum: fractions of the runs that have found the maximum, same shape.
         leads: interval of how far the first strategy is ahead of each other, float [columns, others, budgets, 2].
@@ -61,7 +60,6 @@ class Summary(NamedTuple):
 
     strategies: list[str]
     budgets: list[int]
-    columns: int
     ranks: np.ndarray
     at_maximum: np.ndarray
     leads: np.ndarray
@@ -78,7 +76,7 @@ def main(argv: Sequence[str]) -> int:
             curves = {
                 name: dict(zip(summary.strategies, values.mean(axis=0), strict=True)) for name, values in means.items()
             }
-            draw_summary(summary.budgets, curves, f"mean of {summary.columns} columns", Path(settings.picture))
+            draw_summary(summary.budgets, curves, f"mean of {len(summary.ranks)} columns", Path(settings.picture))
         return _table(summary)
 
     return run(COMMAND, make, argv)
@@ -103,7 +101,7 @@ def read(folders: Sequence[str]) -> Summary:
 
     leads = np.stack([values("lead_low"), values("lead_high")], axis=-1)[:, 1:]
     ranks = rankdata(-values("reward_mean"), axis=1)
-    return Summary(strategies, budgets, len(columns), ranks, values("at_maximum"), leads)
+    return Summary(strategies, budgets, ranks, values("at_maximum"), leads)
 
 
 def _rows(path: Path) -> list[Mapping[str, str]]:
@@ -122,7 +120,7 @@ def _rows(path: Path) -> list[Mapping[str, str]]:
 def _table(summary: Summary) -> Table:
     first = summary.strategies[0]
     names = ["strategy", *map(str, summary.budgets), "all", f"{first} ahead", "behind", "of"]
-    count = summary.columns * len(summary.budgets)
+    count = len(summary.ranks) * len(summary.budgets)
     rows = []
     for place, name in enumerate(summary.strategies):
         ranks = summary.ranks[:, place].mean(axis=0)

@@ -12,12 +12,14 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from frame import Table, remark, run
+from step_way import ADDED, Way
+from torch_plan import torch_way
 
 from rl_nas.errors import UsageError
 from rl_nas.extras import is_installed
@@ -37,7 +39,13 @@ WAYS = tuple(
     for precision in ("", "+bfloat16")
 )
 _DEFAULT = "direct,direct+bfloat16,keras,torch,torch+graph,torch+bfloat16+graph"
-_CLASSES, _COMPARED, _FIRST_STEPS, _MOVES = 10, 3, 5, 5
+_CLASSES, _FLOAT = 10, 4
+_COMPARED = 3
+"""First steps, whose losses are compared."""
+_ROUND = 5
+"""Steps between two looks at the clock."""
+_MOVES = 5
+"""Times that a step moves each layer's output."""
 _FIGURES = ("images/s", "ms a step", "memory floor, ms", "s to the first step", "graph operations", "loss, against CPU")
 COLUMNS = dict.fromkeys(("way", *_FIGURES), str)
 
@@ -127,11 +135,10 @@ def _tell(pipe: Any, way: str, settings: GpuSettings, cpu: bool) -> None:
     if cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     try:
-        from torch_plan import measure_torch
-
-        plan, seconds = network(settings), 0 if cpu else settings.seconds / 3
-        measure = measure_torch if way.startswith("torch") else measure_tensorflow
-        pipe.send(Measured(*measure(way.split("+"), plan, batch_of(settings), seconds)))
+        words, plan = way.split("+"), network(settings)
+        made = (torch_way if words[0] == "torch" else tensorflow_way)(words, plan, batch_of(settings))
+        numbers = _MOVES * settings.batch_size * plan.activations()
+        pipe.send(_measured(made, numbers * (2 if "bfloat16" in words else _FLOAT), 0 if cpu else settings.seconds / 3))
     except Exception as error:  # of one way; the others are measured all the same
         pipe.send(f"{type(error).__name__}: {str(error).splitlines()[0][:60] if str(error) else ''}")
 
@@ -149,15 +156,8 @@ def batch_of(settings: GpuSettings) -> tuple[np.ndarray, np.ndarray]:
     return images, rng.integers(0, _CLASSES, settings.batch_size)
 
 
-def moved_bytes(plan: Plan, batch: int, precision: str) -> int:
-    """Bytes that a train step moves at least."""
-    return _MOVES * batch * plan.activations() * (2 if precision == "bfloat16" else 4)
-
-
-def measure_tensorflow(
-    words: Sequence[str], plan: Plan, batch: tuple[np.ndarray, np.ndarray], seconds: float
-) -> tuple[float, float, float | None, int, list[float]]:
-    """Measures our train step; see `Measured`."""
+def tensorflow_way(words: Sequence[str], plan: Plan, batch: tuple[np.ndarray, np.ndarray]) -> Way:
+    """Our train step."""
     import tensorflow as tf
 
     from rl_nas.child.training.settings import TrainingSettings
@@ -171,19 +171,16 @@ def measure_tensorflow(
     update = TrainStep(_model(words, plan, precision), objective, training, len(batch[0]), 10_000)
     images, labels = (tf.constant(part) for part in batch)
     step = tf.function(lambda: update(images, labels)[0], autograph=False, jit_compile="xla" in words)
-    started = time.monotonic()
-    losses = [float(step())]
-    first = time.monotonic() - started
-    losses += [float(step()) for _ in range(_COMPARED - 1)]
-    graph = step.get_concrete_function().graph.as_graph_def()
-    operations = len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
-    if not seconds:
-        return first, 0.0, None, operations, losses
-    took = timed(lambda count: float([step() for _ in range(count)][-1]), seconds)
-    floor = None
-    if tf.config.list_physical_devices("GPU"):
-        floor = moved_bytes(plan, len(images), precision) / _bandwidth(tf)
-    return first, took, floor, operations, losses
+
+    def operations() -> int:
+        graph = step.get_concrete_function().graph.as_graph_def()
+        return len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
+
+    if not tf.config.list_physical_devices("GPU"):
+        return Way(step, lambda: step, operations, None)
+    numbers = tf.zeros([ADDED])
+    add = tf.function(lambda: numbers + 1.0, autograph=False)
+    return Way(step, lambda: step, operations, lambda: add()[0])
 
 
 def _model(words: Sequence[str], plan: Plan, precision: str) -> Any:
@@ -198,26 +195,42 @@ def _model(words: Sequence[str], plan: Plan, precision: str) -> Any:
         return FlatKerasModel(build_model(plan))
 
 
-def _bandwidth(tf: Any) -> float:
-    """Bytes a second that a sum reads and writes."""
-    size = 2**28
-    numbers, add = tf.zeros([size]), tf.function(lambda x: x + 1.0, autograph=False)
-    return 2 * 4 * size / timed(lambda count: float([add(numbers) for _ in range(count)][-1][0]), 1.0)
+def _measured(way: Way, moved: int, seconds: float) -> Measured:
+    """Measures a way.
+
+    Args:
+        way: to be measured.
+        moved: bytes that a train step moves at least.
+        seconds: for the steps that are timed; 0: only the first ones are taken.
+    """
+    started = time.monotonic()
+    losses = [float(way.step())]
+    first = time.monotonic() - started
+    losses += [float(way.step()) for _ in range(_COMPARED - 1)]
+    if not seconds:
+        return Measured(first, 0.0, None, None, losses)
+    took = _timed(way.steady(), seconds)
+    floor = None if way.add is None else moved / (2 * _FLOAT * ADDED) * _timed(way.add, 1.0)
+    return Measured(first, took, floor, way.operations(), losses)
 
 
-def timed(steps: Any, seconds: float) -> float:
+def _timed(step: Callable[[], Any], seconds: float) -> float:
     """Seconds of a step: the least of rounds that wait for the device at their ends.
 
     Args:
-        steps: takes a number of steps, and waits.
+        step: takes one; returns a number of the device.
         seconds: for all rounds.
     """
-    steps(_FIRST_STEPS)
+
+    def round_of_steps() -> float:
+        started = time.monotonic()
+        float([step() for _ in range(_ROUND)][-1])
+        return (time.monotonic() - started) / _ROUND
+
+    round_of_steps()
     least, began = float("inf"), time.monotonic()
     while time.monotonic() - began < seconds:
-        started = time.monotonic()
-        steps(_FIRST_STEPS)
-        least = min(least, (time.monotonic() - started) / _FIRST_STEPS)
+        least = min(least, round_of_steps())
     return least
 
 

@@ -1,10 +1,10 @@
 """A planned network in PyTorch, for the speed of its train steps: what gpu.py compares ours with."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from step_way import ADDED, Way
 
 from rl_nas.errors import UsageError
 from rl_nas.networks import layers
@@ -107,16 +107,18 @@ def _same(shape: Sequence[int], size: layers.Pair, strides: layers.Pair, rate: i
     return ends[0], ends[1], ends[2], ends[3]
 
 
-def measure_torch(
-    words: Sequence[str], plan: Plan, batch: tuple[np.ndarray, np.ndarray], seconds: float
-) -> tuple[float, float, float | None, None, list[float]]:
-    """Measures PyTorch's train step; see `gpu.Measured`."""
-    import torch
-    from gpu import moved_bytes, timed
+def torch_way(words: Sequence[str], plan: Plan, batch: tuple[np.ndarray, np.ndarray]) -> Way:
+    """PyTorch's train step.
 
-    if "graph" in words and not torch.cuda.is_available():
+    Raises:
+        UsageError: it is to be a CUDA graph, without a GPU; or a layer has no form here.
+    """
+    import torch
+
+    on_gpu = torch.cuda.is_available()
+    if "graph" in words and not on_gpu:
         raise UsageError("CUDA graphs need a GPU")
-    device, narrow = "cuda" if torch.cuda.is_available() else "cpu", "bfloat16" in words
+    device = "cuda" if on_gpu else "cpu"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     network = torch_network(plan).to(device, memory_format=torch.channels_last)
     images = torch.tensor(batch[0].transpose(0, 3, 1, 2), device=device).to(memory_format=torch.channels_last)
@@ -125,21 +127,18 @@ def measure_torch(
 
     def step() -> Any:
         optimizer.zero_grad(set_to_none=False)
-        with torch.autocast(device, torch.bfloat16, enabled=narrow):
+        with torch.autocast(device, torch.bfloat16, enabled="bfloat16" in words):
             loss = torch.nn.functional.cross_entropy(network(images), labels)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0, foreach=True)
         optimizer.step()
         return loss
 
-    started = time.monotonic()
-    losses = [float(step())]
-    first = time.monotonic() - started
-    losses += [float(step()) for _ in range(2)]
-    again = _captured(step) if "graph" in words else step
-    took = timed(lambda count: float([again() for _ in range(count)][-1]), seconds)
-    moved = moved_bytes(plan, len(images), "bfloat16" if narrow else "float32")
-    return first, took, moved / _bandwidth() if device == "cuda" else None, None, losses
+    steady = (lambda: _captured(step)) if "graph" in words else (lambda: step)
+    if not on_gpu:
+        return Way(step, steady, lambda: None, None)
+    numbers = torch.zeros(ADDED, device=device)
+    return Way(step, steady, lambda: None, lambda: (numbers + 1)[0])
 
 
 def _captured(step: Any) -> Any:
@@ -160,12 +159,3 @@ def _captured(step: Any) -> Any:
         return loss
 
     return replay
-
-
-def _bandwidth() -> float:
-    """Bytes a second that a sum reads and writes."""
-    import torch
-    from gpu import timed
-
-    numbers = torch.zeros(2**28, device="cuda")
-    return 2 * 4 * len(numbers) / timed(lambda count: float([numbers + 1 for _ in range(count)][-1][0]), 1.0)
