@@ -12,7 +12,7 @@ STEPS = (9, 10, 100)  # by number, not by name
 
 
 def state(value: float = 0.0) -> dict[str, list[tf.Variable]]:
-    return {"vectors": [tf.Variable([value] * 1000), tf.Variable(value)]}
+    return {"weights": [tf.Variable([value] * 1000), tf.Variable(value)]}
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     saved = state()
     checkpoints = Checkpoints(saved, str(tmp_path / "states"), keep=3)
     for step in STEPS:
-        for variable in saved["vectors"]:
+        for variable in saved["weights"]:
             variable.assign(tf.fill(variable.shape, float(step)))
         checkpoints.save(step)
     return tmp_path / "states"
@@ -30,7 +30,7 @@ def restored(folder: Path) -> tuple[float, list[str]]:
     """The value in the restored state, and the lines that were told."""
     found, told = state(), list[str]()
     assert Checkpoints(found, str(folder), keep=3).restore(told.append)
-    (value,) = {float(number) for variable in found["vectors"] for number in tf.reshape(variable, [-1])}
+    (value,) = {float(number) for variable in found["weights"] for number in tf.reshape(variable, [-1])}
     return value, told
 
 

@@ -190,7 +190,7 @@ class _Run(NamedTuple):
 def _pull_back(pullbacks: list[tuple[_Run, LayerPullback]], gradients: dict[int, list[tf.Tensor]]) -> list[tf.Tensor]:
     """Backpropagation: from the gradients of the outputs, by node, to those of all trainable weights, in order."""
     of_weights: dict[str, list[Sequence[tf.Tensor]]] = {}  # by the layer's name, from every use
-    trained = _trained(run.node for run, _ in pullbacks)
+    trained = _trained(run for run, _ in pullbacks)
     for run, pullback in reversed(pullbacks):
         if run.node.output.node not in trained:
             continue
@@ -208,12 +208,11 @@ def _pull_back(pullbacks: list[tuple[_Run, LayerPullback]], gradients: dict[int,
     return [_total(parts) for owner in owners for parts in zip(*of_weights[owner], strict=True)]
 
 
-def _trained(nodes: Iterable[Node]) -> set[int]:
+def _trained(runs: Iterable[_Run]) -> set[int]:
     """The layers whose outputs depend on a trained weight, by the numbers of these outputs."""
     found = set[int]()
-    for node in nodes:
-        weights = node.layer.weights(*(tensor.shape for tensor in node.inputs))
-        own = not node.frozen and any(weight.trainable for weight in weights)
+    for node, call, _ in runs:
+        own = call.weights and not node.frozen
         if own or any(tensor.node in found for tensor in node.inputs):
             found.add(node.output.node)
     return found

@@ -29,7 +29,6 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(**state)
         self._manager = tf.train.CheckpointManager(self._checkpoint, folder, max_to_keep=keep)
         self._folder, self._writes = folder, writes
-        self._is_new = "vectors" not in state
 
     def restore(self, tell: Callable[[str], None]) -> bool:
         """Restores the last state that can be read; returns whether there are any.
@@ -46,7 +45,7 @@ class Checkpoints:
             try:
                 self._checkpoint.restore(path).assert_consumed()
             except Exception as error:  # TensorFlow has many for bytes that are not its own, IndexError among them
-                if self._is_new and _is_former(path):
+                if _is_former(path):
                     raise UsageError(
                         f"{path} is a checkpoint of an earlier version of rl_nas, which computed networks in another"
                         " way; finish the training with that version, or start another run"
