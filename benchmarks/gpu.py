@@ -44,6 +44,8 @@ _COMPARED = 3
 """First steps, whose losses are compared."""
 _ROUND = 5
 """Steps between two looks at the clock."""
+_TIMED = 10.0
+"""Most seconds for the steps that are timed: a longer limit is for what comes before them, such as compiling."""
 _MOVES = 5
 """Times that a step moves each layer's output."""
 _FIGURES = ("images/s", "ms a step", "memory floor, ms", "s to the first step", "graph operations", "loss, against CPU")
@@ -61,7 +63,9 @@ class GpuSettings(Settings):
     filters: int = setting(32, "filters of its first cell", minimum=1)
     pixels: int = setting(32, "of a side of the images", minimum=8)
     batch_size: int = setting(128, "images of a step", minimum=1)
-    seconds: int = setting(35, "limit of time of each way, of which a third is for the steps that are timed", minimum=1)
+    seconds: int = setting(
+        35, "limit of time of each way; a third of it, at most 10, for the steps that are timed", minimum=1
+    )
     compare: bool = setting(True, "compare the losses of the first steps with those in float32 on the CPU")
 
 
@@ -138,7 +142,11 @@ def _tell(pipe: Any, way: str, settings: GpuSettings, cpu: bool) -> None:
         words, plan = way.split("+"), network(settings)
         made = (torch_way if words[0] == "torch" else tensorflow_way)(words, plan, batch_of(settings))
         numbers = _MOVES * settings.batch_size * plan.activations()
-        pipe.send(_measured(made, numbers * (2 if "bfloat16" in words else _FLOAT), 0 if cpu else settings.seconds / 3))
+        pipe.send(
+            _measured(
+                made, numbers * (2 if "bfloat16" in words else _FLOAT), 0 if cpu else min(_TIMED, settings.seconds / 3)
+            )
+        )
     except Exception as error:  # of one way; the others are measured all the same
         pipe.send(f"{type(error).__name__}: {str(error).splitlines()[0][:60] if str(error) else ''}")
 
