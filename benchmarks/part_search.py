@@ -9,7 +9,8 @@ tells what its strategy has learned. The best part of each run, and the publishe
 the same recipe, or for --confirm_epochs, with seeds that no search has used, and measured on the held-out images; and,
 trained on all training images, on the test split of the data set, which needs one (test, validation or val). Everything
 is kept in --out: the same command goes on where it was stopped, one with another recipe or data set is refused, and
---parts=N stops after so many searches. Intervals are those of the mean over runs.
+--parts=N stops after so many searches. Parts that are drawn at random (--random_parts) are confirmed beside them.
+Intervals are those of the mean over runs.
 """
 
 import os
@@ -58,12 +59,16 @@ class PartsSettings(Settings):
     also: str | None = setting(
         None, "published genotypes that are confirmed too, with commas between; left out: all of this part"
     )
+    random_parts: int = setting(0, "parts drawn at random from the space that are confirmed too", minimum=0)
     runs: int = setting(3, "searches of each strategy, with seeds 0, 1, ...", minimum=1)
     confirmations: int = setting(3, "trainings of each part that is confirmed, on each split", minimum=1)
     confirm_epochs: int | None = setting(None, "epochs of these; left out: those of the searches' children", minimum=1)
     parts: int | None = setting(None, "stop after so many searches of this call", minimum=0)
     out: str = setting("runs/parts", "folder of the searches and of confirmed.json, of one recipe and data set")
 
+
+_DRAWN = 1_000_003
+"""Seed of the parts that are drawn at random: no search's."""
 
 COMMAND = Command(
     name="python benchmarks/part_search.py",
@@ -72,6 +77,7 @@ COMMAND = Command(
         "python benchmarks/part_search.py --flagfile=flags/camvid_dpc.cfg --dataset=folder:camvid"
         " --backbone=runs/backbone --out=runs/heads",
         "python benchmarks/part_search.py --flagfile=flags/shapes_nas_fpn.cfg --out=runs/necks",
+        "python benchmarks/part_search.py --flagfile=flags/cifar10_cells.cfg --also=NASNet-A --random_parts=6",
     ),
     groups=(PartsSettings, *SearchConfig.groups()),
 )
@@ -114,7 +120,10 @@ def _table(parsed: Parsed) -> Table:
     epochs = settings.confirm_epochs or config.training.epochs
     single = replace(config.reward, reward_seeds=1)  # each training of a confirmation is kept by itself
     config = replace(config, training=replace(config.training, epochs=epochs), reward=single)
-    return Table(columns, _rows(config, space, found, also, kept) if finished else ())
+    fixed = {name: [published_part(name, config, space)] for name in also}
+    if settings.random_parts:
+        fixed[f"random {part}s"] = random_parts(config, space, settings.random_parts)
+    return Table(columns, _rows(config, found, fixed, kept) if finished else ())
 
 
 def published(settings: PartsSettings, part: str) -> list[str]:
@@ -129,16 +138,20 @@ def published(settings: PartsSettings, part: str) -> list[str]:
     return names_of(settings.also, known, "also") if settings.also else []
 
 
+def random_parts(config: SearchConfig, space: SearchSpace[Any], count: int) -> list[Part]:
+    """Parts drawn at random, the same ones whatever the seeds of the searches."""
+    rng = np.random.default_rng(_DRAWN)
+    return [Part(space.sample(rng), config) for _ in range(count)]
+
+
 def _rows(
     config: SearchConfig,
-    space: SearchSpace[Any],
     found: Mapping[str, Sequence[Path]],
-    also: Sequence[str],
+    fixed: Mapping[str, Sequence[Part]],
     kept: Sequence[Confirmed],
 ) -> Iterator[tuple[Any, ...]]:
     chosen = {name: [_best(folder) for folder in folders] for name, folders in found.items()}
-    parts = {name: [Part(trial.architecture, config) for trial in trials] for name, trials in chosen.items()}
-    parts |= {name: [published_part(name, config, space)] for name in also}
+    parts = {name: [Part(trial.architecture, config) for trial in trials] for name, trials in chosen.items()} | fixed
     for one in kept:
         one.measure([part for of_name in parts.values() for part in of_name])
     for name, of_name in parts.items():
