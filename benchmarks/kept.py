@@ -9,7 +9,7 @@ from rl_nas.errors import UsageError
 from rl_nas.workflows.run_config import portable
 from rl_nas.workflows.sizing import AutoSettings
 
-_FOUND = ("task", "image_size", "stratify", "evolution_population", "evolution_sample")
+_FOUND = ("task", "image_size", "stratify", "evolution_population", "evolution_sample", "jit_compile")
 """Flags that a record has as they were found, where they were left out."""
 
 

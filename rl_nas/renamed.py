@@ -30,10 +30,14 @@ FIGURES = {"unique_share": "unique_fraction", "top_share": "top_fraction"}
 RANKED = {"accuracy": "quality"}
 """Earlier name -> name of a value in a one-shot search's ranking.json."""
 
-VALUES = {
+VALUES: dict[str, dict[Any, str]] = {
     "reward": {"accuracy": "quality", "accuracy_cubed": "quality_cubed"},
+    "jit_compile": {"true": "on", True: "on", "false": "off", False: "off"},
 }
 """Flag -> earlier value -> value."""
+
+SWITCHES = {"jit_compile": "on", "nojit_compile": "off"}
+"""Earlier flag without a value -> its value today."""
 
 BEFORE = {"stratify": "no"}
 """Flag that earlier versions did not have -> what their runs did, where it is not the default."""

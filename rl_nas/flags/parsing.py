@@ -8,6 +8,7 @@ import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -15,7 +16,7 @@ from absl import flags
 
 from rl_nas.errors import UsageError
 from rl_nas.regular_files import MIB, read_regular_text
-from rl_nas.renamed import BEFORE, FLAGS, REMOVED, REPEATS, REUSED, current_value, tell, tell_removed
+from rl_nas.renamed import BEFORE, FLAGS, REMOVED, REPEATS, REUSED, SWITCHES, current_value, tell, tell_removed
 from rl_nas.settings import FieldType, Settings, declaration, expectation, field_types, setting
 
 Group = TypeVar("Group", bound=Settings)
@@ -103,7 +104,7 @@ def parse(command: Command, argv: Sequence[str]) -> Parsed:
             tell(old, new)
     names = [cls.prefix + name for cls in command.all_groups for name in field_types(cls)]
     return Parsed(
-        values={name: _current(name, values[name].value) for name in names},
+        values={name: values[name].value for name in names},
         given=frozenset(name for name in names if values[name].present),
         words=tuple(rest),
         typed=frozenset(name for name in names if typed[name].present),
@@ -118,8 +119,14 @@ def _without_reused(words: Sequence[str], known: Container[str]) -> list[str]:
         known: names of the command's flags.
     """
     current: list[str] = []
-    for word in words:
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
         removed, given, _ = word.lstrip("-").partition("=")
+        switch = word.lstrip("-")
+        if word.startswith("-") and switch in SWITCHES and following not in SWITCHES.values():
+            flag, value = switch.removeprefix("no"), SWITCHES[switch]
+            current.append(f"--{flag}={value}")
+            tell(switch, f"{flag}={value}")
+            continue
         if word.startswith("-") and given and removed in REMOVED:
             tell_removed(removed)
             continue
@@ -142,8 +149,9 @@ def _with_present_names(message: str) -> str:
     return message
 
 
-def _current(name: str, value: Any) -> Any:
-    current = current_value(name, value)
+def _current(name: str, value: str) -> str:
+    """The present form of a flag's value; prints it if it is another."""
+    current: str = current_value(name, value)
     if current != value:
         tell(f"{name}={value}", f"{name}={current}")
     return current
@@ -209,6 +217,7 @@ class _SettingParser(flags.ArgumentParser[Any]):
     def parse(self, argument: Any) -> Any:
         value: Any = argument
         if isinstance(argument, str):
+            argument = _current(self._cls.prefix + self._name, argument)
             if argument == "~" or argument.startswith("~/"):  # behind `--name=` shells leave it
                 argument = os.path.expanduser(argument)
             try:

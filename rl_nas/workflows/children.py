@@ -65,6 +65,16 @@ class Children:
             return f"device: Ray cluster {settings.ray_address or 'of this machine'}{gpus}, {precision}"
         return device_line(None if settings.executor == "inline" else self._devices, precision=precision)
 
+    @property
+    def cores_per_gpu(self) -> int:
+        """CPU cores of this machine for each child that has a GPU; 0: some have none."""
+        settings, cores = self._settings, os.cpu_count() or 1
+        if settings.executor == "ray":
+            return cores if settings.gpus_per_child else 0
+        if "cpu" in self._devices:
+            return 0
+        return cores if settings.executor == "inline" else max(1, cores // len(self._devices))
+
     def executor(self, config: SearchConfig, rehearsal: float | None = None) -> ChildExecutor:
         """The executor of the children, a context manager.
 

@@ -62,8 +62,8 @@ class SearchRunSettings(Settings):
     seed: int = setting(0, "seed of all randomness; same flags and seed, same run", minimum=0, maximum=MAX_SEED)
     determinism: str = setting(
         "auto",
-        "make TensorFlow repeat results to the bit; auto: unless there is a GPU or --jit_compile, where some operations"
-        " cannot",
+        "make TensorFlow repeat results to the bit; auto: unless there is a GPU or --jit_compile=on, where some"
+        " operations cannot",
         choices=("auto", "on", "off"),
     )
 
@@ -167,7 +167,7 @@ class TrainRunSettings(Settings):
     seed: int = setting(0, "seed of all randomness; same flags and seed, same training", minimum=0, maximum=MAX_SEED)
     determinism: str = setting(
         "auto",
-        "make TensorFlow repeat results to the bit; auto: unless there is a GPU or --jit_compile, where some operations"
-        " cannot",
+        "make TensorFlow repeat results to the bit; auto: unless there is a GPU or --jit_compile=on, where some"
+        " operations cannot",
         choices=("auto", "on", "off"),
     )

@@ -81,7 +81,7 @@ def settle_determinism(wanted: str, *, jit_compile: bool = False) -> None:
     import tensorflow as tf
 
     if wanted == "on" and jit_compile:
-        raise UsageError("--determinism=on and --jit_compile exclude each other: leave one out")
+        raise UsageError("--determinism=on and --jit_compile=on exclude each other: leave one out")
     if wanted == "on" or (wanted == "auto" and not jit_compile and not tf.config.list_physical_devices("GPU")):
         tf.config.experimental.enable_op_determinism()
 

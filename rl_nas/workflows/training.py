@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import os
 import tempfile
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from rl_nas.child.data.normalization import Normalization
 from rl_nas.child.export.serving import NETWORK, load_weights
 from rl_nas.child.training.checkpoints import Checkpoints, saved_states
 from rl_nas.child.training.child_training import DivergedError
-from rl_nas.child.training.devices import make_distribution
+from rl_nas.child.training.compilation import settled_compilation
+from rl_nas.child.training.devices import is_one_gpu, make_distribution
 from rl_nas.child.training.full_training import FullTrainer, Measured, global_batch
 from rl_nas.child.training.tf_config import worker_index
 from rl_nas.child.training.transfer import rate_factors
@@ -58,7 +61,7 @@ class TrainingRun:
     ) -> None:
         """Checks everything; arguments as of `set_up_training`."""
         settings, self.folder = config.run, folder
-        settle_determinism(settings.determinism, jit_compile=config.training.jit_compile)
+        settle_determinism(settings.determinism, jit_compile=config.training.jit_compile == "on")
         self.first = worker_index(config.devices) == 0
         # Other workers do the same, but write to a temporary folder.
         self._written = folder if self.first else TrainingFolder(tempfile.mkdtemp())
@@ -146,6 +149,9 @@ class TrainingRun:
         needed = step_bytes(setup.networks.plan(setup.genotype, steps), batch, setup.source.shape)
         told = f"{counted(steps, 'train step')} of {counted(batch, 'image')}, about {size_text(needed)} of memory"
         self._tell(network_line(setup.cost, f"; {told}"))
+        cores = os.cpu_count() or 1 if is_one_gpu(self._distribution) else 0
+        config = replace(config, training=settled_compilation(config.training, steps, cores, self._tell))
+        self.config = config
         weights, normalization = self._start(steps)
         trainer = FullTrainer(
             setup.trained_network(steps),

@@ -238,13 +238,15 @@ def test_compiled_steps_are_the_same(pipeline: InputPipeline) -> None:
         layers.append(keras.layers.Dense(10, kernel_initializer=keras.initializers.HeNormal(seed=2)))
         return named_logits(keras.Sequential([keras.Input((8, 8, 1)), *layers]))
 
-    plain, compiled = (make(pipeline, varied=False, keras_model=small, jit_compile=jit) for jit in (False, True))
+    plain, compiled = (
+        make(pipeline, varied=False, keras_model=small, jit_compile="on" if jit else "off") for jit in (False, True)
+    )
     for trainer in (plain, compiled):
         train(trainer, 1)
     one, other = (trainer.state["weights"][0].numpy() for trainer in (plain, compiled))
     np.testing.assert_allclose(other, one, rtol=0.01, atol=1e-3)
     # XLA draws other numbers, and lacks some operations: the variations are compiled as well.
-    varied = make(pipeline, loop=2, epochs=1, keras_model=small, jit_compile=True)
+    varied = make(pipeline, loop=2, epochs=1, keras_model=small, jit_compile="on")
     losses = [progress.figures["loss"] for progress in varied.train_epoch()]
     assert losses[-1] < losses[0]  # means over the epoch so far
 
@@ -274,5 +276,5 @@ def test_a_batch_that_devices_cannot_share_is_told(pipeline: InputPipeline) -> N
 
     with pytest.raises(UsageError, match="--batch_size=100 cannot be split over 3 devices; give a multiple of 3"):
         global_batch(TrainingSettings(batch_size=100), 1000, Three())
-    with pytest.raises(UsageError, match="--jit_compile is for one device, not for 3"):
-        global_batch(TrainingSettings(batch_size=99, jit_compile=True), 1000, Three())
+    with pytest.raises(UsageError, match="--jit_compile=on is for one device, not for 3"):
+        global_batch(TrainingSettings(batch_size=99, jit_compile="on"), 1000, Three())

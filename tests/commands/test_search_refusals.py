@@ -61,8 +61,8 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
         "--then_train=tested.cfg gives --group_size=9, by which images that the search learned from could be tested",
     ),
     "XLA to the bit": (
-        ["--dataset=digits", "--jit_compile", "--determinism=on"],
-        "--determinism=on and --jit_compile exclude each other: leave one out",
+        ["--dataset=digits", "--jit_compile=on", "--determinism=on"],
+        "--determinism=on and --jit_compile=on exclude each other: leave one out",
     ),
     "nothing to rebuild": (["--rebuild"], "--rebuild is for a run that has trials; give --resume too"),
     "no answer to a collapse": (

@@ -101,7 +101,7 @@ def test_a_run_goes_on_only_as_it_was(unbroken: Path) -> None:
 @pytest.mark.long
 def test_xla_trains_networks_with_max_pooling(tmp_path: Path) -> None:
     small = ("--dataset=digits", "--genotype=ENAS-micro", "--cells=1", "--reductions=1", "--filters=4", "--epochs=1")
-    done = run_cold("train", *small, "--jit_compile", f"--run_dir={tmp_path / 'run'}")
+    done = run_cold("train", *small, "--jit_compile=on", f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 0, done.stderr
     assert results(tmp_path / "run")["final_test"]["images"] == image_source(DataSettings(dataset="digits")).size(
         "test"

@@ -191,6 +191,31 @@ def test_a_reused_name_is_the_earlier_flag_by_its_values_alone(
             parse(command, ["--head=mine"])
 
 
+@pytest.mark.parametrize(
+    ("words", "value", "told"),
+    [
+        (["--jit_compile", "--epochs=2"], "on", ["--jit_compile is now called --jit_compile=on"]),
+        (["--epochs=2", "--nojit_compile"], "off", ["--nojit_compile is now called --jit_compile=off"]),
+        (["--jit_compile=true"], "on", ["--jit_compile=true is now called --jit_compile=on"]),
+        (["--jit_compile=false"], "off", ["--jit_compile=false is now called --jit_compile=off"]),
+        (["--jit_compile", "off"], "off", []),
+        (["--jit_compile=auto"], "auto", []),
+        ([], "auto", []),
+    ],
+)
+def test_a_switch_of_earlier_versions_that_has_values_today(
+    words: list[str], value: str, told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell.cache_clear()
+    assert parse(TRAIN, words).values["jit_compile"] == value
+    assert capsys.readouterr().err.splitlines() == told
+
+
+@pytest.mark.parametrize(("recorded", "value"), [(True, "on"), (False, "off"), ("auto", "auto")])
+def test_a_recorded_switch(recorded: object, value: str) -> None:
+    assert current_flags({"jit_compile": recorded}) == {"jit_compile": value}
+
+
 def test_a_recorded_name_that_is_reused_is_told_apart_by_its_value() -> None:
     for value in ("auto", "keep", "new"):
         assert current_flags({"head": value, "seed": 1}) == {"init_head": value, "seed": 1}

@@ -38,6 +38,12 @@ def make_distribution(settings: DeviceSettings) -> tf.distribute.Strategy:
             return tf.distribute.get_strategy()
 
 
+def is_one_gpu(strategy: tf.distribute.Strategy) -> bool:
+    """Whether a strategy trains on one GPU alone."""
+    alone = strategy.num_replicas_in_sync == 1 and not isinstance(strategy, tf.distribute.TPUStrategy)
+    return alone and bool(tf.config.list_logical_devices("GPU"))
+
+
 @contextlib.contextmanager
 def layers_in(precision: str) -> Iterator[None]:
     """Makes Keras layers created inside compute in `float32`, `bfloat16` or `float16`; weights are always float32."""

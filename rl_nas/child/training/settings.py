@@ -100,7 +100,12 @@ class TrainingSettings(Settings):
         " convolutions, the last layer and the loss are float32",
         choices=("float32", "bfloat16", "float16"),
     )
-    jit_compile: bool = setting(False, "compile children with XLA (minutes a child on a CPU; for GPUs and TPUs)")
+    jit_compile: str = setting(
+        "auto",
+        "compile train steps with XLA (minutes on a CPU; TPUs do so anyway); auto: on one GPU, if there are enough of"
+        " them that it pays",
+        choices=("auto", "on", "off"),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
