@@ -136,6 +136,16 @@ def test_drop_path_ends_at_the_published_probability(name: str, final: float) ->
         assert keeps[cell] == pytest.approx(1 - number / len(cells) * (1 - final))
 
 
+def test_a_night_trains_networks_of_the_size_of_nasnet_a_on_what_the_search_held_in() -> None:
+    search, final = parse(SEARCH, ["--flagfile=flags/cifar10_night.cfg"]), recipe("cifar10_night_final")
+    steps = [one.group(TrainingSettings) for one in (search, final)]
+    images = CIFAR_IMAGES - (search.group(DataSettings).valid_images or 0)
+    assert [images // one.batch_size * one.epochs for one in steps] == [3_510, 21_060]
+    named = replace(final, values={**final.values, "genotype": search.values["then_also"]})
+    notation, plan = network(named)
+    assert (notation, plan.cost().trainable) == ("6@768", 3_346_538)
+
+
 def test_the_micro_search_of_enas() -> None:
     parsed = parse(SEARCH, ["--flagfile=flags/cifar10_enas.cfg"])
     estimator, run = parsed.group(EstimatorSettings), parsed.group(SearchRunSettings)
