@@ -29,6 +29,11 @@ class ChildForecast:
     step: float
     memory: int
 
+    @property
+    def disk(self) -> int:
+        """Bytes of its weights, which are kept of the best children."""
+        return 4 * self.parameters
+
 
 @dataclass(frozen=True)
 class SearchForecast:
@@ -42,6 +47,7 @@ class SearchForecast:
         end: seconds in which the best network is exported.
         workers: children at a time.
         disk: bytes of the run folder.
+        memory: bytes of this process and its workers, all with large children.
     """
 
     children: float
@@ -51,6 +57,7 @@ class SearchForecast:
     end: float
     workers: int
     disk: int
+    memory: int
 
     @property
     def seconds(self) -> float:

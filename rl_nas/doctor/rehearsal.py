@@ -114,7 +114,7 @@ def disk_bytes(run: SearchParts, largest: int) -> int:
 
     Args:
         run: the search.
-        largest: parameters of a large child.
+        largest: bytes of a large child's weights.
     """
     images = int(run.images.train_images.nbytes + run.images.valid_images.nbytes)
-    return images + run.config.run.trials * _RECORD + _COPIES * 4 * largest
+    return images + run.config.run.trials * _RECORD + _COPIES * largest

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from rl_nas.doctor.finding import Finding, State
 from rl_nas.doctor.forecast import ChildForecast, SearchForecast, child_seconds, evaluation_seconds
@@ -61,36 +62,41 @@ def search(run: SearchParts, workers: int, seconds: float, before: float) -> Ite
     drawn = random_networks(run, _DRAWN)
     networks = of_three_sizes(drawn)
     children = rehearse(run, networks, workers, seconds)
-    yield from _children(children)
+    batch = min(run.config.training.batch_size, len(run.images.train_images))
+    yield from _children(children, batch)
     if not children.forecasts:
         return
+    times = 2 if run.config.run.try_export else 1  # the search tries one before its first child, too
     try:
-        export = export_sample(run, networks["typical"].architecture, "typical")
+        exports = [export_sample(run, networks["typical"].architecture, "typical") for _ in range(times)]
     except RunError as error:
         yield Finding(State.PROBLEM, "export", f"{error}; the best network could not be exported")
         return
-    yield Finding(State.OK, "export", f"a SavedModel computes what the network does; {about(export)}")
+    yield Finding(
+        State.OK, "export", f"a SavedModel computes what the network does; {about(exports[-1])}", {"seconds": exports}
+    )
     if run.config.shared:
         yield Finding(State.WARNING, "forecast", "none: not made for --estimator=shared; try it with --trials=1")
         return
     strategy = strategy_seconds(run)
-    forecast = _forecast(run, children, [one.madds for one in drawn], workers, before, strategy, export)
+    begin = before + children.begin + sum(exports[:-1])
+    forecast = _forecast(run, children.forecasts, [one.madds for one in drawn], workers, begin, strategy, exports[-1])
     yield _summary(run, forecast)
     yield from _advice(run, children.forecasts, forecast, workers)
 
 
 def _forecast(
     run: SearchParts,
-    children: Children,
+    tried: Sequence[ChildForecast],
     madds: list[int],
     workers: int,
-    before: float,
+    begin: float,
     strategy: float,
     export: float,
 ) -> SearchForecast:
     config, rng = run.config, np.random.default_rng(0)
     count = min(config.run.trials, _DRAWS)
-    seconds = child_seconds(children.forecasts, madds, config.reward.reward_seeds)
+    seconds = child_seconds(tried, madds, config.reward.reward_seeds)
     drawn = rng.choice(seconds, count)
     batch = None if config.execution.async_updates else config.run.update_every
     flying = config.run.batches_in_flight
@@ -98,23 +104,25 @@ def _forecast(
     return SearchForecast(
         children=float(drawn.sum()) * times,
         evaluating=evaluation_seconds(drawn.tolist(), workers, batch, flying) * times,
-        begin=before + children.begin,
+        begin=begin,
         strategy=strategy,
         end=export,
         workers=workers,
-        disk=disk_bytes(run, max(child.parameters for child in children.forecasts)),
+        disk=disk_bytes(run, max(child.disk for child in tried)),
+        memory=psutil.Process().memory_info().rss + _workers_memory(tried, workers),
     )
 
 
-def _children(children: Children) -> Iterator[Finding]:
-    """A finding for each size of child."""
+def _children(children: Children, batch: int) -> Iterator[Finding]:
+    """A finding for each size of child, with batches of so many images."""
     for child in children.forecasts:
+        rate = batch / max(child.step, 1e-9)
         text = (
             f"{child.parameters:,} parameters, {child.madds:,} multiply-adds: {about(child.seconds)}, of which"
-            f" {child.start:.1f} s before its second train step, {1000 * child.step:.0f} ms for each further one; its"
-            f" worker holds {size_text(child.memory)}"
+            f" {child.start:.1f} s before its second train step, {1000 * child.step:.0f} ms for each further one"
+            f" ({rate:,.0f} images/s); its worker holds {size_text(child.memory)}, its weights {size_text(child.disk)}"
         )
-        yield Finding(State.OK, f"{child.name} child", text, vars(child))
+        yield Finding(State.OK, f"{child.name} child", text, {**vars(child), "disk": child.disk})
     for name, outcome in children.failed:
         failure = outcome.failures[-1]
         yield Finding(State.PROBLEM, f"{name} child", f"{failure.state}: {failure.error}", {"log": failure.log})
@@ -133,7 +141,8 @@ def _summary(run: SearchParts, forecast: SearchForecast) -> Finding:
         f"{about(forecast.seconds)} for {counted(config.run.trials, 'child', 'children')} by"
         f" {counted(forecast.workers, 'worker')}: {about(forecast.begin)} to begin, {about(forecast.evaluating)} for"
         f" children, {about(forecast.strategy)} for the strategy, {about(forecast.end)} for the export;"
-        f" {forecast.children / 3600:.2g} hours of devices, {size_text(forecast.disk)} on the disk"
+        f" {forecast.children / 3600:.2g} hours of devices, {size_text(forecast.memory)} of memory,"
+        f" {size_text(forecast.disk)} on the disk"
     )
     parts = {**vars(forecast), "seconds": forecast.seconds, "device_hours": forecast.children / 3600}
     return Finding(State.OK, "forecast", "; ".join([text, *_not_in_it(run)]), parts)
@@ -155,7 +164,7 @@ def _advice(
 ) -> Iterator[Finding]:
     """What to change."""
     config = run.config
-    memory = workers * max(child.memory for child in children)
+    memory = _workers_memory(children, workers)
     if memory > machine_memory():
         text = f"{workers} workers with large children hold {size_text(memory)}; this machine has less: lower --workers"
         yield Finding(State.WARNING, "advice", text)
@@ -167,6 +176,11 @@ def _advice(
     if typical.start > _MOSTLY * typical.seconds:
         text = f"{typical.start / typical.seconds:.0%} of a child's time passes before its second train step"
         yield Finding(State.OK, "advice", f"{text}: more epochs cost little")
+
+
+def _workers_memory(children: Sequence[ChildForecast], workers: int) -> int:
+    """Bytes of all workers with large children."""
+    return workers * max(child.memory for child in children)
 
 
 def _class_counts(run: SearchParts) -> np.ndarray | None:

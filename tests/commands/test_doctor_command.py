@@ -51,6 +51,11 @@ def test_a_search_is_tried_and_forecast(tmp_path: Path) -> None:
     assert forecast["evaluating"] == pytest.approx(forecast["children"])  # no worker waits for another
     least, most = (40 * fold(one["seconds"] for one in sizes) for fold in (min, max))
     assert least <= forecast["children"] <= most
+    assert all(one["disk"] == 4 * one["parameters"] for one in sizes)
+    assert forecast["memory"] > max(one["memory"] for one in sizes)
+    tried, last = found["export"]["figures"]["seconds"]  # the search exports a sample before its first child, too
+    assert forecast["begin"] > tried
+    assert forecast["end"] == last
     parts = sum(forecast[part] for part in ("begin", "strategy", "evaluating", "end"))
     assert forecast["seconds"] == pytest.approx(parts)
     assert [path.name for path in tmp_path.iterdir()] == ["seen.png"]
