@@ -5,7 +5,8 @@
     python benchmarks/bench_summary.py --results=bench/a,bench/b --picture=summary.png
 
 At each budget of each column strategies are ranked by the mean of the best reward so far, 1 is the best; equal ones
-share their mean rank.
+share their mean rank. With --details: the best reward so far of each strategy on each column, its mean over the runs
+with an interval, and the runs in a hundred that have found the maximum of the table, at each budget.
 """
 
 import csv
@@ -34,6 +35,7 @@ class SummarySettings(Settings):
     results: str = setting(
         "bench", "folders that rl_nas bench wrote, with commas between: of the same strategies and budgets"
     )
+    details: bool = setting(False, "print the figures of every column in place of the summary")
     picture: str | None = setting(None, "an image file for mean ranks and runs at the maximum against evaluations")
 
 
@@ -51,15 +53,19 @@ class Summary(NamedTuple):
     """Comparisons on several columns, side by side.
 
     Attributes:
+        columns: names, with the largest reward of each.
         strategies: names.
         budgets: evaluations.
+        rewards: mean of the best so far and its interval, float [columns, strategies, budgets, 3].
         ranks: of each strategy at each budget of each column, float [columns, strategies, budgets].
         at_maximum: fractions of the runs that have found the maximum, same shape.
         leads: interval of how far the first strategy is ahead of each other, float [columns, others, budgets, 2].
     """
 
+    columns: list[tuple[str, float]]
     strategies: list[str]
     budgets: list[int]
+    rewards: np.ndarray
     ranks: np.ndarray
     at_maximum: np.ndarray
     leads: np.ndarray
@@ -77,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
                 name: dict(zip(summary.strategies, values.mean(axis=0), strict=True)) for name, values in means.items()
             }
             draw_summary(summary.budgets, curves, f"mean of {len(summary.ranks)} columns", Path(settings.picture))
-        return _table(summary)
+        return _details(summary) if settings.details else _table(summary)
 
     return run(COMMAND, make, argv)
 
@@ -100,8 +106,16 @@ def read(folders: Sequence[str]) -> Summary:
         return np.array([float(found[key][name] or "nan") for key in wanted]).reshape(shape)
 
     leads = np.stack([values("lead_low"), values("lead_high")], axis=-1)[:, 1:]
-    ranks = rankdata(-values("reward_mean"), axis=1)
-    return Summary(strategies, budgets, ranks, values("at_maximum"), leads)
+    rewards = np.stack([values(f"reward_{name}") for name in ("mean", "low", "high")], axis=-1)
+    maxima = [float(found[*column, strategies[0], budgets[0]]["maximum"]) for column in columns]
+    names = [_name(*column) for column in columns]
+    ranks = rankdata(-rewards[..., 0], axis=1)
+    return Summary([*zip(names, maxima, strict=True)], strategies, budgets, rewards, ranks, values("at_maximum"), leads)
+
+
+def _name(table: str, column: str) -> str:
+    """The column's; that of the table where its only column says nothing."""
+    return table if column == "valid" else column
 
 
 def _rows(path: Path) -> list[Mapping[str, str]]:
@@ -128,6 +142,21 @@ def _table(summary: Summary) -> Table:
         leads = summary.leads[:, place - 1]
         against = [int((leads[..., 0] > 0).sum()), int((leads[..., 1] < 0).sum()), count] if place else [None] * 3
         rows.append([*cells, *against])
+    return Table(dict.fromkeys(names, str), rows)
+
+
+def _details(summary: Summary) -> Table:
+    names = ["column", "strategy", *map(str, summary.budgets), "% at the maximum"]
+    rows = []
+    for place, (column, maximum) in enumerate(summary.columns):
+        digits = 2 if maximum > 2 else 4
+        for number, strategy in enumerate(summary.strategies):
+            rewards = [
+                f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+                for mean, low, high in summary.rewards[place, number]
+            ]
+            found = ", ".join(f"{100 * part:.0f}" for part in summary.at_maximum[place, number])
+            rows.append([f"{column} ({maximum:.{digits}f})", strategy, *rewards, found])
     return Table(dict.fromkeys(names, str), rows)
 
 

@@ -195,6 +195,12 @@ def test_a_summary_ranks_strategies_over_tables(capsys: pytest.CaptureFixture[st
         assert place == 0 or (row["local_search ahead"], row["behind"], row["of"]) == (ahead, behind, 4)
     assert document[2]["300"] == "3.0"
     assert Path("mean.png").read_bytes().startswith(b"\x89PNG")
+    rows, _ = both("bench_summary", ["--results=uneven,eight_of_three", "--details"], capsys)
+    assert [row[0].partition(" ")[0] for row in rows] == ["uneven"] * 3 + ["eight_of_three"] * 3
+    for cells, one in zip(rows, results[::2], strict=True):
+        assert cells[1] == one["strategy"]
+        assert cells[2] == "{reward_mean:.2f} [{reward_low:.2f}, {reward_high:.2f}]".format(**one)
+        assert cells[-1].startswith(f"{100 * one['at_maximum']:.0f}, ")
     assert bench(["--strategies=random", "--budgets=50,300", "--runs=2", "--out=digits"]) == DONE
     assert load("bench_summary").main(["--results=uneven,digits"]) == WRONG_USE
     assert "no local_search after 50 evaluations on digits valid; expected all" in capsys.readouterr().err
