@@ -20,10 +20,10 @@ demo-detection: .venv/demo-detection
 test: lint
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long"
 
-test-all: lint
+test-all: lint .venv/wandb
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-long: .venv/test
+test-long: .venv/wandb
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(if $(LONG_MINUTES),--long_minutes=$(LONG_MINUTES))
 
 test-fast: lint
@@ -54,4 +54,8 @@ venv:
 
 .venv/test: setup.py constraints.txt | venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+.venv/wandb: .venv/test setup.py constraints.txt | venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[wandb]"
 	touch $@

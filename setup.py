@@ -65,7 +65,7 @@ setup(
         "ray": ["ray>=2.52"],  # the first with tokens
         "report": ["bokeh>=3.8"],  # with Jinja2; earlier ones need pandas
         "sklearn": ["scikit-learn>=1.6"],  # --strategy=bananas; the first with __sklearn_tags__
-        "wandb": ["wandb>=0.19"],  # 60 MB, which the tests do without
+        "wandb": ["wandb>=0.19"],  # 60 MB, which only `make test-long` and `make test-all` install
         "test": [
             "rl_nas[detection,digits,docs,keras-tuner,mlflow,onnx,optuna,pandas,pareto,report,sklearn]",
             "build",

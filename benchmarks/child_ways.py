@@ -14,7 +14,7 @@ from random_children import RandomChildren, Tell, tensorflow_with_threads
 
 from rl_nas.errors import RunError
 from rl_nas.networks.plan import Plan
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.workflows.config import SearchConfig
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.store.files import write_text
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Job
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.run_config import portable

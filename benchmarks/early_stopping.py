@@ -31,7 +31,7 @@ from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.statistics import correlation, spearman
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import Job, Measurement
 from rl_nas.workflows.recorded_run import RecordedRun

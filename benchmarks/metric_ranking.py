@@ -19,7 +19,7 @@ from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command
 from rl_nas.settings import Settings, setting
 from rl_nas.statistics import correlation, spearman
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import measurement_document
 

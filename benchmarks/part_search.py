@@ -36,7 +36,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.statistics import Estimate, estimate
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 from rl_nas.strategies.catalog import STRATEGIES
 from rl_nas.trial import Trial, best_trials

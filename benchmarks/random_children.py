@@ -11,7 +11,7 @@ from rl_nas.networks.plan import Plan
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import Genotype
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Job, child_seed
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.space import any_genotype

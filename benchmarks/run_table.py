@@ -23,7 +23,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.settings import SpaceSettings
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 
 COLUMNS = {"column": str, "architectures": str, "networks": str, "lowest": "{:.2f}".format, "highest": "{:.2f}".format}

@@ -23,7 +23,7 @@ from rl_nas.one_shot.state import OneShotState
 from rl_nas.settings import Settings, setting
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.statistics import Correlation, correlation, spearman
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 
 COLUMNS = dict.fromkeys(("measured", "cells", "column", "Spearman (95%)", "the best one's place"), str)

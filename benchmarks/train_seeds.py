@@ -34,7 +34,7 @@ from rl_nas.networks.lookup import find_genotype
 from rl_nas.networks.own_operations import find_operations
 from rl_nas.settings import Settings, setting
 from rl_nas.statistics import estimate
-from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.trust import doors
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from rl_nas.report.page.run import PageRun
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.nasbench201 import nasbench201
+from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.class_results import ClassCounts, ClassResults, confusion_results
 from rl_nas.store.decision_log import DecisionLog
 from rl_nas.store.trials import TrialStore
@@ -41,6 +43,24 @@ def sampled_trials(count: int, seed: int = 0, *, failing: bool = True) -> list[T
     return trials
 
 
+def many_trials(count: int) -> PageRun:
+    """A search of the largest cells with three metrics, whose numbers have all digits."""
+    space, rng, trials = nasnet(5), np.random.default_rng(0), []
+    for index in range(count):
+        value, loss, top5, seconds = rng.random(4).tolist()
+        measured = Measurement(
+            value,
+            {"accuracy": value, "loss": loss, "top5_accuracy": top5},
+            parameters=int(rng.integers(10**6)),
+            madds=int(rng.integers(10**8)),
+            epochs=3,
+            seconds=seconds,
+        )
+        trials.append(Trial(index, space.sample(rng), TrialState.OK, value, measured))
+    flags = {**FLAGS, "space": "nasnet", "strategy": "ppo", "update_every": 20}
+    return PageRun("many", trials, flags, space=space, decode=lambda trial: space.decode(trial.architecture))
+
+
 def write_run(folder: Path, trials: Sequence[Trial], /, *, images: int | None = 300, **flags: Any) -> Path:
     """The folder of a search with these trials."""
     folder.mkdir(parents=True)
@@ -67,7 +87,7 @@ def write_health(folder: Path, updates: int) -> None:
 def write_decisions(folder: Path, updates: int, space: SearchSpace[Any] = SPACE) -> None:
     """Probabilities of a policy that decides itself, for the first choice; the last decision has no effect."""
     log = DecisionLog(folder / "decisions.jsonl")
-    for update in range(updates):
+    for update in filter(log.wants, range(updates)):
         rows = []
         for number, one in enumerate(space.decisions):
             first = 1 - (1 - 1 / len(one.choices)) * 0.95 ** (update / (number + 1))

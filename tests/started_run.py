@@ -7,7 +7,8 @@ import os
 import sys
 from typing import Any
 
-from rl_nas.store.run_folder import SearchFolder, TrainingFolder
+from rl_nas.store.search_folder import SearchFolder
+from rl_nas.store.training_folder import TrainingFolder
 
 KINDS = {"search": SearchFolder, "training": TrainingFolder}
 FILES = {"search": {}, "training": {"genotype": "{}\n"}}

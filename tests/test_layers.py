@@ -178,6 +178,7 @@ ROOMS: dict[str, set[str]] = {
         ),
         *(
             "networks",
+            "one_shot",
             "objectives",
             "plugins",
             "report",

@@ -6,21 +6,22 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rl_nas.child.data.settings import FOLDER, PREPARED
 from rl_nas.commands import cli
+from rl_nas.commands.fit_wording import FitWording
 from rl_nas.commands.search import SEARCH, checked
 from rl_nas.errors import RunError, UsageError
 from rl_nas.execution import python_process
 from rl_nas.exit_codes import DONE, INTERRUPTED, WRONG_USE
 from rl_nas.flags.parsing import flag_words, parse
 from rl_nas.plugins import plugin_name
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.workflows.followed import Callback, answer, checked_callbacks, lines_of
 from rl_nas.workflows.recorded_run import RecordedRun
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
@@ -90,17 +91,21 @@ def fit(
         raise UsageError("class_names are for arrays and datasets; other data tell their own")
     if x is None and not resume:
         raise UsageError("no images; expected arrays, a tf.data dataset, the name of a data set or a folder")
-    words = flag_words(flags | _data_flags(x, splits, folder))
-    checked(parse(SEARCH, words))  # before images are written
+    data = _data_flags(x, splits, folder)
+    words = flag_words(flags | data)
+    wording = FitWording(words, _arguments(data) if splits else {})
+    with _errors_in(wording):
+        checked(parse(SEARCH, words))  # before images are written
     if not splits:
-        return _run(words, folder, called)
-    folder.check_new()
+        return _run(words, folder, called, wording)
+    with _errors_in(wording):
+        folder.check_new()
     if folder.arrays.exists():
         raise UsageError(f"run_dir={folder.path} holds other files, in arrays/; give a new or an empty folder")
     there = folder.path.exists()
     try:
         _write(folder, splits, class_names)
-        return _run(words, folder, called)
+        return _run(words, folder, called, wording)
     finally:
         if not folder.config.exists():  # the search did not begin
             shutil.rmtree(folder.arrays, ignore_errors=True)
@@ -148,6 +153,21 @@ def _data_flags(x: Any, splits: Collection[str], folder: SearchFolder) -> dict[s
     return {"dataset": f"{FOLDER}{os.fspath(x)}" if isinstance(x, os.PathLike) else x}
 
 
+def _arguments(data: Mapping[str, Any]) -> dict[str, str]:
+    """The flags of arrays, as they are on the command line -> the arguments that the arrays came in."""
+    named = {"dataset": "x", "valid_split": "validation_data"}
+    return {word: named[name] for name, value in data.items() for word in flag_words({name: value})}
+
+
+@contextmanager
+def _errors_in(wording: FitWording) -> Iterator[None]:
+    """Puts wrong use into the words of the call."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(wording.of(str(error))) from error
+
+
 def _named(flags: Mapping[str, Any]) -> dict[str, Any]:
     """The flags with the names of objects of the user's in place of these."""
     return {name: _name(name, value) if name in PLUGINS else value for name, value in flags.items()}
@@ -173,8 +193,8 @@ def _preprocessing_flags(layers: Any, flags: Mapping[str, Any]) -> dict[str, Any
     return found
 
 
-def _run(words: Sequence[str], folder: SearchFolder, callbacks: Sequence[Callback]) -> RecordedRun:
-    code, error, raised = _search(words, callbacks)
+def _run(words: Sequence[str], folder: SearchFolder, callbacks: Sequence[Callback], wording: FitWording) -> RecordedRun:
+    code, error, raised = _search(words, callbacks, wording)
     if raised is not None and not isinstance(raised, KeyboardInterrupt):
         raise raised
     again = f"rl_nas.fit(run_dir={str(folder.path)!r}, resume=True)"
@@ -184,14 +204,17 @@ def _run(words: Sequence[str], folder: SearchFolder, callbacks: Sequence[Callbac
         raise UsageError(error or f"the search ended with exit code {code}")
     if raised is not None:
         if folder.config.exists():
-            cli.tell(f"or with {again}; what is finished: rl_nas.load_run({str(folder.path)!r})")
+            go_on = f"go on with {again}; " if error else ""  # otherwise the search itself has said so
+            cli.tell(f"{go_on}what is finished: rl_nas.load_run({str(folder.path)!r})")
         raise KeyboardInterrupt
     how = f"signal {-code}" if code < 0 else "a signal" if code == INTERRUPTED else f"exit code {code}"
     raise RunError(error or f"the search was ended by {how}; continue with {again}")
 
 
-def _search(words: Sequence[str], callbacks: Sequence[Callback]) -> tuple[int, str, BaseException | None]:
-    """Runs the verb, prints its progress and calls back.
+def _search(
+    words: Sequence[str], callbacks: Sequence[Callback], wording: FitWording
+) -> tuple[int, str, BaseException | None]:
+    """Runs the verb, prints its progress in the words of the call, and calls back.
 
     Returns:
         Its exit code; its error; what a callback raised, which has ended it, or Ctrl-C, which has interrupted it.
@@ -208,9 +231,9 @@ def _search(words: Sequence[str], callbacks: Sequence[Callback]) -> tuple[int, s
                     if source == connection.fileno():
                         raised = answer(connection, line, callbacks) or raised
                     elif line.startswith(_ERROR):
-                        error = line.removeprefix(_ERROR).strip()
+                        error = wording.of(line.removeprefix(_ERROR).strip())
                     else:
-                        print(line, file=sys.stderr, flush=True)
+                        print(wording.of(line), file=sys.stderr, flush=True)
                 return process.wait(), error, raised
             except BaseException as stopping:
                 raised = raised or stopping

@@ -16,10 +16,11 @@ from rl_nas.errors import RunError, StorageError, UsageError
 from rl_nas.exit_codes import DONE
 from rl_nas.extras import check_installed
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
+from rl_nas.one_shot.state import OneShotState
 from rl_nas.report.tables import counted
 from rl_nas.settings import Settings, setting
 from rl_nas.store.files import check_can_make, storage_errors, write_text
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.snapshots import snapshot_of
 from rl_nas.workflows.page_proxies import page_proxies, proxies_in
 from rl_nas.workflows.page_runs import PAGE_MODULES, page_run
@@ -218,10 +219,11 @@ def _version_of(folders: Sequence[str]) -> Callable[[], str]:
     def version() -> str:
         found = []
         for folder in map(SearchFolder, folders):
-            then, wal = folder.then / "then.json", folder.trials.with_name(f"{folder.trials.name}-wal")
+            wal = folder.trials.with_name(f"{folder.trials.name}-wal")
             snapshot = snapshot_of(folder.trials) or wal
             paths = [folder.trials, wal, snapshot, folder.health, folder.decisions, folder.config, folder.examples]
-            for path in [*paths, then, folder.proxies]:
+            paths += [folder.choice, folder.time, folder.then / "then.json", folder.proxies]
+            for path in [*paths, OneShotState(folder.shared).path]:
                 try:
                     state = path.stat()
                 except OSError:

@@ -28,7 +28,7 @@ from rl_nas.report.tables import (
 )
 from rl_nas.settings import Settings, setting
 from rl_nas.store.choice import best_of, read_choice
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 from rl_nas.trial import Trial, TrialState, best_first, trial_document
 from rl_nas.workflows.run_config import held_out

@@ -20,7 +20,7 @@ from rl_nas.report.search_summary import SearchResult, summary_json, summary_tex
 from rl_nas.report.second_stage import second_stage_text
 from rl_nas.report.tables import counted
 from rl_nas.store.json_files import blaming
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows import run_config
 from rl_nas.workflows.checks import check_search, remarks, with_evolution_sizes, with_one_shot_defaults

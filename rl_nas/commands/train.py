@@ -20,7 +20,7 @@ from rl_nas.report.training_summary import training_text
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.json_files import blaming
-from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.workflows import run_config
 from rl_nas.workflows.config import TrainConfig
 from rl_nas.workflows.origin import Origin

@@ -16,7 +16,7 @@ from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.decisions import Architecture, Genotype
 from rl_nas.store.class_results import ClassResults, write_class_results
 from rl_nas.store.files import remove_folder, storage_errors, write_atomically, write_text
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Job, Measurement, Trial
 
 _SUFFIX, _CLASSES = ".weights.npz", ".classes.json"

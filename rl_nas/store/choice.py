@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from rl_nas.errors import UsageError
 from rl_nas.store.files import write_text
 from rl_nas.store.json_files import read_json
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Trial, best_trials
 
 REWARD, MODEL, CONFIRMED = "reward", "model", "confirmed"

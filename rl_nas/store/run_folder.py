@@ -1,4 +1,4 @@
-"""The folder of a run: its paths and its lock."""
+"""The folder of any run: its config and its lock."""
 
 import errno
 import fcntl
@@ -22,33 +22,12 @@ from rl_nas.store.files import (
     write_text,
 )
 from rl_nas.store.json_files import OTHERS, SCALAR, read_json
-from rl_nas.store.network_folder import NETWORK, NetworkFolder
 
-_LOCK, _BEST, _FRONT = "lock", "best", "front"
+_LOCK = "lock"
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL)
 """Of file systems such as Lustre without the option `flock`."""
 _CONFIG = {"flags": {OTHERS: SCALAR}}
-SPLIT_FORM = {"split": str, "images": int, OTHERS: (float, None)}
-RESULTS_FORM = {
-    "genotype_name": (str, None),
-    "network": {"size": (str, None), "trainable_parameters": int, "multiply_adds": int},
-    "train": {"images": int, OTHERS: (float, None)},
-    "valid": (None, SPLIT_FORM),
-    "final_test": (None, SPLIT_FORM),
-    "epochs": int,
-    "seconds": float,
-}
-_VIEWS = {"scales": [float], "flip": bool, "valid": (None, SPLIT_FORM), "final_test": (None, SPLIT_FORM)}
-"""Of measurements over several views, which not every training has."""
-_DATA = {
-    "classes": [str],
-    "train_images": int,
-    "valid_images": int,
-    "mean": [float],
-    "deviation": [float],
-}
 REMEDY = "restore the file from a copy, or, if the run is yours, start another one by the flags.cfg beside it"
-_AGAIN = "delete the file and give rl_nas train --resume to measure again"
 
 
 class RunFolder:
@@ -211,156 +190,6 @@ class RunFolder:
             raise
 
 
-class SearchFolder(RunFolder):
-    """The folder of a search.
-
-    Attributes:
-        trials: SQLite.
-        children: weights of the best children so far, and what becomes of each class (JSON), if the task tells it.
-        best: genotype.json, cell.png, saved_model, model.keras, examples.png.
-        model: the best child with its normalization, for Keras.
-        network: of the best child, as data, for `rl_nas predict`.
-        examples: held-out images with the predictions of the best child; absent if the task draws none.
-        images: decoded, while the search runs.
-        pretraining_images: those that backbones are pretrained on, likewise.
-        states: of children whose training may continue, while the search runs.
-        pretrained: weights of pretrained backbones, by network.
-        shared: state and ranking of a search with shared weights.
-        health: figures of the strategy's health, a JSON line for each update.
-        decisions: probabilities of choices under the policy, a JSON line for an update; absent if there is none.
-        hparams: trials as rows of TensorBoard's HParams.
-        time: seconds of all sittings (JSON).
-        then: the longer trainings of the best networks, a folder for each, and then.json.
-        proxies: what `rl_nas proxy` found (JSON); no search has it.
-        warm_start: the networks that the search begins with, by scores of untrained ones (JSON); absent otherwise.
-        choice: which trial was chosen as the best when the search ended, and why (JSON).
-        confirmed: the further trainings of the best trials (SQLite); absent if there are none.
-        arrays: the images, if they came from a Python program: a data set of TFDS.
-        front: genotypes of the networks on the front of several objectives; absent if there is one.
-        front_json: their figures.
-        front_csv: the same as a table.
-    """
-
-    _BEFORE = ("arrays",)
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        super().__init__(path)
-        self.trials = self.path / "trials.sqlite"
-        self.children = self.path / "children"
-        self.best = self.path / _BEST
-        self.model = self.best / "model.keras"
-        self.network = NetworkFolder(self.best / NETWORK)
-        self.examples = self.best / "examples.png"
-        self.images = self.path / "images"
-        self.pretraining_images = self.path / "pretraining_images"
-        self.states = self.path / "states"
-        self.pretrained = self.path / "pretrained"
-        self.shared = self.path / "shared"
-        self.health = self.path / "health.jsonl"
-        self.decisions = self.path / "decisions.jsonl"
-        self.hparams = self.path / "hparams"
-        self.time = self.path / "time.json"
-        self.then = self.path / "then"
-        self.proxies = self.path / "proxies.json"
-        self.warm_start = self.path / "warm_start.json"
-        self.choice = self.path / "choice.json"
-        self.confirmed = self.path / "confirmed.sqlite"
-        self.arrays = self.path / "arrays"
-        self.front = self.path / _FRONT
-        self.front_json = self.path / "front.json"
-        self.front_csv = self.path / "front.csv"
-
-    @property
-    def folders(self) -> tuple[Path, ...]:
-        """Folders of the children and of the best one."""
-        return (self.children, self.best)
-
-    def files(self) -> dict[str, Path]:
-        """Files of a finished run, by description."""
-        return {
-            "best genotype": self.best / "genotype.json",
-            **_if_there("its picture", self.best / "cell.png"),
-            "its SavedModel": self.best / "saved_model",
-            "its Keras model": self.model,
-            **_if_there("its predictions", self.examples),
-            "all trials": self.trials,
-            "health": self.health,
-            "settings": self.config,
-            "repeat the run": self.flagfile,
-        }
-
-
-class TrainingFolder(RunFolder):
-    """The folder of a full training.
-
-    Attributes:
-        genotype: of the network (JSON).
-        checkpoints: the last states of the training.
-        history: a JSON line for each epoch.
-        data: class names, normalization and numbers of images (JSON).
-        pretrained: weights of the backbone from its pretraining, if there was one.
-        model: the trained network with its normalization, for Keras.
-        network: the same as data, for `rl_nas predict`.
-        results: the final measurements (JSON).
-        classes: what becomes of each class of the measured splits (JSON); absent if the task tells none.
-        examples: held-out images with predictions; absent if the task draws none.
-    """
-
-    _FIRST = (*RunFolder._FIRST, "genotype.json")
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        super().__init__(path)
-        self.genotype = self.path / "genotype.json"
-        self.checkpoints = self.path / "checkpoints"
-        self.history = self.path / "history.jsonl"
-        self.data = self.path / "data.json"
-        self.pretrained = self.path / "pretrained"
-        self.model = self.path / "model.keras"
-        self.network = NetworkFolder(self.path / NETWORK)
-        self.results = self.path / "results.json"
-        self.classes = self.path / "classes.json"
-        self.examples = self.path / "examples.png"
-
-    def read_results(self) -> dict[str, Any]:
-        """The final measurements.
-
-        Raises:
-            UsageError: they are absent or broken.
-        """
-        results: dict[str, Any] = read_json(self.results, RESULTS_FORM, _AGAIN)
-        if "views" in results:
-            read_json(self.results, {"views": _VIEWS}, _AGAIN)
-        return results
-
-    def read_data(self) -> dict[str, Any]:
-        """Class names, normalization and numbers of images.
-
-        Raises:
-            UsageError: they are absent or broken.
-        """
-        data: dict[str, Any] = read_json(self.data, _DATA)
-        return data
-
-    def files(self) -> dict[str, Path]:
-        """Files of a finished run, by description."""
-        return {
-            "results": self.results,
-            **_if_there("results by class", self.classes),
-            "trained model": self.model,
-            **_if_there("its predictions", self.examples),
-            "genotype": self.genotype,
-            "every epoch": self.history,
-            "checkpoints": self.checkpoints,
-            "settings": self.config,
-            "repeat the run": self.flagfile,
-        }
-
-
-def run_at(place: Path) -> Path:
-    """The folder of the run that a folder belongs to: itself, or the one above `best` or `front` of a search."""
-    place = place.absolute()
-    return place.parent if place.name in (_BEST, _FRONT) and not RunFolder(place).config.exists() else place
-
-
-def _if_there(name: str, path: Path) -> dict[str, Path]:
+def if_there(name: str, path: Path) -> dict[str, Path]:
+    """A file by its description; nothing if there is no such file."""
     return {name: path} if path.exists() else {}

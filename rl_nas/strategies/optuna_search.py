@@ -17,7 +17,7 @@ from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.trial import Trial
 
 _TRIES = 100
-"""Architectures to ask for until one is valid."""
+"""Architectures to ask for until one is valid; the last one is proposed if none is."""
 
 _ASK, _TELL = "ask", "tell"
 
@@ -100,11 +100,11 @@ class OptunaSearch(ABC):
     def _next(self) -> Architecture:
         fixed = self._space.fixed(self._proposed)
         self._proposed += 1
-        for _ in range(_TRIES):
+        for left in reversed(range(_TRIES)):
             number = self._ask(self._known(fixed))
             architecture, _ = self._asked[number]
-            if self._space.may_propose(self._space.decode(architecture)):
-                break
+            if not left or self._space.may_propose(self._space.decode(architecture)):
+                break  # what is proposed is answered by its trial, even if it is the last of too many tries
             self._tell(number, [])
         self._waiting.append((architecture, number))
         return architecture

@@ -14,7 +14,7 @@ from rl_nas.execution.attempt import Evaluator
 from rl_nas.execution.progress import tell_progress
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.store.best_child import ChildWeights
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.tasks.sources import open_source
 from rl_nas.workflows.child_setup import ChildSetup, set_up
 from rl_nas.workflows.config import SearchConfig

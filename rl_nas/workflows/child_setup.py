@@ -22,7 +22,7 @@ from rl_nas.evaluation.pretraining import Pretraining, Start
 from rl_nas.networks.layer import Cost
 from rl_nas.networks.plan import Plan
 from rl_nas.spaces.decisions import Genotype
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import Opened, tell_user
 from rl_nas.workflows.backbone import load_backbone

@@ -13,7 +13,7 @@ from rl_nas.execution.ray_cluster import RayExecutor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.plugins import plugin_folders, search_in
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Job
 from rl_nas.units import GIB
 from rl_nas.workflows.config import SearchConfig

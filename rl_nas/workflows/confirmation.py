@@ -12,7 +12,7 @@ from rl_nas.report.tables import counted
 from rl_nas.store.best_child import classes_of, weights_of
 from rl_nas.store.choice import MOST_SEEDS
 from rl_nas.store.files import storage_errors
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import MOST_TRIALS, Job, Trial, child_seed

@@ -11,7 +11,7 @@ from rl_nas.networks.genotypes import to_json
 from rl_nas.objectives import Objectives
 from rl_nas.spaces.decisions import Architecture, Genotype
 from rl_nas.store.files import make_folder, remove_folder, storage_errors, write_text
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Trial
 
 

@@ -14,7 +14,7 @@ from rl_nas.loops.updates import Watcher
 from rl_nas.networks.genotypes import load
 from rl_nas.report.picture import genotype_svg
 from rl_nas.report.trial_sessions import known_figures
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Trial
 from rl_nas.workflows.tracked_run import TrackedRun
 

@@ -24,7 +24,7 @@ from rl_nas.networks.skeleton import Skeleton
 from rl_nas.settings import expectation, field_types
 from rl_nas.spaces.decisions import Genotype
 from rl_nas.spaces.published import PUBLISHED
-from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.settings import PartSettings
 from rl_nas.tasks.task import Problem, Task

@@ -21,8 +21,8 @@ from rl_nas.report.heartbeat import QUIET, working
 from rl_nas.report.one_shot_progress import OneShotProgress
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.store.json_files import blaming
-from rl_nas.store.run_folder import SearchFolder
 from rl_nas.store.run_time import RunTime
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.tasks.sources import tell_user

@@ -17,7 +17,9 @@ from rl_nas.renamed import BEFORE
 from rl_nas.settings import Settings
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.json_files import check_form
-from rl_nas.store.run_folder import RunFolder, SearchFolder, TrainingFolder, run_at
+from rl_nas.store.run_folder import RunFolder
+from rl_nas.store.search_folder import SearchFolder, run_at
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.tasks.catalog import DATA_SETTINGS, TASK_SETTINGS
 from rl_nas.tasks.settings import PartSettings, TaskSettings
 from rl_nas.workflows.config import SearchConfig, TrainConfig

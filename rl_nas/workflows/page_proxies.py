@@ -13,7 +13,7 @@ from rl_nas.report.page.proxies import PageProxies
 from rl_nas.statistics import Correlation
 from rl_nas.store.files import write_text
 from rl_nas.store.json_files import parse_json
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 
 _MOST, _MOST_PROXIES = 16 * MIB, 1_000
 _LARGEST = 1e15

@@ -19,8 +19,8 @@ from rl_nas.store.best_child import VALID, classes_of
 from rl_nas.store.class_results import MOST_BYTES, ClassResults, parse_class_results
 from rl_nas.store.decision_log import DecisionProbabilities, parse_decision_log
 from rl_nas.store.json_files import OTHERS, parse_json, whole_lines
-from rl_nas.store.run_folder import RESULTS_FORM, TrainingFolder
 from rl_nas.store.run_time import RunTime
+from rl_nas.store.training_folder import RESULTS_FORM, TrainingFolder
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows.run_config import DATA, HELD_OUT
 from rl_nas.workflows.run_record import RunRecord
@@ -81,6 +81,7 @@ def page_of(run: RunRecord, name: str | None = None) -> PageRun:
         examples=reader.part("Held-out images", reader.examples),
         notes=reader.notes,
         choice=run.choice,
+        folder=name or str(run.folder.path),
     )
 
 

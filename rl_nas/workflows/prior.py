@@ -8,7 +8,7 @@ import numpy as np
 from rl_nas.errors import UsageError
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.store.json_files import blaming, check_form
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import best_first

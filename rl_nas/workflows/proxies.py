@@ -25,7 +25,7 @@ from rl_nas.report.heartbeat import working
 from rl_nas.report.progress import SearchProgress
 from rl_nas.settings import Settings
 from rl_nas.store.files import make_folder
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.tasks.catalog import TASK_SETTINGS

@@ -14,7 +14,7 @@ from rl_nas.report.heartbeat import working
 from rl_nas.report.optional_picture import optional_picture
 from rl_nas.report.picture import draw_genotype
 from rl_nas.spaces.decisions import Architecture
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.tasks.sources import tell_user
 from rl_nas.workflows.best_files import write_network_files
 from rl_nas.workflows.search_parts import SearchParts

@@ -14,7 +14,7 @@ from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.store.best_child import weights_of
 from rl_nas.store.choice import Choice, best_of, read_choice
 from rl_nas.store.json_files import blaming
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import read_trials
 from rl_nas.tasks.catalog import TASKS, find_task
 from rl_nas.tasks.task import Task

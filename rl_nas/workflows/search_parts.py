@@ -21,7 +21,7 @@ from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.plan import Plan
 from rl_nas.report.heartbeat import QUIET, working
 from rl_nas.spaces.decisions import Architecture, SearchSpace
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.catalog import find_strategy
 from rl_nas.surrogate.earlier import EarlierTrials

@@ -13,7 +13,7 @@ from rl_nas.report.trial_sessions import MOST, TrialSessions
 from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.store.best_child import BestChild
 from rl_nas.store.decision_log import DecisionLog
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.strategies import Strategy, WithProbabilities
 from rl_nas.trial import Trial
 

@@ -25,7 +25,8 @@ from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.files import make_folder, remove_folder, write_text
-from rl_nas.store.run_folder import SearchFolder, TrainingFolder
+from rl_nas.store.search_folder import SearchFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.trial import Trial, best_trials
 from rl_nas.workflows.config import SearchConfig, TrainConfig
 from rl_nas.workflows.origin import for_training

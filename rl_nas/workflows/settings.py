@@ -8,7 +8,7 @@ from rl_nas.settings import MAX_SEED, Settings, setting
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.best_child import KEPT
 from rl_nas.store.choice import FEWEST, MODEL, MOST_SEEDS, REWARD
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.strategies.catalog import MODELED, STRATEGIES
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.trial import MOST_TRIALS

@@ -8,7 +8,8 @@ from rl_nas.errors import UsageError
 from rl_nas.networks.genotypes import load, to_json
 from rl_nas.store.json_files import OTHERS, SCALAR, check_form, read_json
 from rl_nas.store.network_folder import NETWORK, NetworkFolder
-from rl_nas.store.run_folder import SPLIT_FORM, SearchFolder, TrainingFolder, run_at
+from rl_nas.store.search_folder import SearchFolder, run_at
+from rl_nas.store.training_folder import SPLIT_FORM, TrainingFolder
 from rl_nas.store.trials import read_trials
 
 METADATA = "metadata.json"

@@ -31,7 +31,7 @@ from rl_nas.spaces.decisions import Genotype
 from rl_nas.store.class_results import write_class_results
 from rl_nas.store.files import check_is_no_pattern, write_atomically, write_text
 from rl_nas.store.json_files import read_text
-from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.tasks.sources import tell_user
 from rl_nas.units import size_text
 from rl_nas.workflows.backbone import read_weights

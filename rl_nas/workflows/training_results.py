@@ -17,7 +17,7 @@ from rl_nas.networks.features import FeatureMaps
 from rl_nas.networks.genotypes import to_json
 from rl_nas.networks.network import size_notation
 from rl_nas.report.tables import measured_text
-from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.workflows.examples import batch_size, examined, write_examples
 from rl_nas.workflows.training_setup import TrainingSetup
 

@@ -30,7 +30,7 @@ from rl_nas.networks.genotypes import load
 from rl_nas.networks.layer import Cost
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.spaces.decisions import Genotype
-from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.sources import tell_user
 from rl_nas.tasks.task import Problem, Task

@@ -23,7 +23,7 @@ from rl_nas.exit_codes import DONE, WRONG_USE
 from rl_nas.flags.parsing import parse
 from rl_nas.one_shot.state import OneShotState
 from rl_nas.statistics import Estimate
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.trial import Failure, Measurement, Trial, TrialState
 from rl_nas.workflows.config import SearchConfig

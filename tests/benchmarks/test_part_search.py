@@ -19,7 +19,7 @@ from rl_nas.spaces.dpc_space import dpc, rates_of
 from rl_nas.spaces.nas_fpn_space import nas_fpn
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.tasks.detection.head_settings import DetectionHeadSettings
 from rl_nas.trial import Measurement, Trial, TrialState

@@ -11,7 +11,7 @@ import pytest
 
 from rl_nas.exit_codes import DONE, WRONG_USE
 from rl_nas.flags.parsing import parse
-from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.store.training_folder import TrainingFolder
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 

@@ -45,8 +45,9 @@ def pretend(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     ("arguments", "flags", "message"),
     [
         ((), {}, "no images; expected arrays, a tf.data dataset, the name of a data set or a folder"),
-        ((X, Y), {"spce": "nasnet"}, "Unknown command line flag 'spce'"),
-        ((X, Y), {"epochs": 0}, "epochs"),
+        ((X, Y), {"spce": "nasnet"}, "^unknown argument 'spce'"),
+        ((X, Y), {"epochs": 0}, "^epochs=0: expected "),
+        ((X, Y), {"space": "nas_rl", "cells": 2}, "^cells=2 has no effect "),
         ((X, Y), {"dataset": "digits"}, "dataset is no argument of rl_nas.fit; give the data first"),
         ((X, Y), {"json": True}, "json is no argument of rl_nas.fit"),
         ((X, Y), {"resume": True}, "resume=True needs run_dir, the folder of the run"),
@@ -61,7 +62,7 @@ def pretend(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
         (
             (X, Y),
             {"validation_data": (X, Y), "valid_images": 5},
-            "--valid_split=validation and --valid_images=5 both say",
+            "^validation_data and valid_images=5 both say",
         ),
         ((X, Y[1:]), {}, "x has 120 images and 119 targets"),
         (
@@ -107,25 +108,53 @@ def test_an_error_of_the_search_is_an_exception(
         rl_nas.fit("digits", run_dir="run", **TINY)
 
 
-def test_an_interrupt_reaches_the_search_and_waits_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The first line that is shown interrupts; the search here waits for that, and then takes its leave."""
+def test_what_is_told_speaks_of_arguments(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        "few held-out images: 3; hold out more (--valid_fraction), or a split (--valid_split)",
+        "see all of it in a browser: rl_nas report 'my run'",
+        "rl_nas search: --dataset=digits has one class (--debug shows where)",
+    ]
+    pretend(monkeypatch, f"import sys; [print(line, file=sys.stderr) for line in {lines}]; sys.exit(1)")
+    with pytest.raises(RunError, match=r"^x='digits' has one class \(debug=True shows where\)$"):
+        rl_nas.fit("digits", **TINY)
+    assert capsys.readouterr().err.splitlines() == [
+        "few held-out images: 3; hold out more (valid_fraction=), or a split (valid_split=)",
+        "see all of it in a browser: rl_nas.load_run('my run').report()",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [("", ""), ("rl_nas search: interrupted", "go on with rl_nas.fit(run_dir='{run}', resume=True); ")],
+)
+def test_an_interrupt_reaches_the_search_and_waits_for_it(
+    error: str, told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first line that is shown interrupts; the search here waits for that, and then takes its leave.
+
+    Where that is no error, it has said itself how to go on.
+    """
     monkeypatch.setattr(module, "print", lambda *words, **others: os.kill(os.getpid(), signal.SIGINT), raising=False)
+    config = tmp_path / "run/config.json"
     code = (
-        "import signal, sys\n"
+        "import os, signal, sys\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})\n"
         "print('begun', file=sys.stderr, flush=True)\n"
         "signal.sigwait({signal.SIGINT})\n"
-        f"open({str(tmp_path / 'left')!r}, 'w').close()\n"
+        f"os.mkdir({str(config.parent)!r}); open({str(config)!r}, 'w').close()\n"
+        f"print({error!r}, file=sys.stderr) if {error!r} else None\n"
         "sys.exit(130)\n"
     )
     pretend(monkeypatch, code)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell ignores in the background
     try:
         with pytest.raises(KeyboardInterrupt):
-            rl_nas.fit("digits", **TINY)
+            rl_nas.fit("digits", run_dir="run", **TINY)
     finally:
         signal.signal(signal.SIGINT, before)
-    assert (tmp_path / "left").exists()
+    assert config.exists()
+    run = str(config.parent)
+    assert capsys.readouterr().err == f"{told.format(run=run)}what is finished: rl_nas.load_run({run!r})\n"
 
 
 def test_an_exception_of_a_callback_ends_the_search_and_is_raised(
@@ -212,9 +241,11 @@ def test_arrays_are_searched_continued_and_trained(tmp_path: Path, capfd: pytest
     found = rl_nas.fit(X, Y, validation_data=(X[:30], Y[:30]), test_data=(X[:9], Y[:9]), class_names="abc", **TINY)
     assert found.folder.path.parent == tmp_path / "runs"
     assert [trial.state for trial in found.trials] == ["ok", "ok"]
-    assert (
-        "3 classes (a, b, c), 120 images to train on, 30 held out (split validation), 8x8x1" in capfd.readouterr().err
-    )
+    printed = capfd.readouterr().err
+    assert "3 classes (a, b, c), 120 images to train on, 30 held out (split validation), 8x8x1" in printed
+    path = str(found.folder.path)
+    assert printed.splitlines()[-1] == f"see all of it in a browser: rl_nas.load_run({path!r}).report()"
+    assert "--" not in printed
     model = found.best_model()
     pixels = X[..., np.newaxis]
     model.fit(pixels, Y, epochs=1, verbose=0)
@@ -227,5 +258,5 @@ def test_arrays_are_searched_continued_and_trained(tmp_path: Path, capfd: pytest
     assert len(again.trials) == 3
     results = rl_nas.train(found.folder.path, run_dir=tmp_path / "final", epochs=1, batch_size=40)
     assert (results["valid"]["images"], results["final_test"]["images"]) == (30, 9)
-    with pytest.raises(UsageError, match="already holds a run: continue it with --resume"):
+    with pytest.raises(UsageError, match=r"^run_dir='.*' already holds a run: continue it with resume=True"):
         rl_nas.fit(X, Y, run_dir=found.folder.path, **TINY)

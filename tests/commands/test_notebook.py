@@ -28,5 +28,7 @@ def test_it_runs_and_shows_pictures(tmp_path: Path) -> None:
     assert "image/png" in shown["run.plot()"]
     assert "text/html" in shown['run.trials_frame(decisions=False).sort_values("reward", ascending=False).head()']
     assert (tmp_path / "digits.keras").exists()
+    assert book.cells[-1].source == 'run.report("digits.html")'  # it leads to the page
+    assert (tmp_path / "digits.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     (space,) = next(cell for cell in book.cells if cell.source.startswith("rl_nas.nasnet")).outputs
     assert space.data["text/plain"].startswith("<SearchSpace nasnet: 20 decisions, ")

@@ -8,7 +8,7 @@ from rl_nas.commands.search import CHANGEABLE, SEARCH
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import parse
 from rl_nas.renamed import FLAGS
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.workflows.run_config import changed, config, merge, repeating_flagfile
 
 

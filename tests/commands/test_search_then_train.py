@@ -11,7 +11,7 @@ from processes import environment, held, refuse, run
 from warm import WarmProcess
 from watchdog import are_gone, wait_until, watched
 
-from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.workflows.page_runs import page_run
 
 FLAGS = (

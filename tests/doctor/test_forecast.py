@@ -53,6 +53,8 @@ def test_children_between_measured_ones_are_interpolated() -> None:
 
 
 def test_the_parts_of_a_search_add_up() -> None:
-    forecast = SearchForecast(children=80.0, evaluating=50.0, begin=10.0, strategy=4.0, end=6.0, workers=2, disk=1000, memory=9)
+    forecast = SearchForecast(
+        children=80.0, evaluating=50.0, begin=10.0, strategy=4.0, end=6.0, workers=2, disk=1000, memory=9
+    )
     assert forecast.seconds == 70
     assert forecast.busy == 0.8

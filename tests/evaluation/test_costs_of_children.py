@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.tasks.segmentation.task import Segmentation
 from rl_nas.trial import ChildError, Job, Measurement, child_seed
 from rl_nas.workflows.child_evaluator import child_evaluator

@@ -10,20 +10,24 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from page_runs import FLAGS, SPACE, sampled_trials, write_health, write_run
+from page_runs import FLAGS, SPACE, many_trials, sampled_trials, write_health, write_run
 from PIL import Image
 
-from rl_nas.report.page import trial_data
+from rl_nas.report.page import sections, trial_data
+from rl_nas.report.page.flags import flags_whole
+from rl_nas.report.page.packing import packed, unpacked, unpacked_bytes
 from rl_nas.report.page.page import page_html
-from rl_nas.report.page.pictures import png_picture
+from rl_nas.report.page.pictures import genotype_drawing, png_picture
 from rl_nas.report.page.run import PageRun
-from rl_nas.report.page.trial_data import TrialData, unpacked
+from rl_nas.report.page.trial_data import TrialData
 from rl_nas.report.page.verdict import verdict
+from rl_nas.report.picture import genotype_svg
 from rl_nas.store.trials import read_trials
-from rl_nas.trial import Failure, Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Measurement, Trial, TrialState, best_trials
 from rl_nas.workflows.page_runs import page_run
 
 ATTACK = "</script><img src=x onerror=alert(1)><script>alert(1)</script>\"'><svg onload=alert(1)>]]>--><b>{{ 7 * 7 }}"
@@ -55,8 +59,20 @@ class Elements(HTMLParser):
 
 
 def data_of(html: str) -> Any:
-    (packed,) = re.findall(r'<script type="application/octet-stream" id="data">([^<]*)</script>', html)
-    return unpacked(packed)
+    """The data of a page as plain values: None where there is no number, the choices by trial, pictures whole."""
+    (content,) = re.findall(r'<script type="application/octet-stream" id="data">([^<]*)</script>', html)
+    data = unpacked(content)
+    for name, values in data["columns"].items():
+        data["columns"][name] = [None if value != value else value for value in list(values)]
+    data["architectures"] = [column.tolist() for table in data["architectures"] for column in table.T]
+    tags, drawings = data["pictures"]["tags"], data["pictures"]["drawings"]
+    data["pictures"] = {name: "".join(tags[place] for place in places) for name, places in drawings.items()}
+    return data
+
+
+def libraries_of(html: str) -> list[str]:
+    found = re.findall(r'<script type="application/octet-stream" class="library">([^<]*)</script>', html)
+    return [unpacked_bytes(one).decode() for one in found]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +135,9 @@ def test_nothing_is_loaded_and_only_known_scripts_run(html: str) -> None:
     assert "unsafe-eval" not in policy
     assert "connect-src 'none'" in policy
     scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
-    digests = {base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts}
+    assert len(scripts) == 1
+    known = [*scripts, *libraries_of(html)]
+    digests = {base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in known}
     assert digests == set(re.findall(r"'sha256-([^']+)'", policy))
     assert len(digests) == 3
 
@@ -149,7 +167,7 @@ def test_texts_of_others_stay_texts(folder: Path, html: str) -> None:
     ):
         assert attack not in html
         found = Elements(html)
-        assert {tag for tag, _ in found.found} <= elements | {"h3"}
+        assert {tag for tag, _ in found.found} <= elements | {"h3", "span"}
         assert sum(tag == "script" for tag, _ in found.found) == 4
         assert not [one for one in found.of("img") if not str(one["src"]).startswith("data:")]
         assert any(attack in text for text in found.texts)
@@ -161,7 +179,7 @@ class TestBounds:
         run = page_run(folder)
         data = TrialData([run])
         best = sorted((trial.reward for trial in run.trials if trial.reward is not None), reverse=True)[:10]
-        assert sorted(data.columns["reward"], reverse=True) == best
+        assert sorted(data.columns["reward"].tolist(), reverse=True) == best
         assert data.notes == [f"Of 60 trials of {folder} the best 10 are in charts and table."]
 
     def test_of_many_logs_and_choices_the_first_are_kept(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +187,7 @@ class TestBounds:
         monkeypatch.setattr(trial_data, "_MOST_CHOICES", 30)
         data = TrialData([page_run(folder)])
         document = data.document()
-        assert [len(one) for one in document["architectures"][:7]] == [6] * 5 + [0] * 2
+        assert [table.shape for table in document["architectures"]] == [(6, 5)]
         logs = [one["log"] for found in document["failures"].values() for one in found]
         assert 0 < sum(map(bool, logs)) < len(logs)
         assert [note.partition(" are ")[0] for note in data.notes] == [
@@ -179,24 +197,24 @@ class TestBounds:
 
     @pytest.mark.slow
     def test_twenty_thousand_trials_take_less_than_four_megabytes(self) -> None:
-        rng = np.random.default_rng(0)
-        trials = [
-            Trial(
-                index,
-                tuple(rng.integers(0, 5, 6).tolist()),
-                TrialState.OK,
-                value,
-                Measurement(
-                    value,
-                    {"accuracy": value, "loss": float(rng.random())},
-                    parameters=int(rng.integers(10**6)),
-                    madds=int(rng.integers(10**8)),
-                    seconds=float(rng.random()),
-                ),
-            )
-            for index, value in enumerate(rng.random(20_000).tolist())
-        ]
-        assert len(page_html([PageRun("many", trials, FLAGS, space=SPACE)])) < 4e6
+        assert len(page_html([many_trials(20_000)])) < 3e6
+
+    def test_numbers_of_strangers_take_little_and_are_kept_or_left_out(self) -> None:
+        made = [(300, 2), (10**400, 1), (70_000, -(2**40)), (1,) * 10_000]
+        trials = [Trial(index, one, TrialState.CRASHED) for index, one in enumerate(made)]
+        data = TrialData([PageRun("r", trials, FLAGS)])
+        (table,) = unpacked(packed(data.document()))["architectures"]
+        assert table.T.tolist() == [[300, 2], [-1, -1], [70_000, -(2**40)], [-1, -1]]
+        assert len(data.notes) == 1
+
+    def test_equal_columns_are_stored_once(self) -> None:
+        column = np.random.default_rng(0).random(1000)
+        once = len(packed({"one": column}))
+        assert len(packed({"one": column, "other": column.copy()})) < 1.05 * once
+        kinds = {kind: np.arange(-3, 9).reshape(3, 4).astype(kind) for kind in ("int8", "int16", "int32", "float64")}
+        for name, found in unpacked(packed(kinds)).items():
+            assert found.dtype.name == name
+            np.testing.assert_array_equal(found, kinds[name])
 
     def test_large_pictures_become_smaller(self) -> None:
         noise = np.random.default_rng(0).integers(0, 256, (100, 3000, 3), np.uint8)
@@ -210,6 +228,45 @@ class TestBounds:
             assert shown.size == (1800, 60)
         assert png_picture(drawn.getvalue()[:400_000]) is None
         assert png_picture(b"<svg onload=alert(1)>") is None
+
+
+class TestPictures:
+    def test_the_best_networks_have_one(self, folder: Path, html: str) -> None:
+        ranked = [trial.index for trial in best_trials(page_run(folder).trials, 30)]
+        assert list(data_of(html)["pictures"]) == [f"0-{index}" for index in ranked[3:]]
+        for drawing in data_of(html)["pictures"].values():
+            root = ElementTree.fromstring(drawing)
+            assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert html.count('<img id="picture-0-') == 3
+
+    def test_they_end_where_there_is_no_room(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sections, "_MOST_DRAWN", 40_000)
+        assert 1 <= len(sections.run_section(page_run(folder), 0).drawings) < 27
+
+    def test_of_many_runs_each_has_few(self, folder: Path) -> None:
+        found = sections.run_section(page_run(folder), 0, runs=10)
+        assert (len(found.pictures), len(found.drawings)) == (1, 2)
+
+    def test_they_are_small_and_nothing_moves(self) -> None:
+        genotype = SPACE.decode((0, 1, 2, 3, 4, 0))
+        whole, small = genotype_svg(genotype), genotype_drawing(genotype)
+        assert len(small) < 0.85 * len(whole)
+        size = r'<svg[^>]* viewBox="([^"]*)"'
+        assert re.findall(size, small) == re.findall(size, whole)
+        for count in ("<path", "<use"):
+            assert small.count(count) == whole.count(count)
+        assert set(re.findall(r'href="#([^"]+)', small)) <= set(re.findall(r' id="([^"]+)', small))
+
+    def test_the_folder_is_quoted(self, tmp_path: Path) -> None:
+        run = page_run(write_run(tmp_path / "a run; $x", sampled_trials(3)))
+        assert data_of(page_html([run]))["runs"][0]["folder"] == f"'{tmp_path}/a run; $x'"
+
+
+def test_flags_do_not_break_and_texts_stay_texts() -> None:
+    assert flags_whole("<b> --reward_seeds=3 --a") == (
+        '&lt;b&gt; <span class="flag">--reward_seeds</span>=3 <span class="flag">--a</span>'
+    )
+    assert "<img" not in flags_whole(f"--x{ATTACK}--y")
 
 
 class TestPageRun:

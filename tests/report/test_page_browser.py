@@ -8,11 +8,12 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from page_runs import confused_images, sampled_trials, write_decisions, write_health, write_run
+from page_runs import confused_images, many_trials, sampled_trials, write_decisions, write_health, write_run
 
 from rl_nas.report.page.page import page_html
 from rl_nas.report.page.run import MeasuredClasses
 from rl_nas.report.page.server import PageServer
+from rl_nas.trial import best_trials
 from rl_nas.workflows.page_runs import page_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed; the extra test brings it")
@@ -83,6 +84,23 @@ PLACE = """([chart, x, y]) => {
 """Where a point of a chart is on the screen."""
 
 
+def become(page: Any, condition: str) -> None:
+    """Waits until an expression is true; the page's policy forbids what Playwright has for that."""
+    for _ in range(200):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(condition)
+
+
+def told(tooltip: Any) -> str:
+    """What a hover tells, which is in a tree of its own."""
+    text: str = tooltip.evaluate(
+        "one => [...one.shadowRoot.querySelectorAll('span')].map(a => a.textContent).join('|')"
+    )
+    return text
+
+
 def rows(page: Any, field: str) -> list[str]:
     found: list[str] = page.locator(f".tabulator-row .tabulator-cell[tabulator-field={field}]").all_inner_texts()
     return found
@@ -141,7 +159,15 @@ def test_a_click_on_a_row_shows_the_trial(address: str, opened: Any, folder: Pat
     page.locator(".tabulator-row").first.click()
     details = page.locator("#details")
     assert f"Trial {best.index}" in details.inner_text()
-    assert str(best.reward) in details.inner_text()
+    assert best.measurement is not None
+    for name, text in [
+        ("reward", f"{best.reward:.4f}"),
+        ("accuracy", f"{best.reward:.4f}"),
+        ("loss", f"{best.measurement.metrics['loss']:.4f}"),
+        ("multiply-adds", f"{best.measurement.madds:,}"),
+        ("seconds", f"{best.measurement.seconds:.1f}"),
+    ]:
+        assert f"{name}\n{text}\n" in details.inner_text()
     assert details.locator("img").count() == 1
     for decision, choice in zip(run.space.decisions, best.architecture, strict=True):  # type: ignore[union-attr]
         assert f"{decision.name}\n{decision.choices[choice]}" in details.inner_text()
@@ -150,6 +176,31 @@ def test_a_click_on_a_row_shows_the_trial(address: str, opened: Any, folder: Pat
     page.locator(".tabulator-row .tabulator-cell:text-is('3')").first.click()
     assert "no memory for trial 3" in details.inner_text()
     assert "line one of 3\nline two" in details.inner_text()
+
+
+def test_good_networks_have_pictures_and_others_a_command(address: str, opened: Any, folder: Path) -> None:
+    page, details = opened(address, viewport={"width": 1280, "height": 900}), "#details"
+    ranked = best_trials(page_run(folder).trials, 60)
+    for trial, drawn in [(ranked[10], True), (ranked[29], True), (ranked[40], False)]:
+        filter_by(page, "trial", str(trial.index))
+        page.get_by_text("1 of 60 shown").wait_for()
+        page.locator(f".tabulator-row .tabulator-cell[tabulator-field=trial]:text-is('{trial.index}')").click()
+        page.locator(f"{details} h3", has_text=f"Trial {trial.index}").first.wait_for()
+        picture = page.locator(f"{details} img")
+        assert picture.count() == drawn
+        if drawn:
+            become(page, "document.querySelector('#details img').naturalWidth > 100")
+        else:
+            command = f"rl_nas describe --run_dir={folder} --trial={trial.index} --picture=trial.png"
+            assert command in page.locator(details).inner_text()
+    assert page.problems == []
+
+
+def test_flags_do_not_break(address: str, opened: Any) -> None:
+    page = opened(address, viewport={"width": 390, "height": 800})
+    broken = "[...document.querySelectorAll('.flag')].filter(one => one.getClientRects().length > 1).length"
+    assert page.locator(".flag").count() > 0
+    assert page.evaluate(broken) == 0
 
 
 MOVED = """async () => {
@@ -189,6 +240,82 @@ def test_a_hover_and_a_click_on_a_point_show_the_trial(address: str, opened: Any
     page.mouse.click(*place)
     page.locator("#details h3", has_text=f"Trial {trial.index}").first.wait_for()
     assert page.problems == []
+
+
+@pytest.mark.parametrize("latency", [None, 0.00123])
+def test_a_hover_tells_what_was_measured_alone(
+    latency: float | None, folder: Path, tmp_path: Path, opened: Any
+) -> None:
+    run = page_run(folder)
+    trials = [
+        one if one.measurement is None else replace(one, measurement=replace(one.measurement, latency=latency))
+        for one in run.trials
+    ]
+    path, trial = tmp_path / "page.html", trials[9]
+    path.write_text(page_html([replace(run, trials=trials)]))
+    page = opened(path.as_uri(), viewport={"width": 1280, "height": 1600})
+    page.mouse.move(*page.evaluate(PLACE, ["reward", trial.index, trial.reward]))
+    tooltip = page.locator(".bk-Tooltip", has_text=f"{trial.reward:.4f}").first
+    tooltip.wait_for()
+    text = told(tooltip)
+    assert f"{trial.measurement.parameters:,}" in text  # type: ignore[union-attr]
+    assert not any(word in text for word in ("NaN", "TFLite", "run", "???"))
+    assert ("latency" in text) == ("1.23e-3" in text) == (latency is not None)
+    assert page.problems == []
+
+
+@pytest.mark.parametrize(("chart", "name"), [("entropies", "share"), ("decisions", "probability")])
+def test_a_hover_tells_of_a_heat_map(chart: str, name: str, address: str, opened: Any, folder: Path) -> None:
+    page, run = opened(address, viewport={"width": 1280, "height": 1000}), page_run(folder)
+    page.locator(f"#chart-{chart}").scroll_into_view_if_needed()
+    page.mouse.move(*page.evaluate(PLACE, [chart, 2, 1.5]))
+    tooltip = page.locator(".bk-Tooltip", has_text=name).first
+    tooltip.wait_for()
+    space, lines = run.space, run.decisions
+    assert space is not None
+    second = space.decisions[1].name if chart == "entropies" else f"{space.decisions[0].choices[1]}"
+    value = 0.9**2 if chart == "entropies" else lines[2].probabilities[0][1]
+    assert second in told(tooltip)
+    assert f"{value:.4f}" in told(tooltip)
+    assert page.problems == []
+
+
+@pytest.mark.parametrize(("scheme", "color"), [("light", "#0072B2"), ("dark", "#4aa3e0")])
+def test_points_are_light_on_dark(scheme: str, color: str, address: str, opened: Any) -> None:
+    script = """() => Bokeh.documents.map(one => one.get_model_by_name("trials")).filter(one => one).map(
+        one => one.document.roots()[0].renderers.find(made => made.data_source === one).glyph.fill_color.value)"""
+    assert set(opened(address, color_scheme=scheme).evaluate(script)) == {color}
+
+
+PAPER = 718
+"""Pixels of a page of A4 between its margins."""
+
+
+def test_the_top_can_be_printed_and_nothing_is_cut_off(tmp_path: Path, opened: Any) -> None:
+    run = many_trials(300)
+    path = tmp_path / "page.html"
+    path.write_text(page_html([run]))
+    for scheme in ("light", "dark"):
+        page = opened(path.as_uri(), viewport={"width": 1280, "height": 900}, color_scheme=scheme)
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": PAPER, "height": 1000})
+        become(page, f"document.documentElement.scrollWidth <= {PAPER}")  # charts follow the window
+        for place in (".verdict", "#chart-reward"):
+            box = page.locator(place).bounding_box()
+            assert box is not None
+            assert 0 <= box["y"] < 1000
+            assert 0.9 * PAPER < box["width"] <= PAPER
+        right = (
+            "[...document.querySelectorAll('.plot, table, img, p, dl')].map(one => one.getBoundingClientRect().right)"
+        )
+        assert max(page.evaluate(right)) <= PAPER
+        canvases = """[...document.querySelectorAll('.plot')].map(
+            one => one.firstElementChild.getBoundingClientRect().right)"""
+        assert max(page.evaluate(canvases)) <= PAPER
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        assert not page.locator("#trials").is_visible()
+        assert len(page.pdf(format="A4")) > 20_000
+        assert page.problems == []
 
 
 IN_VIEW = """() => {

@@ -16,7 +16,8 @@ from rl_nas.report.page.page import page_html
 from rl_nas.report.page.run import MeasuredClasses, PageRun
 from rl_nas.store.best_child import VALID, classes_of
 from rl_nas.store.class_results import ClassCounts, ClassResults, write_class_results
-from rl_nas.store.run_folder import SearchFolder, TrainingFolder
+from rl_nas.store.search_folder import SearchFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.trial import Measurement, Trial, TrialState
 from rl_nas.workflows.page_runs import page_run
 

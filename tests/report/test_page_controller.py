@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_runs import SPACE, sampled_trials, write_decisions, write_run
+from page_runs import SPACE, sampled_trials, write_decisions, write_health, write_run
 from test_page import data_of
 
 from rl_nas.report.page import controller
 from rl_nas.report.page.charts import health_chart
 from rl_nas.report.page.controller import decision_map, decisions_chart
 from rl_nas.report.page.page import page_html
+from rl_nas.report.page.policy_charts import policy_charts
 from rl_nas.spaces.decision import Decision
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.decision_log import DecisionProbabilities, read_decision_log
@@ -42,6 +43,33 @@ def test_its_numbers_are_those_of_the_run(folder: Path) -> None:
     np.testing.assert_array_equal(image, found.probabilities)
 
 
+def test_entropies_stand_in_the_same_order_as_probabilities(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", sampled_trials(20), strategy="ppo")
+    write_health(folder, 6)
+    run = page_run(folder)
+    (chart,) = (one for one in policy_charts(run) if one.name == "entropies")
+    assert chart.title == "Entropy of decisions"
+    (image,) = chart.drawn.renderers
+    values = image.data_source.data["image"][0]
+    most = [np.log(len(one.choices)) for one in SPACE.decisions]
+    recorded = [[line[f"entropy/{one.name}"] for line in run.health] for one in SPACE.decisions]
+    np.testing.assert_allclose(values, np.array(recorded) / np.array(most)[:, np.newaxis])
+    assert list(chart.drawn.yaxis[0].major_label_overrides.values()) == [one.name for one in SPACE.decisions]
+    assert (chart.drawn.y_range.start, chart.drawn.y_range.end) == (6, 0)  # the first row is at the top
+    assert len(image.glyph.color_mapper.palette) == 256
+
+
+def test_figures_have_captions_and_rungs_charts(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", sampled_trials(3))
+    figures = {"entropy": 1.0, "baseline": 0.5, "rung_correlation/10": 0.9, "rung_correlation/2": 0.4, "noise": 0.1}
+    lines = [json.dumps({"update": update, **figures}) + "\n" for update in range(3)]
+    (folder / "health.jsonl").write_text("".join(lines))
+    charts = policy_charts(page_run(folder))
+    titles = ["Entropy", "Baseline", "Rung correlation, rung 2", "Rung correlation, rung 10"]
+    assert [one.title for one in charts] == titles
+    assert all(one.caption.endswith(".") for one in charts)
+
+
 def test_updates_are_whole_numbers(folder: Path) -> None:
     found = decision_map(page_run(folder))
     assert found is not None
@@ -65,8 +93,9 @@ def test_a_menu_shows_all_decisions_of_a_small_space_or_one(folder: Path) -> Non
 def test_of_a_large_space_it_shows_one_decision_and_few_updates(tmp_path: Path) -> None:
     space = nasnet(5)
     folder = write_run(tmp_path / "run", [], space="nasnet", trials=5)
-    write_decisions(folder, 400, space)
+    write_decisions(folder, 600, space)
     run = page_run(folder)
+    assert [line.update for line in run.decisions] == list(range(0, 600, 2))  # as a search leaves them
     found = decision_map(run)
     assert found is not None
     assert found.probabilities.size <= 60_000

@@ -5,12 +5,14 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from bokeh.models import Scatter, Text, VArea
 from page_runs import FLAGS, SPACE, sampled_trials
 
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.retraining import Retrained
 from rl_nas.objectives import Objectives
 from rl_nas.one_shot.result import Confirmed, OneShotResult
+from rl_nas.report.page.charts import choices_chart, choices_width, reward_chart
 from rl_nas.report.page.choices import decisions_worth, importance
 from rl_nas.report.page.comparison import differing_flags, seed_groups
 from rl_nas.report.page.curves import epoch_agreements, reward_curves
@@ -21,6 +23,7 @@ from rl_nas.report.page.run import HeldOut, PageRun
 from rl_nas.report.page.verdict import noise, verdict
 from rl_nas.spaces.decision import Decision
 from rl_nas.spaces.decisions import SearchSpace
+from rl_nas.spaces.nasnet import nasnet
 from rl_nas.statistics import proportion_interval
 from rl_nas.trial import Measurement, Trial, TrialState
 
@@ -156,6 +159,21 @@ class TestChoices:
         counts = [choice.children for choice in decisions_worth(trials, space)[1].choices]
         assert counts == [1, 1]
 
+    def test_their_names_can_be_read_without_a_hover(self) -> None:
+        rng, space = np.random.default_rng(0), nasnet(5)
+        trials = [replace(trial(i, float(rng.random())), architecture=space.sample(rng)) for i in range(200)]
+        worth = decisions_worth(trials, space)
+        chart = choices_chart(worth)
+        (texts,) = (one for one in chart.renderers if isinstance(one.glyph, Text))
+        named = {choice.choice for one in worth for choice in one.choices}
+        assert set(texts.data_source.data["text"]) <= named  # none of them is cut
+        assert {"sep_5x5", "concat"} <= set(texts.data_source.data["text"])
+        assert choices_width(worth) > 900
+        same = decisions_worth(sampled_trials(60), SPACE)
+        assert choices_width(same) == 0
+        labels = choices_chart(same).xaxis[0].major_label_overrides
+        assert list(labels.values()) == list(map(str, SPACE.decisions[0].choices))
+
     @pytest.mark.parametrize(("architecture", "met"), [((0,), "1 choices"), ((9,) * 6, "does not offer")])
     def test_trials_of_another_space_are_refused(self, architecture: tuple[int, ...], met: str) -> None:
         with pytest.raises(UsageError, match=met):
@@ -167,6 +185,13 @@ def test_curves_of_rewards() -> None:
     np.testing.assert_array_equal(curves.best, [np.nan, 0.2, 0.6, 0.6, 0.6, 0.6])
     np.testing.assert_allclose(curves.mean, [np.nan, 0.2, 0.4, 0.4, 0.4, 1.3 / 4])
     assert len(reward_curves([]).best) == 0
+
+
+def test_random_search_is_drawn_above_the_points() -> None:
+    trials = sampled_trials(60)
+    random = random_search({**FLAGS, "strategy": "ppo", "update_every": 20}, trials)
+    kinds = [type(one.glyph) for one in reward_chart(reward_curves(trials), random, len(trials)).renderers]
+    assert kinds.index(Scatter) < kinds.index(VArea)
 
 
 def test_what_first_epochs_tell() -> None:
@@ -192,7 +217,7 @@ class TestVerdict:
         assert best.measurement is not None
         assert found["parameters"] == [best.measurement.parameters]
         assert found["children"] == [40]
-        assert found["children per hour"] == [20]
+        assert found["children per hour, over all sittings"] == [20]
         failed = [one for one in trials if one.measurement is None]
         retried = [one for one in trials if one.measurement and one.failures]
         assert found["failures"] == [len(failed), len(retried)]
@@ -224,6 +249,15 @@ class TestVerdict:
         assert found is not None
         assert found.whole
         assert found.deviation == pytest.approx(np.sqrt((0.03**2 + 0.04**2) / 2) / 2)
+
+    def test_a_search_that_has_not_learned_yet_is_told_from_a_random_one(self) -> None:
+        trials = [trial(i, 0.5 + i / 100) for i in range(8)]
+        one = verdict(PageRun("r", trials, FLAGS))
+        other = verdict(PageRun("r", trials, {**FLAGS, "strategy": "controller", "update_every": 4}))
+        assert one.sentences[1].startswith("This is random search: ")
+        assert "proposes networks of its own only after it has learned" in other.sentences[1]
+        assert "0." not in other.sentences[1]
+        assert "random search, as many children" not in dict([*one.facts, *other.facts])
 
     @pytest.mark.parametrize("trials", [[], [trial(0, None)]])
     def test_nothing_has_succeeded(self, trials: list[Trial]) -> None:

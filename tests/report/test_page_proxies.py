@@ -14,7 +14,7 @@ from rl_nas.evaluation.proxy_ranking import Proxy, Ranking, rank
 from rl_nas.report.page.page import page_html
 from rl_nas.report.page.proxies import PageProxies, proxies_table
 from rl_nas.report.proxy_text import proxy_json
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.workflows.page_proxies import page_proxies, write_proxies
 
 FULL = Proxy("full", tuple(np.linspace(0.1, 0.9, 12).tolist()), 10.0)

@@ -114,3 +114,12 @@ def test_a_version_changes_with_a_trial_and_reading_blocks_no_writer(tmp_path: P
             store.record(Trial(index, (1,), TrialState.OK, 0.5, Measurement(0.5)))
             assert len(read_trials(tmp_path / "trials.sqlite")) == index + 1
             assert version() != before
+
+
+@pytest.mark.parametrize("name", ["choice.json", "time.json", "shared/ranking.json", "then/then.json", "config.json"])
+def test_a_version_changes_with_every_file_of_the_page(name: str, tmp_path: Path) -> None:
+    version = _version_of([str(tmp_path)])
+    before = version()
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("{}")
+    assert version() != before

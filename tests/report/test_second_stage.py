@@ -12,7 +12,7 @@ from rl_nas.commands.search import _retrain
 from rl_nas.flags.parsing import OutputSettings
 from rl_nas.report.second_stage import second_stage_text
 from rl_nas.statistics import spearman
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 
 
 def results(valid: float, test: float | None = None) -> dict[str, Any]:

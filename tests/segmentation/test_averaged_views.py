@@ -27,7 +27,7 @@ from rl_nas.networks.skeleton import Skeleton
 from rl_nas.report.training_summary import training_text
 from rl_nas.spaces.nasbench201 import EdgeCell
 from rl_nas.spaces.published import ASPP
-from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.tasks.classification.task import Classification
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.segmentation.averaging import averaged

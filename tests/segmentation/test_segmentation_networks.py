@@ -27,7 +27,7 @@ from rl_nas.spaces.dpc import Branch, DenseOperation, DensePredictionCell
 from rl_nas.spaces.dpc_space import dpc
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.spaces.settings import SpaceSettings
-from rl_nas.store.run_folder import TrainingFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.tasks.networks import Networks
 from rl_nas.tasks.segmentation.head_settings import SegmentationHeadSettings
 from rl_nas.tasks.segmentation.task import Segmentation

@@ -14,7 +14,7 @@ import pytest
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.best_child import KEPT, VALID, BestChild, ChildWeights, classes_of
 from rl_nas.store.class_results import ClassCounts, ClassResults, parse_class_results
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Job, Measurement, Trial, TrialState
 
 SPACE = nasnet(1)

@@ -16,8 +16,9 @@ from rl_nas.one_shot.state import OneShotState
 from rl_nas.report.health_log import HealthLog
 from rl_nas.report.training_log import TrainingLog
 from rl_nas.store.json_files import read_json, read_text
-from rl_nas.store.run_folder import SearchFolder, TrainingFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.states import pack, unpack
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.trial import Measurement, Trial, TrialState
 from rl_nas.workflows.export_source import ExportSource

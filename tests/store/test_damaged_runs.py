@@ -18,8 +18,9 @@ from rl_nas.one_shot.state import OneShotState
 from rl_nas.report.health_log import HealthLog
 from rl_nas.report.training_log import TrainingLog
 from rl_nas.store.decision_log import DecisionLog
-from rl_nas.store.run_folder import SearchFolder, TrainingFolder
 from rl_nas.store.run_time import RunTime
+from rl_nas.store.search_folder import SearchFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.strategies.aging_evolution import AgingEvolution
 from rl_nas.strategies.failures import worst

@@ -11,7 +11,8 @@ import pytest
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.report.health_log import HealthLog
 from rl_nas.store.files import write_text
-from rl_nas.store.run_folder import SearchFolder, TrainingFolder
+from rl_nas.store.search_folder import SearchFolder
+from rl_nas.store.training_folder import TrainingFolder
 from rl_nas.store.trials import TrialStore, read_trials
 
 SEARCH = (

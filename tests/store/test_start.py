@@ -16,7 +16,8 @@ from watchdog import TIMEOUT
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.store import files
 from rl_nas.store.new_folder import new_folder
-from rl_nas.store.run_folder import SearchFolder, TrainingFolder
+from rl_nas.store.search_folder import SearchFolder
+from rl_nas.store.training_folder import TrainingFolder
 
 CONFIG = {"flags": {"seed": 7}}
 

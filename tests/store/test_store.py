@@ -19,7 +19,7 @@ from rl_nas.errors import StorageError, UsageError
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store import trial_tables
 from rl_nas.store.best_child import BestChild, ChildWeights
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import TrialStore, read_trials
 from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
 

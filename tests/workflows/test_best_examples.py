@@ -9,7 +9,7 @@ import pytest
 
 from rl_nas.store.best_child import VALID, classes_of
 from rl_nas.store.class_results import ClassCounts, ClassResults, write_class_results
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Measurement, Trial, TrialState
 from rl_nas.workflows import best_files
 

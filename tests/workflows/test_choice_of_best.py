@@ -18,7 +18,7 @@ from rl_nas.spaces.nasbench201 import nasbench201
 from rl_nas.statistics import mean_interval, pooled_deviation
 from rl_nas.store.best_child import KEPT
 from rl_nas.store.choice import CONFIRMED, FEWEST, MODEL, REWARD, Choice, best_of, read_choice, write_choice
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Measurement, Trial, TrialState
 from rl_nas.workflows.choice import by_confirmation, measured_noise, ranked
 from rl_nas.workflows.config import SearchConfig

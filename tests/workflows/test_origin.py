@@ -11,7 +11,8 @@ from rl_nas.commands.search import SEARCH
 from rl_nas.commands.train import TRAIN
 from rl_nas.errors import UsageError
 from rl_nas.flags.parsing import Command, Parsed, parse
-from rl_nas.store.run_folder import RunFolder, SearchFolder
+from rl_nas.store.run_folder import RunFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.workflows.origin import Origin, for_training
 from rl_nas.workflows.run_config import DATA, config, portable
 

@@ -8,7 +8,7 @@ import pytest
 
 from rl_nas.errors import UsageError
 from rl_nas.spaces.nasbench201 import nasbench201
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.prior import earlier_trials
 from rl_nas.workflows.settings import StrategySettings

@@ -13,7 +13,7 @@ from rl_nas.report.health_log import BEST_CELLS, HealthLog
 from rl_nas.report.trial_sessions import MOST
 from rl_nas.spaces.nasnet import nasnet
 from rl_nas.store.decision_log import read_decision_log
-from rl_nas.store.run_folder import SearchFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.trial import Trial, TrialState
 from rl_nas.workflows import search_watchers

@@ -173,7 +173,7 @@ def test_mlflow_has_flags_trials_and_the_best_network(tmp_path: Path, monkeypatc
     assert runs["trial 1"].data.tags["mlflow.parentRunId"] == run.info.run_id
 
 
-@pytest.mark.slow
+@pytest.mark.long  # by its extra, which only these tests install
 def test_wandb_has_flags_and_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     needs("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")

@@ -13,7 +13,8 @@ from rl_nas.flags.parsing import parse
 from rl_nas.networks.genotypes import to_json
 from rl_nas.spaces.published import PUBLISHED
 from rl_nas.store.network_folder import NetworkFolder
-from rl_nas.store.run_folder import RunFolder, SearchFolder
+from rl_nas.store.run_folder import RunFolder
+from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.trial import Measurement, Trial, TrialState
 from rl_nas.workflows.export_source import ExportSource

@@ -19,6 +19,9 @@ SHADES = ("#440154", "#46327e", "#365c8d", "#277f8e", "#1fa187", "#4ac16d", "#a0
 POINTS = 1000
 """Most points of a line."""
 
+HOVER = "hover"
+"""Name of hovers whose text the page makes."""
+
 _INK, _GRID = "#7b8494", "#9aa3b055"
 _TRIALS = "trials"
 """Name of sources that the page fills."""
@@ -55,21 +58,22 @@ def chart_of(x: str, y: str, **options: Any) -> figure:
     return chart
 
 
-def add_points(chart: figure, x: str, y: str, children: int) -> None:
-    """Trials, which the page fills in, with what a hover tells of them; a click selects one."""
-    names = ("place", "trial", "reward", "quality", *COSTS, "color", "alpha", "run")
+def add_points(chart: figure, x: str, y: str, children: int, *, runs: int = 1) -> None:
+    """Trials, which the page fills in, and tells of in a hover; a click selects one."""
+    names = ("place", "trial", "reward", "quality", *COSTS, "color", "alpha")
     source = ColumnDataSource({name: [] for name in names}, name=_TRIALS)
     size = 6 if children < _MANY else 4
-    points = chart.scatter(x, y, size=size, color="color", alpha="alpha", line_color=None, source=source)
-    told = [("run", "@run"), ("trial", "@trial"), ("reward", "@reward{0.0000}"), ("quality", "@quality{0.0000}")]
-    told += [(words.partition(",")[0], f"@{name}{{0,0}}") for name, words in COSTS.items() if name != "latency"]
-    add_hover(chart, points, told)
+    color = COLORS[0] if runs == 1 else "color"  # names of colors take the browser long, a column of them at least
+    points = chart.scatter(x, y, size=size, color=color, alpha="alpha", line_color=None, source=source)
+    add_hover(chart, points, [("trial", "@trial")], name=HOVER)
     chart.add_tools(TapTool(renderers=[points]))
 
 
-def add_hover(chart: figure, renderer: Any, tooltips: list[tuple[str, str]], mode: str = "mouse") -> None:
-    """What a hover over marks tells."""
-    chart.add_tools(HoverTool(renderers=[renderer], tooltips=tooltips, mode=mode))
+def add_hover(
+    chart: figure, renderer: Any, tooltips: list[tuple[str, str]], mode: str = "mouse", name: str | None = None
+) -> None:
+    """What a hover over marks tells; the page itself writes it for those with the name `HOVER`."""
+    chart.add_tools(HoverTool(renderers=[renderer], tooltips=tooltips, mode=mode, name=name))
 
 
 def quiet_legend(chart: figure) -> None:

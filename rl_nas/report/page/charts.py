@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 from bokeh.embed import json_item
-from bokeh.models import FactorRange, FixedTicker, LinearColorMapper, NumeralTickFormatter, Range1d
+from bokeh.models import FactorRange, FixedTicker, NumeralTickFormatter, Range1d
 from bokeh.plotting import figure
 
 from rl_nas.report.page.chart_parts import (
     COLORS,
     POINTS,
-    SHADES,
     add_hover,
     add_points,
     chart_of,
@@ -32,6 +31,8 @@ from rl_nas.trial import Trial
 
 _RANDOM, _FRONT, _MEAN = "#7f7f7f", "#D55E00", "#E69F00"
 _MOST_BARS = 25
+_LONGEST_CHOICE = 12
+"""Letters of a choice in a cell."""
 
 
 def chart_items(charts: Mapping[str, figure]) -> dict[str, Any]:
@@ -39,15 +40,17 @@ def chart_items(charts: Mapping[str, figure]) -> dict[str, Any]:
     return {name: json_item(chart) for name, chart in charts.items()}
 
 
-def reward_chart(curves: RewardCurves | None, random: RandomSearch | None, children: int) -> figure:
+def reward_chart(curves: RewardCurves | None, random: RandomSearch | None, children: int, *, runs: int = 1) -> figure:
     """Rewards over children, with the best so far, a moving mean and random search where there is a single run."""
     chart = chart_of("children", "reward", height=360)
-    if random is not None:
+    add_points(chart, "trial", "reward", children, runs=runs)
+    if random is not None:  # above the points, which would hide it
         x = random.children - 1
         words = "random search, 95%" if random.own else f"random search, estimated from {random.drawn}"
-        chart.varea(x, random.low, random.high, fill_alpha=0.18, color=_RANDOM, legend_label=words)
-        chart.line(x, random.expected, color=_RANDOM, line_dash="dashed", legend_label=words)
-    add_points(chart, "trial", "reward", children)
+        chart.varea(x, random.low, random.high, fill_alpha=0.3, color=_RANDOM, legend_label=words)
+        for edge in (random.low, random.high):
+            chart.line(x, edge, color=_RANDOM, line_width=1, legend_label=words)
+        chart.line(x, random.expected, color=_RANDOM, line_width=2, line_dash="dashed", legend_label=words)
     if curves is not None:
         chart.line(*_thinned(curves.mean), color=_MEAN, line_width=2, legend_label=f"mean of {curves.window}")
         chart.step(*_thinned(curves.best), mode="after", color=_FRONT, line_width=2, legend_label="best so far")
@@ -56,12 +59,12 @@ def reward_chart(curves: RewardCurves | None, random: RandomSearch | None, child
     return chart
 
 
-def front_chart(cost: str, name: str, front: Sequence[Trial], children: int) -> figure:
+def front_chart(cost: str, name: str, front: Sequence[Trial], children: int, *, runs: int = 1) -> figure:
     """Quality against a cost, with the front where there is a single run."""
     chart = chart_of(COSTS[cost], name, height=320, x_axis_type="linear" if cost == "latency" else "log")
     if cost != "latency":
         chart.xaxis.formatter = NumeralTickFormatter(format="0.[00]a")  # page.js makes the units capitals
-    add_points(chart, cost, "quality", children)
+    add_points(chart, cost, "quality", children, runs=runs)
     if front:
         measured = [trial.measurement for trial in front if trial.measurement]
         x, y = [getattr(one, cost) for one in measured], [one.quality for one in measured]
@@ -72,7 +75,7 @@ def front_chart(cost: str, name: str, front: Sequence[Trial], children: int) -> 
 
 def importance_chart(worth: Sequence[DecisionWorth]) -> figure:
     """The most important decisions."""
-    shown = sorted(worth, key=lambda one: -one.importance)[:_MOST_BARS][::-1]
+    shown = most_important(worth)[::-1]
     names = factors([one.name for one in shown])
     chart = chart_of("importance", "", height=60 + 20 * len(names), y_range=FactorRange(*names), x_range=Range1d(0, 1))
     values = [one.importance for one in shown]
@@ -82,9 +85,11 @@ def importance_chart(worth: Sequence[DecisionWorth]) -> figure:
 
 
 def choices_chart(worth: Sequence[DecisionWorth]) -> figure:
-    """The mean reward of each choice of the most important decisions."""
-    shown = sorted(worth, key=lambda one: -one.importance)[:_MOST_BARS][::-1]
-    names = factors([one.name for one in shown])
+    """The mean reward of each choice of the most important decisions, with the names of the choices."""
+    shown = most_important(worth)[::-1]
+    names, shared = factors([one.name for one in shown]), share_choices(worth)
+    bounds = {"x_range": Range1d(-0.5, max(len(one.choices) for one in shown) - 0.5), "y_range": FactorRange(*names)}
+    chart = chart_of("choice" if shared else "", "", height=60 + 20 * len(names), **bounds)
     cells = [
         (name, place, plain(choice.choice), choice.mean, choice.children)
         for name, one in zip(names, shown, strict=True)
@@ -92,24 +97,57 @@ def choices_chart(worth: Sequence[DecisionWorth]) -> figure:
         if choice.mean is not None
     ]
     name, place, choice, mean, children = (list(part) for part in zip(*cells, strict=True))
-    chart = chart_of("choice", "", height=60 + 20 * len(names), y_range=FactorRange(*names))
-    colors = shades(np.array(mean, float))
-    source = source_of(name=name, place=place, choice=choice, mean=mean, children=children)
+    colors, bright = shades(np.array(mean, float)), np.array(mean) - min(mean) > 0.6 * (max(mean) - min(mean))
+    source = source_of(
+        name=name,
+        place=place,
+        choice=choice,
+        mean=mean,
+        children=children,
+        text=[short(one) for one in choice],
+        ink=np.where(bright, "#111111", "#ffffff").tolist(),
+    )
     shade = {"field": "mean", "transform": colors}
     boxes = chart.rect("place", "name", 0.96, 0.9, source=source, fill_color=shade, line_color=None)
-    add_hover(
-        chart,
-        boxes,
-        [("decision", "@name"), ("choice", "@choice"), ("mean reward", "@mean{0.0000}"), ("children", "@children")],
-    )
-    chart.xaxis.major_label_text_font_size = "9px"
+    told = [("decision", "@name"), ("choice", "@choice"), ("mean reward", "@mean{0.0000}"), ("children", "@children")]
+    add_hover(chart, boxes, told)
+    chart.grid.visible = False
     chart.xaxis.ticker = FixedTicker(ticks=list(range(max(len(one.choices) for one in shown))))
-    texts = {tuple(plain(choice.choice) for choice in one.choices) for one in shown}
-    if len(texts) == 1:  # all decisions offer the same
-        chart.xaxis.major_label_overrides = dict(enumerate(texts.pop()))
+    if shared:
+        chart.xaxis.major_label_text_font_size = "11px"
+        chart.xaxis.major_label_overrides = dict(enumerate(map(plain, shown[0].names)))
         chart.xaxis.major_label_orientation = 0.5
+    else:
+        chart.xaxis.visible = False
+        style = {"text_align": "center", "text_baseline": "middle", "text_font_size": "10px"}
+        chart.text("place", "name", text="text", text_color="ink", source=source, **style)
     chart.add_layout(color_bar(colors), "right")
     return chart
+
+
+def choices_width(worth: Sequence[DecisionWorth]) -> int:
+    """The pixels that the names of the choices in their cells need; 0: they are below the chart."""
+    if share_choices(worth):
+        return 0
+    shown = most_important(worth)
+    longest = max(len(short(choice)) for one in shown for choice in one.names)
+    return 190 + max(len(one.choices) for one in shown) * round(8 + 5.3 * longest)
+
+
+def most_important(worth: Sequence[DecisionWorth]) -> list[DecisionWorth]:
+    """The decisions that charts show, the most important first."""
+    return sorted(worth, key=lambda one: -one.importance)[:_MOST_BARS]
+
+
+def share_choices(worth: Sequence[DecisionWorth]) -> bool:
+    """Whether all decisions that are shown offer the same choices."""
+    return len({one.names for one in most_important(worth)}) == 1
+
+
+def short(choice: str) -> str:
+    """A choice as it fits into a cell."""
+    text = plain(choice)
+    return text if len(text) <= _LONGEST_CHOICE else f"{text[: _LONGEST_CHOICE - 1]}…"
 
 
 def health_chart(health: Sequence[Mapping[str, float]], name: str) -> figure:
@@ -121,25 +159,6 @@ def health_chart(health: Sequence[Mapping[str, float]], name: str) -> figure:
     places = spread_out(len(x))
     line = chart.line("x", "y", color=COLORS[0], line_width=2, source=source_of(x=x[places], y=y[places]))
     add_hover(chart, line, [("update", "@x"), (name.replace("_", " "), "@y{0.0000}")], mode="vline")
-    return chart
-
-
-def entropy_chart(health: Sequence[Mapping[str, float]], entropies: Mapping[str, float]) -> figure:
-    """The entropy of each decision over updates, as a share of the largest that it can have.
-
-    Args:
-        health: figures of each update.
-        entropies: the largest entropy of each decision in nats, by the name of its figure.
-    """
-    lines = [health[place] for place in spread_out(len(health), 200)]
-    names = factors([name.partition("/")[2] for name in entropies])
-    most = np.array(list(entropies.values()), float)
-    shares = np.array([[line.get(name, np.nan) for line in lines] for name in entropies], float) / most[:, np.newaxis]
-    chart = chart_of("update", "", height=60 + 16 * len(names), y_range=FactorRange(*names))
-    first, last = lines[0].get("update", 0), lines[-1].get("update", len(lines))
-    colors = LinearColorMapper(palette=SHADES, low=0, high=1, nan_color="#00000000")
-    chart.image([shares], x=first - 0.5, y=0, dw=last - first + 1, dh=len(names), color_mapper=colors)
-    chart.add_layout(color_bar(colors), "right")
     return chart
 
 

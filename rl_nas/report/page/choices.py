@@ -44,6 +44,11 @@ class DecisionWorth:
     importance: float
     choices: tuple[ChoiceWorth, ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the choices."""
+        return tuple(one.choice for one in self.choices)
+
 
 def decisions_worth(trials: Sequence[Trial], space: SearchSpace[Any]) -> list[DecisionWorth]:
     """The decisions of the successful trials, in the order of the space; none for fewer than `FEWEST` of these.

@@ -1,6 +1,9 @@
-"""The probabilities of choices over updates, as a heat map of which a menu shows one decision at a time."""
+"""The policy over updates, as heat maps: the entropy of decisions, and the probabilities of choices.
 
-from collections.abc import Sequence
+Of the latter a menu shows one decision at a time.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +12,7 @@ from bokeh.models import FixedTicker, LinearColorMapper, Range1d
 from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
-from rl_nas.report.page.chart_parts import add_hover, chart_of, color_bar, plain
+from rl_nas.report.page.chart_parts import HOVER, add_hover, chart_of, color_bar, plain, spread_out
 from rl_nas.report.page.run import PageRun
 
 FEW_ROWS = 60
@@ -85,21 +88,40 @@ def decision_map(run: PageRun) -> DecisionMap | None:
 
 def decisions_chart(found: DecisionMap) -> figure:
     """The heat map; the part of the menu that comes first is in view."""
-    first, last, count = found.updates[0], found.updates[-1], len(found.updates)
-    step = (last - first) / (count - 1) if count > 1 else 1
     part = found.menu()[0]
     height = 70 + (14 if part["to"] > 25 else 22) * max(part["to"] - part["from"], *map(len, found.choices), 4)
-    chart = chart_of("update", "", height=min(height, 900), y_range=Range1d(part["to"], part["from"]))
+    chart = _heat_map(found.updates, found.probabilities, "probability", part["labels"], min(height, 900))
+    chart.hspan(y=found.starts[1:-1], line_color="#ffffff", line_width=1)
+    return chart
+
+
+def entropy_chart(health: Sequence[Mapping[str, float]], entropies: Mapping[str, float]) -> figure:
+    """The entropy of each decision over updates, as a share of the largest that it can have.
+
+    Args:
+        health: figures of each update.
+        entropies: the largest entropy of each decision in nats, by the name of its figure.
+    """
+    lines = [health[place] for place in spread_out(len(health), _MOST_UPDATES)]
+    names = [plain(name.partition("/")[2])[:_LONGEST] for name in entropies]
+    most = np.array(list(entropies.values()), float)
+    shares = np.array([[line.get(name, np.nan) for line in lines] for name in entropies], float) / most[:, np.newaxis]
+    updates = [int(line.get("update", place)) for place, line in enumerate(lines)]
+    return _heat_map(updates, shares, "share of the largest entropy", names, 60 + 16 * len(names))
+
+
+def _heat_map(updates: Sequence[int], values: np.ndarray, what: str, labels: Sequence[str], height: int) -> figure:
+    """Values from 0 to 1, float [rows, updates], the first row at the top; those with a label are in view."""
+    first, last, count = updates[0], updates[-1], len(updates)
+    step = (last - first) / (count - 1) if count > 1 else 1
+    chart = chart_of("update", "", height=height, y_range=Range1d(len(labels), 0))
     chart.x_range.range_padding = 0
     colors = LinearColorMapper(palette=Viridis256, low=0, high=1, nan_color="#00000000")
-    rows = found.starts[-1]
-    image = chart.image(
-        [found.probabilities], x=first - step / 2, y=0, dw=step * count, dh=rows, color_mapper=colors, level="image"
-    )
-    chart.hspan(y=found.starts[1:-1], line_color="#ffffff", line_width=1)
-    add_hover(chart, image, [("update", "$x{0}"), ("probability", "@image{0.0000}")])
+    place = {"x": first - step / 2, "y": 0, "dw": step * count, "dh": len(values)}
+    image = chart.image([values], color_mapper=colors, level="image", **place)
+    add_hover(chart, image, [("update", "$x{0}"), (what, "@image{0.0000}")], name=HOVER)
     chart.grid.visible = False
-    chart.yaxis.ticker = FixedTicker(ticks=[row + 0.5 for row in range(rows)])
-    chart.yaxis.major_label_overrides = {at + 0.5: label for at, label in enumerate(part["labels"], part["from"])}
+    chart.yaxis.ticker = FixedTicker(ticks=[row + 0.5 for row in range(len(values))])
+    chart.yaxis.major_label_overrides = {row + 0.5: label for row, label in enumerate(labels)}
     chart.add_layout(color_bar(colors), "right")
     return chart

@@ -10,18 +10,24 @@ from bokeh.resources import Resources
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from rl_nas.report.page.chart import Chart
 from rl_nas.report.page.chart_parts import COLORS
 from rl_nas.report.page.charts import chart_items
 from rl_nas.report.page.comparison import seed_groups
+from rl_nas.report.page.flags import flags_whole
+from rl_nas.report.page.packing import packed, packed_bytes
+from rl_nas.report.page.pictures import shared_tags
 from rl_nas.report.page.proxies import PageProxies, proxies_table
 from rl_nas.report.page.run import PageRun
-from rl_nas.report.page.sections import Chart, RunSection, charts_of_one, charts_of_several, run_section
+from rl_nas.report.page.sections import RunSection, charts_of_one, charts_of_several, run_section
 from rl_nas.report.page.several import best_over_seeds, differences, side_by_side
 from rl_nas.report.page.table import Table
-from rl_nas.report.page.trial_data import TrialData, packed
+from rl_nas.report.page.trial_data import TrialData
 
 _HERE = Path(__file__).parent
 _TABULATOR = _HERE / "tabulator"
+_SCRIPTS = ("page.data.js", "page.charts.js", "page.trials.js", "page.js")
+"""Of one function, which calls each other's parts."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ def page_html(
         version: of the page, which its server tells; a page of another one is loaded again.
     """
     trials = TrialData(runs)
-    sections = [run_section(run, number, single=len(runs) == 1) for number, run in enumerate(runs)]
+    sections = [run_section(run, number, runs=len(runs)) for number, run in enumerate(runs)]
     compared, charts = list[Table](), list[Chart]()
     colors = [COLORS[0]] * len(runs)
     if len(runs) == 1:
@@ -67,7 +73,9 @@ def page_html(
     items = chart_items({chart.name: chart.drawn for chart in charts})
     menus = {chart.name: list(chart.menu) for chart in charts if chart.menu}
     # Before the notes: it adds to them.
-    data = packed({**trials.document(), "charts": items, "colors": colors, "menus": menus})
+    drawings = {f"{one.number}-{trial}": drawn for one in sections for trial, drawn in one.drawings.items()}
+    extra = {"charts": items, "colors": colors, "menus": menus, "pictures": shared_tags(drawings)}
+    data = packed({**trials.document(), **extra})
     compared += map(proxies_table, proxies)
     names = [run.name for run in runs] if runs else [one.name for one in proxies]
     title = names[0] if len(names) == 1 else f"{len(names)} {'searches' if runs else 'comparisons of proxies'}"
@@ -75,19 +83,29 @@ def page_html(
 
 
 def _rendered(page: _Page) -> str:
-    scripts = [_script("\n".join(Resources(mode="inline", components=["bokeh"], log_level="error").js_raw))]
-    scripts += [_script(_read(_TABULATOR / "tabulator.min.js")), _script(_read(_HERE / "page.js"))]
+    libraries = ["\n".join(Resources(mode="inline", components=["bokeh"], log_level="error").js_raw)]
+    libraries.append(_read(_TABULATOR / "tabulator.min.js"))
+    own = "\n".join(_read(_HERE / name) for name in _SCRIPTS)
+    script = _script(f'"use strict";\n(() => {{\n{own}\n}})();')
     styles = [_read(_TABULATOR / "tabulator_simple.min.css"), _read(_HERE / "page.css")]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["flags"] = flags_whole
     template = environment.from_string(_read(_HERE / "page.html"))
     text = template.render(
-        page=page, scripts=scripts, styles=[Markup(style) for style in styles], policy=_policy(scripts, page.watch)
+        page=page,
+        libraries=[packed_bytes(library.encode()) for library in libraries],
+        script=script,
+        styles=[Markup(style) for style in styles],
+        policy=_policy([*libraries, script], page.watch),
     )
     return text.lstrip()
 
 
-def _policy(scripts: Sequence[Markup], watch: int) -> str:
-    """What the page may do: run these scripts alone, and load nothing, but itself from its server."""
+def _policy(scripts: Sequence[str], watch: int) -> str:
+    """What the page may do: run these scripts alone, and load nothing, but itself from its server.
+
+    Libraries are unpacked by the page's own script, and run only if they are those whose digests stand here.
+    """
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     rules: Mapping[str, str] = {
         "default-src": "'none'",

@@ -61,6 +61,7 @@ class PageRun:
         examples: a PNG of held-out images with predictions of the best child.
         notes: what is left out of the page, and why.
         choice: of the best trial when the search ended; None: it has not ended.
+        folder: of the search, as a command line names it; None: not known.
     """
 
     name: str
@@ -81,6 +82,7 @@ class PageRun:
     examples: bytes | None = None
     notes: Sequence[str] = ()
     choice: Choice | None = None
+    folder: str | None = None
 
     @property
     def best(self) -> Trial | None:

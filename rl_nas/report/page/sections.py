@@ -1,35 +1,33 @@
 """The parts of the page: what is said of each run, and the charts with their captions."""
 
+import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass
 
 from rl_nas.errors import UsageError
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.report.page import charts
+from rl_nas.report.page.chart import Chart
 from rl_nas.report.page.choices import decisions_worth
 from rl_nas.report.page.classes import FEW_CLASSES, class_caption, class_chart
 from rl_nas.report.page.comparison import SeedGroup
-from rl_nas.report.page.controller import decision_map, decisions_chart
 from rl_nas.report.page.curves import reward_curves
 from rl_nas.report.page.facts import tables
 from rl_nas.report.page.pareto import COSTS, front
-from rl_nas.report.page.pictures import genotype_picture, png_picture
+from rl_nas.report.page.pictures import genotype_drawing, png_picture, svg_picture
+from rl_nas.report.page.policy_charts import policy_charts
 from rl_nas.report.page.random_search import RandomSearch
 from rl_nas.report.page.run import PageRun
 from rl_nas.report.page.table import Table
 from rl_nas.report.page.verdict import Verdict, verdict
-from rl_nas.report.tables import counted
-from rl_nas.trial import Trial, best_trials
+from rl_nas.trial import best_trials
 
 _PICTURES = 3
 _MOST_RUNS_WITH_PICTURES = 10
-_HEALTH = ("entropy", "unique_fraction", "top_fraction", "baseline", "population_mean", "population_best")
-"""Figures of a strategy that have a chart, where it has them."""
-_MOST_DECISIONS = 60
+_DRAWINGS = 30
+"""Best networks, of all runs together, that a click shows as a picture: each takes a fifth of a second to draw."""
+_MOST_DRAWN = 400_000
+"""Bytes of these, compressed each alone; together they take about half."""
 _FEW = 100
 """Children below which importance is told to be chance."""
 
@@ -46,54 +44,49 @@ class Picture:
 
 @dataclass(frozen=True)
 class RunSection:
-    """What the page says of a run."""
+    """What the page says of a run; `drawings` are SVGs of further good networks, by the numbers of their trials."""
 
     number: int
     name: str
     verdict: Verdict
     tables: Sequence[Table]
     pictures: Sequence[Picture]
+    drawings: Mapping[int, str]
     examples: str | None
     notes: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart with its heading and the sentence below it; small ones stand side by side.
+def run_section(run: PageRun, number: int, *, runs: int = 1) -> RunSection:
+    """Everything but the charts of a run.
 
-    Attributes:
-        menu: parts of its rows, of which a menu shows one at a time, the first one to begin with: each a name, the
-            first row, the row after the last, and the labels of the rows.
+    Args:
+        run: one of the page.
+        number: of it, from 0.
+        runs: on the page.
     """
-
-    name: str
-    title: str
-    caption: str
-    drawn: Any = field(repr=False)
-    small: bool = False
-    menu: Sequence[Mapping[str, Any]] = ()
-
-
-def run_section(run: PageRun, number: int, *, single: bool) -> RunSection:
-    """Everything but the charts of a run."""
-    count = _PICTURES if single else int(number < _MOST_RUNS_WITH_PICTURES)
-    pictures, notes = [], list(run.notes)
-    for trial in best_trials(run.trials, count):
+    count = _PICTURES if runs == 1 else int(number < _MOST_RUNS_WITH_PICTURES)
+    pictures, drawings, notes = list[Picture](), dict[int, str](), list(run.notes)
+    left, decode = _MOST_DRAWN // runs, run.decode
+    for trial in best_trials(run.trials, max(count, _DRAWINGS // runs)):
+        if decode is None:
+            break
         try:
-            pictures += _pictures(run, trial)
+            genotype = decode(trial)
+            drawing = genotype_drawing(genotype)
         except UsageError as error:
             notes.append(f"No picture of trial {trial.index}: {error}.")
             break
+        left -= len(zlib.compress(drawing.encode()))
+        if len(pictures) < count:
+            heading = f"Trial {trial.index}, reward {trial.reward:.4f}"
+            text = family_of(genotype).text(genotype)
+            pictures.append(Picture(trial.index, heading, svg_picture(drawing), text))
+        elif left < 0:
+            break
+        else:
+            drawings[trial.index] = drawing
     examples = None if run.examples is None else png_picture(run.examples)
-    return RunSection(number, run.name, verdict(run), tables(run), pictures, examples, notes)
-
-
-def _pictures(run: PageRun, trial: Trial) -> list[Picture]:
-    if run.decode is None:
-        return []
-    genotype = run.decode(trial)
-    heading = f"Trial {trial.index}, reward {trial.reward:.4f}"
-    return [Picture(trial.index, heading, genotype_picture(genotype), family_of(genotype).text(genotype))]
+    return RunSection(number, run.name, verdict(run), tables(run), pictures, drawings, examples, notes)
 
 
 def charts_of_one(run: PageRun, random: RandomSearch | None) -> list[Chart]:
@@ -112,7 +105,7 @@ def charts_of_one(run: PageRun, random: RandomSearch | None) -> list[Chart]:
             charts.reward_chart(reward_curves(run.trials), random, len(run.trials)),
         )
     ]
-    return [*made, *_fronts(run), *_choices(run), *_health(run), *_decisions(run), *_curves(run), *_classes(run)]
+    return [*made, *_fronts(run), *_choices(run), *policy_charts(run), *_curves(run), *_classes(run)]
 
 
 def charts_of_several(runs: Sequence[PageRun], groups: Sequence[SeedGroup]) -> list[Chart]:
@@ -122,10 +115,12 @@ def charts_of_several(runs: Sequence[PageRun], groups: Sequence[SeedGroup]) -> l
     made = [Chart("seeds", "Best reward so far", caption, charts.seeds_chart(groups))]
     caption = "Each point is a child, coloured as the runs above; a click shows it below."
     children = sum(len(run.trials) for run in runs)
-    made.append(Chart("reward", "Reward over children", caption, charts.reward_chart(None, None, children)))
+    made.append(
+        Chart("reward", "Reward over children", caption, charts.reward_chart(None, None, children, runs=len(runs)))
+    )
     for cost in COSTS:
         if any(front(run.trials, cost) for run in runs):
-            drawn = charts.front_chart(cost, "quality", (), children)
+            drawn = charts.front_chart(cost, "quality", (), children, runs=len(runs))
             made.append(Chart(f"front-{cost}", f"Quality and {COSTS[cost].partition(',')[0]}", "", drawn, small=True))
     return made
 
@@ -152,41 +147,12 @@ def _choices(run: PageRun) -> list[Chart]:
     )
     if sum(trial.reward is not None for trial in run.trials) < _FEW:
         caption += " Of so few children, much of it is chance."
+    width = charts.choices_width(worth)
     means = "Darker is worse. A strategy that has learned tries good choices together: no choice is judged alone."
     return [
-        Chart("importance", "Importance of decisions", caption, charts.importance_chart(worth), small=True),
-        Chart("choices", "Mean reward of choices", means, charts.choices_chart(worth), small=True),
+        Chart("importance", "Importance of decisions", caption, charts.importance_chart(worth), small=not width),
+        Chart("choices", "Mean reward of choices", means, charts.choices_chart(worth), small=not width, width=width),
     ]
-
-
-def _health(run: PageRun) -> list[Chart]:
-    if len(run.health) < 2:
-        return []
-    names = [name for name in _HEALTH if sum(name in line for line in run.health) > 1]
-    made = [
-        Chart(f"health-{name}", name.replace("_", " ").capitalize(), "", charts.health_chart(run.health, name), True)
-        for name in names
-    ]
-    decisions = [] if run.space is None else run.space.decisions
-    most = {f"entropy/{one.name}": float(np.log(len(one.choices))) for one in decisions if len(one.choices) > 1}
-    shown = dict(islice(((n, v) for n, v in most.items() if any(n in line for line in run.health)), _MOST_DECISIONS))
-    if shown:
-        caption = "Entropy of each decision as a share of the largest: light is undecided, dark is decided."
-        made.append(Chart("entropies", "Decisions of the controller", caption, charts.entropy_chart(run.health, shown)))
-    return made
-
-
-def _decisions(run: PageRun) -> list[Chart]:
-    found = decision_map(run)
-    if found is None:
-        return []
-    caption = "The policy after updates: light is likely; a decision that has no effect is blank."
-    if len(found.updates) < len(run.decisions):
-        caption += f" Of {len(run.decisions)} updates {len(found.updates)} are shown."
-    if found.left_out:
-        caption += f" The last {counted(found.left_out, 'decision')} of the space are left out."
-    drawn = decisions_chart(found)
-    return [Chart("decisions", "Probabilities of choices", caption, drawn, menu=found.menu())]
 
 
 def _curves(run: PageRun) -> list[Chart]:

@@ -1,14 +1,13 @@
-"""The trials of the page as data: what its table, its charts and its details of a trial are made of in the browser.
+"""The trials of the page as data: what its table, its charts and its details of a trial are made of in the browser."""
 
-JSON of columns, compressed, as 20,000 trials take several megabytes otherwise.
-"""
-
-import base64
-import gzip
-import json
-from collections.abc import Mapping, Sequence
+import contextlib
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
+
+import numpy as np
 
 from rl_nas.report.page.choices import check_fits
 from rl_nas.report.page.pareto import COSTS
@@ -23,6 +22,8 @@ _MOST_CHOICES = 4_000_000
 _MOST_LOG = 4_000_000
 """Characters of all logs of failures."""
 _MOST_METRICS = 8
+NO_CHOICE = -1
+"""Stands in architectures for a choice that is not on the page."""
 _MEASURED = (*COSTS, "epochs", "seconds")
 
 
@@ -31,7 +32,8 @@ class TrialData:
 
     Attributes:
         columns: by name, each with an entry for each trial: `run`, the place of its run; `trial`, its number; `state`;
-            `reward`; the metrics as `metric0` and so on; costs, `epochs`, `seconds`, `attempts`.
+            `reward`; the metrics as `metric0` and so on; costs, `epochs`, `seconds`, `attempts`. All but `state` are
+            numbers, float [trials], NaN where there is none.
         metrics: names of the metrics.
         notes: what was left out.
     """
@@ -51,9 +53,12 @@ class TrialData:
         return [run.name for run in self._runs]
 
     def document(self) -> dict[str, Any]:
-        """Everything as JSON values."""
+        """Everything as JSON values and arrays."""
         return {
-            "runs": [{"name": run.name, "decisions": _decisions(run)} for run in self._runs],
+            "runs": [
+                {"name": run.name, "folder": shlex.quote(run.folder or "RUN_DIR"), "decisions": _decisions(run)}
+                for run in self._runs
+            ],
             "metrics": self.metrics,
             "columns": self.columns,
             "architectures": self._architectures(),
@@ -71,32 +76,44 @@ class TrialData:
             shown += ((place, trial) for trial in trials)
         return shown
 
-    def _columns(self) -> dict[str, list[Any]]:
-        columns: dict[str, list[Any]] = {
+    def _columns(self) -> dict[str, Any]:
+        measured = [trial.measurement for _, trial in self._trials]
+        columns: dict[str, Sequence[Any]] = {
             "run": [place for place, _ in self._trials],
             "trial": [trial.index for _, trial in self._trials],
-            "state": [str(trial.state) for _, trial in self._trials],
             "reward": [trial.reward for _, trial in self._trials],
         }
-        measured = [trial.measurement for _, trial in self._trials]
         for place, name in enumerate(self.metrics):
             columns[f"metric{place}"] = [one and one.metrics.get(name) for one in measured]
-        for name in _MEASURED:
+        for name in (*_MEASURED, "quality"):
             columns[name] = [one and getattr(one, name) for one in measured]
-        columns["quality"] = [one and one.quality for one in measured]
-        return {**columns, "attempts": [trial.attempts for _, trial in self._trials]}
+        columns["attempts"] = [trial.attempts for _, trial in self._trials]
+        numbers = {name: np.array(values, float) for name, values in columns.items()}
+        return {**numbers, "state": [str(trial.state) for _, trial in self._trials]}
 
-    def _architectures(self) -> list[Sequence[int]]:
-        """The choices of each trial; empty for those for which there is no room."""
-        architectures: list[Sequence[int]] = []
-        left = _MOST_CHOICES
-        for _, trial in self._trials:
-            left -= len(trial.architecture)
-            architectures.append(trial.architecture if left >= 0 else ())
-        if left < 0:
+    def _architectures(self) -> list[np.ndarray]:
+        """The choices of the first trials of each run, as far as there is room, int [decisions, trials].
+
+        The choices of a decision stand together, as they have the same few values. `NO_CHOICE` stands for those of an
+        architecture that is longer or shorter than the others, which no search has, but a stranger's file may.
+        """
+        tables, trials = list[np.ndarray](), iter(self._trials)
+        left, cut = _MOST_CHOICES, False
+        for run in range(len(self._runs)):
+            made = [trial.architecture for _, trial in islice(trials, int((self.columns["run"] == run).sum()))]
+            length = len(made[0]) if made else 0
+            shown = made[: left // max(1, length)]
+            left -= length * len(shown)
+            table = np.full((length, len(shown)), NO_CHOICE, float)
+            for place, architecture in enumerate(shown):
+                with contextlib.suppress(OverflowError):  # a stranger's number
+                    table[:, place] = architecture if len(architecture) == length else NO_CHOICE
+            cut |= len(shown) < len(made) or bool((table == NO_CHOICE).any())
+            tables.append(_narrow(table))
+        if cut:
             hint = "rl_nas describe --run_dir=RUN --trial=N shows them"
             self.notes.append(f"The choices of later trials are left out; {hint}.")
-        return architectures
+        return tables
 
     def _failures(self) -> dict[str, list[dict[str, Any]]]:
         """The failed attempts by the place of their trial; logs while there is room for them."""
@@ -113,15 +130,11 @@ class TrialData:
         return failures
 
 
-def packed(document: Mapping[str, Any]) -> str:
-    """A JSON document for a browser: compressed by gzip, as base64, which no text can break out of."""
-    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode(), compresslevel=6, mtime=0)).decode()
-
-
-def unpacked(text: str) -> Any:
-    """The document of a packed one."""
-    return json.loads(gzip.decompress(base64.b64decode(text)))
+def _narrow(table: np.ndarray) -> np.ndarray:
+    """Whole numbers, of which strangers may have large ones, in as few bytes as hold them all."""
+    most = float(np.abs(table).max(initial=0))
+    kind = next((kind for kind in (np.int8, np.int16, np.int32) if most <= np.iinfo(kind).max), np.float64)
+    return table.astype(kind)
 
 
 def _decisions(run: PageRun) -> list[dict[str, Any]]:

@@ -108,11 +108,16 @@ def _random_sentence(run: PageRun, random: RandomSearch | None) -> str:
         return ""
     if random is None:
         return "Against random search: no estimate, as too few children of this search were drawn at random."
+    if random.own and run.flags.get("strategy") != "random":
+        return (
+            "All its children so far were drawn at random: the strategy proposes networks of its own only after it has"
+            " learned from these. Until then there is nothing to compare with random search."
+        )
     if random.own:
         middle = len(random.children) // 2
         return (
-            f"All its children so far were drawn at random: {random.children[middle]:,} of them would have reached"
-            f" {random.expected[middle]:.4f} in the mean, {len(run.trials):,} reached {random.best:.4f}."
+            f"This is random search: {random.children[middle]:,} of its children, whichever come first, would have"
+            f" reached {random.expected[middle]:.4f} in the mean; all {len(run.trials):,} reached {random.best:.4f}."
         )
     tail = "" if random.tail is None else f" to {max(random.best, random.tail):.4f}"
     return (
@@ -164,7 +169,7 @@ def _best_facts(run: PageRun) -> list[tuple[str, Sequence[Cell]]]:
 
 
 def _random_facts(random: RandomSearch | None) -> list[tuple[str, Sequence[Cell]]]:
-    if random is None:
+    if random is None or random.own:
         return []
     cells = [Cell(f"{random.best:.4f}", random.best)]
     if random.tail is not None:
@@ -183,8 +188,9 @@ def _cost_facts(run: PageRun) -> list[tuple[str, Sequence[Cell]]]:
     facts.append(("failures", failed or [Cell("none", 0)]))
     if run.seconds:
         each_hour = 3600 * len(run.trials) / run.seconds
-        facts.append(("children per hour", [Cell(f"{each_hour:,.1f}", each_hour)]))
-        facts.append(("hours", [Cell(f"{run.seconds / 3600:,.2f}", run.seconds / 3600)]))
+        # The live line tells the rate of one sitting, from the moment when its workers had started.
+        facts.append(("children per hour, over all sittings", [Cell(f"{each_hour:,.1f}", each_hour)]))
+        facts.append(("hours, over all sittings", [Cell(f"{run.seconds / 3600:,.2f}", run.seconds / 3600)]))
     spent = [t.measurement.seconds for t in run.trials if t.measurement and t.measurement.seconds is not None]
     if spent:
         hours = sum(spent) / 3600
