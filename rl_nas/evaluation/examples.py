@@ -20,7 +20,7 @@ class Examples(NamedTuple):
 
     Attributes:
         groups: images by what they have in common.
-        legend: the colours in them.
+        legend: the colors in them.
     """
 
     groups: Mapping[str, Sequence[Shown]]

@@ -29,7 +29,7 @@ _STRIPE = "#828282"
 
 
 def draw_examples(examples: Examples, path: Path, title: str) -> None:
-    """Writes a PNG: a row of images for each group or more, and a legend of their colours.
+    """Writes a PNG: a row of images for each group or more, and a legend of their colors.
 
     Args:
         examples: at least one image.
@@ -131,7 +131,7 @@ class _Sheet:
         return [textwrap.wrap(one, max(8, int(self._cell / _CHARACTER))) or [""] for one in (*headings, text)]
 
     def _interpolation(self, panel: np.ndarray, place: int) -> str:
-        """Masks are enlarged without colours in between."""
+        """Masks are enlarged without colors in between."""
         enlarged = max(panel.shape[:2]) < _PANEL * _DPI
         return "nearest" if enlarged and (place or max(panel.shape[:2]) < 64) else "auto"
 

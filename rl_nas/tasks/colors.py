@@ -1,4 +1,4 @@
-"""Colours of classes that readers can tell apart, however many there are."""
+"""Colors of classes that readers can tell apart, however many there are."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,13 +6,13 @@ from functools import cache
 import numpy as np
 
 DISTINCT = 254
-"""Number of colours that differ."""
+"""Number of colors that differ."""
 
 _FIRST = (0xE69F00, 0x56B4E9, 0x009E73, 0xF0E442, 0x0072B2, 0xD55E00, 0xCC79A7)
-"""Okabe and Ito's palette (2008), which colour-blind readers can distinguish; without its black."""
+"""Okabe and Ito's palette (2008), which color-blind readers can distinguish; without its black."""
 
 _TAKEN = (0x000000, 0x808080, 0xFFFFFF)
-"""Colours of what is ignored and of the paper."""
+"""Colors of what is ignored and of the paper."""
 
 _STEP = 17
 """Distance of candidates in each of red, green and blue."""
@@ -26,10 +26,10 @@ _WHITE = _TO_XYZ.sum(axis=1)
 
 @cache
 def distinct_colors() -> np.ndarray:
-    """Colours of classes, the same however many there are: uint8 [DISTINCT, 3].
+    """Colors of classes, the same however many there are: uint8 [DISTINCT, 3].
 
     After the first ones each is the candidate that is farthest, in CIELAB, from all before it (Glasbey et al. 2007,
-    Colour displays for categorical images).
+    Color displays for categorical images).
     """
     levels = np.arange(0, 256, _STEP)
     candidates = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.uint8)
@@ -48,7 +48,7 @@ def distinct_colors() -> np.ndarray:
 
 
 def cielab(colors: np.ndarray) -> np.ndarray:
-    """L*, a* and b* (CIE 1976, white point D65) of sRGB colours, uint8 [..., 3]."""
+    """L*, a* and b* (CIE 1976, white point D65) of sRGB colors, uint8 [..., 3]."""
     values = colors / 255
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     ratio = linear @ _TO_XYZ.T / _WHITE

@@ -10,7 +10,7 @@ Outputs = Mapping[str, np.ndarray]
 
 
 class Key(NamedTuple):
-    """A colour with its meaning.
+    """A color with its meaning.
 
     Attributes:
         number: of the class; legends are in this order.
@@ -31,7 +31,7 @@ class Shown(NamedTuple):
     Attributes:
         caption: a line.
         panels: pictures by their headings, uint8 [height, width, 3], all of one size.
-        keys: of the colours in them.
+        keys: of the colors in them.
         scale: how large panels are to be drawn; above 1 if they hold details such as letters.
     """
 

@@ -1,4 +1,4 @@
-"""PNG images with the meaning of their colours beside them."""
+"""PNG images with the meaning of their colors beside them."""
 
 import io
 from collections.abc import Sequence
@@ -31,11 +31,11 @@ def enlarged(image: np.ndarray) -> np.ndarray:
 
 
 def legend_png(picture: np.ndarray, legend: Sequence[tuple[Key, str]]) -> bytes:
-    """A PNG image of a picture and the meaning of its colours beside it.
+    """A PNG image of a picture and the meaning of its colors beside it.
 
     Args:
         picture: uint8 [height, width, 3].
-        legend: colours with texts, from the top.
+        legend: colors with texts, from the top.
     """
     height, width = picture.shape[:2]
     side = _legend(legend, max(height, _SIDE))
@@ -53,7 +53,7 @@ def png(image: PIL.Image.Image) -> bytes:
 
 
 def _legend(entries: Sequence[tuple[Key, str]], height: int) -> PIL.Image.Image:
-    """Squares of the colours, each with its text, in as many columns as the height needs; there may be none."""
+    """Squares of the colors, each with its text, in as many columns as the height needs; there may be none."""
     size = min(max(_TEXT, height // 45), _LARGE_TEXT)
     line, font = size * 3 // 2, ImageFont.load_default(size)
     rows = max(1, (height - size) // line)

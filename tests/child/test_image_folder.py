@@ -19,7 +19,7 @@ from rl_nas.tasks.sources import open_source
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Images of one colour: the class is in the red, the number in the green channel."""
+    """Images of one color: the class is in the red, the number in the green channel."""
     for split, count in (("train", 20), ("test", 3)):
         for label, name in enumerate(("cat", "dog", "emu")):
             (tmp_path / split / name).mkdir(parents=True)

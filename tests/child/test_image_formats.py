@@ -49,7 +49,7 @@ def test_others_give_what_pillow_shows() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "GIF"])
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1"])
-def test_transparency_palettes_and_bits_become_colours(kind: str, mode: str) -> None:
+def test_transparency_palettes_and_bits_become_colors(kind: str, mode: str) -> None:
     rgba = np.dstack([PIXELS, PIXELS[..., 0]])
     image = PIL.Image.fromarray(rgba if mode == "RGBA" else PIXELS).convert(mode)
     content = saved(image, kind, lossless=True) if kind == "WEBP" else saved(image, kind)

@@ -105,7 +105,7 @@ def test_host_augmentation_is_a_function_of_its_seed(settings: InputPipelineSett
     assert all(image.shape == (32, 32, 3) and image.dtype == np.uint8 for image in results)
     np.testing.assert_array_equal(results[5], augmenter(image, tf.constant([3, 5], tf.int64)))
     assert len({image.tobytes() for image in results}) > 6
-    # It is still the same picture, more or less: its colours do not all end at one value.
+    # It is still the same picture, more or less: its colors do not all end at one value.
     assert np.median([image.std() for image in results]) > 10
 
 

@@ -23,7 +23,7 @@ from rl_nas.tasks.predictor import ImageFile, Predictor
 from rl_nas.workflows.predict import opened, predict_files
 
 STORED = np.kron(np.array([[[250, 0, 0], [0, 250, 0], [0, 0, 250]], [[9, 9, 9], [90, 90, 90], [250, 250, 250]]]), 1)
-STORED = STORED.astype(np.uint8).repeat(32, axis=0).repeat(32, axis=1)  # 64x96: six squares of one colour each
+STORED = STORED.astype(np.uint8).repeat(32, axis=0).repeat(32, axis=1)  # 64x96: six squares of one color each
 
 
 def jpeg(number: int | None, tag: int = 0x0112) -> bytes:
@@ -50,7 +50,7 @@ def test_images_are_turned_as_another_library_turns_them(number: int) -> None:
     assert int(orientation(tf.constant(content))) == number
     found, expected = read(content).numpy().astype(int), as_others_show(content).astype(int)
     assert found.shape == expected.shape == ((96, 64, 3) if number > 4 else (64, 96, 3))
-    assert np.abs(found - expected).mean() < 1  # of a square's colour another one differs by far more
+    assert np.abs(found - expected).mean() < 1  # of a square's color another one differs by far more
 
 
 @pytest.mark.parametrize("content", [jpeg(None), jpeg(0), jpeg(9), jpeg(77), jpeg(6, tag=0x0100)])

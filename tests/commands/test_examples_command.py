@@ -15,7 +15,7 @@ TRAINING = ("--epochs=1", "--batch_size=8", "--learning_rate=0.02", "--valid_ima
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of three colours with masks, of which one row is ignored, and the colours of the classes."""
+    """Images of three colors with masks, of which one row is ignored, and the colors of the classes."""
     root = tmp_path_factory.mktemp("data")
     (root / "images").mkdir()
     (root / "masks").mkdir()

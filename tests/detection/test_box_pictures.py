@@ -1,4 +1,4 @@
-"""Boxes on images: where the lines are, in which colours, and what becomes of odd boxes."""
+"""Boxes on images: where the lines are, in which colors, and what becomes of odd boxes."""
 
 import io
 from typing import Any

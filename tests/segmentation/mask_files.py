@@ -18,7 +18,7 @@ def png(pixels: np.ndarray, **options: Any) -> bytes:
 
 
 def palette_png(indices: np.ndarray, palette: np.ndarray, **options: Any) -> bytes:
-    """A PNG file of indices and of colours [256, 3]."""
+    """A PNG file of indices and of colors [256, 3]."""
     image = Image.fromarray(indices.astype(np.uint8)).convert("L")
     image.putpalette(palette.astype(np.uint8).tobytes())
     return saved(image, **options)
@@ -51,6 +51,6 @@ def write(path: Path, content: bytes) -> Path:
 
 
 def write_pair(image: Path, mask: Path, value: int = 0, size: tuple[int, int] = (4, 6)) -> None:
-    """Writes an image of one colour, and a mask of one value, in formats that their names say."""
+    """Writes an image of one color, and a mask of one value, in formats that their names say."""
     write(image, saved(Image.new("RGB", size[::-1], (value, value, value)), KINDS[image.suffix]))
     write(mask, saved(Image.fromarray(np.full(size, value, np.uint8)), KINDS[mask.suffix]))

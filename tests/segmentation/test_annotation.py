@@ -219,7 +219,7 @@ def test_nearest_resizing_yields_values_of_the_mask_alone(seed: int) -> None:
 
 @pytest.mark.parametrize("factor", [3, 5])
 def test_a_mask_is_resized_as_its_image(factor: int) -> None:
-    """The middle of an enlarged pixel has the pixel's own colour, where resizing is bilinear too."""
+    """The middle of an enlarged pixel has the pixel's own color, where resizing is bilinear too."""
     mask = np.random.default_rng(factor).integers(0, 256, [5, 7]).astype(np.uint8)
     size, middle = (5 * factor, 7 * factor), slice(factor // 2, None, factor)
     large = nearest(tf.constant(mask), size)
@@ -241,7 +241,7 @@ def test_what_is_wrong_with_a_mask_is_one_line_with_its_name() -> None:
     wrong = {
         "mask test-7 has value 3; expected 0 to 2, or 255 to be ignored": png(np.array([[0, 3]], np.uint8)),
         "mask test-7 has value 700; expected 0 to 2": png(np.array([[0, 700]], np.uint16)),
-        "mask test-7 has colour #010203; expected values": png(np.array([[[1, 2, 3]] * 2], np.uint8)),
+        "mask test-7 has color #010203; expected values": png(np.array([[[1, 2, 3]] * 2], np.uint8)),
         "mask test-7 has 2x1 pixels, its image 1x2; expected as many": png(np.zeros([2, 1], np.uint8)),
         "mask test-7 is a JPEG": saved(Image.new("L", (2, 1)), "JPEG"),
         "mask test-7 is not a PNG image": b"",
@@ -271,8 +271,8 @@ def test_a_folder_is_read_with_the_classes_beside_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", range(1, 9))
-@pytest.mark.parametrize("coloured", [False, True], ids=["gray", "in palette"])
-def test_masks_of_photos_are_turned_as_their_images(tmp_path: Path, number: int, coloured: bool) -> None:
+@pytest.mark.parametrize("colored", [False, True], ids=["gray", "in palette"])
+def test_masks_of_photos_are_turned_as_their_images(tmp_path: Path, number: int, colored: bool) -> None:
     """A pixel is of class 1 where the image is white: in what networks read too, and in what predictions are."""
     stored = (np.random.default_rng(number).random([6, 9]) < 0.5).astype(np.uint8)
     exif = Image.Exif()
@@ -282,7 +282,7 @@ def test_masks_of_photos_are_turned_as_their_images(tmp_path: Path, number: int,
         write(tmp_path / f"photos/images/{name}.jpg", saved(photo, "JPEG", exif=exif))
         values = stored.repeat(8, 0).repeat(8, 1)
         write(
-            tmp_path / f"photos/masks/{name}.png", palette_png(values, np.zeros([256, 3])) if coloured else png(values)
+            tmp_path / f"photos/masks/{name}.png", palette_png(values, np.zeros([256, 3])) if colored else png(values)
         )
     folder = mask_folder(str(tmp_path / "photos"))
     assert folder is not None

@@ -64,7 +64,7 @@ def test_a_file_names_classes_and_may_have_comments(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_coloured_mask_of_random_classes_comes_back(tmp_path: Path, seed: int) -> None:
+def test_a_colored_mask_of_random_classes_comes_back(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     count = int(rng.integers(2, 40))
     numbers = rng.choice(2**24, count + 2, replace=False)
@@ -81,12 +81,12 @@ def test_a_coloured_mask_of_random_classes_comes_back(tmp_path: Path, seed: int)
     np.testing.assert_array_equal(labels.classes_of(mask, "a.png"), np.where(classes < count, classes, IGNORE))
 
 
-def test_colours_without_a_meaning_are_named(tmp_path: Path) -> None:
+def test_colors_without_a_meaning_are_named(tmp_path: Path) -> None:
     mask = np.array([[COLOR + 0x102030]], np.int32)
-    with pytest.raises(UsageError, match=r"a\.png has colour #102030; expected values, as no colours are listed: list"):
+    with pytest.raises(UsageError, match=r"a\.png has color #102030; expected values, as no colors are listed: list"):
         labels_of(classes=2).classes_of(mask, "a.png")
     labels = labels_of(classes=written(tmp_path, "a 0 0 0\nb 255 255 255"))
-    with pytest.raises(UsageError, match="has colour #102030; expected one of the 2 colours that are listed"):
+    with pytest.raises(UsageError, match="has color #102030; expected one of the 2 colors that are listed"):
         labels.classes_of(mask, "a.png")
     assert labels_of(classes=str(tmp_path / "classes.txt"), ignore_label="255,#102030").classes_of(mask, "a") == IGNORE
 
@@ -141,10 +141,10 @@ def test_the_classes_of_the_data_set_are_a_default_alone() -> None:
         ("a", "1 classes; expected 2 to 254"),
         ("\n".join(map(str, range(255))), "255 classes; expected 2 to 254"),
         ("a\nb\na", "names class 'a' twice"),
-        ("a\nignore", "line ignore without a colour; give the value with --ignore_label"),
-        ("a 1 2 3\nb", "line 'b' has no colour and others have"),
-        ("a 1 2 3\nb 4 5 256", "colour 4 5 256 of 'b'; expected numbers from 0 to 255"),
-        ("a 1 2 3\nb #010203", "gives colour #010203 twice"),
+        ("a\nignore", "line ignore without a color; give the value with --ignore_label"),
+        ("a 1 2 3\nb", "line 'b' has no color and others have"),
+        ("a 1 2 3\nb 4 5 256", "color 4 5 256 of 'b'; expected numbers from 0 to 255"),
+        ("a 1 2 3\nb #010203", "gives color #010203 twice"),
     ],
 )
 def test_a_wrong_list_of_classes_is_one_line(tmp_path: Path, text: str, problem: str) -> None:
@@ -199,7 +199,7 @@ def test_contradictions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has a class for value 255, which --ignore_label ignores"):
         labels_of(label_map=path, ignore_label="255")
     path = written(tmp_path, "a 0 0 0\nb 255 255 255")
-    with pytest.raises(UsageError, match="#000000 is the colour of a class"):
+    with pytest.raises(UsageError, match="#000000 is the color of a class"):
         labels_of(classes=path, ignore_label="#000000")
     for text in ("x", "1,,2", "-1", "70000"):
         with pytest.raises(UsageError, match=f"--ignore_label={text}: .* is no value; expected 0 to 65535"):

@@ -1,4 +1,4 @@
-"""Masks in colours and as files."""
+"""Masks in colors and as files."""
 
 import io
 

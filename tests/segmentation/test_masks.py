@@ -41,9 +41,9 @@ def test_a_gray_mask_of_few_bits_gives_its_samples_and_no_brightness(seed: int, 
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_a_palette_mask_gives_its_indices_whatever_its_colours(seed: int, bits: int) -> None:
+def test_a_palette_mask_gives_its_indices_whatever_its_colors(seed: int, bits: int) -> None:
     values = random(seed, below=2**bits)
-    palette = np.random.default_rng(seed).integers(0, 256, [256, 3])  # colours may be there twice
+    palette = np.random.default_rng(seed).integers(0, 256, [256, 3])  # colors may be there twice
     found = decode_mask(palette_png(values, palette[: 2**bits], bits=bits), "a.png")
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, values)
@@ -58,7 +58,7 @@ def test_a_transparent_index_is_an_index() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("opaque", [False, True])
-def test_colours_are_values_of_24_bits_and_an_opaque_alpha_channel_changes_nothing(seed: int, opaque: bool) -> None:
+def test_colors_are_values_of_24_bits_and_an_opaque_alpha_channel_changes_nothing(seed: int, opaque: bool) -> None:
     colors = random(seed, channels=3).astype(np.uint8)
     written = np.dstack([colors, np.full(colors.shape[:2], 255, np.uint8)]) if opaque else colors
     found = decode_mask(png(written), "a.png")
@@ -92,7 +92,7 @@ def test_lossy_and_other_files_are_refused() -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("kind", ["BMP", "TIFF"])
 def test_bitmaps_give_what_png_does(seed: int, kind: str) -> None:
-    """Samples, indices whatever their colours, colours, bits."""
+    """Samples, indices whatever their colors, colors, bits."""
     values = random(seed)
     palette = Image.fromarray(values.astype(np.uint8))
     palette.putpalette(np.random.default_rng(seed).integers(0, 256, 768).astype(np.uint8).tobytes())
@@ -139,10 +139,10 @@ def test_a_bitmap_that_is_cut_off_is_one_line() -> None:
             decode_mask(content[:-900], "a") if kind == "BMP" else decode_mask(content[:900], "a")
 
 
-def test_colours_of_16_bits_are_refused() -> None:
+def test_colors_of_16_bits_are_refused() -> None:
     content = bytearray(png(np.zeros([2, 2, 3], np.uint8)))
     content[24] = 16
-    with pytest.raises(UsageError, match="has colours of 16 bits; expected gray of 8 or 16 bits"):
+    with pytest.raises(UsageError, match="has colors of 16 bits; expected gray of 8 or 16 bits"):
         decode_mask(bytes(content), "a.png")
 
 

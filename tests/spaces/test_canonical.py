@@ -104,7 +104,7 @@ def test_sharing_a_block_is_not_repeating_it() -> None:
     assert shared.canonical() != repeated.canonical()
 
 
-def test_order_tells_apart_what_colours_cannot() -> None:
+def test_order_tells_apart_what_colors_cannot() -> None:
     """Six inner nodes, each with two predecessors and successors alike: one ring of six, or two of three."""
 
     def links(rings: list[list[int]]) -> list[Link]:

@@ -23,7 +23,7 @@ ENDINGS = (".bmp", ".gif", ".jpg", ".png", ".ppm", ".tif", ".webp")
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Images of one colour, whose red is their place among the endings."""
+    """Images of one color, whose red is their place among the endings."""
     (tmp_path / "sub").mkdir()
     for number, ending in enumerate(ENDINGS):
         PIL.Image.new("RGB", (9, 6), (30 * number, 0, 0)).save(tmp_path / "sub" / f"a{ending}")

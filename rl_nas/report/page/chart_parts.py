@@ -1,4 +1,4 @@
-"""What the charts of the page are made of: axes, points of trials, hovers, legends, colours.
+"""What the charts of the page are made of: axes, points of trials, hovers, legends, colors.
 
 Texts of others are in axes and factors, which are drawn, not interpreted; `plain` keeps them from being read as TeX.
 """
@@ -86,12 +86,12 @@ def quiet_legend(chart: figure) -> None:
 
 
 def color_bar(colors: LinearColorMapper) -> Any:
-    """The scale of colours beside a chart."""
+    """The scale of colors beside a chart."""
     return ColorBar(color_mapper=colors, background_fill_color=None, major_label_text_color=_INK, width=10, padding=4)
 
 
 def shades(values: np.ndarray) -> LinearColorMapper:
-    """Colours of values, from the lowest to the highest."""
+    """Colors of values, from the lowest to the highest."""
     low, high = float(values.min()), float(values.max())
     return LinearColorMapper(palette=SHADES, low=low, high=high if high > low else low + max(1e-9, abs(low) / 1e6))
 

@@ -51,7 +51,7 @@ def class_caption(measured: MeasuredClasses) -> str:
         shown = min(_MOST_CURVES, sum(bool(one.precision) for one in measured.results.classes))
         return f"Of {measured.of}: precision at 101 recalls, at an intersection over union of 0.5; {shown} classes."
     return (
-        f"Of {measured.of}: the {measured.results.unit} of a class (row), and what they are taken for (column). Colours"
+        f"Of {measured.of}: the {measured.results.unit} of a class (row), and what they are taken for (column). Colors"
         " follow the root of their share of the row, so that rare confusions show."
     )
 

@@ -96,7 +96,7 @@ def charts_of_one(run: PageRun, random: RandomSearch | None) -> list[Chart]:
     caption = "Each point is a child; a click shows it below."
     if random is not None:
         of = "its own children in other orders" if random.own else f"the first {random.drawn} children"
-        caption += f" The grey band is where 95% of random searches would be, computed from {of}."
+        caption += f" The gray band is where 95% of random searches would be, computed from {of}."
     made = [
         Chart(
             "reward",
@@ -113,7 +113,7 @@ def charts_of_several(runs: Sequence[PageRun], groups: Sequence[SeedGroup]) -> l
     repeated = any(len(group.runs) > 1 for group in groups)
     caption = "Means over seeds with 95% intervals." if repeated else "No run is repeated with another seed."
     made = [Chart("seeds", "Best reward so far", caption, charts.seeds_chart(groups))]
-    caption = "Each point is a child, coloured as the runs above; a click shows it below."
+    caption = "Each point is a child, colored as the runs above; a click shows it below."
     children = sum(len(run.trials) for run in runs)
     made.append(
         Chart("reward", "Reward over children", caption, charts.reward_chart(None, None, children, runs=len(runs)))

@@ -50,7 +50,7 @@ def draw_boxes(image: np.ndarray, outlines: Sequence[Outline], scale: float = 1)
     font = ImageFont.load_default(_TEXT * scale)
     for outline in outlines:
         dashes = list(_dashes(_edges(outline, picture.size), outline.style, width))
-        for margin, color in ((1, _DARK), (0, outline.color)):  # dark edges show a line on a ground of its colour
+        for margin, color in ((1, _DARK), (0, outline.color)):  # dark edges show a line on a ground of its color
             before, after = width // 2 + margin, (width - 1) // 2 + margin
             for left, top, right, bottom in dashes:
                 draw.rectangle((left - before, top - before, right + after, bottom + after), fill=color)
@@ -106,5 +106,5 @@ def _draw_label(
 
 
 def _ink(color: Color) -> Color:
-    """Black or white, whichever can be read on a colour (luma of ITU-R BT.601)."""
+    """Black or white, whichever can be read on a color (luma of ITU-R BT.601)."""
     return _DARK if np.dot(color, (0.299, 0.587, 0.114)) > 128 else _LIGHT

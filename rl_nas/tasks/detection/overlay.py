@@ -15,7 +15,7 @@ _FINE = 400
 
 
 def overlay_png(image: np.ndarray, found: Detections, class_names: Sequence[str]) -> bytes:
-    """A PNG image with boxes in the colours of their classes, and how many there are of each class beside it.
+    """A PNG image with boxes in the colors of their classes, and how many there are of each class beside it.
 
     Args:
         image: uint8 [height, width, 3]; small ones are enlarged.

@@ -26,7 +26,7 @@ _WORDS = ("segmentation", "mask", "annotation", "label")
 """Parts of the names of features that hold masks, the likeliest first."""
 
 _GRAY8 = b"\x08\x00"
-"""Depth and type of colour in the header of a gray PNG image of 8 bits."""
+"""Depth and type of color in the header of a gray PNG image of 8 bits."""
 
 _ID = "tfds_id"
 

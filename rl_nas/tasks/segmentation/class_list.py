@@ -1,4 +1,4 @@
-"""Lists of classes: a number, or a file of names and colours."""
+"""Lists of classes: a number, or a file of names and colors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ClassList:
 
     Attributes:
         names: one for each class, from number 0.
-        colors: value of a colour (see `decode_mask`) -> class number or IGNORE; empty: masks are not coloured.
+        colors: value of a color (see `decode_mask`) -> class number or IGNORE; empty: masks are not colored.
         of_values: whether the names are those of the values 0, 1, 2 and so on, of ignored ones too.
     """
 
@@ -43,7 +43,7 @@ class ClassList:
 def read_classes(given: str, flag: str = "--classes") -> ClassList:
     """Reads a number of classes, or a file with a name in each line.
 
-    A line may end in a colour, `R G B` or `#rrggbb`; then all lines do. Lines named `ignore` give further colours, of
+    A line may end in a color, `R G B` or `#rrggbb`; then all lines do. Lines named `ignore` give further colors, of
     pixels that are not learned; they are no classes. Empty lines and those that begin with `# ` are comments.
 
     Args:
@@ -61,17 +61,17 @@ def read_classes(given: str, flag: str = "--classes") -> ClassList:
     found = [_COLORED.fullmatch(line) for line in lines]
     if not any(found):
         if IGNORED in lines:
-            raise UsageError(f"{where} has a line {IGNORED} without a colour; give the value with --ignore_label")
+            raise UsageError(f"{where} has a line {IGNORED} without a color; give the value with --ignore_label")
         return ClassList(_checked(lines, where))
     if not all(found):
         bare = lines[found.index(None)]
-        raise UsageError(f"{where}: line {bare!r} has no colour and others have; expected NAME R G B or NAME #rrggbb")
+        raise UsageError(f"{where}: line {bare!r} has no color and others have; expected NAME R G B or NAME #rrggbb")
     pairs = [(match["name"], _color(match, where)) for match in found if match]
     names = _checked([name for name, _ in pairs if name != IGNORED], where)
     colors: dict[int, int] = {}
     for name, color in pairs:
         if color in colors:
-            raise UsageError(f"{where} gives colour {value_name(color)} twice; expected one class for each colour")
+            raise UsageError(f"{where} gives color {value_name(color)} twice; expected one class for each color")
         colors[color] = IGNORE if name == IGNORED else names.index(name)
     return ClassList(names, colors)
 
@@ -94,5 +94,5 @@ def _color(match: re.Match[str], where: str) -> int:
         return COLOR + int(match["hex"], 16)
     red, green, blue = map(int, match["rgb"].split())
     if max(red, green, blue) > 255:
-        raise UsageError(f"{where}: colour {match['rgb']} of {match['name']!r}; expected numbers from 0 to 255")
+        raise UsageError(f"{where}: color {match['rgb']} of {match['name']!r}; expected numbers from 0 to 255")
     return COLOR + (red << 16) + (green << 8) + blue

@@ -1,4 +1,4 @@
-"""Pictures of masks: in colours, over images, beside their targets."""
+"""Pictures of masks: in colors, over images, beside their targets."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _LIGHT = 130
 
 
 class MaskDisplay(Display):
-    """Shows masks in the colours of their data set, or in others that differ well.
+    """Shows masks in the colors of their data set, or in others that differ well.
 
     Attributes:
         palette: of masks, uint8 [256, 3].
@@ -44,7 +44,7 @@ class MaskDisplay(Display):
         )
 
     def colored(self, mask: np.ndarray) -> np.ndarray:
-        """A mask in colours, ignored pixels striped: uint8 [height, width, 3]."""
+        """A mask in colors, ignored pixels striped: uint8 [height, width, 3]."""
         picture: np.ndarray = self.palette[mask]
         rows, columns = np.nonzero(mask == IGNORE)
         light = (rows + columns) // max(_STRIPES, *(side // 40 for side in mask.shape)) % 2 > 0
@@ -52,7 +52,7 @@ class MaskDisplay(Display):
         return picture
 
     def keys(self, mask: np.ndarray) -> list[Key]:
-        """The colours of the classes in a mask, the most frequent one first."""
+        """The colors of the classes in a mask, the most frequent one first."""
         counts: Any = np.bincount(mask.ravel(), minlength=256)
         present = sorted(np.flatnonzero(counts).tolist(), key=lambda number: -counts[number])
         return [self._key(number) for number in present]

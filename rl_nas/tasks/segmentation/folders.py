@@ -25,7 +25,7 @@ _CLASSES = "classes.txt"
 class MaskFile(tfds.features.Tensor):
     """The content of a mask's file.
 
-    No `tfds.features.Image`, which would give the colours of palette images instead of their indices.
+    No `tfds.features.Image`, which would give the colors of palette images instead of their indices.
 
     Attributes:
         classes: those that the folder lists; None: it does not.

@@ -37,7 +37,7 @@ class LabelMap:
 
     @property
     def colors(self) -> dict[int, int]:
-        """Class number -> its colour 0xRRGGBB, the first one if there are several, of the classes that have one."""
+        """Class number -> its color 0xRRGGBB, the first one if there are several, of the classes that have one."""
         listed = {label: value - COLOR for value, label in reversed(list(self.meaning.items())) if value >= COLOR}
         return {number: color for number, color in listed.items() if number != IGNORE}
 
@@ -112,9 +112,9 @@ class LabelMap:
         """What is wrong with a value that has no meaning, and what to do."""
         colors = sum(key >= COLOR for key in self.meaning)
         if value >= COLOR:
-            expected = f"one of the {colors} colours that are listed" if colors else "values, as no colours are listed"
+            expected = f"one of the {colors} colors that are listed" if colors else "values, as no colors are listed"
             fix = "list it by a line NAME R G B in the file --classes, or ignore R G B"
-            return f"mask {name} has colour {value_name(value)}; expected {expected}: {fix}"
+            return f"mask {name} has color {value_name(value)}; expected {expected}: {fix}"
         learned = _ranges(key for key, label in self.meaning.items() if key < COLOR and label != IGNORE)
         ignored = _ranges(key for key, label in self.meaning.items() if key < COLOR and label == IGNORE)
         expected = learned + (f", or {ignored} to be ignored" if ignored else "")
@@ -129,7 +129,7 @@ def make_label_map(settings: MaskSettings, classes: ClassList | None = None) -> 
 
     Without `label_map`, the classes are the values 0, 1, 2 and so on, without those that are ignored: value 0 is the
     first class, such as the background of PASCAL VOC, unless it is ignored. Names that belong to values stay with them;
-    lists have names of the classes alone. Colours mean what the list of classes says.
+    lists have names of the classes alone. Colors mean what the list of classes says.
     With it, nothing but what it lists and what is ignored has a meaning.
 
     Args:
@@ -154,7 +154,7 @@ def make_label_map(settings: MaskSettings, classes: ClassList | None = None) -> 
     meaning = {value: number for number, value in enumerate(values)}
     clash = next((value for value in ignored if classes.colors.get(value, IGNORE) != IGNORE), None)
     if clash is not None:
-        raise UsageError(f"--ignore_label={given}: {value_name(clash)} is the colour of a class; leave out one of both")
+        raise UsageError(f"--ignore_label={given}: {value_name(clash)} is the color of a class; leave out one of both")
     return LabelMap(classes.names, {**meaning, **classes.colors, **dict.fromkeys(ignored, IGNORE)})
 
 

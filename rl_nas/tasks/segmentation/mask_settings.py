@@ -14,7 +14,7 @@ class MaskSettings(Settings):
 
     classes: str | None = setting(
         None,
-        "number of classes, or a file with a line NAME for each, NAME R G B or NAME #rrggbb where masks are coloured;"
+        "number of classes, or a file with a line NAME for each, NAME R G B or NAME #rrggbb where masks are colored;"
         " left out: classes.txt in the folder of the images, or the data set's own names",
     )
     ignore_label: str | None = setting(

@@ -23,7 +23,7 @@ UNKNOWN = 254
 MAX_CLASSES = UNKNOWN
 
 COLOR = 1 << 24
-"""Added to the colour 0xRRGGBB of a pixel, so that no colour is an index."""
+"""Added to the color 0xRRGGBB of a pixel, so that no color is an index."""
 
 _SIGNATURE, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _GRAY, _RGB, _GRAY_ALPHA, _RGBA = 0, 2, 4, 6
@@ -35,7 +35,7 @@ class Header(NamedTuple):
     Attributes:
         size: height and width in pixels.
         depth: bits of a sample.
-        color: type of the colours: 0 gray, 2 RGB, 3 palette, 4 and 6 the first two with an alpha channel.
+        color: type of the colors: 0 gray, 2 RGB, 3 palette, 4 and 6 the first two with an alpha channel.
     """
 
     size: tuple[int, int]
@@ -99,7 +99,7 @@ def read_header(content: bytes, name: str) -> Header:
         raise UsageError(f"mask {name} is not a PNG image; export masks as PNG")
     width, height, depth, color = struct.unpack(">IIBB", content[16:26])
     if depth == 16 and color != _GRAY:
-        raise UsageError(f"mask {name} has colours of 16 bits; expected gray of 8 or 16 bits, a palette, or 8-bit RGB")
+        raise UsageError(f"mask {name} has colors of 16 bits; expected gray of 8 or 16 bits, a palette, or 8-bit RGB")
     return Header((height, width), depth, color)
 
 
@@ -128,16 +128,16 @@ def check_size(size: tuple[int, int], image: ImageHeader, name: str) -> None:
 def decode_mask(content: bytes, name: str) -> np.ndarray:
     """Decodes a mask exactly.
 
-    Gray images give their samples and palette images their indices, whatever colours these have; images in RGB give
+    Gray images give their samples and palette images their indices, whatever colors these have; images in RGB give
     `COLOR` + 0xRRGGBB. An alpha channel is dropped if all is opaque; where it is not, nobody could say whether a pixel
-    has the class of its colour.
+    has the class of its color.
 
     Args:
         content: of a PNG, BMP or TIFF file.
         name: of the file, for errors.
 
     Returns:
-        Integers [height, width]: uint8 or uint16 for samples and indices, int32 for colours.
+        Integers [height, width]: uint8 or uint16 for samples and indices, int32 for colors.
 
     Raises:
         UsageError: the file is not such an image.
@@ -162,7 +162,7 @@ def decode_mask(content: bytes, name: str) -> np.ndarray:
 
 
 def _joined(values: np.ndarray, name: str, *, alpha: bool, colors: bool) -> np.ndarray:
-    """One value for each pixel, from an opaque alpha channel and colours if there are any."""
+    """One value for each pixel, from an opaque alpha channel and colors if there are any."""
     if alpha:
         if np.any(values[..., -1] != 255):
             raise UsageError(f"mask {name} has an alpha channel that is not opaque; export masks without transparency")
@@ -179,5 +179,5 @@ def _samples(values: np.ndarray, depth: int) -> np.ndarray:
 
 
 def value_name(value: int) -> str:
-    """A value of `decode_mask` as it is written in files and flags: `11`, or `#804080` for a colour."""
+    """A value of `decode_mask` as it is written in files and flags: `11`, or `#804080` for a color."""
     return f"#{value - COLOR:06x}" if value >= COLOR else str(value)

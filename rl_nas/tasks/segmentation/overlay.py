@@ -1,4 +1,4 @@
-"""Masks as files: class numbers with a palette, and colours over the image with a legend."""
+"""Masks as files: class numbers with a palette, and colors over the image with a legend."""
 
 from collections.abc import Sequence
 
@@ -22,12 +22,12 @@ def mask_png(mask: np.ndarray, palette: np.ndarray) -> bytes:
 
 
 def overlay_png(image: np.ndarray, colored: np.ndarray, legend: Sequence[tuple[Key, str]]) -> bytes:
-    """A PNG image of a mask over its image, and the meaning of its colours beside it.
+    """A PNG image of a mask over its image, and the meaning of its colors beside it.
 
     Args:
         image: uint8 [height, width, 3].
         colored: the mask, likewise.
-        legend: colours with texts, from the top.
+        legend: colors with texts, from the top.
     """
     blended = ((image.astype(np.uint16) + colored + 1) // 2).astype(np.uint8)
     return legend_png(enlarged(blended), legend)

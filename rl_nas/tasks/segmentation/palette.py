@@ -8,7 +8,7 @@ from rl_nas.tasks.colors import distinct_colors, split_colors
 
 
 def make_palette(classes: int, own: Mapping[int, int] | None = None) -> np.ndarray:
-    """Colours of masks: uint8 [256, 3], black for all values that are no class.
+    """Colors of masks: uint8 [256, 3], black for all values that are no class.
 
     Args:
         classes: how many.
