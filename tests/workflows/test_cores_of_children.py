@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tensorflow as tf
 
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.store.search_folder import SearchFolder
@@ -29,5 +30,7 @@ def test_cores_of_each_child_on_a_gpu(
 ) -> None:
     monkeypatch.setattr(children, "worker_devices", lambda *_: devices)
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    for kind in ("intra", "inter"):  # TensorFlow refuses it where other tests have computed
+        monkeypatch.setattr(tf.config.threading, f"set_{kind}_op_parallelism_threads", lambda threads: None)
     made = children.Children(ExecutionSettings(**settings), SearchFolder(tmp_path), hide_gpus=False)
     assert made.cores_per_gpu == cores
