@@ -71,7 +71,7 @@ def _compiled(children: RandomChildren, job: Job) -> Any:
         keras.optimizers.SGD(schedule, momentum=training.momentum),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
-        jit_compile=training.jit_compile == "on",
+        jit_compile=training.compiled,
     )
     return model
 

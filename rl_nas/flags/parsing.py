@@ -120,15 +120,13 @@ def _without_reused(words: Sequence[str], known: Container[str]) -> list[str]:
     """
     current: list[str] = []
     for word, following in zip_longest(words, words[1:], fillvalue=""):
-        removed, given, _ = word.lstrip("-").partition("=")
-        switch = word.lstrip("-")
-        if word.startswith("-") and switch in SWITCHES and following not in SWITCHES.values():
-            flag, value = switch.removeprefix("no"), SWITCHES[switch]
-            current.append(f"--{flag}={value}")
-            tell(switch, f"{flag}={value}")
+        flag, given, _ = word.lstrip("-").partition("=")
+        if word.startswith("-") and not given and flag in SWITCHES and following not in SWITCHES.values():
+            current.append(f"--{flag.removeprefix('no')}={SWITCHES[flag]}")
+            tell(flag, current[-1].removeprefix("--"))
             continue
-        if word.startswith("-") and given and removed in REMOVED:
-            tell_removed(removed)
+        if word.startswith("-") and given and flag in REMOVED:
+            tell_removed(flag)
             continue
         joined = word
         if current and re.fullmatch(f"--?({'|'.join(REUSED)})", current[-1]):

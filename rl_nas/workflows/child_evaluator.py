@@ -88,7 +88,7 @@ def child_rehearsal(config: SearchConfig, folder: SearchFolder, seconds: float) 
 
 def _prepared(config: SearchConfig, folder: SearchFolder) -> tuple[SearchSpace[Any], ChildSetup]:
     """The space of a search, and what its children have in common."""
-    settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile == "on")
+    settle_determinism(config.run.determinism, jit_compile=config.training.compiled)
     opened = open_source(config.data, config.task.task, config.flags(), _silent)
     space, images = search_space(config), load_image_cache(folder.images) or load_images(opened.source)
     pretrained_on = load_image_cache(folder.pretraining_images)

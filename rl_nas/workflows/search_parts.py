@@ -10,7 +10,6 @@ from rl_nas.child.data.images import ImageData
 from rl_nas.child.data.source import ImageSource
 from rl_nas.child.training.child_training import training_steps
 from rl_nas.child.training.compilation import settled_compilation
-from rl_nas.child.training.settings import TrainingSettings
 from rl_nas.early_stopping.thresholds import rungs
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import make_reward
@@ -114,7 +113,7 @@ def prepare_search(
     """
     children = Children(config.execution, folder, debug=debug, hide_gpus=not config.shared)
     tell_user(children.device_line(config.training.precision))
-    settle_determinism(config.run.determinism, jit_compile=config.training.jit_compile == "on")
+    settle_determinism(config.run.determinism, jit_compile=config.training.compiled)
     space, reward = search_space(config), make_reward(config.reward)
     genotype = any_genotype(space)
     with working(f"data: opening {config.data.dataset}"):
@@ -138,20 +137,14 @@ def prepare_search(
     strategy = make_strategy(space, options, config.run.seed)
     check_recovery(strategy, config.health)
     images = read_images(source)
-    steps = training_steps(_least_training(config), len(images.train_images))
+    shortest = min(options.fidelities.epochs, default=config.training.epochs)  # of a child that does not fail
+    steps = training_steps(replace(config.training, epochs=shortest), len(images.train_images))
     cores = 0 if config.shared else children.cores_per_gpu
     config = replace(config, training=settled_compilation(config.training, steps, cores, tell_user, " a child"))
     with working("still preparing what children share", first=QUIET):
         setup = set_up(config, genotype, opened, images, folder, planned=planned)
     parts = (config, folder, data, task, source, images, space, strategy, reward, children, setup)
     return SearchParts(*parts, earlier=earlier)
-
-
-def _least_training(config: SearchConfig) -> TrainingSettings:
-    """The shortest training of a child that does not fail."""
-    if not config.early_stop.stops:
-        return config.training
-    return replace(config.training, epochs=min(rungs(config.early_stop, config.training.epochs)))
 
 
 def _fidelities(config: SearchConfig, reward: Reward) -> Fidelities:

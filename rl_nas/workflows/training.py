@@ -61,7 +61,7 @@ class TrainingRun:
     ) -> None:
         """Checks everything; arguments as of `set_up_training`."""
         settings, self.folder = config.run, folder
-        settle_determinism(settings.determinism, jit_compile=config.training.jit_compile == "on")
+        settle_determinism(settings.determinism, jit_compile=config.training.compiled)
         self.first = worker_index(config.devices) == 0
         # Other workers do the same, but write to a temporary folder.
         self._written = folder if self.first else TrainingFolder(tempfile.mkdtemp())

@@ -54,7 +54,7 @@ class ChildTrainer:
             self._train_step,
             input_signature=[data.signature(self._batch), tf.TensorSpec([2], tf.int64)],
             autograph=False,
-            jit_compile=training.jit_compile == "on",
+            jit_compile=training.compiled,
         )
 
     def trace(self) -> None:

@@ -131,7 +131,7 @@ class FullTrainer:
         # Of the epoch: the loss over steps, the objective's figures over images.
         self._sums = tf.Variable([0.0] * (1 + len(objective.figure_names)), dtype=tf.float64)
         self._on_replica: Any = self._train_batch
-        if training.jit_compile == "on":
+        if training.compiled:
             self._on_replica = tf.function(self._train_batch, autograph=False, jit_compile=True)
         self._loop = tf.function(self._train_loop, autograph=False)
         self._measure_batch = tf.function(self._measure_whole_batch, autograph=False)
@@ -318,7 +318,7 @@ def global_batch(training: TrainingSettings, images: int, strategy: tf.distribut
         UsageError: it is not a multiple of the replicas, or there are several and the train step is to be compiled.
     """
     batch, replicas = min(training.batch_size, images), int(strategy.num_replicas_in_sync)
-    if training.jit_compile == "on" and replicas > 1:
+    if training.compiled and replicas > 1:
         raise UsageError(f"--jit_compile=on is for one device, not for {replicas}; leave it out (TPUs compile anyway)")
     if batch % replicas:
         raise UsageError(f"--batch_size={batch} cannot be split over {replicas} devices; give a multiple of {replicas}")

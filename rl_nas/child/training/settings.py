@@ -120,6 +120,11 @@ class TrainingSettings(Settings):
             )
 
     @property
+    def compiled(self) -> bool:
+        """Whether train steps are compiled; not while it is to be found out (`settled_compilation`)."""
+        return self.jit_compile == "on"
+
+    @property
     def steps(self) -> tuple[float, ...]:
         """Epochs after which the learning rate falls; empty if none are given."""
         return () if self.step_epochs is None else parse_step_epochs(self.step_epochs)
