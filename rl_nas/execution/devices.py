@@ -18,17 +18,22 @@ def worker_devices(settings: ExecutionSettings, gpus: int) -> list[str]:
     """The device of every worker: `cpu`, or `gpu:` and its number.
 
     Args:
-        settings: `workers` and `devices`, if given.
+        settings: `workers` and `devices`, if given, and the number of children on each GPU, one where that is measured.
         gpus: GPUs of this machine.
 
     Raises:
-        UsageError: no such device, or more workers than the machine could hold.
+        UsageError: no such device, no GPU for several children, or more workers than the machine could hold.
     """
     if settings.devices is not None:
         devices = [_device(word.strip(), gpus) for word in settings.devices.split(",")]
     else:
         devices = [f"gpu:{number}" for number in range(gpus)] or ["cpu"]
     count = settings.workers
+    if settings.per_gpu != 1:
+        if "cpu" in devices and (settings.per_gpu or settings.devices is not None):
+            where = "--devices names the CPU" if settings.devices is not None else "TensorFlow sees no GPU here"
+            raise UsageError(f"--children_per_gpu={settings.children_per_gpu}: {where}; leave it out")
+        devices = [*dict.fromkeys(devices)] * (settings.per_gpu or 1)
     if count is None:
         count = len(devices) if "cpu" not in devices else max(len(devices), _cpu_workers(settings.threads_per_worker))
     elif count * _LEAST_MEMORY > machine_memory():

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 from rl_nas.errors import RunError, StorageError
+from rl_nas.execution.gpu_sharing import GpuLoad
 from rl_nas.execution.keeper import descendants
 from rl_nas.execution.memory import memory_of, memory_per_worker, process_tree
 from rl_nas.execution.messages import GARBLED, error_from_json, outcome_from_json, progress_from_json
@@ -35,6 +36,7 @@ class ProcessExecutor:
             that holds over half of them after a child is replaced. None: an equal part of the machine's.
         timeout: seconds a child may take.
         start_timeout: seconds a worker may take to make its evaluator.
+        load: of the GPUs, which tells how many of the workers get children; None: all do.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class ProcessExecutor:
         memory: int | None = None,
         timeout: float | None = None,
         start_timeout: float = START_TIMEOUT,
+        load: GpuLoad | None = None,
     ) -> None:
+        self._load = load
         self._selector = selectors.DefaultSelector()
         self._memory = memory_per_worker(workers) if memory is None else memory
         self._children_per_worker, self._timeout, self._start_timeout = children_per_worker, timeout, start_timeout
@@ -63,8 +67,12 @@ class ProcessExecutor:
 
     @property
     def workers(self) -> tuple[int, int]:
-        """Busy workers, and all workers."""
-        return sum(slot.job is not None for slot in self._slots), len(self._slots)
+        """Busy workers, and all workers that get children."""
+        return sum(slot.job is not None for slot in self._slots), len(self._open)
+
+    @property
+    def _open(self) -> Sequence["_Slot"]:
+        return self._slots if self._load is None else self._slots[: self._load.workers]
 
     @property
     def running(self) -> list[ChildProgress]:
@@ -85,7 +93,7 @@ class ProcessExecutor:
         jobs, looked = iter(jobs), 0.0
         try:
             while True:
-                for slot in self._slots:
+                for slot in self._open:
                     if slot.job is None and (job := next(jobs, None)) is not None:
                         slot.give(job)
                 if not self.workers[0]:
@@ -94,6 +102,8 @@ class ProcessExecutor:
                     yield from self._settled(key.data.hear(key.fileobj))
                 if time.monotonic() - looked >= _CHECK_INTERVAL:
                     looked = time.monotonic()
+                    if self._load is not None:
+                        self._load.look(sum(slot.ready and slot.job is not None for slot in self._slots))
                     tree = process_tree()
                     for slot in self._slots:
                         yield from self._settled(self._overdue(slot, tree))
@@ -109,6 +119,8 @@ class ProcessExecutor:
             full = slot.children >= self._children_per_worker or slot.memory(process_tree(), most) > most
             if full or outcome.state is TrialState.OOM:
                 slot.stop()
+            if self._load is not None:
+                self._load.end()
             yield outcome
 
     def _overdue(self, slot: "_Slot", tree: Mapping[int, list[int]]) -> "tuple[_Slot, Outcome] | None":

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rl_nas.errors import UsageError
 from rl_nas.settings import Settings, setting
 
+_MOST_PER_GPU = 64
 START_TIMEOUT = 3600.0
 """Default of `worker_start_timeout`: far beyond what TensorFlow needs on a busy machine, or images that are decoded."""
 
@@ -30,6 +32,11 @@ class ExecutionSettings(Settings):
     devices: str | None = setting(
         None,
         "devices of the workers in turn, such as gpu:0,gpu:1 or cpu; left out: all GPUs, or the CPU if none",
+    )
+    children_per_gpu: str = setting(
+        "1",
+        "children at a time on each GPU, in equal shares of its memory: a number, or auto, which measures how busy the"
+        " first children keep the GPUs; children do not depend on it",
     )
     threads_per_worker: int = setting(
         1,
@@ -75,3 +82,23 @@ class ExecutionSettings(Settings):
         None, "address of a running Ray cluster, auto for this machine's; left out: start one here"
     )
     gpus_per_child: float = setting(0.0, "GPUs of a child on a Ray cluster; may be a fraction", minimum=0, maximum=1000)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = f"--children_per_gpu={self.children_per_gpu}"
+        if self.children_per_gpu == "1":
+            return
+        if self.per_gpu is not None and not 1 <= self.per_gpu <= _MOST_PER_GPU:
+            raise UsageError(f"{given}: expected auto, or a whole number from 1 to {_MOST_PER_GPU}")
+        if self.executor != "processes":
+            other = "give --gpus_per_child, a fraction, instead" if self.executor == "ray" else "leave it out"
+            raise UsageError(f"{given} is for worker processes, not for --executor={self.executor}: {other}")
+        if self.workers is not None:
+            raise UsageError(f"{given} and --workers={self.workers} exclude each other: leave one out")
+
+    @property
+    def per_gpu(self) -> int | None:
+        """Children at a time on each GPU; None: it is measured."""
+        if self.children_per_gpu == "auto":
+            return None
+        return int(self.children_per_gpu) if self.children_per_gpu.isdecimal() else 0

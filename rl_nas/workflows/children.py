@@ -1,19 +1,22 @@
 """Executors of a search's children, and the evaluator that their workers make. TensorFlow is imported late."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rl_nas.errors import RunError, UsageError
 from rl_nas.execution.attempt import Evaluator
 from rl_nas.execution.devices import environment_of, worker_devices
+from rl_nas.execution.gpu_sharing import GpuLoad, memory_of_each, most_children
 from rl_nas.execution.inline import InlineExecutor
+from rl_nas.execution.nvidia_smi import GpuState, gpu_states
 from rl_nas.execution.processes import ProcessExecutor
 from rl_nas.execution.ray_cluster import RayExecutor
 from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.execution.worker_process import EvaluatorSpec
 from rl_nas.plugins import plugin_folders, search_in
 from rl_nas.store.search_folder import SearchFolder
+from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Job
 from rl_nas.units import GIB
 from rl_nas.workflows.config import SearchConfig
@@ -38,6 +41,9 @@ class Children:
         debug: let workers' TensorFlow print its own log.
         hide_gpus: hide GPUs from this process if workers have them.
 
+    Attributes:
+        tell: shows what is decided while children are executed.
+
     Raises:
         UsageError: there are no such devices, or no process that a timeout could kill.
     """
@@ -48,6 +54,9 @@ class Children:
         import tensorflow as tf
 
         self._settings, self._folder, self._debug = settings, folder, debug
+        self.tell: Callable[[str], None] = tell_user
+        self._gpu_memory: int | None = None
+        """Bytes of a GPU that each child may allocate, where several share one."""
         if self._settings.executor == "inline" and self._settings.child_timeout is not None:
             raise UsageError("--child_timeout needs a process that can be killed; leave out --executor=inline")
         self._devices = worker_devices(self._settings, len(tf.config.list_physical_devices("GPU")))
@@ -64,6 +73,33 @@ class Children:
             gpus = f", {settings.gpus_per_child:g} GPUs a child" if settings.gpus_per_child else ""
             return f"device: Ray cluster {settings.ray_address or 'of this machine'}{gpus}, {precision}"
         return device_line(None if settings.executor == "inline" else self._devices, precision=precision)
+
+    @property
+    def share_gpus(self) -> bool:
+        """Whether several children are to share a GPU, so that its memory must be divided."""
+        return self._settings.per_gpu != 1 and "cpu" not in self._devices
+
+    def divide_gpus(self, needed: int) -> None:
+        """Gives each child that shares a GPU its part of the memory.
+
+        Args:
+            needed: bytes of a large child, estimated.
+
+        Raises:
+            UsageError: so many do not fit, or nobody tells what memory there is.
+        """
+        states, gpus = self._gpu_states(), [*dict.fromkeys(self._devices)]
+        children = self._settings.per_gpu
+        if children is None:
+            children = most_children(states, needed, (os.cpu_count() or 1) // len(gpus))
+            self._devices = gpus * children
+        if children > 1:
+            self._gpu_memory = memory_of_each(states, children, needed)
+
+    def _gpu_states(self) -> list[GpuState]:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        environments = [environment_of(device, 1, visible) for device in dict.fromkeys(self._devices)]
+        return gpu_states([environment["CUDA_VISIBLE_DEVICES"] for environment in environments])
 
     @property
     def cores_per_gpu(self) -> int:
@@ -87,7 +123,15 @@ class Children:
             return InlineExecutor(make_evaluator(**spec.arguments))
         if self._settings.executor == "ray":
             return self._cluster(spec)
-        return self._processes(spec, self._devices)
+        load = None
+        if self._settings.per_gpu is None and self._gpu_memory is not None and rehearsal is None:
+            gpus = len(set(self._devices))
+            most = len(self._devices) // gpus
+            load = GpuLoad(gpus, most, self._gpu_states, self._say)
+        return self._processes(spec, self._devices, load)
+
+    def _say(self, line: str) -> None:
+        self.tell(line)  # as it is then: a live line begins after the executor was made
 
     def repeat(self, config: SearchConfig, job: Job) -> None:
         """Trains a child once more on this machine, so that its weights are in the run's folder.
@@ -111,6 +155,7 @@ class Children:
         folders = plugin_folders() if named_plugins(flags) else []
         arguments = {"flags": flags, "run_dir": str(self._folder.path), "debug": self._debug, "folders": folders}
         arguments |= {} if rehearsal is None else {"rehearsal": rehearsal}
+        arguments |= {} if self._gpu_memory is None else {"gpu_memory": self._gpu_memory}
         return EvaluatorSpec(_FACTORY, arguments)
 
     def _cluster(self, spec: EvaluatorSpec) -> RayExecutor:
@@ -126,10 +171,10 @@ class Children:
             options=self._options(),
         )
 
-    def _processes(self, spec: EvaluatorSpec, devices: Sequence[str]) -> ProcessExecutor:
+    def _processes(self, spec: EvaluatorSpec, devices: Sequence[str], load: GpuLoad | None = None) -> ProcessExecutor:
         threads, visible = self._settings.threads_per_worker, os.environ.get("CUDA_VISIBLE_DEVICES")
         environments = [environment_of(device, threads, visible) for device in devices]
-        return ProcessExecutor(spec, len(devices), environments=environments, **self._options())
+        return ProcessExecutor(spec, len(devices), environments=environments, load=load, **self._options())
 
     def _options(self) -> dict[str, Any]:
         gib = self._settings.worker_memory_gib
@@ -147,6 +192,7 @@ def make_evaluator(
     debug: bool = False,
     folders: Sequence[str] = (),
     rehearsal: float | None = None,
+    gpu_memory: int | None = None,
 ) -> Evaluator:
     """Makes an evaluator that trains children by the flags of a search, and saves the best ones' weights.
 
@@ -156,12 +202,13 @@ def make_evaluator(
         debug: let TensorFlow print its own log.
         folders: of plug-ins, beside this process's own; Ray's processes have another working folder.
         rehearsal: seconds of train steps from which the time of each child is forecast; None: it is evaluated.
+        gpu_memory: bytes of the GPU that this process may allocate; None: as many as it needs.
 
     Raises:
         UsageError: the data set or a plug-in is missing.
     """
     search_in(folders)
-    load_tensorflow(debug=debug)
+    load_tensorflow(debug=debug, gpu_memory=gpu_memory)
     from rl_nas.workflows.child_evaluator import child_evaluator, child_rehearsal
 
     config, folder = SearchConfig.from_flags(flags), SearchFolder(run_dir)

@@ -1,14 +1,17 @@
 """The networks of a search, planned before its images are read."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rl_nas.child.data.source import ImageSource
 from rl_nas.errors import UsageError
-from rl_nas.evaluation.limits import PlannedCost
+from rl_nas.evaluation.limits import PlannedCost, training_bytes
 from rl_nas.networks.layer import Cost
 from rl_nas.networks.settings import NetworkSettings
 from rl_nas.report.first_lines import network_line
@@ -70,6 +73,20 @@ class PlannedNetworks(NamedTuple):
             raise errors[0]
         typical = sorted(costs, key=lambda cost: cost.madds)[len(costs) // 2]
         return network_line(typical, f" (median of {len(costs)} random networks of --space={space.name})")
+
+    def child_bytes(self, space: SearchSpace[Any], source: ImageSource, batch: int) -> int:
+        """Estimated memory of a device that a large child needs, the largest of a few random ones, in bytes.
+
+        Args:
+            space: of the search.
+            source: of the images, which are on the device, a byte for each value.
+            batch: images of a train step.
+        """
+        rng, steps = np.random.default_rng(0), [0]
+        for _ in range(_MOST):
+            with suppress(UsageError):  # it cannot be built, and is not trained
+                steps.append(training_bytes(self.networks.plan(space.decode(space.sample(rng)), 1), batch))
+        return max(steps) + (source.images("train") + source.images("valid")) * prod(source.shape)
 
     def planned_cost(self, genotype: Genotype) -> PlannedCost:
         """Cost of the whole network; raises `UsageError` if it cannot be built."""

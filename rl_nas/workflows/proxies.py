@@ -70,6 +70,8 @@ class ProxyTraining:
         self._way = way = planned.config(way)
         if name == FULL:
             tell_user(planned.line(self._space))
+        if self._children.share_gpus:
+            self._children.divide_gpus(planned.child_bytes(self._space, opened.source, way.training.batch_size))
         self._data = _read(opened.source)
         setup = set_up(way, genotype, opened, self._data, self._folder, planned=planned)
         self._networks = setup.children

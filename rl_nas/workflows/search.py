@@ -117,6 +117,7 @@ class SearchRun:
             )
             timed = self._time.kept(lambda: executor.began is not None)
             health = HealthLog(self.folder.health, self.folder.tensorboard)
+            self.parts.children.tell = progress.line.tell
             with ExitStack() as stack, timed, progress.line, health as log:
                 updates = len(log.written)
                 log.restore(recorded)

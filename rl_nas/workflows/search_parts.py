@@ -132,6 +132,8 @@ def prepare_search(
     planned = plan_networks(config, genotype, opened).fitting(space, asked)
     config = planned.config(config)
     tell_user(planned.line(space))
+    if children.share_gpus:
+        children.divide_gpus(planned.child_bytes(space, source, config.training.batch_size))
     space = affordable(space, config.limits, planned.planned_cost)
     options = replace(config.strategies, earlier=earlier, fidelities=_fidelities(config, reward))
     strategy = make_strategy(space, options, config.run.seed)

@@ -8,16 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from rl_nas.errors import UsageError
+from rl_nas.units import MIB
 
 _WITNESS = "import sys; sys.stdin.read() or sys.stderr.buffer.write(open(sys.argv[1], 'rb').read())"
 """Program that shows a file when its standard input ends before anything came: the other process has ended."""
 _BACKEND = "KERAS_BACKEND"
 
 
-def load_tensorflow(*, debug: bool = False) -> None:
+def load_tensorflow(*, debug: bool = False, gpu_memory: int | None = None) -> None:
     """Imports TensorFlow without its start-up messages, which none of its settings silences; `debug` shows them.
 
     Settings of Keras that a user has made for other programs are set to what networks of rl_nas are made for.
+
+    Args:
+        debug: show the messages.
+        gpu_memory: bytes of each GPU that this process may allocate; None: as many as it needs.
 
     Raises:
         UsageError: Keras is loaded already, and computes with another library.
@@ -40,7 +45,11 @@ def load_tensorflow(*, debug: bool = False) -> None:
     for gpu in tf.config.list_physical_devices("GPU"):
         # Only the memory that is needed: others use the GPU too. Where TensorFlow has computed before, it is too late.
         with suppress(RuntimeError):
-            tf.config.experimental.set_memory_growth(gpu, True)
+            if gpu_memory is None:
+                tf.config.experimental.set_memory_growth(gpu, True)
+            else:
+                part = tf.config.LogicalDeviceConfiguration(memory_limit=gpu_memory // MIB)
+                tf.config.set_logical_device_configuration(gpu, [part])
     _settle_keras()
 
 
