@@ -6,20 +6,27 @@
 Random images, each way in a process of its own with its own limit of time, so that one that takes too long costs no
 other a figure. The memory floor is the time in which a sum of two numbers moves what a step must: each layer's output
 five times (it is written and read forwards, read backwards, and its gradient is written and read).
+
+What shortens XLA's compiling, and at which loss of speed:
+
+    python benchmarks/gpu.py --nocompare --seconds=180 --ways=direct+xla,direct+xla+untuned,direct+xla+cached
 """
 
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from frame import Table, remark, run
 from step_way import ADDED, Way
 from torch_plan import torch_way
+from xla_options import CACHED, XLA_OPTIONS, set_xla_options
 
 from rl_nas.errors import UsageError
 from rl_nas.extras import is_installed
@@ -32,9 +39,14 @@ from rl_nas.settings import Settings, setting
 from rl_nas.spaces.published import NASNET_A
 from rl_nas.tasks.classification.head import ClassificationHead
 
+_COMPILED = {
+    "direct": ("", "+xla", *(f"+xla+{option}" for option in XLA_OPTIONS)),
+    "keras": ("", "+xla"),
+    "torch": ("", "+graph"),
+}
 WAYS = tuple(
     way + precision + compiled
-    for way, compilers in (("direct", ("", "+xla")), ("keras", ("", "+xla")), ("torch", ("", "+graph")))
+    for way, compilers in _COMPILED.items()
     for compiled in compilers
     for precision in ("", "+bfloat16")
 )
@@ -99,9 +111,16 @@ def _rows(settings: GpuSettings) -> Iterator[tuple[Any, ...]]:
         ways = [way for way in ways if not way.startswith("torch")]
     if not ways:
         raise UsageError("--ways: nothing is left to be measured; expected some of TensorFlow's, or PyTorch")
-    expected = _in_process("direct", settings, cpu=True) if settings.compare else None
+    with tempfile.TemporaryDirectory() as cache:
+        yield from _measured_rows(ways, settings, Path(cache))
+
+
+def _measured_rows(ways: Sequence[str], settings: GpuSettings, cache: Path) -> Iterator[tuple[Any, ...]]:
+    expected = _in_process("direct", settings, cache, cpu=True) if settings.compare else None
     for way in ways:
-        found = _in_process(way, settings)
+        if CACHED in way.split("+"):
+            _in_process(way, settings, cache)  # fills the cache
+        found = _in_process(way, settings, cache)
         if isinstance(found, str):
             yield (way, found, *[None] * (len(COLUMNS) - 2))
             continue
@@ -113,11 +132,11 @@ def _rows(settings: GpuSettings) -> Iterator[tuple[Any, ...]]:
         yield way, f"{rate:,.0f}", f"{step:.1f}", floor, f"{found.first:.1f}", found.operations, same
 
 
-def _in_process(way: str, settings: GpuSettings, *, cpu: bool = False) -> Measured | str:
+def _in_process(way: str, settings: GpuSettings, cache: Path, *, cpu: bool = False) -> Measured | str:
     """Measures a way in a fresh process; a text where it had not enough time, or failed."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_tell, args=(theirs, way, settings, cpu), daemon=True)
+    process = context.Process(target=_tell, args=(theirs, way, settings, cache, cpu), daemon=True)
     process.start()
     theirs.close()
     try:
@@ -133,13 +152,14 @@ def _in_process(way: str, settings: GpuSettings, *, cpu: bool = False) -> Measur
         process.join()
 
 
-def _tell(pipe: Any, way: str, settings: GpuSettings, cpu: bool) -> None:
+def _tell(pipe: Any, way: str, settings: GpuSettings, cache: Path, cpu: bool) -> None:
     os.dup2(2, 1)  # standard output is the table's
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     if cpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     try:
         words, plan = way.split("+"), network(settings)
+        set_xla_options(words, cache)
         made = (torch_way if words[0] == "torch" else tensorflow_way)(words, plan, batch_of(settings))
         numbers = _MOVES * settings.batch_size * plan.activations()
         pipe.send(

@@ -1,8 +1,8 @@
 """Searches, from their parts to the best child's files."""
 
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, Self
 
@@ -22,11 +22,13 @@ from rl_nas.store.files import storage_errors
 from rl_nas.store.json_files import blaming
 from rl_nas.store.run_time import RunTime
 from rl_nas.store.trials import TrialStore
+from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.strategies.warm_start import warm_started
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Trial, TrialState
 from rl_nas.workflows.best_files import write_best_files
+from rl_nas.workflows.children import ChildExecutor
 from rl_nas.workflows.choice import by_confirmation, ranked
 from rl_nas.workflows.confirmation import confirm, confirmed_rewards
 from rl_nas.workflows.followed import Follower
@@ -102,66 +104,84 @@ class SearchRun:
 
         It continues where an earlier call ended.
         """
-        config, recorded = self.config, self.store.trials()
-        if config.run.max_hours is not None and recorded and self._time.before is None:
+        recorded = self.store.trials()
+        if self.config.run.max_hours is not None and recorded and self._time.before is None:
             tell_user("the run has not recorded the time of its earlier sittings: --max_hours counts from now on")
-        strategy, trials, batch = self.parts.strategy, config.run.trials, config.run.update_every
-        if config.warm_start.warm_start == "scores":
-            strategy = warm_started(strategy, first_children(self.parts))
-        if self.one_shot is not None:
-            order = self.one_shot.architectures(self.parts.child_plan, self._time, self.is_out_of_time)
-            strategy, trials, batch = FixedProposals(order), min(trials, len(order)), len(order)
-        with self.parts.executor(config) as executor:
-            progress = search_progress(
-                config, trials, recorded, executor, self._time, len(self.parts.images.valid_images)
-            )
-            timed = self._time.kept(lambda: executor.began is not None)
-            health = HealthLog(self.folder.health, self.folder.tensorboard)
-            self.parts.children.tell = progress.line.tell
-            with ExitStack() as stack, timed, progress.line, health as log:
-                updates = len(log.written)
-                log.restore(recorded)
-                watcher, shown = SearchWatcher(self.best, log, self._time), ProgressWatcher(progress)
-                pictures = PictureWatcher(self.folder, self.parts.space, strategy, self.best, log, progress.line.tell)
-                with blaming(self.folder.trials):
-                    pictures.restore(recorded)
-                run = TrackedRun(self.folder.path, config.flags(), self.parts.space, resumed=bool(recorded))
-                trackers = stack.enter_context(tracked(self._trackers, run, updates, progress.line.warn))
-                flight = config.run.batches_in_flight if self.one_shot is None else 1
-                loop = search_async if config.execution.async_updates else partial(search, batches_in_flight=flight)
-                loop(
-                    strategy,
-                    supervised(
-                        executor,
-                        config.execution,
-                        config.early_stop,
-                        space=self.parts.space,
-                        epochs=config.training.epochs,
-                        states=self.folder.states,
-                        recorded=recorded,
-                        reward=self.parts.reward,
-                        lag=config.run.update_every * config.run.batches_in_flight,
-                        seeds=config.reward.reward_seeds,
-                        on_rung=shown.rung,
-                    ),
-                    self.store,
-                    reward=self.parts.reward,
-                    trials=trials,
-                    batch_size=batch,
-                    seed=config.run.seed,
-                    key=lambda architecture: self.parts.setup.children.key(self.parts.space.decode(architecture)),
-                    health=config.health,
-                    failures=FAILURE_RULES[config.strategy.failure_reward],
-                    watcher=Watchers([watcher, pictures, *trackers, shown, *filter(None, [self._follower])]),
-                    stop=lambda: self._is_stopped or self.is_out_of_time(),
-                )
+        strategy, trials, batch = self._proposals()
+        with self.parts.executor(self.config) as executor:
+            self._loop(strategy, trials, batch, executor, recorded)
         if self._is_stopped and len(self.store) < trials:
             tell_user(f"ended by a callback after {counted(len(self.store), 'child', 'children')}")
         if len(self.store) < trials and self.is_out_of_time():
+            hours = self.config.run.max_hours
             tell_user(
-                f"--max_hours={config.run.max_hours:g} is spent after {counted(len(self.store), 'child', 'children')};"
+                f"--max_hours={hours:g} is spent after {counted(len(self.store), 'child', 'children')};"
                 f" for more: rl_nas search --resume --run_dir={self.folder.path} --max_hours=MORE"
             )
+
+    def _proposals(self) -> tuple[Strategy, int, int]:
+        """The strategy that proposes, the number of trials, and that of a batch."""
+        run, strategy = self.config.run, self.parts.strategy
+        if self.config.warm_start.warm_start == "scores":
+            strategy = warm_started(strategy, first_children(self.parts))
+        if self.one_shot is None:
+            return strategy, run.trials, run.update_every
+        order = self.one_shot.architectures(self.parts.child_plan, self._time, self.is_out_of_time)
+        return FixedProposals(order), min(run.trials, len(order)), len(order)
+
+    def _loop(
+        self, strategy: Strategy, trials: int, batch: int, executor: ChildExecutor, recorded: Sequence[Trial]
+    ) -> None:
+        config, parts = self.config, self.parts
+        flight = config.run.batches_in_flight if self.one_shot is None else 1
+        loop = search_async if config.execution.async_updates else partial(search, batches_in_flight=flight)
+        with self._watched(strategy, trials, executor, recorded) as (watchers, shown):
+            loop(
+                strategy,
+                supervised(
+                    executor,
+                    config.execution,
+                    config.early_stop,
+                    space=parts.space,
+                    epochs=config.training.epochs,
+                    states=self.folder.states,
+                    recorded=recorded,
+                    reward=parts.reward,
+                    lag=config.run.update_every * config.run.batches_in_flight,
+                    seeds=config.reward.reward_seeds,
+                    on_rung=shown.rung,
+                ),
+                self.store,
+                reward=parts.reward,
+                trials=trials,
+                batch_size=batch,
+                seed=config.run.seed,
+                key=lambda architecture: parts.setup.children.key(parts.space.decode(architecture)),
+                health=config.health,
+                failures=FAILURE_RULES[config.strategy.failure_reward],
+                watcher=watchers,
+                stop=lambda: self._is_stopped or self.is_out_of_time(),
+            )
+
+    @contextmanager
+    def _watched(
+        self, strategy: Strategy, trials: int, executor: ChildExecutor, recorded: Sequence[Trial]
+    ) -> Iterator[tuple[Watchers, ProgressWatcher]]:
+        """All that follows the search, from the best child to the live line, which is also yielded by itself."""
+        config, folder, images = self.config, self.folder, len(self.parts.images.valid_images)
+        progress = search_progress(config, trials, recorded, executor, self._time, images)
+        timed = self._time.kept(lambda: executor.began is not None)
+        with ExitStack() as stack, timed, progress.line as line, HealthLog(folder.health, folder.tensorboard) as log:
+            self.parts.children.tell = line.tell
+            updates = len(log.written)
+            log.restore(recorded)
+            watcher, shown = SearchWatcher(self.best, log, self._time), ProgressWatcher(progress)
+            pictures = PictureWatcher(folder, self.parts.space, strategy, self.best, log, line.tell)
+            with blaming(folder.trials):
+                pictures.restore(recorded)
+            run = TrackedRun(folder.path, config.flags(), self.parts.space, resumed=bool(recorded))
+            trackers = stack.enter_context(tracked(self._trackers, run, updates, line.warn))
+            yield Watchers([watcher, pictures, *trackers, shown, *filter(None, [self._follower])]), shown
 
     def confirm(self) -> None:
         """Trains the best children again, as `--confirm` says; those that an earlier call trained are not repeated."""

@@ -23,6 +23,7 @@ from rl_nas.exit_codes import DONE, WRONG_USE
 from rl_nas.flags.parsing import parse
 from rl_nas.one_shot.state import OneShotState
 from rl_nas.statistics import Estimate
+from rl_nas.store.choice import Choice, Confirmed, write_choice
 from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
 from rl_nas.trial import Failure, Measurement, Trial, TrialState
@@ -305,6 +306,34 @@ def test_figures_of_trials_are_compared_with_their_rewards(capsys: pytest.Captur
     assert "no 'size' in every trial of compared; expected some of quality, mAP" in capsys.readouterr().err
 
 
+def test_searches_are_compared_at_equal_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two runs of whole trainings, of four epochs, and one whose bad children were stopped after one."""
+    curves = {"record-0": [0.1, 0.2, 0.3], "record-1": [0.3, 0.4, 0.2], "asha-0": [0.05, 0.5, 0.04, 0.03, 0.06, 0.9]}
+    for name, rewards in curves.items():
+        folder = SearchFolder(f"rules/{name}")
+        folder.path.mkdir(parents=True)
+        folder.write_config({"flags": {"early_stop_rule": name[:-2], "epochs": 4, "seed": 0}})
+        with TrialStore(folder.trials) as store:
+            for index, reward in enumerate(rewards):
+                epochs = 1 if reward < 0.1 else 4
+                measured = Measurement(reward, epochs=epochs, seconds=2.0 * epochs)
+                store.record(Trial(index, (index,), TrialState.OK, reward, measured))
+        if name == "asha-0":
+            write_choice(folder, Choice(1, "confirmed", 6, 5, expected=0.45, confirmed=(Confirmed(1, (0.4, 0.5)),)))
+    words = ["--runs=rules", "--costs=11,4"]
+    rows, _ = both("searches_at_cost", words, capsys)
+    assert rows == [
+        ["asha", "1", "5", "1", "-", "0.5000", "0.4500"],  # 1 + 4 + 1 + 1 + 1 epochs, and 4 are too many
+        ["record", "2", "2", "2", "0.2000 [0.1000, 0.3000]", "0.3000 [0.2000, 0.4000]", "-"],
+    ]
+    seconds, _ = both("searches_at_cost", ["--runs=rules", "--unit=seconds", "--costs=22, 8"], capsys)
+    assert seconds == rows
+    assert load("searches_at_cost").main(["--runs=rules", "--costs=20"]) == WRONG_USE
+    assert "--costs=20: a search of 6 children cost 12 epochs; give less" in capsys.readouterr().err
+    assert load("searches_at_cost").main(["--runs=rules", "--by=rule"]) == WRONG_USE
+    assert "rules/asha-0 has no such flag" in capsys.readouterr().err
+
+
 @pytest.mark.long
 def test_a_network_of_keras_applications_becomes_a_backbone(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -348,6 +377,7 @@ def test_a_way_whose_package_is_missing_is_left_out(
         ("early_stopping", "--run_dir=nowhere"),
         ("shared_ranking", "--run_dir=nowhere"),
         ("metric_ranking", "--run_dir=nowhere"),
+        ("searches_at_cost", "--runs=nowhere"),
         ("applications_backbone", "--out=nowhere/file.keras"),
         ("synthetic_tables", "--out=/proc/none"),
     ],

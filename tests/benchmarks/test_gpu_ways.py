@@ -2,6 +2,9 @@
 
 import importlib
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,30 @@ def test_a_way_that_runs_out_of_time_or_fails_costs_no_other(capsys: pytest.Capt
     assert module.main([*TINY, "--ways=direct,keras", "--seconds=1", "--nocompare"]) == DONE
     assert capsys.readouterr().out.splitlines()[2:] == [
         f"| {way} | not within 1 s | - | - | - | - | - |" for way in ("direct", "keras")
+    ]
+
+
+@pytest.mark.long
+def test_tensorflow_knows_the_flags_of_xla(tmp_path: Path) -> None:
+    """It ends a process with a flag that it does not know."""
+    options = importlib.import_module("xla_options")
+    program = "import sys, pathlib, xla_options; xla_options.set_xla_options(sys.argv[2:], pathlib.Path(sys.argv[1]));"
+    program += "import tensorflow as tf; print(float(tf.function(lambda: tf.zeros([]) + 1, jit_compile=True)()))"
+    words = [sys.executable, "-c", program, str(tmp_path), *options.XLA_OPTIONS]
+    environment = {**os.environ, "PYTHONPATH": str(FOLDER)}
+    assert subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout == "1.0\n"
+    unknown = {**environment, "XLA_FLAGS": "--xla_gpu_no_such_flag=1"}
+    assert subprocess.run(words, env=unknown, capture_output=True, check=False).returncode
+
+
+def test_flags_of_xla_are_added_to_those_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = importlib.import_module("xla_options")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=here")
+    options.set_xla_options(["direct", "xla"], Path("cache"))
+    assert os.environ["XLA_FLAGS"] == "--xla_dump_to=here"
+    options.set_xla_options(["direct", "xla", "cached", "untuned"], Path("cache"))
+    assert os.environ["XLA_FLAGS"].split() == [
+        *("--xla_dump_to=here", "--xla_gpu_autotune_level=0", "--xla_gpu_per_fusion_autotune_cache_dir=cache")
     ]
 
 
