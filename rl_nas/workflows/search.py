@@ -3,21 +3,21 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self
 
 from rl_nas.early_stopping.child_states import ChildStates
 from rl_nas.early_stopping.supervised import supervised
-from rl_nas.errors import RunError, UsageError
+from rl_nas.errors import UsageError
 from rl_nas.loops.asynchronous import search_async
 from rl_nas.loops.ordered import search
 from rl_nas.one_shot.search import FixedProposals
 from rl_nas.report.health_log import HealthLog
-from rl_nas.report.heartbeat import working
 from rl_nas.report.search_summary import SearchResult
-from rl_nas.report.tables import counted, measured_text
+from rl_nas.report.tables import counted
 from rl_nas.store.best_child import BestChild
-from rl_nas.store.choice import Choice, best_of, write_choice
+from rl_nas.store.choice import Choice
 from rl_nas.store.files import storage_errors
 from rl_nas.store.json_files import blaming
 from rl_nas.store.run_time import RunTime
@@ -26,14 +26,13 @@ from rl_nas.strategies import Strategy
 from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.strategies.warm_start import warm_started
 from rl_nas.tasks.sources import tell_user
-from rl_nas.trial import Trial, TrialState
-from rl_nas.workflows.best_files import write_best_files
+from rl_nas.trial import Trial
 from rl_nas.workflows.children import ChildExecutor
 from rl_nas.workflows.choice import by_confirmation, ranked
 from rl_nas.workflows.confirmation import confirm, confirmed_rewards
 from rl_nas.workflows.followed import Follower
-from rl_nas.workflows.front_files import write_front
 from rl_nas.workflows.one_shot import OneShotStage
+from rl_nas.workflows.search_end import finished
 from rl_nas.workflows.search_parts import SearchParts
 from rl_nas.workflows.search_progress import ProgressWatcher, SearchWatcher, search_progress
 from rl_nas.workflows.search_watchers import PictureWatcher, Watchers
@@ -189,50 +188,11 @@ class SearchRun:
             confirm(self.parts, ranked(self.config, self.parts.space, self.store.trials())[1])
 
     def finish(self) -> SearchResult:
-        """Chooses the best child, writes its pictures and SavedModel, and the front if there are several objectives.
-
-        Raises:
-            RunError: all children failed, or the SavedModel computes something else.
-        """
+        """Chooses the best child, and writes its files; errors as of `finished`."""
         trials = self.store.trials()
-        choice = self._choice(trials)
-        best = best_of(trials, choice)
-        if not trials:
-            raise RunError("no child was trained: the time of --max_hours was spent before the first; give more")
-        over = [trial for trial in trials if trial.state is TrialState.OVER_LIMIT]
-        if best is None and len(over) == len(trials):
-            raise RunError(f"no network is within the limits; the first of {len(trials)}: {over[0].error}; give more")
-        if best is None or best.measurement is None:
-            raise RunError(f"all {len(trials)} children failed; the first: {trials[0].state}, {trials[0].error}")
-        assert choice is not None
-        self.best.crown(best)
-        write_choice(self.folder, choice)
-        genotype, measured = self.parts.space.decode(best.architecture), best.measurement
-        images = len(self.parts.images.valid_images)
-        figure = measured_text(measured.quality_name, measured.quality, images)
-        title = f"trial {best.index}, {figure} on {images:,} held-out images"
-        with working("still writing the files of the best child"):
-            agreement = write_best_files(self.parts, self.best, best, title)
-        objectives, front = self.config.objectives.parsed, list[Trial]()
-        files = self.folder.files()
-        if objectives is not None:
-            front = objectives.front(trials)
-            files |= write_front(self.folder, objectives, front, self.parts.space.decode)
-        return SearchResult(
-            trials=trials,
-            best=best,
-            choice=choice,
-            genotype=genotype,
-            epochs=measured.epochs or self.config.training.epochs,
-            runs=self.config.reward.reward_seeds,
-            valid_images=len(self.parts.images.valid_images),
-            valid_split=self.config.data.valid_split,
-            files=files,
-            objectives=objectives,
-            front=front,
-            agreement=agreement,
-            shared=None if self.one_shot is None else self.one_shot.result(trials),
-        )
+        result = finished(self.parts, self.best, trials, self._choice(trials))
+        shared = None if self.one_shot is None else self.one_shot.result(trials)
+        return replace(result, shared=shared)
 
     def _choice(self, trials: Sequence[Trial]) -> Choice | None:
         choice, best = ranked(self.config, self.parts.space, trials)
