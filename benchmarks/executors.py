@@ -84,13 +84,17 @@ class SimulatedWorkers:
             self.now = max(self.now, end)
             started = time.perf_counter()
             yield Outcome(job, self._evaluate(job))
-            self.now += time.perf_counter() - started
+            self._computed(time.perf_counter() - started)
 
     def _timed(self, function: Callable[[], Any]) -> Any:
         started = time.perf_counter()
         found = function()
-        self.now += time.perf_counter() - started
+        self._computed(time.perf_counter() - started)
         return found
+
+    def _computed(self, seconds: float) -> None:
+        """Puts the time that the search itself has computed onto the clock."""
+        self.now += seconds
 
     def _seconds(self, job: Job) -> float:
         return self._median * float(np.exp(self._sigma * np.random.default_rng(job.seed).standard_normal()))

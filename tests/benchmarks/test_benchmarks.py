@@ -26,7 +26,7 @@ from rl_nas.statistics import Estimate
 from rl_nas.store.choice import Choice, Confirmed, write_choice
 from rl_nas.store.search_folder import SearchFolder
 from rl_nas.store.trials import TrialStore
-from rl_nas.trial import Failure, Measurement, Trial, TrialState
+from rl_nas.trial import Failure, Job, Measurement, Trial, TrialState
 from rl_nas.workflows.config import SearchConfig
 
 ROOT = Path(__file__).parents[2]
@@ -304,6 +304,17 @@ def test_figures_of_trials_are_compared_with_their_rewards(capsys: pytest.Captur
     ]
     assert load("metric_ranking").main([words[0], "--metrics=size"]) == WRONG_USE
     assert "no 'size' in every trial of compared; expected some of quality, mAP" in capsys.readouterr().err
+
+
+def test_searches_at_equal_times_have_the_clock_of_their_children_alone() -> None:
+    """What the search computes takes time, which depends on the machine."""
+    workers = load("equal_time").Clocked(1, 0.5, lambda job: Measurement(0.0))
+    jobs, now = [Job(index, (index,), seed=index) for index in range(20)], 0.0
+    for outcome, job in zip(workers.run(jobs), jobs, strict=True):
+        now += workers._seconds(job)
+        assert outcome.job == job
+        assert workers.now == now
+    assert workers.now == workers.worked
 
 
 def test_searches_are_compared_at_equal_cost(capsys: pytest.CaptureFixture[str]) -> None:
