@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from math import ceil
 
 from rl_nas.errors import UsageError
+from rl_nas.execution.memory import machine_memory
 from rl_nas.execution.nvidia_smi import GpuState
 from rl_nas.units import GIB, size_text
 
@@ -12,6 +13,8 @@ _CONTEXT = GIB
 """Bytes of a process on a GPU beside what its TensorFlow allocates: CUDA's context and libraries."""
 _MOST = 8
 """Most children for each GPU that are measured to fit: four on an H200 made 1.3 times the images of one."""
+_HOST = 4 * GIB
+"""Bytes of the machine's memory for a worker with CUDA."""
 _FULL = 0.9
 """Part of the time that a GPU is to compute."""
 _INTERVAL = 2.0
@@ -21,15 +24,20 @@ _LOOKS = 10
 
 
 def most_children(states: Sequence[GpuState], needed: int, cores: int) -> int:
-    """The largest number of children on each GPU that fit its memory, and have a core of the CPU each; 1 at least.
+    """The largest number of children on each GPU for which all have room; 1 at least.
+
+    Each needs its part of the GPU's memory, a core of the CPU, and some of the machine's memory.
 
     Args:
         states: of the GPUs that are used.
         needed: bytes of a large child, estimated.
-        cores: of the CPU, for each GPU.
+        cores: of the CPU, for all GPUs.
     """
-    free = min((state.free for state in states), default=0)
-    return max(1, min(_MOST, cores, free // (needed + _CONTEXT)))
+    if not states:
+        return 1
+    free = min(state.free for state in states)
+    on_machine = min(cores, machine_memory() // _HOST) // len(states)
+    return max(1, min(_MOST, on_machine, free // (needed + _CONTEXT)))
 
 
 def memory_of_each(states: Sequence[GpuState], children: int, needed: int) -> int:

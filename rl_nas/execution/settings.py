@@ -101,4 +101,4 @@ class ExecutionSettings(Settings):
         """Children at a time on each GPU; None: it is measured."""
         if self.children_per_gpu == "auto":
             return None
-        return int(self.children_per_gpu) if self.children_per_gpu.isdecimal() else 0
+        return int(self.children_per_gpu) if self.children_per_gpu.isdecimal() and len(self.children_per_gpu) < 4 else 0

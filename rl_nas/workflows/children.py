@@ -91,7 +91,7 @@ class Children:
         states, gpus = self._gpu_states(), [*dict.fromkeys(self._devices)]
         children = self._settings.per_gpu
         if children is None:
-            children = most_children(states, needed, (os.cpu_count() or 1) // len(gpus))
+            children = most_children(states, needed, os.cpu_count() or 1)
             self._devices = gpus * children
         if children > 1:
             self._gpu_memory = memory_of_each(states, children, needed)

@@ -69,6 +69,7 @@ def test_no_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"children_per_gpu": "many"}, "expected auto, or a whole number from 1 to 64"),
         ({"children_per_gpu": "0"}, "expected auto, or a whole number from 1 to 64"),
         ({"children_per_gpu": "65"}, "expected auto, or a whole number from 1 to 64"),
+        ({"children_per_gpu": "9" * 5000}, "expected auto, or a whole number from 1 to 64"),
         ({"children_per_gpu": "2", "executor": "ray"}, "give --gpus_per_child, a fraction, instead"),
         ({"children_per_gpu": "auto", "executor": "inline"}, "not for --executor=inline: leave it out"),
         ({"children_per_gpu": "2", "workers": 4}, "--workers=4 exclude each other"),
@@ -104,6 +105,12 @@ def test_children_that_have_no_gpu_to_share(settings: dict[str, Any], gpus: int,
         worker_devices(ExecutionSettings(**settings), gpus)
 
 
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with memory for 64 workers."""
+    monkeypatch.setattr("rl_nas.execution.gpu_sharing.machine_memory", lambda: 256 * GIB)
+
+
 def test_shares_and_needs_fill_the_memory_that_is_free_and_no_more() -> None:
     rng = np.random.default_rng(0)
     for _ in range(200):
@@ -120,9 +127,14 @@ def test_shares_and_needs_fill_the_memory_that_is_free_and_no_more() -> None:
                 memory_of_each(states, most + 1, needed)
 
 
-def test_a_child_has_a_core_at_least() -> None:
-    assert most_children([GpuState(140 * GIB, 0.1)], MIB, cores=3) == 3
+def test_a_child_has_a_core_and_memory_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    gpus = [GpuState(140 * GIB, 0.1)] * 2
+    assert most_children(gpus[:1], MIB, cores=3) == 3
+    assert most_children(gpus, MIB, cores=7) == 3
     assert most_children([], MIB, cores=3) == 1
+    monkeypatch.setattr("rl_nas.execution.gpu_sharing.machine_memory", lambda: 17 * GIB)
+    assert most_children(gpus[:1], MIB, cores=64) == 4
+    assert most_children(gpus, MIB, cores=64) == 2
 
 
 def test_a_number_needs_the_memory_of_the_gpus() -> None:
