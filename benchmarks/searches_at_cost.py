@@ -52,7 +52,7 @@ COMMAND = Command(
 
 
 class Search(NamedTuple):
-    """A finished search.
+    """A search, or the beginning of one.
 
     Attributes:
         trials: in the order of their numbers.
@@ -63,6 +63,24 @@ class Search(NamedTuple):
     trials: Sequence[Trial]
     epochs: int
     confirmed: float | None
+
+    @property
+    def whole(self) -> list[float]:
+        """Rewards of the trials that were trained to the end."""
+        measured = [(trial.reward, trial.measurement) for trial in self.trials]
+        return [reward for reward, one in measured if reward is not None and one and one.epochs == self.epochs]
+
+    def within(self, cost: int, unit: str) -> "Search":
+        """Its first trials, as many as cost no more.
+
+        Raises:
+            UsageError: all trials together cost less.
+        """
+        spent = np.cumsum([_cost(trial.measurement, unit) for trial in self.trials])
+        if not len(spent) or spent[-1] < cost:
+            total = spent[-1] if len(spent) else 0
+            raise UsageError(f"--costs={cost}: a search of {len(spent)} children cost {total:g} {unit}; give less")
+        return self._replace(trials=[trial for trial, total in zip(self.trials, spent, strict=True) if total <= cost])
 
 
 def main(argv: Sequence[str]) -> int:
@@ -80,13 +98,9 @@ def _table(parsed: Parsed) -> Table:
 
 def _rows(settings: CostSettings, costs: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     for value, searches in searches_by(Path(settings.runs), settings.by).items():
-        within = [[_within(search, cost, settings.unit) for search in searches] for cost in costs]
-        children = np.mean([len(trials) for trials in within[-1]])
-        whole = np.mean([len(_whole(trials, search)) for trials, search in zip(within[-1], searches, strict=True)])
-        best = [
-            _over([max(_whole(trials, search), default=None) for trials, search in zip(of, searches, strict=True)])
-            for of in within
-        ]
+        parts = [[search.within(cost, settings.unit) for search in searches] for cost in costs]
+        children, whole = np.mean([(len(one.trials), len(one.whole)) for one in parts[-1]], axis=0)
+        best = [_over([max(one.whole, default=None) for one in of]) for of in parts]
         confirmed = _over([search.confirmed for search in searches])
         yield value, len(searches), f"{children:.0f}", f"{whole:.0f}", *best, confirmed
 
@@ -111,30 +125,8 @@ def searches_by(folder: Path, flag: str) -> dict[str, list[Search]]:
     return found
 
 
-def _within(search: Search, cost: int, unit: str) -> list[Trial]:
-    """The first trials of a search, as many as cost no more.
-
-    Raises:
-        UsageError: all trials together cost less.
-    """
-    spent = np.cumsum([_cost(trial.measurement, unit) for trial in search.trials])
-    if not len(spent) or spent[-1] < cost:
-        total = spent[-1] if len(spent) else 0
-        raise UsageError(f"--costs={cost}: a search of {len(spent)} children cost {total:g} {unit}; give less")
-    return [trial for trial, total in zip(search.trials, spent, strict=True) if total <= cost]
-
-
 def _cost(measurement: Measurement | None, unit: str) -> float:
     return float((measurement and getattr(measurement, unit)) or 0.0)
-
-
-def _whole(trials: Sequence[Trial], search: Search) -> list[float]:
-    """Rewards of the trials that were trained to the end."""
-    return [
-        trial.reward
-        for trial in trials
-        if trial.reward is not None and trial.measurement is not None and trial.measurement.epochs == search.epochs
-    ]
 
 
 def _over(values: Sequence[float | None]) -> Estimate | None:

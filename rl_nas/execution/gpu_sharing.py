@@ -85,7 +85,7 @@ class GpuLoad:
         self._gpus, self._most, self._states, self._tell = gpus, most, states, tell
         self._looked, self._ended = -_INTERVAL, 0
         self._loads: list[float] = []
-        self._decided = most == 1
+        self._decided = False
 
     def look(self, working: int) -> None:
         """Measures the load if all GPUs have a child, now and then.

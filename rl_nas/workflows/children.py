@@ -57,6 +57,8 @@ class Children:
         self.tell: Callable[[str], None] = tell_user
         self._gpu_memory: int | None = None
         """Bytes of a GPU that each child may allocate, where several share one."""
+        self._load: GpuLoad | None = None
+        """Of the GPUs, where their number of children is measured: once, whatever is executed then."""
         if self._settings.executor == "inline" and self._settings.child_timeout is not None:
             raise UsageError("--child_timeout needs a process that can be killed; leave out --executor=inline")
         self._devices = worker_devices(self._settings, len(tf.config.list_physical_devices("GPU")))
@@ -95,6 +97,8 @@ class Children:
             self._devices = gpus * children
         if children > 1:
             self._gpu_memory = memory_of_each(states, children, needed)
+            if self._settings.per_gpu is None:
+                self._load = GpuLoad(len(gpus), children, self._gpu_states, self._say)
 
     def _gpu_states(self) -> list[GpuState]:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -123,12 +127,7 @@ class Children:
             return InlineExecutor(make_evaluator(**spec.arguments))
         if self._settings.executor == "ray":
             return self._cluster(spec)
-        load = None
-        if self._settings.per_gpu is None and self._gpu_memory is not None and rehearsal is None:
-            gpus = len(set(self._devices))
-            most = len(self._devices) // gpus
-            load = GpuLoad(gpus, most, self._gpu_states, self._say)
-        return self._processes(spec, self._devices, load)
+        return self._processes(spec, self._devices, self._load)
 
     def _say(self, line: str) -> None:
         self.tell(line)  # as it is then: a live line begins after the executor was made

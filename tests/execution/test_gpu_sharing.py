@@ -24,6 +24,7 @@ from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import Job
 from rl_nas.units import GIB, MIB
 from rl_nas.workflows import children
+from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
 
@@ -265,6 +266,24 @@ def test_memory_is_divided_before_children_begin(
     assert len(made._devices) == workers
     with pytest.raises(UsageError, match="a large child takes about"):
         children.Children(ExecutionSettings(children_per_gpu="9"), SearchFolder(tmp_path)).divide_gpus(8 * GIB)
+
+
+@pytest.mark.parametrize(("wanted", "measured"), [("2", False), ("auto", True)])
+@pytest.mark.usefixtures("two_gpus")
+def test_a_load_is_measured_once_for_all_that_a_search_executes(
+    wanted: str, measured: bool, driver: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver(f"{80 * 1024}, 0", f"{80 * 1024}, 0")
+    given: list[dict[str, Any]] = []
+    monkeypatch.setattr(children, "ProcessExecutor", lambda *words, **options: given.append(options))
+    made = children.Children(ExecutionSettings(children_per_gpu=wanted), SearchFolder(tmp_path), hide_gpus=False)
+    made.divide_gpus(2 * GIB)
+    for rehearsal in (None, None, 1.0):
+        made.executor(SearchConfig(), rehearsal)
+    first, *others = (options["load"] for options in given)
+    assert (first is not None) == measured
+    assert all(load is first for load in others)
+    assert given[0]["environments"][:3] == [{"CUDA_VISIBLE_DEVICES": number} for number in "010"]
 
 
 @pytest.mark.usefixtures("two_gpus")
