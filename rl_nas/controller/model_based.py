@@ -23,6 +23,10 @@ SPREADS = (0.0, 0.5, 1.0, 2.0)
 _MOST_PRACTICE = 40
 """Most steps of a practice, however many children are proposed at once."""
 
+_COMPARED = 5
+"""Least trials whose mean score is the baseline of real ones: one that is observed alone is compared with those before
+it, as its advantage over itself is nothing."""
+
 _PARENTS = 10
 """Best trials that are mutated beside what the policy draws."""
 
@@ -101,9 +105,10 @@ class ModelBasedLearner(PolicyLearner):
                 self._met[run].meet(architecture)
             model.observe(tokens[run], rewards[run])
         self.withdraw(tokens)
-        scores = np.stack([model.scores[-tokens.shape[1] :] for model in self._models])
+        count = tokens.shape[1]
+        scores = np.stack([model.scores[-max(count, _COMPARED) :] for model in self._models])
         baseline = scores.mean(axis=1)
-        advantages = (scores - baseline[:, np.newaxis]).astype(np.float32)
+        advantages = (scores[:, -count:] - baseline[:, np.newaxis]).astype(np.float32)
         self._figures["baseline"] = baseline
         self._figures["advantage_std"] = advantages.std(axis=1)
         weight = np.exp(self._log_weight)

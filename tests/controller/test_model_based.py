@@ -55,6 +55,25 @@ def test_invalid_and_equivalent_graphs_are_not_proposed() -> None:
     assert len({genotype.canonical_key() for genotype in genotypes}) == 10
 
 
+@pytest.mark.parametrize(("reward", "up"), [(10.0, True), (-10.0, False)])
+def test_the_policy_learns_from_a_trial_that_is_observed_alone(reward: float, up: bool) -> None:
+    space = make_table("tiny", np.array([[0, 0], [1, 1]]), [["a", "b"]] * 2, ["valid"], np.zeros((2, 1))).space
+    learner = ModelBasedLearner(space, ControllerConfig(units=8, learning_rate=0.05), [0])
+    fixed = np.full([1, 1, 2], FREE, np.int32)
+
+    def observe(tokens: list[int], value: float) -> None:
+        learner.observe(np.array([[tokens]], np.int32), np.array([[value]]), fixed)
+
+    def log_prob() -> float:
+        return float(learner.policy.score(tf.constant([[[1, 1]]]), tf.constant(fixed)).log_prob[0, 0].numpy())
+
+    for value in (0.1, -0.1, 0.2, -0.2):
+        observe([0, 0], value)
+    before = log_prob()
+    observe([1, 1], reward)
+    assert (log_prob() > before) == up
+
+
 def test_a_batch_across_a_step_of_the_schedule_has_the_depths_of_both() -> None:
     space = nas_rl(3, start_layers=1, grow_every=15)
     learner = ModelBasedLearner(space, ControllerConfig(units=4, practice_steps=1, practice_batch=8), [0])
