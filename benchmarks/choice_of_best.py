@@ -14,12 +14,12 @@ import numpy as np
 from frame import Table, run
 
 from rl_nas.bench import table as tables
-from rl_nas.bench.many_runs import BATCHES
 from rl_nas.bench.table_files import load_table
 from rl_nas.flags.lists import budgets_of
 from rl_nas.flags.parsing import Command, Parsed
 from rl_nas.settings import Settings, setting
 from rl_nas.statistics import Estimate, estimate
+from rl_nas.strategies.batching import BATCHES
 from rl_nas.strategies.catalog import StrategyOptions, find_strategy
 from rl_nas.trial import Measurement, Trial, TrialState, best_trials
 from rl_nas.workflows.choice import ranked

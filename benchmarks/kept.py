@@ -9,7 +9,10 @@ from rl_nas.errors import UsageError
 from rl_nas.workflows.run_config import portable
 from rl_nas.workflows.sizing import AutoSettings
 
-_FOUND = ("task", "image_size", "stratify", "evolution_population", "evolution_sample", "jit_compile")
+_FOUND = (
+    *("task", "image_size", "stratify", "evolution_population", "evolution_sample", "jit_compile"),
+    *("update_every", "batches_in_flight"),
+)
 """Flags that a record has as they were found, where they were left out."""
 
 

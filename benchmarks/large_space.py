@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from frame import Table, remark, run, strategies_of
 
-from rl_nas.bench.many_runs import BATCHES, make_runs
+from rl_nas.bench.many_runs import make_runs
 from rl_nas.bench.runs import Runs
 from rl_nas.controller.settings import ControllerSettings
 from rl_nas.flags.lists import budgets_of
@@ -26,6 +26,7 @@ from rl_nas.settings import Settings, setting
 from rl_nas.spaces.catalog import find_space
 from rl_nas.spaces.settings import SpaceSettings
 from rl_nas.statistics import estimate
+from rl_nas.strategies.batching import BATCHES
 from rl_nas.strategies.catalog import StrategyOptions
 from rl_nas.strategies.settings import EvolutionSettings
 

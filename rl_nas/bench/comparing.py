@@ -9,10 +9,11 @@ import numpy as np
 from rl_nas.bench import runs as bench_runs
 from rl_nas.bench.comparison import Comparison, ComparisonSetup
 from rl_nas.bench.kept_runs import KeptRuns
-from rl_nas.bench.many_runs import BATCHES, make_runs
+from rl_nas.bench.many_runs import make_runs
 from rl_nas.bench.runs import Curves, Runs
 from rl_nas.bench.table import Table
 from rl_nas.bench.warm_start import WarmStartedRuns
+from rl_nas.strategies.batching import BATCHES
 from rl_nas.strategies.catalog import StrategyOptions
 from rl_nas.surrogate.earlier import EarlierTrials
 

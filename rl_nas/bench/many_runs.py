@@ -9,9 +9,6 @@ from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.strategies.catalog import LEARNED, MODELED, StrategyOptions, find_strategy
 from rl_nas.surrogate.earlier import EarlierTrials
 
-BATCHES = {"bananas": 5, "controller": 5, "gp": 5, "ppo": 10}
-"""Proposals between two updates of strategies that learn better from several; 1 for the others."""
-
 
 def make_runs(
     name: str,

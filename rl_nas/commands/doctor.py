@@ -18,7 +18,7 @@ from rl_nas.execution.devices import worker_devices
 from rl_nas.exit_codes import DONE, FAILED
 from rl_nas.flags.parsing import Command, OutputSettings, Parsed
 from rl_nas.settings import Settings, setting
-from rl_nas.workflows.checks import remarks, with_evolution_sizes
+from rl_nas.workflows.checks import remarks, with_found_sizes
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.tensorflow_setup import load_tensorflow
 
@@ -90,7 +90,7 @@ def _of_search(parsed: Parsed, workers: int, folder: Path) -> Iterator[Finding]:
     settings, began = parsed.group(DoctorSettings), time.monotonic()
     new = {"run_dir": str(folder / "run"), "resume": False, "rebuild": False}
     try:
-        config = with_evolution_sizes(checked(replace(parsed, values={**parsed.values, **new})))
+        config = with_found_sizes(checked(replace(parsed, values={**parsed.values, **new})))
         load_tensorflow(debug=parsed.group(OutputSettings).debug)
         from rl_nas.doctor.search import data, search
         from rl_nas.workflows.search_parts import prepare_search

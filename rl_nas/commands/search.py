@@ -23,7 +23,7 @@ from rl_nas.store.json_files import blaming
 from rl_nas.store.search_folder import SearchFolder
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows import run_config
-from rl_nas.workflows.checks import check_search, remarks, with_evolution_sizes, with_one_shot_defaults
+from rl_nas.workflows.checks import check_search, remarks, with_found_sizes, with_one_shot_defaults
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.followed import Follower
 from rl_nas.workflows.second_stage import published
@@ -74,7 +74,7 @@ def _run(parsed: Parsed, follower: Follower | None) -> int:
     given = checked(parsed)
     folder = given.run.folder
     if not given.run.resume:
-        config = with_evolution_sizes(given)
+        config = with_found_sizes(given)
         folder.check_new()
         started = _prepared(config, folder, output, follower, asked=parsed.typed)
         if config.run.try_export:
@@ -108,7 +108,7 @@ def checked(parsed: Parsed) -> SearchConfig:
         return config
     _check_second_stage(config)
     config = with_one_shot_defaults(config)
-    check_search(with_evolution_sizes(config))
+    check_search(with_found_sizes(config))
     return config
 
 

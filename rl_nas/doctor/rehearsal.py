@@ -91,7 +91,7 @@ def strategy_seconds(run: SearchParts) -> float:
     The first ones are tried, until the controller has practiced, which it begins to do after some trials, twice: the
     first time takes longer. The others take as long as the last of them.
     """
-    batch, rng = run.config.run.update_every, np.random.default_rng(0)
+    batch, rng = run.config.batching.size, np.random.default_rng(0)
     rounds, tried = -(-run.config.run.trials // batch), -(-WARM_UP // batch) + _ROUNDS
     taken, index = list[float](), 0
     for _ in range(min(rounds, tried)):

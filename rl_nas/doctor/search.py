@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from rl_nas.doctor.advice import advice, workers_memory
 from rl_nas.doctor.finding import Finding, State
 from rl_nas.doctor.forecast import ChildForecast, SearchForecast, child_seconds, evaluation_seconds
 from rl_nas.doctor.rehearsal import (
@@ -17,7 +18,6 @@ from rl_nas.doctor.rehearsal import (
 )
 from rl_nas.errors import RunError
 from rl_nas.evaluation.examples import Examples
-from rl_nas.execution.memory import machine_memory
 from rl_nas.report.durations import about
 from rl_nas.report.example_picture import draw_examples
 from rl_nas.report.tables import counted
@@ -32,8 +32,6 @@ _DRAWN = 24
 _PICTURED = 16
 _DRAWS = 2000
 """Children whose seconds are drawn; longer searches are so many times as long."""
-_IDLE = 0.2
-_MOSTLY = 0.5
 
 
 def data(run: SearchParts, picture: Path | None) -> Finding:
@@ -82,7 +80,7 @@ def search(run: SearchParts, workers: int, seconds: float, before: float) -> Ite
     begin = before + children.begin + sum(exports[:-1])
     forecast = _forecast(run, children.forecasts, [one.madds for one in drawn], workers, begin, strategy, exports[-1])
     yield _summary(run, forecast)
-    yield from _advice(run, children.forecasts, forecast, workers)
+    yield from advice(run.config, children.forecasts, forecast)
 
 
 def _forecast(
@@ -98,8 +96,8 @@ def _forecast(
     count = min(config.run.trials, _DRAWS)
     seconds = child_seconds(tried, madds, config.reward.reward_seeds)
     drawn = rng.choice(seconds, count)
-    batch = None if config.execution.async_updates else config.run.update_every
-    flying = config.run.batches_in_flight
+    batch = None if config.execution.async_updates else config.batching.size
+    flying = config.batching.in_flight
     times = config.run.trials / count
     return SearchForecast(
         children=float(drawn.sum()) * times,
@@ -109,7 +107,7 @@ def _forecast(
         end=export,
         workers=workers,
         disk=disk_bytes(run, max(child.disk for child in tried)),
-        memory=psutil.Process().memory_info().rss + _workers_memory(tried, workers),
+        memory=psutil.Process().memory_info().rss + workers_memory(tried, workers),
     )
 
 
@@ -157,30 +155,6 @@ def _not_in_it(run: SearchParts) -> Iterator[str]:
         yield "as if no child were stopped early"
     if config.then.train is not None:
         yield "without --then_train"
-
-
-def _advice(
-    run: SearchParts, children: Sequence[ChildForecast], forecast: SearchForecast, workers: int
-) -> Iterator[Finding]:
-    """What to change."""
-    config = run.config
-    memory = _workers_memory(children, workers)
-    if memory > machine_memory():
-        text = f"{workers} workers with large children hold {size_text(memory)}; this machine has less: lower --workers"
-        yield Finding(State.WARNING, "advice", text)
-    if forecast.busy < 1 - _IDLE and not config.execution.async_updates and config.early_stop.rule != "halving":
-        more = config.run.batches_in_flight + 1
-        text = f"workers wait for each other {1 - forecast.busy:.0%} of the time; --batches_in_flight={more} is busier"
-        yield Finding(State.WARNING, "advice", text)
-    typical = sorted(children, key=lambda child: child.seconds)[len(children) // 2]
-    if typical.start > _MOSTLY * typical.seconds:
-        text = f"{typical.start / typical.seconds:.0%} of a child's time passes before its second train step"
-        yield Finding(State.OK, "advice", f"{text}: more epochs cost little")
-
-
-def _workers_memory(children: Sequence[ChildForecast], workers: int) -> int:
-    """Bytes of all workers with large children."""
-    return workers * max(child.memory for child in children)
 
 
 def _class_counts(run: SearchParts) -> np.ndarray | None:

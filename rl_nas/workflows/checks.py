@@ -35,8 +35,11 @@ def with_one_shot_defaults(config: SearchConfig) -> SearchConfig:
     return replace(config, network=config.network.changed(output_conv=output_conv))
 
 
-def with_evolution_sizes(config: SearchConfig) -> SearchConfig:
-    """The config of a new search with explicit sizes of aging evolution, so that its record has them."""
+def with_found_sizes(config: SearchConfig) -> SearchConfig:
+    """The config of a new search with explicit sizes of batches and populations, so that its record has them."""
+    batching = config.batching
+    run = replace(config.run, update_every=batching.size, batches_in_flight=batching.in_flight)
+    config = replace(config, run=run)
     if config.strategy.strategy not in ("aging_evolution", "nsga2"):
         return config
     return replace(config, evolution=config.evolution.sized(config.run.trials))
@@ -44,20 +47,27 @@ def with_evolution_sizes(config: SearchConfig) -> SearchConfig:
 
 def remarks(config: SearchConfig) -> Iterator[str]:
     """Yields what to tell of a search whose strategy cannot do what it is for."""
-    name, run = config.strategy.strategy, config.run
-    first = run.update_every * run.batches_in_flight
+    name, run, batching = config.strategy.strategy, config.run, config.batching
     evolution = config.evolution.warning(run.trials) if name == "aging_evolution" else None
     if evolution is not None:
         yield evolution
     elif (
         name in (*LEARNED, "bananas", "gp", "local_search", "nsga2", "tpe")
-        and 1 < run.trials <= first
+        and 1 < run.trials <= batching.children
         and not config.shared
     ):
+        sizes = {"update_every": batching.size, "batches_in_flight": batching.in_flight}
+        smaller = ", or ".join(f"--{flag} than {size}" for flag, size in sizes.items() if size > 1)
         yield (
             f"strategy: {name} proposes all of --trials={run.trials} before its first update, and learns nothing;"
-            f" give a smaller --update_every than {run.update_every}"
-            + (f", or --batches_in_flight than {run.batches_in_flight}" if run.batches_in_flight > 1 else "")
+            f" give a smaller {smaller}"
+        )
+    workers, most = config.execution.workers or 0, batching.children
+    ordered = not (config.execution.async_updates or config.shared or config.early_stop.rule == "halving")
+    if ordered and workers > most:
+        yield (
+            f"workers: only {most} of --workers={workers} have a child at a time;"
+            f" --batches_in_flight={-(-2 * workers // batching.size)} gives work to all of them"
         )
 
 
@@ -84,11 +94,9 @@ def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
         raise UsageError("--warm_start is for networks that are trained alone; leave out --estimator=shared")
     if config.early_stop.rule == "halving" and config.execution.async_updates:
         raise UsageError("--early_stop_rule=halving compares the children of a batch; leave out --async_updates")
-    if config.run.batches_in_flight > 1 and (config.execution.async_updates or config.early_stop.rule == "halving"):
+    if config.batching.in_flight > 1 and (config.execution.async_updates or config.early_stop.rule == "halving"):
         other = "--async_updates" if config.execution.async_updates else "--early_stop_rule=halving"
-        raise UsageError(
-            f"--batches_in_flight={config.run.batches_in_flight} is not for {other}; leave one of them out"
-        )
+        raise UsageError(f"--batches_in_flight={config.batching.in_flight} is not for {other}; leave one of them out")
     if config.early_stop.stops and config.reward.reward_seeds > 1:
         raise UsageError(
             f"--early_stop_rule={config.early_stop.rule} stops single trainings; with --reward_seeds="

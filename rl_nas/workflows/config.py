@@ -18,6 +18,7 @@ from rl_nas.objectives import ObjectiveSettings
 from rl_nas.one_shot.settings import EstimatorSettings
 from rl_nas.settings import Settings
 from rl_nas.spaces.settings import SpaceSettings
+from rl_nas.strategies.batching import WHOLE, Batching, usual_batching
 from rl_nas.strategies.catalog import StrategyOptions
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
@@ -117,6 +118,14 @@ class SearchConfig(Config):
     def strategies(self) -> StrategyOptions:
         """The settings of all strategies."""
         return StrategyOptions(self.controller, self.evolution, objectives=self.objectives.parsed)
+
+    @property
+    def batching(self) -> Batching:
+        """The batches of proposals; what is left out is as suits the strategy."""
+        run, whole = self.run, self.shared or self.early_stop.rule == "halving"
+        usual = WHOLE if whole else usual_batching(self.strategy.strategy)
+        flying = 1 if run.update_every is not None or self.execution.async_updates else usual.in_flight
+        return Batching(run.update_every or usual.size, run.batches_in_flight or flying)
 
     @property
     def costs(self) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ class OneShotStage:
                 epochs=settings.shared_epochs,
                 warmup=settings.shared_warmup,
                 updates=settings.shared_updates,
-                batch_size=config.run.update_every,
+                batch_size=config.batching.size,
                 failures=FAILURE_RULES[config.strategy.failure_reward],
                 on_epoch=on_epoch,
                 on_update=lambda update: progress.doing(f"update {update}/{settings.shared_updates}"),

@@ -124,7 +124,7 @@ class SearchRun:
         if self.config.warm_start.warm_start == "scores":
             strategy = warm_started(strategy, first_children(self.parts))
         if self.one_shot is None:
-            return strategy, run.trials, run.update_every
+            return strategy, run.trials, self.config.batching.size
         order = self.one_shot.architectures(self.parts.child_plan, self._time, self.is_out_of_time)
         return FixedProposals(order), min(run.trials, len(order)), len(order)
 
@@ -132,7 +132,7 @@ class SearchRun:
         self, strategy: Strategy, trials: int, batch: int, executor: ChildExecutor, recorded: Sequence[Trial]
     ) -> None:
         config, parts = self.config, self.parts
-        flight = config.run.batches_in_flight if self.one_shot is None else 1
+        flight = config.batching.in_flight if self.one_shot is None else 1
         loop = search_async if config.execution.async_updates else partial(search, batches_in_flight=flight)
         with self._watched(strategy, trials, executor, recorded) as (watchers, shown):
             loop(
@@ -146,7 +146,7 @@ class SearchRun:
                     states=self.folder.states,
                     recorded=recorded,
                     reward=parts.reward,
-                    lag=config.run.update_every * config.run.batches_in_flight,
+                    lag=config.batching.children,
                     seeds=config.reward.reward_seeds,
                     on_rung=shown.rung,
                 ),

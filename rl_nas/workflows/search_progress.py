@@ -28,7 +28,7 @@ def search_progress(
         images: that each child is measured on.
     """
     hours = None if config.run.max_hours is None else Hours(config.run.max_hours, time)
-    batch = config.run.update_every if config.early_stop.rule == "halving" else 1
+    batch = config.batching.size if config.early_stop.rule == "halving" else 1
     total = None if trials == MOST_TRIALS else trials
     return SearchProgress(total, recorded, activity=executor, hours=hours, batch=batch, images=images)
 

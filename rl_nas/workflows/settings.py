@@ -50,12 +50,19 @@ class SearchRunSettings(Settings):
         above=0,
         maximum=1e6,
     )
-    update_every: int = setting(20, "proposals between two updates of the strategy", minimum=1, maximum=10_000)
-    batches_in_flight: int = setting(
-        1,
+    update_every: int | None = setting(
+        None,
+        "proposals between two updates of the strategy; left out: 1, for bananas 5, and 20 for reinforce, ppo,"
+        " --estimator=shared and --early_stop_rule=halving",
+        minimum=1,
+        maximum=10_000,
+    )
+    batches_in_flight: int | None = setting(
+        None,
         "batches of --update_every proposals whose children are trained at once: each is proposed from the results of"
         " those so many earlier, whatever finishes first, so that the same seed gives the same run with any number of"
-        " workers; with 1, workers wait for the last child of each batch",
+        " workers; with 1, workers wait for the last child of each batch; left out: 1, but 10 where --update_every is"
+        " left out and therefore 1, and 2 for bananas",
         minimum=1,
         maximum=1000,
     )

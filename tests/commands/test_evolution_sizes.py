@@ -11,7 +11,7 @@ from processes import Words
 
 from rl_nas.commands.search import CHANGEABLE, SEARCH
 from rl_nas.flags.parsing import parse
-from rl_nas.workflows.checks import with_evolution_sizes
+from rl_nas.workflows.checks import with_found_sizes
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.run_config import config, merge
 
@@ -24,7 +24,7 @@ WARNING = "aging_evolution draws its first population at random"
 def started(*words: str) -> dict[str, Any]:
     """The flags that a new search records."""
     given = SearchConfig.from_flags(parse(SEARCH, words).values)
-    return dict(config(with_evolution_sizes(given).flags())["flags"])
+    return dict(config(with_found_sizes(given).flags())["flags"])
 
 
 def sizes(flags: dict[str, Any]) -> tuple[int | None, int | None]:

@@ -7,6 +7,7 @@ import pytest
 
 from rl_nas.controller.settings import WARM_UP
 from rl_nas.doctor import rehearsal
+from rl_nas.strategies.batching import Batching
 from rl_nas.trial import Trial
 
 
@@ -44,7 +45,7 @@ def test_the_practice_of_the_controller_is_in_the_forecast(
 ) -> None:
     clock = Clock()
     monkeypatch.setattr(rehearsal, "time", clock)
-    config = SimpleNamespace(run=SimpleNamespace(trials=trials, update_every=batch))
+    config = SimpleNamespace(run=SimpleNamespace(trials=trials), batching=Batching(batch, 1))
     run: Any = SimpleNamespace(config=config, strategy=clock)
     assert rehearsal.strategy_seconds(run) == seconds
     assert clock.known == tried

@@ -58,9 +58,19 @@ class TestRandomSearch:
         normal = np.random.default_rng(1).normal(np.mean(rewards[:5]), np.std(rewards[:5], ddof=1), (200_000, 7))
         assert found.tail == pytest.approx(normal.max(axis=1).mean(), abs=0.01)
 
-    @pytest.mark.parametrize(("batch", "drawn"), [(4, 12), (10, 10), (20, 20)])
-    def test_the_controller_warms_up(self, batch: int, drawn: int) -> None:
-        flags = {**FLAGS, "strategy": "controller", "update_every": batch}
+    @pytest.mark.parametrize(
+        ("strategy", "batch", "in_flight", "drawn"),
+        [
+            ("controller", 4, 1, 12),
+            ("controller", 10, 1, 10),
+            ("controller", 20, 1, 20),
+            ("controller", 1, 12, 21),  # proposal 21 is the first that knows trials 0 to 9
+            ("controller", 5, 2, 15),
+            ("reinforce", 5, 3, 15),
+        ],
+    )
+    def test_the_first_children_are_proposed_blind(self, strategy: str, batch: int, in_flight: int, drawn: int) -> None:
+        flags = {**FLAGS, "strategy": strategy, "update_every": batch, "batches_in_flight": in_flight}
         found = random_search(flags, [trial(i, 0.5 + i / 100) for i in range(30)])
         assert found is not None
         assert found.drawn == drawn

@@ -100,20 +100,23 @@ def probability_below(drawn: int, count: int, *, replaced: bool) -> np.ndarray:
 
 def _random_children(flags: Mapping[str, Any], children: int) -> int:
     """The number of first children that were drawn before the strategy had learned."""
-    strategy, batch = flags.get("strategy"), flags.get("update_every")
-    population = flags.get("evolution_population")
+    strategy, population = flags.get("strategy"), flags.get("evolution_population")
     if flags.get("estimator") == "shared":
         return 0
-    known = {
-        "random": children,
-        "aging_evolution": population,
-        "nsga2": population,
-        **dict.fromkeys((*_POLICIES, "controller"), batch),
-    }
-    found = known.get(str(strategy))
-    if not isinstance(found, int) or found < 1:
+    if strategy == "random":
+        return children
+    if strategy in ("aging_evolution", "nsga2"):
+        return _count(population)
+    if strategy not in (*_POLICIES, "controller"):
         return 0
-    return found * math.ceil(WARM_UP / found) if strategy == "controller" else found
+    batch, in_flight = _count(flags.get("update_every")), _count(flags.get("batches_in_flight", 1))
+    learned = math.ceil(WARM_UP / batch) if batch and strategy == "controller" else 1  # batches that it waits for
+    return batch * (in_flight - 1 + learned) if in_flight else 0
+
+
+def _count(value: object) -> int:
+    """A recorded number; 0 for what is none."""
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _normal_tail(ordered: np.ndarray, count: int) -> float:
