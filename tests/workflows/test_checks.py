@@ -26,6 +26,12 @@ from rl_nas.workflows.config import SearchConfig
         ),
         (["--workers=11"], "only 10 of --workers=11 have a child at a time; --batches_in_flight=22 gives work to all"),
         (["--workers=7", "--update_every=6"], "only 6 of --workers=7 have a child at a time; --batches_in_flight=3 "),
+        (["--workers=64"], "a child at a time; --update_every=4 --batches_in_flight=32 gives work to all of them"),
+        (["--workers=450", "--strategy=reinforce"], "time; --update_every=28 --batches_in_flight=33 gives work"),
+        (
+            ["--workers=64", "--strategy=reinforce"],
+            "only 20 of --workers=64 have a child at a time; --batches_in_flight=7 ",
+        ),
         (["--workers=64", "--batches_in_flight=64"], ""),
         (["--workers=64", "--async_updates"], ""),
         (["--workers=64", "--estimator=shared"], ""),
