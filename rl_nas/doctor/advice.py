@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from rl_nas.doctor.finding import Finding, State
 from rl_nas.doctor.forecast import ChildForecast, SearchForecast
 from rl_nas.execution.memory import machine_memory
-from rl_nas.report.tables import counted
 from rl_nas.units import size_text
+from rl_nas.workflows.batch_advice import batch_advice
 from rl_nas.workflows.config import SearchConfig
 
 _IDLE = 0.2
@@ -28,8 +28,9 @@ def advice(config: SearchConfig, children: Sequence[ChildForecast], forecast: Se
             " --workers"
         )
         yield Finding(State.WARNING, "advice", text)
-    if not config.execution.async_updates and config.early_stop.rule != "halving":
-        yield from _of_batches(config, forecast)
+    of_batches = _of_batches(config, forecast)
+    if of_batches is not None:
+        yield of_batches
     typical = sorted(children, key=lambda child: child.seconds)[len(children) // 2]
     if typical.start > _MOSTLY * typical.seconds:
         text = f"{typical.start / typical.seconds:.0%} of a child's time passes before its second train step"
@@ -41,17 +42,14 @@ def workers_memory(children: Sequence[ChildForecast], workers: int) -> int:
     return workers * max(child.memory for child in children)
 
 
-def _of_batches(config: SearchConfig, forecast: SearchForecast) -> Iterator[Finding]:
-    batching, workers = config.batching, forecast.workers
-    if forecast.busy < 1 - _IDLE:
-        text = (
-            f"workers wait for each other {1 - forecast.busy:.0%} of the time; --batches_in_flight="
-            f"{2 * batching.in_flight} is busier"
-        )
-        yield Finding(State.WARNING, "advice", text)
-    elif batching.size == 1 and batching.in_flight > 4 * workers and config.strategy.strategy != "random":
-        text = (
-            f"proposals know all results but the last {batching.in_flight}; for {counted(workers, 'worker')}"
-            f" --batches_in_flight={2 * workers} suffices, and they know more"
-        )
-        yield Finding(State.OK, "advice", text)
+def _of_batches(config: SearchConfig, forecast: SearchForecast) -> Finding | None:
+    text = batch_advice(config, forecast.workers)
+    if text is not None:
+        return Finding(State.OK if forecast.busy > 1 - _IDLE else State.WARNING, "advice", text)
+    if forecast.busy > 1 - _IDLE or config.execution.async_updates or config.early_stop.rule == "halving":
+        return None
+    text = (
+        f"workers wait for each other {1 - forecast.busy:.0%} of the time; --batches_in_flight="
+        f"{2 * config.batching.in_flight} is busier"
+    )
+    return Finding(State.WARNING, "advice", text)

@@ -22,9 +22,6 @@ from rl_nas.workflows.space import search_space
 SAMPLED = ("reinforce", "ppo", "random")
 """Strategies that draw from a policy: `rl_nas.strategies.Sampling`."""
 
-_ALONE = 16
-"""Workers for which proposals one by one are fast enough, and which larger batches, in proportion, suit above that."""
-
 
 def with_one_shot_defaults(config: SearchConfig) -> SearchConfig:
     """The config with defaults for shared weights: a convolution before the head, and no more trials than samples."""
@@ -64,15 +61,6 @@ def remarks(config: SearchConfig) -> Iterator[str]:
         yield (
             f"strategy: {name} proposes all of --trials={run.trials} before its first update, and learns nothing;"
             f" give a smaller {smaller}"
-        )
-    workers, most = config.execution.workers or 0, batching.children
-    ordered = not (config.execution.async_updates or config.shared or config.early_stop.rule == "halving")
-    if ordered and workers > most:
-        size = max(batching.size, workers // _ALONE)
-        larger = f"--update_every={size} " if size > batching.size else ""
-        yield (
-            f"workers: only {most} of --workers={workers} have a child at a time;"
-            f" {larger}--batches_in_flight={-(-2 * workers // size)} gives work to all of them"
         )
 
 

@@ -27,6 +27,7 @@ from rl_nas.strategies.failures import FAILURE_RULES
 from rl_nas.strategies.warm_start import warm_started
 from rl_nas.tasks.sources import tell_user
 from rl_nas.trial import Trial
+from rl_nas.workflows.batch_advice import batch_advice
 from rl_nas.workflows.children import ChildExecutor
 from rl_nas.workflows.choice import by_confirmation, ranked
 from rl_nas.workflows.confirmation import confirm, confirmed_rewards
@@ -108,6 +109,10 @@ class SearchRun:
             tell_user("the run has not recorded the time of its earlier sittings: --max_hours counts from now on")
         strategy, trials, batch = self._proposals()
         with self.parts.executor(self.config) as executor:
+            _, workers = executor.workers
+            advice = batch_advice(self.config, workers) if workers and not recorded else None
+            if advice is not None:
+                tell_user(f"workers: {advice}")
             self._loop(strategy, trials, batch, executor, recorded)
         if self._is_stopped and len(self.store) < trials:
             tell_user(f"ended by a callback after {counted(len(self.store), 'child', 'children')}")

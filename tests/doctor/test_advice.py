@@ -23,9 +23,10 @@ CHILD = ChildForecast("typical", madds=10**6, parameters=10**5, seconds=100.0, s
             ["--batches_in_flight=10"],
             2,
             1.0,
-            "all results but the last 10; for 2 workers --batches_in_flight=4 suffices",
+            "all results but the last 9; with 2 workers --batches_in_flight=4 is as busy",
         ),
         (["--batches_in_flight=10"], 8, 1.0, ""),
+        (["--batches_in_flight=10"], 12, 0.8, "only 10 of 12 workers have a child at a time"),
         (["--batches_in_flight=10", "--strategy=random"], 1, 1.0, ""),
     ],
 )
