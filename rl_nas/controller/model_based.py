@@ -24,8 +24,7 @@ _MOST_PRACTICE = 40
 """Most steps of a practice, however many children are proposed at once."""
 
 _COMPARED = 5
-"""Least trials whose mean score is the baseline of real ones: one that is observed alone is compared with those before
-it, as its advantage over itself is nothing."""
+"""Trials whose mean score is the baseline of the last of them, where that is observed alone, with no batch around it."""
 
 _PARENTS = 10
 """Best trials that are mutated beside what the policy draws."""
@@ -106,11 +105,12 @@ class ModelBasedLearner(PolicyLearner):
             model.observe(tokens[run], rewards[run])
         self.withdraw(tokens)
         count = tokens.shape[1]
-        scores = np.stack([model.scores[-max(count, _COMPARED) :] for model in self._models])
+        compared = count if count > 1 else _COMPARED
+        scores = np.stack([model.scores[-compared:] for model in self._models])
         baseline = scores.mean(axis=1)
         advantages = (scores[:, -count:] - baseline[:, np.newaxis]).astype(np.float32)
         self._figures["baseline"] = baseline
-        self._figures["advantage_std"] = advantages.std(axis=1)
+        self._figures["advantage_std"] = scores.std(axis=1)
         weight = np.exp(self._log_weight)
         self._figures["gradient_norm"] = self._update(tokens.astype(np.int32), fixed, advantages, weight).numpy()
 
