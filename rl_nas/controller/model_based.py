@@ -24,7 +24,7 @@ _MOST_PRACTICE = 40
 """Most steps of a practice, however many children are proposed at once."""
 
 _COMPARED = 5
-"""Trials whose mean score is the baseline of the last of them, where that is observed alone, with no batch around it."""
+"""Trials whose mean score is the baseline of the last of them, where that is observed alone, without a batch."""
 
 _PARENTS = 10
 """Best trials that are mutated beside what the policy draws."""
