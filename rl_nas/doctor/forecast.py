@@ -69,6 +69,11 @@ class SearchForecast:
         """Fraction of the workers' time that is spent on children, from the first to the last."""
         return self.children / (self.evaluating * self.workers) if self.evaluating else 1.0
 
+    def children_within(self, seconds: float, count: int) -> int:
+        """How many children a search of so many seconds has, by this forecast of one of `count` children."""
+        each = (self.evaluating + self.strategy) / count
+        return max(0, int((seconds - self.begin - self.end) / each))
+
 
 def child_seconds(measured: Sequence[ChildForecast], madds: Sequence[int], seeds: int = 1) -> np.ndarray:
     """Seconds of children by their multiply-adds, interpolated between those that were measured: float64 [children].

@@ -129,8 +129,8 @@ def _children(children: Children, batch: int) -> Iterator[Finding]:
 def _summary(run: SearchParts, forecast: SearchForecast) -> Finding:
     config = run.config
     if config.run.trials == MOST_TRIALS and config.run.max_hours is not None:
-        each, left = forecast.children / config.run.trials, 3600 * config.run.max_hours - forecast.begin
-        fitting = max(0, int(left * forecast.workers * forecast.busy / each))
+        each = forecast.children / config.run.trials
+        fitting = forecast.children_within(3600 * config.run.max_hours, config.run.trials)
         text = f"about {fitting:,} children in --max_hours={config.run.max_hours:g}, {about(each)} each"
         return Finding(
             State.OK, "forecast", "; ".join([text, *_not_in_it(run)]), {"children": fitting, "seconds": each}

@@ -58,3 +58,13 @@ def test_the_parts_of_a_search_add_up() -> None:
     )
     assert forecast.seconds == 70
     assert forecast.busy == 0.8
+
+
+def test_children_of_so_many_hours_leave_time_for_the_strategy_and_the_ends() -> None:
+    forecast = SearchForecast(
+        children=80.0, evaluating=50.0, begin=10.0, strategy=4.0, end=6.0, workers=2, disk=1000, memory=9
+    )
+    assert forecast.children_within(forecast.seconds, 20) == 20
+    assert forecast.children_within(10 + 6 + 54, 20) == 20
+    assert forecast.children_within(10 + 6 + 54 / 2, 20) == 10
+    assert forecast.children_within(5, 20) == 0
