@@ -31,15 +31,15 @@ WHOLE = Batching(20, 1)
 _OTHERS = Batching(1, 10)
 _BATCHINGS = {
     "bananas": Batching(5, 2),  # networks are trained anew for each batch
-    "ppo": WHOLE,
-    "reinforce": WHOLE,
+    "ppo": Batching(10, 2),
+    "reinforce": Batching(5, 4),
 }
 
 
 def usual_batching(strategy: str) -> Batching:
     """The batches of a strategy, by its name, unless the user gives others.
 
-    A constant of the strategy, not of the workers, so that a search does not depend on the machine. It is what had the
-    best rewards after equal times on a table (docs/benchmarks.md, "How busy are the workers?").
+    A constant of the strategy, not of the workers, so that a search does not depend on the machine; chosen by rewards
+    after equal times on a table (docs/benchmarks.md, "How busy are the workers?").
     """
     return _BATCHINGS.get(strategy, _OTHERS)

@@ -52,8 +52,8 @@ class SearchRunSettings(Settings):
     )
     update_every: int | None = setting(
         None,
-        "proposals between two updates of the strategy; left out: 1, for bananas 5, and 20 for reinforce, ppo,"
-        " --estimator=shared and --early_stop_rule=halving",
+        "proposals between two updates of the strategy; left out: 1, for bananas and reinforce 5, for ppo"
+        " 10, and 20 with --estimator=shared or --early_stop_rule=halving",
         minimum=1,
         maximum=10_000,
     )
@@ -61,8 +61,8 @@ class SearchRunSettings(Settings):
         None,
         "batches of --update_every proposals whose children are trained at once: each is proposed from the results of"
         " those so many earlier, whatever finishes first, so that the same seed gives the same run with any number of"
-        " workers; with 1, workers wait for the last child of each batch; left out: 1, but 10 where --update_every is"
-        " left out and therefore 1, and 2 for bananas",
+        " workers; with 1, workers wait for the last child of each batch; left out: 1 if --update_every is given,"
+        " otherwise 10, for bananas and ppo 2, for reinforce 4",
         minimum=1,
         maximum=1000,
     )

@@ -28,7 +28,7 @@ from rl_nas.workflows.config import SearchConfig
             450,
             "--update_every=28 --batches_in_flight=33 gives work to all of them",
         ),
-        (["--strategy=reinforce"], 64, "only 20 of 64 workers have a child at a time; --batches_in_flight=7 gives"),
+        (["--strategy=reinforce"], 64, "only 20 of 64 workers have a child at a time; --batches_in_flight=26 gives"),
         (["--batches_in_flight=64"], 64, ""),
         (["--async_updates"], 64, ""),
         (["--estimator=shared", "--strategy=random"], 64, ""),

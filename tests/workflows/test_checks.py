@@ -19,7 +19,7 @@ from rl_nas.workflows.config import SearchConfig
         (["--trials=1", "--update_every=20"], ""),
         (["--trials=10"], "learns nothing; give a smaller --batches_in_flight than 10"),
         (["--trials=11"], ""),
-        (["--trials=20", "--strategy=ppo"], "learns nothing; give a smaller --update_every than 20"),
+        (["--trials=20", "--strategy=ppo"], "smaller --update_every than 10, or --batches_in_flight than 2"),
         (
             ["--trials=6", "--update_every=3", "--batches_in_flight=2"],
             "give a smaller --update_every than 3, or --batches_in_flight than 2",
