@@ -75,7 +75,7 @@ class BenchSettings(Settings):
     seed: int = setting(0, "seed of all runs, the same for every strategy", minimum=0, maximum=MAX_SEED)
     update_every: int | None = setting(
         None,
-        "proposals between two updates; left out: 5 for controller and gp, 10 for ppo, 1 for the others",
+        "proposals between two updates; left out: 5 for bananas, controller and gp, 10 for ppo, 1 for the others",
         minimum=1,
         maximum=10_000,
     )

@@ -43,13 +43,10 @@ def workers_memory(children: Sequence[ChildForecast], workers: int) -> int:
 
 
 def _of_batches(config: SearchConfig, forecast: SearchForecast) -> Finding | None:
-    text = batch_advice(config, forecast.workers)
-    if text is not None:
-        return Finding(State.OK if forecast.busy > 1 - _IDLE else State.WARNING, "advice", text)
-    if forecast.busy > 1 - _IDLE or config.execution.async_updates or config.early_stop.rule == "halving":
-        return None
-    text = (
-        f"workers wait for each other {1 - forecast.busy:.0%} of the time; --batches_in_flight="
-        f"{2 * config.batching.in_flight} is busier"
-    )
-    return Finding(State.WARNING, "advice", text)
+    idle, text = forecast.busy <= 1 - _IDLE, batch_advice(config, forecast.workers)
+    if text is None and idle and config.batches_can_overlap:
+        text = (
+            f"workers wait for each other {1 - forecast.busy:.0%} of the time; --batches_in_flight="
+            f"{2 * config.batching.in_flight} is busier"
+        )
+    return None if text is None else Finding(State.WARNING if idle else State.OK, "advice", text)

@@ -25,7 +25,7 @@ class Batching(NamedTuple):
         return self.size * self.in_flight
 
 
-WHOLE = Batching(20, 1)
+ONE_BATCH = Batching(20, 1)
 """One batch at a time, as in Zoph et al. (2018, appendix A.2)."""
 
 _OTHERS = Batching(1, 10)

@@ -19,7 +19,7 @@ def batch_advice(config: SearchConfig, workers: int) -> str | None:
         workers: children that can be evaluated at once.
     """
     batching, workers = config.batching, min(workers, config.run.trials)
-    if config.execution.async_updates or config.shared or config.early_stop.rule == "halving":
+    if not config.batches_can_overlap:
         return None
     if workers > batching.children:
         size = max(batching.size, workers // _ALONE)

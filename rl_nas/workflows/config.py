@@ -18,7 +18,7 @@ from rl_nas.objectives import ObjectiveSettings
 from rl_nas.one_shot.settings import EstimatorSettings
 from rl_nas.settings import Settings
 from rl_nas.spaces.settings import SpaceSettings
-from rl_nas.strategies.batching import WHOLE, Batching, usual_batching
+from rl_nas.strategies.batching import ONE_BATCH, Batching, usual_batching
 from rl_nas.strategies.catalog import StrategyOptions
 from rl_nas.strategies.health import HealthSettings
 from rl_nas.strategies.settings import EvolutionSettings
@@ -120,10 +120,15 @@ class SearchConfig(Config):
         return StrategyOptions(self.controller, self.evolution, objectives=self.objectives.parsed)
 
     @property
+    def batches_can_overlap(self) -> bool:
+        """Whether several batches of proposals can be in flight, each learned from in its turn."""
+        return not (self.execution.async_updates or self.shared or self.early_stop.rule == "halving")
+
+    @property
     def batching(self) -> Batching:
         """The batches of proposals; what is left out is as suits the strategy."""
         run, whole = self.run, self.shared or self.early_stop.rule == "halving"
-        usual = WHOLE if whole else usual_batching(self.strategy.strategy)
+        usual = ONE_BATCH if whole else usual_batching(self.strategy.strategy)
         flying = 1 if run.update_every is not None or self.execution.async_updates else usual.in_flight
         return Batching(run.update_every or usual.size, run.batches_in_flight or flying)
 

@@ -1,11 +1,15 @@
 """What is said of batches that do not suit the workers."""
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from rl_nas.commands.search import SEARCH
 from rl_nas.flags.parsing import parse
 from rl_nas.workflows.batch_advice import batch_advice
 from rl_nas.workflows.config import SearchConfig
+from rl_nas.workflows.settings import SearchRunSettings
 
 
 @pytest.mark.parametrize(
@@ -36,15 +40,16 @@ from rl_nas.workflows.config import SearchConfig
     ],
 )
 def test_batches_are_to_suit_the_workers(words: list[str], workers: int, told: str) -> None:
-    assert told in (batch_advice(SearchConfig.from_flags(parse(SEARCH, words).values), workers) or "")
+    text = batch_advice(SearchConfig.from_flags(parse(SEARCH, words).values), workers)
+    assert (text is not None) == bool(told)
+    assert told in (text or "")
 
 
 def test_what_is_advised_suits() -> None:
-    many = ["--trials=5000"]
+    many = SearchConfig(run=SearchRunSettings(trials=5000))
     for workers in range(1, 1000):
-        text = batch_advice(SearchConfig.from_flags(parse(SEARCH, many).values), workers)
+        text = batch_advice(many, workers)
         if text is not None:
-            advised = [word for word in text.split() if word.startswith("--")]
-            assert batch_advice(SearchConfig.from_flags(parse(SEARCH, [*many, *advised]).values), workers) is None, (
-                workers
-            )
+            advised = {flag: int(value) for flag, value in re.findall(r"--(\w+)=(\d+)", text)}
+            assert advised
+            assert batch_advice(replace(many, run=replace(many.run, **advised)), workers) is None, workers
