@@ -29,16 +29,19 @@ def test_the_same_trials_in_one_process_or_in_several(base: Path, tiny: Words) -
 
 @pytest.mark.slow
 def test_the_same_trials_with_batches_in_flight(base: Path, tiny: Words) -> None:
-    """Real children, of which two are trained at once or one: batches of two do not wait for each other."""
+    """Real children, of which two are trained at once or one: proposals do not wait for the one before."""
     folders = [base / f"flying{workers}" for workers in (1, 2)]
     for workers, folder in enumerate(folders, start=1):
-        words = ("--strategy=gp", "--trials=5", "--update_every=2", "--batches_in_flight=2", f"--workers={workers}")
+        words = ("--strategy=gp", "--trials=6", "--update_every=1", "--batches_in_flight=5", f"--workers={workers}")
         done = run(*tiny, *words, f"--run_dir={folder}")
         assert done.returncode == 0, done.stderr
+        advised = "workers: each proposal knows all results but the last 4; with 1 worker --batches_in_flight=2 "
+        assert (advised in done.stderr) == (workers == 1)
     assert repeatable(folders[0]) == repeatable(folders[1])
-    done = run("--resume", "--trials=7", f"--run_dir={folders[1]}")
+    done = run("--resume", "--trials=8", f"--run_dir={folders[0]}")
     assert done.returncode == 0, done.stderr
-    assert repeatable(folders[1])[:5] == repeatable(folders[0])
+    assert "workers: " not in done.stderr  # they were told when the search began
+    assert repeatable(folders[0])[:6] == repeatable(folders[1])
 
 
 @pytest.mark.long
