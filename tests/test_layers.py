@@ -154,6 +154,7 @@ ROOMS: dict[str, set[str]] = {
             "errors",
             "evaluation",
             "execution",
+            "one_shot",
             "report",
             "spaces",
             "store",

@@ -42,27 +42,29 @@ class SearchForecast:
     Attributes:
         children: seconds of all children together: device seconds.
         evaluating: seconds from the first child to the last, with workers that wait for others.
-        begin: seconds until the first child begins.
-        strategy: seconds of the strategy's proposals and updates.
-        end: seconds in which the best network is exported.
         workers: children at a time.
         disk: bytes of the run folder.
         memory: bytes of this process and its workers, all with large children.
+        begin: seconds of the start.
+        shared: seconds in which shared weights are trained, the strategy beside them, and networks ranked by them.
+        strategy: seconds of the strategy's proposals and updates, but for those beside shared weights.
+        end: seconds in which the best network is exported.
     """
 
     children: float
     evaluating: float
-    begin: float
-    strategy: float
-    end: float
     workers: int
     disk: int
     memory: int
+    begin: float = 0.0
+    shared: float = 0.0
+    strategy: float = 0.0
+    end: float = 0.0
 
     @property
     def seconds(self) -> float:
         """Of the whole search."""
-        return self.begin + self.strategy + self.evaluating + self.end
+        return self.begin + self.shared + self.strategy + self.evaluating + self.end
 
     @property
     def busy(self) -> float:
@@ -72,7 +74,7 @@ class SearchForecast:
     def children_within(self, seconds: float, count: int) -> int:
         """How many children a search of so many seconds has, by this forecast of one of `count` children."""
         each = (self.evaluating + self.strategy) / count
-        return max(0, int((seconds - self.begin - self.end) / each))
+        return max(0, int((seconds - self.begin - self.shared - self.end) / each))
 
 
 def child_seconds(measured: Sequence[ChildForecast], madds: Sequence[int], seeds: int = 1) -> np.ndarray:

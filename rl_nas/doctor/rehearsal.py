@@ -85,23 +85,27 @@ def _mean(name: str, measured: Sequence[Measurement | None]) -> ChildForecast | 
     return ChildForecast(name, first.madds or 0, first.parameters or 0, seconds, start, step, memory)
 
 
-def strategy_seconds(run: SearchParts) -> float:
-    """Seconds of all proposals and updates of the strategy, with random rewards in place of children's.
+def strategy_seconds(run: SearchParts, updates: int) -> float:
+    """Seconds of proposals and updates of the strategy, with random rewards in place of children's.
 
     The first ones are tried, until the controller has practiced, which it begins to do after some trials, twice: the
     first time takes longer. The others take as long as the last of them.
+
+    Args:
+        run: the search.
+        updates: of the strategy, each from a batch of proposals.
     """
     batch, rng = run.config.batching.size, np.random.default_rng(0)
-    rounds, tried = -(-run.config.run.trials // batch), -(-WARM_UP // batch) + _ROUNDS
+    tried = -(-WARM_UP // batch) + _ROUNDS
     taken, index = list[float](), 0
-    for _ in range(min(rounds, tried)):
+    for _ in range(min(updates, tried)):
         began = time.monotonic()
         proposed = run.strategy.propose(batch)
         trials = [_trial(index + number, one, rng) for number, one in enumerate(proposed)]
         run.strategy.observe(trials)
         taken.append(time.monotonic() - began)
         index += len(proposed)
-    return math.fsum(taken) + (rounds - len(taken)) * taken[-1]
+    return math.fsum(taken) + (updates - len(taken)) * taken[-1] if taken else 0.0
 
 
 def _trial(index: int, architecture: Architecture, rng: np.random.Generator) -> Trial:

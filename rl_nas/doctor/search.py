@@ -1,6 +1,7 @@
 """The checks of a search: its data, flags and children, and the forecast."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from rl_nas.doctor.rehearsal import (
     strategy_seconds,
 )
 from rl_nas.errors import RunError
+from rl_nas.doctor.shared import rehearse_shared, shared_finding
 from rl_nas.evaluation.examples import Examples
 from rl_nas.report.durations import about
 from rl_nas.report.example_picture import draw_examples
@@ -24,6 +26,7 @@ from rl_nas.report.tables import counted
 from rl_nas.tasks.display import Shown, as_rgb
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.units import size_text
+from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.rehearsal import export_sample, random_networks
 from rl_nas.workflows.search_parts import SearchParts
 
@@ -73,38 +76,42 @@ def search(run: SearchParts, workers: int, seconds: float, before: float) -> Ite
     yield Finding(
         State.OK, "export", f"a SavedModel computes what the network does; {about(exports[-1])}", {"seconds": exports}
     )
-    if run.config.shared:
-        yield Finding(State.WARNING, "forecast", "none: not made for --estimator=shared; try it with --trials=1")
-        return
-    strategy = strategy_seconds(run)
-    begin = before + children.begin + sum(exports[:-1])
-    forecast = _forecast(run, children.forecasts, [one.madds for one in drawn], workers, begin, strategy, exports[-1])
+    config, weights, strategy = run.config, 0.0, 0.0
+    if config.shared:
+        shared = rehearse_shared(run, seconds)
+        yield shared_finding(run, shared)
+        weights = shared.seconds(config.estimator, config.batching.size)
+    else:
+        strategy = strategy_seconds(run, -(-config.run.trials // config.batching.size))
+    forecast = replace(
+        _of_children(run, children.forecasts, [one.madds for one in drawn], workers),
+        begin=before + children.begin + sum(exports[:-1]),
+        shared=weights,
+        strategy=strategy,
+        end=exports[-1],
+    )
     yield _summary(run, forecast)
     yield from advice(run.config, children.forecasts, forecast)
 
 
-def _forecast(
-    run: SearchParts,
-    tried: Sequence[ChildForecast],
-    madds: list[int],
-    workers: int,
-    begin: float,
-    strategy: float,
-    export: float,
+def _children_of(config: SearchConfig) -> int:
+    """The number of children of a search; with shared weights no more than networks that they rank."""
+    return min(config.run.trials, config.estimator.shared_samples) if config.shared else config.run.trials
+
+
+def _of_children(
+    run: SearchParts, tried: Sequence[ChildForecast], madds: Sequence[int], workers: int
 ) -> SearchForecast:
-    config, rng = run.config, np.random.default_rng(0)
-    count = min(config.run.trials, _DRAWS)
+    """The forecast of a search without what comes before its children, beside and after them."""
+    config, rng, children = run.config, np.random.default_rng(0), _children_of(run.config)
+    count = min(children, _DRAWS)
     seconds = child_seconds(tried, madds, config.reward.reward_seeds)
     drawn = rng.choice(seconds, count)
-    batch = None if config.execution.async_updates else config.batching.size
-    flying = config.batching.in_flight
-    times = config.run.trials / count
+    batch = None if config.execution.async_updates or config.shared else config.batching.size
+    flying, times = config.batching.in_flight, children / count
     return SearchForecast(
         children=float(drawn.sum()) * times,
         evaluating=evaluation_seconds(drawn.tolist(), workers, batch, flying) * times,
-        begin=begin,
-        strategy=strategy,
-        end=export,
         workers=workers,
         disk=disk_bytes(run, max(child.disk for child in tried)),
         memory=psutil.Process().memory_info().rss + workers_memory(tried, workers),
@@ -128,17 +135,21 @@ def _children(children: Children, batch: int) -> Iterator[Finding]:
 
 def _summary(run: SearchParts, forecast: SearchForecast) -> Finding:
     config = run.config
+    children = _children_of(config)
     if config.run.trials == MOST_TRIALS and config.run.max_hours is not None:
-        each = forecast.children / config.run.trials
-        fitting = forecast.children_within(3600 * config.run.max_hours, config.run.trials)
+        each = forecast.children / children
+        fitting = min(children, forecast.children_within(3600 * config.run.max_hours, children))
         text = f"about {fitting:,} children in --max_hours={config.run.max_hours:g}, {about(each)} each"
         return Finding(
             State.OK, "forecast", "; ".join([text, *_not_in_it(run)]), {"children": fitting, "seconds": each}
         )
+    beside = f", {about(forecast.strategy)} for the strategy"
+    if config.shared:
+        beside = f", {about(forecast.shared)} for the shared weights"
     text = (
-        f"{about(forecast.seconds)} for {counted(config.run.trials, 'child', 'children')} by"
+        f"{about(forecast.seconds)} for {counted(children, 'child', 'children')} by"
         f" {counted(forecast.workers, 'worker')}: {about(forecast.begin)} to begin, {about(forecast.evaluating)} for"
-        f" children, {about(forecast.strategy)} for the strategy, {about(forecast.end)} for the export;"
+        f" children{beside}, {about(forecast.end)} for the export;"
         f" {forecast.children / 3600:.2g} hours of devices, {size_text(forecast.memory)} of memory,"
         f" {size_text(forecast.disk)} on the disk"
     )

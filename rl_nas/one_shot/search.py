@@ -33,13 +33,17 @@ class Supernet(Protocol):
         """Batches of an epoch."""
 
     def train(self, epoch: int, architectures: Sequence[Architecture]) -> float:
-        """Trains for epoch number `epoch`, on one architecture for each train step; returns the mean loss."""
+        """Trains in epoch number `epoch`, a train step on each of at most `steps` architectures.
+
+        Returns:
+            The mean loss.
+        """
 
     def measure(self, architecture: Architecture, batch: Sequence[int] | None = None) -> Measurement:
         """Measures a network on all held-out images, or on a batch of them that is a function of `batch`.
 
         Raises:
-            ChildError: the network cannot be built.
+            ChildError: the network cannot be built, or a figure is not finite.
         """
 
     def admits(self, architecture: Architecture) -> bool:
@@ -116,8 +120,7 @@ def train_one_shot(
     for epoch in range(last.updates if last else 0, epochs):
         if stop():
             return epoch
-        drawn = _drawn(strategy, supernet, supernet.steps)
-        figures = {"loss": supernet.train(epoch, drawn)}
+        figures = {"loss": supernet.train(epoch, draw(strategy, supernet, supernet.steps))}
         rewards: list[float] = []
         for update in range(updates if epoch >= warmup else 0):
             batch = enumerate(strategy.propose(batch_size))
@@ -132,6 +135,18 @@ def train_one_shot(
         keeper.save(Checkpoint(epoch + 1, 0, state))
         on_epoch(epoch, figures)
     return epochs
+
+
+def draw(strategy: Sampling, supernet: Supernet, count: int) -> list[Architecture]:
+    """Draws networks that can be built.
+
+    Raises:
+        RunError: too few of those that the strategy draws can be.
+    """
+    drawn = [architecture for architecture, _ in zip(_admitted(strategy, supernet, count), range(count), strict=False)]
+    if len(drawn) < count:
+        raise RunError(f"{len(drawn)} of {_MAX_DRAWS * count} networks drawn can be built; allow larger ones")
+    return drawn
 
 
 def rank(
@@ -154,8 +169,8 @@ def rank(
     for architecture in _admitted(strategy, supernet, samples):
         name = key(architecture)
         if name not in found and name not in failed:
-            measurement = supernet.measure(architecture)
             try:
+                measurement = supernet.measure(architecture)
                 found[name] = Ranked(architecture, reward_of(measurement, reward), measurement.quality)
             except ChildError as error:
                 failed[name] = str(error)
@@ -199,13 +214,6 @@ def _trial(
         failure = failure_of(error)
         return Trial(number, architecture, failure.state, failures=(failure,))
     return Trial(number, architecture, TrialState.OK, value, measurement)
-
-
-def _drawn(strategy: Sampling, supernet: Supernet, count: int) -> list[Architecture]:
-    drawn = [architecture for architecture, _ in zip(_admitted(strategy, supernet, count), range(count), strict=False)]
-    if len(drawn) < count:
-        raise RunError(f"{len(drawn)} of {_MAX_DRAWS * count} networks drawn can be built; allow larger ones")
-    return drawn
 
 
 def _admitted(strategy: Sampling, supernet: Supernet, count: int) -> Iterator[Architecture]:

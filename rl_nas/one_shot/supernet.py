@@ -63,7 +63,7 @@ class TrainedSupernet:
             RunError: a loss is not finite.
         """
         losses = []
-        for number, pair in enumerate(zip(architectures, self._trainer.order(epoch), strict=True), epoch * self.steps):
+        for number, pair in enumerate(zip(architectures, self._trainer.order(epoch), strict=False), epoch * self.steps):
             architecture, indices = pair
             plan = self._plan(architecture, self._epochs * self.steps)
             losses.append(self._trainer.step(plan, number, indices))

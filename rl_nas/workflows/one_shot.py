@@ -94,24 +94,38 @@ class OneShotStage:
         """The ranking, with the results of the networks that were trained alone."""
         return one_shot_result(self._store.ranking() or [], trials, self._config.run.seed)
 
-    def _ranked(
-        self, plan: Callable[[Architecture, int | None], Plan], time: RunTime, stop: Callable[[], bool]
-    ) -> list[Ranked]:
-        config, settings, networks = self._config, self._config.estimator, self._setup.networks
+    def supernet(
+        self,
+        plan: Callable[[Architecture, int | None], Plan],
+        on_step: Callable[[int, int], None] = lambda done, steps: None,
+    ) -> TrainedSupernet:
+        """The shared weights, fresh.
+
+        Args:
+            plan: plans networks.
+            on_step: called with the number of every finished train step of an epoch, and of all of them.
+        """
+        config, networks = self._config, self._setup.networks
         task, problem = networks.task, networks.problem
-        last = self._store.checkpoint()
-        progress = OneShotProgress(settings.shared_epochs, start=last.updates if last else 0)
-        supernet = TrainedSupernet(
+        return TrainedSupernet(
             plan,
             DeviceData(self._setup.images, self._setup.annotation),
             task.objective(problem),
             lambda: task.metric(problem),
-            replace(config.training, epochs=settings.shared_epochs),
+            replace(config.training, epochs=config.estimator.shared_epochs),
             config.augmentation,
             limits=config.limits,
             seed=config.run.seed,
-            on_step=lambda done, steps: progress.doing(f"step {done}/{steps}"),
+            on_step=on_step,
         )
+
+    def _ranked(
+        self, plan: Callable[[Architecture, int | None], Plan], time: RunTime, stop: Callable[[], bool]
+    ) -> list[Ranked]:
+        config, settings = self._config, self._config.estimator
+        last = self._store.checkpoint()
+        progress = OneShotProgress(settings.shared_epochs, start=last.updates if last else 0)
+        supernet = self.supernet(plan, lambda done, steps: progress.doing(f"step {done}/{steps}"))
         with progress.line, HealthLog(self._folder.health, self._folder.tensorboard) as log:
 
             def on_epoch(epoch: int, figures: Mapping[str, float]) -> None:

@@ -64,6 +64,23 @@ def test_a_search_is_tried_and_forecast(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+def test_shared_weights_are_tried_and_forecast(tmp_path: Path) -> None:
+    shared = ("--space=nasbench201", "--estimator=shared", "--strategy=reinforce", "--shared_samples=30")
+    length = ("--shared_epochs=500", "--shared_warmup=100", "--shared_updates=2", "--update_every=5", "--trials=6")
+    done = run("doctor", *SMALL, *shared, *length, "--json", cwd=tmp_path)
+    assert done.returncode == DONE, done.stderr
+    found = checks(done.stdout)
+    weights, forecast = found["shared weights"]["figures"], found["forecast"]["figures"]
+    assert weights["steps"] == 1200 // 256
+    assert min(weights["step"], weights["reward"], weights["ranking"]) > 0
+    training, rewards = 500 * weights["steps"] * weights["step"], 800 * 5 * weights["reward"]
+    assert forecast["shared"] == pytest.approx(training + rewards + weights["strategy"] + 30 * weights["ranking"])
+    assert forecast["strategy"] == 0
+    assert forecast["seconds"] > forecast["shared"] > max(training, rewards)
+    assert "for the shared weights" in found["forecast"]["text"]
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -1,9 +1,13 @@
 """Forecasts of searches: sums, bounds of schedules, interpolation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rl_nas.doctor.forecast import ChildForecast, SearchForecast, child_seconds, evaluation_seconds
+from rl_nas.doctor.shared import SharedForecast, strategy_updates
+from rl_nas.one_shot.settings import EstimatorSettings
 
 RNG = np.random.default_rng(0)
 
@@ -58,6 +62,25 @@ def test_the_parts_of_a_search_add_up() -> None:
     )
     assert forecast.seconds == 70
     assert forecast.busy == 0.8
+
+
+def test_shared_weights_come_before_the_children() -> None:
+    forecast = SearchForecast(
+        children=80.0, evaluating=50.0, begin=10.0, shared=100.0, strategy=4.0, end=6.0, workers=2, disk=1000, memory=9
+    )
+    assert forecast.seconds == 170
+    assert forecast.children_within(170, 20) == 20
+    assert forecast.children_within(10 + 100 + 6 + 54 / 2, 20) == 10
+    assert forecast.children_within(10 + 100, 20) == 0
+
+
+def test_what_shared_weights_take_is_the_sum_over_their_phases() -> None:
+    """30 steps, 6 updates by 5 networks each, and 8 networks ranked at the end."""
+    settings = EstimatorSettings("shared", shared_epochs=3, shared_warmup=1, shared_updates=3, shared_samples=8)
+    whole = SharedForecast(steps=10, step=2.0, reward=0.5, ranking=7.0, strategy=11.0)
+    assert strategy_updates(settings) == 6
+    assert whole.seconds(settings, batch=5) == 3 * 10 * 2 + 6 * 5 * 0.5 + 8 * 7 + 11
+    assert strategy_updates(replace(settings, shared_warmup=4)) == 0
 
 
 def test_children_of_so_many_hours_leave_time_for_the_strategy_and_the_ends() -> None:

@@ -38,6 +38,7 @@ class Clock:
         (1000, 50, 1 + 20 + 18 * 5, 150),
         (6, 3, 2 * 1, 6),  # not longer than the search
         (10**6, 1, 10 * 1 + 20 + (10**6 - 11) * 5, 12),
+        (0, 4, 0, 0),  # shared weights without updates
     ],
 )
 def test_the_practice_of_the_controller_is_in_the_forecast(
@@ -45,7 +46,6 @@ def test_the_practice_of_the_controller_is_in_the_forecast(
 ) -> None:
     clock = Clock()
     monkeypatch.setattr(rehearsal, "time", clock)
-    config = SimpleNamespace(run=SimpleNamespace(trials=trials), batching=Batching(batch, 1))
-    run: Any = SimpleNamespace(config=config, strategy=clock)
-    assert rehearsal.strategy_seconds(run) == seconds
+    run: Any = SimpleNamespace(config=SimpleNamespace(batching=Batching(batch, 1)), strategy=clock)
+    assert rehearsal.strategy_seconds(run, -(-trials // batch)) == seconds
     assert clock.known == tried

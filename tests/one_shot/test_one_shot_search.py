@@ -183,6 +183,18 @@ def test_networks_without_a_reward_are_failures_and_not_ranked() -> None:
         rank(strategy, supernet, 20, reward=lambda measurement: math.nan, key=str)
 
 
+def test_networks_whose_figures_are_not_finite_are_not_ranked() -> None:
+    class Overflowing(CountingSupernet):
+        def measure(self, architecture: Architecture, batch: Sequence[int] | None = None) -> Measurement:
+            if batch is None and architecture[0] == 3:
+                raise ChildError(TrialState.NAN, "loss nan with shared weights")
+            return super().measure(architecture, batch)
+
+    ranking = rank(Observing(), Overflowing(), 20, reward=quality, key=str)
+    assert len(ranking) == 20
+    assert all(ranked.architecture[0] != 3 for ranked in ranking)
+
+
 @pytest.mark.parametrize("samples", [1, 20, 125, 200])
 def test_the_ranking_is_of_different_networks_best_first(samples: int) -> None:
     strategy, supernet = Observing(), CountingSupernet()
