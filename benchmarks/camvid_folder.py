@@ -59,7 +59,7 @@ def _table(parsed: Parsed) -> Table:
     columns = {
         "split": str,
         "images": "{:,}".format,
-        "difference of neighbours": "{:.1f}".format,
+        "difference of neighbors": "{:.1f}".format,
         "of all": "{:.1f}".format,
     }
     return Table(columns, _rows(settings.data_dir, Path(settings.out)))
@@ -99,7 +99,7 @@ def _save(path: Path, pixels: np.ndarray) -> None:
 
 
 def _step(images: np.ndarray) -> float:
-    """Median over pairs of neighbours of the mean difference of their pixels."""
+    """Median over pairs of neighbors of the mean difference of their pixels."""
     return float(np.median(np.abs(np.diff(images, axis=0)).mean(axis=(1, 2, 3))))
 
 

@@ -35,10 +35,11 @@ ROOMS: dict[str, set[str]] = {
     "execution": {"admission", "errors", "extras", "settings", "trial", "units"},
     "surrogate": {"checkpoint", "spaces"},
     "fidelities": {"admission", "trial"},
-    "controller": {"checkpoint", "fidelities", "settings", "spaces", "surrogate", "trial"},
+    "waiting": {"spaces"},
+    "controller": {"checkpoint", "fidelities", "settings", "spaces", "surrogate", "trial", "waiting"},
     "strategies": {
         *("checkpoint", "controller", "errors", "extras", "fidelities", "objectives", "plugins", "settings", "spaces"),
-        *("surrogate", "trial"),
+        *("surrogate", "trial", "waiting"),
     },
     "loops": {"admission", "checkpoint", "errors", "execution", "spaces", "strategies", "trial"},
     "store": {

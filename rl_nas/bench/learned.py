@@ -22,10 +22,13 @@ class LearnerRuns:
         self._waiting.append((self._learner.log_prob, self._updates))
         return tokens
 
-    def observe(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
-        """See `Runs`."""
-        log_prob, updates = self._waiting.popleft()
-        behavior = None if updates == self._updates else log_prob
+    def observe(self, tokens: np.ndarray, rewards: np.ndarray, given: int = 0) -> None:
+        """See `Runs`; what was given counts as a proposal of the present policies."""
+        behavior = None
+        if given < tokens.shape[1]:
+            log_prob, updates = self._waiting.popleft()
+            if log_prob is not None and updates != self._updates:
+                behavior = np.pad(log_prob, [(0, 0), (given, 0)], constant_values=np.nan)
         self._learner.observe(tokens, rewards, self._free(tokens.shape[1]), behavior)
         self._updates += 1
 

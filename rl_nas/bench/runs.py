@@ -18,8 +18,14 @@ class Runs(Protocol):
     def propose(self, n: int) -> np.ndarray:
         """The next `n` architectures of every run, int [runs, n, decisions]."""
 
-    def observe(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
-        """Learns from rewards of the first proposals that it knows none of, float [runs, n]; NaN for invalid ones."""
+    def observe(self, tokens: np.ndarray, rewards: np.ndarray, given: int = 0) -> None:
+        """Learns from rewards of the first proposals that it knows none of.
+
+        Args:
+            tokens: the proposals, int [runs, n, decisions].
+            rewards: float [runs, n]; NaN for invalid ones.
+            given: how many of the first of them are a warm start's, which it did not propose.
+        """
 
 
 class SequentialRuns:
@@ -33,7 +39,7 @@ class SequentialRuns:
         """See `Runs`."""
         return np.array([strategy.propose(n) for strategy in self._strategies])
 
-    def observe(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
+    def observe(self, tokens: np.ndarray, rewards: np.ndarray, given: int = 0) -> None:
         """See `Runs`."""
         for strategy, architectures, values in zip(self._strategies, tokens.tolist(), rewards.tolist(), strict=True):
             pairs = zip(architectures, values, strict=True)

@@ -1,5 +1,6 @@
 """A warm start on a table: the first proposals of every run are those that columns of scores vote for."""
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -70,15 +71,17 @@ class WarmStartedRuns:
 
     def __init__(self, runs: Runs, first: np.ndarray) -> None:
         self._runs, self._first, self._given = runs, first, 0
+        self._waiting: deque[int] = deque()  # of each batch, how many were given
 
     def propose(self, n: int) -> np.ndarray:
         """See `Runs`."""
         given = self._first[:, self._given : self._given + n]
         self._given += given.shape[1]
+        self._waiting.append(given.shape[1])
         if given.shape[1] == n:
             return given
         return np.concatenate([given, self._runs.propose(n - given.shape[1])], axis=1)
 
-    def observe(self, tokens: np.ndarray, rewards: np.ndarray) -> None:
+    def observe(self, tokens: np.ndarray, rewards: np.ndarray, given: int = 0) -> None:
         """See `Runs`."""
-        self._runs.observe(tokens, rewards)
+        self._runs.observe(tokens, rewards, given + self._waiting.popleft())

@@ -1,5 +1,6 @@
 """The learning strategies: a learner of a single run behind the `Strategy` protocol."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,6 +15,7 @@ from rl_nas.fidelities import WHOLE, Fidelities
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.surrogate.earlier import EarlierTrials
 from rl_nas.trial import Trial
+from rl_nas.waiting import Waiting
 
 
 class _Proposal(NamedTuple):
@@ -51,7 +53,7 @@ class _Agent:
         self._space = space
         self.learner = self._made(settings.config(self.PRESET), seed)
         self._proposed, self._updates = 0, 0
-        self._waiting: dict[Architecture, _Proposal] = {}
+        self._waiting = Waiting[_Proposal]()
 
     def _made(self, config: ControllerConfig, seed: int) -> PolicyLearner:
         return self.LEARNER(self._space, config, [seed])
@@ -63,7 +65,7 @@ class _Agent:
         proposals = [tuple(map(int, tokens)) for tokens in self.learner.propose(n, fixed)[0]]
         log_probs = [None] * n if self.learner.log_prob is None else self.learner.log_prob[0].tolist()
         for architecture, choices, log_prob in zip(proposals, fixed[0].tolist(), log_probs, strict=True):
-            self._waiting[architecture] = _Proposal(choices, log_prob, self._updates)
+            self._waiting.add(architecture, _Proposal(choices, log_prob, self._updates))
         return proposals
 
     def observe(self, trials: Sequence[Trial]) -> None:
@@ -74,7 +76,7 @@ class _Agent:
         if not trials:
             return
         trials = sorted(trials, key=lambda trial: trial.index)
-        proposals = [self._waiting.get(trial.architecture) or self._present(trial.index) for trial in trials]
+        proposals = [self._waiting.take(trial.architecture) or self._present(trial.index) for trial in trials]
         self.learner.observe(
             np.array([[trial.architecture for trial in trials]], np.int32),
             self._rewards_of(trials)[np.newaxis],
@@ -82,8 +84,6 @@ class _Agent:
             self._behavior(proposals),
         )
         self._updates += 1
-        for trial in trials:
-            self._waiting.pop(trial.architecture, None)
 
     def _rewards_of(self, trials: Sequence[Trial]) -> np.ndarray:
         """Rewards of trials, as the learner takes them."""
@@ -92,7 +92,7 @@ class _Agent:
     def withdraw(self, architectures: Sequence[Architecture]) -> None:
         """See `Withdrawing`."""
         for architecture in architectures:
-            self._waiting.pop(architecture, None)
+            self._waiting.withdraw(architecture)
         self.learner.withdraw(np.array([architectures], np.int32))
 
     def state(self) -> State:
@@ -100,25 +100,26 @@ class _Agent:
         return {
             "proposed": self._proposed,
             "updates": self._updates,
-            "waiting": [[architecture, *proposal] for architecture, proposal in self._waiting.items()],
+            "waiting": [[architecture, *proposal] for architecture, proposal in self._waiting.entries()],
             "learner": self.learner.state(),
         }
 
     def restore(self, state: State) -> None:
         """See `Resumable`."""
+        self.learner.restore(state["learner"])  # first: it refuses states of earlier versions
         self._proposed, self._updates = state["proposed"], state["updates"]
-        self._waiting = {tuple(architecture): _Proposal(*rest) for architecture, *rest in state["waiting"]}
-        self.learner.restore(state["learner"])
+        self._waiting = Waiting((architecture, _Proposal(*rest)) for architecture, *rest in state["waiting"])
 
     def _present(self, index: int) -> _Proposal:
         """The proposal of a trial as if it had just been made."""
         return _Proposal(fixed_choices(self._space, index, 1)[0, 0].tolist(), None, self._updates)
 
-    def _behavior(self, proposals: "Sequence[_Proposal]") -> np.ndarray | None:
-        """Log-probabilities under the policies that made the proposals; None if all are of the present one."""
-        log_probs = [proposal.log_prob for proposal in proposals]
-        current = all(proposal.update == self._updates for proposal in proposals)
-        return None if current or None in log_probs else np.array([log_probs], np.float32)
+    def _behavior(self, proposals: Sequence[_Proposal]) -> np.ndarray | None:
+        """Log-probabilities under the policies that made the proposals, as `PolicyLearner.observe` takes them."""
+        if all(proposal.update == self._updates for proposal in proposals):
+            return None
+        log_probs = [math.nan if proposal.log_prob is None else proposal.log_prob for proposal in proposals]
+        return np.array([log_probs], np.float32)
 
     def diagnostics(self) -> Mapping[str, float]:
         """Figures of health: `PolicyLearner.figures` and those of the learner's updates."""

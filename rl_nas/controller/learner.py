@@ -94,7 +94,7 @@ class PolicyLearner(ABC):
             rewards: float [runs, n]; NaN where the trial failed.
             fixed: that of their proposal.
             behavior: log-probabilities under the policies that proposed them, float [runs, n], where these were
-                earlier ones; None: it was the present one.
+                earlier ones; NaN, or None for all: the present one.
         """
 
     def withdraw(self, tokens: np.ndarray) -> None:  # noqa: B027 (most learners do not know them)

@@ -72,7 +72,8 @@ class ReinforceLearner(PolicyLearner):
     ) -> None:
         if behavior is not None:
             # Truncated importance weights (Espeholt et al. 2018, section 4.1): trials of earlier policies count less.
-            advantages = advantages * np.minimum(1, np.exp(self._score(tokens, fixed).numpy() - behavior))
+            present = self._score(tokens, fixed).numpy()
+            advantages = advantages * np.minimum(1, np.exp(present - _known(behavior, present)))
         self._figures["gradient_norm"] = self._update(tokens, fixed, advantages).numpy()
 
     def _reinforce_step(self, tokens: tf.Tensor, fixed: tf.Tensor, advantages: tf.Tensor) -> tf.Tensor:
@@ -98,7 +99,8 @@ class PPOLearner(ReinforceLearner):
     def _learn(
         self, tokens: np.ndarray, fixed: np.ndarray, advantages: np.ndarray, behavior: np.ndarray | None
     ) -> None:
-        old = self._score(tokens, fixed).numpy() if behavior is None else behavior
+        present = self._score(tokens, fixed).numpy()
+        old = present if behavior is None else _known(behavior, present)
         count, fixed = tokens.shape[1], np.broadcast_to(fixed, tokens.shape)
         size, steps = min(self.config.ppo_minibatch, count), []
         for _ in range(self.config.ppo_epochs):
@@ -133,3 +135,8 @@ class PPOLearner(ReinforceLearner):
 
         norm = self.step(losses)
         return norm, *kept
+
+
+def _known(behavior: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Log-probabilities of proposals, those of the present policy where no other made them."""
+    return np.where(np.isnan(behavior), present, behavior)

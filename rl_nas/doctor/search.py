@@ -17,8 +17,8 @@ from rl_nas.doctor.rehearsal import (
     rehearse,
     strategy_seconds,
 )
-from rl_nas.errors import RunError
 from rl_nas.doctor.shared import rehearse_shared, shared_finding
+from rl_nas.errors import RunError
 from rl_nas.evaluation.examples import Examples
 from rl_nas.report.durations import about
 from rl_nas.report.example_picture import draw_examples

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from rl_nas.doctor.finding import Finding, State
 from rl_nas.doctor.rehearsal import strategy_seconds
-from rl_nas.one_shot.search import draw
+from rl_nas.one_shot.search import SampledStrategy, draw
 from rl_nas.one_shot.settings import EstimatorSettings
 from rl_nas.spaces.decisions import Architecture
 from rl_nas.trial import ChildError
@@ -61,7 +62,7 @@ def rehearse_shared(run: SearchParts, seconds: float) -> SharedForecast:
         RunError: networks cannot be built, or a loss is not finite.
     """
     stage = OneShotStage(run.config, run.folder, run.strategy, run.space, run.reward, run.setup)
-    supernet, strategy = stage.supernet(run.child_plan), run.strategy
+    supernet, strategy = stage.supernet(run.child_plan), cast(SampledStrategy, run.strategy)
     draw(strategy, supernet, supernet.steps)  # makes graphs
     began = time.monotonic()
     drawn = draw(strategy, supernet, supernet.steps)

@@ -201,7 +201,7 @@ class SearchSpace(Generic[AnyGenotype]):
 
         return self._first_affordable(changed)
 
-    def neighbours(
+    def neighbors(
         self,
         architecture: Architecture,
         rng: np.random.Generator | None = None,

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from rl_nas.checkpoint import State
+from rl_nas.checkpoint import OutdatedStateError, State
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Trial
+from rl_nas.waiting import Waiting
 
 
 class AgingEvolution:
@@ -34,7 +35,8 @@ class AgingEvolution:
         self._rng = np.random.default_rng(seed)
         self._population: deque[tuple[float, Architecture]] = deque(maxlen=self._size)
         self._random_left = self._size
-        self._proposed, self._observed = 0, 0
+        self._proposed = 0
+        self._waiting = Waiting[bool]()  # whether it is random
 
     def propose(self, n: int) -> list[Architecture]:
         """The next `n` children."""
@@ -45,9 +47,13 @@ class AgingEvolution:
         for trial in sorted(trials, key=lambda trial: trial.index):
             reward = -np.inf if trial.reward is None or not np.isfinite(trial.reward) else trial.reward
             self._population.append((reward, trial.architecture))
-            self._observed += 1
-            if self._observed > self._proposed:  # of a warm start: it stands for a random member
+            if self._waiting.take(trial.architecture) is None:  # another's proposal stands for a random member
                 self._random_left = max(0, self._random_left - 1)
+
+    def withdraw(self, architectures: Sequence[Architecture]) -> None:
+        """See `Withdrawing`."""
+        for architecture in architectures:
+            self._random_left += self._waiting.withdraw(architecture) or 0
 
     def diagnostics(self) -> Mapping[str, float]:
         """`population_mean` and `population_best`, rewards of the members that did not fail."""
@@ -71,23 +77,29 @@ class AgingEvolution:
             "population": [architecture for _, architecture in self._population],
             "random_left": self._random_left,
             "proposed": self._proposed,
-            "observed": self._observed,
+            "waiting": self._waiting.entries(),
         }
 
     def restore(self, state: State) -> None:
-        """See `Resumable`."""
+        """See `Resumable`; raises `OutdatedStateError` for a state of earlier versions."""
+        if "waiting" not in state:
+            raise OutdatedStateError
         self._rng.bit_generator.state = state["rng"]
         members = zip(state["rewards"].tolist(), map(tuple, state["population"]), strict=True)
         self._population = deque(members, maxlen=self._size)
         self._random_left, self._proposed = state["random_left"], state["proposed"]
-        self._observed = state.get("observed", 0)
+        self._waiting = Waiting(state["waiting"])
 
     def _child(self) -> Architecture:
         fixed = self._space.fixed(self._proposed)
         self._proposed += 1
-        if self._random_left or not self._population:
+        is_random = bool(self._random_left or not self._population)
+        if is_random:
             self._random_left = max(0, self._random_left - 1)
-            return self._space.sample(self._rng, fixed)
-        drawn = self._rng.integers(len(self._population), size=self._sample)
-        _, parent = max((self._population[i] for i in drawn), key=lambda member: member[0])
-        return self._space.mutate(parent, self._rng, fixed)
+            child = self._space.sample(self._rng, fixed)
+        else:
+            drawn = self._rng.integers(len(self._population), size=self._sample)
+            _, parent = max((self._population[i] for i in drawn), key=lambda member: member[0])
+            child = self._space.mutate(parent, self._rng, fixed)
+        self._waiting.add(child, is_random)
+        return child

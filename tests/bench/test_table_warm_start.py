@@ -14,6 +14,7 @@ from rl_nas.bench.warm_start import (
     first_proposals,
     table_scores,
 )
+from rl_nas.controller.settings import ControllerSettings
 from rl_nas.errors import UsageError
 from rl_nas.strategies.catalog import StrategyOptions
 
@@ -67,3 +68,16 @@ def test_the_first_evaluations_are_better() -> None:
 def test_more_children_than_rows_to_choose_from_are_refused() -> None:
     with pytest.raises(UsageError, match="--warm_start_children=5 of --warm_start_sample=4"):
         TableWarmStartSettings(children=5, sample=4)
+
+
+@pytest.mark.parametrize("strategy", ["reinforce", "ppo", "controller", "aging_evolution", "local_search"])
+@pytest.mark.parametrize(("batch", "flying"), [(1, 1), (2, 3), (4, 2)])
+def test_every_strategy_goes_on_from_a_warm_start(strategy: str, batch: int, flying: int) -> None:
+    """Batches that are given, in part given, and its own, in flight together."""
+    seeds, scores = (0, 1), table_scores(TABLE, SCORES, ["good"])
+    first = np.stack([first_proposals(TABLE, scores, seed, 3, 20) for seed in seeds])
+    options = StrategyOptions(ControllerSettings(units=4, practice_steps=1, practice_batch=4, candidates=8))
+    runs = WarmStartedRuns(make_runs(strategy, TABLE.space, options, seeds), first)
+    curves = run(runs, TABLE, REWARD, REWARD, evaluations=16, batch=batch, batches_in_flight=flying)
+    assert curves.best.shape == (2, 16)
+    assert np.array_equal(curves.best[:, 2], REWARD[TABLE.lookup(first)].max(axis=1))

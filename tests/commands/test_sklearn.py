@@ -36,7 +36,7 @@ class Nearest:
 
 @pytest.fixture
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The arguments of searches, which find the nearest neighbour."""
+    """The arguments of searches, which find the nearest neighbor."""
     calls: list[dict[str, Any]] = []
 
     def fit(images: np.ndarray, labels: np.ndarray, **flags: Any) -> Any:

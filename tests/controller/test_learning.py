@@ -5,13 +5,15 @@ import pytest
 import tensorflow as tf
 from classifying import measured
 
-from rl_nas.controller.agent import Reinforce
+from rl_nas.checkpoint import OutdatedStateError
+from rl_nas.controller.agent import Controller, Reinforce
 from rl_nas.controller.baseline import LeaveOneOutBaseline, MovingAverageBaseline
 from rl_nas.controller.losses import clip_by_replica_norm, ppo_loss, reinforce_loss
 from rl_nas.controller.policy import RNNPolicy
 from rl_nas.controller.policy_gradient import PPOLearner, ReinforceLearner
 from rl_nas.controller.settings import ControllerConfig, ControllerSettings
 from rl_nas.spaces.decisions import FREE, Architecture, Decision, SearchSpace
+from rl_nas.store.states import pack
 from rl_nas.strategies import Strategy
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.trial import Failure, Trial, TrialState
@@ -209,3 +211,50 @@ def test_controller_beats_random_on_a_toy_reward_over_seeds() -> None:
         random = mean_of_last(RandomSearch(toy_space(), seed))
         assert random == pytest.approx(0.25, abs=0.09)
         assert mean_of_last(Reinforce(toy_space(), settings, seed)) > random + 0.2
+
+
+def test_each_proposal_has_the_probability_that_it_was_drawn_with() -> None:
+    """Also where an architecture is drawn again before its first trial has come, in a space of only two."""
+    agent, seen = Reinforce(toy_space(1, 2), ControllerSettings(units=4, learning_rate=0.1)), []
+    observe = agent.learner.observe
+
+    def recorded(tokens, rewards, fixed, behavior=None) -> None:
+        seen.append(None if behavior is None else behavior[0].tolist())
+        observe(tokens, rewards, fixed, behavior)
+
+    agent.learner.observe = recorded
+    drawn = []
+    for _ in range(4):
+        proposals = agent.propose(3)
+        drawn.append(list(zip(proposals, agent.learner.log_prob[0].tolist(), strict=True)))
+        if len(drawn) > 1:
+            batch = drawn[len(drawn) - 2]
+            agent.observe([trial(number, one, float(one[0])) for number, (one, _) in enumerate(batch)])
+    assert seen[0] is None  # of the present policy
+    for batch, behavior in zip(drawn[1:3], seen[1:], strict=True):
+        np.testing.assert_allclose(behavior, [log_prob for _, log_prob in batch])
+    assert len({log_prob for _, log_prob in drawn[2]}) > 1
+
+
+@pytest.mark.parametrize("learner", [ReinforceLearner, PPOLearner])
+def test_trials_of_nobodys_proposals_count_as_of_the_present_policy(learner: type[ReinforceLearner]) -> None:
+    config = ControllerConfig(units=4, ppo_minibatch=8)
+    learners = [learner(toy_space(), config, [3]) for _ in range(2)]
+    fixed, states = np.full([1, 8, 6], FREE, np.int32), []
+    for number, one in enumerate(learners):
+        tokens = one.propose(8, fixed)
+        behavior = np.full([1, 8], np.nan) if number else None
+        one.observe(tokens, np.arange(8.0)[np.newaxis], fixed, behavior)
+        states.append([variable.numpy() for variable in one.policy.variables])
+    for plain, unknown in zip(*states, strict=True):
+        np.testing.assert_allclose(plain, unknown, atol=1e-6)
+
+
+def test_a_refused_state_leaves_the_agent_as_it_was() -> None:
+    agent, other = (Controller(toy_space(), ControllerSettings(units=4), seed) for seed in (0, 1))
+    state = {**other.state(), "proposed": 7}
+    del state["learner"]["models"]  # of an earlier version
+    before = pack(agent.state())
+    with pytest.raises(OutdatedStateError):
+        agent.restore(state)
+    assert pack(agent.state()) == before

@@ -108,7 +108,7 @@ def test_a_space_offers_what_is_affordable(capsys: pytest.CaptureFixture[str]) -
     offered = {0, 1, 2, 3, 19}  # the last one is a failure of its own kind
     assert {space.sample(rng)[0] for _ in range(200)} == offered
     assert {space.mutate((1,), rng)[0] for _ in range(200)} == offered - {1}
-    assert {neighbor[0] for neighbor in space.neighbours((9,))} == offered
+    assert {neighbor[0] for neighbor in space.neighbors((9,))} == offered
     assert space.sample(rng, {0: 9}) == (9,)  # fixed beyond the limit: its child ends at once
 
 

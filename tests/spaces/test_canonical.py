@@ -130,7 +130,7 @@ def test_twenty_equal_blocks_are_ordered_at_once() -> None:
 
 
 def _rings(sizes: list[int]) -> list[Link]:
-    """Rings in which every second node reads both neighbours: color refinement tells none of their nodes apart."""
+    """Rings in which every second node reads both neighbors: color refinement tells none of their nodes apart."""
     links, total, base = [], sum(sizes), 0
     for size in sizes:
         for n in range(size):

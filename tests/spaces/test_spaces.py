@@ -47,7 +47,7 @@ class TestEverySpace:
             assert from_json(to_json(genotype)) == genotype
             assert space.canonical_key(architecture) == genotype.canonical_key()
 
-    def test_mutations_and_neighbours_belong_to_it(self, name: str) -> None:
+    def test_mutations_and_neighbors_belong_to_it(self, name: str) -> None:
         space = find_space(SpaceSettings(space=name, layers=6))
         rng = np.random.default_rng(1)
         for _ in range(20):
@@ -56,11 +56,11 @@ class TestEverySpace:
             assert space.is_valid(space.decode(mutated))
             if space.mutator is None:
                 assert changes(space, architecture, mutated) == 1
-            neighbours = list(islice(space.neighbours(architecture), 400))
-            assert len(set(neighbours)) == len(neighbours)
-            for neighbour in neighbours[::17]:
-                assert space.is_valid(space.decode(neighbour))
-                assert changes(space, architecture, neighbour) == 1
+            neighbors = list(islice(space.neighbors(architecture), 400))
+            assert len(set(neighbors)) == len(neighbors)
+            for neighbor in neighbors[::17]:
+                assert space.is_valid(space.decode(neighbor))
+                assert changes(space, architecture, neighbor) == 1
 
     def test_same_seed_same_samples(self, name: str) -> None:
         space = find_space(SpaceSettings(space=name))
@@ -80,9 +80,9 @@ def test_published_sizes() -> None:
     assert nas_rl(20, strides=True, skips=False).size() == (4**3 * 3**2) ** 20
 
 
-def test_number_of_neighbours() -> None:
+def test_number_of_neighbors() -> None:
     space = nasbench201()
-    assert len(list(space.neighbours(space.sample(np.random.default_rng(0))))) == len(EDGES) * 4
+    assert len(list(space.neighbors(space.sample(np.random.default_rng(0))))) == len(EDGES) * 4
 
 
 class TestAmoebanetMutations:

@@ -1,5 +1,7 @@
 """Aging evolution against a simulation, local search by hand, random search against its expectation."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 from classifying import measured
@@ -12,6 +14,7 @@ from rl_nas.strategies.aging_evolution import AgingEvolution
 from rl_nas.strategies.local_search import LocalSearch
 from rl_nas.strategies.random_search import RandomSearch
 from rl_nas.strategies.settings import EvolutionSettings
+from rl_nas.strategies.warm_start import warm_started
 from rl_nas.trial import Failure, Trial, TrialState
 
 
@@ -97,6 +100,37 @@ def test_children_differ_from_a_member_in_one_decision() -> None:
         assert 1 in [np.count_nonzero(np.subtract(history[number], member)) for member in alive]
 
 
+@pytest.mark.parametrize("given", [0, 5, 10, 20])
+@pytest.mark.parametrize("flying", [1, 10])
+def test_a_warm_start_is_a_part_of_the_first_population(given: int, flying: int) -> None:
+    """Its first 40 members are given or random; the one after them differs from a member in one decision."""
+    space = nasnet(5)
+    rng, waiting, known = np.random.default_rng(1), deque[tuple[int, Architecture]](), list[Architecture]()
+    evolution = AgingEvolution(space, EvolutionSettings(population=40, sample=5))
+    strategy = warm_started(evolution, [space.sample(rng) for _ in range(given)])
+    for number in range(41):
+        (proposal,) = strategy.propose(1)
+        nearest = min((np.count_nonzero(np.subtract(proposal, one)) for one in known), default=99)
+        assert (nearest == 1) == (number == 40)
+        waiting.append((number, proposal))
+        if len(waiting) == flying:
+            answered, architecture = waiting.popleft()
+            strategy.observe([ok(answered, architecture, 0.5)])
+            known.append(architecture)
+
+
+def test_proposals_that_are_withdrawn_leave_the_first_population_as_large() -> None:
+    """As when a strategy learns again from the trials of an earlier version."""
+    space, strategy = nasnet(5), AgingEvolution(nasnet(5), EvolutionSettings(population=10, sample=3), seed=1)
+    rng = np.random.default_rng(2)
+    recorded = [space.sample(rng) for _ in range(6)]
+    strategy.withdraw(strategy.propose(6))
+    strategy.observe([ok(number, one, 0.5) for number, one in enumerate(recorded)])
+    proposals = strategy.propose(5)
+    distances = [min(np.count_nonzero(np.subtract(one, other)) for other in recorded) for one in proposals]
+    assert [distance == 1 for distance in distances] == [False] * 4 + [True]
+
+
 def test_a_failed_child_ages_and_is_never_a_parent_while_others_live() -> None:
     strategy = AgingEvolution(SPACE, EvolutionSettings(population=4, sample=50), seed=0)
     first = strategy.propose(4)
@@ -113,11 +147,50 @@ def test_local_search_climbs_to_an_optimum_before_it_restarts() -> None:
     current, known = history[0], {history[0]}
     for architecture in history[1:]:
         if np.count_nonzero(np.subtract(architecture, current)) != 1:
-            assert all(n in known for n in SPACE.neighbours(current))  # a start: everything around was seen
+            assert all(n in known for n in SPACE.neighbors(current))  # a start: everything around was seen
             current = architecture
         elif reward(architecture) > reward(current):
             current = architecture
         known.add(architecture)
+
+
+@pytest.mark.parametrize("flying", [1, 4, 10, 30])
+def test_local_search_begins_climb_after_climb_with_proposals_in_flight(flying: int) -> None:
+    """In a landscape of many optima it must not wait for a start that is better than the optimum before it."""
+    decisions = tuple(Decision(f"d{i}", tuple(range(4))) for i in range(6))
+    space = SearchSpace("rugged", decisions, lambda values: Cell(values.values()), dict)
+    rewards = np.random.default_rng(0).random([4] * 6)
+    strategy, waiting, met, path = LocalSearch(space, seed=1), deque[Architecture](), set[Architecture](), list[float]()
+    for number in range(600):
+        (proposal,) = strategy.propose(1)
+        assert proposal not in met
+        met.add(proposal)
+        waiting.append(proposal)
+        if len(waiting) == flying:
+            ended = waiting.popleft()
+            strategy.observe([ok(number + 1 - flying, ended, float(rewards[ended]))])
+            path.append(strategy.diagnostics()["current"])
+    late = np.array(path[-300:])
+    assert np.count_nonzero(late[1:] > late[:-1]) > 10
+    assert np.count_nonzero(late[1:] < late[:-1]) > 3
+
+
+def test_local_search_does_not_return_to_a_hill_by_a_late_neighbor_that_is_no_better() -> None:
+    """The last neighbor of an optimum arrives after a worse start, from which the search climbs already."""
+    strategy = LocalSearch(SPACE, seed=0)
+    (top,) = strategy.propose(1)
+    strategy.observe([ok(0, top, 1.0)])
+    neighbors = strategy.propose(10)  # all there are
+    (start,) = strategy.propose(1)
+    assert np.count_nonzero(np.subtract(start, top)) > 1
+    strategy.observe([ok(number, one, 0.0) for number, one in enumerate(neighbors[:9], 1)])
+    strategy.observe([ok(11, start, 0.2)])
+    strategy.observe([ok(10, neighbors[9], 0.9)])
+    assert strategy.diagnostics() == {"climbs": 2, "current": 0.2}
+    (near,) = strategy.propose(1)
+    assert np.count_nonzero(np.subtract(near, start)) == 1
+    strategy.observe([ok(12, near, 0.3)])
+    assert strategy.diagnostics() == {"climbs": 2, "current": 0.3}
 
 
 def test_local_search_in_a_used_up_space_repeats_instead_of_hanging() -> None:

@@ -20,7 +20,7 @@ class TileSettings(Settings):
         " reads, and blend their probabilities; left out: the whole image is resized",
     )
     overlap: int | None = setting(
-        None, "least pixels that neighbouring tiles share; left out: a quarter of a tile's shorter side", minimum=0
+        None, "least pixels that neighboring tiles share; left out: a quarter of a tile's shorter side", minimum=0
     )
 
     def __post_init__(self) -> None:
@@ -42,7 +42,7 @@ class TileSettings(Settings):
 
     @property
     def shared(self) -> int:
-        """Least pixels that neighbouring tiles share."""
+        """Least pixels that neighboring tiles share."""
         if self.overlap is not None:
             return self.overlap
         return 0 if self.size is None else min(self.size) // 4

@@ -57,7 +57,7 @@ def blended(
         predict: from a part of the image to probabilities of its pixels, floats [height, width, classes].
         image: [height, width, channels].
         tile: height and width of tiles; smaller images are one tile.
-        overlap: least pixels that neighbours share.
+        overlap: least pixels that neighbors share.
     """
     height, width = image.shape[:2]
     rows, columns = tile_axis(height, tile[0], overlap), tile_axis(width, tile[1], overlap)
