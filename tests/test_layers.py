@@ -110,8 +110,8 @@ ROOMS: dict[str, set[str]] = {
         ),
     },
     "report": {
-        *("bench", "checkpoint", "controller", "errors", "evaluation", "metrics", "networks", "one_shot", "renamed"),
-        *("objectives", "spaces", "statistics", "store", "strategies", "tasks", "trial"),
+        *("bench", "checkpoint", "controller", "errors", "evaluation", "metrics", "names", "networks", "one_shot"),
+        *("objectives", "renamed", "spaces", "statistics", "store", "strategies", "tasks", "trial"),
     },
     "flags": {"errors", "regular_files", "renamed", "settings"},
     "workflows": {

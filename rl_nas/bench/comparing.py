@@ -13,6 +13,7 @@ from rl_nas.bench.many_runs import make_runs
 from rl_nas.bench.runs import Curves, Runs
 from rl_nas.bench.table import Table
 from rl_nas.bench.warm_start import WarmStartedRuns
+from rl_nas.errors import UsageError
 from rl_nas.strategies.batching import BATCHES
 from rl_nas.strategies.catalog import StrategyOptions
 from rl_nas.surrogate.earlier import EarlierTrials
@@ -23,7 +24,7 @@ _MEMORY = 2e8
 
 
 class Progress:
-    """Is told how far a comparison is; this one is told in vain."""
+    """Is told how far a comparison is; this one ignores it."""
 
     def evaluations(self, what: str, chunk: range, runs: int, count: int) -> None:
         """Called when some of the runs have had so many evaluations."""
@@ -70,11 +71,13 @@ class Comparing:
         """Compares the strategies by a column.
 
         Raises:
-            UsageError: the table has no such column, or kept runs are damaged.
+            UsageError: the table has no such column, or no finite reward in it, or kept runs are damaged.
             StorageError: runs cannot be kept.
         """
         reward, report = self.table.column(reward_column), self.table.column(report_column)
-        best, runs = int(reward.argmax()), len(self.seeds)
+        if not np.isfinite(reward).any():
+            raise UsageError(f"table {self.table.name}: column {reward_column} has no finite number to maximize")
+        best, runs = int(np.where(np.isfinite(reward), reward, -np.inf).argmax()), len(self.seeds)
         maximum = float(reward[best]), float(report[best])
         setup = ComparisonSetup(self.table.name, reward_column, report_column, runs, self.seed, *maximum)
         batches = {name: self.update_every or BATCHES.get(name, 1) for name in self.strategies}

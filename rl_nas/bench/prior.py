@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from rl_nas.bench.runs import SequentialRuns
+from rl_nas.bench.runs import SequentialRuns, usable_rows
 from rl_nas.bench.table import Table
 from rl_nas.settings import Settings, setting
 from rl_nas.strategies.aging_evolution import AgingEvolution
@@ -38,7 +38,7 @@ def earlier_searches(table: Table, column: str, seeds: Sequence[int], trials: in
         tokens = list[np.ndarray]()
         for _ in range(trials):
             proposed = runs.propose(1)
-            rows = table.lookup(proposed)
+            rows = usable_rows(table, proposed, values)
             runs.observe(proposed, np.where(rows >= 0, values[rows], np.nan))
             tokens += [proposed[0, 0]] if rows[0, 0] >= 0 else []
         known = np.unique(np.array(tokens), axis=0)

@@ -80,6 +80,8 @@ def run(
 ) -> Curves:
     """Lets runs search a table. Repeated and invalid proposals count as evaluations.
 
+    An architecture whose reward is no finite number is one that failed, as an invalid one.
+
     Args:
         runs: the strategy.
         table: of the architectures.
@@ -93,13 +95,19 @@ def run(
     rows, flying = list[np.ndarray](), deque[tuple[np.ndarray, np.ndarray]]()
     for first in range(0, evaluations, batch):
         tokens = runs.propose(batch)
-        rows.append(table.lookup(tokens))
+        rows.append(usable_rows(table, tokens, reward))
         flying.append((tokens, rows[-1]))
         if len(flying) == batches_in_flight:
             tokens, found = flying.popleft()
             runs.observe(tokens, np.where(found >= 0, reward[found], np.nan))
         progress(min(first + batch, evaluations))
     return _curves(np.concatenate(rows, axis=1)[:, :evaluations], reward, report)
+
+
+def usable_rows(table: Table, tokens: np.ndarray, reward: np.ndarray) -> np.ndarray:
+    """Rows of architectures, int [..., decisions], by a column; -1 where there is none with a finite reward."""
+    rows = table.lookup(tokens)
+    return np.where((rows >= 0) & np.isfinite(reward[rows]), rows, -1)
 
 
 def join(parts: Sequence[Curves]) -> Curves:

@@ -18,6 +18,9 @@ from rl_nas.flags.parsing import Command, OutputSettings, Parsed, help_text, par
 
 _PACKAGE = Path(__file__).parents[1]
 
+_SOON = 0.05
+"""Seconds after which an interrupt that was discarded is repeated."""
+
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -118,13 +121,26 @@ def _report(command: Command, message: str, code: int, debug: bool) -> int:
 def _ended_by_signals(display: Display) -> Iterator[None]:
     """Makes SIGTERM, which clusters send before they kill, and SIGHUP, of a closed terminal, end a verb as Ctrl-C does.
 
-    Only another Ctrl-C interrupts what a verb does at its end: the others often come twice.
+    Only another Ctrl-C interrupts what a verb does at its end: the others often come twice. An interrupt in a finalizer
+    (`__del__`), where Python discards it, is repeated.
     """
+    lost: list[int] = []
 
     def interrupt(number: int, _: object) -> None:
-        if number == signal.SIGINT or not display.ending:
+        if number == signal.SIGINT or not display.ending or lost:
+            lost.clear()
             display.ending = True
             raise KeyboardInterrupt
+
+    def unraisable(found: Any) -> None:
+        if not issubclass(found.exc_type, KeyboardInterrupt) or not handled:
+            shown(found)
+            return
+        lost.append(handled[0])
+        main = threading.main_thread().ident
+        again = threading.Timer(_SOON, signal.pthread_kill, [main, handled[0]])  # also ends what it waits for
+        again.daemon = True
+        again.start()
 
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():  # signals are handled only there
@@ -132,9 +148,11 @@ def _ended_by_signals(display: Display) -> Iterator[None]:
     handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # as nohup wants it
     for number in handled:
         signal.signal(number, interrupt)
+    shown, sys.unraisablehook = sys.unraisablehook, unraisable
     try:
         yield
     finally:
         display.ending = True
+        sys.unraisablehook = shown
         for number in handled:
             signal.signal(number, before[number] or signal.SIG_DFL)

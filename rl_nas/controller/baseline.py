@@ -7,6 +7,9 @@ import numpy as np
 
 from rl_nas.checkpoint import State
 
+_COMPARED = 4
+"""Rewards whose mean one that comes alone is compared with."""
+
 
 class Baseline(Protocol):
     """Turns rewards into advantages."""
@@ -64,10 +67,14 @@ class MovingAverageBaseline:
 
 
 class LeaveOneOutBaseline:
-    """The mean of the other rewards of the batch (Kool et al. 2019); a single reward has advantage 0."""
+    """The mean of the other rewards of the batch (Kool et al. 2019).
+
+    A reward that comes alone is compared with the mean of the last ones before it, or with itself if it is the first.
+    """
 
     def __init__(self) -> None:
         self._value: np.ndarray | None = None
+        self._last: np.ndarray | None = None
 
     @property
     def value(self) -> np.ndarray | None:
@@ -76,16 +83,21 @@ class LeaveOneOutBaseline:
 
     def advantages(self, rewards: np.ndarray) -> np.ndarray:
         """Rewards minus the mean of the others."""
-        self._value = rewards.mean(axis=1)
-        return np.asarray(rewards - _mean_of_others(rewards))
+        reference, known = _mean_of_others(rewards), rewards
+        if self._last is not None:
+            known = np.concatenate([self._last, rewards], axis=1)
+            if rewards.shape[1] == 1:
+                reference = self._last.mean(axis=1, keepdims=True)
+        self._last, self._value = known[:, -_COMPARED:], rewards.mean(axis=1)
+        return np.asarray(rewards - reference)
 
     def state(self) -> State:
-        """The last mean, for the figures."""
-        return {"value": self._value}
+        """The last rewards, and the last mean for the figures."""
+        return {"value": self._value, "last": self._last}
 
     def restore(self, state: State) -> None:
         """Restores the state."""
-        self._value = state["value"]
+        self._value, self._last = state["value"], state.get("last")
 
 
 BASELINES: dict[str, Callable[[float], Baseline]] = {

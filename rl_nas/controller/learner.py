@@ -76,9 +76,7 @@ class PolicyLearner(ABC):
         drawn = self._draw(np.tile(uniforms, [len(self._seeds), 1, 1]), np.repeat(fixed, _EXAMINED, axis=1)).tokens
         tokens, frequencies = np.asarray(drawn), []
         for number, decision in enumerate(self.space.decisions):
-            counted = np.ones(tokens.shape[:2], bool)
-            for parent, allowed in self.space.conditions(number):
-                counted &= np.array(allowed)[tokens[:, :, parent]]
+            counted = self.space.active(number, tokens)
             made = (tokens[:, :, number, np.newaxis] == np.arange(len(decision.choices))) & counted[..., np.newaxis]
             frequencies.append(made.sum(axis=1) / np.maximum(counted.sum(axis=1), 1)[:, np.newaxis])
         return frequencies

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from rl_nas.checkpoint import OutdatedStateError, State
+from rl_nas.controller.entropy import fresh_entropy
 from rl_nas.controller.learner import PolicyLearner
 from rl_nas.controller.losses import reinforce_loss
 from rl_nas.controller.settings import WARM_UP, ControllerConfig
@@ -30,7 +31,7 @@ _PARENTS = 10
 """Best trials that are mutated beside what the policy draws."""
 
 _TARGET_FRACTION = 0.88
-"""Largest target of the entropy, as a fraction of the largest entropy."""
+"""Largest target of the entropy, as a fraction of the fresh policy's."""
 
 _ENTROPY_RATE = 0.05
 """Change of the logarithm of the entropy's weight for each nat between entropy and target, at most 1."""
@@ -69,8 +70,6 @@ class ModelBasedLearner(PolicyLearner):
         self._models = [GaussianProcess(space, config.memory, earlier=own, rungs=rungs) for own in known]
         self._mutations = Mutations(space)
         self._met = [Proposed(space) for _ in seeds]
-        most = sum(np.log(len(decision.choices)) for decision in space.decisions)
-        self._target = min(config.target_entropy, _TARGET_FRACTION * most)
         self._log_weight = np.full(len(seeds), np.log(config.entropy_weight), np.float32)
         self._update = tf.function(
             self._reinforce,
@@ -157,13 +156,15 @@ class ModelBasedLearner(PolicyLearner):
         """
         batch, candidates = (_repeated(fixed, count) for count in (self.config.practice_batch, self.config.candidates))
         steps = min(n * self.config.practice_steps, _MOST_PRACTICE)
+        most = fresh_entropy(self.space, tuple(fixed[0, 0].tolist()))
+        target = min(self.config.target_entropy, _TARGET_FRACTION * most)
         drawn = []
         for step in range(steps):
             tokens = super().propose(self.config.practice_batch, batch)
             rewards = self._imagined(tokens, SPREADS[step % len(SPREADS)])
             advantages = (rewards - rewards.mean(axis=1, keepdims=True)).astype(np.float32)
             self._update(tokens, batch, advantages, np.exp(self._log_weight))
-            gap = np.clip(self._target - self._figures["entropy"], -1, 1)
+            gap = np.clip(target - self._figures["entropy"], -1, 1)
             log_weight = np.clip(self._log_weight + _ENTROPY_RATE * gap, *np.log(_ENTROPY_WEIGHTS))
             self._log_weight = log_weight.astype(np.float32)
             drawn.append(tokens)

@@ -200,14 +200,10 @@ class RNNPolicy(tf.Module):
         return tf.minimum(tf.reduce_sum(below, axis=-1), size - 1)  # in case the sum is not quite 1
 
     def temper(self) -> None:
-        """Halves all logits: preferences stay, but weaker."""
+        """Halves the weights and biases of the softmaxes, and the attention vector: preferences stay, but weaker."""
         attention = [self.attention.vector] if self._pointing else []
         for variable in [self.softmax_kernels, self.softmax_biases, *attention]:
             variable.assign(variable / 2)
-
-    def active(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Which decisions are active in given architectures, bool [replicas, batch, decisions]."""
-        return self._all_active(tf.unstack(tokens, num=len(self._sizes), axis=2))
 
     def _all_active(self, tokens: list[tf.Tensor]) -> tf.Tensor:
         everywhere = tf.ones_like(tokens[0], tf.bool)

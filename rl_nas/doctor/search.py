@@ -1,12 +1,15 @@
 """The checks of a search: its data, flags and children, and the forecast."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import psutil
 
+from rl_nas.child.export.writers import DifferingExportError
 from rl_nas.doctor.advice import advice, workers_memory
 from rl_nas.doctor.finding import Finding, State
 from rl_nas.doctor.forecast import ChildForecast, SearchForecast, child_seconds, evaluation_seconds
@@ -18,16 +21,16 @@ from rl_nas.doctor.rehearsal import (
     strategy_seconds,
 )
 from rl_nas.doctor.shared import rehearse_shared, shared_finding
-from rl_nas.errors import RunError
 from rl_nas.evaluation.examples import Examples
 from rl_nas.report.durations import about
 from rl_nas.report.example_picture import draw_examples
 from rl_nas.report.tables import counted
+from rl_nas.spaces.decisions import Architecture
 from rl_nas.tasks.display import Shown, as_rgb
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.units import size_text
 from rl_nas.workflows.config import SearchConfig
-from rl_nas.workflows.rehearsal import export_sample, random_networks
+from rl_nas.workflows.rehearsal import RANDOM_WEIGHTS, export_sample, random_networks
 from rl_nas.workflows.search_parts import SearchParts
 
 _DRAWN = 24
@@ -68,13 +71,14 @@ def search(run: SearchParts, workers: int, seconds: float, before: float) -> Ite
     if not children.forecasts:
         return
     times = 2 if run.config.run.try_export else 1  # the search tries one before its first child, too
-    try:
-        exports = [export_sample(run, networks["typical"].architecture, "typical") for _ in range(times)]
-    except RunError as error:
-        yield Finding(State.PROBLEM, "export", f"{error}; the best network could not be exported")
-        return
+    exports = [_timed_export(run, networks["typical"].architecture) for _ in range(times)]
+    complaint, seconds_of = exports[-1].complaint, [export.seconds for export in exports]
+    text = "a SavedModel computes what the network does" if complaint is None else f"a SavedModel {complaint}"
     yield Finding(
-        State.OK, "export", f"a SavedModel computes what the network does; {about(exports[-1])}", {"seconds": exports}
+        State.OK if complaint is None else State.WARNING,
+        "export",
+        f"{text}; {about(seconds_of[-1])}" + ("" if complaint is None else f"; {RANDOM_WEIGHTS}"),
+        {"seconds": seconds_of},
     )
     config, weights, strategy = run.config, 0.0, 0.0
     if config.shared:
@@ -85,13 +89,28 @@ def search(run: SearchParts, workers: int, seconds: float, before: float) -> Ite
         strategy = strategy_seconds(run, -(-config.run.trials // config.batching.size))
     forecast = replace(
         _of_children(run, children.forecasts, [one.madds for one in drawn], workers),
-        begin=before + children.begin + sum(exports[:-1]),
+        begin=before + children.begin + sum(seconds_of[:-1]),
         shared=weights,
         strategy=strategy,
-        end=exports[-1],
+        end=seconds_of[-1],
     )
     yield _summary(run, forecast)
     yield from advice(run.config, children.forecasts, forecast)
+
+
+class _Export(NamedTuple):
+    """An export that was tried: its seconds, and how it differs from its network, if it does."""
+
+    seconds: float
+    complaint: str | None = None
+
+
+def _timed_export(run: SearchParts, architecture: Architecture) -> _Export:
+    began = time.monotonic()
+    try:
+        return _Export(export_sample(run, architecture, "typical"))
+    except DifferingExportError as error:
+        return _Export(time.monotonic() - began, error.complaint)
 
 
 def _children_of(config: SearchConfig) -> int:

@@ -10,8 +10,9 @@ from rl_nas.execution.settings import ExecutionSettings
 from rl_nas.units import GIB
 
 _WORKER_MEMORY = 2 * GIB
-_LEAST_MEMORY = GIB // 4
 """Most bytes of a worker with TensorFlow and small images."""
+_LEAST_MEMORY = GIB // 4
+"""Bytes that no worker does without."""
 
 
 def worker_devices(settings: ExecutionSettings, gpus: int) -> list[str]:

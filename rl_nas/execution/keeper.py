@@ -20,7 +20,7 @@ import sys
 import threading
 from collections.abc import Mapping
 
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_CHILD_SUBREAPER = 36
 LINUX = sys.platform == "linux"
 
 
@@ -28,7 +28,7 @@ def main(parent: int, descriptor: int, command: list[str]) -> None:
     """Runs a command that inherits a descriptor until it or the parent ends."""
     signal.signal(signal.SIGTERM, _end)
     if LINUX:
-        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if os.getppid() != parent:
         sys.exit("the driver is gone")
@@ -46,11 +46,6 @@ def main(parent: int, descriptor: int, command: list[str]) -> None:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code)
-
-
-def prctl(option: int, value: int) -> None:
-    """Sets an attribute of this process (Linux)."""
-    ctypes.CDLL(None).prctl(option, value)
 
 
 def children_of_all() -> dict[int, list[int]]:

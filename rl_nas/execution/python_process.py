@@ -37,7 +37,7 @@ def _places() -> list[str]:
     return [*filter(None, sys.path), *([os.getcwd()] if interactive and "" in sys.path else [])]
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Kills this process when another ends, even if this one hangs; on Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -49,7 +49,7 @@ def _die_with(parent: int) -> None:
 
 
 def _main(parent: str, module: str, *words: str) -> None:
-    _die_with(int(parent))
+    die_with(int(parent))
     sys.argv = [module, *words]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

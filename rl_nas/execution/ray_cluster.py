@@ -165,6 +165,7 @@ class RayExecutor:
         try:
             document = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
+            self._ray.kill(actor)  # it may be alive: what it ran has failed
             self._looked = -_GROW
             met = f"its machine or its actor was lost ({type(error).__name__}: {first_line(error)})"
             return Outcome(job, failures=(admit_failure(TrialState.INTERRUPTED, met),))

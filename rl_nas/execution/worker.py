@@ -9,12 +9,10 @@ request (`rl_nas.execution.messages`). Output of children goes to standard outpu
 the keeper, ends what children leave.
 """
 
-import contextlib
 import importlib
 import json
 import os
 import queue
-import signal
 import socket
 import sys
 import threading
@@ -25,7 +23,6 @@ from typing import Any
 
 from rl_nas.errors import StorageError, UsageError
 from rl_nas.execution.attempt import Evaluator, attempt
-from rl_nas.execution.keeper import PR_SET_PDEATHSIG, prctl
 from rl_nas.execution.messages import (
     SEARCH_ERRORS,
     answer,
@@ -35,12 +32,13 @@ from rl_nas.execution.messages import (
     progress_to_json,
 )
 from rl_nas.execution.progress import listening
+from rl_nas.execution.python_process import die_with
 from rl_nas.trial import ChildError, Job, Measurement
 
 
 def main(descriptor: int, parent: int) -> None:
     """Serves the driver at the other end of the socket until it closes the socket or dies."""
-    _die_with(parent)
+    die_with(parent)
     connection = socket.socket(fileno=descriptor)
     lines = connection.makefile("r", encoding="utf-8")
 
@@ -111,17 +109,6 @@ def _listen(lines: Iterable[str], requests: "queue.SimpleQueue[dict[str, Any]]")
     for line in lines:
         requests.put(json.loads(line))
     os._exit(1)  # the driver is gone; the keeper ends the processes that children have started
-
-
-def _die_with(parent: int) -> None:
-    """Kills this process when its keeper ends, even if it hangs; on Linux only."""
-    if sys.platform == "linux":
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # Out of memory is to kill the worker, not the driver, where this may be said.
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-            file.write("500")
-    if os.getppid() != parent:
-        sys.exit("the keeper is gone")
 
 
 if __name__ == "__main__":

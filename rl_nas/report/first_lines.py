@@ -44,3 +44,8 @@ def data_line(
 def network_line(cost: Cost, what: str) -> str:
     """The size of a network, `network: 39,074 parameters, 957,056 multiply-adds`, and what else is to be said."""
     return f"network: {cost.trainable:,} parameters, {cost.madds:,} multiply-adds{what}"
+
+
+def small_data_line(batch_size: int, images: int) -> str:
+    """What a training tells whose batches would be larger than its data."""
+    return f"--batch_size={batch_size}: there are {counted(images, 'image')} to train on, and one train step an epoch"

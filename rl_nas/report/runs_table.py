@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rl_nas.errors import printable
+from rl_nas.names import shown_names
 from rl_nas.report.tables import aligned, figure_text
 from rl_nas.store.choice import Choice, best_of
 from rl_nas.trial import Trial, trial_document
@@ -22,6 +23,9 @@ COLUMNS = (
     "strategy",
     "dataset",
 )
+
+_NAMED = 5
+"""Most searches that are named for each value of a flag."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +89,17 @@ def runs_table(rows: Sequence[RunRow]) -> str:
     others = {name: values for name, values in differences(rows).items() if name not in COLUMNS}
     if others:
         lines += ["", "They differ in:"]
-        lines += [f"  --{name}: {' | '.join(map(_shown, values))}" for name, values in others.items()]
+        names = [row.name for row in rows]
+        lines += [f"  --{name}: {_by_value(names, values)}" for name, values in others.items()]
     return "\n".join(lines)
+
+
+def _by_value(names: Sequence[str], values: Sequence[object]) -> str:
+    """Which searches have which value: `2 (first, second), 4 (third)`."""
+    having: dict[str, list[str]] = {}
+    for name, value in zip(names, values, strict=True):
+        having.setdefault(_shown(value), []).append(name)
+    return ", ".join(f"{value} ({shown_names(some, _NAMED)})" for value, some in having.items())
 
 
 def differences(rows: Sequence[RunRow]) -> dict[str, list[Any]]:

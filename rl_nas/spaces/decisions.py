@@ -133,6 +133,13 @@ class SearchSpace(Generic[AnyGenotype]):
         """Whether decision `index` is active after the choices in `prefix` (all earlier decisions)."""
         return all(table[prefix[parent]] for parent, table in self.conditions(index))
 
+    def active(self, index: int, tokens: np.ndarray) -> np.ndarray:
+        """Whether decision `index` is active in architectures, int [..., decisions]: bool [...]."""
+        active = np.ones(tokens.shape[:-1], bool)
+        for parent, allowed in self.conditions(index):
+            active &= np.array(allowed)[tokens[..., parent]]
+        return active
+
     def size(self) -> int:
         """The exact number of architectures (inactive decisions count once, invalid ones too)."""
         conditions = [self.conditions(index) for index in range(len(self.decisions))]

@@ -18,6 +18,9 @@ from rl_nas.store.json_files import OTHERS, SCALAR, read_json
 NETWORK = "network"
 """Name of the folder, in that of a training, of an export, or of the best child of a search."""
 
+EXTRA, CLASSES, TASK = "assets.extra", "labels.txt", "task.txt"
+"""The folder of a SavedModel that TensorFlow leaves to users, and the files of class names and task in it."""
+
 _SCHEMA = 1
 _FORM = {
     "schema": int,

@@ -82,7 +82,7 @@ class AgingEvolution:
 
     def restore(self, state: State) -> None:
         """See `Resumable`; raises `OutdatedStateError` for a state of earlier versions."""
-        if "waiting" not in state:
+        if "observed" in state:
             raise OutdatedStateError
         self._rng.bit_generator.state = state["rng"]
         members = zip(state["rewards"].tolist(), map(tuple, state["population"]), strict=True)

@@ -29,8 +29,8 @@ class HealthSettings(Settings):
 
     on_collapse: str = setting(
         "warn",
-        "what to do, besides a warning, when proposals repeat themselves: temper halves the policy's logits, restart"
-        " starts with a fresh policy or population, stop ends the search",
+        "what to do, besides a warning, when proposals repeat themselves: temper halves the weights of the policy's"
+        " softmaxes, restart starts with a fresh policy or population, stop ends the search",
         choices=tuple(ACTIONS),
     )
     collapse_fraction: float = setting(

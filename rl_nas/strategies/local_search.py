@@ -97,7 +97,7 @@ class LocalSearch:
 
     def restore(self, state: State) -> None:
         """See `Resumable`; raises `OutdatedStateError` for a state of earlier versions."""
-        if "waiting" not in state:
+        if "starts" in state:
             raise OutdatedStateError
         self._known, self._proposed, self._climbs = set(state["known"]), state["proposed"], state["climbs"]
         self._reward = -np.inf if state["reward"] is None else state["reward"]

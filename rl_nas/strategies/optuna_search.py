@@ -15,6 +15,7 @@ from optuna.trial import TrialState
 from rl_nas.checkpoint import OutdatedStateError, State
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.trial import Trial
+from rl_nas.waiting import Waiting
 
 _TRIES = 100
 """Architectures to ask for until one is valid; the last one is proposed if none is."""
@@ -42,7 +43,7 @@ class OptunaSearch(ABC):
         self._space, self._seed = space, seed
         self._study = optuna.create_study(directions=[StudyDirection.MAXIMIZE] * objectives)
         self._asked: list[tuple[Architecture, optuna.Trial]] = []
-        self._waiting: list[tuple[Architecture, int]] = []  # with the numbers of their questions
+        self._waiting = Waiting[int]()  # with the number of its question
         self._log: list[list[Any]] = []
         self._proposed = 0
 
@@ -69,13 +70,18 @@ class OptunaSearch(ABC):
     def observe(self, trials: Sequence[Trial]) -> None:
         """Tells the sampler what is maximized."""
         for trial in sorted(trials, key=lambda trial: trial.index):
-            number = next((number for waiting, number in self._waiting if waiting == trial.architecture), None)
+            number = self._waiting.take(trial.architecture)
             if number is None:  # another's proposal
                 number = self._ask(dict(enumerate(trial.architecture)))
-            else:
-                self._waiting.remove((trial.architecture, number))
             values = [float(value) for value in self._values(trial)]
             self._tell(number, values if np.isfinite(values).all() else [])
+
+    def withdraw(self, architectures: Sequence[Architecture]) -> None:
+        """See `Withdrawing`; the sampler is told that they failed."""
+        for architecture in architectures:
+            number = self._waiting.withdraw(architecture)
+            if number is not None:
+                self._tell(number, [])
 
     def diagnostics(self) -> Mapping[str, float]:
         """No figures."""
@@ -83,7 +89,7 @@ class OptunaSearch(ABC):
 
     def state(self) -> State:
         """See `Resumable`."""
-        return {"log": self._log, "waiting": [list(pair) for pair in self._waiting], "proposed": self._proposed}
+        return {"log": self._log, "waiting": self._waiting.entries(), "proposed": self._proposed}
 
     def restore(self, state: State) -> None:
         """See `Resumable`; raises `OutdatedStateError` for a state of earlier versions."""
@@ -94,7 +100,7 @@ class OptunaSearch(ABC):
                 self._ask(dict(map(tuple, content)))
             else:
                 self._tell(*content)
-        self._waiting = [(tuple(architecture), number) for architecture, number in state["waiting"]]
+        self._waiting = Waiting(state["waiting"])
         self._proposed = state["proposed"]
 
     def _next(self) -> Architecture:
@@ -106,7 +112,7 @@ class OptunaSearch(ABC):
             if not left or self._space.may_propose(self._space.decode(architecture)):
                 break  # what is proposed is answered by its trial, even if it is the last of too many tries
             self._tell(number, [])
-        self._waiting.append((architecture, number))
+        self._waiting.add(architecture, number)
         return architecture
 
     def _ask(self, known: Mapping[int, int]) -> int:

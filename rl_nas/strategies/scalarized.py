@@ -86,6 +86,7 @@ class Scalarized(_Modelled):
             if values is not None and np.isfinite(values).all():
                 self._values[trial.architecture] = values
         reward = self._rewards()
+        self.reward_again(reward)  # of the trials that it knows: new ones may have changed the units
         super().observe([replace(trial, reward=reward(trial.architecture)) for trial in trials])
         self._left = 0
 

@@ -10,8 +10,8 @@ import numpy as np
 from rl_nas.spaces.decisions import FREE, SearchSpace
 
 _MUTATION = 0.5
-"""Parameter of the geometric number of decisions that a mutation draws again: mostly one or two, because far from all
-trials the best candidate is mostly an error of the model, and now and then many."""
+"""Parameter of the geometric number of decisions that a mutation draws again. Mostly it is one or two: far from all
+trials the best candidate is mostly an error of the model."""
 
 MOST_ENUMERATED = 2**15
 """Architectures of a space that are all candidates."""
@@ -27,7 +27,7 @@ class Mutations:
     def __init__(self, space: SearchSpace[Any]) -> None:
         self._decisions = space.decisions
         self._sizes = [len(decision.choices) for decision in space.decisions]
-        self._conditions = [space.conditions(number) for number in range(len(self._sizes))]
+        self._space = space
 
     def draw(self, rng: np.random.Generator, parents: np.ndarray, fixed: np.ndarray) -> np.ndarray:
         """The parents with free decisions drawn again uniformly, int32 [n, decisions].
@@ -42,7 +42,7 @@ class Mutations:
         count, numbers = len(parents), range(len(self._sizes))
         again = rng.random(parents.shape).argsort(axis=1) < rng.geometric(_MUTATION, [count, 1])
         # Inactive decisions are drawn too, in case a mutation makes them active.
-        active = np.stack([self._active(number, parents) for number in numbers], axis=1)
+        active = np.stack([self._space.active(number, parents) for number in numbers], axis=1)
         tokens = np.where(again | ~active, rng.integers(self._sizes, size=parents.shape), parents)
         for number, decision in enumerate(self._decisions):
             if decision.weights and decision.when:
@@ -50,15 +50,8 @@ class Mutations:
                 tokens[:, number] = np.where(active[:, number], tokens[:, number], drawn_by_weight)
         tokens = np.where(fixed == FREE, tokens, fixed)
         for number in numbers:
-            tokens[:, number] *= self._active(number, tokens)
+            tokens[:, number] *= self._space.active(number, tokens)
         return tokens.astype(np.int32)
-
-    def _active(self, number: int, tokens: np.ndarray) -> np.ndarray:
-        """Whether the decision is active, bool [n]; tokens of earlier inactive ones are 0."""
-        active = np.ones(len(tokens), bool)
-        for parent, allowed in self._conditions[number]:
-            active &= np.array(allowed)[tokens[:, parent]]
-        return active
 
 
 @lru_cache(maxsize=8)

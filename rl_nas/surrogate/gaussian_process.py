@@ -68,7 +68,8 @@ class GaussianProcess:
 
     Args:
         space: of the architectures.
-        memory: number of trials above which they are thinned: the best and the latest half stay.
+        memory: number of trials above which they are thinned: the best and the latest half stay, and all of the last
+            batch.
         noise: prior of the noise.
         earlier: trials of an earlier search; `rl_nas.surrogate.earlier`.
         rungs: of the trainings; 1: all are whole ones.
@@ -113,14 +114,14 @@ class GaussianProcess:
         Args:
             tokens: their architectures, int [n, decisions].
             rewards: float [n], or at each rung, float [n, rungs], NaN at those that a trial did not reach; -inf for
-                failures, as any other number at the lowest rung that is not finite.
+                failures; at the lowest rung any other number that is not finite counts as one.
         """
         known = rewards.reshape(len(tokens), self._rungs).astype(np.float64)
         known[:, 0] = np.where(np.isfinite(known[:, 0]), known[:, 0], -np.inf)
         self.tokens = np.concatenate([self.tokens, tokens.astype(np.int32)])
         self.rewards = np.concatenate([self.rewards, known])
         if len(self) > 1.25 * self._memory:
-            kept = self._best_and_latest(self._memory)
+            kept = self._best_and_latest(self._memory, len(tokens))
             self.tokens, self.rewards = self.tokens[kept], self.rewards[kept]
             self._fitted = min(self._fitted, len(self))
         self._points, self._factor = self.features.points(self.tokens), None
@@ -335,8 +336,9 @@ class GaussianProcess:
         loss = scores @ weighted / 2 + np.log(np.diag(factor)).sum() + distance @ distance / 2
         return float(loss), np.append(gradient, further) + distance / prior.std
 
-    def _best_and_latest(self, count: int) -> np.ndarray:
-        """Numbers of the best and the latest half of so many trials, ascending."""
+    def _best_and_latest(self, count: int, batch: int = 0) -> np.ndarray:
+        """Numbers of the best and the latest half of so many trials, ascending, and of all of the last batch."""
         half = count // 2
-        best = np.argsort(self.scores[:-half], kind="stable")[-half:]
-        return np.concatenate([np.sort(best), np.arange(len(self) - half, len(self))])
+        latest = max(half, batch)
+        best = np.argsort(self.scores[:-latest], kind="stable")[-half:]
+        return np.concatenate([np.sort(best), np.arange(len(self) - latest, len(self))])

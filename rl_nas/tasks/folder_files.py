@@ -187,12 +187,15 @@ def check_links(links: Iterable[str], root: str, *, trust: bool) -> list[str]:
     return [f"{told}; followed"]
 
 
-def headers_inside(files: Iterable[Path], root: Path) -> list[ImageHeader]:
+def headers_inside(
+    files: Iterable[Path], root: Path, read: Callable[[Sequence[Path]], list[ImageHeader]] = read_headers
+) -> list[ImageHeader]:
     """The headers of images, in their order.
 
     Args:
         files: of the images.
         root: the folder that they must not lead out of.
+        read: reads them.
 
     Raises:
         UsageError: one does, or some are no images; it names all of these.
@@ -200,7 +203,7 @@ def headers_inside(files: Iterable[Path], root: Path) -> list[ImageHeader]:
     files = list(files)
     for file in files:
         check_inside(file, root)
-    return read_headers(files)
+    return read(files)
 
 
 def read_names(file: Path, root: Path) -> list[str]:

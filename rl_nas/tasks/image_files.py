@@ -11,13 +11,16 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from rl_nas.child.data.broken_images import header_remarks
+from rl_nas.child.data.broken_images import header_remarks, readable_headers, refusal_of
 from rl_nas.child.data.examples import Examples
 from rl_nas.child.data.image_decoding import image_problem
 from rl_nas.child.data.image_header import ImageHeader
 
 IMAGE = "image"
 """Feature of the images."""
+
+_DECODED = 20_000
+"""Most images that are decoded to find all that are broken, where the header of one is."""
 
 
 class ImageFiles(Examples):
@@ -90,6 +93,18 @@ class ImageFiles(Examples):
 def paths_tensor(files: Sequence[Path]) -> tf.Tensor:
     """The paths of files, strings of bytes: names need not be UTF-8."""
     return tf.constant([os.fsencode(file) for file in files], tf.string, [len(files)])
+
+
+def whole_headers(files: Sequence[Path]) -> list[ImageHeader]:
+    """The headers of images, in their order.
+
+    Raises:
+        UsageError: some have none; it names all files that cannot be decoded, of very many only the first ones.
+    """
+    headers, problems = readable_headers(files)
+    if problems:
+        raise refusal_of({**problems, **broken_files(file for file in files[:_DECODED] if str(file) not in problems)})
+    return [headers[file] for file in files]
 
 
 def broken_files(files: Iterable[Path | str]) -> dict[str, str]:

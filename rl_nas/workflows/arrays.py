@@ -21,6 +21,8 @@ from rl_nas.workflows.array_targets import feature_of
 _FIRST = 64
 """Images that tell whether pixels are of 0 to 1 or of 0 to 255."""
 _WHITE = 255
+_DARK = 64
+"""A highest pixel that is told: images may be of another range than they are taken for."""
 _EXPECTED = "expected images [examples, height, width, channels] with their targets, or a tf.data dataset of such pairs"
 
 Batch = tuple[np.ndarray, np.ndarray]
@@ -178,13 +180,16 @@ class _Pixels:
     def __init__(self, name: str, first: Iterable[np.ndarray]) -> None:
         batches = list(first)
         kept = all(images.dtype == np.uint8 for images in batches)
-        unit = not kept and max(float(np.max(images, initial=0)) for images in batches) <= 1
+        highest = max(float(np.max(images, initial=0)) for images in batches)
+        unit = not kept and highest <= 1
         self._name, self._most = name, 1 if unit else _WHITE
         self.change = ""
         if unit:
             self.change = f"pixels of 0 to 1 are kept as {_WHITE + 1} levels, as of image files"
         elif any(np.any(images != np.rint(images)) for images in batches):
             self.change = "pixels are rounded to whole numbers, as of image files"
+        elif 1 < highest <= _DARK:
+            self.change = f"no pixel is above {highest:g} of {_WHITE}; if that is their white, multiply them"
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         if images.ndim == 3:

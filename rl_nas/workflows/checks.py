@@ -4,20 +4,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from rl_nas.errors import UsageError
 from rl_nas.evaluation.rewards import RewardSettings
 from rl_nas.networks.families.catalog import backbone_family, family_of
 from rl_nas.networks.families.family import BackboneFamily
 from rl_nas.spaces.catalog import check_read
-from rl_nas.spaces.decisions import Genotype, SearchSpace
+from rl_nas.spaces.decisions import SearchSpace
 from rl_nas.spaces.published import PUBLISHED
-from rl_nas.strategies.catalog import LEARNED, MODELED, MULTI_OBJECTIVE, ONLY_SEVERAL
+from rl_nas.strategies.catalog import LEARNED, MODELED, MULTI_OBJECTIVE, ONLY_SEVERAL, find_strategy
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.workflows.config import SearchConfig
 from rl_nas.workflows.second_stage import published
-from rl_nas.workflows.space import search_space
+from rl_nas.workflows.space import any_genotype, search_space
 
 SAMPLED = ("reinforce", "ppo", "random")
 """Strategies that draw from a policy: `rl_nas.strategies.Sampling`."""
@@ -56,24 +54,25 @@ def remarks(config: SearchConfig) -> Iterator[str]:
         and 1 < run.trials <= batching.children
         and not config.shared
     ):
-        sizes = {"update_every": batching.size, "batches_in_flight": batching.in_flight}
-        smaller = ", or ".join(f"--{flag} than {size}" for flag, size in sizes.items() if size > 1)
+        fewer = max(1, run.trials // 4)
         yield (
-            f"strategy: {name} proposes all of --trials={run.trials} before its first update, and learns nothing;"
-            f" give a smaller {smaller}"
+            f"strategy: {name} proposes all of --trials={run.trials} before its first update, and learns nothing; give"
+            f" more than {batching.children}, or --update_every=1 --batches_in_flight={fewer}"
         )
 
 
 def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
     """Raises `UsageError` for settings that exclude each other, and in a new run for those without effect."""
     config.data.required_dataset()
+    if ":" not in config.strategy.strategy:  # what a recorded name of a module's leads to is checked for trust first
+        find_strategy(config.strategy.strategy)
     if not resumed:
         check_read(config.space)
     if config.shared:
         _check_one_shot(config)
     _check_objectives(config)
     for name in published(config.then):
-        part, searched = (family_of(each).part for each in (PUBLISHED[name], _random(search_space(config))))
+        part, searched = (family_of(each).part for each in (PUBLISHED[name], any_genotype(search_space(config))))
         if part != searched:
             raise UsageError(f"--then_also={config.then.also}: {name} is a {part}; this search is for a {searched}")
     if config.shared and config.pretraining.epochs:
@@ -87,9 +86,16 @@ def check_search(config: SearchConfig, *, resumed: bool = False) -> None:
         raise UsageError("--warm_start is for networks that are trained alone; leave out --estimator=shared")
     if config.early_stop.rule == "halving" and config.execution.async_updates:
         raise UsageError("--early_stop_rule=halving compares the children of a batch; leave out --async_updates")
-    if config.batching.in_flight > 1 and (config.execution.async_updates or config.early_stop.rule == "halving"):
-        other = "--async_updates" if config.execution.async_updates else "--early_stop_rule=halving"
-        raise UsageError(f"--batches_in_flight={config.batching.in_flight} is not for {other}; leave one of them out")
+    if config.batching.in_flight > 1:
+        excluded = {
+            "--async_updates": config.execution.async_updates,
+            "--early_stop_rule=halving": config.early_stop.rule == "halving",
+            "--estimator=shared": config.shared,
+        }
+        for other in (flag for flag, given in excluded.items() if given):
+            raise UsageError(
+                f"--batches_in_flight={config.batching.in_flight} is not for {other}; leave one of them out"
+            )
     if config.early_stop.stops and config.reward.reward_seeds > 1:
         raise UsageError(
             f"--early_stop_rule={config.early_stop.rule} stops single trainings; with --reward_seeds="
@@ -112,6 +118,8 @@ def _check_objectives(config: SearchConfig) -> None:
         )
     if config.reward.reward != RewardSettings().reward:
         raise UsageError(f"--reward={config.reward.reward} is for a single objective; leave it out, or --objectives")
+    if config.strategy.failure_reward != "worst":
+        raise UsageError(f"--failure_reward={config.strategy.failure_reward} is for a single objective; leave it out")
     if config.shared:
         raise UsageError("--objectives are compared between networks trained alone; leave out --estimator=shared")
     if config.early_stop.stops:
@@ -150,9 +158,4 @@ def _check_one_shot(config: SearchConfig) -> None:
 
 
 def _family(space: SearchSpace[Any]) -> BackboneFamily:
-    return backbone_family(_random(space))
-
-
-def _random(space: SearchSpace[Any]) -> Genotype:
-    genotype: Genotype = space.decode(space.sample(np.random.default_rng(0)))
-    return genotype
+    return backbone_family(any_genotype(space))

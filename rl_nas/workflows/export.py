@@ -20,7 +20,7 @@ from rl_nas.child.network.keras_file import load_keras_file
 from rl_nas.errors import RunError, StorageError, UsageError, first_line
 from rl_nas.report.model_card import failed_text, model_card
 from rl_nas.store.files import write_text
-from rl_nas.store.network_folder import NETWORK, NetworkFolder
+from rl_nas.store.network_folder import CLASSES, EXTRA, NETWORK, NetworkFolder
 from rl_nas.tasks.catalog import check_unread
 from rl_nas.tasks.sources import open_source
 from rl_nas.tasks.task import Task
@@ -245,11 +245,11 @@ def _first(batches: Any) -> tuple[np.ndarray, Any]:
 def _describe(document: Mapping[str, Any], out: Path) -> None:
     """Writes class names, metadata and model card, in the folder and inside the SavedModel."""
     files = {
-        writers.CLASSES: "".join(f"{name}\n" for name in document["classes"]),
+        CLASSES: "".join(f"{name}\n" for name in document["classes"]),
         METADATA: json.dumps(document, indent=2) + "\n",
         "model_card.md": model_card(dict(document)),
     }
-    for place in (out, out / "saved_model" / writers.EXTRA):
+    for place in (out, out / "saved_model" / EXTRA):
         if place.is_dir():
             for name, text in files.items():
                 write_text(place / name, text)

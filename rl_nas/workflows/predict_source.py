@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rl_nas.errors import UsageError
 from rl_nas.store.json_files import read_text
-from rl_nas.store.network_folder import NETWORK, NetworkFolder
+from rl_nas.store.network_folder import CLASSES, EXTRA, NETWORK, TASK, NetworkFolder
 from rl_nas.tasks.catalog import TASKS, find_task
 from rl_nas.tasks.task import Task
 from rl_nas.workflows.trained_models import KERAS, network_in, why_none
@@ -16,7 +16,6 @@ from rl_nas.workflows.trained_models import KERAS, network_in, why_none
 if TYPE_CHECKING:
     from rl_nas.workflows.predict import Served
 
-_EXTRA, _CLASSES, _TASK = "assets.extra", "labels.txt", "task.txt"
 _HINT = "export the network again"
 _MODEL = "saved_model.pb"
 
@@ -55,10 +54,10 @@ class PredictSource:
                 f"--model={model} holds a SavedModel alone, whose graph may do anything on this machine; give --trust"
                 " if you know who made it, or export the network again"
             )
-        recorded = path / _EXTRA / _TASK  # networks of 0.1.0 were all classifiers
+        recorded = path / EXTRA / TASK  # networks of 0.1.0 were all classifiers
         self.task = _task(path, task, read_text(recorded, _HINT).strip() if recorded.is_file() else next(iter(TASKS)))
-        self.class_names = read_text(path / _EXTRA / _CLASSES, _HINT).removesuffix("\n").split("\n")
-        places = {name: path / _EXTRA / name for name in self.task.extras}
+        self.class_names = read_text(path / EXTRA / CLASSES, _HINT).removesuffix("\n").split("\n")
+        places = {name: path / EXTRA / name for name in self.task.extras}
         self.extras = {name: read_text(place, _HINT) for name, place in places.items() if place.is_file()}
 
     def load(self) -> Served:

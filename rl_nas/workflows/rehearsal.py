@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rl_nas.child.export.writers import DifferingExportError
 from rl_nas.child.network.composed import build_network
 from rl_nas.errors import RunError, StorageError, UsageError, first_line
 from rl_nas.report.durations import about
@@ -18,6 +19,9 @@ from rl_nas.store.search_folder import SearchFolder
 from rl_nas.tasks.sources import tell_user
 from rl_nas.workflows.best_files import write_network_files
 from rl_nas.workflows.search_parts import SearchParts
+
+RANDOM_WEIGHTS = "its weights were random; that of the best one is compared again"
+"""What is told of an export that differs."""
 
 _SAMPLES = 8
 """Random networks, of which the largest is tried."""
@@ -51,7 +55,8 @@ def export_sample(parts: SearchParts, architecture: Architecture, title: str) ->
         title: of the picture.
 
     Raises:
-        RunError: the reloaded network computes something else.
+        DifferingExportError: the reloaded network computes something else, as some with random weights do, whose
+            numbers are beyond all precision.
     """
     began, setup = time.monotonic(), parts.setup
     genotype = parts.space.decode(architecture)
@@ -75,8 +80,8 @@ def try_export(parts: SearchParts) -> None:
     with tempfile.TemporaryDirectory(prefix="rl_nas-") as scratch, working("still trying to export a sample network"):
         try:
             seconds = export_sample(replace(parts, folder=SearchFolder(scratch)), networks[-1].architecture, "sample")
-        except RunError as error:  # with random weights, some networks compute numbers beyond all precision
-            tell_user(f"export: {str(error).replace(scratch, '')}; its weights were random, and the search goes on")
+        except DifferingExportError as error:
+            tell_user(f"export: the SavedModel of a sample network {error.complaint}; {RANDOM_WEIGHTS}")
             return
         except (UsageError, StorageError):
             raise

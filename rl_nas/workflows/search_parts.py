@@ -18,6 +18,7 @@ from rl_nas.loops.updates import check_recovery
 from rl_nas.networks.families.catalog import family_of
 from rl_nas.networks.families.family import BACKBONE
 from rl_nas.networks.plan import Plan
+from rl_nas.report.first_lines import small_data_line
 from rl_nas.report.heartbeat import QUIET, working
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.store.search_folder import SearchFolder
@@ -139,6 +140,8 @@ def prepare_search(
     strategy = make_strategy(space, options, config.run.seed)
     check_recovery(strategy, config.health)
     images = read_images(source)
+    if config.training.batch_size > len(images.train_images):
+        tell_user(small_data_line(config.training.batch_size, len(images.train_images)))
     shortest = min(options.fidelities.epochs, default=config.training.epochs)  # of a child that does not fail
     steps = training_steps(replace(config.training, epochs=shortest), len(images.train_images))
     cores = 0 if config.shared else children.cores_per_gpu

@@ -35,6 +35,8 @@ from rl_nas.workflows.settings import SecondStageSettings
 from rl_nas.workflows.trust import doors
 
 _FULL = "full"
+_TRIES = 10_000
+"""Random networks to draw until one is not known."""
 _TRAIN = Command(name="rl_nas train", summary="", examples=(), groups=TrainConfig.groups())
 PASSED = ("data_dir", "split_seed", "stratify", *DIVISION, "task", "operations")
 """Flags that trainings get from the search: held-out images stay held out, and plug-ins are named."""
@@ -49,7 +51,12 @@ def candidates(
         yield Candidate(f"{FOUND}{trial.index}", space.decode(trial.architecture), trial.reward)
     rng = np.random.default_rng([seed, 1])
     for number in range(settings.random):
-        yield Candidate(f"{RANDOM}{number}", space.decode(_unknown(space, rng, known)), None)
+        architecture = _unknown(space, rng, known)
+        if architecture is None:
+            found = f"{number} random networks; the search has trained nearly all others"
+            print(f"--then_random={settings.random}: {found}", file=sys.stderr, flush=True)
+            break
+        yield Candidate(f"{RANDOM}{number}", space.decode(architecture), None)
     for name in published(settings):
         yield Candidate(name, PUBLISHED[name], None)
 
@@ -128,11 +135,12 @@ def published(settings: SecondStageSettings) -> list[str]:
     return names_of(settings.also, list(PUBLISHED), "then_also") if settings.also else []
 
 
-def _unknown(space: SearchSpace[Any], rng: np.random.Generator, known: set[str]) -> Architecture:
-    """An architecture of a network that is not known; adds it to the known ones."""
-    while True:
+def _unknown(space: SearchSpace[Any], rng: np.random.Generator, known: set[str]) -> Architecture | None:
+    """An architecture of a network that is not known, which is added to the known ones; None if none is found."""
+    for _ in range(_TRIES):
         architecture = space.sample(rng)
         key = space.canonical_key(architecture)
         if key not in known:
             known.add(key)
             return architecture
+    return None

@@ -22,7 +22,7 @@ from rl_nas.child.training.full_training import FullTrainer, Measured, global_ba
 from rl_nas.child.training.tf_config import worker_index
 from rl_nas.child.training.transfer import rate_factors
 from rl_nas.errors import RunError, UsageError
-from rl_nas.report.first_lines import network_line
+from rl_nas.report.first_lines import network_line, small_data_line
 from rl_nas.report.heartbeat import working
 from rl_nas.report.tables import counted
 from rl_nas.report.training_log import TrainingLog
@@ -75,6 +75,7 @@ class TrainingRun:
         self.data = checked_data(self._setup.source, folder, resumed=settings.resume)
         self.config, self._source, self._pipeline = self._setup.config, self._setup.source, self._setup.pipeline
         self._valid: Measured | None = None
+        self._check_images()
         self._trainer = self._make_trainer()
 
     def run(self) -> dict[str, Any]:
@@ -142,9 +143,21 @@ class TrainingRun:
                 )
             tell_user(f"no checkpoint in {self._place}; the training starts again at epoch 1")
 
+    def _check_images(self) -> None:
+        """Raises `UsageError` if images that are measured after epochs, or after all of them, cannot be decoded."""
+        if self.config.run.resume and self.folder.data.exists():
+            return  # its first part has looked at them
+        parts = [part for part in ("valid", self._setup.test_split) if part and self._pipeline.size(part)]
+        count = sum(map(self._pipeline.size, parts))
+        with working(f"data: decoding the {counted(count, 'image')} that are measured, once"):
+            for part in parts:
+                self._pipeline.check(part)
+
     def _make_trainer(self) -> FullTrainer:
         config, setup, images = self.config, self._setup, self._pipeline.train_images
         batch = global_batch(config.training, images, self._distribution)
+        if config.training.batch_size > images:
+            self._tell(small_data_line(config.training.batch_size, images))
         steps = images // batch * config.training.epochs
         needed = step_bytes(setup.networks.plan(setup.genotype, steps), batch, setup.source.shape)
         told = f"{counted(steps, 'train step')} of {counted(batch, 'image')}, about {size_text(needed)} of memory"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rl_nas.errors import UsageError
 from rl_nas.evaluation.limits import PlannedCost
 from rl_nas.evaluation.zero_cost import SCORES, Batch, first_images
 from rl_nas.networks.plan import Plan
@@ -42,6 +43,10 @@ def first_children(parts: SearchParts) -> list[Architecture]:
         return [tuple(architecture) for architecture in first]
     settings = parts.config.warm_start
     names, drawn = settings.names(parts.task.supports), _drawn(parts)
+    if not drawn:
+        raise UsageError(
+            "--warm_start=scores: none of the random networks drawn can be built within the limits; allow larger ones"
+        )
     told, began = (
         f"warm start: scoring {counted(len(drawn), 'untrained network')} by {', '.join(names)}",
         time.monotonic(),
@@ -72,7 +77,7 @@ def _drawn(parts: SearchParts) -> list[tuple[Architecture, Plan]]:
             try:
                 plan = networks.plan(genotype)
                 config.limits.check(plan, config.training.batch_size, PlannedCost.of(plan, parts.setup.cost_before))
-            except ChildError:
+            except (ChildError, UsageError):  # beyond the limits, or not to be built with these flags
                 continue
             found[key] = architecture, plan
     return list(found.values())

@@ -263,6 +263,34 @@ def test_with_batches_in_flight_runs_learn_later() -> None:
     assert curves.best.tolist() == [[1.0, 3.0, 3.0, 3.0, 5.0, 10.0]]
 
 
+def test_architectures_without_a_finite_reward_have_failed() -> None:
+    """They are neither the maximum nor the best so far, and strategies are told that they failed."""
+    script, rewards = Script([[(0, 1), (0, 3), (0, 2), (1, 1)]]), np.arange(15.0)
+    rewards[[2, 3]] = np.nan, np.inf
+    curves = run(script, sixteen(), rewards, np.arange(15.0), evaluations=4, batch=1)
+    assert np.isnan(script.seen[1]).all()
+    assert np.isnan(script.seen[2]).all()
+    assert curves.best.tolist() == [[1.0, 1.0, 1.0, 5.0]]
+
+
+def test_a_column_of_a_table_may_lack_numbers(
+    tmp_path: Path, table_file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with np.load(tmp_path / table_file) as known:
+        arrays = dict(known)
+    best = int(arrays["values"][:, 0].argmax())
+    arrays["values"][best, 0] = np.nan
+    np.savez(tmp_path / "holes.npz", **arrays)
+    words = [f"--table={tmp_path / 'holes.npz'}", "--budgets=9", "--runs=2", f"--out={tmp_path}", "--json"]
+    column = str(arrays["columns"][0])
+    assert main([*words, "--strategies=random,local_search", f"--reward_column={column}"]) == DONE
+    assert "NaN" not in capsys.readouterr().out
+    arrays["values"][:, 0] = np.nan
+    np.savez(tmp_path / "holes.npz", **arrays)
+    assert main([*words, "--strategies=random", f"--reward_column={column}"]) == WRONG_USE
+    assert f"column {column} has no finite number to maximize" in capsys.readouterr().err
+
+
 def test_a_comparison_is_made_in_parts(
     tmp_path: Path, table_file: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,7 +146,8 @@ def test_other_folders_beside_splits_are_told(tmp_path: Path) -> None:
     fill(tmp_path / "train"), fill(tmp_path / "extra"), fill(tmp_path / "docs", ("figures",))
     folder = opened(tmp_path)
     assert folder.sizes == {"train": 6, "extra": 6}
-    assert folder.remarks == [f"{tmp_path}: folders that are neither splits nor classes, left out: docs"]
+    assert folder.remarks[0] == f"{tmp_path}: folders that are neither splits nor classes, left out: docs"
+    assert len(folder.remarks) == 2  # and one on `extra`
 
 
 def test_a_folder_above_or_below_the_classes_is_no_layout(tmp_path: Path) -> None:
@@ -194,6 +195,27 @@ def test_a_link_to_what_is_no_image_shows_nothing_of_it(tmp_path: Path) -> None:
     assert f"{tmp_path}/cat/a.png cannot be read: No such file or directory" in refusal(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["validate", "tests", "extra"])
+def test_a_split_of_another_name_is_told(tmp_path: Path, name: str) -> None:
+    fill(tmp_path / "train"), fill(tmp_path / name), fill(tmp_path / "val")
+    assert opened(tmp_path).sizes == {"train": 6, name: 6, "val": 6}
+    line = f"{tmp_path}: splits of other names, read only where --valid_split names one: {name}"
+    assert line in told(tmp_path).splitlines()
+
+
+def test_one_class_alone_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, ["cat"])
+    assert refusal(tmp_path) == f"--dataset=folder:{tmp_path} has images of one class alone, cat; expected at least two"
+
+
+def test_transparency_is_told(tmp_path: Path) -> None:
+    fill(tmp_path)
+    assert "images with transparency" not in told(tmp_path)
+    PIL.Image.new("RGBA", (6, 4)).save(tmp_path / "cat/0.png")
+    PIL.Image.new("P", (6, 4)).save(tmp_path / "dog/1.png", transparency=0)
+    assert "images with transparency, which is dropped: 2, such as" in told(tmp_path)
+
+
 def test_all_broken_files_are_named_at_once(tmp_path: Path) -> None:
     fill(tmp_path / "train"), fill(tmp_path / "test")
     broken = [tmp_path / f"{name}.jpg" for name in ("test/cat/a", "train/cat/b", "train/dog/c")]
@@ -210,6 +232,12 @@ def test_all_broken_files_are_named_at_once(tmp_path: Path) -> None:
     message = refusal(tmp_path)
     assert message.startswith("3 files cannot be decoded; fix or remove them: ")
     assert all(str(file) in message for file in broken)
+    whole = next(file for file in sorted((tmp_path / "train/dog").iterdir()) if file not in broken)
+    content = whole.read_bytes()
+    whole.write_bytes(content[: len(content) * 2 // 3])  # its header is right
+    assert "4 files cannot be decoded; fix or remove them: " in refusal(tmp_path)
+    assert str(whole) in refusal(tmp_path)
+    whole.write_bytes(content)
     for number in range(20):
         (tmp_path / f"train/dog/{number}.gif").write_bytes(b"")
     message = refusal(tmp_path)

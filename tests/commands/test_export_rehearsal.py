@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from processes import refuse, run
 
-from rl_nas.errors import RunError
+from rl_nas.child.export.writers import DifferingExportError
 from rl_nas.store.trials import read_trials
 
 WORDS = (
@@ -45,7 +45,7 @@ def test_pictures_and_random_weights_end_no_search_and_resuming_tries_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def differs(*unused: Any) -> None:
-        raise RunError("a sample differs")
+        raise DifferingExportError(Path("best"), "differs from the network by 2")
 
     for module in ("rehearsal", "best_files"):
         monkeypatch.setattr(f"rl_nas.workflows.{module}.draw_genotype", broken)
@@ -54,7 +54,8 @@ def test_pictures_and_random_weights_end_no_search_and_resuming_tries_nothing(
     done = refuse(*WORDS, "--run_dir=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     told = done.stderr.splitlines()
-    assert "export: a sample differs; its weights were random, and the search goes on" in told
+    differing = "export: the SavedModel of a sample network differs from the network by 2; its weights were random"
+    assert f"{differing}; that of the best one is compared again" in told
     for what in ("a sample network", "the best network", "examples"):
         assert f"{what} cannot be drawn: ImportError: libstdc++.so.6: version `GLIBCXX_3.4.29' not found" in told
     names = {path.name for path in (tmp_path / "run/best").iterdir()}
@@ -66,3 +67,18 @@ def test_pictures_and_random_weights_end_no_search_and_resuming_tries_nothing(
     assert not any(line.startswith("export: ") for line in done.stderr.splitlines())
     assert len(read_trials(tmp_path / "copy/trials.sqlite")) == 2
     assert (tmp_path / "copy/best/cell.png").exists()
+
+
+@pytest.mark.long
+def test_the_doctor_forecasts_where_the_export_of_random_weights_differs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def differs(*unused: Any) -> None:
+        raise DifferingExportError(Path("best"), "differs from the network by 2")
+
+    monkeypatch.setattr("rl_nas.workflows.rehearsal.write_network_files", differs)
+    done = refuse("doctor", *WORDS[1:], "--child_seconds=0.01", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    states = {line.split(": ")[0].split()[-1]: line.split()[0] for line in done.stdout.splitlines()}
+    assert (states["export"], states["forecast"]) == ("warning", "ok")
+    assert "a SavedModel differs from the network by 2; about " in done.stdout

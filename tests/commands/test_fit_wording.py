@@ -19,8 +19,8 @@ WORDING = FitWording(["--trials=2", RUN, ARRAYS, SPLIT], {ARRAYS: "x", SPLIT: "v
             "hold out more (valid_fraction=), or a split (valid_split=)",
         ),
         (
-            "gp proposes all of --trials=20; give a smaller --update_every than 20, or --batches_in_flight than 2",
-            "gp proposes all of trials=20; give a smaller update_every= than 20, or batches_in_flight= than 2",
+            "gp proposes all of --trials=20; give more than 20, or --update_every=1 --batches_in_flight=5",
+            "gp proposes all of trials=20; give more than 20, or update_every=1, batches_in_flight=5",
         ),
         ("--trials=2, --trials=2.5; --trials=2.", "trials=2, trials=2.5; trials=2."),
         ("no room (--debug shows where)", "no room (debug=True shows where)"),

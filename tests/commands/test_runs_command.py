@@ -67,7 +67,7 @@ class TestSeveralRuns:
             *(str(runs / "a"), "3", "1", "1", "0.7500", "accuracy", "0.7500", "-", "1001", "random", "digits")
         ]
         assert second.split() == [str(runs / "b"), "1", "1", *["-"] * 6, "controller", "digits"]
-        assert (differ, seed) == ("They differ in:", "  --seed: 1 | 0")
+        assert (differ, seed) == ("They differ in:", f"  --seed: 1 ({runs / 'b'}), 0 ({runs / 'a'})")
 
     def test_a_folder_of_runs(self, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["runs", str(runs), "--json"]) == 0

@@ -85,6 +85,10 @@ FAST_REFUSALS: Mapping[str, tuple[Words, str]] = {
         ["--dataset=digits", "--objectives=quality,madds", "--reward=quality_cubed"],
         "--reward=quality_cubed is for a single objective",
     ),
+    "objectives and another reward of failures": (
+        ["--dataset=digits", "--objectives=quality,madds", "--failure_reward=zero"],
+        "--failure_reward=zero is for a single objective",
+    ),
     "objectives and halving": (
         ["--dataset=digits", "--objectives=quality,madds", "--early_stop_rule=halving"],
         "--early_stop_rule=halving stops networks of low quality, which may be on the front",

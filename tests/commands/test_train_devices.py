@@ -119,7 +119,7 @@ def test_a_diverged_training_names_its_last_good_checkpoint(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_image_of_the_final_test_that_cannot_be_read_is_told_before_the_training(tmp_path: Path) -> None:
     for split, name in (("train", "a"), ("train", "b"), ("test", "a"), ("test", "b")):
         (tmp_path / "photos" / split / name).mkdir(parents=True)
         for number in range(6):
@@ -132,3 +132,4 @@ def test_an_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     done = run("train", *words, *photos, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == f"rl_nas train: {broken} cannot be decoded; fix or remove it"
+    assert not (tmp_path / "run").exists()  # it was looked at before the training

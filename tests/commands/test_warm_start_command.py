@@ -43,3 +43,12 @@ def test_what_cannot_be_is_refused(tmp_path: Path, words: tuple[str, ...], messa
     done = refuse("search", *TINY, *words, f"--run_dir={tmp_path / 'run'}")
     assert done.returncode == 2
     assert message in done.stderr
+
+
+@pytest.mark.long
+def test_networks_that_cannot_be_built_are_not_scored(tmp_path: Path) -> None:
+    """In this space some have more vertices before their end than a channel for each."""
+    space = ("--space=nasbench101", "--filters=2", "--warm_start_sample=12", "--trials=2")
+    done = run("search", *TINY, *space, f"--run_dir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    assert "warm start: scoring 12 untrained networks" in done.stderr

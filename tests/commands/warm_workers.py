@@ -74,7 +74,7 @@ def main(words: Sequence[str]) -> int:
         from rl_nas.__main__ import main as verb
         from rl_nas.execution import python_process
 
-        python_process._die_with(os.getppid())
+        python_process.die_with(os.getppid())
         return verb([first, *others])
     if kind == "reader":
         sys.argv = [first, *others]

@@ -117,7 +117,17 @@ def test_a_constant_added_to_the_rewards_changes_no_leave_one_out_gradient() -> 
 def test_leave_one_out_is_the_mean_of_the_others() -> None:
     baseline = LeaveOneOutBaseline()
     np.testing.assert_allclose(baseline.advantages(np.array([[1.0, 2.0, 6.0]])), [[-3.0, -1.5, 4.5]])
-    np.testing.assert_allclose(baseline.advantages(np.array([[7.0]])), [[0.0]])
+
+
+def test_a_reward_that_comes_alone_is_compared_with_the_last_ones() -> None:
+    baseline = LeaveOneOutBaseline()
+    np.testing.assert_allclose(baseline.advantages(np.array([[7.0], [1.0]])), [[0.0], [0.0]])
+    np.testing.assert_allclose(baseline.advantages(np.array([[9.0], [0.0]])), [[2.0], [-1.0]])
+    baseline.advantages(np.array([[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]]))
+    again = LeaveOneOutBaseline()
+    again.restore(baseline.state())
+    for one in (baseline, again):
+        np.testing.assert_allclose(one.advantages(np.array([[5.0], [5.0]])), [[5 - 15 / 4], [5 - 3 / 4]])
 
 
 @pytest.mark.parametrize(

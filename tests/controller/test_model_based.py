@@ -9,9 +9,11 @@ import tensorflow as tf
 from rl_nas.bench.table import make_table
 from rl_nas.checkpoint import OutdatedStateError
 from rl_nas.controller.agent import fixed_choices
+from rl_nas.controller.entropy import fresh_entropy
 from rl_nas.controller.model_based import ModelBasedLearner
+from rl_nas.controller.policy_gradient import ReinforceLearner
 from rl_nas.controller.settings import PRESETS, ControllerConfig
-from rl_nas.spaces.decisions import FREE
+from rl_nas.spaces.decisions import FREE, Decision, SearchSpace
 from rl_nas.spaces.nas_rl import nas_rl
 from rl_nas.spaces.nasbench101 import nasbench101
 
@@ -97,6 +99,38 @@ def test_the_entropy_is_led_to_its_target() -> None:
         learner.observe(tokens, table.column("valid")[table.lookup(tokens)], fixed)
     assert entropies[0] == pytest.approx(5 * np.log(4), rel=1e-4)
     assert np.mean(entropies[-10:]) == pytest.approx(3.0, abs=1.0)
+
+
+def test_a_fresh_policy_has_the_entropy_of_its_active_and_free_decisions() -> None:
+    """By hand, and by the policy's own figure, in a space where most decisions are inactive at first."""
+    decisions = (
+        Decision("kind", ("plain", "deep"), weights=(3.0, 1.0)),
+        Decision("width", (1, 2, 3), when=(("kind", ("deep",)),)),
+        Decision("last", (1, 2, 3, 4)),
+    )
+    space = SearchSpace("conditional", decisions, dict, dict)
+    kind = -0.75 * np.log(0.75) - 0.25 * np.log(0.25)
+    assert fresh_entropy(space, (FREE,) * 3) == pytest.approx(kind + 0.25 * np.log(3) + np.log(4), abs=0.05)
+    assert fresh_entropy(space, (1, FREE, 2)) == pytest.approx(np.log(3))
+    assert fresh_entropy(space, (0, FREE, FREE)) == pytest.approx(np.log(4))
+    growing = nas_rl(7, start_layers=1)
+    fixed = growing.fixed_choices(0, 300)[np.newaxis]
+    learner = ReinforceLearner(growing, ControllerConfig(units=4), [0])
+    learner.propose(300, fixed)
+    (entropy,) = learner.figures()["entropy"]
+    assert fresh_entropy(growing, tuple(fixed[0, 0].tolist())) == pytest.approx(float(entropy), rel=0.05)
+
+
+def test_the_entropy_can_reach_its_target_where_most_decisions_are_inactive() -> None:
+    """One layer of seven: a target beyond its entropy would leave the policy uniform for good."""
+    space = nas_rl(7, start_layers=1)
+    learner = ModelBasedLearner(space, PRESETS["controller"], [0])
+    for first in range(0, 60, 10):
+        fixed = space.fixed_choices(first, 10)[np.newaxis]
+        tokens = learner.propose(10, fixed)
+        learner.observe(tokens, (tokens == 1).sum(axis=2).astype(float), fixed)
+    most = fresh_entropy(space, tuple(fixed[0, 0].tolist()))
+    assert learner.figures()["entropy"] < 0.95 * most
 
 
 def test_mutations_find_what_a_policy_has_given_up() -> None:

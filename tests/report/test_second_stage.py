@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from rl_nas.bench.table import make_table
 from rl_nas.commands.search import _retrain
 from rl_nas.flags.parsing import OutputSettings
 from rl_nas.report.second_stage import second_stage_text
 from rl_nas.statistics import spearman
 from rl_nas.store.search_folder import SearchFolder
+from rl_nas.trial import Measurement, Trial, TrialState
+from rl_nas.workflows.second_stage import candidates
+from rl_nas.workflows.settings import SecondStageSettings
 
 
 def results(valid: float, test: float | None = None) -> dict[str, Any]:
@@ -104,3 +108,13 @@ def test_trainings_that_failed_are_told_at_the_end_and_in_the_exit_code(capsys: 
     code, told = ended({**whole, "full": {**whole["full"], "results": None}})
     assert code == 1
     assert "say why: trial1/full; " in told
+
+
+def test_random_networks_end_where_the_search_has_trained_all_others(capsys: pytest.CaptureFixture[str]) -> None:
+    ops = np.array(list(np.ndindex(2, 2)))
+    space = make_table("four", ops, [["a", "b"]] * 2, ["valid"], np.zeros((4, 1))).space
+    trials = [Trial(i, (i, 0), TrialState.OK, 0.5, Measurement(0.5)) for i in range(2)]
+    names = [one.name for one in candidates(SecondStageSettings(train="a.cfg", top=1, random=3), space, trials, seed=0)]
+    assert names == ["trial0", "random0", "random1"]
+    told = "--then_random=3: 2 random networks; the search has trained nearly all others"
+    assert told in capsys.readouterr().err

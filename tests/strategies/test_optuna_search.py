@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import optuna
 import pytest
 from classifying import measured
 
@@ -21,6 +22,19 @@ def failed(index: int, architecture: tuple[int, ...]) -> Trial:
 
 def rewarded(index: int, architecture: tuple[int, ...]) -> Trial:
     return Trial(index, architecture, TrialState.OK, 0.5, measured(0.5))
+
+
+def test_no_question_is_left_open_when_it_learns_again_from_recorded_trials() -> None:
+    """Open ones count as bad for the sampler, which spreads what is asked at once."""
+    strategy = TPE(nasbench201(), 0)
+    recorded = [rewarded(number, one) for number, one in enumerate(TPE(nasbench201(), 1).propose(12))]
+    for first in range(0, 12, 4):
+        strategy.withdraw(strategy.propose(4))
+        strategy.observe(recorded[first : first + 4])
+    waiting = strategy.propose(3)
+    asked = strategy._study.get_trials(deepcopy=False)
+    assert sum(one.state == optuna.trial.TrialState.RUNNING for one in asked) == len(waiting)
+    assert sum(one.state == optuna.trial.TrialState.COMPLETE for one in asked) == 12
 
 
 @pytest.mark.parametrize("outcome", [failed, rewarded])

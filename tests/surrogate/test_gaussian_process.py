@@ -127,6 +127,19 @@ def test_memory_keeps_the_best_and_the_latest(cells: np.ndarray) -> None:
     assert (model.rewards[-20:, 0] == rewards[-20:]).all()
 
 
+@pytest.mark.parametrize("batch", [15, 33, 64])
+def test_a_batch_is_kept_however_large_it_is(cells: np.ndarray, batch: int) -> None:
+    model, rng = GaussianProcess(nasbench201(), 20), np.random.default_rng(0)
+    best = 0.0
+    for _ in range(4):
+        rewards = rng.normal(size=batch)
+        model.observe(cells[rng.choice(len(cells), batch, replace=False)], rewards)
+        best = max(best, rewards.max())
+        assert (model.rewards[-batch:, 0] == rewards).all()
+        assert model.rewards[:, 0].max() == best
+        assert len(model) <= max(25, batch + 10)
+
+
 def test_a_state_gives_the_same_beliefs_to_the_bit(cells: np.ndarray) -> None:
     rewards = np.random.default_rng(0).normal(size=100)
     model = model_of(cells[:30], rewards[:30])

@@ -58,6 +58,12 @@ def test_arrays_of_any_form_are_the_same_images(images: Any, targets: Any, names
     assert told == (["x: pixels of 0 to 1 are kept as 256 levels, as of image files"] if unit else [])
 
 
+def test_pixels_that_are_all_dark_are_told(tmp_path: Path) -> None:
+    """Such as the digits of scikit-learn, of 0 to 16: they may be of another range than they are taken for."""
+    (line,) = written(tmp_path, IMAGES // 16, CLASSES)
+    assert line == "x: no pixel is above 15 of 255; if that is their white, multiply them"
+
+
 def test_datasets_batched_or_not_are_the_same_images(tmp_path: Path) -> None:
     dataset = tf.data.Dataset.from_tensor_slices((tf.cast(IMAGES, tf.float32), CLASSES))
     for number, one in enumerate((dataset, dataset.batch(9))):

@@ -41,7 +41,9 @@ def test_what_is_given_is_kept(words: list[str], batching: tuple[int, int]) -> N
     check_search(of(*words, "--dataset=digits"))
 
 
-@pytest.mark.parametrize("words", [["--async_updates"], ["--early_stop_rule=halving"]])
+@pytest.mark.parametrize(
+    "words", [["--async_updates"], ["--early_stop_rule=halving"], ["--estimator=shared", "--strategy=ppo"]]
+)
 def test_several_batches_are_refused_where_there_is_no_order(words: list[str]) -> None:
     with pytest.raises(UsageError, match=r"--batches_in_flight=2 is not for "):
         check_search(of(*words, "--batches_in_flight=2", "--dataset=digits"))

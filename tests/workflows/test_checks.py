@@ -1,5 +1,7 @@
 """Searches whose strategy cannot do what it is for are told so."""
 
+import re
+
 import pytest
 
 from rl_nas.commands.search import SEARCH
@@ -17,14 +19,17 @@ from rl_nas.workflows.config import SearchConfig
         ),
         (["--trials=21", "--update_every=20"], ""),
         (["--trials=1", "--update_every=20"], ""),
-        (["--trials=10"], "learns nothing; give a smaller --batches_in_flight than 10"),
+        (["--trials=10"], "learns nothing; give more than 10, or --update_every=1 --batches_in_flight=2"),
         (["--trials=11"], ""),
-        (["--trials=20", "--strategy=ppo"], "smaller --update_every than 10, or --batches_in_flight than 2"),
+        (["--trials=20", "--strategy=ppo"], "give more than 20, or --update_every=1 --batches_in_flight=5"),
         (
             ["--trials=6", "--update_every=3", "--batches_in_flight=2"],
-            "give a smaller --update_every than 3, or --batches_in_flight than 2",
+            "give more than 6, or --update_every=1 --batches_in_flight=1",
         ),
-        (["--trials=9", "--update_every=9", "--strategy=local_search"], "a smaller --update_every than 9"),
+        (
+            ["--trials=9", "--update_every=9", "--strategy=local_search"],
+            "give more than 9, or --update_every=1 --batches_in_flight=2",
+        ),
         (["--trials=9", "--update_every=9", "--strategy=random"], ""),
         (["--trials=9", "--update_every=9", "--estimator=shared"], ""),
         (["--trials=9", "--strategy=aging_evolution", "--evolution_population=9"], "it is random search"),
@@ -35,3 +40,6 @@ def test_a_strategy_that_cannot_learn_is_told(words: list[str], told: str) -> No
     lines = list(remarks(SearchConfig.from_flags(parse(SEARCH, words).values)))
     assert len(lines) == bool(told)
     assert all(told in line for line in lines)
+    for line in lines:
+        advised = re.findall(r"--\w+=\d+", line.partition("learns nothing")[2])
+        assert not list(remarks(SearchConfig.from_flags(parse(SEARCH, [*words, *advised]).values))) or not advised

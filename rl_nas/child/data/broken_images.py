@@ -90,7 +90,7 @@ def _look(files: Iterable[Path], look: Callable[[Path], Found]) -> tuple[dict[Pa
 
 
 def header_remarks(files: Iterable[Path], headers: Iterable[ImageHeader], where: object) -> list[str]:
-    """Lines on what is not read of images: further frames, lower bits.
+    """Lines on what is not read of images: further frames, lower bits, transparency.
 
     Args:
         files: of the images.
@@ -103,5 +103,6 @@ def header_remarks(files: Iterable[Path], headers: Iterable[ImageHeader], where:
         "images of more than 8 bits a channel, of which the upper 8 are read": [
             file for file, one in pairs if one.bits > USUAL_BITS
         ],
+        "images with transparency, which is dropped": [file for file, one in pairs if one.transparent],
     }
     return [f"{where}: {kind}: {len(found):,}, such as {found[0]}" for kind, found in kinds.items() if found]

@@ -72,12 +72,14 @@ class ImageHeader(NamedTuple):
         orientation: 1 (upright) to 8, as EXIF counts; of formats other than JPEG, which decoders turn, 1.
         animated: whether there are further frames, or pages.
         bits: of a channel.
+        transparent: whether there is a channel of transparency, or a color for it.
     """
 
     stored: tuple[int, int]
     orientation: int = UPRIGHT
     animated: bool = False
     bits: int = USUAL_BITS
+    transparent: bool = False
 
     @property
     def seen(self) -> tuple[int, int]:
@@ -107,7 +109,7 @@ def read_image_header(file: Path | IO[bytes], formats: tuple[str, ...] = FORMATS
             if bits > _MOST_BITS:
                 raise TooDeepError
             turn = exif_orientation(image) if image.format in ("JPEG", "MPO") else UPRIGHT
-            return ImageHeader(_stored(image), turn, _is_animated(image), bits)
+            return ImageHeader(_stored(image), turn, _is_animated(image), bits, image.has_transparency_data)
     except PIL.Image.DecompressionBombError as error:
         found = re.search(r"\d+", str(error))
         raise TooLargeError(int(found[0]) if found else 0) from error

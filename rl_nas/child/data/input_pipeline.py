@@ -109,6 +109,21 @@ class InputPipeline:
         dataset = shard.of(weighed.concatenate(filling)).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
         return dataset.batch(batch // shard.replicas, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
+    def check(self, split: str) -> None:
+        """Decodes all images and targets of a split, so that one that is broken is told before a training.
+
+        Raises:
+            UsageError: some cannot be decoded; it names them.
+        """
+
+        def decode(encoded: tf.Tensor, kept: Target) -> tuple[tf.Tensor, Target]:
+            image, target = self._source.decode_both(encoded, kept)
+            return tf.reduce_max(image), target  # needs all pixels
+
+        with self._source.decoding_errors():
+            for _ in self._source.part(split).map(decode, tf.data.AUTOTUNE, deterministic=False):
+                pass
+
     def examples(self, count: int) -> tf.Tensor:
         """The first training images, augmented as in the first epoch: uint8 [count, height, width, channels]."""
         first = self._source.part("train").take(count).enumerate()

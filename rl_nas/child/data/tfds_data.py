@@ -166,6 +166,8 @@ def prepared_builder(settings: DataSettings) -> Any:
     from rl_nas.child.data import digits, shapes  # noqa: F401  (their import registers the data sets)
 
     name, data_dir = settings.required_dataset(), settings.data_dir
+    if os.path.isfile(name):
+        raise UsageError(f"--dataset={name} is a file; give its folder, or one above it: folder:PATH")
     _check_own(name)
     try:
         base = str(tfds.core.naming.parse_builder_name_kwargs(name)[0])

@@ -15,10 +15,22 @@ from rl_nas.child.export.serving import Serving
 from rl_nas.errors import RunError, StorageError, UsageError, first_line
 from rl_nas.extras import install_command
 from rl_nas.store.files import remove_folder, storage_errors
+from rl_nas.store.network_folder import CLASSES, EXTRA, TASK
 
 LITE_TYPES = ("float32", "float16", "int8")
-EXTRA, CLASSES, TASK = "assets.extra", "labels.txt", "task.txt"
-"""The folder of a SavedModel that TensorFlow leaves to users, and the files of class names and task in it."""
+
+
+class DifferingExportError(RunError):
+    """A model that was written computes something else than its network.
+
+    Attributes:
+        complaint: how much they differ.
+    """
+
+    def __init__(self, path: Path, complaint: str) -> None:
+        super().__init__(f"{path} {complaint}; it is left there for inspection: do not use it")
+        self.complaint = complaint
+
 
 _BATCH = 16
 """Images of a call when a SavedModel is compared with its network."""
@@ -87,7 +99,7 @@ def write_checked_saved_model(
         The figures of the agreement.
 
     Raises:
-        RunError: the reloaded model computes something else; it is left beside its place.
+        DifferingExportError: the reloaded model computes something else; it is left beside its place.
         StorageError: the folder cannot be written.
     """
     temporary = path.with_name(f".{path.name}.new")
@@ -98,7 +110,7 @@ def write_checked_saved_model(
         found = in_batches(reloaded.serve, images)
     agreement = serving.compare(found, expected, targets, "float32")
     if agreement.complaint is not None:
-        raise RunError(f"{temporary} {agreement.complaint}; it is left there for inspection: do not use it")
+        raise DifferingExportError(temporary, agreement.complaint)
     remove_folder(path)
     temporary.rename(path)
     return agreement.figures

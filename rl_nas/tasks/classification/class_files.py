@@ -11,7 +11,7 @@ import tensorflow as tf
 from rl_nas.child.data.image_header import IMAGE_TYPES
 from rl_nas.errors import UsageError
 from rl_nas.names import shown_names
-from rl_nas.tasks.folder_files import is_folder, is_hidden, kind_of_file, kinds_text, split_called
+from rl_nas.tasks.folder_files import IMAGES, is_folder, is_hidden, kind_of_file, kinds_text, split_called
 
 TRAIN = "train"
 _SHOWN = 3
@@ -73,6 +73,7 @@ def list_classes(path: str) -> ClassFiles | None:
         if splits is None and len(names) < 2:
             _check_not_too_high(path, names)
             _check_not_too_low(path, names)
+            _check_not_alone(path, names)
             return None
     except OSError as error:
         raise UsageError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
@@ -90,6 +91,9 @@ def list_classes(path: str) -> ClassFiles | None:
     told = {
         f"{len(names)} folders are classes": names if splits[TRAIN] == path else (),
         "folders that are neither splits nor classes, left out": others,
+        "splits of other names, read only where --valid_split names one": [
+            one for one in listed if not split_called(one)
+        ],
         "folders without an image, which are no classes": [name.removeprefix(f"{path}/") for name in empty],
         "left out what is no image in the folder of a class": kinds_text(seen.left_out),
     }
@@ -174,6 +178,12 @@ def _check_not_too_low(path: str, names: Sequence[str]) -> None:
             f"--dataset=folder:{path} has images, such as {images[0]}, and no folder of a class; expected"
             " CLASS/NAME.jpg: give the folder above it, or move the images of each class into a folder"
         )
+
+
+def _check_not_alone(path: str, names: Sequence[str]) -> None:
+    """Raises `UsageError` if the only folder with images is one of a class, not of images that have masks or boxes."""
+    if names and names[0].lower() != IMAGES:
+        raise UsageError(f"--dataset=folder:{path} has images of one class alone, {names[0]}; expected at least two")
 
 
 def _is_loose_image(entry: _Entry) -> bool:

@@ -11,11 +11,11 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from rl_nas.child.data.broken_images import check_files, header_remarks, read_headers
+from rl_nas.child.data.broken_images import check_files, header_remarks
 from rl_nas.child.data.examples import Examples
 from rl_nas.tasks.classification.class_files import ClassFiles, list_classes
 from rl_nas.tasks.folder_files import check_links
-from rl_nas.tasks.image_files import IMAGE, broken_files
+from rl_nas.tasks.image_files import IMAGE, broken_files, whole_headers
 
 LABEL, NAME = "label", "image/filename"
 
@@ -68,7 +68,7 @@ class ClassFolder(Examples):
         looked_at = files[:: -(-len(files) // _LOOKED_AT)]
         if len(looked_at) < len(files):
             check_files(files)
-        headers = read_headers(looked_at)
+        headers = whole_headers(looked_at)
         self.image_sizes = Counter(header.seen for header in headers)
         self.remarks += header_remarks(looked_at, headers, path)
 

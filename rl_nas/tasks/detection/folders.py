@@ -16,7 +16,7 @@ from rl_nas.tasks.detection.data_settings import DetectionDataSettings
 from rl_nas.tasks.detection.formats import list_boxes
 from rl_nas.tasks.detection.listed import ListedImages, Oddities
 from rl_nas.tasks.folder_files import headers_inside
-from rl_nas.tasks.image_files import IMAGE, ImageFiles, paths_tensor
+from rl_nas.tasks.image_files import IMAGE, ImageFiles, paths_tensor, whole_headers
 from rl_nas.units import GIB
 
 _MOST_BYTES = 8 * GIB
@@ -65,7 +65,9 @@ class BoxFolder(ImageFiles):
         Raises:
             UsageError: a file is no image or leads out of the folder, or has not the size that its annotation says.
         """
-        headers = headers_inside([image.file for images in listed.splits.values() for image in images], root)
+        headers = headers_inside(
+            [image.file for images in listed.splits.values() for image in images], root, whole_headers
+        )
         left = iter(headers)
         self._boxes: dict[str, list[Boxes]] = {
             split: [clean_boxes(image, next(left), odd) for image in images] for split, images in listed.splits.items()

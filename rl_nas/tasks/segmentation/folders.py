@@ -11,7 +11,7 @@ from typing_extensions import override
 from rl_nas.child.data.image_header import ImageHeader
 from rl_nas.errors import UsageError
 from rl_nas.tasks.folder_files import check_inside, headers_inside
-from rl_nas.tasks.image_files import IMAGE, ImageFiles, paths_tensor
+from rl_nas.tasks.image_files import IMAGE, ImageFiles, paths_tensor, whole_headers
 from rl_nas.tasks.segmentation.class_list import ClassList, read_classes
 from rl_nas.tasks.segmentation.layouts import Pair, find_pairs
 from rl_nas.tasks.segmentation.masks import check_size, decode_mask, file_size
@@ -117,7 +117,7 @@ def _checked_headers(pairs: Sequence[Pair], root: Path) -> list[ImageHeader]:
         check_inside(file, root)
         if not file.is_file():
             raise UsageError(f"no file {file}; expected an image for each mask")
-    headers = headers_inside([pair.image for pair in pairs], root)
+    headers = headers_inside([pair.image for pair in pairs], root, whole_headers)
     for pair, header in zip(pairs, headers, strict=True):
         check_size(file_size(pair.mask), header, str(pair.mask))
     return headers
