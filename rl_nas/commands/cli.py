@@ -133,7 +133,7 @@ def _ended_by_signals(display: Display) -> Iterator[None]:
             raise KeyboardInterrupt
 
     def unraisable(found: Any) -> None:
-        if not issubclass(found.exc_type, KeyboardInterrupt) or not handled:
+        if not issubclass(found.exc_type, KeyboardInterrupt):
             shown(found)
             return
         lost.append(handled[0])
@@ -148,11 +148,14 @@ def _ended_by_signals(display: Display) -> Iterator[None]:
     handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]  # as nohup wants it
     for number in handled:
         signal.signal(number, interrupt)
-    shown, sys.unraisablehook = sys.unraisablehook, unraisable
+    shown = sys.unraisablehook
+    if handled:
+        sys.unraisablehook = unraisable
     try:
         yield
     finally:
         display.ending = True
-        sys.unraisablehook = shown
+        if handled:
+            sys.unraisablehook = shown
         for number in handled:
             signal.signal(number, before[number] or signal.SIG_DFL)

@@ -21,6 +21,7 @@ from rl_nas.doctor.rehearsal import (
     strategy_seconds,
 )
 from rl_nas.doctor.shared import rehearse_shared, shared_finding
+from rl_nas.errors import RunError, StorageError, UsageError, first_line
 from rl_nas.evaluation.examples import Examples
 from rl_nas.report.durations import about
 from rl_nas.report.example_picture import draw_examples
@@ -111,6 +112,11 @@ def _timed_export(run: SearchParts, architecture: Architecture) -> _Export:
         return _Export(export_sample(run, architecture, "typical"))
     except DifferingExportError as error:
         return _Export(time.monotonic() - began, error.complaint)
+    except (UsageError, StorageError):
+        raise
+    except Exception as error:
+        text = f"a network of this search cannot be exported: {type(error).__name__}: {first_line(error)}"
+        raise RunError(text) from error
 
 
 def _children_of(config: SearchConfig) -> int:

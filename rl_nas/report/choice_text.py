@@ -33,7 +33,7 @@ def _reason(choice: Choice) -> str:
         reason = f"Trial {choice.trial} is the best by a model of all rewards, which expects {choice.expected:.4f}"
     else:
         return f"Trial {choice.trial} has the highest reward." + (
-            f" A model of the rewards is asked from {FEWEST} children on." if choice.trials < FEWEST else ""
+            f" From {FEWEST} children on, a model of the rewards chooses." if choice.trials < FEWEST else ""
         )
     if choice.highest == choice.trial:
         return f"{reason}, and has the highest reward."

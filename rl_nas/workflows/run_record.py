@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rl_nas.errors import UsageError
+from rl_nas.report.tables import counted
 from rl_nas.spaces.decisions import Genotype, SearchSpace
 from rl_nas.store.best_child import weights_of
 from rl_nas.store.choice import Choice, best_of, read_choice
@@ -62,7 +63,7 @@ class RunRecord:
         states = Counter(trial.state for trial in self.trials)
         counts = ", ".join(f"{count} {state}" for state, count in states.most_common())
         best = "" if self.best is None else f"; best: trial {self.best.index}, reward {self.best.reward:.4f}"
-        return f"<run {self.folder.path}: {len(self.trials)} trials ({counts or 'none yet'}){best}>"
+        return f"<run {self.folder.path}: {counted(len(self.trials), 'trial')} ({counts or 'none yet'}){best}>"
 
     @property
     def best(self) -> Trial | None:
