@@ -12,7 +12,8 @@ from mask_files import palette_png, png, saved, write, write_pair
 from PIL import Image
 
 from rl_nas.child.data.image_decoding import decode_image
-from rl_nas.child.data.settings import DataSettings
+from rl_nas.child.data.input_pipeline import InputPipeline
+from rl_nas.child.data.settings import DataSettings, InputPipelineSettings
 from rl_nas.errors import UsageError
 from rl_nas.tasks.segmentation.folders import MaskFolder, mask_folder
 from rl_nas.tasks.segmentation.masks import decode_mask
@@ -269,6 +270,23 @@ def test_a_file_that_breaks_off_is_named(tmp_path: Path) -> None:
     for file in broken:
         file.write_bytes(file.read_bytes()[:45])
     assert folder.unreadable() == {str(file): "cannot be decoded; fix or remove it" for file in broken}
+
+
+def test_a_wrong_mask_of_a_final_test_is_found_without_a_training(tmp_path: Path) -> None:
+    """Images and masks are decoded: a value that is no class, and pixels that break off after a right header."""
+    fill(tmp_path, "{split}/images", "{split}/masks", {"train": 2, "val": 2, "test": 3}, (".png", ".png"))
+    settings = DataSettings(dataset=f"folder:{tmp_path}", valid_split="val", image_size=16)
+    source = open_source(settings, "segmentation", {"classes": 3}, tell=lambda line: None).source
+    pipeline = InputPipeline(source, InputPipelineSettings(), seed=0)
+    pipeline.check("valid")
+    pipeline.check("test")
+    mask, image = tmp_path / "test/masks/02.png", tmp_path / "val/images/01.png"
+    mask.write_bytes(png(np.full((4, 6), 7, np.uint8)))
+    with pytest.raises(UsageError, match=f"mask {mask} has value 7; expected 0 to 2"):
+        pipeline.check("test")
+    image.write_bytes(image.read_bytes()[:45])
+    with pytest.raises(UsageError, match=f"{image} cannot be decoded; fix or remove it"):
+        pipeline.check("valid")
 
 
 def test_masks_are_of_images_as_they_are_stored(tmp_path: Path) -> None:
