@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_nas.checkpoint import OutdatedStateError, State
+from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.strategies.settings import EvolutionSettings
 from rl_nas.trial import Trial
@@ -81,14 +81,12 @@ class AgingEvolution:
         }
 
     def restore(self, state: State) -> None:
-        """See `Resumable`; raises `OutdatedStateError` for a state of earlier versions."""
-        if "observed" in state:
-            raise OutdatedStateError
+        """See `Resumable`; states of earlier versions tell of no proposals in flight."""
         self._rng.bit_generator.state = state["rng"]
         members = zip(state["rewards"].tolist(), map(tuple, state["population"]), strict=True)
         self._population = deque(members, maxlen=self._size)
         self._random_left, self._proposed = state["random_left"], state["proposed"]
-        self._waiting = Waiting(state["waiting"])
+        self._waiting = Waiting(state.get("waiting", ()))
 
     def _child(self) -> Architecture:
         fixed = self._space.fixed(self._proposed)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_nas.checkpoint import OutdatedStateError, State
+from rl_nas.checkpoint import State
 from rl_nas.spaces.decisions import Architecture, SearchSpace
 from rl_nas.trial import Trial
 from rl_nas.waiting import Waiting
@@ -96,9 +96,10 @@ class LocalSearch:
         }
 
     def restore(self, state: State) -> None:
-        """See `Resumable`; raises `OutdatedStateError` for a state of earlier versions."""
+        """See `Resumable`; states of earlier versions tell of no neighbors in flight."""
         if "starts" in state:
-            raise OutdatedStateError
+            starts = [(start, np.nan) for start in state["starts"]]
+            state = {**state, "ended": bool(starts) or state["current"] is None, "waiting": starts}
         self._known, self._proposed, self._climbs = set(state["known"]), state["proposed"], state["climbs"]
         self._reward = -np.inf if state["reward"] is None else state["reward"]
         self._current = None if state["current"] is None else tuple(state["current"])
