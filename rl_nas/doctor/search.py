@@ -1,15 +1,12 @@
 """The checks of a search: its data, flags and children, and the forecast."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import psutil
 
-from rl_nas.child.export.writers import DifferingExportError
 from rl_nas.doctor.advice import advice, workers_memory
 from rl_nas.doctor.finding import Finding, State
 from rl_nas.doctor.forecast import ChildForecast, SearchForecast, child_seconds, evaluation_seconds
@@ -21,12 +18,10 @@ from rl_nas.doctor.rehearsal import (
     strategy_seconds,
 )
 from rl_nas.doctor.shared import rehearse_shared, shared_finding
-from rl_nas.errors import RunError, StorageError, UsageError, first_line
 from rl_nas.evaluation.examples import Examples
 from rl_nas.report.durations import about
 from rl_nas.report.example_picture import draw_examples
 from rl_nas.report.tables import counted
-from rl_nas.spaces.decisions import Architecture
 from rl_nas.tasks.display import Shown, as_rgb
 from rl_nas.trial import MOST_TRIALS
 from rl_nas.units import size_text
@@ -72,7 +67,7 @@ def search(run: SearchParts, workers: int, seconds: float, before: float) -> Ite
     if not children.forecasts:
         return
     times = 2 if run.config.run.try_export else 1  # the search tries one before its first child, too
-    exports = [_timed_export(run, networks["typical"].architecture) for _ in range(times)]
+    exports = [export_sample(run, networks["typical"].architecture, "typical") for _ in range(times)]
     complaint, seconds_of = exports[-1].complaint, [export.seconds for export in exports]
     text = "a SavedModel computes what the network does" if complaint is None else f"a SavedModel {complaint}"
     yield Finding(
@@ -97,26 +92,6 @@ def search(run: SearchParts, workers: int, seconds: float, before: float) -> Ite
     )
     yield _summary(run, forecast)
     yield from advice(run.config, children.forecasts, forecast)
-
-
-class _Export(NamedTuple):
-    """An export that was tried: its seconds, and how it differs from its network, if it does."""
-
-    seconds: float
-    complaint: str | None = None
-
-
-def _timed_export(run: SearchParts, architecture: Architecture) -> _Export:
-    began = time.monotonic()
-    try:
-        return _Export(export_sample(run, architecture, "typical"))
-    except DifferingExportError as error:
-        return _Export(time.monotonic() - began, error.complaint)
-    except (UsageError, StorageError):
-        raise
-    except Exception as error:
-        text = f"a network of this search cannot be exported: {type(error).__name__}: {first_line(error)}"
-        raise RunError(text) from error
 
 
 def _children_of(config: SearchConfig) -> int:

@@ -34,6 +34,16 @@ class Drawn(NamedTuple):
     architecture: Architecture
 
 
+class TriedExport(NamedTuple):
+    """An export that was tried: its seconds, and how it differs from its network, if it does.
+
+    Some networks with random weights compute numbers beyond all precision.
+    """
+
+    seconds: float
+    complaint: str | None
+
+
 def random_networks(parts: SearchParts, count: int) -> list[Drawn]:
     """Random networks of a search's space that can be built, by their multiply-adds."""
     rng, found = np.random.default_rng(0), list[Drawn]()
@@ -46,8 +56,8 @@ def random_networks(parts: SearchParts, count: int) -> list[Drawn]:
     return sorted(found, key=lambda drawn: drawn.madds)
 
 
-def export_sample(parts: SearchParts, architecture: Architecture, title: str) -> float:
-    """Seconds in which a network is drawn and written, loaded and compared, as at the end of a search.
+def export_sample(parts: SearchParts, architecture: Architecture, title: str) -> TriedExport:
+    """Draws, writes, loads back and compares a network, as at the end of a search.
 
     Args:
         parts: of the search, in a folder for the files.
@@ -55,17 +65,26 @@ def export_sample(parts: SearchParts, architecture: Architecture, title: str) ->
         title: of the picture.
 
     Raises:
-        DifferingExportError: the reloaded network computes something else, as some with random weights do, whose
-            numbers are beyond all precision.
+        RunError: it cannot be written.
     """
-    began, setup = time.monotonic(), parts.setup
+    began, setup, complaint = time.monotonic(), parts.setup, None
     genotype = parts.space.decode(architecture)
-    parts.folder.best.mkdir(parents=True, exist_ok=True)
-    with optional_picture("a sample network", tell_user):
-        draw_genotype(genotype, parts.folder.best / "cell.png", title=title)
-    plan = setup.networks.plan(genotype)
-    write_network_files(parts, build_network(plan, setup.keras), plan, title)
-    return time.monotonic() - began
+    try:
+        parts.folder.best.mkdir(parents=True, exist_ok=True)
+        with optional_picture("a sample network", tell_user):
+            draw_genotype(genotype, parts.folder.best / "cell.png", title=title)
+        plan = setup.networks.plan(genotype)
+        write_network_files(parts, build_network(plan, setup.keras), plan, title)
+    except DifferingExportError as error:
+        complaint = error.complaint
+    except (UsageError, StorageError):
+        raise
+    except Exception as error:
+        raise RunError(
+            "a network of this search cannot be exported, so that it would end without its best one:"
+            f" {type(error).__name__}: {first_line(error)}"
+        ) from error
+    return TriedExport(time.monotonic() - began, complaint)
 
 
 def try_export(parts: SearchParts) -> None:
@@ -79,15 +98,10 @@ def try_export(parts: SearchParts) -> None:
         return  # children will tell why
     with tempfile.TemporaryDirectory(prefix="rl_nas-") as scratch, working("still trying to export a sample network"):
         try:
-            seconds = export_sample(replace(parts, folder=SearchFolder(scratch)), networks[-1].architecture, "sample")
-        except DifferingExportError as error:
-            tell_user(f"export: the SavedModel of a sample network {error.complaint}; {RANDOM_WEIGHTS}")
-            return
-        except (UsageError, StorageError):
-            raise
-        except Exception as error:
-            raise RunError(
-                f"a network of this search cannot be exported, so that it would end without its best one:"
-                f" {type(error).__name__}: {first_line(error)}; rl_nas doctor checks this machine"
-            ) from error
-    tell_user(f"export: a sample network was drawn, written and read back, {about(seconds)}")
+            tried = export_sample(replace(parts, folder=SearchFolder(scratch)), networks[-1].architecture, "sample")
+        except RunError as error:
+            raise RunError(f"{error}; rl_nas doctor checks this machine") from error
+    if tried.complaint is None:
+        tell_user(f"export: a sample network was drawn, written and read back, {about(tried.seconds)}")
+    else:
+        tell_user(f"export: the SavedModel of a sample network {tried.complaint}; {RANDOM_WEIGHTS}")

@@ -27,6 +27,10 @@ def broken(*unused: Any, **others: Any) -> None:
     raise ImportError("libstdc++.so.6: version `GLIBCXX_3.4.29' not found")
 
 
+def differs(*unused: Any) -> None:
+    raise DifferingExportError(Path("best"), "differs from the network by 2")
+
+
 @pytest.mark.slow
 def test_an_export_that_fails_ends_a_search_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rl_nas.workflows.rehearsal.write_network_files", broken)
@@ -44,9 +48,6 @@ def test_an_export_that_fails_ends_a_search_before_it_begins(tmp_path: Path, mon
 def test_pictures_and_random_weights_end_no_search_and_resuming_tries_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def differs(*unused: Any) -> None:
-        raise DifferingExportError(Path("best"), "differs from the network by 2")
-
     for module in ("rehearsal", "best_files"):
         monkeypatch.setattr(f"rl_nas.workflows.{module}.draw_genotype", broken)
     monkeypatch.setattr("rl_nas.workflows.examples.draw_examples", broken)
@@ -73,9 +74,6 @@ def test_pictures_and_random_weights_end_no_search_and_resuming_tries_nothing(
 def test_the_doctor_forecasts_where_the_export_of_random_weights_differs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def differs(*unused: Any) -> None:
-        raise DifferingExportError(Path("best"), "differs from the network by 2")
-
     monkeypatch.setattr("rl_nas.workflows.rehearsal.write_network_files", differs)
     done = refuse("doctor", *WORDS[1:], "--child_seconds=0.01", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
